@@ -1,0 +1,46 @@
+"""From the raw maps of detection heads to labelled boxes on a photo.
+
+In the order in which a request passes: ``picture`` fits a photo into the network's input, the
+network runs, ``decode`` reads boxes off its heads, ``suppress`` drops doubles, and ``draw`` puts
+what is left on the photo with ``names``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ftdist.detection.decode import Box, Detection, decode, heads
+from ftdist.detection.suppress import suppress
+from ftdist.network.graph import Network
+from ftdist.network.layers import RegionHead, YoloHead
+
+__all__ = ["Box", "Detection", "class_count", "detect", "is_detector"]
+
+
+def is_detector(network: Network) -> bool:
+    """Whether an output of the network is a detection head."""
+    return bool(heads(network))
+
+
+def class_count(network: Network) -> int:
+    """How many classes the network tells apart; 0 when it is no detector."""
+    operations = (layer.operation for layer in heads(network))
+    counts = (each.classes for each in operations if isinstance(each, RegionHead | YoloHead))
+    return max(counts, default=0)
+
+
+def detect(
+    network: Network,
+    outputs: Mapping[str, NDArray[Any]],
+    threshold: float = 0.3,
+    overlap: float = 0.45,
+) -> list[Detection]:
+    """The objects seen, best first; boxes in fractions of the network's input.
+
+    `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
+    Objects score above `threshold`; no two of one class share more than `overlap` of their union.
+    """
+    return suppress(decode(network, outputs, threshold), overlap)

@@ -1,0 +1,53 @@
+"""Keeps of overlapping boxes of one class the best: greedy non-maximum suppression.
+
+Boxes of different classes never suppress each other. The order is fixed, by score from high to low
+and, for equal scores, by place in the list, so equal maps give equal lists on every machine.
+Overlap is intersection over union, compared without the division: an empty box overlaps nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.detection.decode import Detection
+from ftdist.errors import InputError
+
+
+def suppress(detections: Sequence[Detection], overlap: float) -> list[Detection]:
+    """The detections that no better one of their class overlaps by more than `overlap` (0..1)."""
+    if not 0 <= overlap <= 1:
+        raise InputError(f"the overlap must be in 0..1, it is {overlap}")
+    if not detections:
+        return []
+    scores = np.array([each.score for each in detections])
+    labels = np.array([each.label for each in detections])
+    boxes = np.array([each.box for each in detections], dtype=np.float64)
+    ranked = np.argsort(-scores, kind="stable")
+    kept = np.zeros(len(detections), dtype=bool)
+    for label in np.unique(labels):
+        members = ranked[labels[ranked] == label]
+        kept[members[_best(boxes[members], overlap)]] = True
+    return [detections[index] for index in ranked if kept[index]]
+
+
+def _best(boxes: NDArray[np.float64], overlap: float) -> NDArray[np.bool_]:
+    """Which of one class's boxes, (n, 4) from best to worst, are kept."""
+    kept = np.ones(len(boxes), dtype=bool)
+    for index in range(len(boxes)):
+        if kept[index]:
+            kept[index + 1 :] &= ~_overlaps(boxes[index], boxes[index + 1 :], overlap)
+    return kept
+
+
+def _overlaps(
+    box: NDArray[np.float64], others: NDArray[np.float64], overlap: float
+) -> NDArray[np.bool_]:
+    """Which of the others, (n, 4), share more than `overlap` of their union with the box."""
+    corner = np.maximum(box[:2], others[:, :2])
+    common = np.prod(np.clip(np.minimum(box[2:], others[:, 2:]) - corner, 0, None), axis=1)
+    areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
+    result: NDArray[np.bool_] = common > overlap * (areas - common)
+    return result

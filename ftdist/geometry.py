@@ -1,0 +1,170 @@
+"""Regions of feature maps, and what one axis of a layer needs of its input.
+
+Rows and columns of every layer are independent of each other, so all receptive geometry is decided
+on one axis at a time: an ``Axis`` maps a span of output positions to the span of input positions
+that it reads. Spans are half-open. A receptive span is returned *unclipped*: what lies outside
+``[0, size)`` is padding, and the caller decides whether it is stored, skipped or clipped.
+
+Example (a 3x3 convolution with stride 1 and padding 1, then 2x2 pooling with stride 2)::
+
+    Window(2, 2).receptive(Span(0, 2)) == Span(0, 4)                    # pool rows 0..2
+    Window(3, 1, pad_before=1).receptive(Span(0, 4)) == Span(-1, 5)     # row -1 is padding
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from ftdist.errors import InputError
+
+
+class Span(NamedTuple):
+    """The half-open range of positions [start, stop) on one axis; empty when stop <= start."""
+
+    start: int
+    stop: int
+
+    @property
+    def size(self) -> int:
+        return max(0, self.stop - self.start)
+
+    def clipped(self, size: int) -> Span:
+        """The part that lies on a map of the given size."""
+        start = min(max(self.start, 0), size)
+        return Span(start, max(start, min(self.stop, size)))
+
+    def hull(self, other: Span) -> Span:
+        """The smallest span that covers both; an empty span covers nothing."""
+        if self.size == 0:
+            return other
+        if other.size == 0:
+            return self
+        return Span(min(self.start, other.start), max(self.stop, other.stop))
+
+
+class Shape(NamedTuple):
+    """The size of a feature map: (height, width, channels), channels innermost."""
+
+    height: int
+    width: int
+    channels: int
+
+    @property
+    def elements(self) -> int:
+        return self.height * self.width * self.channels
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of the map as float32."""
+        return 4 * self.elements
+
+    def __str__(self) -> str:
+        return f"{self.height}x{self.width}x{self.channels}"
+
+
+class Region(NamedTuple):
+    """The half-open rectangle rows [top, bottom) x columns [left, right) of a feature map."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def rows(self) -> Span:
+        return Span(self.top, self.bottom)
+
+    @property
+    def columns(self) -> Span:
+        return Span(self.left, self.right)
+
+
+def partition(size: int, parts: int) -> tuple[Span, ...]:
+    """Cuts [0, size) into `parts` non-empty spans whose sizes differ by at most one.
+
+    Needs 1 <= parts <= size.
+    """
+    if not 1 <= parts <= size:
+        raise ValueError(f"cannot cut {size} positions into {parts} parts")
+    cuts = [index * size // parts for index in range(parts + 1)]
+    return tuple(Span(*pair) for pair in zip(cuts, cuts[1:], strict=False))
+
+
+class Axis(Protocol):
+    """How positions of a layer's output on one axis depend on positions of its input."""
+
+    def receptive(self, output: Span) -> Span:
+        """The unclipped input span that the (possibly empty or virtual) output span reads.
+
+        Both ends are non-decreasing functions of the output's ends, below zero too: strips walk
+        back from positions before a tile's first row.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A sliding window: `kernel` taps `dilation` apart, moved by `stride`, first at -pad_before."""
+
+    kernel: int
+    stride: int = 1
+    dilation: int = 1
+    pad_before: int = 0
+    pad_after: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.kernel, self.stride, self.dilation) < 1:
+            raise InputError("a window's kernel, stride and dilation are at least 1")
+        if min(self.pad_before, self.pad_after) < 0:
+            raise InputError("a window's padding is at least 0")
+
+    @property
+    def extent(self) -> int:
+        """Input positions from the first tap to the last, both included."""
+        return (self.kernel - 1) * self.dilation + 1
+
+    def output_size(self, size: int) -> int:
+        """Output positions on an input of `size`; 0 or less when the window does not fit."""
+        return (size + self.pad_before + self.pad_after - self.extent) // self.stride + 1
+
+    def receptive(self, output: Span) -> Span:
+        start = output.start * self.stride - self.pad_before
+        return Span(start, (output.stop - 1) * self.stride - self.pad_before + self.extent)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Nearest upsampling: each input position makes `scale` output positions."""
+
+    scale: int
+
+    def receptive(self, output: Span) -> Span:
+        return Span(output.start // self.scale, -(-output.stop // self.scale))
+
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """Space to depth: an output position reads `stride` inputs, and `margin` more blocks around."""
+
+    stride: int
+    margin: int = 0
+
+    def receptive(self, output: Span) -> Span:
+        return Span(
+            (output.start - self.margin) * self.stride, (output.stop + self.margin) * self.stride
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """Every output position reads the whole axis; virtual ones at or below zero lie before it."""
+
+    size: int
+
+    def receptive(self, output: Span) -> Span:
+        return Span(0, self.size if output.stop > 0 else output.stop * self.size)
+
+
+SAME = Window(1)
+"""Each output position reads the input position of the same number."""

@@ -1,0 +1,89 @@
+"""The format of a program: what lowering writes and every executor reads.
+
+A program is one tile, lowered. It has a table of *kernels* (what stays the same from strip to
+strip: operation, sizes, buffers, columns) and a list of *calls* (which rows, strip by strip). Rows
+and columns are absolute coordinates of a layer's whole feature map, so a kernel cannot tell in
+which tile it runs. The structures are those of ``src/program.hpp``, field for field.
+
+A buffer is a strided view of float32 (or uint8) elements in a *base*: base 0 is the arena, base n
+the n-th map that the group reads or writes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK = 16
+"""Output channels in a block of packed weights, on every instruction set."""
+
+OVERREAD_BYTES = 64
+"""Kernels read whole vectors of channels: an arena ends with this many bytes to spare."""
+
+
+class Op(IntEnum):
+    """What a kernel computes."""
+
+    COPY = 0
+    CONVOLUTION = 1
+    DEPTHWISE = 2
+    MAX_POOL = 3
+    AVERAGE_POOL = 4
+    ADD = 5
+    ACTIVATE = 6
+    UPSAMPLE = 7
+    REORG = 8
+    REORG_DARKNET = 9
+
+
+ACTIVATIONS = ("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish")
+"""Activation kinds by their number in a kernel."""
+
+FLOAT32, UINT8 = 0, 1
+"""Element types of a buffer."""
+
+BUFFER = np.dtype(
+    [(name, "<i4") for name in ("base", "type", "column", "columns")]
+    + [(name, "<i8") for name in ("offset", "row", "pixel", "channel")]
+)
+"""Where rows of a map lie: `column` is the absolute column stored first (negative: padding is
+stored), strides and offset count elements."""
+
+KERNEL = np.dtype(
+    [("op", "<i4"), ("activation", "<i4"), ("slope", "<f4"), ("count_padding", "<i4")]
+    + [("in", BUFFER), ("in2", BUFFER), ("out", BUFFER)]
+    + [
+        (name, "<i4")
+        for name in (
+            *("height", "width", "left", "right", "channels", "filters", "groups"),
+            *("kernel_height", "kernel_width", "stride_y", "stride_x"),
+            *("dilation_y", "dilation_x", "pad_top", "pad_left", "reserved"),
+        )
+    ]
+    + [("weights", "<i8"), ("bias", "<i8")]
+)
+"""One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
+columns to produce; `weights`, `bias`: offsets in floats into the model's weights."""
+
+CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
+"""One kernel over output rows [row, row + rows); the other rows say which absolute row is stored
+first in each buffer."""
+
+COUNTERS = np.dtype([("nanoseconds", "<i8"), ("macs", "<i8")])
+"""What executors count for each kernel: time spent, multiply-accumulates done."""
+
+Table = NDArray[np.void]
+Bytes = NDArray[np.uint8]
+Map = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One tile, lowered: `kernels` of dtype KERNEL, `calls` of dtype CALL."""
+
+    kernels: Table
+    calls: Table

@@ -1,0 +1,150 @@
+// Direct convolution, 1x1 and general, any groups.
+//
+// One micro-kernel: `P` pixels of a row by `B` blocks of 16 output channels stay in registers while
+// all taps and input channels stream past in the fixed order (ky, kx, ic), each product added by one
+// fused multiply-add onto the bias. Weights lie as [filters/16][ky][kx][ic][16]. Columns outside the
+// map are zeros stored beside the rows; rows outside the map are skipped.
+#pragma once
+#include "activation.hpp"
+#include "rows.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+// The input of a block of pixels, as nested runs: rows, then runs of `length` contiguous floats.
+struct Runs {
+  int rows, runs, length;
+  int64_t row_step, run_step, pixel_step;
+  int64_t block_step;  // floats of weights from a block of 16 output channels to the next
+};
+
+struct Epilogue {
+  int64_t pixel_step;
+  float slope;
+  int activation, channels;  // valid output channels, at most B * BLOCK
+};
+
+template <int VECTORS>
+static inline void finish(float* out, Vec* sums, const Epilogue& end) {
+  if (end.activation == ACT_LEAKY) {
+    for (int j = 0; j < VECTORS; j++) sums[j] = activate<ACT_LEAKY>(sums[j], splat(end.slope));
+  } else if (end.activation != ACT_LINEAR) {
+    for (int j = 0; j < VECTORS; j++) sums[j] = activate(end.activation, sums[j], splat(end.slope));
+  }
+  if (end.channels == VECTORS * LANES) {
+    for (int j = 0; j < VECTORS; j++) store(out + j * LANES, sums[j]);
+    return;
+  }
+  for (int j = 0; j < VECTORS && j * LANES < end.channels; j++)
+    store_part(out + j * LANES, sums[j], smaller(LANES, end.channels - j * LANES));
+}
+
+template <int P, int B>
+static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
+                  float* out, const Epilogue& end) {
+  constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK;
+  Vec sums[P][N];
+  for (int j = 0; j < N; j++)
+    for (int i = 0; i < P; i++) sums[i][j] = load(bias + j * LANES);
+  const int64_t step = runs.pixel_step;
+  for (int y = 0; y < runs.rows; y++) {
+    for (int x = 0; x < runs.runs; x++) {
+      const float* from = in + y * runs.row_step + x * runs.run_step;
+      for (int q = 0; q < runs.length; q++) {
+        Vec taps[N];
+        for (int j = 0; j < N; j++)
+          taps[j] = load(weights + (j / PER_BLOCK) * runs.block_step + (j % PER_BLOCK) * LANES);
+        weights += BLOCK;
+#pragma GCC unroll 16
+        for (int i = 0; i < P; i++) {
+          const Vec value = splat(from[i * step + q]);
+          for (int j = 0; j < N; j++) sums[i][j] = fma(taps[j], value, sums[i][j]);
+        }
+      }
+    }
+  }
+  for (int i = 0; i < P; i++) finish<N>(out + i * end.pixel_step, sums[i], end);
+}
+
+typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*,
+                      const Epilogue&);
+
+template <int B, int... P> static inline Micro pick(int pixels) {
+  static const Micro table[] = {micro<P + 1, B>...};
+  return table[pixels - 1];
+}
+
+template <int B> static inline Micro micro_for(int pixels) {
+#if defined(FTDIST_AVX512)
+  if constexpr (B == 2) return pick<2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
+  return pick<1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
+#elif defined(FTDIST_AVX2) || defined(FTDIST_NEON)
+  return pick<1, 0, 1, 2, 3, 4, 5>(pixels);
+#elif defined(FTDIST_SSE2)
+  return pick<1, 0, 1>(pixels);
+#else
+  return pick<1, 0>(pixels);
+#endif
+}
+
+// One output row by B blocks of output channels.
+template <int B, int MOST>
+static inline void row_of_blocks(const float* in, int64_t in_step, const Runs& runs,
+                                 const float* weights, const float* bias, float* out, int pixels,
+                                 const Epilogue& end) {
+  const int parts = ceil_div(pixels, MOST);
+  for (int part = 0, x = 0; part < parts; part++) {
+    const int count = ceil_div(pixels - x, parts - part);
+    micro_for<B>(count)(in + x * in_step, runs, weights, bias, out + x * end.pixel_step, end);
+    x += count;
+  }
+}
+
+static void convolution(const Program& program, const Kernel& kernel, const Call& call) {
+  const int group_in = kernel.channels / kernel.groups;
+  const int group_out = kernel.filters / kernel.groups;
+  const int blocks = ceil_div(group_out, BLOCK);
+  const int64_t row_taps = (int64_t)kernel.kernel_width * group_in;
+  const bool merged = kernel.dilation_x == 1 && kernel.in.pixel == group_in;
+  Runs runs;
+  runs.runs = merged ? 1 : kernel.kernel_width;
+  runs.length = merged ? (int)row_taps : group_in;
+  runs.row_step = kernel.dilation_y * kernel.in.row;
+  runs.run_step = kernel.dilation_x * kernel.in.pixel;
+  runs.pixel_step = kernel.stride_x * kernel.in.pixel;
+  runs.block_step = kernel.kernel_height * row_taps * BLOCK;
+  const int pixels = kernel.right - kernel.left;
+  const int column = kernel.left * kernel.stride_x - kernel.pad_left;
+  for (int group = 0; group < kernel.groups; group++) {
+    for (int block = 0; block < blocks;) {
+      const bool wide = WIDE_PIXELS > 0 && block + 1 < blocks;
+      const int first = group * blocks + block;  // counted over all groups
+      const float* weights = program.weights + kernel.weights + first * runs.block_step;
+      const float* bias = program.weights + kernel.bias + (int64_t)first * BLOCK;
+      const int left_over = group_out - block * BLOCK;
+      const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
+                            smaller(left_over, wide ? 2 * BLOCK : BLOCK)};
+      for (int row = call.row; row < call.row + call.rows; row++) {
+        const int top = row * kernel.stride_y - kernel.pad_top;
+        const Taps taps =
+            taps_on_map(top, kernel.kernel_height, kernel.dilation_y, kernel.height);
+        runs.rows = larger(0, taps.last - taps.first);
+        const int in_row = runs.rows ? top + taps.first * kernel.dilation_y : call.in_row;
+        const float* in = at(program, kernel.in, call.in_row, in_row, column) + group * group_in;
+        const float* taps_from = weights + taps.first * row_taps * BLOCK;
+        float* out = at(program, kernel.out, call.out_row, row, kernel.left) + group * group_out +
+                     block * BLOCK;
+        if constexpr (WIDE_PIXELS > 0) {
+          if (wide) {
+            row_of_blocks<2, WIDE_PIXELS>(in, runs.pixel_step, runs, taps_from, bias, out, pixels,
+                                          end);
+            continue;
+          }
+        }
+        row_of_blocks<1, PIXELS>(in, runs.pixel_step, runs, taps_from, bias, out, pixels, end);
+      }
+      block += wide ? 2 : 1;
+    }
+  }
+}
+
+}  // namespace ftdist::FTDIST_NAMESPACE

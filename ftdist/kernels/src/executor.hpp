@@ -1,0 +1,55 @@
+// The executor: a loop over a program's calls. Compiled once an instruction set; the including file
+// defines FTDIST_NAMESPACE and the set's own macro.
+#pragma once
+#include <time.h>
+
+#include "convolution.hpp"
+#include "depthwise.hpp"
+#include "pointwise.hpp"
+#include "pool.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+static inline int64_t now() {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static inline int64_t macs(const Kernel& kernel, const Call& call) {
+  if (kernel.op != OP_CONVOLUTION && kernel.op != OP_DEPTHWISE) return 0;
+  return (int64_t)call.rows * (kernel.right - kernel.left) * kernel.filters *
+         (kernel.channels / kernel.groups) * kernel.kernel_height * kernel.kernel_width;
+}
+
+static void run_call(const Program& program, const Kernel& kernel, const Call& call) {
+  switch (kernel.op) {
+    case OP_COPY: copy(program, kernel, call); break;
+    case OP_CONVOLUTION: convolution(program, kernel, call); break;
+    case OP_DEPTHWISE: depthwise(program, kernel, call); break;
+    case OP_MAX_POOL: pool<true>(program, kernel, call); break;
+    case OP_AVERAGE_POOL: pool<false>(program, kernel, call); break;
+    case OP_ADD: add(program, kernel, call); break;
+    case OP_ACTIVATE: activation(program, kernel, call); break;
+    case OP_UPSAMPLE: upsample(program, kernel, call); break;
+    case OP_REORG: reorg(program, kernel, call); break;
+    case OP_REORG_DARKNET: reorg_darknet(program, kernel, call); break;
+    default: break;
+  }
+}
+
+static void run(const Program& program) {
+  int64_t before = now();
+  for (int64_t index = 0; index < program.call_count; index++) {
+    const Call& call = program.calls[index];
+    const Kernel& kernel = program.kernels[call.kernel];
+    run_call(program, kernel, call);
+    zero_padding(program, kernel, call);
+    const int64_t after = now();
+    program.counters[call.kernel].nanoseconds += after - before;
+    program.counters[call.kernel].macs += macs(kernel, call);
+    before = after;
+  }
+}
+
+}  // namespace ftdist::FTDIST_NAMESPACE

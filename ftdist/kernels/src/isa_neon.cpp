@@ -1,0 +1,14 @@
+#define FTDIST_NAMESPACE neon
+#define FTDIST_NEON
+#include "executor.hpp"
+
+namespace ftdist {
+
+static bool neon_supported() {
+  return true;
+}
+
+extern const Isa ISA_NEON;
+const Isa ISA_NEON = {"neon", neon::LANES, neon::FUSED, neon_supported, neon::run};
+
+}  // namespace ftdist

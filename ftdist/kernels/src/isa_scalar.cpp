@@ -1,0 +1,14 @@
+#define FTDIST_NAMESPACE scalar
+#define FTDIST_SCALAR
+#include "executor.hpp"
+
+namespace ftdist {
+
+static bool scalar_supported() {
+  return true;
+}
+
+extern const Isa ISA_SCALAR;
+const Isa ISA_SCALAR = {"scalar", scalar::LANES, scalar::FUSED, scalar_supported, scalar::run};
+
+}  // namespace ftdist

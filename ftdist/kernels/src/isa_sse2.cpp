@@ -1,0 +1,14 @@
+#define FTDIST_NAMESPACE sse2
+#define FTDIST_SSE2
+#include "executor.hpp"
+
+namespace ftdist {
+
+static bool sse2_supported() {
+  return true;
+}
+
+extern const Isa ISA_SSE2;
+const Isa ISA_SSE2 = {"sse2", sse2::LANES, sse2::FUSED, sse2_supported, sse2::run};
+
+}  // namespace ftdist

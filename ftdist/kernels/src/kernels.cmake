@@ -1,0 +1,25 @@
+# The kernels without Python: a static library that the module and the C++ check both link.
+# No fast-math and no contraction: the order of every sum and every fused multiply-add is written out.
+set(KERNEL_DIR ${CMAKE_CURRENT_LIST_DIR})
+set(KERNEL_WARNINGS -Wall -Wextra -Werror -Wno-unused-function -Wno-psabi)
+
+add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/isas.cpp)
+target_include_directories(ftdist_kernels PUBLIC ${KERNEL_DIR})
+target_compile_options(ftdist_kernels PRIVATE ${KERNEL_WARNINGS})
+
+function(add_instruction_set name)
+  target_sources(ftdist_kernels PRIVATE ${KERNEL_DIR}/isa_${name}.cpp)
+  set_source_files_properties(${KERNEL_DIR}/isa_${name}.cpp TARGET_DIRECTORY ftdist_kernels
+    PROPERTIES COMPILE_OPTIONS "-O3;-ffp-contract=off;${ARGN}")
+endfunction()
+
+add_instruction_set(scalar)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+  target_compile_definitions(ftdist_kernels PRIVATE FTDIST_BUILD_X86)
+  add_instruction_set(sse2)
+  add_instruction_set(avx2 -mavx2 -mfma)
+  add_instruction_set(avx512 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma)
+elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  target_compile_definitions(ftdist_kernels PRIVATE FTDIST_BUILD_NEON)
+  add_instruction_set(neon)
+endif()

@@ -1,0 +1,130 @@
+// Kernels that compute little and move much: copies, sums of two maps, activations, upsampling and
+// the two orders of space to depth.
+#pragma once
+#include "activation.hpp"
+#include "rows.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+// The pointer to an element of a buffer of any type and strides.
+static inline unsigned char* element(const Program& program, const Buffer& buffer, int first_row,
+                                     int row, int column, int bytes) {
+  const int64_t index = buffer.offset + (int64_t)(row - first_row) * buffer.row +
+                        (int64_t)(column - buffer.column) * buffer.pixel;
+  return program.bases[buffer.base] + index * bytes;
+}
+
+template <class From>
+static inline void copy_row(const From* from, int64_t from_pixel, int64_t from_channel, float* to,
+                            int64_t to_pixel, int64_t to_channel, int pixels, int channels) {
+  if (to_channel == 1) {
+    for (int x = 0; x < pixels; x++)
+      for (int c = 0; c < channels; c++) {
+        const float value = (float)from[x * from_pixel + c * from_channel];
+        to[x * to_pixel + c] = sizeof(From) == 1 ? value / 255.0f : value;
+      }
+    return;
+  }
+  for (int c = 0; c < channels; c++)
+    for (int x = 0; x < pixels; x++) {
+      const float value = (float)from[x * from_pixel + c * from_channel];
+      to[x * to_pixel + c * to_channel] = sizeof(From) == 1 ? value / 255.0f : value;
+    }
+}
+
+// Rows from one buffer to another; uint8 becomes value / 255.
+static void copy(const Program& program, const Kernel& kernel, const Call& call) {
+  const Buffer &in = kernel.in, &out = kernel.out;
+  const int pixels = kernel.right - kernel.left, channels = kernel.channels;
+  const bool dense = in.channel == 1 && out.channel == 1 && in.type == TYPE_FLOAT32;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    float* to = at(program, out, call.out_row, row, kernel.left);
+    const unsigned char* from = element(program, in, call.in_row, row, kernel.left,
+                                        in.type == TYPE_UINT8 ? 1 : (int)sizeof(float));
+    if (dense && in.pixel == channels && out.pixel == channels) {
+      __builtin_memcpy(to, from, sizeof(float) * pixels * channels);
+    } else if (dense) {
+      for (int x = 0; x < pixels; x++)
+        __builtin_memcpy(to + x * out.pixel, from + x * in.pixel * (int)sizeof(float),
+                         sizeof(float) * channels);
+    } else if (in.type == TYPE_UINT8) {
+      copy_row(from, in.pixel, in.channel, to, out.pixel, out.channel, pixels, channels);
+    } else {
+      copy_row(reinterpret_cast<const float*>(from), in.pixel, in.channel, to, out.pixel,
+               out.channel, pixels, channels);
+    }
+  }
+}
+
+// Applies `act` to a row of floats that lie side by side, the last part of a vector included.
+template <class Act> static inline void each_vector(float* to, int64_t count, Act act) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(to + i, act(i));
+  if (i < count) store_part(to + i, act(i), (int)(count - i));
+}
+
+static void add(const Program& program, const Kernel& kernel, const Call& call) {
+  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const float* a = at(program, kernel.in, call.in_row, row, kernel.left);
+    const float* b = at(program, kernel.in2, call.in2_row, row, kernel.left);
+    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
+      return activate(kernel.activation, load(a + i) + load(b + i), splat(kernel.slope));
+    });
+  }
+}
+
+static void activation(const Program& program, const Kernel& kernel, const Call& call) {
+  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const float* in = at(program, kernel.in, call.in_row, row, kernel.left);
+    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
+      return activate(kernel.activation, load(in + i), splat(kernel.slope));
+    });
+  }
+}
+
+static void upsample(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++)
+      __builtin_memcpy(
+          at(program, kernel.out, call.out_row, row, column),
+          at(program, kernel.in, call.in_row, row / kernel.stride_y, column / kernel.stride_x),
+          sizeof(float) * kernel.channels);
+}
+
+static void reorg(const Program& program, const Kernel& kernel, const Call& call) {
+  const int stride = kernel.stride_y, channels = kernel.channels;
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      float* to = at(program, kernel.out, call.out_row, row, column);
+      for (int y = 0; y < stride; y++)
+        for (int x = 0; x < stride; x++, to += channels)
+          __builtin_memcpy(to, at(program, kernel.in, call.in_row, row * stride + y,
+                                  column * stride + x), sizeof(float) * channels);
+    }
+}
+
+// Darknet's reorg_cpu, backwards, on flat (C, H, W) indices: the output's flat index gives
+// (k, j, i) of a map of the input's shape, which gives the place in (C / s^2, H s, W s), whose flat
+// index is that of the input.
+static void reorg_darknet(const Program& program, const Kernel& kernel, const Call& call) {
+  const int s = kernel.stride_y, channels = kernel.channels;
+  const int64_t height = kernel.height, width = kernel.width, area = height * width;
+  const int64_t out_height = height / s, out_width = width / s, depth = channels / (s * s);
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      float* to = at(program, kernel.out, call.out_row, row, column);
+      for (int c = 0; c < kernel.filters; c++) {
+        const int64_t flat = (c * out_height + row) * out_width + column;
+        const int64_t k = flat / area, j = flat / width % height, i = flat % width;
+        const int64_t part = k / depth;
+        const int64_t from = ((k % depth) * height * s + j * s + part / s) * width * s + i * s +
+                             part % s;
+        to[c] = at(program, kernel.in, call.in_row, (int)(from / width % height),
+                   (int)(from % width))[from / area];
+      }
+    }
+}
+
+}  // namespace ftdist::FTDIST_NAMESPACE

@@ -1,0 +1,95 @@
+// The format of a program: what lowering writes and every executor reads. The same structs are
+// declared as NumPy dtypes in ftdist/kernels/program.py; the module compares both at import.
+//
+// A program is a table of kernels (one a layer: everything that stays the same from strip to strip)
+// and a list of calls (one a layer and strip: which rows). All rows and columns are absolute
+// coordinates of the layer's whole feature map, so a kernel behaves the same in every tile.
+#pragma once
+#include <cstdint>
+
+namespace ftdist {
+
+enum Op : int32_t {
+  OP_COPY,       // strided rows from one buffer to another, uint8 -> float32 where needed
+  OP_CONVOLUTION,
+  OP_DEPTHWISE,
+  OP_MAX_POOL,
+  OP_AVERAGE_POOL,
+  OP_ADD,
+  OP_ACTIVATE,
+  OP_UPSAMPLE,
+  OP_REORG,          // space to depth, blocks in order
+  OP_REORG_DARKNET,  // space to depth as Darknet scrambles it
+  OP_COUNT
+};
+
+enum ActivationKind : int32_t {
+  ACT_LINEAR, ACT_LEAKY, ACT_RELU, ACT_RELU6, ACT_LOGISTIC, ACT_SWISH, ACT_MISH, ACT_HARDSWISH,
+  ACT_COUNT
+};
+
+enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
+
+// Rows of a feature map somewhere in memory. Strides and offset count elements.
+struct Buffer {
+  int32_t base;     // 0: the arena; n: the caller's map number n - 1
+  int32_t type;     // Type
+  int32_t column;   // absolute column of the first stored one (negative: padding is stored)
+  int32_t columns;  // stored columns
+  int64_t offset, row, pixel, channel;
+};
+
+struct Kernel {
+  int32_t op, activation;
+  float slope;
+  int32_t count_padding;             // average pool: divide by the whole window
+  Buffer in, in2, out;
+  int32_t height, width;             // of the whole input map: rows outside are not read
+  int32_t left, right;               // absolute output columns to produce
+  int32_t channels, filters, groups; // input channels, output channels
+  int32_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
+  int32_t reserved;
+  int64_t weights, bias;             // offsets into the weights, in floats
+};
+
+struct Call {
+  int32_t kernel;
+  int32_t row, rows;                 // absolute output rows [row, row + rows)
+  int32_t in_row, in2_row, out_row;  // absolute row stored first in each buffer
+};
+
+struct Counters {
+  int64_t nanoseconds, macs;         // time spent in a kernel; multiply-accumulates it did
+};
+
+struct Program {
+  const Kernel* kernels;
+  int64_t kernel_count;
+  const Call* calls;
+  int64_t call_count;
+  const float* weights;
+  int64_t weight_count;
+  unsigned char* const* bases;       // [0] the arena, then the caller's maps
+  const int64_t* base_bytes;
+  int64_t base_count;
+  Counters* counters;                // one a kernel
+};
+
+// What one instruction set offers.
+struct Isa {
+  const char* name;
+  int lanes;
+  bool fused;                        // has fused multiply-add: its bits equal every other such set's
+  bool (*supported)();
+  void (*run)(const Program&);
+};
+
+constexpr int BLOCK = 16;            // output channels in a weight block, on every instruction set
+
+// Says what in a program would touch memory outside its buffers; null when nothing would.
+const char* find_fault(const Program& program, int64_t* faulty_call);
+
+extern const Isa* const ISAS[];      // those built in, best first
+extern const int ISA_COUNT;
+
+}  // namespace ftdist

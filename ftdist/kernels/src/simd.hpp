@@ -1,0 +1,84 @@
+// One vector type an instruction set, by compiler vector extensions; intrinsics only where the
+// language has no word for it: fused multiply-add and partial stores. Included once a build of the
+// kernels, inside namespace FTDIST_NAMESPACE, so that no code for one set leaks into another.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#if defined(FTDIST_AVX512) || defined(FTDIST_AVX2)
+#include <immintrin.h>
+#elif defined(FTDIST_NEON)
+#include <arm_neon.h>
+#endif
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+#if defined(FTDIST_AVX512)
+constexpr int LANES = 16, WIDE_PIXELS = 12, PIXELS = 14;
+#elif defined(FTDIST_AVX2)
+constexpr int LANES = 8, WIDE_PIXELS = 0, PIXELS = 6;
+#elif defined(FTDIST_NEON)
+constexpr int LANES = 4, WIDE_PIXELS = 0, PIXELS = 6;
+#elif defined(FTDIST_SSE2)
+constexpr int LANES = 4, WIDE_PIXELS = 0, PIXELS = 2;
+#else
+constexpr int LANES = 1, WIDE_PIXELS = 0, PIXELS = 1;
+#endif
+
+#if defined(FTDIST_SCALAR)
+typedef float Vec;
+typedef int32_t Int;
+#else
+typedef float Vec __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef int32_t Int __attribute__((vector_size(LANES * 4)));
+#endif
+
+#if defined(FTDIST_AVX512) || defined(FTDIST_AVX2) || defined(FTDIST_NEON) || defined(__FP_FAST_FMAF)
+constexpr bool FUSED = true;
+#else
+constexpr bool FUSED = false;
+#endif
+
+static inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
+static inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
+static inline Vec splat(float value) { return Vec{} + value; }
+
+// a * b + c, rounded once where the instruction set can.
+static inline Vec fma(Vec a, Vec b, Vec c) {
+#if defined(FTDIST_AVX512)
+  return _mm512_fmadd_ps(a, b, c);
+#elif defined(FTDIST_AVX2)
+  return _mm256_fmadd_ps(a, b, c);
+#elif defined(FTDIST_NEON)
+  return vfmaq_f32(c, a, b);
+#elif defined(FTDIST_SCALAR) && defined(__FP_FAST_FMAF)
+  return __builtin_fmaf(a, b, c);
+#else
+  return a * b + c;
+#endif
+}
+
+// The first `count` lanes, 1 <= count <= LANES.
+static inline void store_part(float* to, Vec value, int count) {
+#if defined(FTDIST_AVX512)
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), value);
+#elif defined(FTDIST_SCALAR)
+  (void)count;
+  *to = value;
+#else
+  if (count == LANES) return store(to, value);
+  for (int lane = 0; lane < count; lane++) to[lane] = value[lane];
+#endif
+}
+
+template <class To, class From> static inline To bits(From value) {
+  static_assert(sizeof(To) == sizeof(From), "same bits, same size");
+  To result;
+  __builtin_memcpy(&result, &value, sizeof(To));
+  return result;
+}
+
+static inline int smaller(int a, int b) { return a < b ? a : b; }
+static inline int larger(int a, int b) { return a > b ? a : b; }
+static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+}  // namespace ftdist::FTDIST_NAMESPACE

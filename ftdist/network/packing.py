@@ -1,0 +1,58 @@
+"""The universal weight layout: one that every instruction set's kernels read as it is.
+
+Output channels lie in blocks of 16, zero-padded, innermost: a convolution's weights are
+[groups x ceil(filters / groups / 16)][ky][kx][ic][16], a depthwise one's [ceil(channels / 16)][ky]
+[kx][16]. A bias has the same blocks. Vectors of 4, 8 and 16 lanes all divide a block.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.geometry import Shape
+from ftdist.network.layers import Convolution
+
+BLOCK = 16
+
+Array = NDArray[np.float32]
+
+
+def packed_sizes(operation: Convolution, source: Shape) -> tuple[int, int]:
+    """Floats of a convolution's packed weights and of its packed bias."""
+    _, depth, height, width = operation.weight_shape(source)
+    if operation.is_depthwise(source):
+        outputs = -(-operation.filters // BLOCK) * BLOCK
+    else:
+        outputs = operation.groups * -(-operation.filters // operation.groups // BLOCK) * BLOCK
+    return outputs * depth * height * width, outputs
+
+
+def pack(operation: Convolution, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
+    """Flat packed (weights, bias) from (filters, channels // groups, rows, columns), (filters,)."""
+    groups = 1 if operation.is_depthwise(source) else operation.groups
+    filters, depth, height, width = weights.shape
+    own = filters // groups
+    blocks = -(-own // BLOCK)
+    padded = np.zeros((groups, blocks * BLOCK, depth, height, width), np.float32)
+    padded[:, :own] = weights.reshape(groups, own, depth, height, width)
+    by_block = padded.reshape(groups * blocks, BLOCK, depth, height, width)
+    padded_bias = np.zeros((groups, blocks * BLOCK), np.float32)
+    padded_bias[:, :own] = bias.reshape(groups, own)
+    return np.ascontiguousarray(by_block.transpose(0, 3, 4, 2, 1)).reshape(-1), padded_bias.ravel()
+
+
+def unpack(
+    operation: Convolution, source: Shape, weights: Array, bias: Array
+) -> tuple[Array, Array]:
+    """The inverse of ``pack``."""
+    groups = 1 if operation.is_depthwise(source) else operation.groups
+    filters, depth, height, width = operation.weight_shape(source)
+    own = filters // groups
+    blocks = -(-own // BLOCK)
+    by_block = weights.reshape(groups * blocks, height, width, depth, BLOCK).transpose(
+        0, 4, 3, 1, 2
+    )
+    padded = by_block.reshape(groups, blocks * BLOCK, depth, height, width)
+    flat_bias = bias.reshape(groups, blocks * BLOCK)[:, :own].reshape(filters)
+    return np.ascontiguousarray(padded[:, :own]).reshape(filters, depth, height, width), flat_bias

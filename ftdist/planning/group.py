@@ -1,0 +1,97 @@
+"""A fused group seen from inside: who makes what, who reads it, and which part of it a tile needs.
+
+A group is layers [first, stop). Its *members* are the layers that compute something; its *inputs*
+are the maps it reads from outside, its *outputs* those of its members that outside needs. Aliases
+are resolved, so everything here speaks of sources: a number names the map that layer makes, INPUT
+the network's input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ftdist.geometry import Axis, Span, partition
+from ftdist.network.graph import Network, is_alias
+from ftdist.network.layers import Convolution
+
+
+@dataclass(frozen=True)
+class FusedGroup:
+    """Layers [first, stop) of a network."""
+
+    network: Network
+    first: int
+    stop: int
+
+    @cached_property
+    def members(self) -> tuple[int, ...]:
+        layers = self.network.layers
+        return tuple(n for n in range(self.first, self.stop) if not is_alias(layers[n]))
+
+    @cached_property
+    def inputs(self) -> tuple[int, ...]:
+        """Sources outside the group that it reads, in ascending order."""
+        read = {source for member in self.members for source in self.network.reads(member)}
+        return tuple(sorted(source for source in read if source < self.first))
+
+    @cached_property
+    def outputs(self) -> tuple[int, ...]:
+        """Members that later layers read or that are outputs of the network."""
+        return tuple(m for m in self.members if self.network.last_use[m] >= self.stop)
+
+    @cached_property
+    def readers(self) -> dict[int, tuple[int, ...]]:
+        """For each input and member the members that read it, in order."""
+        found: dict[int, list[int]] = {source: [] for source in (*self.inputs, *self.members)}
+        for member in self.members:
+            for source in dict.fromkeys(self.network.reads(member)):
+                found[source].append(member)
+        return {source: tuple(members) for source, members in found.items()}
+
+    def rows(self, reader: int, source: int) -> Axis:
+        """How rows of `reader` depend on rows of `source`."""
+        return self.network.layers[reader].operation.rows(self.network.shape(source))
+
+    def columns(self, reader: int, source: int) -> Axis:
+        """How columns of `reader` depend on columns of `source`."""
+        return self.network.layers[reader].operation.columns(self.network.shape(source))
+
+    def row_shares(self, parts: int, index: int) -> dict[int, Span]:
+        """The rows of each output that tile row `index` of `parts` owns."""
+        return {o: partition(self.network.shape(o).height, parts)[index] for o in self.outputs}
+
+    def needed_rows(self, shares: dict[int, Span]) -> dict[int, Span]:
+        """For each input and member the rows, on its map, that a tile with these shares needs."""
+        needed: dict[int, Span] = {}
+        for source in reversed((*self.inputs, *self.members)):
+            span = shares.get(source, Span(0, 0))
+            for reader in self.readers[source]:
+                if needed[reader].size:
+                    span = span.hull(self.rows(reader, source).receptive(needed[reader]))
+            needed[source] = span.clipped(self.network.shape(source).height)
+        return dict(reversed(needed.items()))
+
+    def needed_columns(self, parts: int, index: int) -> dict[int, Span]:
+        """For each input and member the columns that tile column `index` of `parts` stores.
+
+        Columns off the map are the zero padding that convolutions read; only those on the map are
+        computed.
+        """
+        stored: dict[int, Span] = {}
+        for source in reversed((*self.inputs, *self.members)):
+            width = self.network.shape(source).width
+            span = Span(0, 0)
+            if source in self.outputs:
+                span = partition(width, parts)[index]
+            for reader in self.readers[source]:
+                reading = self.network.layers[reader]
+                produced = stored[reader].clipped(reading.shape.width)
+                if not produced.size:
+                    continue
+                receptive = self.columns(reader, source).receptive(produced)
+                if not isinstance(reading.operation, Convolution):
+                    receptive = receptive.clipped(width)
+                span = span.hull(receptive)
+            stored[source] = span
+        return dict(reversed(stored.items()))

@@ -1,0 +1,209 @@
+"""Kernel tables: what stays the same from strip to strip, for one column of tiles.
+
+Here each operation of ``network.layers`` becomes the descriptor of a kernel, and each map a buffer
+with strides. To add a layer type, add its writer to the table at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from ftdist.geometry import Shape, Span
+from ftdist.kernels.program import ACTIVATIONS, BUFFER, FLOAT32, UINT8, Op
+from ftdist.network import layers
+from ftdist.network.graph import INPUT
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.layout import Layout, Slot
+
+Blobs = Mapping[int, tuple[int, int]]
+"""For each convolution the offsets of its packed weights and bias, in floats."""
+
+
+class MapLayout(Enum):
+    """How a map outside the arena lies in memory, and its element type."""
+
+    INTERLEAVED = "float32 (height, width, channels)"
+    PLANAR = "float32 (channels, height, width)"
+    PICTURE = "uint8 (height, width, channels)"
+
+    def buffer(self, base: int, shape: Shape) -> Any:
+        """The whole map as a buffer of base number `base`."""
+        record = np.zeros((), BUFFER)
+        record["base"], record["columns"] = base, shape.width
+        record["type"] = UINT8 if self is MapLayout.PICTURE else FLOAT32
+        if self is MapLayout.PLANAR:
+            strides = (shape.width, 1, shape.height * shape.width)
+        else:
+            strides = (shape.width * shape.channels, shape.channels, 1)
+        record["row"], record["pixel"], record["channel"] = strides
+        return record
+
+
+def map_layouts(
+    network_outputs: frozenset[int], sources: tuple[int, ...], picture: bool
+) -> dict[int, MapLayout]:
+    """The layout of each map between groups: planar where the user gives or gets it as an array."""
+    found = {}
+    for source in sources:
+        planar = source == INPUT or source in network_outputs
+        found[source] = MapLayout.PLANAR if planar else MapLayout.INTERLEAVED
+        if source == INPUT and picture:
+            found[source] = MapLayout.PICTURE
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class KernelWriter:
+    """Fills in the kernels of one column of tiles."""
+
+    group: FusedGroup
+    layout: Layout
+    blobs: Blobs
+    outside: Mapping[int, MapLayout]
+    columns: dict[int, Span]
+
+    def write(self, k: Any, kind: str, source: int, part: int) -> None:
+        """Fills `k`, an array of one KERNEL."""
+        for field in ("groups", "kernel_height", "kernel_width", "stride_y", "stride_x"):
+            k[field] = 1
+        k["dilation_y"] = k["dilation_x"] = 1
+        group = self.group
+        shape = group.network.shape(source)
+        produced = self.columns[source].clipped(shape.width)
+        k["height"], k["width"], k["channels"] = shape
+        k["filters"] = shape.channels
+        k["left"], k["right"] = produced
+        if kind == "make" and source not in group.inputs:
+            self.make(k, source, part)
+            return
+        k["op"] = Op.COPY
+        if kind == "make":
+            k["in"], k["out"] = self.map(source), self.buffer(source)
+        elif kind == "store":
+            k["in"], k["out"] = self.buffer(source), self.destination(source, produced)
+        else:
+            k["left"], k["right"] = self.columns[source]
+            kept = self.slot(self.layout.kept[source], self.columns[source])
+            buffer = self.buffer(source)
+            k["in"], k["out"] = (kept, buffer) if kind == "restore" else (buffer, kept)
+
+    def make(self, k: Any, number: int, part: int) -> None:
+        network = self.group.network
+        layer = network.layers[number]
+        reads = network.reads(number)
+        k["height"], k["width"], k["channels"] = network.shape(reads[0])
+        k["in"] = self.buffer(reads[0])
+        if number in self.layout.buffers:
+            k["out"] = self.buffer(number)
+        else:
+            produced = Span(int(k["left"][0]), int(k["right"][0]))
+            k["out"] = self.destination(number, produced)
+        if isinstance(layer.operation, layers.Concatenate):
+            shapes = [network.shape(read) for read in reads]
+            _concatenate(k, layer.operation, shapes, part, self.buffer(reads[part]))
+            return
+        if len(reads) > 1:
+            k["in2"] = self.buffer(reads[1])
+        _WRITERS[type(layer.operation)](k, layer.operation, network.shape(reads[0]))
+        if isinstance(layer.operation, layers.Convolution):
+            k["weights"], k["bias"] = self.blobs[number]
+
+    def buffer(self, source: int) -> Any:
+        return self.slot(self.layout.buffers[source], self.columns[source])
+
+    def slot(self, slot: Slot, columns: Span) -> Any:
+        record = np.zeros((), BUFFER)
+        record["column"], record["columns"] = columns.start, columns.size
+        record["offset"], record["row"] = slot.offset, slot.row_floats
+        record["pixel"], record["channel"] = slot.channels, 1
+        return record
+
+    def map(self, source: int) -> Any:
+        """The buffer of a whole map outside the arena."""
+        base = 1 + (*self.group.inputs, *self.group.outputs).index(source)
+        return self.outside[source].buffer(base, self.group.network.shape(source))
+
+    def destination(self, source: int, produced: Span) -> Any:
+        """The tile's own columns of an output's map: no kernel may touch a neighbour's."""
+        record = self.map(source)
+        record["offset"] = produced.start * record["pixel"]
+        record["column"], record["columns"] = produced.start, produced.size
+        return record
+
+
+def _activation(k: Any, activation: layers.Activation) -> None:
+    k["activation"] = ACTIVATIONS.index(activation.kind)
+    k["slope"] = activation.slope
+
+
+def _window(k: Any, window: layers.Sliding) -> None:
+    for axis, name, size, pad in (
+        (window.vertical, "y", "kernel_height", "pad_top"),
+        (window.horizontal, "x", "kernel_width", "pad_left"),
+    ):
+        k[size], k[f"stride_{name}"], k[f"dilation_{name}"] = (
+            axis.kernel,
+            axis.stride,
+            axis.dilation,
+        )
+        k[pad] = axis.pad_before
+
+
+def _convolution(k: Any, operation: layers.Convolution, source: Shape) -> None:
+    k["op"] = Op.DEPTHWISE if operation.is_depthwise(source) else Op.CONVOLUTION
+    k["groups"] = operation.groups
+    _window(k, operation.window)
+    _activation(k, operation.activation)
+
+
+def _pool(k: Any, operation: layers.Pool, source: Shape) -> None:
+    k["op"] = Op.MAX_POOL if operation.mode == "max" else Op.AVERAGE_POOL
+    k["count_padding"] = operation.count_padding
+    _window(k, operation.window)
+
+
+def _add(k: Any, operation: layers.Add, source: Shape) -> None:
+    k["op"] = Op.ADD
+    _activation(k, operation.activation)
+
+
+def _activate(k: Any, operation: layers.Activate, source: Shape) -> None:
+    k["op"] = Op.ACTIVATE
+    _activation(k, operation.activation)
+
+
+def _upsample(k: Any, operation: layers.Upsample, source: Shape) -> None:
+    k["op"] = Op.UPSAMPLE
+    k["stride_y"] = k["stride_x"] = operation.scale
+
+
+def _reorg(k: Any, operation: layers.Reorg, source: Shape) -> None:
+    k["op"] = Op.REORG if operation.order == "blocks" else Op.REORG_DARKNET
+    k["stride_y"] = k["stride_x"] = operation.stride
+
+
+def _concatenate(
+    k: Any, operation: layers.Concatenate, shapes: list[Shape], part: int, source: Any
+) -> None:
+    """One input of a concatenation: a copy of its channels to their place."""
+    taken = [shape.channels // operation.parts for shape in shapes]
+    k["op"] = Op.COPY
+    k["channels"] = k["filters"] = taken[part]
+    k["in"] = source
+    k["in"]["offset"] += operation.part * taken[part]
+    k["out"]["offset"] += sum(taken[:part])
+
+
+_WRITERS: dict[type[Any], Callable[[Any, Any, Shape], None]] = {
+    layers.Convolution: _convolution,
+    layers.Pool: _pool,
+    layers.Add: _add,
+    layers.Activate: _activate,
+    layers.Upsample: _upsample,
+    layers.Reorg: _reorg,
+}

@@ -1,0 +1,98 @@
+"""The arena of a fused group: where every layer's rows lie, and how many bytes that takes.
+
+One layout serves all tiles of a group: each buffer is as large as the worst tile and pass make it.
+Buffers share memory where they are not alive at the same time within a pass. What must survive from
+pass to pass (line buffers) has a small place of its own: rows are saved there after their last
+reader and restored before the layer makes its next rows, so the large buffers need not stay apart.
+
+The layout *is* the memory prediction: the arena has `arena_bytes`, nothing is ever added to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftdist.geometry import Span
+from ftdist.kernels.program import OVERREAD_BYTES
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.placement import Block, place
+from ftdist.planning.plan import GroupPlan
+from ftdist.planning.strips import Pass, passes
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place in the arena: `rows` x `columns` x `channels` floats from `offset` (in floats)."""
+
+    offset: int
+    rows: int
+    columns: int
+    channels: int
+
+    @property
+    def row_floats(self) -> int:
+        return self.columns * self.channels
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arena of a group, and the geometry of its tiles that led to it.
+
+    `order` are the group's inputs and members in the order of execution, each input just before its
+    first reader. `passes` and `columns` hold, for each tile row and each tile column, what is
+    computed. `buffers` have no entry for maps that are written straight to their destination.
+    """
+
+    order: tuple[int, ...]
+    passes: tuple[list[Pass], ...]
+    columns: tuple[dict[int, Span], ...]
+    buffers: dict[int, Slot]
+    kept: dict[int, Slot]
+    arena_bytes: int
+
+
+def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
+    """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
+    rows = tuple(passes(group, plan.rows, index, plan.strip) for index in range(plan.rows))
+    columns = tuple(group.needed_columns(plan.columns, index) for index in range(plan.columns))
+    order = execution_order(group)
+    position = {source: step for step, source in enumerate(order)}
+    last_step = len(order) - 1
+    blocks, shapes = [], {}
+    for source in order:
+        if source in direct and not group.readers[source]:
+            continue
+        width = max(stored[source].size for stored in columns)
+        channels = group.network.shape(source).channels
+        held = max(each.held[source].size for tile in rows for each in tile)
+        kept = max(each.kept(source).size for tile in rows for each in tile)
+        last = max((position[reader] for reader in group.readers[source]), default=position[source])
+        for kind, height, first, until in (
+            ("buffer", held, position[source], last),
+            ("kept", kept, 0, last_step),
+        ):
+            if height:
+                shapes[kind, source] = (height, width, channels)
+                size = 4 * height * width * channels
+                blocks.append(Block((kind, source), size, first, until))
+    offsets, size = place(blocks)
+    slots = {key: Slot(offsets[key] // 4, *shape) for key, shape in shapes.items()}
+    return Layout(
+        order,
+        rows,
+        columns,
+        {source: slot for (kind, source), slot in slots.items() if kind == "buffer"},
+        {source: slot for (kind, source), slot in slots.items() if kind == "kept"},
+        size + OVERREAD_BYTES,
+    )
+
+
+def execution_order(group: FusedGroup) -> tuple[int, ...]:
+    """Inputs and members in the order of execution: each input just before its first reader."""
+    order: list[int] = []
+    for member in group.members:
+        for source in group.network.reads(member):
+            if source in group.inputs and source not in order:
+                order.append(source)
+        order.append(member)
+    return tuple(order)

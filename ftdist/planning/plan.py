@@ -1,0 +1,139 @@
+"""Plans: how a network is cut. Pure data, with a notation, JSON and a digest.
+
+The notation is that of the literature with strips added::
+
+    5x5/8/2x2            5x5 tiles up to layer 8 (layers 0..7), then 2x2 tiles
+    1x1s4/8/2x2s2        the same cut; strips of 4 rows of the group's output, then of 2
+    1x1                  untiled: one group, one tile, one strip
+
+Each group is a grid (rows x columns of tiles), perhaps a strip height; between two groups stands
+the first layer of the second.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from _blake2 import blake2b
+
+from ftdist.errors import InputError
+from ftdist.network.graph import Network
+from ftdist.planning.group import FusedGroup
+
+_GROUP = re.compile(r"(\d{1,6})x(\d{1,6})(?:s(\d{1,6}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPlan:
+    """Layers [first, stop) as one fused group: a grid of tiles, each made in strips.
+
+    `strip` counts rows of the group's output; None makes each tile in one strip.
+    """
+
+    first: int
+    stop: int
+    rows: int = 1
+    columns: int = 1
+    strip: int | None = None
+
+    def __str__(self) -> str:
+        strip = "" if self.strip is None else f"s{self.strip}"
+        return f"{self.rows}x{self.columns}{strip}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Groups that follow one another and together cover the network."""
+
+    groups: tuple[GroupPlan, ...]
+
+    @property
+    def notation(self) -> str:
+        parts = [str(self.groups[0])]
+        for group in self.groups[1:]:
+            parts += [str(group.first), str(group)]
+        return "/".join(parts)
+
+    def digest(self, model_digest: str) -> str:
+        """Names this plan for this very model: a plan file for another model is refused by it."""
+        text = f"{model_digest} {self.notation}"
+        return blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def to_json(self, model_digest: str) -> dict[str, Any]:
+        """`{"notation", "groups", "digest"}`, groups with their layers, grid and strip."""
+        groups = [
+            {
+                "layers": [group.first, group.stop - 1],
+                "grid": [group.rows, group.columns],
+                "strip": group.strip,
+            }
+            for group in self.groups
+        ]
+        return {"notation": self.notation, "groups": groups, "digest": self.digest(model_digest)}
+
+
+def untiled(network: Network) -> Plan:
+    """The whole network as one group, one tile, one strip."""
+    return Plan((GroupPlan(0, len(network.layers)),))
+
+
+def parse_notation(notation: str, network: Network) -> Plan:
+    """The plan that a notation means for a network; InputError says what does not fit."""
+    parts = notation.strip().split("/")
+    if len(parts) % 2 == 0:
+        raise InputError(f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2")
+    cuts = [0]
+    for part in parts[1::2]:
+        if not re.fullmatch(r"\d{1,6}", part):
+            raise InputError(f"tiling '{notation}': '{part}' is no layer number")
+        if not cuts[-1] < int(part) < len(network.layers):
+            raise InputError(
+                f"tiling '{notation}': cannot cut before layer {part}; cuts must ascend "
+                f"between 1 and {len(network.layers) - 1}"
+            )
+        cuts.append(int(part))
+    cuts.append(len(network.layers))
+    groups = []
+    for part, first, stop in zip(parts[::2], cuts, cuts[1:], strict=False):
+        match = _GROUP.fullmatch(part)
+        if not match or "0" in (match[1].lstrip("0") or "0", match[2].lstrip("0") or "0"):
+            raise InputError(f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4")
+        if match[3] is not None and int(match[3]) == 0:
+            raise InputError(f"tiling '{notation}': a strip has at least one row")
+        strip = None if match[3] is None else int(match[3])
+        groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip))
+    plan = Plan(tuple(groups))
+    check(plan, network)
+    return plan
+
+
+def parse_json(text: str, network: Network, model_digest: str) -> Plan:
+    """The plan in a JSON text (`plan --json` or `run --json` wrote it), for this very model."""
+    try:
+        value = json.loads(text)
+        value = value.get("plan", value)
+        notation, digest = str(value["notation"]), str(value["digest"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise InputError("no plan in that file: expected JSON with 'notation', 'digest'") from None
+    plan = parse_notation(notation, network)
+    if plan.digest(model_digest) != digest:
+        raise InputError(f"the plan {notation} was made for another model; plan again")
+    return plan
+
+
+def check(plan: Plan, network: Network) -> None:
+    """InputError when the groups do not cover the network or a grid is larger than a map."""
+    stops = [0] + [group.stop for group in plan.groups]
+    if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(network.layers):
+        raise InputError(f"the plan's groups do not cover layers 0..{len(network.layers) - 1}")
+    for group in plan.groups:
+        for output in FusedGroup(network, group.first, group.stop).outputs:
+            shape = network.shape(output)
+            if group.rows > shape.height or group.columns > shape.width:
+                raise InputError(
+                    f"grid {group} does not fit: layer {output} "
+                    f"({network.layers[output].name}) makes a map of {shape}"
+                )

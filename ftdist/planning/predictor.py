@@ -1,0 +1,132 @@
+"""What a plan needs: every program, one block of memory for them all, and the peak by part.
+
+The block holds each group's arenas (one a thread) and the maps between groups, each alive from the
+group that makes it to the last one that reads it. Its size is settled by lowering, so the predicted
+activations are exact by construction; the rest of the peak is what the caller measured (baseline),
+the weights and the arrays that the user gives and gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from ftdist.network.graph import INPUT, Network
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.kernel_tables import Blobs, map_layouts
+from ftdist.planning.lowering import GroupProgram, lower_group
+from ftdist.planning.placement import Block, place
+from ftdist.planning.plan import Plan
+
+SLACK_BYTES = 768 << 10
+"""Room for what the interpreter allocates while it runs a plan: frames, small arrays, the report."""
+
+THREAD_BYTES = 96 << 10
+"""Resident memory of one more thread: its stack and its heap."""
+
+
+@dataclass(frozen=True)
+class Lowered:
+    """A plan, lowered: the programs and where their memory lies in one block.
+
+    `arenas[g]` are the offsets of group g's arenas, one a thread that works on it; `maps` the
+    offsets of the maps between groups, by source. All in bytes.
+    """
+
+    plan: Plan
+    programs: tuple[GroupProgram, ...]
+    arenas: tuple[tuple[int, ...], ...]
+    maps: dict[int, int]
+    block_bytes: int
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes of the arenas of the group that needs most, all its threads together."""
+        pairs = zip(self.programs, self.arenas, strict=True)
+        return max(program.arena_bytes * len(arenas) for program, arenas in pairs)
+
+    @property
+    def program_bytes(self) -> int:
+        """Bytes of all kernel tables and calls."""
+        return sum(program.table_bytes for program in self.programs)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """The predicted peak of the whole process, by part, in bytes."""
+
+    baseline: int
+    weights: int
+    arenas: int
+    boundary_maps: int
+    programs: int
+    input: int
+    output: int
+    slack: int
+
+    @property
+    def parts(self) -> dict[str, int]:
+        return asdict(self)
+
+    @property
+    def peak_bytes(self) -> int:
+        return sum(self.parts.values())
+
+
+def lower(network: Network, plan: Plan, blobs: Blobs, threads: int, *, picture: bool) -> Lowered:
+    """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""
+    outputs = frozenset(network.source(each) for each in network.outputs)
+    programs = []
+    for group_plan in plan.groups:
+        group = FusedGroup(network, group_plan.first, group_plan.stop)
+        if group.members:
+            layouts = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
+            programs.append(lower_group(group, group_plan, blobs, layouts))
+    blocks: list[Block[tuple[str, int, int]]] = []
+    for number, program in enumerate(programs):
+        workers = min(threads, program.tiles)
+        size = program.arena_bytes
+        blocks += [Block(("arena", number, each), size, number, number) for each in range(workers)]
+        for source in program.outputs:
+            if source not in outputs:
+                last = max(n for n, p in enumerate(programs) if source in p.inputs)
+                size = network.shape(source).bytes
+                blocks.append(Block(("map", source, 0), size, number, last))
+    offsets, size = place(blocks)
+    arenas = tuple(
+        tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
+        for number in range(len(programs))
+    )
+    maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
+    return Lowered(plan, tuple(programs), arenas, maps, size)
+
+
+def footprint(
+    lowered: Lowered, network: Network, baseline: int, weights: int, input_bytes: int, threads: int
+) -> Footprint:
+    """The predicted peak of a process that holds `baseline` bytes before it runs a plan."""
+    outputs = sum(network.shape(number).bytes for number in network.outputs)
+    return Footprint(
+        baseline=baseline,
+        weights=weights,
+        arenas=lowered.arena_bytes,
+        boundary_maps=lowered.block_bytes - lowered.arena_bytes,
+        programs=lowered.program_bytes,
+        input=input_bytes,
+        output=outputs,
+        slack=SLACK_BYTES + (threads - 1) * THREAD_BYTES,
+    )
+
+
+def input_bytes(network: Network, *, picture: bool) -> int:
+    """Bytes of the input array: one a value for a picture, four for float32."""
+    return network.input.elements if picture else network.input.bytes
+
+
+def live_maps(network: Network, cut: int) -> Mapping[int, int]:
+    """Bytes of each map, by source, that must exist when layers before `cut` are done."""
+    return {
+        source: network.shape(source).bytes
+        for source, last in network.last_use.items()
+        if source != INPUT and source < cut <= last
+    }

@@ -1,0 +1,64 @@
+"""What a process may hold and what it does hold: sizes, resident memory, and one block of pages.
+
+Peaks are VmHWM, the high-water mark that the kernel keeps of this process's resident memory.
+``getrusage`` is no substitute: its maximum is inherited from the parent.
+"""
+
+from __future__ import annotations
+
+import mmap
+import re
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import InputError
+
+KIB, MIB = 1 << 10, 1 << 20
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", re.IGNORECASE)
+_UNITS = {"": 1, "K": KIB, "M": MIB, "G": 1 << 30}
+
+
+def parse_size(text: str) -> int:
+    """Bytes from a SIZE: a number of bytes, or one with K, M or G (powers of 1024)."""
+    match = _SIZE.fullmatch(text.strip())
+    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    if size < 1:
+        raise InputError(f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M")
+    return size
+
+
+def format_size(size: int) -> str:
+    """Bytes as a person reads them, in MiB."""
+    return f"{size / MIB:.1f} MiB"
+
+
+def ceil_size(size: int) -> str:
+    """The smallest SIZE in whole K that holds so many bytes, for use after --mem."""
+    return f"{-(-size // KIB)}K" if size < 10 * MIB else f"{-(-size // MIB)}M"
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now (VmRSS)."""
+    return _status("VmRSS")
+
+
+def peak_resident_bytes() -> int:
+    """The most resident memory this process ever had (VmHWM)."""
+    return _status("VmHWM")
+
+
+def _status(field: str) -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field + ":"):
+            return int(line.split()[1]) * KIB
+    raise OSError(f"/proc/self/status lacks {field}")
+
+
+def page_block(size: int) -> NDArray[np.uint8]:
+    """A zeroed block of whole pages of its own, given back when the array is gone.
+
+    Pages become resident when they are first touched.
+    """
+    return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)

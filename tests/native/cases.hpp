@@ -1,0 +1,241 @@
+// Cases: a random layer as a program of one kernel and a few calls, its inputs placed at odd places
+// in memory that is full of NaN, and what that memory must hold when the program has run.
+#pragma once
+#include <cstring>
+
+#include "layers.hpp"
+
+namespace check {
+
+using ftdist::Buffer;
+using ftdist::Call;
+using Bytes = std::vector<unsigned char>;
+
+constexpr uint32_t CANARY = 0xffc5a5a5;  // a NaN: it shows in every sum that reads it
+constexpr int64_t OVERREAD_BYTES = 64;   // what some kernels may read after a buffer
+
+// A map's rows in memory. The rows of each call lie in a stack of their own.
+struct Placed {
+  Buffer buffer = {};
+  std::vector<int> first_rows;    // for each call the absolute row that would be stored first
+  std::vector<Span> needed_rows;  // for each call
+  Span needed_columns = {0, 0};
+  int64_t end_bytes = 0;          // where the last needed element ends, from the base
+  int64_t overread = 0;           // bytes that may be read after that
+};
+
+struct Written {
+  int base;
+  int64_t byte;
+  Output output;
+};
+
+struct Case {
+  Layer layer;
+  Kernel kernel;
+  std::vector<Call> calls;
+  std::vector<float> weights;
+  std::vector<Bytes> bases;       // before the program runs
+  std::vector<Bytes> after;       // when it has run
+  std::vector<Written> written;   // the computed ones among the changed floats
+  Placed in, in2, out;
+};
+
+// How a map may lie in memory.
+struct Style {
+  bool bytes = false, planar = false, dense = false, overread = false;
+  int base = 0;
+};
+
+inline int64_t element_index(const Placed& placed, int call, int row, int column, int channel) {
+  const Buffer& b = placed.buffer;
+  return b.offset + (row - placed.first_rows[call]) * b.row + (column - b.column) * b.pixel +
+         channel * b.channel;
+}
+
+inline void put(Bytes& base, int64_t index, float value) {
+  std::memcpy(base.data() + index * 4, &value, 4);
+}
+
+inline void grow(Bytes& base, int64_t size) {
+  size_t at = base.size();
+  base.resize(static_cast<size_t>(size));
+  for (; at < base.size(); at++) base[at] = static_cast<unsigned char>(CANARY >> 8 * (at % 4));
+}
+
+// Reserves memory for `needed` rows of each call by `columns` columns, of which some are needed.
+inline Placed place(Random& random, std::vector<Bytes>& bases, const std::vector<Span>& needed,
+                    Span columns, Span needed_columns, int channels, const Style& style) {
+  Placed placed;
+  Buffer& b = placed.buffer;
+  b.base = style.base;
+  b.type = style.bytes ? ftdist::TYPE_UINT8 : ftdist::TYPE_FLOAT32;
+  b.column = columns.first, b.columns = columns.size();
+  int stacked = 0, last_row = 0;
+  for (const Span& rows : needed) {
+    stacked += random.within(0, 1);
+    placed.first_rows.push_back(rows.first - stacked);
+    stacked += rows.size();
+    if (rows.size()) last_row = stacked - 1;
+  }
+  const int gap = style.dense ? 0 : random.within(0, 5);
+  const int row_gap = random.within(0, 9);
+  b.pixel = style.planar ? 1 : channels + gap;
+  b.row = b.columns * b.pixel + row_gap;
+  b.channel = style.planar ? b.row * stacked + gap : 1;
+  Bytes& base = bases[style.base];
+  const int64_t size = style.bytes ? 1 : 4;
+  b.offset = static_cast<int64_t>(base.size()) / size + random.within(0, 9);
+  const int last_column = needed_columns.size() ? needed_columns.last - 1 : columns.first;
+  placed.needed_rows = needed, placed.needed_columns = needed_columns;
+  placed.end_bytes = (b.offset + last_row * b.row + (last_column - b.column) * b.pixel +
+                      (channels - 1) * b.channel + 1) * size;
+  placed.overread = style.overread ? OVERREAD_BYTES : 0;
+  const int64_t most = (b.offset + last_row * b.row + (columns.last - 1 - b.column) * b.pixel +
+                        (channels - 1) * b.channel + 1) * size;
+  grow(base, (std::max(most, placed.end_bytes + placed.overread) + 3) / 4 * 4);
+  return placed;
+}
+
+inline void fill(Case& c, const Placed& placed, const Map& map) {
+  const Buffer& b = placed.buffer;
+  Bytes& base = c.bases[b.base];
+  for (size_t call = 0; call < c.calls.size(); call++)
+    for (int row = placed.needed_rows[call].first; row < placed.needed_rows[call].last; row++)
+      for (int column = b.column; column < b.column + b.columns; column++)
+        for (int channel = 0; channel < map.channels; channel++) {
+          const int64_t index = element_index(placed, static_cast<int>(call), row, column, channel);
+          const float value = map.at(row, column, channel);
+          if (b.type == ftdist::TYPE_UINT8)
+            base[index] = static_cast<unsigned char>(value * 255.0f + 0.5f);
+          else
+            put(base, index, value);
+        }
+}
+
+// Weights as [groups * blocks][ky][kx][channel of the group][16], or [blocks][ky][kx][16].
+inline void pack(Random& random, Case& c) {
+  const Layer& layer = c.layer;
+  Kernel& k = c.kernel;
+  const bool depthwise = k.op == ftdist::OP_DEPTHWISE;
+  const int groups = depthwise ? 1 : k.groups, depth = k.channels / k.groups;
+  const int own = k.filters / groups, blocks = (own + ftdist::BLOCK - 1) / ftdist::BLOCK;
+  const int taps = k.kernel_height * k.kernel_width;
+  const int outputs = groups * blocks * ftdist::BLOCK;
+  const int64_t count = static_cast<int64_t>(outputs) * depth * taps;
+  const int gap = random.within(0, 20);
+  const bool bias_first = random.one_in(2);
+  k.bias = bias_first ? gap : gap + count;
+  k.weights = bias_first ? gap + outputs : gap;
+  float canary;
+  std::memcpy(&canary, &CANARY, 4);
+  c.weights.assign(static_cast<size_t>(gap), canary);
+  c.weights.resize(static_cast<size_t>(gap + count + outputs), 0.0f);
+  for (int filter = 0; filter < k.filters; filter++) {
+    const int place = filter / own * blocks * ftdist::BLOCK + filter % own;
+    const int block = place / ftdist::BLOCK, lane = place % ftdist::BLOCK;
+    c.weights[k.bias + place] = layer.bias[filter];
+    for (int ic = 0; ic < depth; ic++)
+      for (int tap = 0; tap < taps; tap++)
+        c.weights[k.weights + ((static_cast<int64_t>(block) * taps + tap) * depth + ic) *
+                                  ftdist::BLOCK + lane] =
+            layer.weights[(static_cast<size_t>(filter) * depth + ic) * taps + tap];
+  }
+}
+
+// What memory must hold afterwards: the computed floats, zeros in the padding, all else as before.
+inline void expect(Case& c) {
+  c.after = c.bases;
+  const Buffer& b = c.out.buffer;
+  for (size_t call = 0; call < c.calls.size(); call++)
+    for (int y = c.calls[call].row; y < c.calls[call].row + c.calls[call].rows; y++)
+      for (int x = b.column; x < b.column + b.columns; x++)
+        for (int channel = 0; channel < c.kernel.filters; channel++) {
+          const int64_t at = element_index(c.out, static_cast<int>(call), y, x, channel);
+          put(c.after[b.base], at, 0.0f);
+          if (x < c.kernel.left || x >= c.kernel.right) continue;
+          const Output output = naive(c.layer, y, x, channel);
+          put(c.after[b.base], at, output.value);
+          c.written.push_back({b.base, at * 4, output});
+        }
+}
+
+// The rows and columns to produce: a tile of the output, small enough for slow machines.
+inline void cut(Random& random, Case& c, Span& rows, Span& columns) {
+  const Kernel& k = c.layer.kernel;
+  const int beside = k.op == ftdist::OP_COPY ? random.within(0, 2) : 0;  // copies move padding too
+  columns.first = random.within(-beside, c.layer.width - 1);
+  columns.last = random.within(columns.first + 1, c.layer.width + beside);
+  rows.first = random.within(0, c.layer.height - 1);
+  rows.last = random.within(rows.first + 1, c.layer.height);
+  const int64_t work = static_cast<int64_t>(k.channels) / k.groups * k.kernel_height *
+                       k.kernel_width * k.filters;
+  while (work * rows.size() * columns.size() > 200000 && rows.size() * columns.size() > 1)
+    (rows.size() > 2 ? rows.last : columns.size() > 1 ? columns.last : rows.last) -= 1;
+}
+
+inline void make_calls(Random& random, Case& c, Span rows) {
+  int row = rows.first;
+  while (row < rows.last) {
+    const int count = random.one_in(2) ? rows.last - row : random.within(1, rows.last - row);
+    c.calls.push_back({0, row, count, 0, 0, 0});
+    row += count;
+  }
+}
+
+inline Style random_style(Random& random, int op, bool input) {
+  Style style;
+  if (op == ftdist::OP_COPY) style.planar = random.one_in(3);
+  style.dense = op == ftdist::OP_ADD || op == ftdist::OP_ACTIVATE || random.one_in(3);
+  style.overread = input && (op == ftdist::OP_DEPTHWISE || is_pool(op) || style.dense);
+  return style;
+}
+
+inline Case make_case(Random& random) {
+  Case c;
+  c.layer = random_layer(random);
+  c.kernel = c.layer.kernel;
+  c.bases.resize(4);
+  Kernel& k = c.kernel;
+  Span rows, columns;
+  cut(random, c, rows, columns);
+  make_calls(random, c, rows);
+  k.left = columns.first, k.right = columns.last;
+  std::vector<Span> in_rows, out_rows;
+  for (const Call& call : c.calls) {
+    out_rows.push_back({call.row, call.row + call.rows});
+    in_rows.push_back(rows_read(c.layer, out_rows.back()));
+  }
+  const Span read = columns_read(c.layer, columns);
+  Span stored = read.size() ? read : Span{0, 1};
+  stored.first -= random.within(0, 2), stored.last += random.within(0, 2);
+  Style style = random_style(random, k.op, true);
+  style.base = random.one_in(3) ? 1 : 0;
+  style.bytes = k.op == ftdist::OP_COPY && random.one_in(2);
+  if (style.bytes)
+    for (float& value : c.layer.in.values)
+      value = static_cast<float>(random.within(0, 255)) / 255.0f;
+  c.in = place(random, c.bases, in_rows, stored, read, k.channels, style);
+  fill(c, c.in, c.layer.in);
+  if (k.op == ftdist::OP_ADD) {
+    style.base = random.one_in(3) ? 2 : 0;
+    c.in2 = place(random, c.bases, in_rows, stored, read, k.channels, style);
+    fill(c, c.in2, c.layer.in2);
+  }
+  style = random_style(random, k.op, false);
+  style.base = random.one_in(3) ? 3 : 0;
+  stored = columns;
+  if (!style.planar) stored.first -= random.within(0, 2), stored.last += random.within(0, 2);
+  c.out = place(random, c.bases, out_rows, stored, stored, k.filters, style);
+  k.in = c.in.buffer, k.in2 = c.in2.buffer, k.out = c.out.buffer;
+  for (size_t call = 0; call < c.calls.size(); call++) {
+    c.calls[call].in_row = c.in.first_rows[call];
+    if (k.op == ftdist::OP_ADD) c.calls[call].in2_row = c.in2.first_rows[call];
+    c.calls[call].out_row = c.out.first_rows[call];
+  }
+  if (has_weights(k.op)) pack(random, c);
+  expect(c);
+  return c;
+}
+
+}  // namespace check

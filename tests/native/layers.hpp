@@ -1,0 +1,181 @@
+// Random layers: any channel count, any window, small maps. What a layer reads of its input is found
+// by trying every tap, so that it owes nothing to the geometry in the planner or in find_fault().
+#pragma once
+#include <algorithm>
+
+#include "naive.hpp"
+#include "random.hpp"
+
+namespace check {
+
+// The half-open range [first, last); empty when last <= first.
+struct Span {
+  int first, last;
+  int size() const { return std::max(0, last - first); }
+  void include(int position) {
+    *this = size() ? Span{std::min(first, position), std::max(last, position + 1)}
+                   : Span{position, position + 1};
+  }
+};
+
+inline bool has_window(int op) {
+  return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_MAX_POOL ||
+         op == ftdist::OP_AVERAGE_POOL;
+}
+inline bool has_weights(int op) {
+  return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE;
+}
+inline bool has_activation(int op) {
+  return has_weights(op) || op == ftdist::OP_ADD || op == ftdist::OP_ACTIVATE;
+}
+inline bool is_pool(int op) { return op == ftdist::OP_MAX_POOL || op == ftdist::OP_AVERAGE_POOL; }
+
+// The input rows that output rows `rows` read; rows outside the map are never read.
+inline Span rows_read(const Layer& layer, Span rows) {
+  const Kernel& k = layer.kernel;
+  Span read = {0, 0};
+  const auto include = [&](int row) {
+    if (row >= 0 && row < k.height) read.include(row);
+  };
+  for (int y = rows.first; y < rows.last; y++) {
+    if (has_window(k.op)) {
+      for (int ky = 0; ky < k.kernel_height; ky++)
+        include(y * k.stride_y - k.pad_top + ky * k.dilation_y);
+    } else if (k.op == ftdist::OP_UPSAMPLE) {
+      include(y / k.stride_y);
+    } else if (k.op == ftdist::OP_REORG) {
+      for (int part = 0; part < k.stride_y; part++) include(y * k.stride_y + part);
+    } else if (k.op == ftdist::OP_REORG_DARKNET) {
+      for (int x = 0; x < layer.width; x++)
+        for (int c = 0; c < k.filters; c++) include(darknet_source(layer, y, x, c).row);
+    } else {
+      include(y);
+    }
+  }
+  return read;
+}
+
+// The input columns that output columns `columns` read; a convolution reads its padding too.
+inline Span columns_read(const Layer& layer, Span columns) {
+  const Kernel& k = layer.kernel;
+  Span read = {0, 0};
+  for (int x = columns.first; x < columns.last; x++) {
+    if (has_window(k.op)) {
+      for (int kx = 0; kx < k.kernel_width; kx++) {
+        const int column = x * k.stride_x - k.pad_left + kx * k.dilation_x;
+        if (!is_pool(k.op) || layer.in.has_column(column)) read.include(column);
+      }
+    } else if (k.op == ftdist::OP_UPSAMPLE) {
+      read.include(x / k.stride_x);
+    } else if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET) {
+      for (int part = 0; part < k.stride_x; part++) read.include(x * k.stride_x + part);
+    } else {
+      read.include(x);
+    }
+  }
+  return read;
+}
+
+// Sizes and padding of one axis of a window, and an input size that gives `outputs` positions.
+struct AxisSizes {
+  int kernel, stride, dilation, pad, size;
+};
+inline AxisSizes random_axis(Random& random, int outputs) {
+  AxisSizes axis;
+  axis.kernel = random.one_in(3) ? 1 : random.one_in(2) ? 3 : random.within(1, 5);
+  axis.stride = random.one_in(3) ? random.within(2, 3) : 1;
+  axis.dilation = random.one_in(4) ? random.within(2, 3) : 1;
+  const int extent = (axis.kernel - 1) * axis.dilation + 1;
+  axis.pad = random.within(0, extent);  // a whole window beside the map, even
+  const int pad_after = random.within(0, extent);
+  const int spare = random.within(0, axis.stride - 1);
+  axis.size = (outputs - 1) * axis.stride + extent - axis.pad - pad_after + spare;
+  axis.size = std::max(1, axis.size);
+  return axis;
+}
+
+inline Map random_map(Random& random, int height, int width, int channels, int scale, bool special) {
+  Map map = {height, width, channels, {}};
+  map.values.resize(static_cast<size_t>(height) * width * channels);
+  for (float& value : map.values) {
+    value = random.fraction() * static_cast<float>(scale);
+    if (special && random.one_in(50)) value = random.special();
+  }
+  return map;
+}
+
+inline int random_op(Random& random) {
+  using namespace ftdist;
+  static const int ops[] = {
+      OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION,
+      OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
+      OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET};
+  return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
+}
+
+inline void set_channels(Random& random, Kernel& k) {
+  k.groups = 1;
+  k.channels = k.filters = random.within(1, 70);
+  const int s = k.stride_y;
+  if (k.op == ftdist::OP_DEPTHWISE) k.groups = k.channels;
+  if (k.op == ftdist::OP_CONVOLUTION) {
+    k.groups = random.one_in(3) ? random.within(2, 5) : 1;
+    const int depth = random.within(1, 70 / k.groups);
+    const int own = random.within(1, 70 / k.groups);
+    k.channels = depth * k.groups;
+    k.filters = own * k.groups;
+  }
+  if (k.op == ftdist::OP_REORG_DARKNET) k.channels = random.within(1, 6) * s * s;
+  if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET)
+    k.filters = k.channels * s * s;
+}
+
+inline void set_sizes(Random& random, Layer& layer) {
+  Kernel& k = layer.kernel;
+  k.kernel_height = k.kernel_width = k.stride_y = k.stride_x = k.dilation_y = k.dilation_x = 1;
+  layer.height = random.within(1, 8);
+  layer.width = random.within(1, 40);
+  k.height = layer.height, k.width = layer.width;
+  if (has_window(k.op)) {
+    const AxisSizes rows = random_axis(random, layer.height);
+    const AxisSizes columns = random_axis(random, layer.width);
+    k.kernel_height = rows.kernel, k.kernel_width = columns.kernel;
+    k.stride_y = rows.stride, k.stride_x = columns.stride;
+    k.dilation_y = rows.dilation, k.dilation_x = columns.dilation;
+    k.pad_top = rows.pad, k.pad_left = columns.pad;
+    k.height = rows.size, k.width = columns.size;
+    k.count_padding = random.within(0, 1);
+  } else if (k.op == ftdist::OP_UPSAMPLE) {
+    k.stride_y = random.within(1, 3);
+    k.stride_x = random.within(1, 3);
+    layer.height *= k.stride_y, layer.width *= k.stride_x;
+  } else if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET) {
+    k.stride_y = k.stride_x = random.within(1, 3);
+    k.height *= k.stride_y, k.width *= k.stride_x;
+  }
+}
+
+inline Layer random_layer(Random& random) {
+  Layer layer;
+  Kernel& k = layer.kernel;
+  k.op = random_op(random);
+  set_sizes(random, layer);
+  set_channels(random, k);
+  if (has_activation(k.op)) k.activation = random.within(0, ftdist::ACT_COUNT - 1);
+  k.slope = random.one_in(2) ? 0.1f : random.fraction();
+  const int scale = 1 << (random.one_in(2) ? random.within(0, 7) : 0);
+  const bool special = random.one_in(6);
+  layer.in = random_map(random, k.height, k.width, k.channels, scale, special);
+  if (k.op == ftdist::OP_ADD)
+    layer.in2 = random_map(random, k.height, k.width, k.channels, scale, special);
+  if (k.op == ftdist::OP_REORG_DARKNET) layer.sources = darknet_sources(k);
+  if (!has_weights(k.op)) return layer;
+  layer.bias.resize(k.filters);
+  for (float& bias : layer.bias) bias = random.fraction();
+  layer.weights.resize(static_cast<size_t>(k.filters) * (k.channels / k.groups) *
+                       k.kernel_height * k.kernel_width);
+  for (float& weight : layer.weights) weight = random.fraction();
+  return layer;
+}
+
+}  // namespace check

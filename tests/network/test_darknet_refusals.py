@@ -1,0 +1,124 @@
+"""Darknet .cfg files that cannot be run exactly: each is refused, and the error says where."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ftdist.errors import InputError
+from ftdist.network.darknet import parse_cfg
+
+NET = "[net]\nheight=12\nwidth=16\nchannels=8\n"
+"""Four lines: the first layer's section is in line 5."""
+
+
+def failure(text: str) -> str:
+    with pytest.raises(InputError) as caught:
+        parse_cfg(NET + text, "small", "small.cfg")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "small.cfg:1: [net]: no layers follow"),
+        ("[conv]\nsize=two\n", "small.cfg:6: [conv] size: 'two' is not a whole number of at most"),
+        ("[conv]\nstride=0\n", "small.cfg:6: [conv] stride: 0 is less than 1"),
+        ("[conv]\nactivation=hard_mish\n", "small.cfg:6: [conv] activation: 'hard_mish' is not su"),
+        ("[conv]\ngroups=3\n", "small.cfg:5: [conv]: layer 0 (convolutional0): convolutional: 8 c"),
+        ("[conv]\nsize=13\n", "small.cfg:5: [conv]: layer 0 (convolutional0): convolutional: a 13"),
+        ("[conv]\nsize=3\ndilation=2\n", "a dilated convolution must keep the map's size"),
+        ("[conv]\nxnor=1\n", "small.cfg:6: [conv] xnor: '1' changes the result and is not suppo"),
+        ("[conv]\nshare_index=0\n", "share_index: '0' changes the result"),
+        ("[maxpool]\nsize=2\npadding=5\n", "some windows lie wholly in the padding"),
+        ("[maxpool]\nsize=20\npadding=0\n", "a 20x20 window does not fit a map of 12x16x8"),
+        ("[maxpool]\nsize=0\n", "small.cfg:6: [maxpool] size: 0 is less than 1"),
+        ("[avgpool]\nsize=2\n", "small.cfg:6: [avgpool] size: Darknet's [avgpool] takes the whole"),
+        ("[upsample]\nscale=2\n", "small.cfg:6: [upsample] scale: only 1 is supported"),
+        ("[upsample]\nstride=-2\n", "small.cfg:6: [upsample] stride: -2 is less than 1"),
+        ("[reorg]\nstride=2\nreverse=1\n", "small.cfg:7: [reorg] reverse: '1' changes the result"),
+        ("[reorg]\nstride=5\n", "a map of 12x16x8 is no whole number of 5x5"),
+        ("[shortcut]\nfrom=-1\n", "[shortcut] from: -1 means layer -1, but no layer is before thi"),
+        ("[conv]\n[shortcut]\nfrom=-2\n", "from: -2 means layer -1, but only layers 0..0 are bef"),
+        ("[conv]\n[route]\nlayers=1\n", "small.cfg:7: [route] layers: 1 means layer 1, but only "),
+        ("[conv]\n[route]\n", "small.cfg:6: [route]: the key layers is missing"),
+        ("[conv]\n[conv]\n[shortcut]\nfrom=0,0\n", "only one layer can be added to the one befo"),
+        ("[conv]\n[conv]\nfilters=2\n[shortcut]\nfrom=0\n", "the maps differ in shape, 12x16x2 an"),
+        ("[conv]\n[shortcut]\nfrom=0\nweights_type=per_feature\n", "changes the result"),
+        ("[conv]\n[max]\nstride=2\n[route]\nlayers=0,1\n", "concatenate: the maps differ in size"),
+        ("[conv]\n[route]\nlayers=0\ngroups=2\n", "channels cannot be split into 2 parts"),
+        ("[region]\nclasses=3\nanchors=1,2,3\n", "[region] anchors: must be pairs of positive"),
+        ("[region]\nclasses=3\nanchors=1,0\n", "[region] anchors: must be pairs of positive"),
+        ("[region]\nclasses=3\nanchors=1,2\nnum=2\n", "num: 2 anchors are announced, 1 are given"),
+        ("[region]\nclasses=4\nanchors=1,2\n", "1 anchors of 4 classes need 9 channels, the input"),
+        ("[region]\nclasses=3\nanchors=1,2\ntree=a.tree\n", "tree: 'a.tree' changes the result"),
+        ("[yolo]\nclasses=3\nanchors=1,2\nmask=1\n", "mask: anchor 1 is not among the 1 given"),
+        ("[yolo]\nclasses=3\nanchors=1,2\nnew_coords=1\n", "new_coords: '1' changes the result"),
+        ("[yolo]\nclasses=3\nanchors=1,2\n[conv]\n", "reads layer 0 (yolo0), a detection head"),
+        ("[conv]\n[softmax]\ngroups=1\n", "small.cfg:6: [softmax]: is not supported; without this"),
+        ("[conv]\n[cost]\n", "small.cfg:6: [cost]: is not supported; without this section"),
+        ("[conv]\n[connected]\n", "small.cfg:6: [connected]: is a layer of Darknet's that is not"),
+        ("[conv]\n[net]\n", "small.cfg:6: [net]: may stand only at the beginning"),
+        ("[conv]\n[maxpol]\n", "small.cfg:6: [maxpol]: is no kind of section; did you mean maxpoo"),
+        ("[conv]\n[zzz]\n", "small.cfg:6: [zzz]: is no kind of section; known are activation, avg"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_with_its_place(text, message):
+    found = failure(text)
+    assert message in found
+    assert found.startswith("small.cfg:")
+    assert "\n" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "n.cfg: is empty; a .cfg begins with [net]"),
+        ("# nothing\n", "n.cfg: is empty; a .cfg begins with [net]"),
+        ("\n[conv]\n", "n.cfg:2: [conv]: the first section must be [net]"),
+        ("[net]\nwidth=3\nchannels=3\n[conv]", "n.cfg:1: [net]: the key height is missing"),
+        ("[net]\nwidth=3\nheight=0\nchannels=3\n[conv]", "n.cfg:3: [net] height: 0 is less than 1"),
+    ],
+)
+def test_files_without_an_input_are_refused(text, message):
+    with pytest.raises(InputError) as caught:
+        parse_cfg(text, "n.cfg")
+    assert message in str(caught.value)
+
+
+KEYS = (
+    *("activation", "anchors", "batch_normalize", "classes", "dilation", "filters", "from"),
+    *("group_id", "groups", "layers", "mask", "num", "pad", "padding", "scale", "scale_x_y"),
+    *("size", "softmax", "stride", "stride_x", "stride_y"),
+)
+KINDS = (
+    *("activation", "avgpool", "conv", "conv", "cost", "dropout", "local_avgpool", "maxpool"),
+    *("region", "reorg", "reorg3d", "route", "shortcut", "upsample", "yolo"),
+)
+VALUES = st.sampled_from(
+    ["0", "1", "2", "3", "-1", "-2", "999999999", "", "x", "1,2", "1.5", "-1,0", "leaky", "linear"]
+)
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS), st.lists(st.tuples(st.sampled_from(KEYS), VALUES), max_size=4)
+        ),
+        max_size=6,
+    )
+)
+def test_any_text_is_a_network_or_an_input_error(sections):
+    text = "".join(
+        f"[{kind}]\n" + "".join(f"{key}={value}\n" for key, value in options)
+        for kind, options in sections
+    )
+    try:
+        network = parse_cfg(NET + text, "small").network
+    except InputError as error:
+        assert str(error).startswith("small:")
+    else:
+        assert len(network.layers) == len(sections)
+        assert all(min(layer.shape) > 0 for layer in network.layers)
