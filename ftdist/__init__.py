@@ -1,3 +1,55 @@
-"""ftdist runs convolutional networks whose feature maps do not fit in memory: tiled, exact, fast."""
+"""ftdist runs convolutional networks whose feature maps do not fit in memory: tiled, exact, fast.
+
+::
+
+    import ftdist
+
+    model = ftdist.load("yolov2.ftd")
+    plan = ftdist.plan(model, mem="64M", threads=2)
+    with ftdist.Session(model, plan) as session:
+        outputs = session.run(image)  # {name: float32 (channels, height, width)}
+
+Everything is imported on first use: each MiB that a process imports is one its network lacks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ftdist.errors import BudgetError, FtdistError, InputError
+    from ftdist.network.modelfile import Model, load
+    from ftdist.planning.plan import Plan
+    from ftdist.runtime.local import Session
+    from ftdist.runtime.choice import plan
 
 __version__ = "0.1.0"
+__all__ = [
+    "BudgetError",
+    "FtdistError",
+    "InputError",
+    "Model",
+    "Plan",
+    "Session",
+    "load",
+    "plan",
+]
+
+_HOME = {
+    "BudgetError": "ftdist.errors",
+    "FtdistError": "ftdist.errors",
+    "InputError": "ftdist.errors",
+    "Model": "ftdist.network.modelfile",
+    "Plan": "ftdist.planning.plan",
+    "Session": "ftdist.runtime.local",
+    "load": "ftdist.network.modelfile",
+    "plan": "ftdist.runtime.choice",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'ftdist' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(_HOME[name]), name)

@@ -49,7 +49,9 @@ def _create(temporary: Path, path: str | Path) -> None:
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"cannot write {path}: {temporary.parent} is no folder") from None
+        raise InputError(
+            f"cannot write {path}: {temporary.parent} is no folder"
+        ) from None
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 

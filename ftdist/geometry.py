@@ -126,11 +126,15 @@ class Window:
 
     def output_size(self, size: int) -> int:
         """Output positions on an input of `size`; 0 or less when the window does not fit."""
-        return (size + self.pad_before + self.pad_after - self.extent) // self.stride + 1
+        return (
+            size + self.pad_before + self.pad_after - self.extent
+        ) // self.stride + 1
 
     def receptive(self, output: Span) -> Span:
         start = output.start * self.stride - self.pad_before
-        return Span(start, (output.stop - 1) * self.stride - self.pad_before + self.extent)
+        return Span(
+            start, (output.stop - 1) * self.stride - self.pad_before + self.extent
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +156,8 @@ class Blocks:
 
     def receptive(self, output: Span) -> Span:
         return Span(
-            (output.start - self.margin) * self.stride, (output.stop + self.margin) * self.stride
+            (output.start - self.margin) * self.stride,
+            (output.stop + self.margin) * self.stride,
         )
 
 

@@ -1,6 +1,6 @@
 """From the raw maps of detection heads to labelled boxes on a photo.
 
-In the order in which a request passes: ``picture`` fits a photo into the network's input, the
+In the order in which a request passes: ``reading`` and ``picture`` fit a photo into the input, the
 network runs, ``decode`` reads boxes off its heads, ``suppress`` drops doubles, and ``draw`` puts
 what is left on the photo with ``names``.
 """
@@ -28,7 +28,9 @@ def is_detector(network: Network) -> bool:
 def class_count(network: Network) -> int:
     """How many classes the network tells apart; 0 when it is no detector."""
     operations = (layer.operation for layer in heads(network))
-    counts = (each.classes for each in operations if isinstance(each, RegionHead | YoloHead))
+    counts = (
+        each.classes for each in operations if isinstance(each, RegionHead | YoloHead)
+    )
     return max(counts, default=0)
 
 

@@ -48,9 +48,15 @@ class Letterbox:
         Source: Darknet's letterbox_image (image.c).
         """
         if network.width * picture_height < network.height * picture_width:
-            width, height = network.width, picture_height * network.width // picture_width
+            width, height = (
+                network.width,
+                picture_height * network.width // picture_width,
+            )
         else:
-            width, height = picture_width * network.height // picture_height, network.height
+            width, height = (
+                picture_width * network.height // picture_height,
+                network.height,
+            )
         width, height = max(1, width), max(1, height)
         left, top = (network.width - width) // 2, (network.height - height) // 2
         sizes = (network.width, network.height, picture_width, picture_height)
@@ -60,7 +66,8 @@ class Letterbox:
     def scale(self) -> float:
         """Pixels of the network's input for one of the picture, before rounding to whole ones."""
         return min(
-            self.network_width / self.picture_width, self.network_height / self.picture_height
+            self.network_width / self.picture_width,
+            self.network_height / self.picture_height,
         )
 
     def to_picture(self, box: Box) -> Box:
@@ -75,7 +82,9 @@ class Letterbox:
 
         def down(y: float) -> float:
             pixels = (y * self.network_height - self.top) * self.picture_height
-            return min(max(pixels / self.content_height, 0.0), float(self.picture_height))
+            return min(
+                max(pixels / self.content_height, 0.0), float(self.picture_height)
+            )
 
         return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
 
@@ -97,7 +106,9 @@ def load_picture(path: str | Path, shape: Shape) -> tuple[NDArray[np.uint8], Let
         image = image.resize(content, Image.Resampling.BILINEAR)
     image = turned(opaque(image, wanted.mode), stored.orientation)
     if image.size != (shape.width, shape.height):
-        canvas = Image.new(wanted.mode, (shape.width, shape.height), (GREY,) * shape.channels)
+        canvas = Image.new(
+            wanted.mode, (shape.width, shape.height), (GREY,) * shape.channels
+        )
         canvas.paste(image, (box.left, box.top))
         image = canvas
     return np.array(image).reshape(shape), box

@@ -106,9 +106,13 @@ def _opened(
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
+        raise InputError(
+            "reading pictures needs Pillow: pip install 'ftdist[image]'"
+        ) from None
     if not Path(path).is_file():
-        raise InputError(f"{path}: not a file" if Path(path).exists() else f"{path}: no such file")
+        raise InputError(
+            f"{path}: not a file" if Path(path).exists() else f"{path}: no such file"
+        )
     Image.preinit()
     try:
         with warnings.catch_warnings():
@@ -123,9 +127,13 @@ def _opened(
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a picture ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise InputError(f"{path}: too large a picture, make it smaller first") from None
+        raise InputError(
+            f"{path}: too large a picture, make it smaller first"
+        ) from None
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
+        reason = (
+            error.strerror if isinstance(error, OSError) and error.errno else str(error)
+        )
         reason = " ".join(str(reason).split()) or type(error).__name__
         raise InputError(f"{path}: cannot read the picture: {reason}") from error
 
@@ -145,7 +153,11 @@ def _decoded(image: ImageFile, full: Size) -> Stored:
     orientation = _orientation(image)
     if image.format == "TIFF":  # load() has turned it, and it says 1 by now
         full = image.size
-    return Stored(_eight_bits(image), orientation, full[::-1] if orientation in _SIDEWAYS else full)
+    return Stored(
+        _eight_bits(image),
+        orientation,
+        full[::-1] if orientation in _SIDEWAYS else full,
+    )
 
 
 def _footprint(image: ImageFile, full: Size, wanted: Wanted | None) -> int:
@@ -200,7 +212,9 @@ def turned(image: Image, orientation: int) -> Image:
     """The picture the way up that its EXIF says."""
     from PIL.Image import Transpose
 
-    return image if orientation == 1 else image.transpose(Transpose[_TURNS[orientation]])
+    return (
+        image if orientation == 1 else image.transpose(Transpose[_TURNS[orientation]])
+    )
 
 
 def _eight_bits(image: Image) -> Image:

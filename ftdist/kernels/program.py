@@ -40,7 +40,16 @@ class Op(IntEnum):
     REORG_DARKNET = 9
 
 
-ACTIVATIONS = ("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish")
+ACTIVATIONS = (
+    "linear",
+    "leaky",
+    "relu",
+    "relu6",
+    "logistic",
+    "swish",
+    "mish",
+    "hardswish",
+)
 """Activation kinds by their number in a kernel."""
 
 FLOAT32, UINT8 = 0, 1
@@ -69,7 +78,9 @@ KERNEL = np.dtype(
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
 columns to produce; `weights`, `bias`: offsets in floats into the model's weights."""
 
-CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
+CALL = np.dtype(
+    [(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")]
+)
 """One kernel over output rows [row, row + rows); the other rows say which absolute row is stored
 first in each buffer."""
 

@@ -88,7 +88,9 @@ class Network:
         """The network that ends with layer `last`."""
         if not 0 <= last < len(self.layers):
             count = len(self.layers)
-            raise InputError(f"layer {last} does not exist: {self.name} has layers 0..{count - 1}")
+            raise InputError(
+                f"layer {last} does not exist: {self.name} has layers 0..{count - 1}"
+            )
         return Network(self.name, self.input, self.layers[: last + 1])
 
 
@@ -114,13 +116,17 @@ class NetworkBuilder:
     def shape(self, number: int) -> Shape:
         return self._input if number == INPUT else self._layers[number].shape
 
-    def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
+    def add(
+        self, operation: Operation, inputs: Sequence[int], name: str | None = None
+    ) -> int:
         """Appends a layer and returns its number; InputError names the layer that does not fit."""
         number = len(self._layers)
         label = name or f"{operation.kind}{number}"
         for source in inputs:
             if not INPUT <= source < number:
-                raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
+                raise InputError(
+                    f"layer {number} ({label}) reads layer {source}, not before it"
+                )
         try:
             shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
         except InputError as error:

@@ -75,7 +75,9 @@ class Sliding:
     horizontal: Window
 
     @classmethod
-    def square(cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Sliding:
+    def square(
+        cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
+    ) -> Sliding:
         """The same window on both axes, `padding` on each of the four sides."""
         window = Window(kernel, stride, dilation, padding, padding)
         return cls(window, window)
@@ -85,7 +87,9 @@ class Sliding:
         width = self.horizontal.output_size(source.width)
         if height < 1 or width < 1:
             window = f"{self.vertical.extent}x{self.horizontal.extent}"
-            raise InputError(f"{what}: a {window} window does not fit a map of {source}")
+            raise InputError(
+                f"{what}: a {window} window does not fit a map of {source}"
+            )
         return height, width
 
 
@@ -112,7 +116,11 @@ class Convolution:
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
-        if self.filters < 1 or source.channels % self.groups or self.filters % self.groups:
+        if (
+            self.filters < 1
+            or source.channels % self.groups
+            or self.filters % self.groups
+        ):
             raise InputError(
                 f"{self.kind}: {source.channels} channels and {self.filters} filters "
                 f"cannot be split into {self.groups} groups"
@@ -151,8 +159,12 @@ class Pool:
         ):
             last = (axis.output_size(size) - 1) * axis.stride - axis.pad_before
             if axis.pad_before >= axis.extent or last >= size:
-                raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
-        return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
+                raise InputError(
+                    f"{self.mode} pool: some windows lie wholly in the padding"
+                )
+        return Shape(
+            *self.window.output_size(source, f"{self.mode} pool"), source.channels
+        )
 
     def rows(self, source: Shape) -> Axis:
         return self.window.vertical
@@ -195,9 +207,13 @@ class Concatenate(_Elementwise):
             shapes = ", ".join(map(str, inputs))
             raise InputError(f"concatenate: the maps differ in size: {shapes}")
         if not 0 <= self.part < self.parts:
-            raise InputError(f"concatenate: part {self.part} of {self.parts} does not exist")
+            raise InputError(
+                f"concatenate: part {self.part} of {self.parts} does not exist"
+            )
         if any(shape.channels % self.parts for shape in inputs):
-            raise InputError(f"concatenate: channels cannot be split into {self.parts} parts")
+            raise InputError(
+                f"concatenate: channels cannot be split into {self.parts} parts"
+            )
         channels = sum(shape.channels // self.parts for shape in inputs)
         return Shape(inputs[0].height, inputs[0].width, channels)
 
@@ -222,7 +238,9 @@ class Upsample:
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
-        return Shape(source.height * self.scale, source.width * self.scale, source.channels)
+        return Shape(
+            source.height * self.scale, source.width * self.scale, source.channels
+        )
 
     def rows(self, source: Shape) -> Axis:
         return Repeat(self.scale)
@@ -253,11 +271,17 @@ class Reorg:
         (source,) = inputs
         stride = self.stride
         if source.height % stride or source.width % stride:
-            raise InputError(f"reorg: a map of {source} is no whole number of {stride}x{stride}")
+            raise InputError(
+                f"reorg: a map of {source} is no whole number of {stride}x{stride}"
+            )
         if self.order == "darknet" and source.channels % stride**2:
-            raise InputError(f"reorg: {source.channels} channels are no multiple of {stride**2}")
+            raise InputError(
+                f"reorg: {source.channels} channels are no multiple of {stride**2}"
+            )
         return Shape(
-            source.height // stride, source.width // stride, source.channels * stride * stride
+            source.height // stride,
+            source.width // stride,
+            source.channels * stride * stride,
         )
 
     def rows(self, source: Shape) -> Axis:
@@ -320,6 +344,10 @@ class YoloHead(_Alias):
     scale_xy: float = 1.0
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        if any(not 0 <= index < len(self.anchors) for index in self.mask):
+            raise InputError(
+                f"yolo: mask {self.mask} names anchors beyond {len(self.anchors)}"
+            )
         return _head_shape(self.kind, inputs[0], len(self.mask), self.classes)
 
 

@@ -71,7 +71,10 @@ class Model:
     @property
     def offsets(self) -> dict[int, tuple[int, int]]:
         """For each convolution where its weights and its bias begin, in floats."""
-        return {number: (blob.weights // 4, blob.bias // 4) for number, blob in self.blobs.items()}
+        return {
+            number: (blob.weights // 4, blob.bias // 4)
+            for number, blob in self.blobs.items()
+        }
 
     @property
     def weight_bytes(self) -> int:
@@ -80,11 +83,16 @@ class Model:
 
 
 def write_model(
-    path: Path, network: Network, parameters: Iterable[Parameters], labels: tuple[str, ...] = ()
+    path: Path,
+    network: Network,
+    parameters: Iterable[Parameters],
+    labels: tuple[str, ...] = (),
 ) -> None:
     """Writes a model file, one layer's weights at a time; an existing file is replaced whole."""
     shapes = {number: (op, source) for number, op, source in convolutions(network)}
-    draft = _header(network, labels, {number: "0" * 2 * _DIGEST_BYTES for number in shapes})
+    draft = _header(
+        network, labels, {number: "0" * 2 * _DIGEST_BYTES for number in shapes}
+    )
     places = _places(network, len(draft))
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
@@ -103,7 +111,9 @@ def write_model(
         header = _header(network, labels, digests)
         prefix = _PREFIX.pack(MAGIC, VERSION, len(header), end)
         file.seek(0)
-        file.write(prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest())
+        file.write(
+            prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest()
+        )
         file.seek(_HEADER_AT)
         file.write(header)
 
@@ -126,8 +136,14 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
     return Model(network, labels, digest, blobs, np.frombuffer(mapped, np.uint8), path)
 
 
-def _header(network: Network, labels: tuple[str, ...], digests: dict[int, str]) -> bytes:
-    value = {"network": to_json(network), "labels": labels, "digests": list(digests.items())}
+def _header(
+    network: Network, labels: tuple[str, ...], digests: dict[int, str]
+) -> bytes:
+    value = {
+        "network": to_json(network),
+        "labels": labels,
+        "digests": list(digests.items()),
+    }
     return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
 
 
@@ -144,7 +160,9 @@ def _places(network: Network, header_bytes: int) -> dict[int, tuple[int, int, in
     at = _aligned_size(_HEADER_AT + header_bytes)
     places = {}
     for number, operation, source in convolutions(network):
-        weights, bias = (_aligned_size(4 * size) for size in packed_sizes(operation, source))
+        weights, bias = (
+            _aligned_size(4 * size) for size in packed_sizes(operation, source)
+        )
         places[number] = (at, at + weights, weights + bias)
         at += weights + bias
     return places
@@ -155,7 +173,9 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
     if not start.startswith(MAGIC):
         raise InputError(f"{path}: not a model file; make one with 'ftdist import'")
     if len(start) < _HEADER_AT:
-        raise InputError(f"{path}: cut short at {len(start)} bytes; import the model again")
+        raise InputError(
+            f"{path}: cut short at {len(start)} bytes; import the model again"
+        )
     _, version, header_bytes, file_bytes = _PREFIX.unpack_from(start)
     if version != VERSION:
         raise InputError(
@@ -164,7 +184,9 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
         )
     actual = file.seek(0, 2)
     if actual != file_bytes or header_bytes > _MOST_HEADER_BYTES:
-        raise InputError(f"{path}: {actual} bytes instead of {file_bytes}; import the model again")
+        raise InputError(
+            f"{path}: {actual} bytes instead of {file_bytes}; import the model again"
+        )
     file.seek(_HEADER_AT)
     header = file.read(header_bytes)
     prefix = start[: _PREFIX.size]
@@ -174,20 +196,26 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
     return header, digest.hex()
 
 
-def _parse_header(header: bytes, path: Path) -> tuple[Network, tuple[str, ...], dict[int, Blob]]:
+def _parse_header(
+    header: bytes, path: Path
+) -> tuple[Network, tuple[str, ...], dict[int, Blob]]:
     try:
         value: Any = json.loads(header)
         network = from_json(value["network"])
         digests = {int(number): str(digest) for number, digest in value["digests"]}
         labels = tuple(str(label) for label in value["labels"])
         places = _places(network, len(header))
-        blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
+        blobs = {
+            number: Blob(*place, digests[number]) for number, place in places.items()
+        }
     except (KeyError, TypeError, ValueError, InputError) as error:
         raise InputError(f"{path}: the header makes no sense ({error})") from None
     return network, labels, blobs
 
 
-def _verify(file: BinaryIO, network: Network, blobs: dict[int, Blob], path: Path) -> None:
+def _verify(
+    file: BinaryIO, network: Network, blobs: dict[int, Blob], path: Path
+) -> None:
     for number, blob in blobs.items():
         digest = blake2b(digest_size=_DIGEST_BYTES)
         file.seek(blob.weights)

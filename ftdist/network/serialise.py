@@ -75,7 +75,9 @@ def _decoded(fields: dict[str, Any]) -> dict[str, Any]:
     """Nested values of an operation, rebuilt from their JSON form."""
     if "window" in fields:
         window = fields["window"]
-        fields["window"] = Sliding(Window(**window["vertical"]), Window(**window["horizontal"]))
+        fields["window"] = Sliding(
+            Window(**window["vertical"]), Window(**window["horizontal"])
+        )
     if "activation" in fields:
         fields["activation"] = Activation(**fields["activation"])
     if "anchors" in fields:

@@ -32,7 +32,9 @@ class FusedGroup:
     @cached_property
     def inputs(self) -> tuple[int, ...]:
         """Sources outside the group that it reads, in ascending order."""
-        read = {source for member in self.members for source in self.network.reads(member)}
+        read = {
+            source for member in self.members for source in self.network.reads(member)
+        }
         return tuple(sorted(source for source in read if source < self.first))
 
     @cached_property
@@ -43,7 +45,9 @@ class FusedGroup:
     @cached_property
     def readers(self) -> dict[int, tuple[int, ...]]:
         """For each input and member the members that read it, in order."""
-        found: dict[int, list[int]] = {source: [] for source in (*self.inputs, *self.members)}
+        found: dict[int, list[int]] = {
+            source: [] for source in (*self.inputs, *self.members)
+        }
         for member in self.members:
             for source in dict.fromkeys(self.network.reads(member)):
                 found[source].append(member)
@@ -59,7 +63,10 @@ class FusedGroup:
 
     def row_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The rows of each output that tile row `index` of `parts` owns."""
-        return {o: partition(self.network.shape(o).height, parts)[index] for o in self.outputs}
+        return {
+            o: partition(self.network.shape(o).height, parts)[index]
+            for o in self.outputs
+        }
 
     def needed_rows(self, shares: dict[int, Span]) -> dict[int, Span]:
         """For each input and member the rows, on its map, that a tile with these shares needs."""
@@ -68,7 +75,9 @@ class FusedGroup:
             span = shares.get(source, Span(0, 0))
             for reader in self.readers[source]:
                 if needed[reader].size:
-                    span = span.hull(self.rows(reader, source).receptive(needed[reader]))
+                    span = span.hull(
+                        self.rows(reader, source).receptive(needed[reader])
+                    )
             needed[source] = span.clipped(self.network.shape(source).height)
         return dict(reversed(needed.items()))
 

@@ -69,7 +69,13 @@ class KernelWriter:
 
     def write(self, k: Any, kind: str, source: int, part: int) -> None:
         """Fills `k`, an array of one KERNEL."""
-        for field in ("groups", "kernel_height", "kernel_width", "stride_y", "stride_x"):
+        for field in (
+            "groups",
+            "kernel_height",
+            "kernel_width",
+            "stride_y",
+            "stride_x",
+        ):
             k[field] = 1
         k["dilation_y"] = k["dilation_x"] = 1
         group = self.group

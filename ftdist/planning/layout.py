@@ -53,8 +53,12 @@ class Layout:
 
 def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
     """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
-    rows = tuple(passes(group, plan.rows, index, plan.strip) for index in range(plan.rows))
-    columns = tuple(group.needed_columns(plan.columns, index) for index in range(plan.columns))
+    rows = tuple(
+        passes(group, plan.rows, index, plan.strip) for index in range(plan.rows)
+    )
+    columns = tuple(
+        group.needed_columns(plan.columns, index) for index in range(plan.columns)
+    )
     order = execution_order(group)
     position = {source: step for step, source in enumerate(order)}
     last_step = len(order) - 1
@@ -66,7 +70,10 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
         channels = group.network.shape(source).channels
         held = max(each.held[source].size for tile in rows for each in tile)
         kept = max(each.kept(source).size for tile in rows for each in tile)
-        last = max((position[reader] for reader in group.readers[source]), default=position[source])
+        last = max(
+            (position[reader] for reader in group.readers[source]),
+            default=position[source],
+        )
         for kind, height, first, until in (
             ("buffer", held, position[source], last),
             ("kept", kept, 0, last_step),

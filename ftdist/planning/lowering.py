@@ -74,15 +74,24 @@ def lower_group(
             writer.write(table[number : number + 1], kind, source, part)
         tables.append(table)
     calls = tuple(
-        np.array(list(_calls(group, layout, row, numbers)), CALL) for row in range(plan.rows)
+        np.array(list(_calls(group, layout, row, numbers)), CALL)
+        for row in range(plan.rows)
     )
     made_by = tuple(source for _, source, _ in numbers)
     return GroupProgram(
-        plan, group.inputs, group.outputs, layout.arena_bytes, tuple(tables), calls, made_by
+        plan,
+        group.inputs,
+        group.outputs,
+        layout.arena_bytes,
+        tuple(tables),
+        calls,
+        made_by,
     )
 
 
-def direct_outputs(group: FusedGroup, outside: Mapping[int, MapLayout]) -> frozenset[int]:
+def direct_outputs(
+    group: FusedGroup, outside: Mapping[int, MapLayout]
+) -> frozenset[int]:
     """Outputs that their kernel can write straight into the map: none in the group reads them."""
     return frozenset(
         output
@@ -131,11 +140,20 @@ def _calls(
             if new.size:
                 firsts = [0]
                 if source not in group.inputs:
-                    firsts = [this.held[each].start for each in group.network.reads(source)]
+                    firsts = [
+                        this.held[each].start for each in group.network.reads(source)
+                    ]
                 top = held.start if source in layout.buffers else 0
                 yield from _make(group, source, new, firsts, top, numbers)
                 if ("store", source, 0) in numbers:
-                    yield (numbers["store", source, 0], new.start, new.size, held.start, 0, 0)
+                    yield (
+                        numbers["store", source, 0],
+                        new.start,
+                        new.size,
+                        held.start,
+                        0,
+                        0,
+                    )
             for ended in retired.get(source, ()):
                 saved = following.kept(ended) if following else Span(0, 0)
                 if saved.size and _active(group, this, ended):
@@ -146,7 +164,9 @@ def _calls(
 
 def _active(group: FusedGroup, this: Pass, source: int) -> bool:
     """Whether a pass makes rows of a source or reads them; otherwise kept rows stay where they are."""
-    return bool(this.new[source].size) or any(this.new[r].size for r in group.readers[source])
+    return bool(this.new[source].size) or any(
+        this.new[r].size for r in group.readers[source]
+    )
 
 
 def _make(

@@ -46,9 +46,14 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Groups that follow one another and together cover the network."""
+    """Groups that follow one another and together cover the network, for a number of threads.
+
+    Threads share the tiles of a group; they change memory and time, never a bit, so they are no
+    part of the notation and the digest.
+    """
 
     groups: tuple[GroupPlan, ...]
+    threads: int = 1
 
     @property
     def notation(self) -> str:
@@ -63,7 +68,7 @@ class Plan:
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def to_json(self, model_digest: str) -> dict[str, Any]:
-        """`{"notation", "groups", "digest"}`, groups with their layers, grid and strip."""
+        """`{"notation", "groups", "threads", "digest"}`; a group has layers, grid and strip."""
         groups = [
             {
                 "layers": [group.first, group.stop - 1],
@@ -72,7 +77,12 @@ class Plan:
             }
             for group in self.groups
         ]
-        return {"notation": self.notation, "groups": groups, "digest": self.digest(model_digest)}
+        return {
+            "notation": self.notation,
+            "groups": groups,
+            "threads": self.threads,
+            "digest": self.digest(model_digest),
+        }
 
 
 def untiled(network: Network) -> Plan:
@@ -80,11 +90,13 @@ def untiled(network: Network) -> Plan:
     return Plan((GroupPlan(0, len(network.layers)),))
 
 
-def parse_notation(notation: str, network: Network) -> Plan:
+def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     """The plan that a notation means for a network; InputError says what does not fit."""
     parts = notation.strip().split("/")
     if len(parts) % 2 == 0:
-        raise InputError(f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2")
+        raise InputError(
+            f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2"
+        )
     cuts = [0]
     for part in parts[1::2]:
         if not re.fullmatch(r"\d{1,6}", part):
@@ -99,26 +111,39 @@ def parse_notation(notation: str, network: Network) -> Plan:
     groups = []
     for part, first, stop in zip(parts[::2], cuts, cuts[1:], strict=False):
         match = _GROUP.fullmatch(part)
-        if not match or "0" in (match[1].lstrip("0") or "0", match[2].lstrip("0") or "0"):
-            raise InputError(f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4")
+        if not match or "0" in (
+            match[1].lstrip("0") or "0",
+            match[2].lstrip("0") or "0",
+        ):
+            raise InputError(
+                f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4"
+            )
         if match[3] is not None and int(match[3]) == 0:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
         strip = None if match[3] is None else int(match[3])
         groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip))
-    plan = Plan(tuple(groups))
+    plan = Plan(tuple(groups), threads)
     check(plan, network)
     return plan
 
 
-def parse_json(text: str, network: Network, model_digest: str) -> Plan:
-    """The plan in a JSON text (`plan --json` or `run --json` wrote it), for this very model."""
+def parse_json(
+    text: str, network: Network, model_digest: str, threads: int | None = None
+) -> Plan:
+    """The plan in a JSON text (`plan --json` or `run --json` wrote it), for this very model.
+
+    `threads` overrides the number in the text.
+    """
     try:
         value = json.loads(text)
         value = value.get("plan", value)
         notation, digest = str(value["notation"]), str(value["digest"])
+        threads = threads or int(value.get("threads", 1))
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError("no plan in that file: expected JSON with 'notation', 'digest'") from None
-    plan = parse_notation(notation, network)
+        raise InputError(
+            "no plan in that file: expected JSON with 'notation', 'digest'"
+        ) from None
+    plan = parse_notation(notation, network, threads)
     if plan.digest(model_digest) != digest:
         raise InputError(f"the plan {notation} was made for another model; plan again")
     return plan
@@ -127,8 +152,12 @@ def parse_json(text: str, network: Network, model_digest: str) -> Plan:
 def check(plan: Plan, network: Network) -> None:
     """InputError when the groups do not cover the network or a grid is larger than a map."""
     stops = [0] + [group.stop for group in plan.groups]
-    if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(network.layers):
-        raise InputError(f"the plan's groups do not cover layers 0..{len(network.layers) - 1}")
+    if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(
+        network.layers
+    ):
+        raise InputError(
+            f"the plan's groups do not cover layers 0..{len(network.layers) - 1}"
+        )
     for group in plan.groups:
         for output in FusedGroup(network, group.first, group.stop).outputs:
             shape = network.shape(output)

@@ -73,7 +73,7 @@ class Footprint:
         return sum(self.parts.values())
 
 
-def lower(network: Network, plan: Plan, blobs: Blobs, threads: int, *, picture: bool) -> Lowered:
+def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""
     outputs = frozenset(network.source(each) for each in network.outputs)
     programs = []
@@ -84,9 +84,12 @@ def lower(network: Network, plan: Plan, blobs: Blobs, threads: int, *, picture: 
             programs.append(lower_group(group, group_plan, blobs, layouts))
     blocks: list[Block[tuple[str, int, int]]] = []
     for number, program in enumerate(programs):
-        workers = min(threads, program.tiles)
+        workers = min(plan.threads, program.tiles)
         size = program.arena_bytes
-        blocks += [Block(("arena", number, each), size, number, number) for each in range(workers)]
+        blocks += [
+            Block(("arena", number, each), size, number, number)
+            for each in range(workers)
+        ]
         for source in program.outputs:
             if source not in outputs:
                 last = max(n for n, p in enumerate(programs) if source in p.inputs)
@@ -94,7 +97,9 @@ def lower(network: Network, plan: Plan, blobs: Blobs, threads: int, *, picture: 
                 blocks.append(Block(("map", source, 0), size, number, last))
     offsets, size = place(blocks)
     arenas = tuple(
-        tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
+        tuple(
+            at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number)
+        )
         for number in range(len(programs))
     )
     maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
@@ -102,7 +107,7 @@ def lower(network: Network, plan: Plan, blobs: Blobs, threads: int, *, picture: 
 
 
 def footprint(
-    lowered: Lowered, network: Network, baseline: int, weights: int, input_bytes: int, threads: int
+    lowered: Lowered, network: Network, baseline: int, weights: int, input_bytes: int
 ) -> Footprint:
     """The predicted peak of a process that holds `baseline` bytes before it runs a plan."""
     outputs = sum(network.shape(number).bytes for number in network.outputs)
@@ -114,7 +119,7 @@ def footprint(
         programs=lowered.program_bytes,
         input=input_bytes,
         output=outputs,
-        slack=SLACK_BYTES + (threads - 1) * THREAD_BYTES,
+        slack=SLACK_BYTES + (lowered.plan.threads - 1) * THREAD_BYTES,
     )
 
 

@@ -53,7 +53,8 @@ def passes(group: FusedGroup, parts: int, index: int, strip: int | None) -> list
             continue
         new = {source: Span(done[source], reached[source]) for source in tile}
         held = {
-            source: Span(_first_held(group, source, tile, done), reached[source]) for source in tile
+            source: Span(_first_held(group, source, tile, done), reached[source])
+            for source in tile
         }
         found.append(Pass(held, new))
         done = reached
@@ -100,14 +101,21 @@ def _reach(
             own = target * group.network.shape(source).height // height
             reaches.append(shares[source].stop if target >= shares[last].stop else own)
         unclipped[source] = min(max(reaches), tile[source].stop)
-    return {source: max(tile[source].start, reach) for source, reach in sorted(unclipped.items())}
+    return {
+        source: max(tile[source].start, reach)
+        for source, reach in sorted(unclipped.items())
+    }
 
 
-def _first_held(group: FusedGroup, source: int, tile: dict[int, Span], done: dict[int, int]) -> int:
+def _first_held(
+    group: FusedGroup, source: int, tile: dict[int, Span], done: dict[int, int]
+) -> int:
     """The first row of a source that some reader still needs, given what has been computed."""
     first = done[source]
     for reader in group.readers[source]:
         if done[reader] < tile[reader].stop:
-            window = group.rows(reader, source).receptive(Span(done[reader], done[reader] + 1))
+            window = group.rows(reader, source).receptive(
+                Span(done[reader], done[reader] + 1)
+            )
             first = min(first, max(window.start, tile[source].start))
     return first

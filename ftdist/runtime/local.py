@@ -53,17 +53,14 @@ class LayerCounters:
 class Session:
     """Runs one model under one plan, any number of times.
 
-    Threads each compute one tile at a time. Close it, or use it as a context manager, to give the
+    The plan's threads each compute one tile at a time. Close it, or use it as a context manager, to give the
     memory back.
     """
 
-    def __init__(
-        self, model: Model, plan: Plan, threads: int = 1, kernels: Kernels = "native"
-    ) -> None:
+    def __init__(self, model: Model, plan: Plan, kernels: Kernels = "native") -> None:
         check(plan, model.network)
         self.model = model
         self.plan = plan
-        self.threads = threads
         self.counters: dict[int, LayerCounters] = {}
         self._run_program = executor(kernels)
         self._lowered: dict[bool, Lowered] = {}
@@ -85,12 +82,16 @@ class Session:
         self._block = None
         self._lowered.clear()
 
+    def adopt(self, lowered: Lowered, *, picture: bool) -> None:
+        """Takes over the plan as somebody already lowered it."""
+        self._lowered = {picture: lowered}
+
     def lowered(self, *, picture: bool) -> Lowered:
         """The plan, lowered for a uint8 picture or for a float32 array; lowered once."""
         if picture not in self._lowered:
             self._lowered.clear()
             self._lowered[picture] = lower(
-                self.model.network, self.plan, self.model.offsets, self.threads, picture=picture
+                self.model.network, self.plan, self.model.offsets, picture=picture
             )
         return self._lowered[picture]
 
@@ -120,7 +121,9 @@ class Session:
             for number in network.outputs
         }
 
-    def _run_group(self, lowered: Lowered, number: int, maps: dict[int, NDArray[Any]]) -> None:
+    def _run_group(
+        self, lowered: Lowered, number: int, maps: dict[int, NDArray[Any]]
+    ) -> None:
         assert self._block is not None
         group = lowered.programs[number]
         bases = [maps[source] for source in group.maps]
@@ -143,7 +146,9 @@ class Session:
                 failures.append(error)
             tallies.append(tally)
 
-        arenas = [self._block[at : at + group.arena_bytes] for at in lowered.arenas[number]]
+        arenas = [
+            self._block[at : at + group.arena_bytes] for at in lowered.arenas[number]
+        ]
         helpers = [threading.Thread(target=work, args=(arena,)) for arena in arenas[1:]]
         for helper in helpers:
             helper.start()
@@ -168,12 +173,17 @@ def _checked(image: NDArray[Any], model: Model) -> tuple[bool, NDArray[Any]]:
         expected: tuple[int, ...] = (height, width, channels)
         layout = "uint8 (height, width, channels)"
     else:
-        expected, layout = (channels, height, width), "float32 (channels, height, width)"
+        expected, layout = (
+            (channels, height, width),
+            "float32 (channels, height, width)",
+        )
     batched = image.dtype != np.uint8 and image.ndim == 4 and image.shape[0] == 1
     if batched:
         image = image[0]
     if image.dtype not in (np.uint8, np.float32):
-        raise InputError(f"the input is {image.dtype}; {model.network.name} takes float32 or uint8")
+        raise InputError(
+            f"the input is {image.dtype}; {model.network.name} takes float32 or uint8"
+        )
     if image.shape != expected:
         raise InputError(
             f"the input has shape {image.shape}; {model.network.name} takes {layout} {expected}"

@@ -25,7 +25,9 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip())
     size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
     if size < 1:
-        raise InputError(f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M")
+        raise InputError(
+            f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M"
+        )
     return size
 
 

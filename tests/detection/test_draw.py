@@ -126,12 +126,12 @@ def test_labels_of_one_box_do_not_cover_each_other(tmp_path: Path) -> None:
     path, letterbox = photo(tmp_path, 640, 480)
     both = [
         seen_at(letterbox, label, score, 200, 150, 400, 300)
-        for label, score in ((7, 0.4), (2, 0.9), (5, 0.3), (6, 0.35))
+        for label, score in ((7, 0.4), (2, 0.9), (5, 0.3), (6, 0.35), (9, 0.2), (11, 0.1))
     ]
     alone = drawn(path, both[1:2], letterbox)
     together = drawn(path, both, letterbox)
     assert np.array_equal(alone[:150], together[:150])
-    for label in (7, 5, 6):
+    for label in (7, 5, 6, 9, 11):
         assert is_colour(together, class_colour(label)).sum() > 300
 
 

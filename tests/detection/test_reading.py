@@ -60,7 +60,6 @@ def save_as(picture: Any, path: Path, kind: str) -> None:
         ("I;16", "pgm"),
         ("CMYK", "jpg"),
         ("CMYK", "tif"),
-        ("YCbCr", "jpg"),
         ("L", "jpg"),
         ("RGB", "bmp"),
         ("RGB", "webp"),
@@ -137,7 +136,7 @@ def test_photos_are_turned_as_their_exif_says(
     assert (letterbox.top, letterbox.content_height) == (15, 34)
     corners = [pixels[row, column, 0] for row in (20, 44) for column in (10, 54)]
     assert near(corners, (10, 90, 170, 250), 6)
-    whole = read_picture(path)
+    whole: Any = read_picture(path)
     assert whole.size == (300, 160)
     assert near([whole.getpixel(at)[0] for at in ((9, 9), (290, 9), (9, 150))], (10, 90, 170), 6)
 
@@ -191,9 +190,9 @@ def hostile_files(folder: Path) -> dict[str, Path]:
 @pytest.mark.filterwarnings("error")
 def test_whatever_is_no_picture_ends_in_one_line(tmp_path: Path) -> None:
     for name, path in hostile_files(tmp_path).items():
-        for read in (read_picture, lambda each: load_picture(each, Shape(32, 32, 3))):
+        for reader in (read_picture, lambda each: load_picture(each, Shape(32, 32, 3))):
             with pytest.raises(InputError) as caught:
-                read(path)
+                reader(path)
             message = str(caught.value)
             assert message.startswith(f"{path}: "), message
             assert "\n" not in message
@@ -285,7 +284,7 @@ needs_linux = pytest.mark.skipif(
 def test_no_more_is_held_than_said_before(
     tmp_path: Path, work: str, mode: str, name: str, options: dict[str, Any]
 ) -> None:
-    """The promise comes from the header alone, holds, and is not idle (under twice and 12 MiB)."""
+    """The promise is made from the header alone, holds, and is not idle."""
     noise = images.effect_noise((2400, 1800), 20).convert("RGB").convert(mode)
     noise.save(tmp_path / name, **options)
     looked, held, promised = measured(work, tmp_path / name, 2400, 1800)

@@ -1,107 +1,139 @@
 // Refuses programs that would touch memory outside their buffers, before a single call runs: a
 // wrong offset is then one clear error instead of a corrupted result or a crash.
+#include <initializer_list>
+
 #include "program.hpp"
 
 namespace ftdist {
 namespace {
 
-struct Rows {
-  int64_t first, last;
-};
-
-struct Columns {
+// The half-open range [first, last).
+struct Span {
   int64_t first, last;
 };
 
 int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 
-// Kernels read whole vectors of channels: the arena ends with room for one more.
+// Some kernels read whole vectors of channels; the arena ends with room for one more.
 constexpr int64_t OVERREAD_BYTES = 64;
 
-bool inside(const Program& program, const Buffer& buffer, int64_t first_row, Rows rows,
-            Columns columns, int64_t channels, bool read) {
+// Kernels count rows and columns in 32 bits; nothing real comes near this.
+constexpr int64_t FAR = int64_t{1} << 30;
+
+bool is_near(Span span) { return span.first > -FAR && span.last < FAR; }
+
+bool is_pool(int32_t op) { return op == OP_MAX_POOL || op == OP_AVERAGE_POOL; }
+bool is_reorg(int32_t op) { return op == OP_REORG || op == OP_REORG_DARKNET; }
+bool has_weights(int32_t op) { return op == OP_CONVOLUTION || op == OP_DEPTHWISE; }
+bool is_elementwise(int32_t op) { return op == OP_ADD || op == OP_ACTIVATE; }
+bool reads_vectors(int32_t op) { return op == OP_DEPTHWISE || is_pool(op) || is_elementwise(op); }
+
+// Distances are taken in double precision: exact for whatever fits into memory, and never wrapped.
+bool inside(const Program& program, const Buffer& buffer, int64_t first_row, Span rows,
+            Span columns, int64_t channels, int64_t spare_bytes) {
   if (rows.last <= rows.first || columns.last <= columns.first) return true;
+  if (!is_near(rows) || !is_near(columns)) return false;
   if (buffer.base < 0 || buffer.base >= program.base_count) return false;
   if (buffer.row < 0 || buffer.pixel < 0 || buffer.channel < 0 || channels < 1) return false;
   if (rows.first < first_row || columns.first < buffer.column) return false;
   if (columns.last > (int64_t)buffer.column + buffer.columns || buffer.offset < 0) return false;
-  const int64_t last = buffer.offset + (rows.last - 1 - first_row) * buffer.row +
-                       (columns.last - 1 - buffer.column) * buffer.pixel +
-                       (channels - 1) * buffer.channel;
-  const int64_t size = buffer.type == TYPE_UINT8 ? 1 : 4;
-  const int64_t extra = read && buffer.base == 0 ? OVERREAD_BYTES : 0;
-  return (last + 1) * size + extra <= program.base_bytes[buffer.base];
+  const double last = (double)buffer.offset +
+                      (double)(rows.last - 1 - first_row) * (double)buffer.row +
+                      (double)(columns.last - 1 - buffer.column) * (double)buffer.pixel +
+                      (double)(channels - 1) * (double)buffer.channel;
+  const double size = buffer.type == TYPE_UINT8 ? 1 : 4;
+  return (last + 1) * size + (double)spare_bytes <= (double)program.base_bytes[buffer.base];
 }
 
-// The input positions that output positions [first, last) read, as far as they are on the map.
-Rows window(int64_t first, int64_t last, int64_t stride, int64_t pad, int64_t kernel,
-            int64_t dilation, int64_t size) {
-  const int64_t start = first * stride - pad;
-  const int64_t stop = (last - 1) * stride - pad + (kernel - 1) * dilation + 1;
-  return {most(start, 0), least(stop, size)};
+// The input positions that output positions [first, last) span, on the map and beside it.
+Span window(Span output, int64_t stride, int64_t pad, int64_t kernel, int64_t dilation) {
+  return {output.first * stride - pad,
+          (output.last - 1) * stride - pad + (kernel - 1) * dilation + 1};
+}
+
+Span clipped(Span span, int64_t size) { return {most(span.first, 0), least(span.last, size)}; }
+
+bool sizes_are_sane(const Kernel& k) {
+  for (const int64_t size :
+       {k.height, k.width, k.left, k.right, k.channels, k.filters, k.groups, k.kernel_height,
+        k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left})
+    if (size <= -FAR || size >= FAR) return false;
+  if (k.right <= k.left || k.channels < 1 || k.filters < 1 || k.groups < 1) return false;
+  if (k.kernel_height < 1 || k.kernel_width < 1 || k.stride_y < 1 || k.stride_x < 1) return false;
+  return k.dilation_y >= 1 && k.dilation_x >= 1;
+}
+
+// Whether an operation makes as many channels as it is said to.
+bool channels_fit(const Kernel& k) {
+  if (k.op == OP_CONVOLUTION) return k.channels % k.groups == 0 && k.filters % k.groups == 0;
+  if (k.op == OP_DEPTHWISE && k.groups != k.channels) return false;
+  if (!is_reorg(k.op)) return k.filters == k.channels;
+  const int64_t s = k.stride_y;
+  if (k.stride_x != s || s * s > k.filters || k.filters != k.channels * s * s) return false;
+  return k.op == OP_REORG || (k.channels % (s * s) == 0 && k.height % s == 0 && k.width % s == 0);
+}
+
+// Whether an operation can read and write the layouts it is given.
+bool layouts_fit(const Kernel& k) {
+  if (k.out.type != TYPE_FLOAT32) return false;
+  if (k.op == OP_COPY) {
+    if (k.in.type != TYPE_FLOAT32 && k.in.type != TYPE_UINT8) return false;
+    const bool padded = k.out.column != k.left || k.right - k.left != k.out.columns;
+    return k.out.channel == 1 || !padded;  // padding is zeroed pixel by pixel
+  }
+  if (k.in.type != TYPE_FLOAT32 || k.in.channel != 1 || k.out.channel != 1) return false;
+  if (k.op == OP_ADD && (k.in2.type != TYPE_FLOAT32 || k.in2.channel != 1)) return false;
+  if (k.op == OP_ADD && k.in2.pixel != k.channels) return false;
+  return !is_elementwise(k.op) || (k.in.pixel == k.channels && k.out.pixel == k.channels);
+}
+
+bool weights_are_inside(const Program& program, const Kernel& k) {
+  const bool depthwise = k.op == OP_DEPTHWISE;
+  const int64_t groups = depthwise ? 1 : k.groups, depth = k.channels / k.groups;
+  const int64_t blocks = (k.filters / groups + BLOCK - 1) / BLOCK;
+  const double outputs = (double)groups * (double)(blocks * BLOCK);
+  const double weights = outputs * (double)depth * k.kernel_height * k.kernel_width;
+  const double count = (double)program.weight_count;
+  return k.weights >= 0 && k.bias >= 0 && (double)k.weights + weights <= count &&
+         (double)k.bias + outputs <= count;
 }
 
 bool is_sane(const Program& program, const Kernel& k) {
   if (k.op < 0 || k.op >= OP_COUNT || k.activation < 0 || k.activation >= ACT_COUNT) return false;
-  if (k.right <= k.left || k.channels < 1 || k.filters < 1 || k.groups < 1) return false;
-  if (k.channels % k.groups || k.filters % k.groups) return false;
-  if (k.kernel_height < 1 || k.kernel_width < 1 || k.stride_y < 1 || k.stride_x < 1) return false;
-  if (k.dilation_y < 1 || k.dilation_x < 1 || k.out.type != TYPE_FLOAT32) return false;
-  if (k.op != OP_COPY && (k.in.type != TYPE_FLOAT32 || k.out.channel != 1)) return false;
-  if (k.op != OP_CONVOLUTION && k.op != OP_DEPTHWISE) return true;
-  const int64_t blocks = (k.filters / k.groups + BLOCK - 1) / BLOCK;
-  int64_t outputs = k.groups * blocks * BLOCK, depth = k.channels / k.groups;
-  if (k.op == OP_DEPTHWISE) {
-    if (k.filters != k.channels || k.groups != k.channels) return false;
-    outputs = ((int64_t)k.channels + BLOCK - 1) / BLOCK * BLOCK, depth = 1;
-  }
-  const int64_t weights = outputs * depth * k.kernel_height * k.kernel_width;
-  return k.weights >= 0 && k.bias >= 0 && k.weights + weights <= program.weight_count &&
-         k.bias + outputs <= program.weight_count;
+  const bool activates = has_weights(k.op) || is_elementwise(k.op);
+  if (k.activation != ACT_LINEAR && !activates) return false;
+  if (!sizes_are_sane(k) || !channels_fit(k) || !layouts_fit(k)) return false;
+  return !has_weights(k.op) || weights_are_inside(program, k);
 }
 
 bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
-  const int64_t first = call.row, last = (int64_t)call.row + call.rows;
-  Rows rows = {first, last};
-  Columns columns = {k.left, k.right};
-  switch (k.op) {
-    case OP_CONVOLUTION: case OP_DEPTHWISE: {
-      rows = window(first, last, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y, k.height);
-      columns = {(int64_t)k.left * k.stride_x - k.pad_left,
-                 (int64_t)(k.right - 1) * k.stride_x - k.pad_left +
-                     (int64_t)(k.kernel_width - 1) * k.dilation_x + 1};
-      break;
-    }
-    case OP_MAX_POOL: case OP_AVERAGE_POOL: {
-      rows = window(first, last, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y, k.height);
-      const Rows wide =
-          window(k.left, k.right, k.stride_x, k.pad_left, k.kernel_width, k.dilation_x, k.width);
-      columns = {wide.first, wide.last};
-      break;
-    }
-    case OP_UPSAMPLE:
-      rows = {first / k.stride_y, (last + k.stride_y - 1) / k.stride_y};
-      columns = {k.left / k.stride_x, (k.right + k.stride_x - 1) / k.stride_x};
-      break;
-    case OP_REORG:
-      rows = {first * k.stride_y, last * k.stride_y};
-      columns = {(int64_t)k.left * k.stride_x, (int64_t)k.right * k.stride_x};
-      break;
-    case OP_REORG_DARKNET: {
-      const bool whole = k.height / k.stride_y % k.stride_y != 0;
-      const int64_t s = k.stride_y;
-      rows = whole ? Rows{0, k.height}
-                   : Rows{most(0, (first - s + 1) * s), least(k.height, (last + s - 1) * s)};
-      columns = {(int64_t)k.left * k.stride_x, (int64_t)k.right * k.stride_x};
-      break;
-    }
-    default: break;
+  Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
+  if (has_weights(k.op) || is_pool(k.op)) {
+    rows = window(rows, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y);
+    columns = window(columns, k.stride_x, k.pad_left, k.kernel_width, k.dilation_x);
+    if (!is_near(rows) || !is_near(columns)) return false;
+    rows = clipped(rows, k.height);
+    if (is_pool(k.op)) columns = clipped(columns, k.width);
+  } else if (k.op == OP_UPSAMPLE) {
+    rows = {rows.first / k.stride_y, (rows.last - 1) / k.stride_y + 1};
+    columns = {columns.first / k.stride_x, (columns.last - 1) / k.stride_x + 1};
+  } else if (is_reorg(k.op)) {
+    const int64_t s = k.stride_y;
+    columns = {columns.first * s, columns.last * s};
+    const bool straddles = k.op == OP_REORG_DARKNET && k.height / s % s != 0;
+    const int64_t margin = k.op == OP_REORG_DARKNET ? s - 1 : 0;
+    rows = {(rows.first - margin) * s, (rows.last + margin) * s};
+    if (k.op == OP_REORG_DARKNET) rows = straddles ? Span{0, k.height} : clipped(rows, k.height);
   }
+  const int64_t spare = OVERREAD_BYTES;
+  const auto spare_in = [&](const Buffer& buffer) {
+    return buffer.base == 0 || reads_vectors(k.op) ? spare : 0;
+  };
   if (k.op == OP_ADD &&
-      !inside(program, k.in2, call.in2_row, rows, columns, k.channels, true))
+      !inside(program, k.in2, call.in2_row, rows, columns, k.channels, spare_in(k.in2)))
     return false;
-  return inside(program, k.in, call.in_row, rows, columns, k.channels, true);
+  return inside(program, k.in, call.in_row, rows, columns, k.channels, spare_in(k.in));
 }
 
 }  // namespace
@@ -118,11 +150,11 @@ const char* find_fault(const Program& program, int64_t* faulty_call) {
     if (call.kernel < 0 || call.kernel >= program.kernel_count || call.rows < 1 || call.row < 0)
       return "a call names no kernel or no rows";
     const Kernel& kernel = program.kernels[call.kernel];
-    const Rows rows = {call.row, (int64_t)call.row + call.rows};
-    const Columns columns = {kernel.out.column, (int64_t)kernel.out.column + kernel.out.columns};
+    const Span rows = {call.row, (int64_t)call.row + call.rows};
+    const Span columns = {kernel.out.column, (int64_t)kernel.out.column + kernel.out.columns};
     if (kernel.left < columns.first || kernel.right > columns.last)
       return "a call's columns lie outside its output buffer";
-    if (!inside(program, kernel.out, call.out_row, rows, columns, kernel.filters, false))
+    if (!inside(program, kernel.out, call.out_row, rows, columns, kernel.filters, 0))
       return "a call writes outside its buffer";
     if (!reads_inside(program, kernel, call)) return "a call reads outside its buffer";
   }
