@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ftdist.errors import BudgetError, FtdistError, InputError
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan
-    from ftdist.runtime.local import Session
     from ftdist.runtime.choice import plan
+    from ftdist.runtime.local import Session
 
 __version__ = "0.1.0"
 __all__ = [

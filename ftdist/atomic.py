@@ -27,11 +27,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     followed, as by open(). InputError when the folder is missing or not writable, when `path` is no
     regular file (a device would be replaced), or when the disk is full.
     """
-    final = Path(os.path.realpath(path))
-    if final.exists() and not final.is_file():
-        raise InputError(f"cannot write {path}: it is there and is no regular file")
-    temporary = final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
-    _create(temporary, path)
+    final, temporary = _begin(path)
     try:
         yield temporary
         _flush(temporary)
@@ -44,14 +40,27 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def refuse_unwritable(path: str | Path) -> None:
+    """Raises, before any work is done, the InputError that ``atomic_write`` would begin with."""
+    _begin(path)[1].unlink()
+
+
+def _begin(path: str | Path) -> tuple[Path, Path]:
+    """The file that `path` means, and an empty temporary one beside it."""
+    final = Path(os.path.realpath(path))
+    if final.exists() and not final.is_file():
+        raise InputError(f"cannot write {path}: it is there and is no regular file")
+    temporary = final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
+    _create(temporary, path)
+    return final, temporary
+
+
 def _create(temporary: Path, path: str | Path) -> None:
     """Makes the empty file with the permissions of any new file."""
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(
-            f"cannot write {path}: {temporary.parent} is no folder"
-        ) from None
+        raise InputError(f"cannot write {path}: {temporary.parent} is no folder") from None
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 

@@ -13,6 +13,7 @@ Example (a 3x3 convolution with stride 1 and padding 1, then 2x2 pooling with st
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -33,6 +34,10 @@ class Span(NamedTuple):
         """The part that lies on a map of the given size."""
         start = min(max(self.start, 0), size)
         return Span(start, max(start, min(self.stop, size)))
+
+    def common(self, other: Span) -> Span:
+        """The positions in both; some empty span where there are none."""
+        return Span(max(self.start, other.start), min(self.stop, other.stop))
 
     def hull(self, other: Span) -> Span:
         """The smallest span that covers both; an empty span covers nothing."""
@@ -88,7 +93,7 @@ def partition(size: int, parts: int) -> tuple[Span, ...]:
     if not 1 <= parts <= size:
         raise ValueError(f"cannot cut {size} positions into {parts} parts")
     cuts = [index * size // parts for index in range(parts + 1)]
-    return tuple(Span(*pair) for pair in zip(cuts, cuts[1:], strict=False))
+    return tuple(Span(*pair) for pair in itertools.pairwise(cuts))
 
 
 class Axis(Protocol):
@@ -98,7 +103,8 @@ class Axis(Protocol):
         """The unclipped input span that the (possibly empty or virtual) output span reads.
 
         Both ends are non-decreasing functions of the output's ends, below zero too: strips walk
-        back from positions before a tile's first row.
+        back from positions before a tile's first row. Plain arithmetic only, so that the ends may
+        be NumPy arrays as well as numbers.
         """
         ...
 
@@ -126,15 +132,11 @@ class Window:
 
     def output_size(self, size: int) -> int:
         """Output positions on an input of `size`; 0 or less when the window does not fit."""
-        return (
-            size + self.pad_before + self.pad_after - self.extent
-        ) // self.stride + 1
+        return (size + self.pad_before + self.pad_after - self.extent) // self.stride + 1
 
     def receptive(self, output: Span) -> Span:
         start = output.start * self.stride - self.pad_before
-        return Span(
-            start, (output.stop - 1) * self.stride - self.pad_before + self.extent
-        )
+        return Span(start, (output.stop - 1) * self.stride - self.pad_before + self.extent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +170,8 @@ class Whole:
     size: int
 
     def receptive(self, output: Span) -> Span:
-        return Span(0, self.size if output.stop > 0 else output.stop * self.size)
+        stop = output.stop
+        return Span(0, (stop > 0) * self.size + (stop < 0) * stop * self.size)
 
 
 SAME = Window(1)

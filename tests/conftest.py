@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from ftdist.network import architectures
+from ftdist.network.modelfile import write_model
+from ftdist.network.parameters import random_parameters
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """Trained networks and photos that are not part of the project."""
 
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Tests, and the commands they run, find no profile that somebody keeps of this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 def _shared(folder: str, what: str) -> Path:
@@ -31,3 +44,12 @@ def shared_models() -> Path:
 def shared_photos() -> Path:
     """The folder of sample photos; the test skips where it is absent."""
     return _shared("photos", "the sample photos")
+
+
+@pytest.fixture(scope="session")
+def first16_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of YOLOv2's first sixteen layers with random weights, made once."""
+    network = architectures.load("yolov2-first16").network
+    path = tmp_path_factory.mktemp("first16") / "first16.ftd"
+    write_model(path, network, random_parameters(network, 1))
+    return path

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftdist.cli.printing import say
 from ftdist.detection import class_count
 from ftdist.detection.names import read_names
 from ftdist.errors import InputError
@@ -22,22 +23,18 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.list:
         for name in architectures.names():
             network = architectures.load(name).network
-            print(f"{name:16} {len(network.layers):3} layers, input {network.input}")
+            say(f"{name:16} {len(network.layers):3} layers, input {network.input}")
         return
     if arguments.source is None or arguments.output is None:
-        raise InputError(
-            "import needs SOURCE and -o MODEL.ftd; ftdist import --list shows names"
-        )
+        raise InputError("import needs SOURCE and -o MODEL.ftd; ftdist import --list shows names")
     source = _source(arguments.source)
     network = source.network
     if arguments.until is not None:
         network = network.until(arguments.until)
     parameters = _parameters(arguments, source, network)
-    write_model(
-        arguments.output, network, parameters, _labels(arguments.source, network)
-    )
+    write_model(arguments.output, network, parameters, _labels(arguments.source, network))
     model = load(arguments.output, verify=False)
-    print(
+    say(
         f"{arguments.output}: {network.name}, {len(network.layers)} layers, "
         f"input {network.input}, {model.weight_bytes / (1 << 20):.1f} MiB of weights"
     )
@@ -47,9 +44,7 @@ def _source(name: str) -> DarknetModel:
     """The network that SOURCE names: a .cfg file, or a built-in architecture."""
     path = Path(name)
     if path.suffix == ".onnx":
-        raise InputError(
-            f"{name}: this version imports Darknet .cfg files and built-in names only"
-        )
+        raise InputError(f"{name}: this version imports Darknet .cfg files and built-in names only")
     if path.suffix == ".cfg" or path.is_file():
         return read_cfg(path)
     return architectures.load(name)
@@ -62,9 +57,7 @@ def _parameters(
         return read_weights(source, arguments.weights, arguments.until)
     if arguments.random_weights is not None:
         return random_parameters(network, arguments.random_weights)
-    raise InputError(
-        "import needs --weights FILE, or --random-weights SEED for a trial"
-    )
+    raise InputError("import needs --weights FILE, or --random-weights SEED for a trial")
 
 
 def _labels(source: str, network: Network) -> tuple[str, ...]:

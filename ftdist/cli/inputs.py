@@ -1,23 +1,32 @@
-"""What `ftdist run` reads and writes: inputs and outputs of a network as files."""
+"""What `ftdist run` reads and writes: inputs and outputs of a network as files.
+
+What can be refused is refused before the work: an input that the network does not take, an output
+that cannot be written where it is wanted, a picture that is too large for the budget.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ftdist.atomic import atomic_write
-from ftdist.detection import is_detector
+from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.detection import detecting_bytes, is_detector
 from ftdist.detection.draw import drawing_bytes, output_format
 from ftdist.detection.picture import Letterbox, load_picture, loading_bytes
-from ftdist.errors import BudgetError, InputError
+from ftdist.errors import InputError
 from ftdist.network.graph import Network
-from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
+from ftdist.planning.predictor import input_bytes, output_bytes
+from ftdist.runtime.choice import Surroundings
+from ftdist.runtime.local import check_input
+from ftdist.runtime.memory import resident_bytes
+
+_ARRAYS = (".npy", ".npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,57 +49,79 @@ class Input:
         return not isinstance(self.array, np.memmap)
 
 
-def read_input(path: Path, network: Network, limit: Budget) -> Input:
-    """The array in a .npy file, or a picture fitted into the network's input."""
-    if path.suffix == ".npy":
-        try:
-            return Input(path, np.load(path, mmap_mode="r"), None)
-        except (OSError, ValueError, EOFError) as error:
-            reason = getattr(error, "strerror", None) or "no .npy array"
-            raise InputError(f"{path}: cannot be read: {reason}") from None
-    _refuse_above(
-        resident_bytes() + loading_bytes(path, network.input), limit, f"reading {path}"
-    )
-    array, letterbox = load_picture(path, network.input)
-    return Input(path, array, letterbox)
+def check_output(path: Path | None, source: Path, network: Network) -> None:
+    """InputError when the network's outputs for that input cannot be written there."""
+    if path is None:
+        return
+    if path.suffix in _ARRAYS:
+        if path.suffix == ".npy" and len(network.outputs) > 1:
+            raise InputError(f"{path}: {network.name} has several outputs; write a .npz file")
+    else:
+        output_format(path)
+        if not is_detector(network):
+            raise InputError(f"{path}: {network.name} is no detector; write a .npy or .npz file")
+        if source.suffix == ".npy":
+            raise InputError(f"{path}: boxes are drawn on a picture, {source} is none")
+    refuse_unwritable(path)
 
 
-def check_output(
-    path: Path | None, network: Network, given: Input, limit: Budget
-) -> int:
-    """InputError when the outputs cannot be written there; the bytes that drawing will take."""
-    if path is None or path.suffix in (".npy", ".npz"):
-        if path is not None and path.suffix == ".npy" and len(network.outputs) > 1:
-            raise InputError(
-                f"{path}: {network.name} has several outputs; write a .npz file"
-            )
-        return 0
-    output_format(path)
-    if not is_detector(network):
-        raise InputError(
-            f"{path}: {network.name} is no detector; write a .npy or .npz file"
-        )
-    if given.letterbox is None:
-        raise InputError(f"{path}: boxes are drawn on a picture, {given.path} is none")
-    peak = resident_bytes() + drawing_bytes(given.path)
-    _refuse_above(peak, limit, f"drawing on {given.path}")
-    return peak
+def phases(source: Path, output: Path | None, network: Network) -> Surroundings:
+    """What reading, detecting and drawing will take, before anything but headers has been read."""
+    after = detecting_bytes(network)
+    if source.suffix == ".npz":
+        raise InputError(f"{source}: an input is one array; write it as a .npy file")
+    if source.suffix == ".npy":
+        return Surroundings(after_bytes=after)
+    before = resident_bytes()
+    taken = input_bytes(network, picture=True)
+    reading = loading_bytes(source, network.input)
+    peak = before + reading
+    if output is not None and output.suffix not in _ARRAYS:
+        held = taken + output_bytes(network) + after
+        peak = max(peak, before + held + drawing_bytes(source))
+    to_come = before + reading - resident_bytes() - taken  # Pillow is in memory by now
+    return Surroundings(True, False, max(0, to_come), after, peak)
+
+
+def read_input(path: Path, network: Network) -> Input:
+    """The array in a .npy file, mapped, or a picture fitted into the network's input."""
+    if path.suffix != ".npy":
+        return Input(path, *load_picture(path, network.input))
+    array: NDArray[Any]
+    try:
+        array = npy.open_memmap(path, mode="r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except Exception:  # numpy raises nearly anything on damaged headers
+        raise InputError(f"{path}: is no .npy file, or is damaged") from None
+    try:
+        check_input(array, network)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not (
+        array.flags.c_contiguous and array.flags.aligned
+    ):  # not as the kernels read it: another order, or not aligned
+        array = np.array(array, order="C")
+    return Input(path, array, None)
 
 
 def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:
     """Writes one output as .npy or all by name as .npz."""
     with atomic_write(path) as temporary:
-        if path.suffix == ".npz":
-            np.savez(temporary, allow_pickle=False, **outputs)
-        else:
+        if path.suffix == ".npy":
             (array,) = outputs.values()
-            np.save(temporary, array)
+            with temporary.open("wb") as file:
+                _write_npy(file, array)
+            return
+        import zipfile  # brings bz2, lzma and shutil: only for those who want it
+
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in outputs.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _write_npy(member, array)
 
 
-def _refuse_above(peak: int, limit: Budget, what: str) -> None:
-    if peak > limit.bytes:
-        raise BudgetError(
-            f"{what} takes {ceil_size(peak)} of memory, more than {format_size(limit.bytes)} "
-            f"({limit.origin}); use a smaller picture or a larger budget",
-            peak,
-        )
+def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
+    """As np.save does it, without a copy in memory, and with the system's word for a full disk."""
+    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+    file.write(array.data.cast("B"))

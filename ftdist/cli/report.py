@@ -8,12 +8,16 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
+
+import numpy as np
 
 from ftdist import __version__
 from ftdist.atomic import atomic_write
+from ftdist.cli.printing import say
+from ftdist.network.graph import Network
 from ftdist.runtime.choice import Choice
+from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB, format_size
 
 
@@ -38,29 +42,55 @@ class Report:
         load_s: float,
     ) -> Report:
         network = choice.model.network
-        macs = sum(
-            network.macs(number) * layer.shape.height * layer.shape.width
-            for number, layer in enumerate(network.layers)
-        )
         return cls(
-            model=f"{network.name}, {len(network.layers)} layers, {2 * macs / 1e9:.1f} GFLOP",
+            model=model_line(network),
             input=str(network.input),
-            budget=f"{format_size(choice.budget.bytes)} ({choice.budget.origin})",
+            budget=budget_line(choice.budget),
             plan=choice.plan.to_json(choice.model.digest),
-            predicted={
-                "peak_bytes": choice.peak_bytes,
-                "latency_s": choice.latency_s,
-                "parts": choice.footprint.parts,
-            },
+            predicted=predicted(choice),
             measured={"latency_s": latencies, "load_s": load_s},
             machine=machine,
         )
 
     def with_peak(self, peak_bytes: int) -> Report:
         """This report with the measured peak of the whole process."""
-        return dataclasses.replace(
-            self, measured={"peak_bytes": peak_bytes, **self.measured}
-        )
+        return dataclasses.replace(self, measured={"peak_bytes": peak_bytes, **self.measured})
+
+
+def model_line(network: Network) -> str:
+    """A network's name, size and work."""
+    macs = sum(
+        network.macs(number) * layer.shape.height * layer.shape.width
+        for number, layer in enumerate(network.layers)
+    )
+    return f"{network.name}, {len(network.layers)} layers, {2 * macs / 1e9:.1f} GFLOP"
+
+
+def parts_line(parts: dict[str, int]) -> str:
+    """The parts of a predicted peak."""
+    sizes = (f"{name.replace('_', ' ')} {size / MIB:.1f}" for name, size in parts.items())
+    return f"in MiB: {', '.join(sizes)}"
+
+
+def budget_line(budget: Budget) -> str:
+    """A budget, where it comes from, and who keeps it."""
+    return f"{format_size(budget.bytes)} ({budget.origin}), {budget.keeper}"
+
+
+def predicted(choice: Choice) -> dict[str, Any]:
+    """The prediction of a choice, by which profile, and within which budget."""
+    return {
+        "peak_bytes": choice.peak_bytes,
+        "latency_s": choice.latency_s,
+        "parts": choice.footprint.parts,
+        "weights_from": choice.weights_from,
+        "profile": choice.calibration.origin,
+        "budget": {
+            "bytes": choice.budget.bytes,
+            "origin": choice.budget.origin,
+            "keeper": choice.budget.keeper,
+        },
+    }
 
 
 def machine(kernels: str) -> dict[str, Any]:
@@ -82,10 +112,7 @@ def machine(kernels: str) -> dict[str, Any]:
 
 def write_json(path: Path, report: Report) -> None:
     """The report's four tables as JSON."""
-    value = {
-        name: getattr(report, name)
-        for name in ("plan", "predicted", "measured", "machine")
-    }
+    value = {name: getattr(report, name) for name in ("plan", "predicted", "measured", "machine")}
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
@@ -93,24 +120,20 @@ def write_json(path: Path, report: Report) -> None:
 def print_report(report: Report) -> None:
     """The report as a person reads it."""
     plan, predicted, measured = report.plan, report.predicted, report.measured
-    parts = ", ".join(
-        f"{name.replace('_', ' ')} {size / MIB:.1f}"
-        for name, size in predicted["parts"].items()
-    )
     runs = len(measured["latency_s"])
     kernels = report.machine.get("instruction_set", report.machine["kernels"])
-    print(f"model      {report.model}, input {report.input}")
-    print(
-        f"plan       {plan['notation']}, threads {plan['threads']}, kernels {kernels}"
-    )
-    print(f"budget     {report.budget}")
-    print(
+    say(f"model      {report.model}, input {report.input}")
+    say(f"plan       {plan['notation']}, threads {plan['threads']}, kernels {kernels}")
+    say(f"budget     {report.budget}")
+    say(
         f"peak       predicted {format_size(predicted['peak_bytes'])}, "
         f"measured {format_size(measured['peak_bytes'])}"
     )
-    print(f"           in MiB: {parts}")
-    print(
+    say(f"           {parts_line(predicted['parts'])}")
+    if predicted["weights_from"] != "memory":
+        say(f"weights    streamed from the {predicted['weights_from']}")
+    say(
         f"latency    predicted {predicted['latency_s'] * 1e3:.0f} ms, measured "
-        f"{median(measured['latency_s']) * 1e3:.0f} ms"
-        + (f" (median of {runs})" * (runs > 1))
+        f"{np.median(measured['latency_s']) * 1e3:.0f} ms" + (f" (median of {runs})" * (runs > 1))
     )
+    say(f"           by {predicted['profile']}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ftdist.cli.inputs import Input, check_output, read_input, write_arrays
+from ftdist.atomic import refuse_unwritable
+from ftdist.cli.calibrating import kept
+from ftdist.cli.inputs import Input, check_output, phases, read_input, write_arrays
+from ftdist.cli.printing import say
 from ftdist.cli.report import Report, machine, print_report, write_json
 from ftdist.detection import Detection, class_count, detect, is_detector
 from ftdist.detection.draw import draw
@@ -23,13 +26,18 @@ from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.threads import default_threads
 
+_MOST_PRINTED = 12
+"""Detections that are listed; a picture shows them all."""
+
+_MOST_PLAN_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class _Finished:
     """What is left when the model and the session are gone: drawing may use their memory."""
 
     network: Network
-    labels: tuple[str, ...]
+    names: tuple[str, ...]
     outputs: Outputs
     report: Report
 
@@ -38,40 +46,56 @@ def run(arguments: argparse.Namespace) -> None:
     """Runs the model, writes the output, prints the report."""
     limit = budget(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
-        raise InputError(
-            "--mem is kept by the native kernels; --kernels reference has no bound"
-        )
+        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     finished, given = _compute(arguments, limit)
     detections: list[Detection] = []
-    names: tuple[str, ...] = ()
     if is_detector(finished.network):
-        detections = detect(finished.network, finished.outputs)
-        names = class_names(class_count(finished.network), finished.labels or None)
-    _write(arguments.output, finished, given, detections, names)
+        detections = detect(finished.network, _maps(finished.outputs))
+    _write(arguments.output, finished, given, detections)
     report = finished.report.with_peak(peak_resident_bytes())
-    if arguments.json is not None:
-        write_json(arguments.json, report)
-    print_report(report)
-    _print_detections(detections, names, given)
-    if arguments.output is not None:
-        print(f"wrote      {arguments.output}")
+    try:
+        print_report(report)
+        _print_detections(detections, finished.names, given)
+        if arguments.output is not None:
+            say(f"wrote      {arguments.output}")
+    finally:  # a full disk does not keep the result from being printed, nor the other way round
+        if arguments.json is not None:
+            write_json(arguments.json, report)
 
 
 def _compute(arguments: argparse.Namespace, limit: Budget) -> tuple[_Finished, Input]:
     started = time.perf_counter()
     model = load(arguments.model)
-    given = read_input(arguments.input, model.network, limit)
-    drawing = check_output(arguments.output, model.network, given, limit)
-    surroundings = Surroundings(given.is_picture, given.resident, drawing)
-    choice = _choice(arguments, model, limit, surroundings)
-    if arguments.kernels == "reference":
-        session = Session(model, choice.plan, "reference")
-    else:
-        session = choice.open()
+    network = model.network
+    names: tuple[str, ...] = ()
+    if is_detector(network):
+        names = class_names(class_count(network), model.labels or None)
+    check_output(arguments.output, arguments.input, network)
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    tested_on = machine(arguments.kernels)
+    given, choice = _prepare(arguments, model, limit)
+    session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
     latencies, outputs = _repeat(session, given, arguments.repeat)
-    report = Report.of(choice, machine(arguments.kernels), latencies, load_s)
-    return _Finished(model.network, model.labels, outputs, report), given
+    report = Report.of(choice, tested_on, latencies, load_s)
+    return _Finished(network, names, outputs, report), given
+
+
+def _prepare(arguments: argparse.Namespace, model: Model, limit: Budget) -> tuple[Input, Choice]:
+    """The input, read within the budget, and the plan for the run.
+
+    A picture that cannot be read or drawn within the budget is not read: BudgetError says what the
+    whole run would take.
+    """
+    surroundings = phases(arguments.input, arguments.output, model.network)
+    if surroundings.other_phases_bytes > limit.bytes:
+        _choice(arguments, model, limit, surroundings)  # raises, for it counts them too
+    given = read_input(arguments.input, model.network)
+    surroundings = replace(
+        surroundings, picture=given.is_picture, input_resident=given.resident, reading_bytes=0
+    )
+    return given, _choice(arguments, model, limit, surroundings)
 
 
 def _choice(
@@ -80,16 +104,16 @@ def _choice(
     limit: Budget,
     surroundings: Surroundings,
 ) -> Choice:
-    plan = _named_plan(arguments, model)
+    plan = named_plan(arguments, model)
+    threads = plan.threads if plan else arguments.threads or default_threads()
+    calibration = kept(threads, arguments.kernels)
     if plan is None:
-        return choose(
-            model, limit, surroundings, arguments.threads or default_threads()
-        )
-    choice = examine(model, plan, limit, surroundings)
+        return choose(model, limit, surroundings, threads, calibration)
+    choice = examine(model, plan, limit, surroundings, calibration=calibration)
     return choice.within_budget(f"the plan {plan.notation} does not fit")
 
 
-def _named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
+def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
     """The plan that --tiling or --plan names."""
     if arguments.tiling is not None:
         threads = arguments.threads or default_threads()
@@ -97,14 +121,24 @@ def _named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
     if arguments.plan is None:
         return None
     try:
-        text = arguments.plan.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "no text"
-        raise InputError(f"{arguments.plan}: cannot be read: {reason}") from None
-    try:
+        text = _read_text(arguments.plan)
         return parse_json(text, model.network, model.digest, arguments.threads)
     except InputError as error:
         raise InputError(f"{arguments.plan}: {error}") from None
+
+
+def _read_text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_PLAN_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}") from None
+    if len(content) > _MOST_PLAN_BYTES:
+        raise InputError("is no plan, it is too large")
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise InputError("is no plan: not UTF-8 text") from None
 
 
 def _repeat(session: Session, given: Input, times: int) -> tuple[list[float], Outputs]:
@@ -119,12 +153,16 @@ def _repeat(session: Session, given: Input, times: int) -> tuple[list[float], Ou
     return latencies, outputs
 
 
+def _maps(outputs: Outputs) -> Outputs:
+    """Outputs without a batch axis: (channels, height, width)."""
+    return {name: array.reshape(array.shape[-3:]) for name, array in outputs.items()}
+
+
 def _write(
     path: Path | None,
     finished: _Finished,
     given: Input,
     detections: list[Detection],
-    names: tuple[str, ...],
 ) -> None:
     if path is None:
         return
@@ -132,17 +170,17 @@ def _write(
         write_arrays(path, finished.outputs)
     else:
         assert given.letterbox is not None
-        draw(given.path, detections, names, path, given.letterbox)
+        draw(given.path, detections, finished.names, path, given.letterbox)
 
 
-def _print_detections(
-    detections: list[Detection], names: tuple[str, ...], given: Input
-) -> None:
-    for each in detections:
+def _print_detections(detections: list[Detection], names: tuple[str, ...], given: Input) -> None:
+    for each in detections[:_MOST_PRINTED]:
         box: Any = each.box
         if given.letterbox is not None:
             box = given.letterbox.to_picture(each.box)
             where = f"{box.left:.0f},{box.top:.0f} to {box.right:.0f},{box.bottom:.0f}"
         else:
             where = f"{box.left:.3f},{box.top:.3f} to {box.right:.3f},{box.bottom:.3f}"
-        print(f"found      {names[each.label]} {each.score:.2f} at {where}")
+        say(f"found      {names[each.label]} {each.score:.2f} at {where}")
+    if len(detections) > _MOST_PRINTED:
+        say(f"           and {len(detections) - _MOST_PRINTED} more")

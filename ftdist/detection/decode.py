@@ -69,9 +69,7 @@ class _Anchor(NamedTuple):
 def heads(network: Network) -> tuple[Layer, ...]:
     """The outputs of the network that are detection heads, in order."""
     outputs = (network.layers[number] for number in network.outputs)
-    return tuple(
-        layer for layer in outputs if isinstance(layer.operation, RegionHead | YoloHead)
-    )
+    return tuple(layer for layer in outputs if isinstance(layer.operation, RegionHead | YoloHead))
 
 
 def decode(
@@ -100,9 +98,7 @@ def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
     raw = np.asarray(outputs[layer.name])
     expected = (layer.shape.channels, layer.shape.height, layer.shape.width)
     if raw.shape != expected:
-        raise InputError(
-            f"the map of {layer.name} is {raw.shape}, it should be {expected}"
-        )
+        raise InputError(f"the map of {layer.name} is {raw.shape}, it should be {expected}")
     with np.errstate(all="ignore"):
         return raw.astype(np.float32, copy=False)
 
@@ -120,9 +116,7 @@ def _anchors(layer: Layer, source: Shape) -> list[_Anchor]:
     return [_Anchor(*size, scale_xy=head.scale_xy, softmax=False) for size in sizes]
 
 
-def _decode_anchor(
-    values: Floats, anchor: _Anchor, threshold: float
-) -> list[Detection]:
+def _decode_anchor(values: Floats, anchor: _Anchor, threshold: float) -> list[Detection]:
     """Detections of one anchor; `values` is (5 + classes, height, width)."""
     with np.errstate(all="ignore"):
         rows, columns = np.nonzero(_sigmoid(values[4]) > threshold)
@@ -138,9 +132,7 @@ def _decode_anchor(
     corners = boxes[:, places].T.tolist()
     return [
         Detection(label, score, Box(*corner))
-        for label, score, corner in zip(
-            labels.tolist(), strength.tolist(), corners, strict=True
-        )
+        for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
     ]
 
 
@@ -157,9 +149,7 @@ def _boxes(
     height are the anchor's times an exponential, infinite where that overflows.
     """
     height, width = size
-    offset = (
-        _sigmoid(picked[:2]) * np.float32(anchor.scale_xy) - (anchor.scale_xy - 1) / 2
-    )
+    offset = _sigmoid(picked[:2]) * np.float32(anchor.scale_xy) - (anchor.scale_xy - 1) / 2
     x = (columns + offset[0]) / width
     y = (rows + offset[1]) / height
     half_width = np.exp(picked[2]) * np.float32(anchor.width / 2)
@@ -182,7 +172,5 @@ def _scores(picked: Floats, softmax: bool) -> Floats:
 
 def _sigmoid(values: Floats) -> Floats:
     """1 / (1 + exp(-values)), in a form that cannot overflow."""
-    result: Floats = np.float32(0.5) * np.tanh(np.float32(0.5) * values) + np.float32(
-        0.5
-    )
+    result: Floats = np.float32(0.5) * np.tanh(np.float32(0.5) * values) + np.float32(0.5)
     return result

@@ -75,19 +75,13 @@ def draw(
     file_format = output_format(path_out)
     image = read_picture(path_in)
     if image.size != (letterbox.picture_width, letterbox.picture_height):
-        raise InputError(
-            f"{path_in}: no longer the picture in which the objects were found"
-        )
+        raise InputError(f"{path_in}: no longer the picture in which the objects were found")
     from PIL.ImageDraw import Draw
 
     canvas = Draw(image)
     best_first = sorted(detections, key=lambda each: -each.score)
     placed = [(each, letterbox.to_picture(each.box)) for each in best_first]
-    visible = [
-        (each, box)
-        for each, box in placed
-        if box.left < box.right and box.top < box.bottom
-    ]
+    visible = [(each, box) for each, box in placed if box.left < box.right and box.top < box.bottom]
     for detection, box in reversed(visible):
         _draw_outline(canvas, box, class_colour(detection.label))
     taken = np.empty((0, 4))
@@ -108,25 +102,21 @@ def draw(
 
 def drawing_bytes(path_in: str | Path) -> int:
     """What ``draw`` holds at most while it works, Pillow included; errors as there."""
-    return reading_bytes(path_in) + _DRAWING_BYTES
+    return reading_bytes(path_in)[0] + _DRAWING_BYTES
 
 
 def output_format(path: str | Path) -> str:
     """Pillow's name of the format that a file's extension asks for; InputError when unknown."""
     extension = Path(path).suffix.lower()
     if extension not in FORMATS:
-        raise InputError(
-            f"cannot write {path}: a picture must end in {', '.join(FORMATS)}"
-        )
+        raise InputError(f"cannot write {path}: a picture must end in {', '.join(FORMATS)}")
     return FORMATS[extension]
 
 
 def class_colour(label: int) -> Colour:
     """The class's colour; strong enough for an outline, and another for each class."""
     hue = (0.02 + label * _GOLDEN_ANGLE) % 1
-    red, green, blue = colorsys.hsv_to_rgb(
-        hue, (0.95, 0.7)[label // 2 % 2], (1.0, 0.85)[label % 2]
-    )
+    red, green, blue = colorsys.hsv_to_rgb(hue, (0.95, 0.7)[label // 2 % 2], (1.0, 0.85)[label % 2])
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
@@ -141,9 +131,7 @@ def _draw_outline(canvas: ImageDraw, box: Box, colour: Colour) -> None:
 def _draw_label(canvas: ImageDraw, plate: _Plate, place: Box, colour: Colour) -> None:
     red, green, blue = colour
     dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140
-    canvas.rectangle(
-        (place.left, place.top, place.right - 1, place.bottom - 1), fill=colour
-    )
+    canvas.rectangle((place.left, place.top, place.right - 1, place.bottom - 1), fill=colour)
     start = (place.left + plate.margin, place.top + plate.height / 2)
     ink = (255, 255, 255) if dark else (0, 0, 0)
     canvas.text(start, plate.text, fill=ink, font=_font(plate.letters), anchor="lm")
@@ -200,9 +188,7 @@ def _free_place(
 def _covers_any(place: Box, taken: NDArray[np.float64]) -> bool:
     """Whether a rectangle has a pixel in common with one of the others, (n, 4)."""
     across = (place.left < taken[:, 2]) & (taken[:, 0] < place.right)
-    return bool(
-        (across & (place.top < taken[:, 3]) & (taken[:, 1] < place.bottom)).any()
-    )
+    return bool((across & (place.top < taken[:, 3]) & (taken[:, 1] < place.bottom)).any())
 
 
 @lru_cache(maxsize=16)

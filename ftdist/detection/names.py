@@ -41,9 +41,7 @@ def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, 
     """
     if given is not None:
         if len(given) != classes:
-            raise InputError(
-                f"{len(given)} names do not suit a model of {classes} classes"
-            )
+            raise InputError(f"{len(given)} names do not suit a model of {classes} classes")
         return tuple(given)
     known = {len(VOC): VOC, len(COCO): COCO}.get(classes)
     return known or tuple(f"class {label}" for label in range(classes))
@@ -55,17 +53,13 @@ def read_names(path: str | Path) -> tuple[str, ...]:
         with open(path, "rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot read the class names: {error.strerror}"
-        ) from error
+        raise InputError(f"{path}: cannot read the class names: {error.strerror}") from error
     if len(content) > _LARGEST_FILE_BYTES:
         raise InputError(f"{path}: too large for a file of class names")
     try:
         lines = content.decode("utf-8-sig").rstrip().splitlines()
     except UnicodeDecodeError:
-        raise InputError(
-            f"{path}: not a text file of class names, one a line"
-        ) from None
+        raise InputError(f"{path}: not a text file of class names, one a line") from None
     if not lines:
         raise InputError(f"{path}: no class names in it")
     return tuple(line.strip() or f"class {label}" for label, line in enumerate(lines))

@@ -82,9 +82,7 @@ class Letterbox:
 
         def down(y: float) -> float:
             pixels = (y * self.network_height - self.top) * self.picture_height
-            return min(
-                max(pixels / self.content_height, 0.0), float(self.picture_height)
-            )
+            return min(max(pixels / self.content_height, 0.0), float(self.picture_height))
 
         return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
 
@@ -106,9 +104,7 @@ def load_picture(path: str | Path, shape: Shape) -> tuple[NDArray[np.uint8], Let
         image = image.resize(content, Image.Resampling.BILINEAR)
     image = turned(opaque(image, wanted.mode), stored.orientation)
     if image.size != (shape.width, shape.height):
-        canvas = Image.new(
-            wanted.mode, (shape.width, shape.height), (GREY,) * shape.channels
-        )
+        canvas = Image.new(wanted.mode, (shape.width, shape.height), (GREY,) * shape.channels)
         canvas.paste(image, (box.left, box.top))
         image = canvas
     return np.array(image).reshape(shape), box
@@ -116,7 +112,10 @@ def load_picture(path: str | Path, shape: Shape) -> tuple[NDArray[np.uint8], Let
 
 def loading_bytes(path: str | Path, shape: Shape) -> int:
     """What ``load_picture`` holds at most while it works, Pillow included; errors as there."""
-    return reading_bytes(path, _wanted(path, shape)) + 16 * shape.height * shape.width
+    wanted = _wanted(path, shape)
+    reading, fits = reading_bytes(path, wanted)
+    # The array and Pillow's own copy of its bytes; resized and letterboxed pictures before that.
+    return reading + (7 if fits else 16) * shape.height * shape.width
 
 
 def _wanted(path: str | Path, shape: Shape) -> Wanted:

@@ -87,9 +87,18 @@ def read_picture(path: str | Path) -> Image:
     return turned(opaque(stored.image, "RGB"), stored.orientation)
 
 
-def reading_bytes(path: str | Path, wanted: Wanted | None = None) -> int:
-    """What reading holds at most while it works, from the file's header alone, Pillow included."""
-    return _opened(path, wanted, lambda image, full: _footprint(image, full, wanted))
+def reading_bytes(path: str | Path, wanted: Wanted | None = None) -> tuple[int, bool]:
+    """What reading holds at most while it works, from the file's header alone, Pillow included.
+
+    Also whether the picture has the wanted size already, so that nobody need resize it.
+    """
+
+    def look(image: ImageFile, full: Size) -> tuple[int, bool]:
+        exact = wanted is not None and image.size == full == wanted.needed(full)
+        fits = exact and not _says_to_turn(image)
+        return _footprint(image, full, wanted, fits), fits
+
+    return _opened(path, wanted, look)
 
 
 Made = TypeVar("Made")
@@ -106,13 +115,9 @@ def _opened(
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
-        raise InputError(
-            "reading pictures needs Pillow: pip install 'ftdist[image]'"
-        ) from None
+        raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
     if not Path(path).is_file():
-        raise InputError(
-            f"{path}: not a file" if Path(path).exists() else f"{path}: no such file"
-        )
+        raise InputError(f"{path}: not a file" if Path(path).exists() else f"{path}: no such file")
     Image.preinit()
     try:
         with warnings.catch_warnings():
@@ -127,13 +132,9 @@ def _opened(
     except UnidentifiedImageError:
         raise InputError(f"{path}: not a picture ({', '.join(FORMATS)})") from None
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise InputError(
-            f"{path}: too large a picture, make it smaller first"
-        ) from None
+        raise InputError(f"{path}: too large a picture, make it smaller first") from None
     except Exception as error:
-        reason = (
-            error.strerror if isinstance(error, OSError) and error.errno else str(error)
-        )
+        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
         reason = " ".join(str(reason).split()) or type(error).__name__
         raise InputError(f"{path}: cannot read the picture: {reason}") from error
 
@@ -160,7 +161,7 @@ def _decoded(image: ImageFile, full: Size) -> Stored:
     )
 
 
-def _footprint(image: ImageFile, full: Size, wanted: Wanted | None) -> int:
+def _footprint(image: ImageFile, full: Size, wanted: Wanted | None, fits: bool) -> int:
     """Bytes held while a picture with this header is read, from above; the factors were measured.
 
     Pillow holds L in one byte a pixel, all else in four; a change of mode holds both, transparency
@@ -180,7 +181,7 @@ def _footprint(image: ImageFile, full: Size, wanted: Wanted | None) -> int:
     if wanted is None:
         extra = 4 * pixels if _says_to_turn(image) else 0
     else:
-        extra = 4 * max(image.size) * max(wanted.needed(image.size))
+        extra = 0 if fits else 4 * max(image.size) * max(wanted.needed(image.size))
     return each * pixels + extra + _coefficients_bytes(image, full) + _PILLOW_BYTES
 
 
@@ -212,9 +213,7 @@ def turned(image: Image, orientation: int) -> Image:
     """The picture the way up that its EXIF says."""
     from PIL.Image import Transpose
 
-    return (
-        image if orientation == 1 else image.transpose(Transpose[_TURNS[orientation]])
-    )
+    return image if orientation == 1 else image.transpose(Transpose[_TURNS[orientation]])
 
 
 def _eight_bits(image: Image) -> Image:

@@ -47,9 +47,7 @@ def _overlaps(
 ) -> NDArray[np.bool_]:
     """Which of the others, (n, 4), share more than `overlap` of their union with the box."""
     corner = np.maximum(box[:2], others[:, :2])
-    common = np.prod(
-        np.clip(np.minimum(box[2:], others[:, 2:]) - corner, 0, None), axis=1
-    )
+    common = np.prod(np.clip(np.minimum(box[2:], others[:, 2:]) - corner, 0, None), axis=1)
     areas = np.prod(others[:, 2:] - others[:, :2], axis=1) + np.prod(box[2:] - box[:2])
     result: NDArray[np.bool_] = common > overlap * (areas - common)
     return result

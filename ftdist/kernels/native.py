@@ -24,24 +24,31 @@ except ImportError as error:  # pragma: no cover - a broken installation
         "or use --kernels reference"
     ) from error
 
-if (_native.KERNEL_BYTES, _native.CALL_BYTES, _native.COUNTERS_BYTES) != (
+if (
     KERNEL.itemsize,
     CALL.itemsize,
     COUNTERS.itemsize,
-):  # pragma: no cover - a stale build
+) != (_native.KERNEL_BYTES, _native.CALL_BYTES, _native.COUNTERS_BYTES):
     raise FtdistError("the native kernels are of another version; reinstall ftdist")
+
+
+LOST = "the model file was cut short while it was in use, or its disk fails; import the model again"
+"""What to say when the weights are no longer there."""
 
 
 @dataclass(frozen=True, slots=True)
 class InstructionSet:
     """`lanes` float32 lanes in a vector; `fused` when it has fused multiply-add.
 
-    All fused instruction sets compute the same bits.
+    All fused instruction sets compute the same bits. The convolution works on up to `pixels` pixels
+    for 16 output channels at a time, and on up to `wide_pixels` for 32 (0: never).
     """
 
     name: str
     lanes: int
     fused: bool
+    pixels: int
+    wide_pixels: int
 
 
 def available() -> tuple[InstructionSet, ...]:
@@ -62,18 +69,38 @@ def chosen() -> InstructionSet:
 
 
 def run(
-    program: Program, arena: Bytes, weights: Bytes, maps: Sequence[Map], counters: Table
+    program: Program,
+    arena: Bytes,
+    weights: Bytes,
+    maps: Sequence[Map],
+    counters: Table,
+    file: int = -1,
 ) -> None:
     """Runs a program. Arrays must be contiguous; `counters` (dtype COUNTERS, one a kernel) grow.
 
-    ValueError when a call would leave its buffers: nothing has run then.
+    `file` is the descriptor of the model file, which `weights` maps; streamed weights are read from
+    it. ValueError when a call would leave its buffers: nothing has run then. FtdistError when a
+    file, mapped or read, no longer gives what it held.
     """
     bases = [(array.ctypes.data, array.nbytes) for array in (arena, *maps)]
-    _native.run(
+    failure = _native.run(
         chosen().name,
         program.kernels.view(np.uint8),
         program.calls.view(np.uint8),
         weights,
         bases,
         counters.view(np.uint8),
+        file,
     )
+    if failure == _native.LOST_MAP:
+        raise FtdistError("the input file was cut short, or its disk fails")
+    if failure == _native.LOST_WEIGHTS:
+        raise FtdistError(LOST)
+    if failure:
+        raise FtdistError(f"{LOST} ({os.strerror(failure)})")
+
+
+def touch(mapped: Bytes, start: int, stop: int) -> None:
+    """Reads every page of a span of a mapped file; FtdistError when it no longer has them."""
+    if not _native.touch(mapped, start, stop):
+        raise FtdistError(LOST)

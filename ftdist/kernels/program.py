@@ -70,17 +70,16 @@ KERNEL = np.dtype(
         for name in (
             *("height", "width", "left", "right", "channels", "filters", "groups"),
             *("kernel_height", "kernel_width", "stride_y", "stride_x"),
-            *("dilation_y", "dilation_x", "pad_top", "pad_left", "reserved"),
+            *("dilation_y", "dilation_x", "pad_top", "pad_left", "streamed"),
         )
     ]
-    + [("weights", "<i8"), ("bias", "<i8")]
+    + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
 )
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
-columns to produce; `weights`, `bias`: offsets in floats into the model's weights."""
+columns to produce; `weights`, `bias`: offsets in floats into the model's weights. Where `streamed`
+is set they are read from the model file, in pieces, to `window`, in floats of the arena."""
 
-CALL = np.dtype(
-    [(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")]
-)
+CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
 """One kernel over output rows [row, row + rows); the other rows say which absolute row is stored
 first in each buffer."""
 

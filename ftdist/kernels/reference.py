@@ -29,9 +29,14 @@ Array = NDArray[np.float32]
 
 
 def run(
-    program: Program, arena: Bytes, weights: Bytes, maps: Sequence[Map], counters: Table
+    program: Program,
+    arena: Bytes,
+    weights: Bytes,
+    maps: Sequence[Map],
+    counters: Table,
+    file: int = -1,
 ) -> None:
-    """Runs a program; arguments as for ``native.run``."""
+    """Runs a program; arguments as for ``native.run``, all weights being taken from `weights`."""
     bases = [arena, *(each.reshape(-1).view(np.uint8) for each in maps)]
     floats = weights.view(np.float32)
     for call in program.calls:
@@ -69,9 +74,7 @@ _ACTIVATIONS: dict[str, Callable[[Array, np.float32], Any]] = {
 class _Call:
     """One call with its kernel and memory; each method named after an Op is its definition."""
 
-    def __init__(
-        self, kernel: Any, call: Any, bases: list[Bytes], weights: Array
-    ) -> None:
+    def __init__(self, kernel: Any, call: Any, bases: list[Bytes], weights: Array) -> None:
         self.k = kernel
         self.row, self.rows = int(call["row"]), int(call["rows"])
         self.first = {name: int(call[f"{name}_row"]) for name in ("in", "in2", "out")}
@@ -87,26 +90,20 @@ class _Call:
         self.view("out", rows, stored, k["filters"])[...] = 0
         kind = ACTIVATIONS[int(k["activation"])]
         columns = (int(k["left"]), int(k["right"]))
-        self.view("out", rows, columns, k["filters"])[...] = activate(
-            kind, k["slope"], result
-        )
+        self.view("out", rows, columns, k["filters"])[...] = activate(kind, k["slope"], result)
 
     def view(
         self, name: str, rows: tuple[int, int], columns: tuple[int, int], channels: int
     ) -> NDArray[Any]:
         """Absolute rows and columns of a buffer as an array (rows, columns, channels)."""
         b = self.k[name]
-        elements = self.bases[b["base"]].view(
-            np.uint8 if b["type"] == UINT8 else np.float32
-        )
+        elements = self.bases[b["base"]].view(np.uint8 if b["type"] == UINT8 else np.float32)
         start = int(
             b["offset"]
             + (rows[0] - self.first[name]) * b["row"]
             + (columns[0] - b["column"]) * b["pixel"]
         )
-        strides = tuple(
-            int(b[each]) * elements.itemsize for each in ("row", "pixel", "channel")
-        )
+        strides = tuple(int(b[each]) * elements.itemsize for each in ("row", "pixel", "channel"))
         shape = (rows[1] - rows[0], columns[1] - columns[0], int(channels))
         return as_strided(elements[start:], shape, strides)
 
@@ -120,14 +117,8 @@ class _Call:
         columns = (int(k["right"]) - 1 - int(k["left"])) * int(k["stride_x"])
         right = left + columns + (int(k["kernel_width"]) - 1) * int(k["dilation_x"]) + 1
         on_rows = (max(top, 0), min(bottom, int(k["height"])))
-        on_columns = (
-            (max(left, 0), min(right, int(k["width"])))
-            if clip_columns
-            else (left, right)
-        )
-        whole = np.full(
-            (bottom - top, right - left, int(k["channels"])), pad_value, np.float32
-        )
+        on_columns = (max(left, 0), min(right, int(k["width"]))) if clip_columns else (left, right)
+        whole = np.full((bottom - top, right - left, int(k["channels"])), pad_value, np.float32)
         if on_rows[0] < on_rows[1] and on_columns[0] < on_columns[1]:
             part = whole[
                 on_rows[0] - top : on_rows[1] - top,
@@ -153,19 +144,13 @@ class _Call:
     def same(self, name: str) -> NDArray[Any]:
         """The input at the very positions that are produced."""
         columns = (int(self.k["left"]), int(self.k["right"]))
-        return self.view(
-            name, (self.row, self.row + self.rows), columns, self.k["channels"]
-        )
+        return self.view(name, (self.row, self.row + self.rows), columns, self.k["channels"])
 
     def packed(self, blocks: int, *shape: int) -> tuple[Array, Array]:
         """Weights as (blocks, *shape, BLOCK) and bias as (blocks, BLOCK)."""
         count = blocks * BLOCK * int(np.prod(shape))
-        weights = self.floats[self.k["weights"] :][:count].reshape(
-            blocks, *shape, BLOCK
-        )
-        return weights, self.floats[self.k["bias"] :][: blocks * BLOCK].reshape(
-            blocks, BLOCK
-        )
+        weights = self.floats[self.k["weights"] :][:count].reshape(blocks, *shape, BLOCK)
+        return weights, self.floats[self.k["bias"] :][: blocks * BLOCK].reshape(blocks, BLOCK)
 
     def copy(self) -> NDArray[Any]:
         source = self.same("in")
@@ -190,18 +175,14 @@ class _Call:
             for y in range(height):
                 for x in range(width):
                     matrix = weights[own, y, x].transpose(1, 0, 2).reshape(depth, -1)
-                    total += (
-                        taps[y][x][..., group * depth : (group + 1) * depth] @ matrix
-                    )
+                    total += taps[y][x][..., group * depth : (group + 1) * depth] @ matrix
             parts.append(total[..., :filters])
         return np.concatenate(parts, axis=-1)
 
     def depthwise(self) -> Array:
         k = self.k
         blocks = -(-int(k["channels"]) // BLOCK)
-        weights, bias = self.packed(
-            blocks, int(k["kernel_height"]), int(k["kernel_width"])
-        )
+        weights, bias = self.packed(blocks, int(k["kernel_height"]), int(k["kernel_width"]))
         taps = self.taps(self.window(0, clip_columns=False))
         total = np.zeros(taps[0][0].shape, np.float32)
         total += bias.reshape(-1)[: k["channels"]]
@@ -219,13 +200,9 @@ class _Call:
         taps = self.taps(self.window(0, clip_columns=True))
         total = np.sum([tap for row in taps for tap in row], axis=0, dtype=np.float32)
         if k["count_padding"]:
-            return np.asarray(
-                total / np.float32(k["kernel_height"] * k["kernel_width"])
-            )
+            return np.asarray(total / np.float32(k["kernel_height"] * k["kernel_width"]))
         seen = [
-            _taps_on_map(
-                positions * k[f"stride_{axis}"] - k[pad], k[size], k[step], k[extent]
-            )
+            _taps_on_map(positions * k[f"stride_{axis}"] - k[pad], k[size], k[step], k[extent])
             for positions, axis, pad, size, step, extent in (
                 (
                     np.arange(self.row, self.row + self.rows),
@@ -265,9 +242,7 @@ class _Call:
             (int(k["left"]) * s, int(k["right"]) * s),
             k["channels"],
         )
-        return np.concatenate(
-            [source[y::s, x::s] for y in range(s) for x in range(s)], axis=-1
-        )
+        return np.concatenate([source[y::s, x::s] for y in range(s) for x in range(s)], axis=-1)
 
     def reorg_darknet(self) -> Array:
         """Darknet's reorg_cpu: a gather by flat (C, H, W) indices, element by element."""
@@ -286,11 +261,7 @@ class _Call:
         flat = (c * (height // s) + y) * (width // s) + x
         channel, j, i = flat // (height * width), flat // width % height, flat % width
         part = channel // depth
-        source = (
-            (channel % depth * height * s + j * s + part // s) * width * s
-            + i * s
-            + part % s
-        )
+        source = (channel % depth * height * s + j * s + part // s) * width * s + i * s + part % s
         rows = source // width % height
         columns = source % width
         box = self.view(
@@ -299,9 +270,7 @@ class _Call:
             (int(columns.min()), int(columns.max()) + 1),
             k["channels"],
         )
-        found = box[
-            rows - rows.min(), columns - columns.min(), source // (height * width)
-        ]
+        found = box[rows - rows.min(), columns - columns.min(), source // (height * width)]
         return np.asarray(found.transpose(1, 2, 0))
 
 

@@ -71,17 +71,13 @@ class Section:
                 raise self.error(f"{shown(found[0].value)} here, but {other}", key)
         return found[0].value
 
-    def integer(
-        self, key: str, default: int | None = None, minimum: int | None = None
-    ) -> int:
+    def integer(self, key: str, default: int | None = None, minimum: int | None = None) -> int:
         if default is not None and not self.has(key):
             return default
         return self._whole(key, self.string(key), minimum)
 
     def integers(self, key: str) -> tuple[int, ...]:
-        return tuple(
-            self._whole(key, item.strip()) for item in self.string(key).split(",")
-        )
+        return tuple(self._whole(key, item.strip()) for item in self.string(key).split(","))
 
     def number(self, key: str, default: float | None = None) -> float:
         if default is not None and not self.has(key):
@@ -89,9 +85,7 @@ class Section:
         return self._real(key, self.string(key))
 
     def floats(self, key: str) -> tuple[float, ...]:
-        return tuple(
-            self._real(key, item.strip()) for item in self.string(key).split(",")
-        )
+        return tuple(self._real(key, item.strip()) for item in self.string(key).split(","))
 
     def flag(self, key: str) -> bool:
         """Whether a switch is on; a missing one is off."""
@@ -99,9 +93,7 @@ class Section:
 
     def _whole(self, key: str, text: str, minimum: int | None = None) -> int:
         if not _WHOLE.fullmatch(text):
-            raise self.error(
-                f"{shown(text)} is not a whole number of at most 9 digits", key
-            )
+            raise self.error(f"{shown(text)} is not a whole number of at most 9 digits", key)
         value = int(text)
         if minimum is not None and value < minimum:
             raise self.error(f"{value} is less than {minimum}", key)
@@ -121,9 +113,7 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > LARGEST_FILE_BYTES:
-        raise InputError(
-            f"{path}: is no .cfg file: larger than {LARGEST_FILE_BYTES} bytes"
-        )
+        raise InputError(f"{path}: is no .cfg file: larger than {LARGEST_FILE_BYTES} bytes")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -139,14 +129,10 @@ def parse_sections(text: str, file: str) -> tuple[Section, ...]:
         if content.startswith("["):
             found.append((_kind(content, file, line), line, []))
         elif content and not found:
-            raise InputError(
-                f"{file}:{line}: {shown(content)} stands before the first [section]"
-            )
+            raise InputError(f"{file}:{line}: {shown(content)} stands before the first [section]")
         elif content:
             found[-1][2].append(_option(content, file, line))
-    return tuple(
-        Section(kind, line, tuple(options), file) for kind, line, options in found
-    )
+    return tuple(Section(kind, line, tuple(options), file) for kind, line, options in found)
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -163,20 +149,13 @@ def shown(text: str) -> str:
 
 def _lines(text: str) -> list[str]:
     """Lines as an editor numbers them (str.splitlines would also cut at form feeds)."""
-    return (
-        text.removeprefix("\ufeff")
-        .replace("\r\n", "\n")
-        .replace("\r", "\n")
-        .split("\n")
-    )
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _kind(content: str, file: str, line: int) -> str:
     kind = content[1:-1].strip()
     if not content.endswith("]") or not kind:
-        raise InputError(
-            f"{file}:{line}: {shown(content)} is no section header like [net]"
-        )
+        raise InputError(f"{file}:{line}: {shown(content)} is no section header like [net]")
     return kind
 
 

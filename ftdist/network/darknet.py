@@ -35,9 +35,7 @@ def parse_cfg(text: str, name: str, file: str | None = None) -> DarknetModel:
     """The network that a .cfg text describes; `file` is what errors call the text."""
     sections = parse_sections(text, name if file is None else file)
     if not sections:
-        raise InputError(
-            f"{name if file is None else file}: is empty; a .cfg begins with [net]"
-        )
+        raise InputError(f"{name if file is None else file}: is empty; a .cfg begins with [net]")
     network = NetworkBuilder(name, _input_shape(sections[0]))
     layers = sections[1:]
     if not layers:
@@ -46,20 +44,14 @@ def parse_cfg(text: str, name: str, file: str | None = None) -> DarknetModel:
         _add(network, section)
     finished = network.finish()
     _refuse_readers_of_heads(finished, layers)
-    normalized = (
-        number for number, section in enumerate(layers) if _is_normalized(section)
-    )
+    normalized = (number for number, section in enumerate(layers) if _is_normalized(section))
     return DarknetModel(finished, frozenset(normalized))
 
 
 def _input_shape(net: Section) -> Shape:
     if canonical_kind(net) != "net":
-        raise net.error(
-            "the first section must be [net], which gives the size of the input"
-        )
-    return Shape(
-        *(net.integer(key, minimum=1) for key in ("height", "width", "channels"))
-    )
+        raise net.error("the first section must be [net], which gives the size of the input")
+    return Shape(*(net.integer(key, minimum=1) for key in ("height", "width", "channels")))
 
 
 def _add(network: NetworkBuilder, section: Section) -> None:
@@ -85,6 +77,4 @@ def _refuse_readers_of_heads(network: Network, sections: Sequence[Section]) -> N
                 continue
             source = network.layers[number]
             if isinstance(source.operation, RegionHead | YoloHead):
-                raise section.error(
-                    f"reads layer {number} ({source.name}), a detection head"
-                )
+                raise section.error(f"reads layer {number} ({source.name}), a detection head")

@@ -61,9 +61,7 @@ def build(section: Section, network: NetworkBuilder) -> Built:
         raise section.error(_not_supported(kind))
     for key, harmless in _REFUSED.get(kind, {}).items():
         if (value := section.string(key, harmless)) != harmless:
-            raise section.error(
-                f"{shown(value)} changes the result and is not supported", key
-            )
+            raise section.error(f"{shown(value)} changes the result and is not supported", key)
     return builder(section, network)
 
 
@@ -90,9 +88,7 @@ def _references(section: Section, key: str, network: NetworkBuilder) -> tuple[in
         layer = number + reference if reference < 0 else reference
         if not 0 <= layer < number:
             there = f"only layers 0..{number - 1} are" if number else "no layer is"
-            raise section.error(
-                f"{reference} means layer {layer}, but {there} before this", key
-            )
+            raise section.error(f"{reference} means layer {layer}, but {there} before this", key)
         found.append(layer)
     return tuple(found)
 
@@ -103,9 +99,7 @@ def _activation(section: Section, default: ActivationKind) -> Activation:
         if kind == known:
             return Activation(known)
     supported = ", ".join(get_args(ActivationKind))
-    raise section.error(
-        f"{shown(kind)} is not supported; known are {supported}", "activation"
-    )
+    raise section.error(f"{shown(kind)} is not supported; known are {supported}", "activation")
 
 
 def _strides(section: Section) -> tuple[int, int]:
@@ -121,13 +115,9 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
     """Darknet pads by padding * dilation, yet sizes the output as if there were no dilation."""
     size = section.integer("size", 1, minimum=1)
     dilation = section.integer("dilation", 1, minimum=1) if size > 1 else 1
-    padding = (
-        size // 2 if section.flag("pad") else section.integer("padding", 0, minimum=0)
-    )
+    padding = size // 2 if section.flag("pad") else section.integer("padding", 0, minimum=0)
     if dilation > 1 and 2 * padding != size - 1:
-        raise section.error(
-            "a dilated convolution must keep the map's size (odd size, pad=1)"
-        )
+        raise section.error("a dilated convolution must keep the map's size (odd size, pad=1)")
     vertical, horizontal = (
         Window(size, stride, dilation, padding * dilation, padding * dilation)
         for stride in _strides(section)
@@ -141,9 +131,7 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
     return operation, (_previous(network),)
 
 
-def _pool(
-    mode: Literal["max", "average"], section: Section, network: NetworkBuilder
-) -> Built:
+def _pool(mode: Literal["max", "average"], section: Section, network: NetworkBuilder) -> Built:
     source = network.shape(_previous(network))
     down, across = _strides(section)
     size = section.integer("size", section.integer("stride", 1), minimum=1)
@@ -201,9 +189,7 @@ def _route(section: Section, network: NetworkBuilder) -> Built:
     return operation, _references(section, "layers", network)
 
 
-def _reorg(
-    order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder
-) -> Built:
+def _reorg(order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder) -> Built:
     return Reorg(section.integer("stride", 1, minimum=1), order), (_previous(network),)
 
 
@@ -219,15 +205,11 @@ def _anchors(section: Section) -> tuple[tuple[float, float], ...]:
     """The first `num` (width, height) pairs."""
     sizes = section.floats("anchors")
     if min(sizes) <= 0 or len(sizes) % 2:
-        raise section.error(
-            "must be pairs of positive numbers: width, height, ...", "anchors"
-        )
+        raise section.error("must be pairs of positive numbers: width, height, ...", "anchors")
     pairs = tuple(zip(sizes[::2], sizes[1::2], strict=True))
     count = section.integer("num", len(pairs), minimum=1)
     if count > len(pairs):
-        raise section.error(
-            f"{count} anchors are announced, {len(pairs)} are given", "num"
-        )
+        raise section.error(f"{count} anchors are announced, {len(pairs)} are given", "num")
     return pairs[:count]
 
 
@@ -242,14 +224,10 @@ def _region(section: Section, network: NetworkBuilder) -> Built:
 
 def _yolo(section: Section, network: NetworkBuilder) -> Built:
     anchors = _anchors(section)
-    mask = (
-        section.integers("mask") if section.has("mask") else tuple(range(len(anchors)))
-    )
+    mask = section.integers("mask") if section.has("mask") else tuple(range(len(anchors)))
     for index in mask:
         if not 0 <= index < len(anchors):
-            raise section.error(
-                f"anchor {index} is not among the {len(anchors)} given", "mask"
-            )
+            raise section.error(f"anchor {index} is not among the {len(anchors)} given", "mask")
     operation = YoloHead(
         anchors=anchors,
         mask=mask,

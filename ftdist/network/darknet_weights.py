@@ -38,9 +38,7 @@ EPSILON = 1e-5
 
 _VERSION = struct.Struct("<3i")
 _LONG_COUNTER_SINCE = 2  # version 0.2
-_FLAGGED = (
-    1000  # numbers from here on are flags of the oldest files, whose counter is short
-)
+_FLAGGED = 1000  # numbers from here on are flags of the oldest files, whose counter is short
 
 
 def weights_bytes(model: DarknetModel) -> int:
@@ -51,9 +49,7 @@ def weights_bytes(model: DarknetModel) -> int:
     )
 
 
-def read_weights(
-    model: DarknetModel, path: Path, last: int | None = None
-) -> Iterator[Parameters]:
+def read_weights(model: DarknetModel, path: Path, last: int | None = None) -> Iterator[Parameters]:
     """Parameters of the convolutions among layers 0..last (all of them without `last`), in order.
 
     The file must fit the whole model, whatever `last` is; that is checked at once. One layer is
@@ -78,13 +74,9 @@ def _header_bytes(file: io.BufferedReader, path: Path) -> int:
     """Bytes of the header, which depend on the version that it begins with."""
     version = file.read(_VERSION.size)
     if len(version) < _VERSION.size:
-        raise InputError(
-            f"{path}: {len(version)} bytes are too few for a .weights file's header"
-        )
+        raise InputError(f"{path}: {len(version)} bytes are too few for a .weights file's header")
     major, minor, _ = _VERSION.unpack(version)
-    long_counter = (
-        major * 10 + minor >= _LONG_COUNTER_SINCE and max(major, minor) < _FLAGGED
-    )
+    long_counter = major * 10 + minor >= _LONG_COUNTER_SINCE and max(major, minor) < _FLAGGED
     return _VERSION.size + (8 if long_counter else 4)
 
 
@@ -93,9 +85,7 @@ def _layer_bytes(operation: Convolution, source: Shape, normalized: bool) -> int
     return 4 * filters * ((4 if normalized else 1) + depth * height * width)
 
 
-def _check_size(
-    model: DarknetModel, path: Path, header_bytes: int, file_bytes: int
-) -> None:
+def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: int) -> None:
     """InputError unless the file ends exactly where the model's last convolution does."""
     start = header_bytes
     for number, operation, source in convolutions(model.network):
@@ -126,9 +116,7 @@ def _parameters(
             where = f"{path}: layer {number} ({model.network.layers[number].name})"
             shape = operation.weight_shape(source)
             # Nothing here keeps hold of what is yielded.
-            yield Parameters(
-                number, *_folded(file, shape, number in model.normalized, where)
-            )
+            yield Parameters(number, *_folded(file, shape, number in model.normalized, where))
 
 
 def _folded(
@@ -144,9 +132,7 @@ def _folded(
             factor = scale / np.sqrt(variance + EPSILON)
             bias = (shift - mean * factor).astype(np.float32)
             # Multiplied in float64, piece by piece, and rounded into where the weights were.
-            np.multiply(
-                weights, factor[:, None, None, None], out=weights, casting="same_kind"
-            )
+            np.multiply(weights, factor[:, None, None, None], out=weights, casting="same_kind")
     if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
         raise InputError(f"{where} has weights that are not finite numbers")
     return weights, bias
@@ -155,7 +141,5 @@ def _folded(
 def _read(file: io.BufferedReader, shape: tuple[int, ...], where: str) -> Floats:
     values = np.empty(shape, np.dtype("<f4"))
     if file.readinto(values.reshape(-1).view(np.uint8).data) < values.nbytes:
-        raise InputError(
-            f"{where} is cut off: the file became shorter while it was read"
-        )
+        raise InputError(f"{where} is cut off: the file became shorter while it was read")
     return values.astype(np.float32, copy=False)

@@ -18,6 +18,9 @@ from ftdist.network.layers import ALIASES, Concatenate, Convolution, Operation
 INPUT = -1
 """The number by which layers refer to the network's input."""
 
+LARGEST_SIDE = 1 << 16
+"""The most rows, columns or channels of a map, and the most of anything that is counted in them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layer:
@@ -88,9 +91,7 @@ class Network:
         """The network that ends with layer `last`."""
         if not 0 <= last < len(self.layers):
             count = len(self.layers)
-            raise InputError(
-                f"layer {last} does not exist: {self.name} has layers 0..{count - 1}"
-            )
+            raise InputError(f"layer {last} does not exist: {self.name} has layers 0..{count - 1}")
         return Network(self.name, self.input, self.layers[: last + 1])
 
 
@@ -106,6 +107,8 @@ class NetworkBuilder:
     """Collects layers one by one, infers their shapes, and refuses references ahead."""
 
     def __init__(self, name: str, shape: Shape) -> None:
+        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
+            raise InputError(f"an input of {shape}: each side is 1 to {LARGEST_SIDE}")
         self._name = name
         self._input = shape
         self._layers: list[Layer] = []
@@ -116,21 +119,23 @@ class NetworkBuilder:
     def shape(self, number: int) -> Shape:
         return self._input if number == INPUT else self._layers[number].shape
 
-    def add(
-        self, operation: Operation, inputs: Sequence[int], name: str | None = None
-    ) -> int:
+    def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
         """Appends a layer and returns its number; InputError names the layer that does not fit."""
         number = len(self._layers)
         label = name or f"{operation.kind}{number}"
         for source in inputs:
             if not INPUT <= source < number:
-                raise InputError(
-                    f"layer {number} ({label}) reads layer {source}, not before it"
-                )
+                raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
         try:
             shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
         except InputError as error:
             raise InputError(f"layer {number} ({label}): {error}") from None
+        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
+            raise InputError(
+                f"layer {number} ({label}): a map of {shape}; each side is 1 to {LARGEST_SIDE}"
+            )
+        if any(layer.name == label for layer in self._layers):
+            raise InputError(f"layer {number}: another layer is called {label} too")
         self._layers.append(Layer(label, operation, tuple(inputs), shape))
         return number
 

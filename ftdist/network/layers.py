@@ -75,9 +75,7 @@ class Sliding:
     horizontal: Window
 
     @classmethod
-    def square(
-        cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1
-    ) -> Sliding:
+    def square(cls, kernel: int, stride: int = 1, padding: int = 0, dilation: int = 1) -> Sliding:
         """The same window on both axes, `padding` on each of the four sides."""
         window = Window(kernel, stride, dilation, padding, padding)
         return cls(window, window)
@@ -87,9 +85,7 @@ class Sliding:
         width = self.horizontal.output_size(source.width)
         if height < 1 or width < 1:
             window = f"{self.vertical.extent}x{self.horizontal.extent}"
-            raise InputError(
-                f"{what}: a {window} window does not fit a map of {source}"
-            )
+            raise InputError(f"{what}: a {window} window does not fit a map of {source}")
         return height, width
 
 
@@ -117,7 +113,7 @@ class Convolution:
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
         if (
-            self.filters < 1
+            min(self.filters, self.groups) < 1
             or source.channels % self.groups
             or self.filters % self.groups
         ):
@@ -159,12 +155,8 @@ class Pool:
         ):
             last = (axis.output_size(size) - 1) * axis.stride - axis.pad_before
             if axis.pad_before >= axis.extent or last >= size:
-                raise InputError(
-                    f"{self.mode} pool: some windows lie wholly in the padding"
-                )
-        return Shape(
-            *self.window.output_size(source, f"{self.mode} pool"), source.channels
-        )
+                raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
+        return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
 
     def rows(self, source: Shape) -> Axis:
         return self.window.vertical
@@ -207,13 +199,9 @@ class Concatenate(_Elementwise):
             shapes = ", ".join(map(str, inputs))
             raise InputError(f"concatenate: the maps differ in size: {shapes}")
         if not 0 <= self.part < self.parts:
-            raise InputError(
-                f"concatenate: part {self.part} of {self.parts} does not exist"
-            )
+            raise InputError(f"concatenate: part {self.part} of {self.parts} does not exist")
         if any(shape.channels % self.parts for shape in inputs):
-            raise InputError(
-                f"concatenate: channels cannot be split into {self.parts} parts"
-            )
+            raise InputError(f"concatenate: channels cannot be split into {self.parts} parts")
         channels = sum(shape.channels // self.parts for shape in inputs)
         return Shape(inputs[0].height, inputs[0].width, channels)
 
@@ -226,7 +214,8 @@ class Activate(_Elementwise):
     activation: Activation
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        return inputs[0]
+        (source,) = inputs
+        return source
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +227,9 @@ class Upsample:
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
-        return Shape(
-            source.height * self.scale, source.width * self.scale, source.channels
-        )
+        if self.scale < 1:
+            raise InputError(f"upsample: the scale is at least 1, not {self.scale}")
+        return Shape(source.height * self.scale, source.width * self.scale, source.channels)
 
     def rows(self, source: Shape) -> Axis:
         return Repeat(self.scale)
@@ -270,14 +259,10 @@ class Reorg:
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
         stride = self.stride
-        if source.height % stride or source.width % stride:
-            raise InputError(
-                f"reorg: a map of {source} is no whole number of {stride}x{stride}"
-            )
+        if stride < 1 or source.height % stride or source.width % stride:
+            raise InputError(f"reorg: a map of {source} is no whole number of {stride}x{stride}")
         if self.order == "darknet" and source.channels % stride**2:
-            raise InputError(
-                f"reorg: {source.channels} channels are no multiple of {stride**2}"
-            )
+            raise InputError(f"reorg: {source.channels} channels are no multiple of {stride**2}")
         return Shape(
             source.height // stride,
             source.width // stride,
@@ -302,7 +287,8 @@ class _Alias(_Elementwise):
     """Shared answers of operations that pass their input on and compute nothing."""
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        return inputs[0]
+        (source,) = inputs
+        return source
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +312,7 @@ class RegionHead(_Alias):
     softmax: bool = True
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        return _head_shape(self.kind, inputs[0], len(self.anchors), self.classes)
+        return _head_shape(self.kind, inputs, self.anchors, self.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,17 +331,24 @@ class YoloHead(_Alias):
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         if any(not 0 <= index < len(self.anchors) for index in self.mask):
-            raise InputError(
-                f"yolo: mask {self.mask} names anchors beyond {len(self.anchors)}"
-            )
-        return _head_shape(self.kind, inputs[0], len(self.mask), self.classes)
+            raise InputError(f"yolo: mask {self.mask} names anchors beyond {len(self.anchors)}")
+        anchors = tuple(self.anchors[index] for index in self.mask)
+        return _head_shape(self.kind, inputs, anchors, self.classes)
 
 
-def _head_shape(kind: str, source: Shape, anchors: int, classes: int) -> Shape:
-    expected = anchors * (5 + classes)
+def _head_shape(
+    kind: str,
+    inputs: tuple[Shape, ...],
+    anchors: tuple[tuple[float, float], ...],
+    classes: int,
+) -> Shape:
+    (source,) = inputs
+    if any(min(anchor) <= 0 for anchor in anchors):
+        raise InputError(f"{kind}: anchors are pairs of positive numbers")
+    expected = len(anchors) * (5 + classes)
     if source.channels != expected:
         raise InputError(
-            f"{kind}: {anchors} anchors of {classes} classes need {expected} channels, "
+            f"{kind}: {len(anchors)} anchors of {classes} classes need {expected} channels, "
             f"the input has {source.channels}"
         )
     return source

@@ -3,32 +3,34 @@
     0   magic "FTDIST\\x1a\\n"
     8   version (uint32), header bytes (uint32), file bytes (uint64)
     24  digest of everything before it and of the header, 16 bytes
-    64  header: JSON with the network, the labels, and each blob's place and digest
-    ... blobs, little-endian float32
+    64  header: JSON with the network, the labels, and each blob's digest
+    ... blobs, little-endian float32, each padded with zeros, one after another to the file's end
 
 The file is opened by mmap: nothing is copied, and the system may drop pages again. Everything is
-checked before use; the check reads the file in small pieces instead of touching the mapping, so it
-leaves no resident pages behind. Digests are BLAKE2b of 16 bytes, taken from CPython's own module:
-``hashlib`` would bring OpenSSL's 4 MiB into every worker.
+checked before use, to the last byte; the check reads the file in small pieces instead of touching
+the mapping, so it leaves no resident pages behind. Digests are BLAKE2b of 16 bytes, taken from
+CPython's own module: ``hashlib`` would bring OpenSSL's 4 MiB into every worker.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
+import weakref
+from _blake2 import blake2b
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-from _blake2 import blake2b
 from numpy.typing import NDArray
 
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.network.packing import pack, packed_sizes
 from ftdist.network.parameters import Parameters
 from ftdist.network.serialise import from_json, to_json
@@ -38,8 +40,11 @@ VERSION = 1
 ALIGNMENT = 64
 _PREFIX = struct.Struct("<8sIIQ")
 _DIGEST_BYTES = 16
+_REST_AT = _PREFIX.size + _DIGEST_BYTES
 _HEADER_AT = 64
-_MOST_HEADER_BYTES = 16 << 20
+_MOST_HEADER_BYTES = 1 << 20
+"""Room for thousands of layers; a hostile header makes no more than some MiB of JSON values."""
+
 _PIECE_BYTES = 256 << 10
 
 
@@ -58,7 +63,8 @@ class Model:
     """An open model file.
 
     `weights` is the whole mapped file as bytes (blob offsets index it); `digest` names the network
-    and its weights; `labels` are a detector's class names, possibly none.
+    and its weights; `labels` are a detector's class names, possibly none. `file` is a descriptor
+    of the file, open as long as the model exists.
     """
 
     network: Network
@@ -67,14 +73,12 @@ class Model:
     blobs: dict[int, Blob]
     weights: NDArray[np.uint8]
     path: Path
+    file: int
 
     @property
     def offsets(self) -> dict[int, tuple[int, int]]:
         """For each convolution where its weights and its bias begin, in floats."""
-        return {
-            number: (blob.weights // 4, blob.bias // 4)
-            for number, blob in self.blobs.items()
-        }
+        return {number: (blob.weights // 4, blob.bias // 4) for number, blob in self.blobs.items()}
 
     @property
     def weight_bytes(self) -> int:
@@ -88,12 +92,18 @@ def write_model(
     parameters: Iterable[Parameters],
     labels: tuple[str, ...] = (),
 ) -> None:
-    """Writes a model file, one layer's weights at a time; an existing file is replaced whole."""
+    """Writes a model file, one layer's weights at a time; an existing file is replaced whole.
+
+    InputError when the network cannot be a model file's, or the file cannot be written.
+    """
+    _refuse_idle(network)
     shapes = {number: (op, source) for number, op, source in convolutions(network)}
-    draft = _header(
-        network, labels, {number: "0" * 2 * _DIGEST_BYTES for number in shapes}
-    )
-    places = _places(network, len(draft))
+    draft = _header(network, labels, dict.fromkeys(shapes, "0" * 2 * _DIGEST_BYTES))
+    if len(draft) > _MOST_HEADER_BYTES:
+        raise InputError(
+            f"{network.name} is too large for a model file: {len(draft)} bytes of header"
+        )
+    _, _, blobs, end = _parse_header(draft, path)  # what is written can be loaded
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for each in parameters:
@@ -101,19 +111,16 @@ def write_model(
                 _aligned(array.tobytes())
                 for array in pack(*shapes[each.layer], each.weights, each.bias)
             )
-            file.seek(places[each.layer][0])
+            file.seek(blobs[each.layer].weights)
             file.write(data)
             digests[each.layer] = blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
         if digests.keys() != shapes.keys():
             raise ValueError("parameters do not cover the network's convolutions")
-        end = file.seek(0, 2) if shapes else _aligned_size(_HEADER_AT + len(draft))
         file.truncate(end)
         header = _header(network, labels, digests)
         prefix = _PREFIX.pack(MAGIC, VERSION, len(header), end)
         file.seek(0)
-        file.write(
-            prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest()
-        )
+        file.write(prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest())
         file.seek(_HEADER_AT)
         file.write(header)
 
@@ -125,20 +132,25 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
     """
     path = Path(path)
     try:
+        if path.exists() and not path.is_file():
+            raise InputError(f"{path}: is no regular file")
         with path.open("rb") as file:
             header, digest = _read_header(file, path)
-            network, labels, blobs = _parse_header(header, path)
+            network, labels, blobs, end = _parse_header(header, path)
+            _check_frame(file, len(header), end, path)
             if verify:
                 _verify(file, network, blobs, path)
             mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+            descriptor = os.dup(file.fileno())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    return Model(network, labels, digest, blobs, np.frombuffer(mapped, np.uint8), path)
+    weights = np.frombuffer(mapped, np.uint8)
+    model = Model(network, labels, digest, blobs, weights, path, descriptor)
+    weakref.finalize(model, os.close, descriptor)
+    return model
 
 
-def _header(
-    network: Network, labels: tuple[str, ...], digests: dict[int, str]
-) -> bytes:
+def _header(network: Network, labels: tuple[str, ...], digests: dict[int, str]) -> bytes:
     value = {
         "network": to_json(network),
         "labels": labels,
@@ -155,17 +167,25 @@ def _aligned(data: bytes) -> bytes:
     return data + bytes(_aligned_size(len(data)) - len(data))
 
 
-def _places(network: Network, header_bytes: int) -> dict[int, tuple[int, int, int]]:
-    """For each convolution (weights offset, bias offset, bytes of both), one after another."""
+def _places(network: Network, header_bytes: int) -> tuple[dict[int, tuple[int, int, int]], int]:
+    """For each convolution (weights offset, bias offset, bytes of both), and the file's end."""
     at = _aligned_size(_HEADER_AT + header_bytes)
     places = {}
     for number, operation, source in convolutions(network):
-        weights, bias = (
-            _aligned_size(4 * size) for size in packed_sizes(operation, source)
-        )
+        weights, bias = (_aligned_size(4 * size) for size in packed_sizes(operation, source))
         places[number] = (at, at + weights, weights + bias)
         at += weights + bias
-    return places
+    return places, at
+
+
+def _refuse_idle(network: Network) -> None:
+    """InputError when an output is merely the network's input: there is nothing to compute."""
+    for number in network.outputs:
+        if network.source(number) == INPUT:
+            name = network.layers[number].name
+            raise InputError(
+                f"{network.name}: layer {number} ({name}) hands on the network's input as it is"
+            )
 
 
 def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
@@ -173,9 +193,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
     if not start.startswith(MAGIC):
         raise InputError(f"{path}: not a model file; make one with 'ftdist import'")
     if len(start) < _HEADER_AT:
-        raise InputError(
-            f"{path}: cut short at {len(start)} bytes; import the model again"
-        )
+        raise InputError(f"{path}: cut short at {len(start)} bytes; import the model again")
     _, version, header_bytes, file_bytes = _PREFIX.unpack_from(start)
     if version != VERSION:
         raise InputError(
@@ -183,39 +201,58 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
             "import the model again or update ftdist"
         )
     actual = file.seek(0, 2)
-    if actual != file_bytes or header_bytes > _MOST_HEADER_BYTES:
-        raise InputError(
-            f"{path}: {actual} bytes instead of {file_bytes}; import the model again"
-        )
+    if actual != file_bytes:
+        raise InputError(f"{path}: {actual} bytes instead of {file_bytes}; import the model again")
     file.seek(_HEADER_AT)
-    header = file.read(header_bytes)
+    header = file.read(min(header_bytes, _MOST_HEADER_BYTES))
     prefix = start[: _PREFIX.size]
-    digest = start[_PREFIX.size : _PREFIX.size + _DIGEST_BYTES]
-    if blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest() != digest:
-        raise InputError(f"{path}: the header is damaged; import the model again")
+    digest, rest = start[_PREFIX.size : _REST_AT], start[_REST_AT:]
+    expected = blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest()
+    if len(header) != header_bytes or digest != expected or any(rest):
+        raise _damaged_header(path)
     return header, digest.hex()
+
+
+def _damaged_header(path: Path) -> InputError:
+    return InputError(f"{path}: the header is damaged; import the model again")
 
 
 def _parse_header(
     header: bytes, path: Path
-) -> tuple[Network, tuple[str, ...], dict[int, Blob]]:
+) -> tuple[Network, tuple[str, ...], dict[int, Blob], int]:
+    """The network, its labels, its blobs, and where the file must end."""
     try:
         value: Any = json.loads(header)
+        if value.keys() != {"network", "labels", "digests"}:
+            raise ValueError(f"it holds {len(value)} things instead of three")
         network = from_json(value["network"])
-        digests = {int(number): str(digest) for number, digest in value["digests"]}
-        labels = tuple(str(label) for label in value["labels"])
-        places = _places(network, len(header))
-        blobs = {
-            number: Blob(*place, digests[number]) for number, place in places.items()
-        }
-    except (KeyError, TypeError, ValueError, InputError) as error:
+        _refuse_idle(network)
+        labels, digests = value["labels"], dict(value["digests"])
+        if type(labels) is not list or any(type(label) is not str for label in labels):
+            raise ValueError("its labels are no list of names")
+        places, end = _places(network, len(header))
+        if digests.keys() != places.keys():
+            raise ValueError("its digests are not those of the convolutions")
+        blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
+    except (AttributeError, InputError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the header makes no sense ({error})") from None
-    return network, labels, blobs
+    return network, tuple(labels), blobs, end
 
 
-def _verify(
-    file: BinaryIO, network: Network, blobs: dict[int, Blob], path: Path
-) -> None:
+def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path) -> None:
+    """InputError unless the blobs fill the file, and only zeros stand between header and blobs."""
+    actual = file.seek(0, 2)
+    if actual != end:
+        raise InputError(
+            f"{path}: {actual} bytes, but its network needs {end}; import the model again"
+        )
+    file.seek(_HEADER_AT + header_bytes)
+    padding = -(_HEADER_AT + header_bytes) % ALIGNMENT
+    if any(file.read(padding)):
+        raise _damaged_header(path)
+
+
+def _verify(file: BinaryIO, network: Network, blobs: dict[int, Blob], path: Path) -> None:
     for number, blob in blobs.items():
         digest = blake2b(digest_size=_DIGEST_BYTES)
         file.seek(blob.weights)

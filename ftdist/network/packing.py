@@ -24,17 +24,11 @@ def packed_sizes(operation: Convolution, source: Shape) -> tuple[int, int]:
     if operation.is_depthwise(source):
         outputs = -(-operation.filters // BLOCK) * BLOCK
     else:
-        outputs = (
-            operation.groups
-            * -(-operation.filters // operation.groups // BLOCK)
-            * BLOCK
-        )
+        outputs = operation.groups * -(-operation.filters // operation.groups // BLOCK) * BLOCK
     return outputs * depth * height * width, outputs
 
 
-def pack(
-    operation: Convolution, source: Shape, weights: Array, bias: Array
-) -> tuple[Array, Array]:
+def pack(operation: Convolution, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
     """Flat packed (weights, bias) from (filters, channels // groups, rows, columns), (filters,)."""
     groups = 1 if operation.is_depthwise(source) else operation.groups
     filters, depth, height, width = weights.shape
@@ -45,9 +39,7 @@ def pack(
     by_block = padded.reshape(groups * blocks, BLOCK, depth, height, width)
     padded_bias = np.zeros((groups, blocks * BLOCK), np.float32)
     padded_bias[:, :own] = bias.reshape(groups, own)
-    return np.ascontiguousarray(by_block.transpose(0, 3, 4, 2, 1)).reshape(
-        -1
-    ), padded_bias.ravel()
+    return np.ascontiguousarray(by_block.transpose(0, 3, 4, 2, 1)).reshape(-1), padded_bias.ravel()
 
 
 def unpack(
@@ -63,6 +55,4 @@ def unpack(
     )
     padded = by_block.reshape(groups, blocks * BLOCK, depth, height, width)
     flat_bias = bias.reshape(groups, blocks * BLOCK)[:, :own].reshape(filters)
-    return np.ascontiguousarray(padded[:, :own]).reshape(
-        filters, depth, height, width
-    ), flat_bias
+    return np.ascontiguousarray(padded[:, :own]).reshape(filters, depth, height, width), flat_bias

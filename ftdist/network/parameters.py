@@ -35,7 +35,5 @@ def random_parameters(network: Network, seed: int) -> Iterator[Parameters]:
         fan_in = shape[1] * shape[2] * shape[3]
         weights = generator.standard_normal(shape, dtype=np.float32)
         weights *= np.float32(np.sqrt(2.0 / fan_in))
-        bias = generator.standard_normal(
-            operation.filters, dtype=np.float32
-        ) * np.float32(0.1)
+        bias = generator.standard_normal(operation.filters, dtype=np.float32) * np.float32(0.1)
         yield Parameters(number, weights, bias)

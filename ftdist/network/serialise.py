@@ -1,17 +1,22 @@
-"""Networks as JSON values and back. What is read is not trusted: shapes are inferred again."""
+"""Networks as JSON values and back. What is read is not trusted.
+
+Every field of an operation is read by its annotation: the exact type, no field missing, none
+unknown. Shapes are inferred again, and whatever does not fit is refused as in an importer.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from collections.abc import Callable
-from dataclasses import asdict
-from typing import Any
+from functools import cache
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from ftdist.errors import InputError
-from ftdist.geometry import Shape, Window
-from ftdist.network.graph import Network, NetworkBuilder
+from ftdist.geometry import Shape
+from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
 from ftdist.network.layers import (
     Activate,
-    Activation,
     Add,
     Concatenate,
     Convolution,
@@ -20,7 +25,6 @@ from ftdist.network.layers import (
     Pool,
     RegionHead,
     Reorg,
-    Sliding,
     Upsample,
     YoloHead,
 )
@@ -49,39 +53,83 @@ def to_json(network: Network) -> dict[str, Any]:
             "name": layer.name,
             "kind": layer.operation.kind,
             "inputs": list(layer.inputs),
-            **asdict(layer.operation),  # type: ignore[call-overload]
+            **dataclasses.asdict(layer.operation),  # type: ignore[call-overload]
         }
         for layer in network.layers
     ]
     return {"name": network.name, "input": list(network.input), "layers": layers}
 
 
-def from_json(value: dict[str, Any]) -> Network:
+def from_json(value: Any) -> Network:
     """The network that ``to_json`` described; InputError when it describes none."""
     try:
-        height, width, channels = value["input"]
-        builder = NetworkBuilder(str(value["name"]), Shape(height, width, channels))
+        name, source = _text(value["name"]), [_whole(side) for side in value["input"]]
+        builder = NetworkBuilder(name, Shape(*source))
         for each in value["layers"]:
             fields = dict(each)
-            name, kind = fields.pop("name"), fields.pop("kind")
-            inputs = fields.pop("inputs")
-            builder.add(_OPERATIONS[kind](**_decoded(fields)), inputs, name)
+            name, kind = _text(fields.pop("name")), fields.pop("kind")
+            inputs = [_layer(number) for number in fields.pop("inputs")]
+            builder.add(_decoded(_OPERATIONS[kind], fields), inputs, name)
         return builder.finish()
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"no description of a network: {error!r}") from None
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        raise InputError(f"no description of a network: {_short(repr(error))}") from None
 
 
-def _decoded(fields: dict[str, Any]) -> dict[str, Any]:
-    """Nested values of an operation, rebuilt from their JSON form."""
-    if "window" in fields:
-        window = fields["window"]
-        fields["window"] = Sliding(
-            Window(**window["vertical"]), Window(**window["horizontal"])
-        )
-    if "activation" in fields:
-        fields["activation"] = Activation(**fields["activation"])
-    if "anchors" in fields:
-        fields["anchors"] = tuple((float(w), float(h)) for w, h in fields["anchors"])
-    if "mask" in fields:
-        fields["mask"] = tuple(int(each) for each in fields["mask"])
-    return fields
+def _decoded(annotation: Any, value: Any) -> Any:
+    """A JSON value as what an annotation asks for; ValueError when it is something else."""
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        fields = _field_kinds(annotation)
+        if value.keys() != fields.keys():
+            raise ValueError(f"fields {sorted(value)} instead of {sorted(fields)}")
+        return annotation(**{each: _decoded(kind, value[each]) for each, kind in fields.items()})
+    if get_origin(annotation) is tuple:
+        if not isinstance(value, list):
+            raise ValueError(f"{value!r} is no list")
+        kind, *rest = get_args(annotation)
+        kinds = [kind] * len(value) if rest == [...] else [kind, *rest]
+        return tuple(_decoded(*pair) for pair in zip(kinds, value, strict=True))
+    if get_origin(annotation) is Literal:
+        if value not in get_args(annotation):
+            raise ValueError(f"{value!r} is none of {get_args(annotation)}")
+        return value
+    if annotation is int:
+        return _whole(value)
+    if annotation is float:
+        return _real(value)
+    if type(value) is not annotation:
+        raise ValueError(f"{value!r} is no {annotation.__name__}")
+    return value
+
+
+@cache
+def _field_kinds(operation: Any) -> dict[str, Any]:
+    hints = get_type_hints(operation)
+    return {field.name: hints[field.name] for field in dataclasses.fields(operation)}
+
+
+def _whole(value: Any) -> int:
+    """All whole numbers in a network are sizes and indices of maps."""
+    if type(value) is not int or not 0 <= value <= LARGEST_SIDE:
+        raise ValueError(f"{value!r} is no whole number from 0 to {LARGEST_SIDE}")
+    return value
+
+
+def _layer(value: Any) -> int:
+    """The number of a layer, or INPUT."""
+    return INPUT if type(value) is int and value == INPUT else _whole(value)
+
+
+def _real(value: Any) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise ValueError(f"{value!r} is no finite number")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if type(value) is not str or not value or not value.isprintable():
+        raise ValueError(f"{value!r} is no name of printable characters")
+    return value
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 200 else text[:200] + "..."

@@ -1,96 +1,90 @@
-"""The cost of a fused group: an estimate of its time from what lowering will do.
+"""What the kernels of one layer cost, as numbers for every number of rows and columns.
 
-Seconds = multiply-accumulates / rate + bytes moved / bandwidth + calls x overhead, with two
-corrections that decide between strips: short sums run below the full rate, and input rows that do
-not fit the cache are read again for every 32 output channels.
+A layer's time in a group is linear in what its calls do::
+
+    seconds = rows x row_s(columns) + calls x (overhead + weights)
+
+A convolution's row is cut into blocks of pixels as the kernel cuts it, each at the measured rate of
+its size. A call reads all weights of the layer once; unless the previous strip left them in the
+caches, that costs their bytes over the bandwidth at the working set of the group.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftdist.geometry import Span
-from ftdist.network.layers import Convolution
-from ftdist.planning.group import FusedGroup
-from ftdist.planning.layout import Layout
+from ftdist.geometry import Shape
+from ftdist.network.graph import INPUT, Network
+from ftdist.network.layers import Add, Convolution, Pool
+from ftdist.network.packing import packed_sizes
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.weights import PIECE_BLOCKS
+
+_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
-class DeviceProfile:
-    """What one core does a second; the defaults are ratios of a desktop core."""
+class LayerCost:
+    """Seconds a row of one layer (at given columns), and what each call reads of its weights.
 
-    macs_per_s: float = 100e9
-    depthwise_macs_per_s: float = 12e9
-    bytes_per_s: float = 30e9
-    cache_bytes: int = 1 << 20
-    beyond_cache_bytes_per_s: float = 20e9
-    call_s: float = 0.6e-6
-    sum_overhead: float = 14.0
-    """Terms by which each output's sum seems longer: loading the bias, activation, storing."""
+    `pieces`: reads of a call when the weights are streamed.
+    """
+
+    row_s: float
+    weight_bytes: int = 0
+    pieces: int = 0
 
 
-DEFAULT_PROFILE = DeviceProfile()
+def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
+    """The cost of a layer, or of loading the network's input, for rows of so many columns."""
+    if number == INPUT:
+        return LayerCost(4 * columns * network.input.channels / profile.planar_bytes_per_s)
+    layer = network.layers[number]
+    source = network.shape(network.reads(number)[0])
+    operation = layer.operation
+    if isinstance(operation, Convolution):
+        weights = 4 * sum(packed_sizes(operation, source))
+        row_s = _convolution_row_s(operation, source, columns, profile)
+        blocks = -(-operation.filters // operation.groups // _BLOCK)
+        pieces = operation.groups * -(-blocks // PIECE_BLOCKS)
+        return LayerCost(row_s, weights, 0 if operation.is_depthwise(source) else pieces)
+    if isinstance(operation, Pool):
+        window = operation.window
+        area = window.vertical.kernel * window.horizontal.kernel
+        read = 4 * columns * layer.shape.channels * area
+        return LayerCost(read / profile.pool_bytes_per_s)
+    moved = 4 * columns * layer.shape.channels * (3 if isinstance(operation, Add) else 2)
+    return LayerCost(moved / profile.copy_bytes_per_s)
 
 
-def group_seconds(
-    group: FusedGroup,
-    layout: Layout,
-    threads: int,
-    profile: DeviceProfile = DEFAULT_PROFILE,
+def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile) -> float:
+    """Seconds to copy a row of a map into or out of the arena."""
+    moved = 4 * columns * shape.channels
+    return moved / (profile.planar_bytes_per_s if planar else profile.copy_bytes_per_s / 2)
+
+
+def _convolution_row_s(
+    operation: Convolution, source: Shape, columns: int, profile: DeviceProfile
 ) -> float:
-    """Estimated seconds of a group whose tiles `threads` threads share."""
-    widths = {
-        source: sum(
-            columns[source].clipped(group.network.shape(source).width).size
-            for columns in layout.columns
-        )
-        for source in layout.order
-    }
-    total = 0.0
-    for tile in layout.passes:
-        for each in tile:
-            for source in layout.order:
-                new = each.new[source]
-                if new.size:
-                    total += _call_seconds(
-                        group, source, new, widths[source], each.held, profile
-                    )
-                    total += profile.call_s * (len(layout.columns) - 1)
-    tiles = len(layout.passes) * len(layout.columns)
-    return total / tiles * -(-tiles // threads)
+    _, depth, height, width = operation.weight_shape(source)
+    terms = depth * height * width
+    if operation.is_depthwise(source):
+        blocks = -(-operation.filters // _BLOCK)
+        return columns * blocks * _BLOCK * terms / profile.depthwise_macs_per_s
+    blocks = -(-operation.filters // operation.groups // _BLOCK)
+    wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
+    seconds = wide * _blocks_s(profile.wide, columns, 2 * _BLOCK * terms)
+    seconds += narrow * _blocks_s(profile.narrow, columns, _BLOCK * terms)
+    return operation.groups * (seconds + columns * blocks * profile.sum_s)
 
 
-def _call_seconds(
-    group: FusedGroup,
-    source: int,
-    new: Span,
-    width: int,
-    held: dict[int, Span],
-    profile: DeviceProfile,
-) -> float:
-    """Estimated seconds to make new rows of one source, in all tile columns together."""
-    network = group.network
-    shape = network.shape(source)
-    positions = new.size * width
-    moved = 4 * positions * shape.channels
-    if source in group.inputs:
-        return profile.call_s + 2 * moved / profile.bytes_per_s
-    layer = network.layers[source]
-    reads = network.reads(source)
-    if not isinstance(layer.operation, Convolution):
-        read = sum(4 * held[each].size * network.shape(each).width for each in reads)
-        return profile.call_s + (moved + read * shape.channels) / profile.bytes_per_s
-    macs = network.macs(source)
-    if layer.operation.is_depthwise(network.shape(reads[0])):
-        return profile.call_s + positions * macs / profile.depthwise_macs_per_s
-    macs += int(profile.sum_overhead * shape.channels)
-    seconds = profile.call_s + positions * macs / profile.macs_per_s
-    read = (
-        4
-        * held[reads[0]].size
-        * network.shape(reads[0]).width
-        * network.shape(reads[0]).channels
-    )
-    if read > profile.cache_bytes:
-        seconds += read * (shape.channels / 32) / profile.beyond_cache_bytes_per_s
+def _blocks_s(rates: tuple[float, ...], columns: int, macs_per_pixel: int) -> float:
+    """Seconds of a row of pixels, cut into blocks as evenly as the kernel cuts it."""
+    if not rates:
+        return 0.0
+    parts = -(-columns // len(rates))
+    small, larger = columns // parts, columns % parts
+    seconds = (parts - larger) * small * macs_per_pixel / rates[small - 1]
+    if larger:
+        seconds += larger * (small + 1) * macs_per_pixel / rates[small]
     return seconds

@@ -32,9 +32,7 @@ class FusedGroup:
     @cached_property
     def inputs(self) -> tuple[int, ...]:
         """Sources outside the group that it reads, in ascending order."""
-        read = {
-            source for member in self.members for source in self.network.reads(member)
-        }
+        read = {source for member in self.members for source in self.network.reads(member)}
         return tuple(sorted(source for source in read if source < self.first))
 
     @cached_property
@@ -45,9 +43,7 @@ class FusedGroup:
     @cached_property
     def readers(self) -> dict[int, tuple[int, ...]]:
         """For each input and member the members that read it, in order."""
-        found: dict[int, list[int]] = {
-            source: [] for source in (*self.inputs, *self.members)
-        }
+        found: dict[int, list[int]] = {source: [] for source in (*self.inputs, *self.members)}
         for member in self.members:
             for source in dict.fromkeys(self.network.reads(member)):
                 found[source].append(member)
@@ -63,10 +59,11 @@ class FusedGroup:
 
     def row_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The rows of each output that tile row `index` of `parts` owns."""
-        return {
-            o: partition(self.network.shape(o).height, parts)[index]
-            for o in self.outputs
-        }
+        return {o: partition(self.network.shape(o).height, parts)[index] for o in self.outputs}
+
+    def column_shares(self, parts: int, index: int) -> dict[int, Span]:
+        """The columns of each output that tile column `index` of `parts` owns."""
+        return {o: partition(self.network.shape(o).width, parts)[index] for o in self.outputs}
 
     def needed_rows(self, shares: dict[int, Span]) -> dict[int, Span]:
         """For each input and member the rows, on its map, that a tile with these shares needs."""
@@ -75,9 +72,7 @@ class FusedGroup:
             span = shares.get(source, Span(0, 0))
             for reader in self.readers[source]:
                 if needed[reader].size:
-                    span = span.hull(
-                        self.rows(reader, source).receptive(needed[reader])
-                    )
+                    span = span.hull(self.rows(reader, source).receptive(needed[reader]))
             needed[source] = span.clipped(self.network.shape(source).height)
         return dict(reversed(needed.items()))
 
@@ -87,20 +82,26 @@ class FusedGroup:
         Columns off the map are the zero padding that convolutions read; only those on the map are
         computed.
         """
+        shares = self.column_shares(parts, index)
         stored: dict[int, Span] = {}
         for source in reversed((*self.inputs, *self.members)):
-            width = self.network.shape(source).width
-            span = Span(0, 0)
-            if source in self.outputs:
-                span = partition(width, parts)[index]
+            span = shares.get(source, Span(0, 0))
             for reader in self.readers[source]:
-                reading = self.network.layers[reader]
-                produced = stored[reader].clipped(reading.shape.width)
-                if not produced.size:
-                    continue
-                receptive = self.columns(reader, source).receptive(produced)
-                if not isinstance(reading.operation, Convolution):
-                    receptive = receptive.clipped(width)
-                span = span.hull(receptive)
+                span = span.hull(columns_read(self.network, reader, source, stored[reader]))
             stored[source] = span
         return dict(reversed(stored.items()))
+
+
+def columns_read(network: Network, reader: int, source: int, stored: Span) -> Span:
+    """The columns of `source` that must be stored for `reader` to make the columns it stores.
+
+    Off the map lies the zero padding that convolutions read. Who reads nothing else still gets the
+    column beside it, so that every kernel has columns to compute.
+    """
+    layer, width = network.layers[reader], network.shape(source).width
+    axis = layer.operation.columns(network.shape(source))
+    read = axis.receptive(stored.clipped(layer.shape.width))
+    if not isinstance(layer.operation, Convolution):
+        return read.clipped(width)
+    beside = min(max(read.start, 0), width - 1)
+    return read.hull(Span(beside, beside + 1))

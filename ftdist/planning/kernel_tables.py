@@ -59,13 +59,18 @@ def map_layouts(
 
 @dataclass(frozen=True, slots=True)
 class KernelWriter:
-    """Fills in the kernels of one column of tiles."""
+    """Fills in the kernels of one column of tiles.
+
+    `columns` are what the tiles hold of each map, `shares` what they own of each output.
+    """
 
     group: FusedGroup
     layout: Layout
     blobs: Blobs
     outside: Mapping[int, MapLayout]
     columns: dict[int, Span]
+    shares: dict[int, Span]
+    streamed: bool
 
     def write(self, k: Any, kind: str, source: int, part: int) -> None:
         """Fills `k`, an array of one KERNEL."""
@@ -91,7 +96,8 @@ class KernelWriter:
         if kind == "make":
             k["in"], k["out"] = self.map(source), self.buffer(source)
         elif kind == "store":
-            k["in"], k["out"] = self.buffer(source), self.destination(source, produced)
+            k["left"], k["right"] = self.shares[source]
+            k["in"], k["out"] = self.buffer(source), self.destination(source)
         else:
             k["left"], k["right"] = self.columns[source]
             kept = self.slot(self.layout.kept[source], self.columns[source])
@@ -107,8 +113,7 @@ class KernelWriter:
         if number in self.layout.buffers:
             k["out"] = self.buffer(number)
         else:
-            produced = Span(int(k["left"][0]), int(k["right"][0]))
-            k["out"] = self.destination(number, produced)
+            k["out"] = self.destination(number)
         if isinstance(layer.operation, layers.Concatenate):
             shapes = [network.shape(read) for read in reads]
             _concatenate(k, layer.operation, shapes, part, self.buffer(reads[part]))
@@ -118,6 +123,8 @@ class KernelWriter:
         _WRITERS[type(layer.operation)](k, layer.operation, network.shape(reads[0]))
         if isinstance(layer.operation, layers.Convolution):
             k["weights"], k["bias"] = self.blobs[number]
+            k["streamed"] = self.streamed and k["op"] == Op.CONVOLUTION
+            k["window"] = self.layout.window
 
     def buffer(self, source: int) -> Any:
         return self.slot(self.layout.buffers[source], self.columns[source])
@@ -134,11 +141,11 @@ class KernelWriter:
         base = 1 + (*self.group.inputs, *self.group.outputs).index(source)
         return self.outside[source].buffer(base, self.group.network.shape(source))
 
-    def destination(self, source: int, produced: Span) -> Any:
+    def destination(self, source: int) -> Any:
         """The tile's own columns of an output's map: no kernel may touch a neighbour's."""
-        record = self.map(source)
-        record["offset"] = produced.start * record["pixel"]
-        record["column"], record["columns"] = produced.start, produced.size
+        record, own = self.map(source), self.shares[source]
+        record["offset"] = own.start * record["pixel"]
+        record["column"], record["columns"] = own.start, own.size
         return record
 
 

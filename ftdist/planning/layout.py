@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from ftdist.geometry import Span
 from ftdist.kernels.program import OVERREAD_BYTES
+from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.placement import Block, place
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.strips import Pass, passes
+from ftdist.planning.weights import window_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Layout:
     `order` are the group's inputs and members in the order of execution, each input just before its
     first reader. `passes` and `columns` hold, for each tile row and each tile column, what is
     computed. `buffers` have no entry for maps that are written straight to their destination.
+    `window` is the offset in floats of the room for streamed weights.
     """
 
     order: tuple[int, ...]
@@ -48,17 +51,14 @@ class Layout:
     columns: tuple[dict[int, Span], ...]
     buffers: dict[int, Slot]
     kept: dict[int, Slot]
+    window: int
     arena_bytes: int
 
 
 def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
     """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
-    rows = tuple(
-        passes(group, plan.rows, index, plan.strip) for index in range(plan.rows)
-    )
-    columns = tuple(
-        group.needed_columns(plan.columns, index) for index in range(plan.columns)
-    )
+    rows = tuple(passes(group, plan.rows, index, plan.strip) for index in range(plan.rows))
+    columns = tuple(group.needed_columns(plan.columns, index) for index in range(plan.columns))
     order = execution_order(group)
     position = {source: step for step, source in enumerate(order)}
     last_step = len(order) - 1
@@ -75,13 +75,16 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
             default=position[source],
         )
         for kind, height, first, until in (
-            ("buffer", held, position[source], last),
+            ("buffer", max(1, held), position[source], last),
             ("kept", kept, 0, last_step),
         ):
             if height:
                 shapes[kind, source] = (height, width, channels)
                 size = 4 * height * width * channels
                 blocks.append(Block((kind, source), size, first, until))
+    pieces = window_bytes(group.network, plan)
+    if pieces:
+        blocks.append(Block(("window", INPUT), pieces, 0, last_step))
     offsets, size = place(blocks)
     slots = {key: Slot(offsets[key] // 4, *shape) for key, shape in shapes.items()}
     return Layout(
@@ -90,6 +93,7 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
         columns,
         {source: slot for (kind, source), slot in slots.items() if kind == "buffer"},
         {source: slot for (kind, source), slot in slots.items() if kind == "kept"},
+        offsets.get(("window", INPUT), 0) // 4,
         size + OVERREAD_BYTES,
     )
 

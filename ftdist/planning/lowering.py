@@ -5,7 +5,7 @@ lists of calls and m tables of kernels, and a tile's program is a pair of them. 
 source goes through up to four kernels::
 
     restore (kept rows to the top of its buffer) -> make (load or compute the new rows)
-        -> store (copy to a map that needs another layout) ... readers ... -> save (rows to keep)
+        -> store (copy the tile's own share to a map outside) ... readers ... -> save (rows to keep)
 """
 
 from __future__ import annotations
@@ -67,15 +67,15 @@ def lower_group(
     layout = lay_out(group, plan, direct_outputs(group, outside))
     numbers = _kernel_numbers(group, layout)
     tables = []
-    for columns in layout.columns:
+    for index, columns in enumerate(layout.columns):
         table = np.zeros(len(numbers), KERNEL)
-        writer = KernelWriter(group, layout, blobs, outside, columns)
+        shares = group.column_shares(plan.columns, index)
+        writer = KernelWriter(group, layout, blobs, outside, columns, shares, plan.streamed)
         for (kind, source, part), number in numbers.items():
             writer.write(table[number : number + 1], kind, source, part)
         tables.append(table)
     calls = tuple(
-        np.array(list(_calls(group, layout, row, numbers)), CALL)
-        for row in range(plan.rows)
+        np.array(list(_calls(group, layout, row, numbers)), CALL) for row in range(plan.rows)
     )
     made_by = tuple(source for _, source, _ in numbers)
     return GroupProgram(
@@ -89,9 +89,7 @@ def lower_group(
     )
 
 
-def direct_outputs(
-    group: FusedGroup, outside: Mapping[int, MapLayout]
-) -> frozenset[int]:
+def direct_outputs(group: FusedGroup, outside: Mapping[int, MapLayout]) -> frozenset[int]:
     """Outputs that their kernel can write straight into the map: none in the group reads them."""
     return frozenset(
         output
@@ -125,6 +123,7 @@ def _calls(
 ) -> Iterator[tuple[int, int, int, int, int, int]]:
     """The calls of one row of tiles, as fields of CALL, pass by pass."""
     passes = layout.passes[row]
+    shares = group.row_shares(len(layout.passes), row)
     position = {source: step for step, source in enumerate(layout.order)}
     retired: dict[int, list[int]] = {}
     for source in layout.kept:
@@ -140,20 +139,14 @@ def _calls(
             if new.size:
                 firsts = [0]
                 if source not in group.inputs:
-                    firsts = [
-                        this.held[each].start for each in group.network.reads(source)
-                    ]
+                    firsts = [this.held[each].start for each in group.network.reads(source)]
                 top = held.start if source in layout.buffers else 0
                 yield from _make(group, source, new, firsts, top, numbers)
                 if ("store", source, 0) in numbers:
-                    yield (
-                        numbers["store", source, 0],
-                        new.start,
-                        new.size,
-                        held.start,
-                        0,
-                        0,
-                    )
+                    own = new.common(shares[source])
+                    if own.size:
+                        number = numbers["store", source, 0]
+                        yield (number, own.start, own.size, held.start, 0, 0)
             for ended in retired.get(source, ()):
                 saved = following.kept(ended) if following else Span(0, 0)
                 if saved.size and _active(group, this, ended):
@@ -163,10 +156,8 @@ def _calls(
 
 
 def _active(group: FusedGroup, this: Pass, source: int) -> bool:
-    """Whether a pass makes rows of a source or reads them; otherwise kept rows stay where they are."""
-    return bool(this.new[source].size) or any(
-        this.new[r].size for r in group.readers[source]
-    )
+    """Whether a pass makes rows of a source or reads them; otherwise kept rows just stay."""
+    return bool(this.new[source].size) or any(this.new[r].size for r in group.readers[source])
 
 
 def _make(

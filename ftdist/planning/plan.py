@@ -5,32 +5,34 @@ The notation is that of the literature with strips added::
     5x5/8/2x2            5x5 tiles up to layer 8 (layers 0..7), then 2x2 tiles
     1x1s4/8/2x2s2        the same cut; strips of 4 rows of the group's output, then of 2
     1x1                  untiled: one group, one tile, one strip
+    1x1s4/8/1x1w         the second group's weights are streamed, not kept in memory
 
-Each group is a grid (rows x columns of tiles), perhaps a strip height; between two groups stands
-the first layer of the second.
+Each group is a grid (rows x columns of tiles), perhaps a strip height, perhaps a `w`; between two
+groups stands the first layer of the second.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from _blake2 import blake2b
 from dataclasses import dataclass
 from typing import Any
-
-from _blake2 import blake2b
 
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.planning.group import FusedGroup
 
-_GROUP = re.compile(r"(\d{1,6})x(\d{1,6})(?:s(\d{1,6}))?")
+_GROUP = re.compile(r"([0-9]{1,6})x([0-9]{1,6})(?:s([0-9]{1,6}))?(w?)")
 
 
 @dataclass(frozen=True, slots=True)
 class GroupPlan:
     """Layers [first, stop) as one fused group: a grid of tiles, each made in strips.
 
-    `strip` counts rows of the group's output; None makes each tile in one strip.
+    `strip` counts rows of the group's output; None makes each tile in one strip. `streamed`: the
+    group's weights are read from the model file in pieces, whenever a strip needs them, and given
+    back; otherwise they stay resident.
     """
 
     first: int
@@ -38,10 +40,11 @@ class GroupPlan:
     rows: int = 1
     columns: int = 1
     strip: int | None = None
+    streamed: bool = False
 
     def __str__(self) -> str:
         strip = "" if self.strip is None else f"s{self.strip}"
-        return f"{self.rows}x{self.columns}{strip}"
+        return f"{self.rows}x{self.columns}{strip}{'w' * self.streamed}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Plan:
                 "layers": [group.first, group.stop - 1],
                 "grid": [group.rows, group.columns],
                 "strip": group.strip,
+                "weights": "streamed" if group.streamed else "resident",
             }
             for group in self.groups
         ]
@@ -94,12 +98,10 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     """The plan that a notation means for a network; InputError says what does not fit."""
     parts = notation.strip().split("/")
     if len(parts) % 2 == 0:
-        raise InputError(
-            f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2"
-        )
+        raise InputError(f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2")
     cuts = [0]
     for part in parts[1::2]:
-        if not re.fullmatch(r"\d{1,6}", part):
+        if not re.fullmatch(r"[0-9]{1,6}", part):
             raise InputError(f"tiling '{notation}': '{part}' is no layer number")
         if not cuts[-1] < int(part) < len(network.layers):
             raise InputError(
@@ -111,25 +113,18 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     groups = []
     for part, first, stop in zip(parts[::2], cuts, cuts[1:], strict=False):
         match = _GROUP.fullmatch(part)
-        if not match or "0" in (
-            match[1].lstrip("0") or "0",
-            match[2].lstrip("0") or "0",
-        ):
-            raise InputError(
-                f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4"
-            )
+        if not match or 0 in (int(match[1]), int(match[2])):
+            raise InputError(f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4")
         if match[3] is not None and int(match[3]) == 0:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
         strip = None if match[3] is None else int(match[3])
-        groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip))
+        groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip, bool(match[4])))
     plan = Plan(tuple(groups), threads)
     check(plan, network)
     return plan
 
 
-def parse_json(
-    text: str, network: Network, model_digest: str, threads: int | None = None
-) -> Plan:
+def parse_json(text: str, network: Network, model_digest: str, threads: int | None = None) -> Plan:
     """The plan in a JSON text (`plan --json` or `run --json` wrote it), for this very model.
 
     `threads` overrides the number in the text.
@@ -138,11 +133,11 @@ def parse_json(
         value = json.loads(text)
         value = value.get("plan", value)
         notation, digest = str(value["notation"]), str(value["digest"])
-        threads = threads or int(value.get("threads", 1))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(
-            "no plan in that file: expected JSON with 'notation', 'digest'"
-        ) from None
+        threads = threads or value.get("threads", 1)
+        if type(threads) is not int:
+            raise TypeError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise InputError("no plan in that file: expected JSON with 'notation', 'digest'") from None
     plan = parse_notation(notation, network, threads)
     if plan.digest(model_digest) != digest:
         raise InputError(f"the plan {notation} was made for another model; plan again")
@@ -152,12 +147,10 @@ def parse_json(
 def check(plan: Plan, network: Network) -> None:
     """InputError when the groups do not cover the network or a grid is larger than a map."""
     stops = [0] + [group.stop for group in plan.groups]
-    if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(
-        network.layers
-    ):
-        raise InputError(
-            f"the plan's groups do not cover layers 0..{len(network.layers) - 1}"
-        )
+    if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(network.layers):
+        raise InputError(f"the plan's groups do not cover layers 0..{len(network.layers) - 1}")
+    if plan.threads < 1:
+        raise InputError(f"a plan for {plan.threads} threads: it needs at least one")
     for group in plan.groups:
         for output in FusedGroup(network, group.first, group.stop).outputs:
             shape = network.shape(output)

@@ -17,9 +17,10 @@ from ftdist.planning.kernel_tables import Blobs, map_layouts
 from ftdist.planning.lowering import GroupProgram, lower_group
 from ftdist.planning.placement import Block, place
 from ftdist.planning.plan import Plan
+from ftdist.planning.weights import resident_layers
 
 SLACK_BYTES = 768 << 10
-"""Room for what the interpreter allocates while it runs a plan: frames, small arrays, the report."""
+"""Room for what the interpreter allocates during a run: frames, small arrays, the report."""
 
 THREAD_BYTES = 96 << 10
 """Resident memory of one more thread: its stack and its heap."""
@@ -82,14 +83,17 @@ def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lower
         if group.members:
             layouts = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
             programs.append(lower_group(group, group_plan, blobs, layouts))
+    return arrange(network, plan, tuple(programs))
+
+
+def arrange(network: Network, plan: Plan, programs: tuple[GroupProgram, ...]) -> Lowered:
+    """Places the arenas and maps of a plan's programs in one block."""
+    outputs = {network.source(each) for each in network.outputs}
     blocks: list[Block[tuple[str, int, int]]] = []
     for number, program in enumerate(programs):
         workers = min(plan.threads, program.tiles)
         size = program.arena_bytes
-        blocks += [
-            Block(("arena", number, each), size, number, number)
-            for each in range(workers)
-        ]
+        blocks += [Block(("arena", number, each), size, number, number) for each in range(workers)]
         for source in program.outputs:
             if source not in outputs:
                 last = max(n for n, p in enumerate(programs) if source in p.inputs)
@@ -97,28 +101,23 @@ def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lower
                 blocks.append(Block(("map", source, 0), size, number, last))
     offsets, size = place(blocks)
     arenas = tuple(
-        tuple(
-            at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number)
-        )
+        tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
         for number in range(len(programs))
     )
     maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
-    return Lowered(plan, tuple(programs), arenas, maps, size)
+    return Lowered(plan, programs, arenas, maps, size)
 
 
-def footprint(
-    lowered: Lowered, network: Network, baseline: int, weights: int, input_bytes: int
-) -> Footprint:
+def footprint(lowered: Lowered, network: Network, baseline: int, input_bytes: int) -> Footprint:
     """The predicted peak of a process that holds `baseline` bytes before it runs a plan."""
-    outputs = sum(network.shape(number).bytes for number in network.outputs)
     return Footprint(
         baseline=baseline,
-        weights=weights,
+        weights=sum(resident_layers(network, lowered.plan).values()),
         arenas=lowered.arena_bytes,
         boundary_maps=lowered.block_bytes - lowered.arena_bytes,
         programs=lowered.program_bytes,
         input=input_bytes,
-        output=outputs,
+        output=output_bytes(network),
         slack=SLACK_BYTES + (lowered.plan.threads - 1) * THREAD_BYTES,
     )
 
@@ -126,6 +125,11 @@ def footprint(
 def input_bytes(network: Network, *, picture: bool) -> int:
     """Bytes of the input array: one a value for a picture, four for float32."""
     return network.input.elements if picture else network.input.bytes
+
+
+def output_bytes(network: Network) -> int:
+    """Bytes of all output arrays, as the user gets them."""
+    return sum(network.shape(number).bytes for number in network.outputs)
 
 
 def live_maps(network: Network, cut: int) -> Mapping[int, int]:

@@ -1,149 +1,223 @@
 """Which plan: the fastest one, by the cost model, whose memory fits.
 
-Cut points are nodes, candidate groups edges with a time and a peak; the fastest plan is a shortest
-path over the edges that fit, the smallest plan a path whose largest edge is least. A group's peak
-is its arenas (one a thread) plus every map that is alive while it runs, those that merely skip over
-it included, so a plan's peak is the largest of its groups'.
+Cuts are nodes, candidate groups edges with a time and a peak; with all weights resident (or all
+streamed) the fastest plan is a shortest path over the edges that fit. A group's peak is its arenas
+(one a thread) plus every map that is alive while it runs, those that merely skip over it included,
+so a plan's peak is the largest of its groups'. Edges know a lower bound of their memory; whenever a
+path is found its groups are laid out, an edge that needs more is corrected, and the path sought
+again. So these two families are exact for the cost model over all cuts, grids and strips that
+``edges`` offers. Ties go to the smaller peak.
 
-Candidates: cuts where few bytes are alive, grids of one tile a thread, strips in powers of two.
+Which groups keep their weights resident couples the groups: resident weights add up over the plan.
+For that a pool of mixed plans is made once: shortest paths for a range of caps on the activations
+and a range of prices for a resident byte (Lagrange multipliers). Each also yields a lower bound for
+every plan there is, so a result says how far from the best it can be at most (`bound_s`). Neither
+family nor pool depends on the budget, so more memory never makes a plan slower.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ftdist.network.graph import Network, is_alias
-from ftdist.planning.cost import DEFAULT_PROFILE, DeviceProfile, group_seconds
+import numpy as np
+
+from ftdist.network.graph import Network
+from ftdist.planning.edges import Edges, all_edges
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.layout import lay_out
-from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.predictor import live_maps
+from ftdist.planning.paths import Path, least_activations, leaving, offers, shortest
+from ftdist.planning.plan import Plan
+from ftdist.planning.profile import DEFAULT, DeviceProfile
 
-MOST_CUTS = 9
-STRIPS = (None, 64, 32, 16, 8, 4, 2, 1)
+_MOST_CAPS = 24
 
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One way to run the layers between two cuts."""
-
-    plan: GroupPlan
-    seconds: float
-    peak_bytes: int
+_PRICES = tuple(float(each) for each in np.geomspace(1e-13, 1e-8, 16))
+"""Seconds that keeping a byte of weights resident may cost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A plan with the cost model's time and the activations' peak."""
+    """A plan with the cost model's time, its peak (weights and activations), and a lower bound of
+    the time of any plan within the same budget."""
 
     plan: Plan
     seconds: float
     peak_bytes: int
+    bound_s: float
 
 
 class Search:
     """All candidates of a network for a number of threads; ask it for plans under any budget."""
 
-    def __init__(
-        self, network: Network, threads: int, profile: DeviceProfile = DEFAULT_PROFILE
-    ) -> None:
+    def __init__(self, network: Network, threads: int, profile: DeviceProfile = DEFAULT) -> None:
+        self._network = network
         self._threads = threads
-        self._cuts = cut_points(network)
-        self._edges = {
-            (first, stop): tuple(_candidates(network, first, stop, threads, profile))
-            for index, first in enumerate(self._cuts)
-            for stop in self._cuts[index + 1 :]
-        }
+        self._edges = all_edges(network, threads, profile)
+        self._caps = _caps(self._edges)
+        self._pool: list[tuple[float, float, Path]] | None = None
+        self._known: dict[tuple[float, float], Path | None] = {}
 
     def fastest(self, available_bytes: int | None = None) -> Found | None:
-        """The fastest plan whose activations take at most `available_bytes`; None if none does."""
+        """The fastest plan whose weights and activations take at most `available_bytes`.
 
-        def fits(edge: Candidate) -> bool:
-            return available_bytes is None or edge.peak_bytes <= available_bytes
+        None if there is none.
+        """
+        limit = float("inf") if available_bytes is None else float(available_bytes)
+        while True:
+            fitting = [path for path in self._candidates(limit) if path.bytes <= limit]
+            if not fitting:
+                return None
+            path = min(fitting, key=lambda each: each.key)
+            if self._settle(path):
+                return self._found(path, min(self._bound_s(limit), path.seconds))
 
-        return self._best(lambda found: (found.seconds, found.peak_bytes), fits)
+    def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
+        """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
+
+        `plan` is one of this search. For all weights resident and all streamed it is the very
+        next; with mixed residency the pool is searched, and what leaves `plan` at each price.
+        """
+        limit = float("inf") if available_bytes is None else float(available_bytes)
+        while True:
+            fitting = [path for path in self._leaving(plan, limit) if path.bytes <= limit]
+            if not fitting:
+                return None
+            path = min(fitting, key=lambda each: each.key)
+            if self._settle(path):
+                return self._found(path, min(self._bound_s(limit), path.seconds))
 
     def smallest(self) -> Found:
         """The plan with the smallest peak; among those the fastest."""
-        found = self._best(
-            lambda found: (found.peak_bytes, found.seconds), lambda edge: True
+        while True:
+            both = (least_activations(self._edges, streamed=each) for each in (False, True))
+            path = min((*both, *self._mixed()), key=lambda each: (each.bytes, each.seconds))
+            if self._settle(path):
+                found = self.fastest(int(np.ceil(path.bytes)))
+                return found if found is not None else self._found(path, path.seconds)
+
+    def _candidates(self, limit: float) -> list[Path]:
+        """The fastest paths of both pure families within the limit, and the pool."""
+        pure = [shortest(offers(self._edges, cap, **kind)) for cap, kind in self._families(limit)]
+        return [path for path in pure if path is not None] + (
+            [] if np.isinf(limit) else self._mixed()
         )
-        assert found is not None
-        return found
 
-    def _best(
-        self,
-        key: Callable[[Found], tuple[float, float]],
-        fits: Callable[[Candidate], bool],
-    ) -> Found | None:
-        best: dict[int, Found] = {0: Found(Plan((), self._threads), 0.0, 0)}
-        for (first, stop), edges in self._edges.items():
-            if first not in best:
-                continue
-            before = best[first]
-            for edge in filter(fits, edges):
-                found = Found(
-                    Plan((*before.plan.groups, edge.plan), self._threads),
-                    before.seconds + edge.seconds,
-                    max(before.peak_bytes, edge.peak_bytes),
-                )
-                if stop not in best or key(found) < key(best[stop]):
-                    best[stop] = found
-        return best.get(self._cuts[-1])
+    def _leaving(self, plan: Plan, limit: float) -> list[Path]:
+        """Paths that are not the plan's: the fastest of both families, and mixed ones."""
+        edges = self._edges
+        kept = np.zeros(edges.bytes.shape, bool)
+        resident = 0.0
+        for group in plan.groups:
+            pair = edges.cuts.index(group.first), edges.cuts.index(group.stop)
+            grid = group.rows, group.columns
+            kept[pair] = [(option.rows, option.columns) == grid for option in edges.options]
+            resident += float((edges.rest if group.streamed else edges.weights)[pair])
+        ways = [(cap, kind, (0.0,)) for cap, kind in self._families(limit)]
+        if np.isfinite(limit):
+            ways.append((limit - resident, {}, (0.0, *_PRICES)))
+        found: list[Path | None] = []
+        for cap, kind, prices in ways:
+            parts = [offers(edges, cap, among=among, **kind) for among in (kept, ~kept, None)]
+            found += [leaving(parts[0], parts[1], parts[2], price) for price in prices]
+        if np.isfinite(limit):
+            found += [path for path in self._mixed() if not all(kept[s[:3]] for s in path.steps)]
+        return [path for path in found if path is not None]
+
+    def _families(self, limit: float) -> list[tuple[float, dict[str, bool]]]:
+        """For all weights resident and all streamed: what is left for activations, and the kind."""
+        edges = self._edges
+        return [
+            (limit - edges.total_weights, {"streaming": False}),
+            (limit - float(edges.rest[0, -1]), {"resident": False}),
+        ]
+
+    def _mixed(self) -> list[Path]:
+        """The pool: paths of mixed residency, for every cap and price."""
+        return [path for _, _, path in self._priced()]
+
+    def _priced(self) -> list[tuple[float, float, Path]]:
+        """(cap, price, path) of the pool; a path is sought again when one of its edges has grown."""
+        if self._pool is None:
+            self._pool = []
+            for cap in self._caps:
+                offered = None
+                for price in (0.0, *_PRICES):
+                    if (cap, price) not in self._known:
+                        offered = offered or offers(self._edges, cap)
+                        self._known[cap, price] = shortest(offered, price)
+                    path = self._known[cap, price]
+                    if path is None:
+                        break
+                    self._pool.append((cap, price, path))
+                    if path.resident_bytes <= float(self._edges.rest[0, -1]):
+                        break  # all is streamed: a higher price changes nothing
+        return self._pool
+
+    def _bound_s(self, limit: float) -> float:
+        """A lower bound of the time of any plan within the limit.
+
+        A plan whose activations lie between two caps keeps at most the limit less the lower one of
+        weights resident: for each price the priced shortest path under the upper cap bounds it.
+        """
+        if np.isinf(limit):
+            free = shortest(offers(self._edges, limit))
+            return free.seconds if free else 0.0
+        bounds: dict[float, float] = {}
+        caps = sorted({cap for cap, _, _ in self._priced()})
+        below = dict(zip(caps, [0.0, *caps], strict=False))
+        for cap, price, path in self._priced():
+            if below[cap] <= limit:
+                spare = path.resident_bytes - (limit - below[cap])
+                bounds[cap] = max(bounds.get(cap, 0.0), path.seconds + price * spare)
+        return min(bounds.values(), default=0.0)
+
+    def _settle(self, path: Path) -> bool:
+        """Lays the groups of a path out; whether none needs more than the path assumed."""
+        edges = self._edges
+        grown = set()
+        for first, stop, option, _ in path.steps:
+            step = first, stop, option
+            if step not in edges.exact:
+                exact = self._group_bytes(step)
+                if exact > float(edges.bytes[step]):
+                    edges.bytes[step] = exact
+                    grown.add(step)
+                edges.exact.add(step)
+        if grown:
+            self._pool = None
+            self._known = {
+                key: path
+                for key, path in self._known.items()
+                if path is None or grown.isdisjoint(step[:3] for step in path.steps)
+            }
+        return not grown
+
+    def _group_bytes(self, step: tuple[int, int, int]) -> int:
+        """Arenas and maps in memory while a group runs, by its layout."""
+        edges = self._edges
+        first, stop, option = step
+        plan = edges.options[option].plan(edges.cuts[first], edges.cuts[stop])
+        group = FusedGroup(self._network, plan.first, plan.stop)
+        outputs = {self._network.source(each) for each in self._network.outputs}
+        layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
+        workers = min(self._threads, plan.rows * plan.columns)
+        maps = sum({**edges.maps[first], **edges.maps[stop]}.values())
+        return workers * layout.arena_bytes + maps
+
+    def _found(self, path: Path, bound_s: float) -> Found:
+        edges = self._edges
+        groups = tuple(
+            edges.options[option].plan(edges.cuts[first], edges.cuts[stop], streamed=streamed)
+            for first, stop, option, streamed in path.steps
+        )
+        peak_bytes = int(np.ceil(path.bytes))
+        return Found(Plan(groups, self._threads), path.seconds, peak_bytes, bound_s)
 
 
-def plan_seconds(
-    network: Network, plan: Plan, profile: DeviceProfile = DEFAULT_PROFILE
-) -> float:
-    """The cost model's time of any plan."""
-    total = 0.0
-    for each in plan.groups:
-        group = FusedGroup(network, each.first, each.stop)
-        if group.members:
-            total += group_seconds(
-                group, lay_out(group, each, frozenset()), plan.threads, profile
-            )
-    return total
-
-
-def cut_points(network: Network) -> tuple[int, ...]:
-    """0, the number of layers, and up to MOST_CUTS cuts between, where fewest bytes are alive."""
-    last = len(network.layers)
-    alive = {cut: sum(live_maps(network, cut).values()) for cut in range(1, last)}
-    possible = [
-        cut
-        for cut in range(1, last)
-        if not is_alias(network.layers[cut])
-        and alive[cut] <= min(alive.get(cut - 1, 1 << 62), alive.get(cut + 1, 1 << 62))
-    ]
-    chosen = sorted(possible, key=lambda cut: (alive[cut], cut))[:MOST_CUTS]
-    return (0, *sorted(chosen), last)
-
-
-def peak_bytes(
-    network: Network, group: FusedGroup, arena_bytes: int, workers: int
-) -> int:
-    """Activations in memory while a group runs: arenas and every map alive; user arrays apart."""
-    outputs = {network.source(each) for each in network.outputs}
-    maps = {**live_maps(network, group.first), **live_maps(network, group.stop)}
-    return arena_bytes * workers + sum(maps[source] for source in maps.keys() - outputs)
-
-
-def _candidates(
-    network: Network, first: int, stop: int, threads: int, profile: DeviceProfile
-) -> Iterator[Candidate]:
-    group = FusedGroup(network, first, stop)
-    if not group.members:
-        yield Candidate(GroupPlan(first, stop), 0.0, 0)
-        return
-    heights = [network.shape(output).height for output in group.outputs]
-    rows = min(threads, *heights)
-    own = -(-heights[-1] // rows)
-    for strip in STRIPS:
-        if strip is not None and strip >= own:
-            continue
-        plan = GroupPlan(first, stop, rows, 1, strip)
-        layout = lay_out(group, plan, frozenset())
-        peak = peak_bytes(network, group, layout.arena_bytes, min(threads, rows))
-        yield Candidate(plan, group_seconds(group, layout, threads, profile), peak)
+def _caps(edges: Edges) -> list[float]:
+    """Caps on the activations: sizes that edges have before any is laid out, and no cap."""
+    sizes = np.concatenate([edges.bytes, edges.streamed_bytes], axis=None)
+    every = np.unique(sizes[np.isfinite(sizes)])
+    if len(every) > _MOST_CAPS:
+        every = every[np.unique(np.geomspace(1, len(every), _MOST_CAPS).astype(int) - 1)]
+    return [*(float(each) for each in every), float("inf")]

@@ -47,14 +47,13 @@ def passes(group: FusedGroup, parts: int, index: int, strip: int | None) -> list
     tile = group.needed_rows(shares)
     done = {source: span.start for source, span in tile.items()}
     found = []
-    for target in _targets(group, shares, tile, strip):
+    for target in _targets(group, shares, tile, parts, strip):
         reached = _reach(group, shares, tile, target)
         if reached == done:
             continue
         new = {source: Span(done[source], reached[source]) for source in tile}
         held = {
-            source: Span(_first_held(group, source, tile, done), reached[source])
-            for source in tile
+            source: Span(_first_held(group, source, tile, done), reached[source]) for source in tile
         }
         found.append(Pass(held, new))
         done = reached
@@ -62,11 +61,16 @@ def passes(group: FusedGroup, parts: int, index: int, strip: int | None) -> list
 
 
 def _targets(
-    group: FusedGroup, shares: dict[int, Span], tile: dict[int, Span], strip: int | None
+    group: FusedGroup,
+    shares: dict[int, Span],
+    tile: dict[int, Span],
+    parts: int,
+    strip: int | None,
 ) -> Iterator[int]:
     """Rows of the last output to aim at, from where nothing is needed yet up to the share's end."""
     share = shares[group.outputs[-1]]
-    if strip is None or strip >= share.size:
+    longest = -(-group.network.shape(group.outputs[-1]).height // parts)
+    if strip is None or strip >= longest:
         yield share.stop
         return
     nothing = {source: span.start for source, span in tile.items()}
@@ -101,21 +105,14 @@ def _reach(
             own = target * group.network.shape(source).height // height
             reaches.append(shares[source].stop if target >= shares[last].stop else own)
         unclipped[source] = min(max(reaches), tile[source].stop)
-    return {
-        source: max(tile[source].start, reach)
-        for source, reach in sorted(unclipped.items())
-    }
+    return {source: max(tile[source].start, reach) for source, reach in sorted(unclipped.items())}
 
 
-def _first_held(
-    group: FusedGroup, source: int, tile: dict[int, Span], done: dict[int, int]
-) -> int:
+def _first_held(group: FusedGroup, source: int, tile: dict[int, Span], done: dict[int, int]) -> int:
     """The first row of a source that some reader still needs, given what has been computed."""
     first = done[source]
     for reader in group.readers[source]:
         if done[reader] < tile[reader].stop:
-            window = group.rows(reader, source).receptive(
-                Span(done[reader], done[reader] + 1)
-            )
+            window = group.rows(reader, source).receptive(Span(done[reader], done[reader] + 1))
             first = min(first, max(window.start, tile[source].start))
     return first

@@ -6,39 +6,65 @@ spend. A plan that the user names is held to the same promise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
+from ftdist.planning.edges import plan_seconds
 from ftdist.planning.plan import Plan
 from ftdist.planning.predictor import Footprint, Lowered, footprint, input_bytes, lower
-from ftdist.planning.search import Search, plan_seconds
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.search import Found, Search
 from ftdist.runtime.limits import Budget, budget
-from ftdist.runtime.local import Session
+from ftdist.runtime.local import Kernels, Session, executor
 from ftdist.runtime.memory import (
     ceil_size,
     format_size,
     peak_resident_bytes,
     resident_bytes,
 )
+from ftdist.runtime.profiles import SHIPPED, Calibration, load
+
+SPREAD_BYTES = 512 << 10
+"""How much more a fresh process may hold before it begins than this one did, seen in many runs."""
+
+
+_NOTICEABLE = 1.01
 
 
 @dataclass(frozen=True)
 class Surroundings:
     """What a run needs beside the plan.
 
-    `input_resident`: whether the input array is in memory already. `other_phases_bytes`: the peak
-    of what comes before or after the run (reading and drawing pictures).
+    `input_resident`: whether the input array is in memory already. `reading_bytes`: what reading it
+    may leave behind beside the array, when that is still to come. `after_bytes`: what is done with
+    the outputs takes, while they and the input are in memory. `other_phases_bytes`: a peak that
+    the process has in any case (reading and drawing pictures).
     """
 
     picture: bool = False
     input_resident: bool = False
+    reading_bytes: int = 0
+    after_bytes: int = 0
     other_phases_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What this process holds, and the most that it ever held, in bytes."""
+
+    now_bytes: int
+    most_bytes: int
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A plan for a model with its predicted peak and latency, and the budget it keeps."""
+    """A plan for a model with its predicted peak and latency, and the budget it keeps.
+
+    The latency is by the profile of `calibration`, the peak by what the process `held`.
+    """
 
     model: Model
     lowered: Lowered
@@ -47,28 +73,46 @@ class Choice:
     latency_s: float
     budget: Budget
     surroundings: Surroundings
+    held: Held
+    calibration: Calibration = SHIPPED
 
     @property
     def plan(self) -> Plan:
         return self.lowered.plan
 
+    @property
+    def weights_from(self) -> str:
+        """Where weights that are streamed come from, and whether the disk sets the pace."""
+        if not any(group.streamed for group in self.plan.groups):
+            return "memory"
+        network, profile = self.model.network, self.calibration.profile
+        if file_stays_cached(self.model, self.budget):
+            return "page cache"
+        unhindered = plan_seconds(network, self.plan, _without_disk(profile))
+        hidden = plan_seconds(network, self.plan, profile) < _NOTICEABLE * unhindered
+        return "disk, hidden by the arithmetic" if hidden else "disk, which is the limit"
+
     def within_budget(self, otherwise: str) -> Choice:
         """This choice; BudgetError, beginning with `otherwise`, when it exceeds the budget."""
         if self.peak_bytes <= self.budget.bytes:
             return self
+        smallest = self.peak_bytes + SPREAD_BYTES
         parts = self.footprint.parts
         largest = max(parts, key=lambda name: parts[name])
+        if self.peak_bytes > self.footprint.peak_bytes:
+            reason = "more than the run itself, for what comes before and after it"
+        else:
+            reason = f"most of it is {largest.replace('_', ' ')} ({format_size(parts[largest])})"
         raise BudgetError(
             f"{otherwise} {format_size(self.budget.bytes)} ({self.budget.origin}): "
-            f"{self.plan.notation} needs {ceil_size(self.peak_bytes)}, about "
-            f"{self.latency_s * 1e3:.0f} ms a frame; most of it is {largest.replace('_', ' ')} "
-            f"({format_size(parts[largest])})",
-            self.peak_bytes,
+            f"{self.plan.notation} needs {ceil_size(smallest)}, about "
+            f"{self.latency_s * 1e3:.0f} ms a frame; {reason}",
+            smallest,
         )
 
-    def open(self) -> Session:
-        """A session that runs the plan with the native kernels."""
-        session = Session(self.model, self.plan)
+    def open(self, kernels: Kernels = "native") -> Session:
+        """A session that runs the plan as it was lowered already."""
+        session = Session(self.model, self.plan, kernels)
         session.adopt(self.lowered, picture=self.surroundings.picture)
         return session
 
@@ -78,26 +122,68 @@ def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
 
     `mem` is bytes or a SIZE such as "64M"; None means what the machine or its control group allows.
     """
-    return choose(model, budget(mem), Surroundings(), threads).plan
+    executor("native")  # its code is in memory before it is measured
+    return choose(model, budget(mem), Surroundings(), threads, load(threads)).plan
+
+
+def file_stays_cached(model: Model, limit: Budget) -> bool:
+    """Whether the system can keep a model's file in memory beside a process of this budget."""
+    return len(model.weights) < limit.cache_bytes
+
+
+def planning_profile(model: Model, limit: Budget, calibration: Calibration) -> DeviceProfile:
+    """The profile to plan with: a file that stays in the page cache is not read from the disk."""
+    cached = file_stays_cached(model, limit)
+    return _without_disk(calibration.profile) if cached else calibration.profile
+
+
+def _without_disk(profile: DeviceProfile) -> DeviceProfile:
+    return replace(profile, disk_bytes_per_s=math.inf)
 
 
 def choose(
-    model: Model, limit: Budget, surroundings: Surroundings, threads: int = 1
+    model: Model,
+    limit: Budget,
+    surroundings: Surroundings,
+    threads: int = 1,
+    calibration: Calibration = SHIPPED,
+    search: Search | None = None,
 ) -> Choice:
-    """The fastest plan within the budget; BudgetError when none fits."""
-    search = Search(model.network, threads)
-    found = search.fastest()
+    """The fastest plan within the budget, by a profile; BudgetError when none fits.
+
+    `search` is one for this very network, threads and profile, when there is one already.
+    """
+    search = search or Search(model.network, threads, planning_profile(model, limit, calibration))
+    choice = fit(model, search.fastest, limit, surroundings, calibration)
+    if choice is not None:
+        return choice
+    smallest = search.smallest()
+    choice = examine(model, smallest.plan, limit, surroundings, smallest.seconds, calibration)
+    return choice.within_budget("no plan fits")
+
+
+def fit(
+    model: Model,
+    propose: Callable[[int | None], Found | None],
+    limit: Budget,
+    surroundings: Surroundings,
+    calibration: Calibration = SHIPPED,
+    held: Held | None = None,
+) -> Choice | None:
+    """What is proposed for so many bytes of weights and activations that the whole process fits.
+
+    None where nothing is. `held` is measured when it is not given.
+    """
+    found = propose(None)
     available = 1 << 62
     while found is not None:
-        choice = examine(model, found.plan, limit, surroundings, found.seconds)
+        choice = examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
         excess = choice.peak_bytes - limit.bytes
         if excess <= 0:
             return choice
-        available = min(available, found.peak_bytes) - max(1, excess)
-        found = search.fastest(available)
-    smallest = search.smallest()
-    choice = examine(model, smallest.plan, limit, surroundings, smallest.seconds)
-    return choice.within_budget("no plan fits")
+        available = min(available, found.peak_bytes) - excess
+        found = propose(available)
+    return None
 
 
 def examine(
@@ -106,14 +192,34 @@ def examine(
     limit: Budget,
     surroundings: Surroundings,
     seconds: float | None = None,
+    calibration: Calibration = SHIPPED,
+    held: Held | None = None,
 ) -> Choice:
     """A plan with its predicted peak and latency, whether it keeps the budget or not."""
-    picture = surroundings.picture
-    lowered = lower(model.network, plan, model.offsets, picture=picture)
-    taken = input_bytes(model.network, picture=picture)
-    baseline = resident_bytes() - (taken if surroundings.input_resident else 0)
-    parts = footprint(lowered, model.network, baseline, model.weight_bytes, taken)
-    peak = max(parts.peak_bytes, peak_resident_bytes(), surroundings.other_phases_bytes)
+    lowered = lower(model.network, plan, model.offsets, picture=surroundings.picture)
     if seconds is None:
-        seconds = plan_seconds(model.network, plan)
-    return Choice(model, lowered, parts, peak, seconds, limit, surroundings)
+        profile = planning_profile(model, limit, calibration)
+        seconds = plan_seconds(model.network, plan, profile)
+    return predict(model, lowered, limit, surroundings, seconds, calibration, held)
+
+
+def predict(
+    model: Model,
+    lowered: Lowered,
+    limit: Budget,
+    surroundings: Surroundings,
+    seconds: float,
+    calibration: Calibration,
+    held: Held | None = None,
+) -> Choice:
+    """A lowered plan with its predicted peak."""
+    held = held or Held(resident_bytes(), peak_resident_bytes())
+    picture = surroundings.picture
+    taken = input_bytes(model.network, picture=picture)
+    baseline = held.now_bytes + surroundings.reading_bytes
+    baseline -= taken if surroundings.input_resident else 0
+    parts = footprint(lowered, model.network, baseline, taken)
+    after = parts.baseline + parts.input + parts.output + surroundings.after_bytes
+    other = max(surroundings.other_phases_bytes, held.most_bytes)
+    peak = max(parts.peak_bytes, after, other)
+    return Choice(model, lowered, parts, peak, seconds, limit, surroundings, held, calibration)

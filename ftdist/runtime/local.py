@@ -8,6 +8,7 @@ which thread computes a tile is chance, and no bit depends on it.
 from __future__ import annotations
 
 import itertools
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,13 +18,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.errors import InputError
+from ftdist.errors import FtdistError, InputError
 from ftdist.kernels.program import COUNTERS, Program, Table
-from ftdist.network.graph import INPUT
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, check
 from ftdist.planning.predictor import Lowered, lower
-from ftdist.runtime.memory import page_block
+from ftdist.planning.weights import resident_layers
+from ftdist.runtime.memory import bring_in, page_block
 
 Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]
@@ -53,8 +55,8 @@ class LayerCounters:
 class Session:
     """Runs one model under one plan, any number of times.
 
-    The plan's threads each compute one tile at a time. Close it, or use it as a context manager, to give the
-    memory back.
+    The plan's threads each compute one tile at a time. Close it, or use it as a context manager, to
+    give the memory back.
     """
 
     def __init__(self, model: Model, plan: Plan, kernels: Kernels = "native") -> None:
@@ -62,6 +64,7 @@ class Session:
         self.model = model
         self.plan = plan
         self.counters: dict[int, LayerCounters] = {}
+        self._kernels = kernels
         self._run_program = executor(kernels)
         self._lowered: dict[bool, Lowered] = {}
         self._block: NDArray[np.uint8] | None = None
@@ -101,9 +104,14 @@ class Session:
         `image` is float32 (channels, height, width), or uint8 (height, width, channels), which
         means value / 255. With a leading axis of 1 on a float32 input the outputs have one too.
         """
-        batched, image = _checked(image, self.model)
+        batched = check_input(image, self.model.network)
+        image = np.require(image[0] if batched else image, requirements=("C", "A"))
         lowered = self.lowered(picture=image.dtype == np.uint8)
+        if os.fstat(self.model.file).st_size < len(self.model.weights):
+            raise FtdistError(f"{self.model.path}: was cut short; import the model again")
         if self._block is None or self._block.nbytes < lowered.block_bytes:
+            if self._kernels == "native":
+                self._bring_in_weights()
             self._block = page_block(lowered.block_bytes)
         network = self.model.network
         maps: dict[int, NDArray[Any]] = {INPUT: image}
@@ -121,9 +129,23 @@ class Session:
             for number in network.outputs
         }
 
-    def _run_group(
-        self, lowered: Lowered, number: int, maps: dict[int, NDArray[Any]]
-    ) -> None:
+    def _bring_in_weights(self) -> None:
+        """Makes the plan's resident weights resident, and no others.
+
+        Page faults may map far more than they were asked for; done before the session's own memory
+        is touched, what was too much is gone before it could count.
+        """
+        from ftdist.kernels import native
+
+        layers = resident_layers(self.model.network, self.plan)
+        spans = [
+            (blob.weights, blob.weights + blob.bytes)
+            for blob in map(self.model.blobs.get, layers)
+            if blob
+        ]
+        bring_in(self.model.weights, spans, native.touch)
+
+    def _run_group(self, lowered: Lowered, number: int, maps: dict[int, NDArray[Any]]) -> None:
         assert self._block is not None
         group = lowered.programs[number]
         bases = [maps[source] for source in group.maps]
@@ -141,20 +163,24 @@ class Session:
                     if tile is None:
                         break
                     program: Program = group.program(tile)
-                    self._run_program(program, arena, self.model.weights, bases, tally)
+                    self._run_program(
+                        program, arena, self.model.weights, bases, tally, self.model.file
+                    )
             except BaseException as error:
                 failures.append(error)
             tallies.append(tally)
 
-        arenas = [
-            self._block[at : at + group.arena_bytes] for at in lowered.arenas[number]
-        ]
+        arenas = [self._block[at : at + group.arena_bytes] for at in lowered.arenas[number]]
         helpers = [threading.Thread(target=work, args=(arena,)) for arena in arenas[1:]]
-        for helper in helpers:
-            helper.start()
-        work(arenas[0])
-        for helper in helpers:
-            helper.join()
+        try:
+            for helper in helpers:
+                helper.start()
+            work(arenas[0])
+        except RuntimeError as error:
+            failures.append(FtdistError(f"{error}; use fewer threads"))
+        except BaseException as error:
+            failures.append(error)
+        _join(helpers, failures)
         if failures:
             raise failures[0]
         self._count(group.made_by, tallies)
@@ -166,26 +192,32 @@ class Session:
             counters.macs += int(tally["macs"][kernel])
 
 
-def _checked(image: NDArray[Any], model: Model) -> tuple[bool, NDArray[Any]]:
-    """Whether the input has a batch axis, and the input as a contiguous array without it."""
-    height, width, channels = model.network.input
-    if image.dtype == np.uint8:
-        expected: tuple[int, ...] = (height, width, channels)
-        layout = "uint8 (height, width, channels)"
-    else:
-        expected, layout = (
-            (channels, height, width),
-            "float32 (channels, height, width)",
-        )
-    batched = image.dtype != np.uint8 and image.ndim == 4 and image.shape[0] == 1
-    if batched:
-        image = image[0]
+def check_input(image: NDArray[Any], network: Network) -> bool:
+    """Whether the input has a batch axis; InputError when a session would not take it."""
+    height, width, channels = network.input
     if image.dtype not in (np.uint8, np.float32):
-        raise InputError(
-            f"the input is {image.dtype}; {model.network.name} takes float32 or uint8"
-        )
+        raise InputError(f"the input is {image.dtype}; {network.name} takes float32 or uint8")
+    if image.dtype == np.uint8:
+        expected, layout = (height, width, channels), "uint8 (height, width, channels)"
+    else:
+        expected, layout = (channels, height, width), "float32 (channels, height, width)"
+        if image.shape == (1, *expected):
+            return True
     if image.shape != expected:
         raise InputError(
-            f"the input has shape {image.shape}; {model.network.name} takes {layout} {expected}"
+            f"the input has shape {image.shape}; {network.name} takes {layout} {expected}"
         )
-    return batched, np.ascontiguousarray(image)
+    return False
+
+
+def _join(helpers: list[threading.Thread], failures: list[BaseException]) -> None:
+    """Waits for every thread that was started; an interrupt meanwhile stops them, and is a failure.
+
+    None may be left behind: it would write into memory that the next run uses.
+    """
+    for helper in helpers:
+        while helper.is_alive():
+            try:
+                helper.join()
+            except BaseException as error:
+                failures.append(error)

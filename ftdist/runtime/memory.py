@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import mmap
 import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +18,20 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 
 KIB, MIB = 1 << 10, 1 << 20
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMG]?)(?:i?B)?", re.IGNORECASE)
-_UNITS = {"": 1, "K": KIB, "M": MIB, "G": 1 << 30}
+_SIZE = re.compile(
+    r"([0-9]{1,18})(\.[0-9]{1,18})?\s*(?:([KMG])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII
+)
+_UNITS = {"K": KIB, "M": MIB, "G": 1 << 30}
 
 
 def parse_size(text: str) -> int:
     """Bytes from a SIZE: a number of bytes, or one with K, M or G (powers of 1024)."""
-    match = _SIZE.fullmatch(text.strip())
-    size = int(float(match[1]) * _UNITS[match[2].upper()]) if match else 0
+    size = 0
+    if match := _SIZE.fullmatch(text.strip()):
+        unit = _UNITS[match[3].upper()] if match[3] else 1
+        size = int(match[1]) * unit + int(float(match[2] or 0) * unit)
     if size < 1:
-        raise InputError(
-            f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M"
-        )
+        raise InputError(f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M")
     return size
 
 
@@ -56,6 +60,34 @@ def _status(field: str) -> int:
         if line.startswith(field + ":"):
             return int(line.split()[1]) * KIB
     raise OSError(f"/proc/self/status lacks {field}")
+
+
+def bring_in(
+    mapped: NDArray[np.uint8],
+    spans: Sequence[tuple[int, int]],
+    touch: Callable[[NDArray[np.uint8], int, int], None],
+) -> None:
+    """Makes these spans [start, stop) of a mapped file resident, and everything else of it not.
+
+    Spans ascend and do not overlap. `touch` reads every page of one.
+    """
+    page = mmap.PAGESIZE
+    for start, stop in spans:
+        touch(mapped, start, stop)
+    memory = _mapping(mapped)
+    edges = [0, *(edge for span in spans for edge in span), len(mapped)]
+    for start, stop in zip(edges[::2], edges[1::2], strict=True):
+        first, last = -(-start // page) * page, stop // page * page
+        if first < last:
+            memory.madvise(mmap.MADV_DONTNEED, first, last - first)
+
+
+def _mapping(array: NDArray[np.uint8]) -> mmap.mmap:
+    """The mapping whose bytes an array is a view of."""
+    owner: Any = array
+    while not isinstance(owner, mmap.mmap):
+        owner = owner.obj if isinstance(owner, memoryview) else owner.base
+    return owner
 
 
 def page_block(size: int) -> NDArray[np.uint8]:

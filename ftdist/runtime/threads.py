@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 
+from ftdist.runtime.controlgroups import processor_quota
+
 
 def default_threads() -> int:
-    """Processors that this process may run on (its affinity, not the machine's count)."""
-    return len(os.sched_getaffinity(0))
+    """Processors that this process may run on: by its affinity and its control group's quota."""
+    usable = len(os.sched_getaffinity(0))
+    quota = processor_quota()
+    return usable if quota is None else max(1, min(usable, int(quota)))

@@ -14,14 +14,20 @@ using Bytes = std::vector<unsigned char>;
 constexpr uint32_t CANARY = 0xffc5a5a5;  // a NaN: it shows in every sum that reads it
 constexpr int64_t OVERREAD_BYTES = 64;   // what some kernels may read after a buffer
 
+// What of a map is in memory, and what of that is needed. Rows are those of each call.
+struct Area {
+  std::vector<Span> rows, needed_rows;
+  Span columns = {0, 0}, needed_columns = {0, 0};
+  int channels = 0;
+};
+
 // A map's rows in memory. The rows of each call lie in a stack of their own.
 struct Placed {
+  Area area;
   Buffer buffer = {};
-  std::vector<int> first_rows;    // for each call the absolute row that would be stored first
-  std::vector<Span> needed_rows;  // for each call
-  Span needed_columns = {0, 0};
-  int64_t end_bytes = 0;          // where the last needed element ends, from the base
-  int64_t overread = 0;           // bytes that may be read after that
+  std::vector<int> first_rows;  // for each call the absolute row that would be stored first
+  int64_t end_bytes = 0;        // where the last needed element ends, from the base
+  int64_t overread = 0;         // bytes that may be read after that
 };
 
 struct Written {
@@ -63,37 +69,36 @@ inline void grow(Bytes& base, int64_t size) {
   for (; at < base.size(); at++) base[at] = static_cast<unsigned char>(CANARY >> 8 * (at % 4));
 }
 
-// Reserves memory for `needed` rows of each call by `columns` columns, of which some are needed.
-inline Placed place(Random& random, std::vector<Bytes>& bases, const std::vector<Span>& needed,
-                    Span columns, Span needed_columns, int channels, const Style& style) {
-  Placed placed;
+// Reserves memory for an area.
+inline Placed place(Random& random, std::vector<Bytes>& bases, const Area& area,
+                    const Style& style) {
+  Placed placed = {area, {}, {}, 0, style.overread ? OVERREAD_BYTES : 0};
   Buffer& b = placed.buffer;
   b.base = style.base;
   b.type = style.bytes ? ftdist::TYPE_UINT8 : ftdist::TYPE_FLOAT32;
-  b.column = columns.first, b.columns = columns.size();
-  int stacked = 0, last_row = 0;
-  for (const Span& rows : needed) {
+  b.column = area.columns.first, b.columns = area.columns.size();
+  int stacked = 0, last_needed = 0;
+  for (size_t call = 0; call < area.rows.size(); call++) {
     stacked += random.within(0, 1);
-    placed.first_rows.push_back(rows.first - stacked);
-    stacked += rows.size();
-    if (rows.size()) last_row = stacked - 1;
+    placed.first_rows.push_back(area.rows[call].first - stacked);
+    stacked += area.rows[call].size();
+    if (area.needed_rows[call].size())
+      last_needed = area.needed_rows[call].last - 1 - placed.first_rows[call];
   }
   const int gap = style.dense ? 0 : random.within(0, 5);
   const int row_gap = random.within(0, 9);
-  b.pixel = style.planar ? 1 : channels + gap;
+  const int64_t size = style.bytes ? 1 : 4;
+  b.pixel = style.planar ? 1 : area.channels + gap;
   b.row = b.columns * b.pixel + row_gap;
   b.channel = style.planar ? b.row * stacked + gap : 1;
-  Bytes& base = bases[style.base];
-  const int64_t size = style.bytes ? 1 : 4;
-  b.offset = static_cast<int64_t>(base.size()) / size + random.within(0, 9);
-  const int last_column = needed_columns.size() ? needed_columns.last - 1 : columns.first;
-  placed.needed_rows = needed, placed.needed_columns = needed_columns;
-  placed.end_bytes = (b.offset + last_row * b.row + (last_column - b.column) * b.pixel +
-                      (channels - 1) * b.channel + 1) * size;
-  placed.overread = style.overread ? OVERREAD_BYTES : 0;
-  const int64_t most = (b.offset + last_row * b.row + (columns.last - 1 - b.column) * b.pixel +
-                        (channels - 1) * b.channel + 1) * size;
-  grow(base, (std::max(most, placed.end_bytes + placed.overread) + 3) / 4 * 4);
+  b.offset = static_cast<int64_t>(bases[style.base].size()) / size + random.within(0, 9);
+  const auto end = [&](int row, int column) {
+    return (b.offset + row * b.row + (column - b.column) * b.pixel +
+            (area.channels - 1) * b.channel + 1) * size;
+  };
+  placed.end_bytes = end(last_needed, std::max(area.columns.first, area.needed_columns.last - 1));
+  const int64_t most = end(std::max(0, stacked - 1), area.columns.last - 1) + placed.overread;
+  grow(bases[style.base], (most + 3) / 4 * 4);
   return placed;
 }
 
@@ -101,7 +106,7 @@ inline void fill(Case& c, const Placed& placed, const Map& map) {
   const Buffer& b = placed.buffer;
   Bytes& base = c.bases[b.base];
   for (size_t call = 0; call < c.calls.size(); call++)
-    for (int row = placed.needed_rows[call].first; row < placed.needed_rows[call].last; row++)
+    for (int row = placed.area.rows[call].first; row < placed.area.rows[call].last; row++)
       for (int column = b.column; column < b.column + b.columns; column++)
         for (int channel = 0; channel < map.channels; channel++) {
           const int64_t index = element_index(placed, static_cast<int>(call), row, column, channel);
@@ -168,9 +173,9 @@ inline void cut(Random& random, Case& c, Span& rows, Span& columns) {
   columns.last = random.within(columns.first + 1, c.layer.width + beside);
   rows.first = random.within(0, c.layer.height - 1);
   rows.last = random.within(rows.first + 1, c.layer.height);
-  const int64_t work = static_cast<int64_t>(k.channels) / k.groups * k.kernel_height *
-                       k.kernel_width * k.filters;
-  while (work * rows.size() * columns.size() > 200000 && rows.size() * columns.size() > 1)
+  const int64_t depth = has_weights(k.op) ? k.channels / k.groups : 1;
+  const int64_t work = depth * k.kernel_height * k.kernel_width * k.filters;
+  while (work * rows.size() * columns.size() > 300000 && rows.size() * columns.size() > 1)
     (rows.size() > 2 ? rows.last : columns.size() > 1 ? columns.last : rows.last) -= 1;
 }
 
@@ -183,12 +188,61 @@ inline void make_calls(Random& random, Case& c, Span rows) {
   }
 }
 
-inline Style random_style(Random& random, int op, bool input) {
+// Kernels that read whole vectors of channels need room after a map; the arena always has it.
+inline bool reads_vectors(int op) {
+  return op == ftdist::OP_DEPTHWISE || is_pool(op) || op == ftdist::OP_ADD ||
+         op == ftdist::OP_ACTIVATE;
+}
+
+inline Style random_style(Random& random, int op, int other_base) {
   Style style;
+  style.base = random.one_in(3) ? other_base : 0;
   if (op == ftdist::OP_COPY) style.planar = random.one_in(3);
   style.dense = op == ftdist::OP_ADD || op == ftdist::OP_ACTIVATE || random.one_in(3);
-  style.overread = input && (op == ftdist::OP_DEPTHWISE || is_pool(op) || style.dense);
   return style;
+}
+
+inline void place_inputs(Random& random, Case& c, Span columns) {
+  const Kernel& k = c.kernel;
+  Area area;
+  area.channels = k.channels;
+  for (const Call& call : c.calls) {
+    const Span rows = {call.row, call.row + call.rows};
+    area.rows.push_back(rows_stored(c.layer, rows));
+    area.needed_rows.push_back(rows_read(c.layer, rows));
+  }
+  area.needed_columns = columns_read(c.layer, columns);
+  area.columns = columns_stored(c.layer, columns);
+  if (!area.columns.size()) area.columns = {0, 1};
+  area.columns.first -= random.within(0, 2);
+  area.columns.last += random.within(0, 2);
+  Style style = random_style(random, k.op, 1);
+  style.bytes = k.op == ftdist::OP_COPY && random.one_in(2);
+  style.overread = style.base == 0 || reads_vectors(k.op);
+  if (style.bytes)
+    for (float& value : c.layer.in.values)
+      value = static_cast<float>(random.within(0, 255)) / 255.0f;
+  c.in = place(random, c.bases, area, style);
+  fill(c, c.in, c.layer.in);
+  c.in2 = c.in;
+  if (k.op != ftdist::OP_ADD) return;
+  style.base = random.one_in(3) ? 2 : 0;
+  c.in2 = place(random, c.bases, area, style);
+  fill(c, c.in2, c.layer.in2);
+}
+
+inline void place_output(Random& random, Case& c, Span columns) {
+  const Style style = random_style(random, c.kernel.op, 3);
+  Area area;
+  area.channels = c.kernel.filters;
+  for (const Call& call : c.calls) area.rows.push_back({call.row, call.row + call.rows});
+  area.needed_rows = area.rows;
+  area.columns = area.needed_columns = columns;
+  if (!style.planar) {
+    area.columns.first -= random.within(0, 2);
+    area.columns.last += random.within(0, 2);
+  }
+  c.out = place(random, c.bases, area, style);
 }
 
 inline Case make_case(Random& random) {
@@ -201,36 +255,12 @@ inline Case make_case(Random& random) {
   cut(random, c, rows, columns);
   make_calls(random, c, rows);
   k.left = columns.first, k.right = columns.last;
-  std::vector<Span> in_rows, out_rows;
-  for (const Call& call : c.calls) {
-    out_rows.push_back({call.row, call.row + call.rows});
-    in_rows.push_back(rows_read(c.layer, out_rows.back()));
-  }
-  const Span read = columns_read(c.layer, columns);
-  Span stored = read.size() ? read : Span{0, 1};
-  stored.first -= random.within(0, 2), stored.last += random.within(0, 2);
-  Style style = random_style(random, k.op, true);
-  style.base = random.one_in(3) ? 1 : 0;
-  style.bytes = k.op == ftdist::OP_COPY && random.one_in(2);
-  if (style.bytes)
-    for (float& value : c.layer.in.values)
-      value = static_cast<float>(random.within(0, 255)) / 255.0f;
-  c.in = place(random, c.bases, in_rows, stored, read, k.channels, style);
-  fill(c, c.in, c.layer.in);
-  if (k.op == ftdist::OP_ADD) {
-    style.base = random.one_in(3) ? 2 : 0;
-    c.in2 = place(random, c.bases, in_rows, stored, read, k.channels, style);
-    fill(c, c.in2, c.layer.in2);
-  }
-  style = random_style(random, k.op, false);
-  style.base = random.one_in(3) ? 3 : 0;
-  stored = columns;
-  if (!style.planar) stored.first -= random.within(0, 2), stored.last += random.within(0, 2);
-  c.out = place(random, c.bases, out_rows, stored, stored, k.filters, style);
+  place_inputs(random, c, columns);
+  place_output(random, c, columns);
   k.in = c.in.buffer, k.in2 = c.in2.buffer, k.out = c.out.buffer;
   for (size_t call = 0; call < c.calls.size(); call++) {
     c.calls[call].in_row = c.in.first_rows[call];
-    if (k.op == ftdist::OP_ADD) c.calls[call].in2_row = c.in2.first_rows[call];
+    c.calls[call].in2_row = c.in2.first_rows[call];
     c.calls[call].out_row = c.out.first_rows[call];
   }
   if (has_weights(k.op)) pack(random, c);

@@ -1,5 +1,5 @@
-// Random layers: any channel count, any window, small maps. What a layer reads of its input is found
-// by trying every tap, so that it owes nothing to the geometry in the planner or in find_fault().
+// Random layers: any channel count, any window, small maps. What a layer reads of its input is
+// found by trying every tap, so that it owes nothing to the geometry of the planner or find_fault().
 #pragma once
 #include <algorithm>
 
@@ -76,6 +76,26 @@ inline Span columns_read(const Layer& layer, Span columns) {
   return read;
 }
 
+// What a planner stores for those: everything between, as far as it is on the map.
+inline Span rows_stored(const Layer& layer, Span rows) {
+  const Kernel& k = layer.kernel;
+  if (k.op == ftdist::OP_REORG_DARKNET) return {0, k.height};
+  if (!has_window(k.op)) return rows_read(layer, rows);
+  const int first = rows.first * k.stride_y - k.pad_top;
+  const int extent = (k.kernel_height - 1) * k.dilation_y + 1;
+  const int last = (rows.last - 1) * k.stride_y - k.pad_top + extent;
+  return {std::clamp(first, 0, k.height), std::clamp(last, 0, k.height)};
+}
+
+inline Span columns_stored(const Layer& layer, Span columns) {
+  const Kernel& k = layer.kernel;
+  if (!is_pool(k.op)) return columns_read(layer, columns);
+  const int first = columns.first * k.stride_x - k.pad_left;
+  const int extent = (k.kernel_width - 1) * k.dilation_x + 1;
+  const int last = (columns.last - 1) * k.stride_x - k.pad_left + extent;
+  return {std::clamp(first, 0, k.width), std::clamp(last, 0, k.width)};
+}
+
 // Sizes and padding of one axis of a window, and an input size that gives `outputs` positions.
 struct AxisSizes {
   int kernel, stride, dilation, pad, size;
@@ -94,12 +114,22 @@ inline AxisSizes random_axis(Random& random, int outputs) {
   return axis;
 }
 
-inline Map random_map(Random& random, int height, int width, int channels, int scale, bool special) {
-  Map map = {height, width, channels, {}};
-  map.values.resize(static_cast<size_t>(height) * width * channels);
+// What a map is filled with: numbers, some special ones among them, or little but zeros.
+enum class Filling { NUMBERS, SPECIALS, ZEROS };
+
+inline Filling random_filling(Random& random) {
+  if (random.one_in(8)) return Filling::ZEROS;
+  return random.one_in(6) ? Filling::SPECIALS : Filling::NUMBERS;
+}
+
+inline Map random_map(Random& random, const Kernel& k, int scale, Filling filling) {
+  Map map = {k.height, k.width, k.channels, {}};
+  map.values.resize(static_cast<size_t>(k.height) * k.width * k.channels);
   for (float& value : map.values) {
     value = random.fraction() * static_cast<float>(scale);
-    if (special && random.one_in(50)) value = random.special();
+    if (filling == Filling::SPECIALS && random.one_in(50)) value = random.special();
+    if (filling != Filling::ZEROS) continue;
+    value = random.one_in(3) ? -1.0f : random.one_in(2) ? 0.0f : -0.0f;
   }
   return map;
 }
@@ -115,12 +145,13 @@ inline int random_op(Random& random) {
 
 inline void set_channels(Random& random, Kernel& k) {
   k.groups = 1;
-  k.channels = k.filters = random.within(1, 70);
+  const int most = random.one_in(2) ? 70 : 20;
+  k.channels = k.filters = random.within(1, most);
   const int s = k.stride_y;
   if (k.op == ftdist::OP_DEPTHWISE) k.groups = k.channels;
   if (k.op == ftdist::OP_CONVOLUTION) {
     k.groups = random.one_in(3) ? random.within(2, 5) : 1;
-    const int depth = random.within(1, 70 / k.groups);
+    const int depth = random.within(1, most / k.groups);
     const int own = random.within(1, 70 / k.groups);
     k.channels = depth * k.groups;
     k.filters = own * k.groups;
@@ -164,10 +195,9 @@ inline Layer random_layer(Random& random) {
   if (has_activation(k.op)) k.activation = random.within(0, ftdist::ACT_COUNT - 1);
   k.slope = random.one_in(2) ? 0.1f : random.fraction();
   const int scale = 1 << (random.one_in(2) ? random.within(0, 7) : 0);
-  const bool special = random.one_in(6);
-  layer.in = random_map(random, k.height, k.width, k.channels, scale, special);
-  if (k.op == ftdist::OP_ADD)
-    layer.in2 = random_map(random, k.height, k.width, k.channels, scale, special);
+  const Filling filling = random_filling(random);
+  layer.in = random_map(random, k, scale, filling);
+  if (k.op == ftdist::OP_ADD) layer.in2 = random_map(random, k, scale, filling);
   if (k.op == ftdist::OP_REORG_DARKNET) layer.sources = darknet_sources(k);
   if (!has_weights(k.op)) return layer;
   layer.bias.resize(k.filters);

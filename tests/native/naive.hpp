@@ -164,7 +164,7 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
     case ftdist::OP_MAX_POOL: return naive_pool(layer, true, y, x, channel);
     case ftdist::OP_AVERAGE_POOL: return naive_pool(layer, false, y, x, channel);
     case ftdist::OP_ADD: return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));
-    case ftdist::OP_UPSAMPLE: return plain(layer.in.at(y / s, x / s, channel));
+    case ftdist::OP_UPSAMPLE: return plain(layer.in.at(y / s, x / k.stride_x, channel));
     case ftdist::OP_REORG: {
       const int part = channel / k.channels;
       return plain(layer.in.at(y * s + part / s, x * s + part % s, channel % k.channels));

@@ -118,8 +118,19 @@ static void convolution(const Program& program, const Kernel& kernel, const Call
     for (int block = 0; block < blocks;) {
       const bool wide = WIDE_PIXELS > 0 && block + 1 < blocks;
       const int first = group * blocks + block;  // counted over all groups
-      const float* weights = program.weights + kernel.weights + first * runs.block_step;
+      const int64_t place = kernel.weights + first * runs.block_step;
+      const float* weights = program.weights + place;
       const float* bias = program.weights + kernel.bias + (int64_t)first * BLOCK;
+      if (kernel.streamed) {
+        const int blocks_wide = wide ? 2 : 1;
+        const Piece piece = {place, blocks_wide * runs.block_step,
+                             kernel.bias + (int64_t)first * BLOCK, blocks_wide * BLOCK};
+        float* window = reinterpret_cast<float*>(program.bases[0]) + kernel.window;
+        if (!read_piece(program, piece, window)) return;
+        read_ahead(program, place + piece.weight_count, piece.weight_count);
+        weights = window;
+        bias = window + piece.weight_count;
+      }
       const int left_over = group_out - block * BLOCK;
       const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                             smaller(left_over, wide ? 2 * BLOCK : BLOCK)};

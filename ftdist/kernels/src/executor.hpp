@@ -38,12 +38,24 @@ static void run_call(const Program& program, const Kernel& kernel, const Call& c
   }
 }
 
+// Asks for the first weights of the next call that streams some, while this one computes.
+static void look_ahead(const Program& program, int64_t index) {
+  constexpr int64_t FIRST_FLOATS = 1 << 18;
+  for (index++; index < program.call_count; index++) {
+    const Kernel& kernel = program.kernels[program.calls[index].kernel];
+    if (kernel.op == OP_CONVOLUTION && kernel.streamed)
+      return read_ahead(program, kernel.weights, FIRST_FLOATS);
+  }
+}
+
 static void run(const Program& program) {
   int64_t before = now();
   for (int64_t index = 0; index < program.call_count; index++) {
+    if (program.kernels[program.calls[index].kernel].streamed) look_ahead(program, index);
     const Call& call = program.calls[index];
     const Kernel& kernel = program.kernels[call.kernel];
     run_call(program, kernel, call);
+    if (program.failure && *program.failure) return;
     zero_padding(program, kernel, call);
     const int64_t after = now();
     program.counters[call.kernel].nanoseconds += after - before;

@@ -18,10 +18,11 @@ int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
 // Some kernels read whole vectors of channels; the arena ends with room for one more.
 constexpr int64_t OVERREAD_BYTES = 64;
 
-// Kernels count rows and columns in 32 bits; nothing real comes near this.
-constexpr int64_t FAR = int64_t{1} << 30;
+// Kernels count rows and columns in 32 bits and add up three of them; nothing real is as far.
+constexpr int64_t FAR = int64_t{1} << 29;
 
-bool is_near(Span span) { return span.first > -FAR && span.last < FAR; }
+bool is_near(int64_t position) { return position > -FAR && position < FAR; }
+bool is_near(Span span) { return is_near(span.first) && is_near(span.last); }
 
 bool is_pool(int32_t op) { return op == OP_MAX_POOL || op == OP_AVERAGE_POOL; }
 bool is_reorg(int32_t op) { return op == OP_REORG || op == OP_REORG_DARKNET; }
@@ -32,9 +33,10 @@ bool reads_vectors(int32_t op) { return op == OP_DEPTHWISE || is_pool(op) || is_
 // Distances are taken in double precision: exact for whatever fits into memory, and never wrapped.
 bool inside(const Program& program, const Buffer& buffer, int64_t first_row, Span rows,
             Span columns, int64_t channels, int64_t spare_bytes) {
+  if (buffer.base < 0 || buffer.base >= program.base_count) return false;
+  if (!is_near(first_row) || !is_near(buffer.column)) return false;
   if (rows.last <= rows.first || columns.last <= columns.first) return true;
   if (!is_near(rows) || !is_near(columns)) return false;
-  if (buffer.base < 0 || buffer.base >= program.base_count) return false;
   if (buffer.row < 0 || buffer.pixel < 0 || buffer.channel < 0 || channels < 1) return false;
   if (rows.first < first_row || columns.first < buffer.column) return false;
   if (columns.last > (int64_t)buffer.column + buffer.columns || buffer.offset < 0) return false;
@@ -58,7 +60,7 @@ bool sizes_are_sane(const Kernel& k) {
   for (const int64_t size :
        {k.height, k.width, k.left, k.right, k.channels, k.filters, k.groups, k.kernel_height,
         k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left})
-    if (size <= -FAR || size >= FAR) return false;
+    if (!is_near(size)) return false;
   if (k.right <= k.left || k.channels < 1 || k.filters < 1 || k.groups < 1) return false;
   if (k.kernel_height < 1 || k.kernel_width < 1 || k.stride_y < 1 || k.stride_x < 1) return false;
   return k.dilation_y >= 1 && k.dilation_x >= 1;
@@ -95,8 +97,13 @@ bool weights_are_inside(const Program& program, const Kernel& k) {
   const double outputs = (double)groups * (double)(blocks * BLOCK);
   const double weights = outputs * (double)depth * k.kernel_height * k.kernel_width;
   const double count = (double)program.weight_count;
-  return k.weights >= 0 && k.bias >= 0 && (double)k.weights + weights <= count &&
-         (double)k.bias + outputs <= count;
+  if (k.weights < 0 || k.bias < 0 || (double)k.weights + weights > count ||
+      (double)k.bias + outputs > count)
+    return false;
+  if (!k.streamed) return true;
+  const double window = (weights / (outputs / BLOCK) + BLOCK) * PIECE_BLOCKS;
+  return k.op == OP_CONVOLUTION && program.file >= 0 && k.window >= 0 &&
+         ((double)k.window + window) * sizeof(float) <= (double)program.base_bytes[0];
 }
 
 bool is_sane(const Program& program, const Kernel& k) {
@@ -118,22 +125,22 @@ bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
   } else if (k.op == OP_UPSAMPLE) {
     rows = {rows.first / k.stride_y, (rows.last - 1) / k.stride_y + 1};
     columns = {columns.first / k.stride_x, (columns.last - 1) / k.stride_x + 1};
-  } else if (is_reorg(k.op)) {
+  } else if (k.op == OP_REORG) {
+    rows = {rows.first * k.stride_y, rows.last * k.stride_y};
+    columns = {columns.first * k.stride_x, columns.last * k.stride_x};
+  } else if (k.op == OP_REORG_DARKNET) {
     const int64_t s = k.stride_y;
+    if (rows.last > k.height / s || columns.first < 0 || columns.last > k.width / s) return false;
+    const bool straddles = k.height / s % s != 0;  // an output row mixes rows of two channels
+    rows = straddles ? Span{0, k.height}
+                     : clipped({(rows.first - s + 1) * s, (rows.last + s - 1) * s}, k.height);
     columns = {columns.first * s, columns.last * s};
-    const bool straddles = k.op == OP_REORG_DARKNET && k.height / s % s != 0;
-    const int64_t margin = k.op == OP_REORG_DARKNET ? s - 1 : 0;
-    rows = {(rows.first - margin) * s, (rows.last + margin) * s};
-    if (k.op == OP_REORG_DARKNET) rows = straddles ? Span{0, k.height} : clipped(rows, k.height);
   }
-  const int64_t spare = OVERREAD_BYTES;
-  const auto spare_in = [&](const Buffer& buffer) {
-    return buffer.base == 0 || reads_vectors(k.op) ? spare : 0;
+  const auto holds = [&](const Buffer& buffer, int64_t first_row) {
+    const int64_t spare = buffer.base == 0 || reads_vectors(k.op) ? OVERREAD_BYTES : 0;
+    return inside(program, buffer, first_row, rows, columns, k.channels, spare);
   };
-  if (k.op == OP_ADD &&
-      !inside(program, k.in2, call.in2_row, rows, columns, k.channels, spare_in(k.in2)))
-    return false;
-  return inside(program, k.in, call.in_row, rows, columns, k.channels, spare_in(k.in));
+  return holds(k.in, call.in_row) && (k.op != OP_ADD || holds(k.in2, call.in2_row));
 }
 
 }  // namespace

@@ -9,6 +9,7 @@ static bool avx2_supported() {
 }
 
 extern const Isa ISA_AVX2;
-const Isa ISA_AVX2 = {"avx2", avx2::LANES, avx2::FUSED, avx2_supported, avx2::run};
+const Isa ISA_AVX2 = {"avx2", avx2::LANES, avx2::FUSED, avx2::PIXELS, avx2::WIDE_PIXELS,
+                      avx2_supported, avx2::run};
 
 }  // namespace ftdist

@@ -9,6 +9,7 @@ static bool neon_supported() {
 }
 
 extern const Isa ISA_NEON;
-const Isa ISA_NEON = {"neon", neon::LANES, neon::FUSED, neon_supported, neon::run};
+const Isa ISA_NEON = {"neon", neon::LANES, neon::FUSED, neon::PIXELS, neon::WIDE_PIXELS,
+                      neon_supported, neon::run};
 
 }  // namespace ftdist

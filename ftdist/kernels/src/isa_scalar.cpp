@@ -9,6 +9,7 @@ static bool scalar_supported() {
 }
 
 extern const Isa ISA_SCALAR;
-const Isa ISA_SCALAR = {"scalar", scalar::LANES, scalar::FUSED, scalar_supported, scalar::run};
+const Isa ISA_SCALAR = {"scalar", scalar::LANES, scalar::FUSED, scalar::PIXELS, scalar::WIDE_PIXELS,
+                        scalar_supported, scalar::run};
 
 }  // namespace ftdist

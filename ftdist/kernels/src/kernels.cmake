@@ -3,7 +3,8 @@
 set(KERNEL_DIR ${CMAKE_CURRENT_LIST_DIR})
 set(KERNEL_WARNINGS -Wall -Wextra -Werror -Wno-unused-function -Wno-psabi)
 
-add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/isas.cpp)
+add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/guard.cpp
+            ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/streaming.cpp)
 target_include_directories(ftdist_kernels PUBLIC ${KERNEL_DIR})
 target_compile_options(ftdist_kernels PRIVATE ${KERNEL_WARNINGS})
 

@@ -6,6 +6,9 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <unistd.h>
+
+#include "guard.hpp"
 #include "program.hpp"
 
 namespace nb = nanobind;
@@ -26,15 +29,34 @@ nb::list instruction_sets() {
   nb::list found;
   for (int index = 0; index < ISA_COUNT; index++)
     if (ISAS[index]->supported())
-      found.append(nb::make_tuple(ISAS[index]->name, ISAS[index]->lanes, ISAS[index]->fused));
+      found.append(nb::make_tuple(ISAS[index]->name, ISAS[index]->lanes, ISAS[index]->fused,
+                                  ISAS[index]->pixels, ISAS[index]->wide_pixels));
   return found;
+}
+
+// What `run` returns beside error numbers, when a mapping gave no more.
+constexpr int LOST_WEIGHTS = -1, LOST_MAP = -2;
+
+struct Job {
+  const Isa* isa;
+  const Program* program;
+};
+
+void work(const void* context) {
+  const Job& job = *static_cast<const Job*>(context);
+  job.isa->run(*job.program);
+}
+
+bool contains(const Bytes& bytes, const void* address) {
+  const uint8_t* at = static_cast<const uint8_t*>(address);
+  return at >= bytes.data() && at < bytes.data() + bytes.size();
 }
 
 // `bases[0]` is the arena, then the maps in the order in which the program numbers them. Whether a
 // map is only read is the program's to say; the caller passes read-only arrays as addresses too.
-void run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
+int run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
          const Bytes& weights, const std::vector<std::pair<uintptr_t, int64_t>>& bases,
-         const WritableBytes& counters) {
+         const WritableBytes& counters, int file) {
   const Isa* isa = find_isa(isa_name);
   if (!isa->supported()) throw nb::value_error("this machine lacks that instruction set");
   std::vector<unsigned char*> pointers;
@@ -53,14 +75,44 @@ void run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
   program.bases = pointers.data();
   program.base_bytes = sizes.data();
   program.base_count = static_cast<int64_t>(pointers.size());
+  program.file = file;
   program.counters = reinterpret_cast<Counters*>(counters.data());
   if (static_cast<int64_t>(counters.size() / sizeof(Counters)) < program.kernel_count)
     throw nb::value_error("counters: one a kernel is needed");
   int64_t index = 0;
   if (const char* fault = find_fault(program, &index))
     throw nb::value_error((std::string(fault) + " (number " + std::to_string(index) + ")").c_str());
+  int failure = 0;
+  program.failure = &failure;
+  const Job job = {isa, &program};
+  const void* lost = nullptr;
+  {
+    nb::gil_scoped_release release;
+    lost = guarded(work, &job);
+  }
+  if (lost != nullptr) return contains(weights, lost) ? LOST_WEIGHTS : LOST_MAP;
+  return failure;
+}
+
+struct Pages {
+  const volatile uint8_t* first;
+  int64_t bytes, step;
+};
+
+void read_pages(const void* context) {
+  const Pages& pages = *static_cast<const Pages*>(context);
+  for (int64_t at = 0; at < pages.bytes; at += pages.step) (void)pages.first[at];
+  if (pages.bytes > 0) (void)pages.first[pages.bytes - 1];
+}
+
+// Whether every page of the bytes [start, stop) could be read.
+bool touch(const Bytes& bytes, int64_t start, int64_t stop) {
+  if (start < 0 || stop < start || stop > static_cast<int64_t>(bytes.size()))
+    throw nb::value_error("no such span");
+  const int64_t step = sysconf(_SC_PAGESIZE);
+  const Pages pages = {bytes.data() + start, stop - start, step};
   nb::gil_scoped_release release;
-  isa->run(program);
+  return guarded(read_pages, &pages) == nullptr;
 }
 
 }  // namespace
@@ -71,8 +123,15 @@ NB_MODULE(_native, module) {
   module.attr("CALL_BYTES") = sizeof(Call);
   module.attr("COUNTERS_BYTES") = sizeof(Counters);
   module.def("instruction_sets", &instruction_sets,
-             "(name, lanes, fused) of each set that this build and this machine have, best first.");
+             "(name, lanes, fused, pixels, wide_pixels) of each set that this build and this "
+             "machine have, best first.");
   module.def("run", &run, nb::arg("isa"), nb::arg("kernels"), nb::arg("calls"), nb::arg("weights"),
-             nb::arg("bases"), nb::arg("counters"),
-             "Runs a program; bases are (address, bytes), the arena first. Releases the GIL.");
+             nb::arg("bases"), nb::arg("counters"), nb::arg("file"),
+             "Runs a program; bases are (address, bytes), the arena first. Releases the GIL. "
+             "Returns 0, or the error number with which reading streamed weights failed, or "
+             "LOST_WEIGHTS or LOST_MAP when a mapped file gave no more.");
+  module.attr("LOST_WEIGHTS") = LOST_WEIGHTS;
+  module.attr("LOST_MAP") = LOST_MAP;
+  module.def("touch", &touch, nb::arg("bytes"), nb::arg("start"), nb::arg("stop"),
+             "Reads every page of a span; False when a mapped file gave no more.");
 }

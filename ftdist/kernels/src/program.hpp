@@ -48,8 +48,9 @@ struct Kernel {
   int32_t left, right;               // absolute output columns to produce
   int32_t channels, filters, groups; // input channels, output channels
   int32_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
-  int32_t reserved;
+  int32_t streamed;                  // weights are read from the file, a piece at a time
   int64_t weights, bias;             // offsets into the weights, in floats
+  int64_t window;                    // where in the arena pieces go, in floats
 };
 
 struct Call {
@@ -73,18 +74,34 @@ struct Program {
   const int64_t* base_bytes;
   int64_t base_count;
   Counters* counters;                // one a kernel
+  int file;                          // descriptor of the model file, for streamed weights
+  int* failure;                      // set to an error number when the file did not give them
 };
+
+// Streamed weights (streaming.cpp). Offsets and counts are in floats of the model file.
+struct Piece {
+  int64_t weights, weight_count, bias, bias_count;
+};
+
+// Reads a piece to `to`, weights then bias; false when the file did not give it, after noting why.
+bool read_piece(const Program& program, const Piece& piece, float* to);
+
+// Starts reading what will be wanted soon, without waiting.
+void read_ahead(const Program& program, int64_t from, int64_t count);
 
 // What one instruction set offers.
 struct Isa {
   const char* name;
   int lanes;
   bool fused;                        // has fused multiply-add: its bits equal every other such set's
+  int pixels, wide_pixels;           // most pixels of the convolution for one and for two blocks
   bool (*supported)();
   void (*run)(const Program&);
 };
 
 constexpr int BLOCK = 16;            // output channels in a weight block, on every instruction set
+
+constexpr int PIECE_BLOCKS = 2;      // blocks in the largest piece of streamed weights
 
 // Says what in a program would touch memory outside its buffers; null when nothing would.
 const char* find_fault(const Program& program, int64_t* faulty_call);

@@ -17,16 +17,12 @@ _SUFFIX = ".cfg"
 def names() -> tuple[str, ...]:
     """The architectures' names in alphabetical order."""
     files = (entry.name for entry in resources.files(__name__).iterdir())
-    return tuple(
-        sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX))
-    )
+    return tuple(sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX)))
 
 
 def load(name: str) -> DarknetModel:
     """The architecture of that name; InputError names the closest when there is none."""
     if name not in names():
-        raise InputError(
-            f"there is no built-in architecture {name!r}; {closest(name, names())}"
-        )
+        raise InputError(f"there is no built-in architecture {name!r}; {closest(name, names())}")
     file = resources.files(__name__).joinpath(name + _SUFFIX)
     return parse_cfg(file.read_text(encoding="utf-8"), name, f"built-in {file.name}")

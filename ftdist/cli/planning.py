@@ -1,0 +1,95 @@
+"""`ftdist plan`: what a run would take, group by group, and what other budgets would change.
+
+Nothing is run. The input is assumed to be a float32 array that is mapped from its file, as `run`
+maps a .npy file; a picture changes the peak by what reading and drawing it take.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.cli import plot
+from ftdist.cli.calibrating import kept
+from ftdist.cli.forecast import alternative_lines, frontier_lines, group_table, plan_lines
+from ftdist.cli.printing import say
+from ftdist.cli.report import machine, predicted
+from ftdist.cli.running import named_plan
+from ftdist.detection import detecting_bytes
+from ftdist.network.modelfile import load
+from ftdist.planning.breakdown import group_shares, summit
+from ftdist.runtime.choice import Choice, Surroundings, planning_profile
+from ftdist.runtime.classic import configurations
+from ftdist.runtime.frontier import Outlook, Point
+from ftdist.runtime.limits import budget
+from ftdist.runtime.threads import default_threads
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the plan and what surrounds it, and writes what is asked for."""
+    limit = budget(arguments.mem)
+    if arguments.plot is not None:
+        plot.refuse_unplottable(arguments.plot)
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    model = load(arguments.model)
+    instruction_set = str(machine("native")["instruction_set"])
+    plan = named_plan(arguments, model)
+    threads = plan.threads if plan else arguments.threads or default_threads()
+    surroundings = Surroundings(after_bytes=detecting_bytes(model.network))
+    outlook = Outlook(model, limit, surroundings, threads, kept(threads))
+    founds = outlook.sweep() if arguments.frontier or arguments.plot else []
+    choice = outlook.named(plan) if plan else outlook.chosen()
+    points = outlook.frontier(founds, choice) if founds else ()
+    try:
+        _print(choice, outlook, points, instruction_set, searched=plan is None)
+    finally:  # a full disk does not keep the result from being printed, nor the other way round
+        if arguments.json is not None:
+            _write_json(arguments.json, choice, points)
+    if arguments.plot is not None:
+        plot.draw(arguments.plot, choice, points, configurations(choice), instruction_set)
+        say(f"wrote      {arguments.plot}")
+    if arguments.mem is not None:
+        choice.within_budget(f"the plan {choice.plan.notation} does not fit")
+
+
+def _print(
+    choice: Choice,
+    outlook: Outlook,
+    points: tuple[Point, ...],
+    instruction_set: str,
+    *,
+    searched: bool,
+) -> None:
+    network = choice.model.network
+    profile = planning_profile(choice.model, choice.budget, choice.calibration)
+    shares = group_shares(network, choice.lowered, profile)
+    lines = [
+        *plan_lines(choice, instruction_set),
+        "",
+        *group_table(choice, shares),
+        "",
+        *alternative_lines(choice, summit(network, choice.lowered), outlook, searched=searched),
+    ]
+    if points:
+        lines += ["", *frontier_lines(points, choice)]
+    for line in lines:
+        say(line)
+
+
+def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
+    """The first two tables of a run's report, and the frontier if there is one."""
+    value: dict[str, Any] = {
+        "plan": choice.plan.to_json(choice.model.digest),
+        "predicted": predicted(choice),
+    }
+    if points:
+        value["frontier"] = [
+            {"peak_bytes": each.peak_bytes, "latency_s": each.latency_s, "notation": each.notation}
+            for each in points
+        ]
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")

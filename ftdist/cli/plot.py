@@ -1,0 +1,122 @@
+"""The frontier as a picture: memory against time, with the chosen plan and the classic ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.errors import InputError
+from ftdist.runtime.choice import Choice
+from ftdist.runtime.classic import Configuration
+from ftdist.runtime.frontier import Point
+from ftdist.runtime.memory import MIB
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_FORMATS = (".png", ".svg", ".pdf")
+_REMEDY = "--plot needs matplotlib: pip install 'ftdist[plot]'"
+_INK, _BLUE, _ORANGE, _RED, _GREY = "#222222", "#1f6fb4", "#d9822b", "#c0392b", "#9a9a9a"
+
+
+def refuse_unplottable(path: Path) -> None:
+    """Raises, before any work is done, the InputError that drawing there would end with.
+
+    matplotlib is only looked for: in memory it would count as part of what is planned.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"{path}: a plot is written as {', '.join(_FORMATS)}")
+    refuse_unwritable(path)
+    if find_spec("matplotlib") is None:
+        raise InputError(_REMEDY)
+
+
+def draw(
+    path: Path,
+    choice: Choice,
+    points: Sequence[Point],
+    classic: Sequence[Configuration],
+    instruction_set: str,
+) -> None:
+    """Draws the frontier, the chosen plan, its budget and the classic configurations."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise InputError(_REMEDY) from None
+    figure = Figure(figsize=(9, 5.6), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    _draw_classic(axes, classic)
+    _draw_frontier(axes, points)
+    _draw_choice(axes, choice)
+    _dress(axes, choice, instruction_set)
+    with atomic_write(path) as temporary:
+        figure.savefig(temporary)
+
+
+def _draw_classic(axes: Axes, classic: Sequence[Configuration]) -> None:
+    one = [each for each in classic if len(each.plan.groups) == 1]
+    two = [each for each in classic if len(each.plan.groups) == 2]
+    axes.scatter(*_places(two), s=9, color=_GREY, alpha=0.45, linewidths=0, label=_name(two, "two"))
+    axes.scatter(*_places(one), s=34, marker="s", color=_ORANGE, label=_name(one, "one"), zorder=3)
+    for each, x, y in zip(one, *_places(one), strict=True):
+        axes.annotate(
+            each.plan.notation, (x, y), (6, 4), textcoords="offset points", color=_ORANGE, size=8
+        )
+
+
+def _name(configurations: Sequence[Configuration], groups: str) -> str:
+    return f"classic: {groups} group{'s' * (groups != 'one')}, no strips ({len(configurations)})"
+
+
+def _draw_frontier(axes: Axes, points: Sequence[Point]) -> None:
+    places = [each.peak_bytes / MIB for each in points], [each.latency_s * 1e3 for each in points]
+    axes.step(*places, where="post", color=_BLUE, linewidth=1.6, zorder=4)
+    axes.plot(
+        *places, "o", color=_BLUE, markersize=4.5, zorder=4, label=f"frontier ({len(points)} plans)"
+    )
+
+
+def _draw_choice(axes: Axes, choice: Choice) -> None:
+    notation = choice.plan.notation
+    short = notation if len(notation) <= 48 else f"{notation[:45]}..."
+    axes.plot(
+        choice.peak_bytes / MIB,
+        choice.latency_s * 1e3,
+        "*",
+        color=_RED,
+        markersize=15,
+        markeredgecolor="white",
+        zorder=5,
+        label=f"chosen: {short}",
+    )
+
+
+def _dress(axes: Axes, choice: Choice, instruction_set: str) -> None:
+    """Scales, names, legend, and the budget where it lies within the picture."""
+    plan = choice.plan
+    left, right = axes.get_xlim()
+    if left < choice.budget.bytes / MIB < right:
+        label = f"budget {choice.budget.bytes / MIB:.0f} MiB ({choice.budget.origin})"
+        axes.axvline(choice.budget.bytes / MIB, color=_RED, linestyle="--", lw=1, label=label)
+    axes.set_yscale("log")
+    axes.set_xlabel("predicted peak of the whole process (MiB)")
+    axes.set_ylabel("predicted latency of a frame (ms)")
+    threads = f"{plan.threads} thread{'s' * (plan.threads != 1)}"
+    axes.set_title(
+        f"{choice.model.network.name}: memory against time, {threads}, {instruction_set}",
+        loc="left",
+        color=_INK,
+    )
+    axes.grid(which="both", color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=True, framealpha=0.9, edgecolor="none", fontsize=9)
+
+
+def _places(configurations: Sequence[Configuration]) -> tuple[list[float], list[float]]:
+    """Peaks in MiB and latencies in ms."""
+    peaks = [each.peak_bytes / MIB for each in configurations]
+    return peaks, [each.latency_s * 1e3 for each in configurations]

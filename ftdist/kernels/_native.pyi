@@ -1,0 +1,33 @@
+"""Native kernels of ftdist (src/module.cpp)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+KERNEL_BYTES: int
+CALL_BYTES: int
+COUNTERS_BYTES: int
+LOST_WEIGHTS: int
+LOST_MAP: int
+
+def instruction_sets() -> list[tuple[str, int, bool, int, int]]:
+    """(name, lanes, fused, pixels, wide_pixels) of each set that is here and runs here, best first."""
+
+def run(
+    isa: str,
+    kernels: NDArray[np.uint8],
+    calls: NDArray[np.uint8],
+    weights: NDArray[np.uint8],
+    bases: Sequence[tuple[int, int]],
+    counters: NDArray[np.uint8],
+    file: int,
+) -> int:
+    """Runs a program; bases are (address, bytes), the arena first. Releases the GIL.
+
+    Returns 0, or the error number with which reading streamed weights failed, or LOST_WEIGHTS or
+    LOST_MAP when a mapped file gave no more.
+    """
+
+def touch(bytes: NDArray[np.uint8], start: int, stop: int) -> bool:
+    """Reads every page of a span; False when a mapped file gave no more."""

@@ -1,0 +1,115 @@
+"""A device profile: what one machine does a second, as far as plans need to know.
+
+Pure data with JSON in and out; ``runtime.calibrate`` measures one, a shipped default serves
+otherwise. Rates are those of one thread while all threads work.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import InputError
+
+VERSION = 1
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """Rates of one device.
+
+    `narrow`, `wide`: multiply-accumulates a second of the convolution kernel by the pixels of its
+    block (index 0: one pixel), for one and for two blocks of 16 output channels; `wide` is empty
+    where the instruction set has no such kernel. `sum_s`: seconds an output block of 16 channels
+    of a pixel costs beside its sum. `traffic_s`, `weights_s`: seconds a byte of a feature map made
+    or read, and of weights read again, cost beside the arithmetic, by the working set in bytes,
+    ascending. `disk_bytes_per_s`: reading streamed weights from the disk; `reading_s_per_byte`
+    and `reading_s_per_piece`: copying them from the page cache. `call_s`: a kernel call that does
+    nothing; `group_s`: starting a group's threads. `parallel`: how much longer kernels take while all threads work.
+    """
+
+    name: str
+    instruction_set: str
+    version: int
+    narrow: tuple[float, ...]
+    wide: tuple[float, ...]
+    sum_s: float
+    depthwise_macs_per_s: float
+    pool_bytes_per_s: float
+    copy_bytes_per_s: float
+    planar_bytes_per_s: float
+    traffic_s: tuple[tuple[float, float], ...]
+    weights_s: tuple[tuple[float, float], ...]
+    disk_bytes_per_s: float
+    reading_s_per_byte: float
+    reading_s_per_piece: float
+    call_s: float
+    group_s: float
+    parallel: float
+
+    def traffic_s_per_byte(self, working_set: Numbers) -> Numbers:
+        """What a byte of a map costs in groups of these working sets, in bytes."""
+        return _interpolated(self.traffic_s, working_set)
+
+    def weights_s_per_byte(self, working_set: Numbers) -> Numbers:
+        """What a byte of weights that is read again costs at these working sets, in bytes."""
+        return _interpolated(self.weights_s, working_set)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=1) + "\n"
+
+
+def from_json(text: str) -> DeviceProfile:
+    """The profile in a JSON text; InputError when it is none of this version."""
+    try:
+        value: dict[str, Any] = json.loads(text)
+        if value["version"] != VERSION:
+            raise InputError(f"a profile of version {value['version']}, not {VERSION}")
+        for curve in ("traffic_s", "weights_s"):
+            value[curve] = tuple((float(size), float(cost)) for size, cost in value[curve])
+        value["narrow"] = tuple(map(float, value["narrow"]))
+        value["wide"] = tuple(map(float, value["wide"]))
+        profile = DeviceProfile(**value)
+    except (ValueError, KeyError, TypeError):
+        raise InputError("no device profile") from None
+    numbers = [*profile.narrow, *profile.wide, profile.depthwise_macs_per_s, profile.call_s]
+    if not (profile.narrow and profile.traffic_s and profile.weights_s) or min(numbers) <= 0:
+        raise InputError("a device profile without rates")
+    return profile
+
+
+def _interpolated(curve: tuple[tuple[float, float], ...], sizes: Numbers) -> Numbers:
+    """Costs at sizes between a curve's points, linear in the logarithm of the size."""
+    points = np.log([size for size, _ in curve])
+    return np.asarray(np.interp(np.log(np.maximum(sizes, 1)), points, [cost for _, cost in curve]))
+
+
+_MIB = float(1 << 20)
+
+DEFAULT = DeviceProfile(
+    name="default",
+    instruction_set="",
+    version=VERSION,
+    narrow=tuple(min(16e9 * pixels, 110e9) for pixels in range(1, 15)),
+    wide=tuple(min(30e9 * pixels, 124e9) for pixels in range(1, 13)),
+    sum_s=1.6e-9,
+    depthwise_macs_per_s=30e9,
+    pool_bytes_per_s=60e9,
+    copy_bytes_per_s=30e9,
+    planar_bytes_per_s=6e9,
+    traffic_s=((_MIB, 0.0), (4 * _MIB, 4e-12), (16 * _MIB, 2e-11), (32 * _MIB, 6e-11)),
+    weights_s=((_MIB / 4, 0.0), (2 * _MIB, 2e-11), (32 * _MIB, 3e-11), (64 * _MIB, 8e-11)),
+    disk_bytes_per_s=1e9,
+    reading_s_per_byte=1e-10,
+    reading_s_per_piece=4e-6,
+    call_s=0.3e-6,
+    group_s=30e-6,
+    parallel=1.0,
+)
+"""A desktop core with a large last cache; its ratios serve where nothing has been measured."""

@@ -1,0 +1,240 @@
+"""Costs and memory of every group that ends at one layer, for all strip heights at once.
+
+What a tile needs of a layer depends only on the layers behind it. So one walk back from a group's
+last layer serves every possible first layer: when the walk has taken in a layer, the group that
+begins there is complete, and the layers it reads from outside are its inputs. The passes of all
+tiles and all strip heights lie side by side in one vector, and taking in a layer is a handful of
+vector operations. The formulas are those of ``strips.passes``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.geometry import Span, partition
+from ftdist.network.graph import Network, is_alias
+from ftdist.planning.group import columns_read
+
+Rows = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+STRIPS = (None, 64, 32, 16, 8, 4, 2, 1)
+"""Strip heights that are tried; None is the whole tile."""
+
+_FAR = 1 << 40
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """What a group does with one source, for each strip height.
+
+    `held`, `kept`: most rows in memory in a pass, and most kept from pass to pass; `calls`: passes
+    that make rows; `moved`: rows kept, added up over passes. `rows`: rows made, all tiles together.
+    `stored`: most columns stored; `columns`: columns made in each tile column.
+    """
+
+    held: Rows
+    kept: Rows
+    calls: Rows
+    moved: Rows
+    rows: int
+    stored: int
+    columns: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Need:
+    """What the readers so far need of a source: rows by pass, first rows by tile, columns."""
+
+    reach: Rows
+    first: Rows
+    start: Rows
+    columns: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passes:
+    """All passes that are looked at: for each its target row, tile, and whether it is the last.
+
+    `begins` are the indices where a tile's passes of one strip height begin, tile by tile.
+    """
+
+    strips: tuple[int | None, ...]
+    target: Rows
+    tile: Rows
+    last: NDArray[np.bool_]
+    begins: Rows
+
+
+class Walk:
+    """A walk back from layer `stop` - 1 over tiles in a grid of `rows` x `columns`.
+
+    Of the strip heights `tried`, `strips` are those that are lower than a tile, and None. A grid
+    that does not fit the group's outputs has none.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        stop: int,
+        rows: int,
+        columns: int,
+        tried: tuple[int | None, ...] = STRIPS,
+    ) -> None:
+        self._network = network
+        self._stop = stop
+        self._tiles = rows, columns
+        self._needs: dict[int, _Need] = {}
+        self.outputs = [
+            number
+            for number in range(stop)
+            if not is_alias(network.layers[number]) and network.last_use.get(number, -1) >= stop
+        ]
+        self.primary = self.outputs[-1]
+        shapes = [network.shape(output) for output in self.outputs]
+        self.strips: tuple[int | None, ...] = ()
+        if all(rows <= shape.height and columns <= shape.width for shape in shapes):
+            self.passes = self._lay_out_passes(tried)
+            self.strips = self.passes.strips
+
+    def members(self) -> Iterator[tuple[int, Extent, dict[int, Extent]]]:
+        """Takes in the layers from the last to the first.
+
+        Yields (layer, its extent, the extents of what it reads as they are when the group begins
+        at this layer). Layers that compute nothing are passed over.
+        """
+        for number in range(self._stop - 1, -1, -1):
+            if is_alias(self._network.layers[number]) or number > self.primary:
+                continue
+            need = self._needs.pop(number, None)
+            if number in self.outputs:
+                need = self._with_share(number, need)
+            if need is None:
+                continue
+            made, before, extent = self._extent(number, need)
+            reads = dict.fromkeys(self._network.reads(number))
+            for source in reads:
+                self._add_reader(source, number, need, made, before)
+            inputs = {each: self._extent(each, self._needs[each])[2] for each in reads}
+            yield number, extent, inputs
+
+    def _lay_out_passes(self, tried: tuple[int | None, ...]) -> Passes:
+        height = self._network.shape(self.primary).height
+        tiles = partition(height, self._tiles[0])
+        longest = max(tile.size for tile in tiles)
+        strips = tuple(s for s in tried if s is None or s < longest)
+        warm_up = self._warm_up()
+        target: list[int] = []
+        tile_of: list[int] = []
+        last: list[bool] = []
+        begins: list[int] = []
+        for index, tile in enumerate(tiles):
+            for strip in strips:
+                begins.append(len(target))
+                step = tile.size if strip is None else strip
+                early = 0 if strip is None else -(-warm_up // step)
+                rows = list(range(tile.start - early * step, tile.stop, step))
+                rows = [row for row in rows if strip is not None and row < tile.stop]
+                rows.append(tile.stop)
+                target += rows
+                tile_of += [index] * len(rows)
+                last += [False] * (len(rows) - 1) + [True]
+        return Passes(strips, np.array(target), np.array(tile_of), np.array(last), np.array(begins))
+
+    def _warm_up(self) -> int:
+        """Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two.
+
+        Walks back targets of -1, -2, -4, ... beside the first row that a tile from row 0 needs,
+        both unclipped, so that what holds at row 0 holds at any tile's first row.
+        """
+        network = self._network
+        height = network.shape(self.primary).height
+        ahead = -(1 << np.arange(2 + (4 * height).bit_length()))
+        reach: dict[int, Rows] = {}
+        first: dict[int, int] = {}
+        for number in range(self.primary, -1, -1):
+            if number in self.outputs:
+                own = ahead * network.shape(number).height // height
+                reach[number] = np.maximum(reach.get(number, own), own)
+                first[number] = min(first.get(number, 0), 0)
+            if number not in reach or is_alias(network.layers[number]):
+                continue
+            for source in network.reads(number):
+                axis = network.layers[number].operation.rows(network.shape(source))
+                stop = np.asarray(axis.receptive(_before(reach[number])).stop)
+                start = axis.receptive(Span(first[number], first[number] + 1)).start
+                reach[source] = np.maximum(reach.get(source, stop), stop)
+                first[source] = min(first.get(source, start), start)
+        settled = np.all([reach[source] <= first[source] for source in reach], axis=0)
+        return int(-ahead[np.argmax(settled)]) if settled.any() else int(-ahead[-1])
+
+    def _with_share(self, number: int, need: _Need | None) -> _Need:
+        """A need that includes the tiles' own shares of an output."""
+        shape = self._network.shape(number)
+        shares = partition(shape.height, self._tiles[0])
+        stop = np.array([share.stop for share in shares])[self.passes.tile]
+        height = self._network.shape(self.primary).height
+        own = np.where(self.passes.last, stop, self.passes.target * shape.height // height)
+        start = np.array([share.start for share in shares])
+        columns = partition(shape.width, self._tiles[1])
+        if need is None:
+            return _Need(own, np.full(len(own), _FAR), start, columns)
+        hulls = tuple(a.hull(b) for a, b in zip(need.columns, columns, strict=True))
+        return _Need(np.maximum(need.reach, own), need.first, np.minimum(need.start, start), hulls)
+
+    def _extent(self, source: int, need: _Need) -> tuple[Rows, Rows, Extent]:
+        """(rows made by the end of each pass, rows made before it, the source's extent)."""
+        shape = self._network.shape(source)
+        begins = self.passes.begins
+        start = need.start[self.passes.tile]
+        made = np.maximum(np.minimum(need.reach, shape.height), start)
+        before = np.empty_like(made)
+        before[1:] = made[:-1]
+        before[begins] = start[begins]
+        first = np.minimum(need.first, before)
+        tiles = len(need.start), len(self.strips)
+        held = np.maximum.reduceat(made - first, begins).reshape(tiles)
+        kept = np.maximum.reduceat(before - first, begins).reshape(tiles)
+        calls = np.add.reduceat(made > before, begins, dtype=np.int64).reshape(tiles)
+        moved = np.add.reduceat((before - first) * (made > before), begins).reshape(tiles)
+        rows = int((made[self.passes.last] - start[self.passes.last]).sum()) // len(self.strips)
+        on_map = tuple(span.clipped(shape.width).size for span in need.columns)
+        extent = Extent(
+            held.max(axis=0),
+            kept.max(axis=0),
+            calls.sum(axis=0),
+            moved.sum(axis=0),
+            rows,
+            max(span.size for span in need.columns),
+            on_map,
+        )
+        return made, before, extent
+
+    def _add_reader(self, source: int, reader: int, need: _Need, made: Rows, before: Rows) -> None:
+        """Adds what `reader`, which makes rows up to `made` in each pass, needs of `source`."""
+        layer = self._network.layers[reader]
+        shape = self._network.shape(source)
+        rows = layer.operation.rows(shape)
+        reach = np.asarray(rows.receptive(_before(np.minimum(need.reach, layer.shape.height))).stop)
+        begins = self.passes.begins
+        ends = np.append(begins[1:], len(made)) - 1
+        stop = made[ends].reshape(len(need.start), -1)[:, 0]
+        window = np.maximum(rows.receptive(Span(before, before + 1)).start, 0)  # type: ignore[arg-type]
+        first = np.where(before < stop[self.passes.tile], window, _FAR)
+        start = np.maximum(rows.receptive(Span(need.start, stop)).start, 0 * stop)  # type: ignore[arg-type]
+        columns = tuple(columns_read(self._network, reader, source, s) for s in need.columns)
+        known = self._needs.get(source)
+        if known is not None:
+            reach, first = np.maximum(known.reach, reach), np.minimum(known.first, first)
+            start = np.minimum(known.start, start)
+            columns = tuple(a.hull(b) for a, b in zip(known.columns, columns, strict=True))
+        self._needs[source] = _Need(reach, first, start, columns)
+
+
+def _before(stop: Rows) -> Span:
+    """The spans of one row that end at each of `stop`; axes take arrays as they take numbers."""
+    return Span(stop - 1, stop)  # type: ignore[arg-type]

@@ -1,0 +1,62 @@
+"""How much of the weights a plan holds in memory: resident groups whole, streamed ones in pieces.
+
+The kernels stream a convolution's weights in pieces of 32 output channels, each with its bias: a
+piece is read into the arena, used for all rows of the strip, and overwritten by the next. Depthwise
+weights are small and stay.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftdist.network.graph import Network, convolutions
+from ftdist.network.packing import BLOCK, packed_sizes
+from ftdist.planning.plan import GroupPlan, Plan
+
+PIECE_BLOCKS = 2
+"""Blocks of output channels in a piece: what the widest kernel works on at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerWeights:
+    """Bytes of one layer's weights: `whole`, and when streamed the `rest` that stays and a `piece`
+    that a thread holds at a time."""
+
+    whole: int
+    rest: int
+    piece: int
+
+
+def layer_weights(network: Network) -> dict[int, LayerWeights]:
+    """The weights of each convolution, by layer."""
+    found = {}
+    for number, operation, source in convolutions(network):
+        weights, bias = (4 * size for size in packed_sizes(operation, source))
+        if operation.is_depthwise(source):
+            found[number] = LayerWeights(weights + bias, weights + bias, 0)
+        else:
+            block = weights // (bias // (4 * BLOCK)) + 4 * BLOCK
+            found[number] = LayerWeights(weights + bias, 0, PIECE_BLOCKS * block)
+    return found
+
+
+def window_bytes(network: Network, group: GroupPlan) -> int:
+    """Bytes of the arena into which a group's pieces are read; 0 when its weights are resident."""
+    if not group.streamed:
+        return 0
+    weights = layer_weights(network)
+    return max(
+        (weights[n].piece for n in range(group.first, group.stop) if n in weights), default=0
+    )
+
+
+def resident_layers(network: Network, plan: Plan) -> dict[int, int]:
+    """The layers whose weights stay in memory, with their bytes."""
+    weights = layer_weights(network)
+    found = {}
+    for group in plan.groups:
+        for number in range(group.first, group.stop):
+            if number in weights:
+                layer = weights[number]
+                found[number] = layer.rest if group.streamed else layer.whole
+    return {number: size for number, size in found.items() if size}

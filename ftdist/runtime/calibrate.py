@@ -1,0 +1,262 @@
+"""Measures this machine: the rates that the cost model multiplies, each by the kernel it is about.
+
+Every figure is the lower quartile of several short batches, after a warm-up: whatever else the
+machine does can only make them longer. Costs that lie beside the
+arithmetic (traffic, weights that are read again) are differences: the same kernel on data that the
+caches hold and on data that they do not.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from ftdist.kernels import native
+from ftdist.kernels.program import BUFFER, CALL, COUNTERS, KERNEL, Op, Program
+from ftdist.planning.profile import VERSION, DeviceProfile
+
+_BATCHES = 9
+_BATCH_S = 0.004
+_MIB = 1 << 20
+_WORKING_SETS = (0.5, 2, 6, 16, 40, 96)
+"""Sizes in MiB at which costs beyond the caches are measured."""
+
+
+class _Bench:
+    """One kernel on arrays of its own: `rows` of `columns` pixels, square window, stride 1.
+
+    The arena holds one row more than a window needs on each side, and columns for the padding.
+    """
+
+    def __init__(
+        self, op: Op, rows: int, columns: int, channels: int, filters: int, window: int = 1
+    ) -> None:
+        pad = window // 2
+        stored, groups = columns + 2 * pad, channels if op is Op.DEPTHWISE else 1
+        blocks = -(-filters // 16) * 16
+        taps = window * window * (1 if op is Op.DEPTHWISE else channels)
+        stride = 2 if op is Op.MAX_POOL else 1
+        source = (rows * stride + 2 * pad) * stored * channels
+        kernel = np.zeros(1, KERNEL)
+        kernel["op"], kernel["height"], kernel["width"] = op, 1 << 20, 1 << 20
+        kernel["right"], kernel["channels"], kernel["filters"] = (
+            columns // stride,
+            channels,
+            filters,
+        )
+        kernel["groups"] = groups
+        for field, value in (
+            (("kernel_height", "kernel_width"), max(window, stride)),
+            (("stride_y", "stride_x"), stride),
+            (("dilation_y", "dilation_x"), 1),
+            (("pad_top", "pad_left"), pad),
+        ):
+            for name in field:
+                kernel[name] = value
+        kernel["in"] = _buffer(0, -pad, stored, channels)
+        kernel["out"] = _buffer(source, 0, columns // stride, filters)
+        kernel["bias"] = blocks * taps
+        call = np.zeros(1, CALL)
+        call["row"], call["rows"] = pad, rows
+        call["out_row"] = pad
+        self.macs = rows * columns * filters * taps
+        self.bytes = 4 * (source + rows * (columns // stride) * filters)
+        self.weight_bytes = 4 * blocks * (taps + 1)
+        self._program = Program(kernel, call)
+        # Filled: pages that were never written all lie in one, which no cache misses.
+        self._arena = np.full(self.bytes // 4 + 1024, 0.5, np.float32).view(np.uint8)
+        self._weights = np.full(self.weight_bytes // 4, 1e-3, np.float32).view(np.uint8)
+        self._counters = np.zeros(1, COUNTERS)
+
+    def run(self) -> None:
+        native.run(self._program, self._arena, self._weights, (), self._counters)
+
+    def seconds(self) -> float:
+        """Seconds of one call, counted inside the executor."""
+        self.run()
+        self._counters["nanoseconds"] = 0
+        self.run()
+        once = max(int(self._counters["nanoseconds"][0]) * 1e-9, 1e-7)
+        calls = max(1, int(_BATCH_S / once))
+        found = []
+        for _ in range(_BATCHES):
+            self._counters["nanoseconds"] = 0
+            for _ in range(calls):
+                self.run()
+            found.append(int(self._counters["nanoseconds"][0]) * 1e-9 / calls)
+        return float(np.quantile(found, 0.25))
+
+
+def _buffer(offset: int, column: int, columns: int, channels: int) -> Any:
+    record = np.zeros((), BUFFER)
+    record["column"], record["columns"], record["offset"] = column, columns, offset
+    record["row"], record["pixel"], record["channel"] = columns * channels, channels, 1
+    return record
+
+
+def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceProfile:
+    """Measures the machine; `folder` is where disk reads are tried, `say` hears of each step."""
+    chosen = native.chosen()
+    say("convolution, by size of its pixel blocks")
+    narrow = tuple(_pixel_rate(pixels, 16) for pixels in range(1, chosen.pixels + 1))
+    wide = tuple(_pixel_rate(pixels, 32) for pixels in range(1, chosen.wide_pixels + 1))
+    say("other kernels")
+    short = _Bench(Op.CONVOLUTION, 4, 304, 3, 32, 3)
+    best = (wide or narrow)[-1]
+    sum_s = max((short.seconds() - short.macs / best) / (4 * 304 * 2), 0.0)
+    depthwise = _Bench(Op.DEPTHWISE, 8, 80, 128, 128, 3)
+    pool = _Bench(Op.MAX_POOL, 8, 160, 32, 32)
+    copy = _Bench(Op.COPY, 16, 160, 32, 32)
+    say("feature maps and weights beyond the caches")
+    traffic, weights = _traffic_curve(), _weights_curve()
+    say("disk")
+    disk, cached, piece = _reading(folder)
+    say("threads")
+    return DeviceProfile(
+        name=os.uname().nodename,
+        instruction_set=chosen.name,
+        version=VERSION,
+        narrow=narrow,
+        wide=wide,
+        sum_s=sum_s,
+        depthwise_macs_per_s=depthwise.macs / depthwise.seconds(),
+        pool_bytes_per_s=4 * 16 * 160 * 32 / pool.seconds(),
+        copy_bytes_per_s=copy.bytes / copy.seconds(),
+        planar_bytes_per_s=_planar_rate(),
+        traffic_s=traffic,
+        weights_s=weights,
+        disk_bytes_per_s=disk,
+        reading_s_per_byte=cached,
+        reading_s_per_piece=piece,
+        call_s=_call_s(),
+        group_s=_group_s(threads),
+        parallel=_parallel(threads),
+    )
+
+
+def _pixel_rate(pixels: int, filters: int) -> float:
+    """Multiply-accumulates a second of blocks of so many pixels, weights in the second cache."""
+    bench = _Bench(Op.CONVOLUTION, 8, pixels, 128, filters, 3)
+    return bench.macs / bench.seconds()
+
+
+def _planar_rate() -> float:
+    """Bytes a second of gathering three planes into pixels."""
+    bench = _Bench(Op.COPY, 16, 304, 3, 3)
+    kernel = bench._program.kernels
+    kernel["in"]["row"], kernel["in"]["pixel"], kernel["in"]["channel"] = 304, 1, 304 * 16
+    return 4 * 16 * 304 * 3 / bench.seconds()
+
+
+def _traffic_curve() -> tuple[tuple[float, float], ...]:
+    """Seconds a byte of maps costs beside the arithmetic of a typical convolution."""
+    base: float | None = None
+    curve = []
+    for size in _WORKING_SETS:
+        row_bytes = 4 * 152 * (32 + 64)
+        bench = _Bench(Op.CONVOLUTION, max(1, int(size * _MIB / row_bytes)), 152, 32, 64, 3)
+        per_byte = bench.seconds() / bench.bytes
+        base = per_byte if base is None else base
+        curve.append((size * _MIB, max(0.0, per_byte - base)))
+    return _ascending(curve)
+
+
+def _weights_curve() -> tuple[tuple[float, float], ...]:
+    """Seconds a byte of weights costs when it is read for one row of pixels."""
+    base: float | None = None
+    curve = []
+    for size in _WORKING_SETS:
+        filters = max(32, int(size * _MIB / (4 * 1152)) // 32 * 32)
+        bench = _Bench(Op.CONVOLUTION, 1, 36, 128, filters, 3)
+        per_byte = bench.seconds() / bench.weight_bytes
+        base = per_byte if base is None else base
+        curve.append((size * _MIB, max(0.0, per_byte - base)))
+    return _ascending(curve)
+
+
+def _ascending(curve: list[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """The curve without dips: noise must not make a larger working set look cheaper."""
+    costs = np.maximum.accumulate([cost for _, cost in curve])
+    return tuple((size, float(cost)) for (size, _), cost in zip(curve, costs, strict=True))
+
+
+def _reading(folder: Path) -> tuple[float, float, float]:
+    """Bytes a second from the disk; seconds a byte and a piece from the page cache."""
+    size, piece = 64 * _MIB, _MIB
+    buffer = bytearray(piece)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for _ in range(size // piece):
+            file.write(os.urandom(4096) * (piece // 4096))
+        file.flush()
+        os.fsync(file.fileno())
+
+        def read() -> float:
+            started = time.perf_counter()
+            for at in range(0, size, piece):
+                os.preadv(file.fileno(), [buffer], at)
+            return time.perf_counter() - started
+
+        read()
+        cached = median(read() for _ in range(3))
+        started = time.perf_counter()
+        for at in range(0, size, 64 << 10):  # a piece is two reads and a word ahead
+            os.preadv(file.fileno(), [memoryview(buffer)[:64]], at)
+            os.preadv(file.fileno(), [memoryview(buffer)[:64]], at + 4096)
+            os.posix_fadvise(file.fileno(), at, 4096, os.POSIX_FADV_WILLNEED)
+        small = (time.perf_counter() - started) / (size // (64 << 10))
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        cold = read()
+    return size / cold, cached / size, small
+
+
+def _call_s() -> float:
+    """Seconds of a kernel call that does next to nothing."""
+    bench = _Bench(Op.COPY, 1, 1, 1, 1)
+    calls = np.repeat(bench._program.calls, 1000)
+    program = Program(bench._program.kernels, calls)
+    many = []
+    for _ in range(_BATCHES):
+        started = time.perf_counter()
+        native.run(program, bench._arena, bench._weights, (), bench._counters)
+        many.append((time.perf_counter() - started) / len(calls))
+    return median(many)
+
+
+def _group_s(threads: int) -> float:
+    """Seconds to start and join the threads of a group."""
+    found = []
+    for _ in range(50):
+        started = time.perf_counter()
+        helpers = [threading.Thread(target=lambda: None) for _ in range(threads - 1)]
+        for helper in helpers:
+            helper.start()
+        for helper in helpers:
+            helper.join()
+        found.append(time.perf_counter() - started)
+    return median(found) + 20e-6
+
+
+def _parallel(threads: int) -> float:
+    """How much longer a kernel takes while all threads work: 1 on cores that share nothing."""
+    if threads == 1:
+        return 1.0
+    benches = [_Bench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
+    alone = benches[0].seconds()
+    found: list[float] = []
+    helpers = [
+        threading.Thread(target=lambda bench=bench: found.append(bench.seconds()))
+        for bench in benches
+    ]
+    for helper in helpers:
+        helper.start()
+    for helper in helpers:
+        helper.join()
+    return max(1.0, median(found) / alone)

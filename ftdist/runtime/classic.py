@@ -1,0 +1,91 @@
+"""The configurations of the literature: one or two groups, square grids, no strips, any cut.
+
+They are what a planner without strips, streaming and more groups could choose from, so a picture of
+the frontier shows them beside it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from ftdist.errors import InputError
+from ftdist.network.graph import Network, is_alias
+from ftdist.planning.edges import group_seconds
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.kernel_tables import map_layouts
+from ftdist.planning.lowering import GroupProgram, lower_group
+from ftdist.planning.plan import GroupPlan, Plan, check
+from ftdist.planning.predictor import arrange
+from ftdist.runtime.choice import Choice, planning_profile, predict
+
+GRIDS = range(1, 6)
+"""Sides of the square grids that were published."""
+
+_MOST_CUTS = 32
+"""More cuts are thinned out, evenly: they lie closer together than a picture can show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """A published configuration with its predicted peak and latency."""
+
+    plan: Plan
+    peak_bytes: int
+    latency_s: float
+
+
+def configurations(beside: Choice) -> list[Configuration]:
+    """All configurations for the model, threads and process of a choice, those of one group first.
+
+    Grids with more rows or columns than a map are left out.
+    """
+    model, threads = beside.model, beside.plan.threads
+    network = model.network
+    profile = planning_profile(model, beside.budget, beside.calibration)
+    outputs = frozenset(network.source(each) for each in network.outputs)
+    picture = beside.surroundings.picture
+
+    @cache
+    def prepared(group_plan: GroupPlan) -> tuple[tuple[GroupProgram, ...], float]:
+        group = FusedGroup(network, group_plan.first, group_plan.stop)
+        layouts = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
+        programs = (lower_group(group, group_plan, model.offsets, layouts),) * bool(group.members)
+        return programs, group_seconds(network, group_plan, threads, profile)
+
+    found = []
+    for plan in _plans(network, threads):
+        groups = [prepared(each) for each in plan.groups]
+        lowered = arrange(network, plan, tuple(each for programs, _ in groups for each in programs))
+        seconds = sum(each for _, each in groups)
+        given = beside.budget, beside.surroundings, seconds, beside.calibration, beside.held
+        choice = predict(model, lowered, *given)
+        found.append(Configuration(plan, choice.peak_bytes, seconds))
+    return found
+
+
+def _plans(network: Network, threads: int) -> list[Plan]:
+    """All that the network's maps allow: one group, then two groups with each cut."""
+    stop = len(network.layers)
+    cuts = [n for n, layer in enumerate(network.layers) if not is_alias(layer)][1:]
+    if len(cuts) > _MOST_CUTS:
+        cuts = [cuts[at] for at in np.linspace(0, len(cuts) - 1, _MOST_CUTS).astype(int)]
+    whole = [(GroupPlan(0, stop, side, side),) for side in GRIDS]
+    halves = [
+        (GroupPlan(0, cut, first, first), GroupPlan(cut, stop, second, second))
+        for cut in cuts
+        for first in GRIDS
+        for second in GRIDS
+    ]
+    plans = [Plan(groups, threads) for groups in (*whole, *halves)]
+    return [plan for plan in plans if _fits(plan, network)]
+
+
+def _fits(plan: Plan, network: Network) -> bool:
+    try:
+        check(plan, network)
+    except InputError:
+        return False
+    return True

@@ -1,0 +1,110 @@
+"""The budget is a promise: no process exceeds it, and the prediction is close to what is measured.
+
+Every figure here is of a fresh process, and the one that counts is the system's own account of it,
+taken when the process has ended.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import Outcome, assert_refused, ftdist_command, measured_ftdist
+from smallmodels import random_image
+
+from ftdist.runtime.memory import MIB, parse_size
+
+
+@pytest.fixture(scope="module")
+def image608(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("image") / "image.npy"
+    np.save(path, random_image(608))
+    return path
+
+
+def run_within(folder: Path, mem: str, *arguments: object) -> dict[str, Any]:
+    """Runs under a budget, holds the process to it, and returns the report."""
+    command = ("run", *arguments, "--mem", mem, "--json", "report.json")
+    outcome = measured_ftdist(*command, folder=folder)
+    assert outcome.status == 0, outcome
+    assert outcome.peak_bytes <= parse_size(mem)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["predicted"]["peak_bytes"] <= parse_size(mem)
+    assert outcome.peak_bytes <= report["predicted"]["peak_bytes"] + MIB // 4
+    # what the program says of itself is what the system says: all but the last lines are behind it
+    assert abs(outcome.peak_bytes - report["measured"]["peak_bytes"]) <= MIB // 2
+    return report
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_prediction_for_yolov2_is_within_a_twentieth(
+    first16_file: Path, image608: Path, tmp_path: Path, threads: int
+) -> None:
+    arguments = (first16_file, image608, "-o", "out.npy", "--threads", threads)
+    report = run_within(tmp_path, "64M", *arguments)
+    predicted, peak = report["predicted"]["peak_bytes"], report["measured"]["peak_bytes"]
+    assert 0.99 * peak <= predicted <= 1.05 * peak + MIB
+    assert report["plan"]["threads"] == threads
+
+
+def named(outcome: Outcome) -> str:
+    """The budget that an error names, as it is printed."""
+    assert_refused(outcome, 3, " needs ")
+    return outcome.err.split(" needs ")[1].split(",", maxsplit=1)[0]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_smallest_budget_that_an_error_names_is_enough_for_yolov2(
+    first16_file: Path, image608: Path, tmp_path: Path, threads: int
+) -> None:
+    arguments = (first16_file, image608, "-o", "out.npy", "--threads", threads)
+    smallest = named(ftdist_command("run", *arguments, "--mem", "33M", folder=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    report = run_within(tmp_path, smallest, *arguments)
+    assert parse_size(smallest) <= report["measured"]["peak_bytes"] + 3 * MIB
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "output"),
+    [
+        ("chain", "image.npy", "out.npy"),
+        ("two", "image.npy", "out.npz"),
+        ("chain", "picture.png", "out.npy"),
+        ("detector", "image.npy", "out.npy"),
+        ("detector", "photo.png", "out.npz"),
+        ("detector", "photo.png", "out.png"),
+        ("detector", "photo.png", "out.jpg"),
+    ],
+)
+def test_the_smallest_budget_that_an_error_names_is_enough(
+    things: Path, tmp_path: Path, model: str, given: str, output: str
+) -> None:
+    """Reading, detecting and drawing count too: the first budget named is the last one needed."""
+    arguments = (things / f"{model}.ftd", things / given, "-o", output)
+    smallest = named(ftdist_command("run", *arguments, "--mem", "1M", folder=tmp_path))
+    assert list(tmp_path.iterdir()) == []
+    run_within(tmp_path, smallest, *arguments)
+    assert (tmp_path / output).exists()
+
+
+def test_a_named_plan_that_does_not_fit_names_what_it_needs(
+    first16_file: Path, image608: Path, tmp_path: Path
+) -> None:
+    arguments = (first16_file, image608, "--tiling", "3x3/8/2x2", "--threads", 1)
+    outcome = ftdist_command("run", *arguments, "--mem", "40M", folder=tmp_path)
+    assert_refused(outcome, 3, "3x3/8/2x2", "40.0 MiB (--mem)")
+    report = run_within(tmp_path, named(outcome), *arguments)
+    assert report["plan"]["notation"] == "3x3/8/2x2"
+
+
+def test_a_photo_too_large_to_read_is_refused_before_it_is(things: Path, tmp_path: Path) -> None:
+    """Its decoder would need what the process may not have."""
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    images.new("RGB", (6000, 4000)).save(tmp_path / "large.png")
+    arguments = ("run", things / "detector.ftd", "large.png", "--mem", "64M")
+    outcome = measured_ftdist(*arguments, folder=tmp_path)
+    assert_refused(outcome, 3)
+    assert outcome.peak_bytes < 48 * MIB

@@ -1,0 +1,256 @@
+"""Small random networks, plans that cut them, and models of them.
+
+The strategies aim at what is rare in real networks and easy to get wrong: channel counts that fill
+no vector, windows that lie in the padding, skips, several outputs at different scales, aliases of
+the input.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape, Window
+from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.layers import (
+    Activate,
+    Activation,
+    ActivationKind,
+    Add,
+    Concatenate,
+    Convolution,
+    Identity,
+    Pool,
+    RegionHead,
+    Reorg,
+    Sliding,
+    Upsample,
+    YoloHead,
+)
+from ftdist.network.modelfile import Model, load, write_model
+from ftdist.network.parameters import random_parameters
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.plan import GroupPlan, Plan
+
+MOST_SIDE, MOST_CHANNELS = 36, 40
+
+activations = st.builds(
+    Activation, st.sampled_from(get_args(ActivationKind)), st.sampled_from([0.1, 0.25, -0.5])
+)
+
+
+USUAL = (Window(3, 1, 1, 1, 1), Window(1), Window(3, 2, 1, 1, 1), Window(5, 1, 1, 2, 2))
+
+
+@st.composite
+def windows(draw: Any, size: int, *, wholly_in_padding: bool) -> Window:
+    """A window that fits `size` positions; some of its places may lie beside the map."""
+    if draw(st.booleans()):
+        return draw(st.sampled_from([each for each in USUAL if each.output_size(size) > 0]))
+    kernel, dilation = draw(st.sampled_from([3, 1, 2, 5])), draw(st.sampled_from([1, 1, 2]))
+    most = (kernel - 1) * dilation + wholly_in_padding
+    padding = draw(st.integers(0, most)), draw(st.integers(0, most))
+    stride = draw(st.sampled_from([1, 1, 2, 3]))
+    window = Window(kernel, stride, dilation, *padding)
+    return window if window.output_size(size) > 0 else Window(1, stride)
+
+
+@st.composite
+def slidings(draw: Any, shape: Shape, *, wholly_in_padding: bool) -> Sliding:
+    vertical = draw(windows(shape.height, wholly_in_padding=wholly_in_padding))
+    if draw(st.booleans()) and vertical.output_size(shape.width) > 0:
+        return Sliding(vertical, vertical)
+    return Sliding(vertical, draw(windows(shape.width, wholly_in_padding=wholly_in_padding)))
+
+
+def _sees_nothing(window: Window, size: int) -> bool:
+    """Whether all taps of some place of a (dilated) window lie beside the map."""
+    starts = (y * window.stride - window.pad_before for y in range(window.output_size(size)))
+    taps = range(0, window.extent, window.dilation)
+    return any(all(not 0 <= start + tap < size for tap in taps) for start in starts)
+
+
+def _divisors(count: int) -> list[int]:
+    return [each for each in range(1, count + 1) if count % each == 0]
+
+
+class _Growth:
+    """A network that grows layer by layer, one method a kind of layer."""
+
+    def __init__(self, draw: Any, shape: Shape) -> None:
+        self.draw = draw
+        self.builder = NetworkBuilder("random", shape)
+
+    def source(self) -> int:
+        """Mostly the layer before, else any layer or the input."""
+        last = len(self.builder) - 1
+        return last if self.draw(st.integers(0, 3)) else self.draw(st.integers(INPUT, last))
+
+    def like(self, number: int, channels: bool) -> list[int]:
+        """Layers whose map is as large as that of `number`, in all three dimensions or in two."""
+        dimensions = 3 if channels else 2
+        wanted = self.builder.shape(number)[:dimensions]
+        numbers = range(INPUT, len(self.builder))
+        return [n for n in numbers if self.builder.shape(n)[:dimensions] == wanted]
+
+    def convolution(self) -> None:
+        source = self.source()
+        shape = self.builder.shape(source)
+        groups = self.draw(st.sampled_from([1, 1, *_divisors(shape.channels)]))
+        most = max(1, MOST_CHANNELS // groups)
+        likely = st.sampled_from([4, 8, 9, 16, 32, 36]).map(lambda count: min(count, most))
+        filters = groups * self.draw(st.integers(1, most) | likely)
+        sliding = self.draw(slidings(shape, wholly_in_padding=True))
+        activation = self.draw(activations)
+        self.builder.add(Convolution(filters, sliding, groups, activation), [source])
+
+    def depthwise(self) -> None:
+        source = self.source()
+        shape = self.builder.shape(source)
+        sliding = self.draw(slidings(shape, wholly_in_padding=True))
+        count = shape.channels
+        self.builder.add(Convolution(count, sliding, count, self.draw(activations)), [source])
+
+    def pool(self) -> None:
+        source = self.source()
+        shape = self.builder.shape(source)
+        sliding = self.draw(slidings(shape, wholly_in_padding=False))
+        if _sees_nothing(sliding.vertical, shape.height):
+            return
+        if _sees_nothing(sliding.horizontal, shape.width):
+            return
+        mode = self.draw(st.sampled_from(["max", "average"]))
+        self.builder.add(Pool(mode, sliding, self.draw(st.booleans())), [source])
+
+    def darknet_pool(self) -> None:
+        """Darknet's pooling of stride 1: one more column and row, below and to the right only."""
+        window = Window(2, pad_after=1)
+        self.builder.add(Pool("max", Sliding(window, window)), [self.source()])
+
+    def add(self) -> None:
+        source = self.source()
+        other = self.draw(st.sampled_from(self.like(source, channels=True)))
+        self.builder.add(Add(self.draw(activations)), [source, other])
+
+    def concatenate(self) -> None:
+        source = self.source()
+        others = st.sampled_from(self.like(source, channels=False))
+        inputs = [source, *self.draw(st.lists(others, max_size=2))]
+        parts = self.draw(st.sampled_from(_divisors(self.builder.shape(source).channels)[:3]))
+        part = self.draw(st.integers(0, parts - 1))
+        self.builder.add(Concatenate(parts, part), inputs)
+
+    def upsample(self) -> None:
+        self.builder.add(Upsample(self.draw(st.integers(2, 3))), [self.source()])
+
+    def reorg(self) -> None:
+        source = self.source()
+        height, width, channels = self.builder.shape(source)
+        strides = [s for s in (2, 3) if height % s == width % s == 0]
+        stride = self.draw(st.sampled_from(strides or [2]))
+        orders = ["blocks"] if channels % stride**2 else ["darknet", "blocks"]
+        self.builder.add(Reorg(stride, self.draw(st.sampled_from(orders))), [source])
+
+    def activate(self) -> None:
+        self.builder.add(Activate(self.draw(activations)), [self.source()])
+
+    def alias(self) -> None:
+        source = self.source()
+        classes = self.builder.shape(source).channels - 5
+        operations = [Identity(), Concatenate()]
+        if classes >= 1:
+            anchors = ((1.0, 2.0),)
+            operations += [RegionHead(anchors, classes), YoloHead(anchors, (0,), classes)]
+        self.builder.add(self.draw(st.sampled_from(operations)), [source])
+
+    def grow(self) -> None:
+        """One more layer of any kind; none where the kind does not fit or grows too large."""
+        kinds = [*(4 * [self.convolution]), self.depthwise, *(2 * [self.pool]), self.darknet_pool]
+        kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
+        kinds += [self.activate, self.alias]
+        before = list(self.builder._layers)
+        try:
+            self.draw(st.sampled_from(kinds))()
+        except InputError:
+            return
+        height, width, channels = self.builder.shape(len(self.builder) - 1)
+        if max(height, width) > MOST_SIDE or channels > 2 * MOST_CHANNELS:
+            self.builder._layers[:] = before
+
+
+@st.composite
+def networks(draw: Any, most_layers: int = 8) -> Network:
+    """A small network; none of its outputs is merely the input handed on."""
+    side = st.sampled_from([12, 18]) | st.integers(1, 18)
+    channels = st.sampled_from([4, 8, 9]) | st.integers(1, 9)
+    growth = _Growth(draw, Shape(draw(side), draw(side), draw(channels)))
+    for _ in range(draw(st.integers(3, most_layers))):
+        growth.grow()
+    builder = growth.builder
+    if not len(builder):
+        builder.add(Activate(draw(activations)), [INPUT])
+    for number in builder.finish().outputs:
+        if builder.finish().source(number) == INPUT:
+            builder.add(Activate(draw(activations)), [number])
+    return builder.finish()
+
+
+@st.composite
+def plans(draw: Any, network: Network) -> Plan:
+    """Any cut into up to four groups, each with a grid and a strip of its own."""
+    count = len(network.layers)
+    most = min(draw(st.integers(0, 3)), count - 1)
+    cuts = draw(st.sets(st.integers(1, count - 1), min_size=most, max_size=most)) if most else ()
+    edges = [0, *sorted(cuts), count]
+    groups = []
+    for first, stop in itertools.pairwise(edges):
+        shapes = [network.shape(o) for o in FusedGroup(network, first, stop).outputs]
+        rows = draw(st.integers(1, min(4, *(each.height for each in shapes), 4)))
+        columns = draw(st.integers(1, min(4, *(each.width for each in shapes), 4)))
+        strip = draw(st.none() | st.integers(1, 4) | st.integers(1, MOST_SIDE))
+        groups.append(GroupPlan(first, stop, rows, columns, strip, draw(st.booleans())))
+    return Plan(tuple(groups), draw(st.integers(1, 3)))
+
+
+@st.composite
+def cut_networks(draw: Any, most_layers: int = 8) -> tuple[Network, Plan]:
+    """A network and a plan for it."""
+    network = draw(networks(most_layers))
+    return network, draw(plans(network))
+
+
+def reads_nothing_but_padding() -> tuple[Network, Plan]:
+    """1x1 windows in a margin of padding: some tiles, and one layer wholly, read no row or column."""
+    builder = NetworkBuilder("margin", Shape(5, 5, 3))
+    margin = Window(1, pad_before=3, pad_after=3)
+    beside = Window(1, stride=2, pad_before=1, pad_after=1)
+    builder.add(Convolution(3, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Convolution(5, Sliding(margin, margin)), [0])
+    builder.add(Pool("max", Sliding.square(5)), [INPUT])
+    builder.add(Convolution(7, Sliding(beside, beside)), [2])
+    network = builder.finish()
+    return network, Plan((GroupPlan(0, 2, 11, 11), GroupPlan(2, 4, 2, 2, 1)), 2)
+
+
+def model_of(network: Network, seed: int = 0) -> Model:
+    """A model with random weights; its file is gone, its mapping is not.
+
+    Streamed weights are dropped from memory and read again, so they must come from a file.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "random.ftd"
+        write_model(path, network, random_parameters(network, seed))
+        return load(path)
+
+
+def random_input(network: Network, seed: int = 0) -> np.ndarray:
+    """A float32 (channels, height, width) input around zero."""
+    height, width, channels = network.input
+    generator = np.random.default_rng(seed)
+    return generator.standard_normal((channels, height, width), dtype=np.float32)

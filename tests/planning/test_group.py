@@ -1,0 +1,164 @@
+"""Fused groups: wiring seen from inside, and what a tile needs against a walk over elements."""
+
+from __future__ import annotations
+
+from dependencies import columns_read, reads_without_gaps, rows_read
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import cut_networks
+
+from ftdist.geometry import Shape, Span, partition
+from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.layers import (
+    Activate,
+    Activation,
+    Add,
+    Concatenate,
+    Convolution,
+    Identity,
+    Pool,
+    Sliding,
+    Upsample,
+    YoloHead,
+)
+from ftdist.planning.group import FusedGroup
+
+SAME3 = Sliding.square(3, padding=1)
+
+
+def small_detector():
+    """Two heads at different scales, a dropout, a skip over several layers, a concatenated input.
+
+    0 conv, 1 dropout, 2 pool, 3 conv, 4 head of 3, 5 route to 3, 6 upsample, 7 route to 6 and 1,
+    8 conv, 9 head of 8, 10 route to the input and 1, 11 activation of 10.
+    """
+    builder = NetworkBuilder("detector", Shape(8, 8, 6))
+    head = YoloHead(((1.0, 1.0),), (0,), 1)
+    builder.add(Convolution(6, SAME3), [INPUT])
+    builder.add(Identity(), [0])
+    builder.add(Pool("max", Sliding.square(2, 2)), [1])
+    builder.add(Convolution(6, SAME3), [2])
+    builder.add(head, [3])
+    builder.add(Concatenate(), [3])
+    builder.add(Upsample(2), [5])
+    builder.add(Concatenate(), [6, 1])
+    builder.add(Convolution(6, Sliding.square(1)), [7])
+    builder.add(head, [8])
+    builder.add(Concatenate(), [INPUT, 1])
+    builder.add(Activate(Activation("relu")), [10])
+    return builder.finish()
+
+
+def test_a_group_of_the_whole_network():
+    group = FusedGroup(small_detector(), 0, 12)
+    assert group.members == (0, 2, 3, 6, 7, 8, 10, 11)
+    assert group.inputs == (INPUT,)
+    assert group.outputs == (3, 8, 11), "sources of the heads, not the heads"
+    assert group.readers == {
+        INPUT: (0, 10),
+        0: (2, 7, 10),
+        2: (3,),
+        3: (6,),
+        6: (7,),
+        7: (8,),
+        8: (),
+        10: (11,),
+        11: (),
+    }
+
+
+def test_a_skip_over_a_group_is_no_business_of_the_group():
+    network = small_detector()
+    assert FusedGroup(network, 0, 1).outputs == (0,)
+    middle = FusedGroup(network, 2, 4)
+    assert (middle.inputs, middle.members, middle.outputs) == ((0,), (2, 3), (3,))
+    last = FusedGroup(network, 4, 12)
+    assert last.inputs == (INPUT, 0, 3)
+    assert last.members == (6, 7, 8, 10, 11)
+    assert last.outputs == (8, 11), "layer 3 is an output that an earlier group made"
+    assert last.readers[0] == (7, 10)
+
+
+def test_a_group_of_aliases_has_no_members():
+    group = FusedGroup(small_detector(), 4, 6)
+    assert group.members == group.inputs == group.outputs == ()
+
+
+def test_a_map_read_twice_by_one_layer_has_one_reader():
+    builder = NetworkBuilder("double", Shape(2, 2, 1))
+    builder.add(Identity(), [INPUT])
+    builder.add(Add(), [INPUT, 0])
+    builder.add(Concatenate(), [1, 1])
+    group = FusedGroup(builder.finish(), 0, 3)
+    assert group.readers == {INPUT: (1,), 1: (2,), 2: ()}
+
+
+def test_each_output_is_shared_out_by_its_own_height():
+    group = FusedGroup(small_detector(), 0, 12)
+    shares = [group.row_shares(3, index) for index in range(3)]
+    assert [share[3] for share in shares] == list(partition(4, 3))
+    assert [share[8] for share in shares] == [share[11] for share in shares]
+    assert [share[8] for share in shares] == list(partition(8, 3))
+
+
+def needed_by_walk(group, shares, axis, reads):
+    """For each source the positions a tile needs, element by element, and whether spans are exact.
+
+    A layer makes whole spans, so everything between the first and the last position of a layer that
+    is needed is made, and needs its inputs too.
+    """
+    network = group.network
+    needed, exact = {source: set() for source in (*group.inputs, *group.members)}, {}
+    for source in reversed(needed):
+        size = network.shape(source)[axis]
+        if source in shares:
+            needed[source] |= set(range(*shares[source]))
+        readers = group.readers[source]
+        for reader in readers:
+            made = [p for p in needed[reader] if 0 <= p < network.shape(reader)[axis]]
+            for position in range(min(made), max(made) + 1) if made else ():
+                needed[source] |= reads(network, reader, source, position)
+        exact[source] = all(exact[r] and reads_without_gaps(network, r) for r in readers) and any(
+            0 <= p < size for p in needed[source]
+        )
+    return needed, exact
+
+
+def check_against_walk(found, needed, exact):
+    assert found.keys() == needed.keys()
+    for source, span in found.items():
+        assert needed[source] <= set(range(*span)), f"layer {source} lacks what readers read"
+        if exact[source]:
+            tight = Span(min(needed[source]), max(needed[source]) + 1)
+            assert span == tight, f"layer {source} has more than readers read"
+
+
+@settings(max_examples=100)
+@given(cut_networks(), st.data())
+def test_needed_rows_are_those_that_elements_read(case, data):
+    network, plan = case
+    for each in plan.groups:
+        group = FusedGroup(network, each.first, each.stop)
+        if not group.members:
+            continue
+        shares = group.row_shares(each.rows, data.draw(st.integers(0, each.rows - 1)))
+        needed, exact = needed_by_walk(group, shares, 0, rows_read)
+        found = group.needed_rows(shares)
+        check_against_walk(found, needed, exact)
+        for source, span in found.items():
+            assert span.clipped(network.shape(source).height) == span, "rows lie on the map"
+
+
+@settings(max_examples=100)
+@given(cut_networks(), st.data())
+def test_needed_columns_are_those_that_elements_read(case, data):
+    network, plan = case
+    for each in plan.groups:
+        group = FusedGroup(network, each.first, each.stop)
+        index = data.draw(st.integers(0, each.columns - 1))
+        shares = {
+            output: partition(network.shape(output).width, each.columns)[index]
+            for output in group.outputs
+        }
+        needed, exact = needed_by_walk(group, shares, 1, columns_read)
+        check_against_walk(group.needed_columns(each.columns, index), needed, exact)
