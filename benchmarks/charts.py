@@ -25,6 +25,17 @@ def axes(columns: int = 1, **options: Any) -> tuple[Figure, Any]:
     return figure, figure.subplots(1, columns, **options)
 
 
+def number(axes: Any) -> None:
+    """Plain numbers along logarithmic axes, where powers of ten are too few."""
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+        axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axis.set_minor_locator(LogLocator(subs=()))
+    axes.grid(alpha=0.3)
+
+
 def _picture(text: str) -> Path:
     if importlib.util.find_spec("matplotlib") is None:
         raise argparse.ArgumentTypeError("needs matplotlib: pip install '.[plot]'")

@@ -1,8 +1,8 @@
 """Memory control groups around one process (v1 and v2), and a swap file for the time of a test.
 
 A group is made at the top of the hierarchy, which needs root; it allows `limit_bytes` of memory and
-beyond that either as much swap as the machine has or none. Page cache counts: pages of a file that
-somebody else read before do not, unless they are dropped first.
+beyond that either as much swap as the machine has or none. Page cache counts, but a file's pages
+count where they were read first: drop them before, and they count in the group.
 """
 
 from __future__ import annotations
@@ -43,10 +43,12 @@ class Group:
         try:
             if self._unified:
                 self._set("memory.max", limit)
-                self._set("memory.swap.max", "max" if self._swap else 0)
+                if not self._swap and swap_bytes():
+                    self._set("memory.swap.max", 0)
             else:
                 self._set("memory.limit_in_bytes", limit)
-                self._set("memory.memsw.limit_in_bytes", -1 if self._swap else limit)
+                if not self._swap and swap_bytes():
+                    self._set("memory.memsw.limit_in_bytes", limit)
         except OSError as error:
             self._remove()
             raise GroupError(f"{error.filename}: {error.strerror}") from None
@@ -74,11 +76,8 @@ class Group:
                 return int(line.split()[1])
         return 0
 
-    def _set(self, name: str, value: object) -> None:
-        path = self._folder / name
-        if "sw" in name and not path.exists() and not swap_bytes():
-            return  # the system does not count swap, and there is none
-        path.write_text(str(value))
+    def _set(self, name: str, value: int) -> None:
+        (self._folder / name).write_text(str(value))
 
     def _remove(self) -> None:
         """A group can only be removed when its last process has wholly gone."""
@@ -128,9 +127,7 @@ def _must(*words: str) -> None:
 
 def _is_unified() -> bool:
     """Whether groups are v2; GroupError when memory is no part of them at all."""
-    if (ROOT / "memory" / "memory.limit_in_bytes").exists() or (
-        (ROOT / "memory" / "cgroup.procs").exists()
-    ):
+    if (ROOT / "memory" / "cgroup.procs").exists():
         return False
     controllers = ROOT / "cgroup.controllers"
     if controllers.exists() and "memory" in controllers.read_text().split():

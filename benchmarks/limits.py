@@ -6,9 +6,9 @@ machine whose speed drifts drifts for all. Told are medians, the peak (VmHWM), a
 survive: killed by the group, or refused by itself. Before, all outputs are compared with
 onnxruntime's. ncnn comes twice: as it is, and without Winograd and sgemm, which want more memory.
 
-A group may swap as far as the machine has swap; `--swap FILE` adds a file for the time of the
-benchmark. Files of models are dropped from memory before each run, so that their pages count in the
-group; libraries' pages mostly do not, for anybody. Needs root. ::
+A group may swap as far as the machine has swap (never with --no-swap); `--swap FILE` adds a file
+for the time of the benchmark. Files of models are dropped from memory before each run, so that
+their pages count in the group; libraries' pages mostly do not, for anybody. Needs root. ::
 
     pip install '.[bench,plot]'
     python benchmarks/limits.py [LIMIT...] [--network yolov2] [--swap FILE] [--plot FILE.png]
@@ -24,9 +24,8 @@ import subprocess
 import sys
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import charts
@@ -36,6 +35,7 @@ import numpy as np
 import onnx_export
 from groups import Group, GroupError, swap_bytes, swap_file
 from models import Prepared, builtin, drop_from_memory, on_disk
+from outcomes import Outcome, Outcomes, draw, figures, print_table
 
 MIB = 1 << 20
 DEFAULT_LIMITS = {
@@ -55,30 +55,6 @@ class Contestant:
     files: tuple[Path, ...]
 
 
-@dataclass
-class Outcome:
-    """What became of a contestant under one limit, over all rounds."""
-
-    milliseconds: list[float] = field(default_factory=list)
-    peaks: list[int] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-
-    @property
-    def survived(self) -> bool:
-        """Whether some process of it did: swapping, it may be chance."""
-        return bool(self.milliseconds)
-
-    @property
-    def text(self) -> str:
-        if not self.survived:
-            return self.failures[0]
-        text = f"{median(self.milliseconds):.0f} ms, {max(self.peaks) / MIB:.0f} MiB"
-        return text + (f", {len(self.failures)}x killed" if self.failures else "")
-
-
-Outcomes = dict[tuple[str, int | None], Outcome]
-
-
 def main() -> None:
     arguments = _arguments()
     limits = arguments.limits or DEFAULT_LIMITS[arguments.network]
@@ -87,19 +63,20 @@ def main() -> None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             if arguments.swap is not None:
                 stack.enter_context(swap_file(arguments.swap, arguments.swap_size * MIB))
-            swap = f"{swap_bytes() / MIB:.0f} MiB" if swap_bytes() else "none on this machine"
+            swap = _swap_said(arguments)
             print(f"{arguments.network}, one thread; swap: {swap}")
             arena = _Arena(builtin(arguments.network, folder), folder, arguments)
             arena.compare()
             outcomes = arena.compete(limits)
     except GroupError as error:
         sys.exit(f"limits.py: {error}")
-    _print_table(limits, arena.names, outcomes)
+    print_table(outcomes)
     if arguments.json is not None:
-        figures = _figures(arguments.network, swap, outcomes)
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+        found = {"network": arguments.network, "threads": 1, "swap": swap}
+        found["results"] = figures(outcomes)
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     if arguments.plot is not None:
-        _plot(arguments.plot, f"{arguments.network}, one thread, swap: {swap}", arena, outcomes)
+        draw(arguments.plot, f"{arguments.network}, one thread, swap: {swap}", outcomes)
 
 
 def _arguments() -> argparse.Namespace:
@@ -109,7 +86,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--runs", type=int, default=5, help="timed runs of each process")
     parser.add_argument("--timeout", type=float, default=120, help="seconds a process may take")
-    parser.add_argument("--swap", metavar="FILE", type=Path, help="swap to a new file meanwhile")
+    swap = parser.add_mutually_exclusive_group()
+    swap.add_argument("--swap", metavar="FILE", type=Path, help="swap to a new file meanwhile")
+    swap.add_argument("--no-swap", action="store_true", help="groups may not swap")
     parser.add_argument("--swap-size", metavar="MIB", type=int, default=2048)
     charts.add_outputs(parser)
     return parser.parse_args()
@@ -117,6 +96,12 @@ def _arguments() -> argparse.Namespace:
 
 def _limit(text: str) -> int | None:
     return None if text == "none" else int(text)
+
+
+def _swap_said(arguments: argparse.Namespace) -> str:
+    if not swap_bytes():
+        return "none on this machine"
+    return "not allowed" if arguments.no_swap else f"{swap_bytes() / MIB:.0f} MiB"
 
 
 class _Arena:
@@ -175,7 +160,7 @@ class _Arena:
         if limit is None:
             done, kills = self._finished(words), 0
         else:
-            with Group(limit * MIB, swap=bool(swap_bytes())) as group:
+            with Group(limit * MIB, swap=not self._arguments.no_swap) as group:
                 done, kills = self._finished(group.command(words)), group.kills
         if kills:
             outcome.failures.append("killed")
@@ -231,59 +216,6 @@ class _Arena:
         if name == "ftdist":
             return next(iter(np.load(self._report.with_suffix(".npz")).values()))
         return np.load(self._folder / f"{self._contestants[name].engine}.npy")
-
-
-def _print_table(
-    limits: tuple[int | None, ...], names: tuple[str, ...], outcomes: Outcomes
-) -> None:
-    header = "".join(f"{name:>26}" for name in names)
-    print(f"\n{'limit, MiB':>10}{header}{'against best peer':>19}")
-    for limit in limits:
-        row = "".join(f"{outcomes[name, limit].text:>26}" for name in names)
-        print(f"{limit or 'none':>10}{row}{_against_best(limit, names, outcomes):>19}")
-
-
-def _against_best(limit: int | None, names: tuple[str, ...], outcomes: Outcomes) -> str:
-    """ftdist's time relative to the fastest other that survived."""
-    ours, *others = (outcomes[name, limit] for name in names)
-    survived = [median(other.milliseconds) for other in others if other.survived]
-    if not ours.survived:
-        return ""
-    if not survived:
-        return "no peer survived"
-    return f"{median(ours.milliseconds) / min(survived):.2f}"
-
-
-def _figures(network: str, swap: str, outcomes: Outcomes) -> dict[str, Any]:
-    results = [
-        {
-            "contestant": name,
-            "limit_mib": limit,
-            "failures": outcome.failures,
-            "ms": outcome.milliseconds,
-            "peak_bytes": outcome.peaks,
-        }
-        for (name, limit), outcome in outcomes.items()
-    ]
-    return {"network": network, "threads": 1, "swap": swap, "results": results}
-
-
-def _plot(path: Path, title: str, arena: _Arena, outcomes: Outcomes) -> None:
-    figure, axes = charts.axes()
-    for name in arena.names:
-        points = [
-            (limit, median(outcome.milliseconds))
-            for (whose, limit), outcome in outcomes.items()
-            if whose == name and limit is not None and outcome.survived
-        ]
-        axes.plot(*zip(*sorted(points), strict=True) if points else ([], []), "o-", label=name)
-    limits = sorted({limit for _, limit in outcomes if limit is not None})
-    axes.set(title=title, xlabel="limit of the control group, MiB", ylabel="ms a frame")
-    axes.set(xscale="log", yscale="log", xticks=limits, xticklabels=limits)
-    axes.minorticks_off()
-    axes.grid(alpha=0.3)
-    axes.legend(title="where a line ends, every process was killed", fontsize="small")
-    figure.savefig(path)
 
 
 if __name__ == "__main__":

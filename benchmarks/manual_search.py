@@ -1,9 +1,9 @@
 """The search's choice among all configurations that a person would try by hand, all measured.
 
 The space is that of ``configurations.py``, on YOLOv2's first 16 layers and one thread. First every
-configuration runs twice. Then, budget by budget, the best ones that fit run again, in random order, with what
-`ftdist run --mem BUDGET` chooses, and medians over the rounds are compared. A budget is of the
-whole process; what fits it is told by the predicted peak (``predictor.py`` checks those).
+configuration runs twice. Then, budget by budget, the best ones that fit run again, in rounds and
+random order, with what `ftdist run --mem BUDGET` chooses, and medians are compared. A budget is of
+the whole process; what fits it is told by the predicted peak (``predictor.py`` checks those).
 Configurations with more than 1.6 times the arithmetic are left out: they are no contenders. ::
 
     pip install '.[bench,plot]'
@@ -86,6 +86,12 @@ class Contest:
     def ratio(self) -> float:
         """The choice's time relative to the best contender's."""
         return self.seconds(self.chosen) / self.seconds(self.best.plan)
+
+    @property
+    def fastest_ratio(self) -> float:
+        """As `ratio`, of each one's fastest round: on a busy machine the better figure."""
+        others = (min(self.times[each.plan.notation]) for each in self.contenders)
+        return min(self.times[self.chosen.notation]) / min(others)
 
 
 def main() -> None:
@@ -198,9 +204,9 @@ def _seconds(session: Session, image: NDArray[np.float32]) -> float:
 
 
 def _print_table(contests: list[Contest]) -> None:
-    print(f"\n{'':7}{'the search':^41}{'best by hand':^41}{'best published':^33}")
+    print(f"\n{'':7}{'the search':^41}{'best by hand':^41}{'best published':^33}{'ratio of':>14}")
     one = f"{'plan':>24}{'MiB':>8}{'ms':>7}  "
-    print(f"{'budget':7}{one}{one}{'plan':>24}{'ms':>7}  ratio")
+    print(f"{'budget':7}{one}{one}{'plan':>24}{'ms':>7}{'medians':>9}{'fastest':>9}")
     for contest in contests:
         best, classic = contest.best, contest.best_published
         peak = contest.baseline_bytes + best.beside_baseline_bytes
@@ -212,7 +218,8 @@ def _print_table(contests: list[Contest]) -> None:
             else f"{'none fits':>31}"
         )
         verdict = "" if contest.ratio <= BAR else "  BEYOND the bar"
-        print(f"{contest.budget:<7}{ours}{theirs}{published}{contest.ratio:7.3f}{verdict}")
+        ratios = f"{contest.ratio:9.3f}{contest.fastest_ratio:9.3f}"
+        print(f"{contest.budget:<7}{ours}{theirs}{published}{ratios}{verdict}")
 
 
 def _cells(plan: Plan, seconds: float, peak_bytes: int) -> str:
@@ -241,6 +248,7 @@ def _figures(configurations: list[Configuration], contests: list[Contest]) -> di
                 "baseline_bytes": each.baseline_bytes,
                 "best": each.best.plan.notation,
                 "ratio": each.ratio,
+                "fastest_ratio": each.fastest_ratio,
                 "times_s": each.times,
             }
             for each in contests
@@ -268,9 +276,10 @@ def _plot(path: Path, configurations: list[Configuration], contests: list[Contes
         ms=9,
         label="the search's choice, by budget",
     )
-    axes.set(xlabel="predicted peak of the process, MiB", ylabel="ms a frame", xscale="log")
+    axes.set(xlabel="predicted peak of the process, MiB", ylabel="ms a frame")
     axes.set(title=f"{NETWORK}, one thread, one or two groups by hand")
-    axes.grid(alpha=0.3)
+    axes.set(xscale="log", yscale="log")
+    charts.number(axes)
     axes.legend(fontsize="small")
     figure.savefig(path)
 

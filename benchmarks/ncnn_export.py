@@ -58,8 +58,7 @@ class _Lines:
         for number, layer in enumerate(network.layers):
             for source in () if is_alias(layer) else network.reads(number):
                 self._readers[source] = self._readers.get(source, 0) + 1
-        for number in network.outputs:
-            source = network.source(number)
+        for source in map(network.source, network.outputs):
             self._readers[source] = self._readers.get(source, 0) + 1
         self._given: dict[int, int] = {}
         height, width, channels = network.input
@@ -131,8 +130,8 @@ def _described(operation: Operation, network: Network, source: int) -> tuple[str
     if isinstance(operation, Pool) and operation.mode == "max":
         y, x = operation.window.vertical, operation.window.horizontal
         pads = f"3={x.pad_before} 14={x.pad_after} 13={y.pad_before} 15={y.pad_after}"
-        size = f"1={x.kernel} 11={y.kernel} 2={x.stride} 12={y.stride}"
-        return "Pooling", f"0=0 {size} {pads} 5=1"
+        shape = f"1={x.kernel} 11={y.kernel} 2={x.stride} 12={y.stride}"
+        return "Pooling", f"0=0 {shape} {pads} 5=1"
     if isinstance(operation, Add) and operation.activation.kind == "linear":
         return "Eltwise", "0=1"
     if isinstance(operation, Concatenate) and operation.parts == 1:

@@ -190,6 +190,9 @@ def _print_summary(points: list[Point]) -> None:
     excess = max(each.excess_bytes for each in points) / MIB
     room = "within" if excess <= 0 else "BEYOND"
     print(f"largest predicted - 1.03 x measured - 1 MiB  {excess:+.2f} MiB, {room} the bar")
+    worst_point = max(points, key=lambda each: each.excess_bytes)
+    parts = ", ".join(f"{k} {v / MIB:.2f}" for k, v in worst_point.parts.items())
+    print(f"  its parts in MiB: {parts}; together {sum(worst_point.parts.values()) / MIB:.2f}")
     errors = [abs(each.latency_error) for each in points]
     _print_errors("all", errors)
     for network in dict.fromkeys(each.network for each in points):
@@ -231,7 +234,7 @@ def _plot(path: Path, points: list[Point]) -> None:
         latencies.plot(x, [factor * each for each in x], "k--", lw=0.8)
     for axes, what in ((peaks, "peak, MiB"), (latencies, "latency, ms")):
         axes.set(xlabel=f"measured {what}", ylabel=f"predicted {what}", xscale="log", yscale="log")
-        axes.grid(alpha=0.3)
+        charts.number(axes)
         axes.legend(fontsize="small")
     figure.savefig(path)
 

@@ -226,7 +226,10 @@ def cut_networks(draw: Any, most_layers: int = 8) -> tuple[Network, Plan]:
 
 
 def reads_nothing_but_padding() -> tuple[Network, Plan]:
-    """1x1 windows in a margin of padding: some tiles, and one layer wholly, read no row or column."""
+    """1x1 windows in a margin of padding: some tiles of one group read none of the map.
+
+    In the other group no tile reads any row of layer 2.
+    """
     builder = NetworkBuilder("margin", Shape(5, 5, 3))
     margin = Window(1, pad_before=3, pad_after=3)
     beside = Window(1, stride=2, pad_before=1, pad_after=1)

@@ -84,7 +84,7 @@ class Trace:
     def _run_call(self, kernel: Any, call: Any, layer: int) -> None:
         rows = np.arange(call["row"], call["row"] + call["rows"])
         columns = np.arange(kernel["left"], kernel["right"])
-        assert rows.size and columns.size, f"layer {layer}: a call that makes nothing"
+        assert rows.size * columns.size, f"layer {layer}: a call that makes nothing"
         if kernel["op"] == Op.COPY:
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
             made = self.memory[kernel["in"]["base"]][index]

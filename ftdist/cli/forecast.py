@@ -17,6 +17,9 @@ from ftdist.runtime.memory import MIB, format_size
 _SMALL_MS = 100
 """Below so many milliseconds a second decimal is worth its place."""
 
+_NOTICEABLE = 5e-4
+"""Differences of latency below this would be printed as none."""
+
 _LEFT = {"algorithm", "weights", "plan"}
 """The columns of words; numbers stand to the right."""
 
@@ -53,7 +56,7 @@ def group_table(choice: Choice, shares: Sequence[GroupShare]) -> list[str]:
             ]
         )
     weights = sum(share.weights_bytes for share in shares)
-    total = f"{footprint.weights / MIB:.1f} of {weights / MIB:.1f} MiB resident"
+    total = f"{weights / MIB:.1f} MiB, {footprint.weights / MIB:.1f} resident"
     peak, seconds = f"{choice.peak_bytes / MIB:.1f}", f"{choice.latency_s * 1e3:.{digits}f}"
     rows.append(["total", f"0..{shares[-1].plan.stop - 1}", "", "", "", total, peak, seconds])
     rows.append(["budget", *[""] * 5, f"{choice.budget.bytes / MIB:.1f}", ""])
@@ -78,7 +81,7 @@ def alternative_lines(
     if choice.weights_from != "memory":
         lines.append(f"weights    streamed from the {choice.weights_from}")
     if not searched:
-        best = outlook.within(choice.budget.bytes, choice)
+        best = outlook.within(choice.budget.bytes)
         return [*lines, f"search     {_compared(best, choice, outlook)}"]
     runner_up = outlook.runner_up(choice)
     none = "none: other cuts and grids do not fit the budget"
@@ -88,7 +91,7 @@ def alternative_lines(
     if less >= choice.peak_bytes:  # it would change nothing
         less = choice.peak_bytes - MORE_BYTES
     for name, size in (("more", more), ("less", less)):
-        found = outlook.within(size, choice)
+        found = outlook.within(size)
         lines.append(f"{name:10} {format_size(size)}: {_compared(found, choice, outlook)}")
     return lines
 
@@ -133,7 +136,7 @@ def _optimality(choice: Choice, outlook: Outlook, searched: bool) -> str:
     if bound <= 0:
         return ""
     gap = choice.latency_s / bound - 1
-    if gap < 5e-4:
+    if gap < _NOTICEABLE:
         return "; within the budget no plan is faster"
     return f"; the fastest within the budget is at most {gap:.1%} faster"
 
@@ -141,7 +144,7 @@ def _optimality(choice: Choice, outlook: Outlook, searched: bool) -> str:
 def _compared(found: Choice | None, choice: Choice, outlook: Outlook) -> str:
     """A choice for another budget, in words."""
     if found is None:
-        return f"nothing fits; the smallest is {_described(outlook.smallest(choice), choice)}"
+        return f"nothing fits; the smallest is {_described(outlook.smallest(), choice)}"
     if found.plan == choice.plan:
         return "the same plan"
     return _described(found, choice)
@@ -149,8 +152,9 @@ def _compared(found: Choice | None, choice: Choice, outlook: Outlook) -> str:
 
 def _described(found: Choice, choice: Choice) -> str:
     change = found.latency_s / choice.latency_s - 1
+    percent = f"{change:+.1%}" if abs(change) >= _NOTICEABLE else "as fast"
     peak = format_size(found.peak_bytes)
-    return f"{_ms(found.latency_s)} ({change:+.1%}), peak {peak}, {found.plan.notation}"
+    return f"{_ms(found.latency_s)} ({percent}), peak {peak}, {found.plan.notation}"
 
 
 def _ms(seconds: float) -> str:

@@ -1,7 +1,8 @@
 """`ftdist plan`: what a run would take, group by group, and what other budgets would change.
 
 Nothing is run. The input is assumed to be a float32 array that is mapped from its file, as `run`
-maps a .npy file; a picture changes the peak by what reading and drawing it take.
+maps a .npy file; a picture changes the peak by what reading and drawing it take. The process is
+measured where `run` measures it: what only planning needs is imported afterwards.
 """
 
 from __future__ import annotations
@@ -9,51 +10,58 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.cli import plot
 from ftdist.cli.calibrating import kept
-from ftdist.cli.forecast import alternative_lines, frontier_lines, group_table, plan_lines
 from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
 from ftdist.cli.running import named_plan
 from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
-from ftdist.planning.breakdown import group_shares, summit
-from ftdist.runtime.choice import Choice, Surroundings, planning_profile
-from ftdist.runtime.classic import configurations
-from ftdist.runtime.frontier import Outlook, Point
+from ftdist.runtime.choice import Choice, Surroundings, before_lowering, planning_profile
 from ftdist.runtime.limits import budget
 from ftdist.runtime.threads import default_threads
+
+if TYPE_CHECKING:
+    from ftdist.runtime.frontier import Outlook, Point
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
     limit = budget(arguments.mem)
-    if arguments.plot is not None:
-        plot.refuse_unplottable(arguments.plot)
-    if arguments.json is not None:
-        refuse_unwritable(arguments.json)
     model = load(arguments.model)
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     surroundings = Surroundings(after_bytes=detecting_bytes(model.network))
-    outlook = Outlook(model, limit, surroundings, threads, kept(threads))
-    founds = outlook.sweep() if arguments.frontier or arguments.plot else []
+    calibration, held = kept(threads), before_lowering()
+    _refuse_unwritable(arguments)
+
+    from ftdist.runtime.frontier import Outlook
+
+    outlook = Outlook(model, limit, surroundings, threads, calibration, held)
     choice = outlook.named(plan) if plan else outlook.chosen()
-    points = outlook.frontier(founds, choice) if founds else ()
+    wanted = arguments.frontier or arguments.plot is not None
+    points = outlook.frontier(choice) if wanted else ()
     try:
         _print(choice, outlook, points, instruction_set, searched=plan is None)
     finally:  # a full disk does not keep the result from being printed, nor the other way round
         if arguments.json is not None:
             _write_json(arguments.json, choice, points)
     if arguments.plot is not None:
-        plot.draw(arguments.plot, choice, points, configurations(choice), instruction_set)
-        say(f"wrote      {arguments.plot}")
+        _draw(arguments.plot, choice, points, instruction_set)
     if arguments.mem is not None:
         choice.within_budget(f"the plan {choice.plan.notation} does not fit")
+
+
+def _refuse_unwritable(arguments: argparse.Namespace) -> None:
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    if arguments.plot is not None:
+        from ftdist.cli import plot
+
+        plot.refuse_unplottable(arguments.plot)
 
 
 def _print(
@@ -64,6 +72,9 @@ def _print(
     *,
     searched: bool,
 ) -> None:
+    from ftdist.cli.forecast import alternative_lines, frontier_lines, group_table, plan_lines
+    from ftdist.planning.breakdown import group_shares, summit
+
     network = choice.model.network
     profile = planning_profile(choice.model, choice.budget, choice.calibration)
     shares = group_shares(network, choice.lowered, profile)
@@ -93,3 +104,11 @@ def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
         ]
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _draw(path: Path, choice: Choice, points: tuple[Point, ...], instruction_set: str) -> None:
+    from ftdist.cli import plot
+    from ftdist.runtime.classic import configurations
+
+    plot.draw(path, choice, points, configurations(choice), instruction_set)
+    say(f"wrote      {path}")

@@ -20,7 +20,7 @@ from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.choice import Choice, Surroundings, choose, examine
+from ftdist.runtime.choice import Choice, Surroundings, choose_apart, examine
 from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
@@ -108,7 +108,7 @@ def _choice(
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = kept(threads, arguments.kernels)
     if plan is None:
-        return choose(model, limit, surroundings, threads, calibration)
+        return choose_apart(model, limit, surroundings, threads, calibration)
     choice = examine(model, plan, limit, surroundings, calibration=calibration)
     return choice.within_budget(f"the plan {plan.notation} does not fit")
 

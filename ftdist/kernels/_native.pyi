@@ -12,7 +12,7 @@ LOST_WEIGHTS: int
 LOST_MAP: int
 
 def instruction_sets() -> list[tuple[str, int, bool, int, int]]:
-    """(name, lanes, fused, pixels, wide_pixels) of each set that is here and runs here, best first."""
+    """(name, lanes, fused, pixels, wide_pixels) of each set that runs here, best first."""
 
 def run(
     isa: str,

@@ -227,8 +227,6 @@ class Upsample:
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         (source,) = inputs
-        if self.scale < 1:
-            raise InputError(f"upsample: the scale is at least 1, not {self.scale}")
         return Shape(source.height * self.scale, source.width * self.scale, source.channels)
 
     def rows(self, source: Shape) -> Axis:

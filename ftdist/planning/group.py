@@ -53,10 +53,6 @@ class FusedGroup:
         """How rows of `reader` depend on rows of `source`."""
         return self.network.layers[reader].operation.rows(self.network.shape(source))
 
-    def columns(self, reader: int, source: int) -> Axis:
-        """How columns of `reader` depend on columns of `source`."""
-        return self.network.layers[reader].operation.columns(self.network.shape(source))
-
     def row_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The rows of each output that tile row `index` of `parts` owns."""
         return {o: partition(self.network.shape(o).height, parts)[index] for o in self.outputs}

@@ -59,23 +59,25 @@ class Offers:
         return first, stop, int(option[first, stop]), is_streamed
 
 
-def offers(
-    edges: Edges,
-    cap: float,
-    *,
-    resident: bool = True,
-    streaming: bool = True,
-    among: NDArray[np.bool_] | None = None,
-) -> Offers:
-    """What is offered with activations (and pieces of weights) within `cap`.
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What groups may use: activations (and pieces of weights) within `cap`; whether they may keep
+    their weights, and whether they may stream them."""
 
-    `resident`, `streaming`: whether groups may keep their weights, and whether they may stream
-    them. `among`: the edges that may be used, if not all.
-    """
+    cap: float
+    resident: bool = True
+    streamed: bool = True
+
+
+def offers(edges: Edges, allowed: Allowed, among: NDArray[np.bool_] | None = None) -> Offers:
+    """What is offered within what is allowed; `among` the edges that may be used, if not all."""
+    cap = allowed.cap
     return Offers(
         edges,
-        *_cheapest(edges.seconds, edges.bytes, cap if resident else -1.0, among),
-        *_cheapest(edges.streamed_s, edges.streamed_bytes, cap if streaming else -1.0, among),
+        *_cheapest(edges.seconds, edges.bytes, cap if allowed.resident else -1.0, among),
+        *_cheapest(
+            edges.streamed_s, edges.streamed_bytes, cap if allowed.streamed else -1.0, among
+        ),
     )
 
 

@@ -31,7 +31,8 @@ class DeviceProfile:
     or read, and of weights read again, cost beside the arithmetic, by the working set in bytes,
     ascending. `disk_bytes_per_s`: reading streamed weights from the disk; `reading_s_per_byte`
     and `reading_s_per_piece`: copying them from the page cache. `call_s`: a kernel call that does
-    nothing; `group_s`: starting a group's threads. `parallel`: how much longer kernels take while all threads work.
+    nothing; `group_s`: starting a group's threads. `parallel`: how much longer kernels take while
+    all threads work.
     """
 
     name: str

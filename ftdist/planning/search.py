@@ -25,7 +25,7 @@ from ftdist.network.graph import Network
 from ftdist.planning.edges import Edges, all_edges
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.layout import lay_out
-from ftdist.planning.paths import Path, least_activations, leaving, offers, shortest
+from ftdist.planning.paths import Allowed, Path, least_activations, leaving, offers, shortest
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 
@@ -97,7 +97,7 @@ class Search:
 
     def _candidates(self, limit: float) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
-        pure = [shortest(offers(self._edges, cap, **kind)) for cap, kind in self._families(limit)]
+        pure = [shortest(offers(self._edges, allowed)) for allowed in self._families(limit)]
         return [path for path in pure if path is not None] + (
             [] if np.isinf(limit) else self._mixed()
         )
@@ -112,38 +112,40 @@ class Search:
             grid = group.rows, group.columns
             kept[pair] = [(option.rows, option.columns) == grid for option in edges.options]
             resident += float((edges.rest if group.streamed else edges.weights)[pair])
-        ways = [(cap, kind, (0.0,)) for cap, kind in self._families(limit)]
+        ways: list[tuple[Allowed, tuple[float, ...]]]
+        ways = [(allowed, (0.0,)) for allowed in self._families(limit)]
         if np.isfinite(limit):
-            ways.append((limit - resident, {}, (0.0, *_PRICES)))
+            ways.append((Allowed(limit - resident), (0.0, *_PRICES)))
         found: list[Path | None] = []
-        for cap, kind, prices in ways:
-            parts = [offers(edges, cap, among=among, **kind) for among in (kept, ~kept, None)]
-            found += [leaving(parts[0], parts[1], parts[2], price) for price in prices]
+        for allowed, prices in ways:
+            same, others = offers(edges, allowed, kept), offers(edges, allowed, ~kept)
+            every = offers(edges, allowed)
+            found += [leaving(same, others, every, price) for price in prices]
         if np.isfinite(limit):
             found += [path for path in self._mixed() if not all(kept[s[:3]] for s in path.steps)]
         return [path for path in found if path is not None]
 
-    def _families(self, limit: float) -> list[tuple[float, dict[str, bool]]]:
-        """For all weights resident and all streamed: what is left for activations, and the kind."""
+    def _families(self, limit: float) -> tuple[Allowed, Allowed]:
+        """All weights resident, and all streamed, each with what is left for activations."""
         edges = self._edges
-        return [
-            (limit - edges.total_weights, {"streaming": False}),
-            (limit - float(edges.rest[0, -1]), {"resident": False}),
-        ]
+        return (
+            Allowed(limit - edges.total_weights, streamed=False),
+            Allowed(limit - float(edges.rest[0, -1]), resident=False),
+        )
 
     def _mixed(self) -> list[Path]:
         """The pool: paths of mixed residency, for every cap and price."""
         return [path for _, _, path in self._priced()]
 
     def _priced(self) -> list[tuple[float, float, Path]]:
-        """(cap, price, path) of the pool; a path is sought again when one of its edges has grown."""
+        """(cap, price, path) of the pool; a path with an edge that has grown is sought again."""
         if self._pool is None:
             self._pool = []
             for cap in self._caps:
                 offered = None
                 for price in (0.0, *_PRICES):
                     if (cap, price) not in self._known:
-                        offered = offered or offers(self._edges, cap)
+                        offered = offered or offers(self._edges, Allowed(cap))
                         self._known[cap, price] = shortest(offered, price)
                     path = self._known[cap, price]
                     if path is None:
@@ -160,7 +162,7 @@ class Search:
         weights resident: for each price the priced shortest path under the upper cap bounds it.
         """
         if np.isinf(limit):
-            free = shortest(offers(self._edges, limit))
+            free = shortest(offers(self._edges, Allowed(limit)))
             return free.seconds if free else 0.0
         bounds: dict[float, float] = {}
         caps = sorted({cap for cap, _, _ in self._priced()})

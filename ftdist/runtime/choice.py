@@ -9,14 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
-from ftdist.planning.edges import plan_seconds
-from ftdist.planning.plan import Plan
+from ftdist.planning.plan import Plan, parse_notation
 from ftdist.planning.predictor import Footprint, Lowered, footprint, input_bytes, lower
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.search import Found, Search
+from ftdist.runtime.apart import apart
 from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Kernels, Session, executor
 from ftdist.runtime.memory import (
@@ -27,11 +27,17 @@ from ftdist.runtime.memory import (
 )
 from ftdist.runtime.profiles import SHIPPED, Calibration, load
 
+if TYPE_CHECKING:
+    from ftdist.planning.search import Found, Search
+
 SPREAD_BYTES = 512 << 10
 """How much more a fresh process may hold before it begins than this one did, seen in many runs."""
 
 
 _NOTICEABLE = 1.01
+
+_LOWERING_BYTES = 512 << 10
+"""What lowering the chosen plan may add to this process after its memory was measured."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class Choice:
         """Where weights that are streamed come from, and whether the disk sets the pace."""
         if not any(group.streamed for group in self.plan.groups):
             return "memory"
+        from ftdist.planning.edges import plan_seconds
+
         network, profile = self.model.network, self.calibration.profile
         if file_stays_cached(self.model, self.budget):
             return "page cache"
@@ -141,6 +149,30 @@ def _without_disk(profile: DeviceProfile) -> DeviceProfile:
     return replace(profile, disk_bytes_per_s=math.inf)
 
 
+def before_lowering() -> Held:
+    """What a process holds that has yet to lower its plan: what it will, once that is done."""
+    return Held(resident_bytes() + _LOWERING_BYTES, peak_resident_bytes())
+
+
+def choose_apart(
+    model: Model,
+    limit: Budget,
+    surroundings: Surroundings,
+    threads: int = 1,
+    calibration: Calibration = SHIPPED,
+) -> Choice:
+    """As ``choose``, but none of the memory that the search takes stays with this process."""
+    held = before_lowering()
+
+    def search() -> tuple[str, float]:
+        found = choose(model, limit, surroundings, threads, calibration, held=held)
+        return found.plan.notation, found.latency_s
+
+    notation, seconds = apart(search)
+    plan = parse_notation(notation, model.network, threads)
+    return examine(model, plan, limit, surroundings, seconds, calibration)
+
+
 def choose(
     model: Model,
     limit: Budget,
@@ -148,17 +180,21 @@ def choose(
     threads: int = 1,
     calibration: Calibration = SHIPPED,
     search: Search | None = None,
+    held: Held | None = None,
 ) -> Choice:
     """The fastest plan within the budget, by a profile; BudgetError when none fits.
 
-    `search` is one for this very network, threads and profile, when there is one already.
+    `search` is one for this very network, threads and profile, when there is one already; `held`
+    is measured when it is not given.
     """
+    from ftdist.planning.search import Search  # with all that it brings, only where one searches
+
     search = search or Search(model.network, threads, planning_profile(model, limit, calibration))
-    choice = fit(model, search.fastest, limit, surroundings, calibration)
+    choice = fit(model, search.fastest, limit, surroundings, calibration, held)
     if choice is not None:
         return choice
     smallest = search.smallest()
-    choice = examine(model, smallest.plan, limit, surroundings, smallest.seconds, calibration)
+    choice = examine(model, smallest.plan, limit, surroundings, smallest.seconds, calibration, held)
     return choice.within_budget("no plan fits")
 
 
@@ -198,6 +234,8 @@ def examine(
     """A plan with its predicted peak and latency, whether it keeps the budget or not."""
     lowered = lower(model.network, plan, model.offsets, picture=surroundings.picture)
     if seconds is None:
+        from ftdist.planning.edges import plan_seconds
+
         profile = planning_profile(model, limit, calibration)
         seconds = plan_seconds(model.network, plan, profile)
     return predict(model, lowered, limit, surroundings, seconds, calibration, held)

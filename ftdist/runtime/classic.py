@@ -24,8 +24,8 @@ from ftdist.runtime.choice import Choice, planning_profile, predict
 GRIDS = range(1, 6)
 """Sides of the square grids that were published."""
 
-_MOST_CUTS = 32
-"""More cuts are thinned out, evenly: they lie closer together than a picture can show."""
+_MOST_WORK = 2048
+"""Layers times cuts: more cuts are thinned out, evenly, for a network takes its time at each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ def _plans(network: Network, threads: int) -> list[Plan]:
     """All that the network's maps allow: one group, then two groups with each cut."""
     stop = len(network.layers)
     cuts = [n for n, layer in enumerate(network.layers) if not is_alias(layer)][1:]
-    if len(cuts) > _MOST_CUTS:
-        cuts = [cuts[at] for at in np.linspace(0, len(cuts) - 1, _MOST_CUTS).astype(int)]
+    most = max(1, _MOST_WORK // stop)
+    if len(cuts) > most:
+        cuts = [cuts[at] for at in np.linspace(0, len(cuts) - 1, most).astype(int)]
     whole = [(GroupPlan(0, stop, side, side),) for side in GRIDS]
     halves = [
         (GroupPlan(0, cut, first, first), GroupPlan(cut, stop, second, second))

@@ -57,12 +57,12 @@ def control_groups(root: Path) -> Finding:
             "nothing enforces a budget and a container's --memory is ignored; on Raspberry Pi OS "
             "add 'cgroup_enable=memory cgroup_memory=1' to cmdline.txt and restart",
         )
-    value = f"version {group.version}, {_limit(group)}"
+    value = f"version {group.version}, {_limit_text(group)}"
     small = group.limit_bytes is not None and group.limit_bytes < _SMALLEST_LIMIT
     return Finding(name, value, "raise the limit: most networks need more" * small)
 
 
-def _limit(group: MemoryGroup) -> str:
+def _limit_text(group: MemoryGroup) -> str:
     held = f", holds {format_size(group.held_bytes)}" if group.held_bytes is not None else ""
     if group.limit_bytes is None:
         return f"no limit on this process{held}"
@@ -119,8 +119,8 @@ def processors(root: Path, count: int, usable: int, threads: int) -> Finding:
 def calibration(found: Calibration, now: float) -> Finding:
     """Whose times predictions are made of."""
     if found.measured_at is None:
-        why = f"{found.note}; " if found.note else ""
-        return Finding("calibration", "none", f"{why}times are a guess: run 'ftdist calibrate'")
+        guess = "predicted times are a guess: run 'ftdist calibrate'"
+        return Finding("calibration", "none", found.note or guess)
     days = max(0, int((now - found.measured_at) / _DAY_S))
     age = "today" if days == 0 else f"{days} day{'s' * (days > 1)} ago"
     return Finding("calibration", f"{found.origin}, {age}", found.note or "")

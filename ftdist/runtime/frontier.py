@@ -1,14 +1,13 @@
 """What surrounds a plan: the runner-up, more and less memory, and the whole curve of both.
 
-Every peak here is that of the whole process, by the same measurement of it as the chosen plan's, so
-that all can be compared with one another and given as --mem. Each search asks for less memory than
-the last answer takes, until there is no answer; a process that plans for a tight budget searches
-longer and holds a little more, so the frontier is sought before the process is measured.
+Every peak here is that of the whole process, by one measurement of it, so that all can be compared
+with one another and given as --mem. For the curve each search asks for less memory than the last
+answer takes, until there is no answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ftdist.network.modelfile import Model
@@ -16,6 +15,7 @@ from ftdist.planning.plan import Plan
 from ftdist.planning.search import Found, Search
 from ftdist.runtime.choice import (
     Choice,
+    Held,
     Surroundings,
     choose,
     examine,
@@ -24,7 +24,7 @@ from ftdist.runtime.choice import (
 )
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
-from ftdist.runtime.profiles import SHIPPED, Calibration
+from ftdist.runtime.profiles import Calibration
 
 MORE_BYTES = 8 * MIB
 """How much more and less memory is asked about."""
@@ -44,7 +44,10 @@ class Point:
 
 
 class Outlook:
-    """All that can be asked about plans for a model with some threads and a budget."""
+    """All that can be asked about plans for a model with some threads and a budget.
+
+    Peaks are those of a process that `held` so much before it planned.
+    """
 
     def __init__(
         self,
@@ -52,37 +55,37 @@ class Outlook:
         limit: Budget,
         surroundings: Surroundings,
         threads: int,
-        calibration: Calibration = SHIPPED,
+        calibration: Calibration,
+        held: Held,
     ) -> None:
         self._model = model
         self._limit = limit
         self._surroundings = surroundings
         self._threads = threads
         self._calibration = calibration
+        self._held = held
         profile = planning_profile(model, limit, calibration)
         self._search = Search(model.network, threads, profile)
 
     def chosen(self) -> Choice:
         """The fastest plan within the budget; BudgetError when none fits."""
-        given = self._model, self._limit, self._surroundings
-        return choose(*given, self._threads, self._calibration, self._search)
+        given = self._model, self._limit, self._surroundings, self._threads
+        return choose(*given, self._calibration, self._search, self._held)
 
-    def named(self, plan: Plan) -> Choice:
-        """A plan of the user's own, whether it keeps the budget or not."""
+    def named(self, plan: Plan, seconds: float | None = None) -> Choice:
+        """A given plan, whether it keeps the budget or not; predicts `seconds` if not given."""
         given = self._model, plan, self._limit, self._surroundings
-        return examine(*given, calibration=self._calibration)
+        return examine(*given, seconds, self._calibration, self._held)
 
-    def within(self, size: int, beside: Choice) -> Choice | None:
-        """The fastest plan within so many bytes, by the process as it was for another choice."""
-        limit = replace(self._limit, bytes=size)
-        given = self._surroundings, self._calibration, beside.held
-        return fit(self._model, self._search.fastest, limit, *given)
-
-    def smallest(self, beside: Choice) -> Choice:
-        """The plan with the smallest peak, by the process as it was for another choice."""
+    def smallest(self) -> Choice:
+        """The plan with the smallest peak; where more than the plan makes it, the fastest one."""
         found = self._search.smallest()
-        given = self._limit, self._surroundings, found.seconds, self._calibration, beside.held
-        return examine(self._model, found.plan, *given)
+        least = self.named(found.plan, found.seconds)
+        return self.within(least.peak_bytes) or least
+
+    def within(self, size: int) -> Choice | None:
+        """The fastest plan within so many bytes."""
+        return self._fit(self._search.fastest, replace(self._limit, bytes=size))
 
     def runner_up(self, chosen: Choice) -> Choice | None:
         """The fastest plan within the budget whose cuts or grids differ from the chosen ones."""
@@ -90,8 +93,11 @@ class Outlook:
         def propose(available: int | None) -> Found | None:
             return self._search.runner_up(chosen.plan, available)
 
-        given = self._surroundings, self._calibration, chosen.held
-        return fit(self._model, propose, self._limit, *given)
+        return self._fit(propose, self._limit)
+
+    def _fit(self, propose: Callable[[int | None], Found | None], limit: Budget) -> Choice | None:
+        given = self._surroundings, self._calibration, self._held
+        return fit(self._model, propose, limit, *given)
 
     def bound_s(self, chosen: Choice) -> float:
         """A lower bound of the latency of all plans within the budget.
@@ -107,29 +113,29 @@ class Outlook:
         found = self._search.fastest(max(0, self._limit.bytes - fixed))
         return found.bound_s if found is not None else free.bound_s
 
-    def sweep(self) -> list[Found]:
-        """The fastest plans for falling budgets, from none needed to the smallest feasible."""
-        search = self._search
-        founds = []
-        found = search.fastest()
-        while found is not None:
-            founds.append(found)
-            step = max(_LEAST_STEP_BYTES, int(found.peak_bytes * _STEP))
-            found = search.fastest(found.peak_bytes - step)
-        return [*founds, search.smallest()]
-
-    def frontier(self, founds: Iterable[Found], chosen: Choice) -> tuple[Point, ...]:
-        """Those plans, and the chosen one, that nothing beats in both memory and time.
+    def frontier(self, chosen: Choice) -> tuple[Point, ...]:
+        """All plans, the chosen one among them, that none beats in both memory and time.
 
         Peaks ascend and latencies fall.
         """
-        given = self._limit, self._surroundings
-        choices = [chosen] + [
-            examine(self._model, each.plan, *given, each.seconds, self._calibration, chosen.held)
-            for each in founds
-        ]
-        points: list[Point] = []
-        for each in sorted(choices, key=lambda choice: (choice.peak_bytes, choice.latency_s)):
-            if not points or each.latency_s < points[-1].latency_s:
-                points.append(Point(each.peak_bytes, each.latency_s, each.plan.notation))
-        return tuple(points)
+        choices = [chosen, *(self.named(each.plan, each.seconds) for each in self._sweep())]
+        notations = {(each.peak_bytes, each.latency_s): each.plan.notation for each in choices}
+        return tuple(Point(*pair, notations[pair]) for pair in undominated(notations))
+
+    def _sweep(self) -> Iterator[Found]:
+        """The fastest plans for falling budgets, from none needed to the smallest feasible."""
+        found = self._search.fastest()
+        while found is not None:
+            yield found
+            step = max(_LEAST_STEP_BYTES, int(found.peak_bytes * _STEP))
+            found = self._search.fastest(found.peak_bytes - step)
+        yield self._search.smallest()
+
+
+def undominated(pairs: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
+    """Of pairs of bytes and seconds those that no other beats in both; bytes ascend."""
+    best: list[tuple[int, float]] = []
+    for pair in sorted(pairs):
+        if not best or pair[1] < best[-1][1]:
+            best.append(pair)
+    return best

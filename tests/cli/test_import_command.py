@@ -134,7 +134,7 @@ def test_the_list_has_a_line_for_each_architecture(tmp_path: Path) -> None:
         (("chain.cfg", "--random-weights", 1, "-o", "absent/m.ftd"), ("absent is no folder",)),
         (("chain.cfg", "--random-weights", 1, "-o", "folder"), ("no regular file",)),
         (("idle.cfg", "--random-weights", 1, "-o", "m.ftd"), ("layer 0", "hands on")),
-        (("huge.cfg", "--random-weights", 1, "-o", "m.ftd"), ("999999999",)),
+        (("huge.cfg", "--random-weights", 1, "-o", "m.ftd"), ("an input of 8x131072x3", "65536")),
         (
             ("named.cfg", "--random-weights", 1, "-o", "m.ftd"),
             ("named.names", "3 names", "2 classes"),
@@ -151,7 +151,7 @@ def test_what_cannot_be_imported_is_refused_and_leaves_no_file(
     (sources / "folder").mkdir()
     net = "[net]\nwidth={0}\nheight=8\nchannels=3\n"
     (sources / "idle.cfg").write_text(net.format(8) + "[dropout]\n")
-    (sources / "huge.cfg").write_text(net.format(999999999) + "[maxpool]\n")
+    (sources / "huge.cfg").write_text(net.format(1 << 17) + "[maxpool]\nsize=4\nstride=4\n")
     (sources / "named.cfg").write_text(DETECTOR)
     (sources / "named.names").write_text("one\ntwo\nthree\n")
     (sources / "model.onnx").write_bytes(b"\x08\x07not really")

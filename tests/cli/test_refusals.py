@@ -146,8 +146,10 @@ def test_outputs(
     output: str,
     words: tuple[str, ...],
 ) -> None:
+    """Before any work: not even the budget has been looked at."""
     (tmp_path / "folder.npy").mkdir()
-    refused("run", things / f"{model}.ftd", things / given, "-o", output, words=words)
+    arguments = ("run", things / f"{model}.ftd", things / given, "-o", output, "--mem", "1M")
+    refused(*arguments, words=words)
 
 
 @pytest.mark.parametrize(
@@ -176,7 +178,7 @@ def test_outputs(
         (("--tiling", "1x1", "--plan", "p.json"), ("not allowed with",)),
         (("--plan", "absent.json"), ("absent.json", "No such file")),
         (("--plan", "."), ("cannot be read",)),
-        (("--json", "absent/r.json"), ("absent is no folder",)),
+        (("--json", "absent/r.json", "--mem", "1M"), ("absent is no folder",)),
         (("--kernels", "cuda"), ("'cuda'",)),
         (("--kernels", "two\nlines"), ("two\\nlines",)),
         (("--kernels", "reference", "--mem", "1G"), ("reference",)),
@@ -256,6 +258,18 @@ def test_a_full_disk_leaves_nothing(things: Path, tmp_path: Path, output: str) -
     arguments = ("run", things / "chain.ftd", things / "image.npy", "-o", output)
     outcome = in_shell(limited, *arguments, folder=tmp_path)
     assert_refused(outcome, 2, f"cannot write {output}: File too large")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_too_full_for_the_report_keeps_no_result_from_being_printed(
+    things: Path, tmp_path: Path
+) -> None:
+    limited = 'ulimit -f 1; trap "" XFSZ; exec "$@"'
+    run = ("run", things / "chain.ftd", things / "image.npy", "--json", "report.json")
+    outcome = in_shell(limited, *run, folder=tmp_path)
+    assert outcome.status == 2
+    assert outcome.err == "ftdist: cannot write report.json: File too large\n"
+    assert "latency    predicted " in outcome.out
     assert list(tmp_path.iterdir()) == []
 
 

@@ -256,7 +256,7 @@ def test_a_failure_half_way_leaves_the_old_file_alone(tmp_path: Path) -> None:
 def test_a_network_that_computes_nothing_is_refused(tmp_path: Path) -> None:
     builder = NetworkBuilder("idle", Shape(4, 4, 3))
     builder.add(Identity(), [INPUT])
-    with pytest.raises(InputError, match=r"layer 0 .* hands on the network's input"):
+    with pytest.raises(InputError, match=r"^idle: layer 0 .* hands on the network's input"):
         write_model(tmp_path / "m.ftd", builder.finish(), [])
     assert os.listdir(tmp_path) == []
 

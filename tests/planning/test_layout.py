@@ -34,7 +34,7 @@ def traces(case, picture=False):
 
 @settings(max_examples=80)
 @given(cut_networks(), st.booleans())
-@example(reads_nothing_but_padding(), picture=True)
+@example(reads_nothing_but_padding(), True)
 def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, picture):
     for group, _, trace in traces(case, picture):
         for output in group.outputs:

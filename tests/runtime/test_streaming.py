@@ -1,5 +1,5 @@
-"""Weights from the file instead of from memory: the same bits, a bound that holds, and no crash when
-the file is cut short under a run.
+"""Weights from the file instead of from memory: the same bits, a bound that holds, and an error
+when the file is cut short under a run.
 """
 
 from __future__ import annotations
@@ -167,9 +167,9 @@ def test_a_model_file_cut_short_during_a_run_is_one_line_and_no_signal(
     assert outcome.err.count("\n") == 1
 
 
-def test_an_input_cut_short_during_a_run_is_one_line_too(things: Path, tmp_path: Path) -> None:
-    (tmp_path / "heavy.ftd").write_bytes((things / "chain.ftd").read_bytes())
-    (tmp_path / "image.npy").write_bytes((things / "image.npy").read_bytes())
+def test_an_input_cut_short_during_a_run_is_one_line_too(tmp_path: Path) -> None:
+    write_small_model(tmp_path / "heavy.ftd", CHAIN)
+    np.save(tmp_path / "image.npy", random_image(64))
     outcome = cut_short(tmp_path, "run", "image.npy")
     assert (outcome.status, outcome.out) == (1, ""), outcome
     assert outcome.err == "ftdist: the input file was cut short, or its disk fails\n"

@@ -1,0 +1,62 @@
+"""Work whose memory must not stay: done in a forked child, which hands back a JSON value.
+
+An interpreter keeps what it once allocated. A search for a plan takes a few MiB for a moment, and
+those would be missing from the budget of the run that follows.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ftdist.errors import BudgetError, FtdistError
+
+
+def apart(work: Callable[[], Any]) -> Any:
+    """The JSON value that `work` returns; its FtdistError is raised here as it was there.
+
+    For processes of one thread. Where no child can be made, the work is done here.
+    """
+    reading, writing = os.pipe()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        return work()
+    if child == 0:
+        _report(work, writing)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        text = pipe.read()
+    os.waitpid(child, 0)
+    if not text:
+        raise FtdistError("planning ended without an answer: was it killed for want of memory?")
+    return _opened(json.loads(text))
+
+
+def _report(work: Callable[[], Any], writing: int) -> None:
+    """In the child: writes what came of the work, and ends the process without a trace."""
+    try:
+        try:
+            answer = {"value": work()}
+        except BudgetError as error:
+            answer = {"budget": str(error), "smallest_bytes": error.smallest_bytes}
+        except FtdistError as error:
+            answer = {"error": str(error), "status": error.exit_status}
+        with os.fdopen(writing, "wb") as pipe:
+            pipe.write(json.dumps(answer).encode())
+    finally:
+        os._exit(0)
+
+
+def _opened(answer: dict[str, Any]) -> Any:
+    if "budget" in answer:
+        raise BudgetError(answer["budget"], answer["smallest_bytes"])
+    if "error" in answer:
+        error = FtdistError(answer["error"])
+        error.exit_status = answer["status"]
+        raise error
+    return answer["value"]

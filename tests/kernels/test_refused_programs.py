@@ -1,0 +1,130 @@
+"""Programs that would leave their buffers: refused before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from networks import model_of, random_input
+
+from ftdist.geometry import Shape
+from ftdist.kernels import native, reference
+from ftdist.kernels.program import COUNTERS, Op, Program
+from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.layers import Convolution, Pool, Sliding
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.predictor import lower
+
+Change = Callable[[Program, list[np.ndarray]], None]
+"""Breaks a sound program, or the memory (arena, then maps) that it is given."""
+
+
+def small_program() -> tuple[Any, Program, list[np.ndarray], np.ndarray]:
+    """A model, a program of it with several kinds of calls, its maps and its counters."""
+    builder = NetworkBuilder("small", Shape(8, 8, 4))
+    builder.add(Convolution(4, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Pool("max", Sliding.square(2, 2)), [0])
+    network = builder.finish()
+    model = model_of(network)
+    plan = Plan((GroupPlan(0, 2, 1, 1, 1),))
+    group = lower(network, plan, model.offsets, picture=False).programs[0]
+    program = group.program(0)
+    maps = [random_input(network), np.full((4, 4, 4), np.nan, np.float32)]
+    arena = np.full(group.arena_bytes // 4, np.nan, np.float32).view(np.uint8)
+    counters = np.zeros(len(program.kernels), COUNTERS)
+    kernels = program.kernels.copy()
+    return model, Program(kernels, program.calls.copy()), [arena, *maps], counters
+
+
+def last(field: str, value: int) -> Change:
+    """Sets a field of the last call: all calls before it are sound, and must not run either."""
+
+    def change(program: Program, memory: list[np.ndarray]) -> None:
+        program.calls[field][-1] = value
+
+    return change
+
+
+def kernel(field: str, value: int, inner: str = "") -> Change:
+    """Sets a field of the last call's kernel."""
+
+    def change(program: Program, memory: list[np.ndarray]) -> None:
+        table = program.kernels[field]
+        (table[inner] if inner else table)[program.calls["kernel"][-1]] = value
+
+    return change
+
+
+def shorten(index: int) -> Change:
+    """Takes the last 4 bytes from the arena or from a map."""
+
+    def change(program: Program, memory: list[np.ndarray]) -> None:
+        memory[index] = memory[index].reshape(-1).view(np.uint8)[:-4]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(last("kernel", 99), id="no such kernel"),
+        pytest.param(last("kernel", -1), id="negative kernel"),
+        pytest.param(last("rows", 0), id="no rows"),
+        pytest.param(last("rows", 1000), id="too many rows"),
+        pytest.param(last("row", -1), id="row before the map"),
+        pytest.param(last("row", 9), id="row after the map"),
+        pytest.param(last("in_row", 99), id="input row that is not stored"),
+        pytest.param(last("out_row", -1000), id="written behind the buffer"),
+        pytest.param(kernel("out", 7, "base"), id="no such map"),
+        pytest.param(kernel("out", -1, "offset"), id="before the map"),
+        pytest.param(kernel("out", 1 << 40, "offset"), id="far behind the map"),
+        pytest.param(kernel("in", 1 << 40, "offset"), id="read far behind the arena"),
+        pytest.param(kernel("in", 1 << 62, "pixel"), id="a stride that overflows"),
+        pytest.param(kernel("right", 99), id="columns beside the buffer"),
+        pytest.param(kernel("op", 99), id="no such operation"),
+        pytest.param(shorten(0), id="arena too small"),
+        pytest.param(shorten(1), id="input too small"),
+        pytest.param(shorten(2), id="output too small"),
+    ],
+)
+def test_a_program_that_leaves_its_buffers_is_refused_and_nothing_runs(change):
+    model, program, memory, counters = small_program()
+    change(program, memory)
+    with pytest.raises(ValueError, match=r"kernel|call"):
+        native.run(program, memory[0], model.weights, memory[1:], counters)
+    assert np.isnan(memory[0].view(np.float32)).all()
+    assert np.isnan(memory[2].view(np.float32)).all()
+    assert not counters.view(np.int64).any()
+
+
+def test_the_program_itself_is_sound():
+    model, program, memory, counters = small_program()
+    native.run(program, memory[0], model.weights, memory[1:], counters)
+    assert np.isfinite(memory[2]).all()
+    assert counters["macs"].sum() == 8 * 8 * 4 * 4 * 9
+    expected = memory[2].copy()
+    memory[0].view(np.float32)[:] = np.nan
+    reference.run(program, memory[0], model.weights, memory[1:], counters)
+    np.testing.assert_allclose(memory[2], expected, rtol=0, atol=1e-5 * expected.max())
+
+
+@pytest.mark.parametrize("blob", ["weights", "bias"])
+def test_weights_beyond_the_model_are_refused(blob):
+    model, program, memory, counters = small_program()
+    program.kernels[blob][:] = model.weights.nbytes // 4 - 15
+    with pytest.raises(ValueError, match="kernel"):
+        native.run(program, memory[0], model.weights, memory[1:], counters)
+    assert np.isnan(memory[2]).all()
+
+
+@pytest.mark.parametrize("window", [0, -1, 1 << 40])
+def test_streamed_weights_need_a_file_and_a_window_in_the_arena(window):
+    model, program, memory, counters = small_program()
+    program.kernels["streamed"] = program.kernels["op"] == Op.CONVOLUTION
+    program.kernels["window"] = window
+    with open("/dev/zero", "rb") as file, pytest.raises(ValueError, match="kernel"):
+        descriptor = -1 if window == 0 else file.fileno()
+        native.run(program, memory[0], model.weights, memory[1:], counters, descriptor)
+    assert np.isnan(memory[2]).all()
