@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -58,13 +59,14 @@ class Contestant:
 def main() -> None:
     arguments = _arguments()
     limits = arguments.limits or DEFAULT_LIMITS[arguments.network]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # groups and swap are given back
     try:
         with ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             if arguments.swap is not None:
                 stack.enter_context(swap_file(arguments.swap, arguments.swap_size * MIB))
             swap = _swap_said(arguments)
-            print(f"{arguments.network}, one thread; swap: {swap}")
+            print(f"{arguments.network}, one thread; swap: {swap}", flush=True)
             arena = _Arena(builtin(arguments.network, folder), folder, arguments)
             arena.compare()
             outcomes = arena.compete(limits)
@@ -140,7 +142,8 @@ class _Arena:
         expected = outputs["onnxruntime"]
         for name, output in outputs.items():
             error = np.abs(output - expected).max() / np.abs(expected).max()
-            print(f"{name:12} differs from onnxruntime by {error:.1e} of the largest value")
+            said = f"{name:12} differs from onnxruntime by {error:.1e} of the largest value"
+            print(said, flush=True)
             if not error < TOLERANCE:
                 sys.exit(f"limits.py: {name} does not compute the same")
 

@@ -166,7 +166,7 @@ def _digits(seconds: float) -> int:
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Rows of cells as lines whose columns stand under one another."""
+    """Rows of cells as indented lines whose columns stand under one another."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = []
     for row in rows:
@@ -174,5 +174,5 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
             cell.ljust(width) if head in _LEFT else cell.rjust(width)
             for cell, width, head in zip(row, widths, rows[0], strict=True)
         ]
-        lines.append("  ".join(cells).rstrip())
+        lines.append("  " + "  ".join(cells).rstrip())
     return lines

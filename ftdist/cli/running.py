@@ -20,7 +20,7 @@ from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.choice import Choice, Surroundings, choose_apart, examine
+from ftdist.runtime.choice import Choice, Surroundings, choose_apart
 from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
@@ -107,10 +107,8 @@ def _choice(
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = kept(threads, arguments.kernels)
-    if plan is None:
-        return choose_apart(model, limit, surroundings, threads, calibration)
-    choice = examine(model, plan, limit, surroundings, calibration=calibration)
-    return choice.within_budget(f"the plan {plan.notation} does not fit")
+    choice = choose_apart(model, limit, surroundings, threads, calibration, plan)
+    return choice.within_budget(f"the plan {choice.plan.notation} does not fit")
 
 
 def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:

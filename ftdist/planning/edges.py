@@ -114,9 +114,14 @@ def group_seconds(
             break
         account.take_in(number, extent, inputs)
     tiles = group.rows * group.columns
-    share = -(-tiles // threads) / tiles
-    seconds = account.seconds() * share + profile.group_s
+    seconds = account.seconds() * _share(tiles, threads, profile) + profile.group_s
     return float((account.streamed_s(seconds) if group.streamed else seconds)[0])
+
+
+def _share(tiles: int, threads: int, profile: DeviceProfile) -> float:
+    """What a group takes of the time that all its tiles take on one thread."""
+    slower = profile.parallel if min(tiles, threads) > 1 else 1.0
+    return slower * -(-tiles // threads) / tiles
 
 
 def _cuts(network: Network) -> tuple[int, ...]:
@@ -169,7 +174,7 @@ def _fill(
         return
     account = Account(network, walk, profile)
     places = [at + STRIPS.index(strip) for strip in walk.strips]
-    share = -(-tiles // threads) / tiles
+    share = _share(tiles, threads, profile)
     workers = min(threads, tiles)
     earlier = later
     for number, extent, inputs in walk.members():
@@ -201,13 +206,16 @@ class Account:
         self._buffers: dict[int, tuple[int, int, Numbers]] = {}
         self._live = np.zeros((walk.primary + 1, strips))
         self._traffic_bytes = 0
-        frame = sum(4 * network.macs(n) for n in range(len(network.layers)))
-        self._weights_once_s = float(profile.weights_s_per_byte(np.array([frame]))[0])
+        self._made: set[int] = set()
+        self._frame_bytes = sum(4.0 * network.macs(n) for n in range(len(network.layers)))
+        once = profile.weights_s_per_byte(np.array([self._frame_bytes]))
+        self._weights_once_s = float(once[0])
 
     def take_in(self, number: int, extent: Extent, inputs: dict[int, Extent]) -> None:
         """Adds a layer in front of the group; `inputs` are what it reads, as the group needs it."""
         network, profile = self._network, self._profile
         self._inputs.pop(number, None)
+        self._made.add(number)
         costs = [layer_cost(network, number, width, profile) for width in extent.columns]
         self._member_s += self._make_s(number, extent, costs)
         self._weights_read += extent.calls * len(costs) * costs[0].weight_bytes
@@ -248,7 +256,20 @@ class Account:
         once = self.weight_bytes * self._weights_once_s
         weights = once + again * self._profile.weights_s_per_byte(working_set)
         traffic = self._traffic_bytes * self._profile.traffic_s_per_byte(working_set)
+        traffic = traffic + self._map_traffic_s()
         return np.asarray(self._member_s + loads + weights + traffic)
+
+    def _map_traffic_s(self) -> float:
+        """Seconds that moving whole maps in and out costs: other groups run before they return.
+
+        Each byte moves twice, for a cache fetches a line before it is written.
+        """
+        network = self._network
+        outside = [*self._inputs, *(n for n in self._walk.outputs if n in self._made)]
+        sizes = np.array([float(network.shape(each).bytes) for each in outside])
+        return float(
+            (2 * sizes * self._profile.traffic_s_per_byte(sizes + self._frame_bytes)).sum()
+        )
 
     def streamed_s(self, resident_s: Numbers) -> Numbers:
         """Seconds with streamed weights, from those with resident ones.

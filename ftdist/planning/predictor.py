@@ -73,6 +73,11 @@ class Footprint:
     def peak_bytes(self) -> int:
         return sum(self.parts.values())
 
+    @property
+    def fixed_bytes(self) -> int:
+        """The parts that are the same for every plan."""
+        return self.baseline + self.input + self.output + self.slack
+
 
 def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""

@@ -160,17 +160,22 @@ def choose_apart(
     surroundings: Surroundings,
     threads: int = 1,
     calibration: Calibration = SHIPPED,
+    plan: Plan | None = None,
 ) -> Choice:
-    """As ``choose``, but none of the memory that the search takes stays with this process."""
+    """As ``choose``, or as ``examine`` if a plan is given, but none of the memory that searching
+    and predicting take stays with this process."""
     held = before_lowering()
 
-    def search() -> tuple[str, float]:
-        found = choose(model, limit, surroundings, threads, calibration, held=held)
+    def work() -> tuple[str, float]:
+        if plan is not None:
+            found = examine(model, plan, limit, surroundings, None, calibration, held)
+        else:
+            found = choose(model, limit, surroundings, threads, calibration, held=held)
         return found.plan.notation, found.latency_s
 
-    notation, seconds = apart(search)
+    notation, seconds = apart(work)
     plan = parse_notation(notation, model.network, threads)
-    return examine(model, plan, limit, surroundings, seconds, calibration)
+    return examine(model, plan, limit, surroundings, seconds, calibration, held)
 
 
 def choose(
@@ -193,9 +198,35 @@ def choose(
     choice = fit(model, search.fastest, limit, surroundings, calibration, held)
     if choice is not None:
         return choice
-    smallest = search.smallest()
-    choice = examine(model, smallest.plan, limit, surroundings, smallest.seconds, calibration, held)
-    return choice.within_budget("no plan fits")
+    return smallest(model, search, limit, surroundings, calibration, held).within_budget(
+        "no plan fits"
+    )
+
+
+def smallest(
+    model: Model,
+    search: Search,
+    limit: Budget,
+    surroundings: Surroundings,
+    calibration: Calibration = SHIPPED,
+    held: Held | None = None,
+) -> Choice:
+    """The plan with which the whole process is smallest; of several the fastest."""
+    held = held or Held(resident_bytes(), peak_resident_bytes())
+
+    def examined(found: Found) -> Choice:
+        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
+
+    best = examined(search.smallest())
+    size = best.peak_bytes - best.footprint.fixed_bytes - 1
+    found = search.fastest(size)
+    while found is not None and best.peak_bytes == best.footprint.peak_bytes:
+        best = min(best, examined(found), key=lambda choice: choice.peak_bytes)
+        size = min(best.peak_bytes - best.footprint.fixed_bytes, found.peak_bytes) - 1
+        found = search.fastest(size)
+    enough = replace(limit, bytes=best.peak_bytes)
+    fastest = fit(model, search.fastest, enough, surroundings, calibration, held)
+    return replace(fastest or best, budget=limit)
 
 
 def fit(
@@ -206,19 +237,22 @@ def fit(
     calibration: Calibration = SHIPPED,
     held: Held | None = None,
 ) -> Choice | None:
-    """What is proposed for so many bytes of weights and activations that the whole process fits.
+    """The first of the plans proposed for falling sizes with which the whole process fits.
 
-    None where nothing is. `held` is measured when it is not given.
+    None where none does. `propose` is asked for plans whose weights and activations are within a
+    size. What a process holds beside them differs a little from plan to plan, so sizes fall from
+    what is left if it holds nothing, by one byte less than the last plan took. `held` is measured
+    when it is not given.
     """
     found = propose(None)
-    available = 1 << 62
     while found is not None:
         choice = examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
-        excess = choice.peak_bytes - limit.bytes
-        if excess <= 0:
+        if choice.peak_bytes <= limit.bytes:
             return choice
-        available = min(available, found.peak_bytes) - excess
-        found = propose(available)
+        if choice.peak_bytes > choice.footprint.peak_bytes:
+            return None  # not for the plan's sake
+        left = limit.bytes - choice.footprint.fixed_bytes
+        found = propose(min(left, found.peak_bytes - 1))
     return None
 
 

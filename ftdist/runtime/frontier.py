@@ -21,6 +21,7 @@ from ftdist.runtime.choice import (
     examine,
     fit,
     planning_profile,
+    smallest,
 )
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
@@ -79,9 +80,8 @@ class Outlook:
 
     def smallest(self) -> Choice:
         """The plan with the smallest peak; where more than the plan makes it, the fastest one."""
-        found = self._search.smallest()
-        least = self.named(found.plan, found.seconds)
-        return self.within(least.peak_bytes) or least
+        given = self._limit, self._surroundings, self._calibration, self._held
+        return smallest(self._model, self._search, *given)
 
     def within(self, size: int) -> Choice | None:
         """The fastest plan within so many bytes."""
@@ -108,9 +108,7 @@ class Outlook:
         assert free is not None
         if free.plan == chosen.plan:
             return free.bound_s
-        parts = chosen.footprint
-        fixed = parts.baseline + parts.input + parts.output + parts.slack
-        found = self._search.fastest(max(0, self._limit.bytes - fixed))
+        found = self._search.fastest(self._limit.bytes - chosen.footprint.fixed_bytes)
         return found.bound_s if found is not None else free.bound_s
 
     def frontier(self, chosen: Choice) -> tuple[Point, ...]:
@@ -118,18 +116,18 @@ class Outlook:
 
         Peaks ascend and latencies fall.
         """
-        choices = [chosen, *(self.named(each.plan, each.seconds) for each in self._sweep())]
+        choices = [self.named(each.plan, each.seconds) for each in self._sweep()]
+        choices += [chosen, self.smallest()]
         notations = {(each.peak_bytes, each.latency_s): each.plan.notation for each in choices}
         return tuple(Point(*pair, notations[pair]) for pair in undominated(notations))
 
     def _sweep(self) -> Iterator[Found]:
-        """The fastest plans for falling budgets, from none needed to the smallest feasible."""
+        """The fastest plans for falling budgets, from none needed to where no plan is left."""
         found = self._search.fastest()
         while found is not None:
             yield found
             step = max(_LEAST_STEP_BYTES, int(found.peak_bytes * _STEP))
             found = self._search.fastest(found.peak_bytes - step)
-        yield self._search.smallest()
 
 
 def undominated(pairs: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:

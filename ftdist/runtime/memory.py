@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 
+_ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
+
 KIB, MIB = 1 << 10, 1 << 20
 _SIZE = re.compile(
     r"([0-9]{1,18})(\.[0-9]{1,18})?\s*(?:([KMG])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII
@@ -95,4 +97,4 @@ def page_block(size: int) -> NDArray[np.uint8]:
 
     Pages become resident when they are first touched.
     """
-    return np.frombuffer(mmap.mmap(-1, max(size, 1)), np.uint8)
+    return np.frombuffer(mmap.mmap(-1, max(size, 1), flags=_ANONYMOUS), np.uint8)

@@ -1,4 +1,4 @@
-"""A folder with small models and inputs, made once, and commands that must fail in clean folders."""
+"""A folder with small models and inputs, made once; commands that must fail, in clean folders."""
 
 from __future__ import annotations
 

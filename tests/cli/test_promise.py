@@ -67,6 +67,15 @@ def test_the_smallest_budget_that_an_error_names_is_enough_for_yolov2(
     assert parse_size(smallest) <= report["measured"]["peak_bytes"] + 3 * MIB
 
 
+def test_an_input_that_must_be_copied_is_counted_once_it_is(
+    first16_file: Path, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "image.npy", np.asfortranarray(random_image(608)))
+    arguments = (first16_file, "image.npy", "--threads", 1)
+    outcome = ftdist_command("run", *arguments, "--mem", "33M", folder=tmp_path)
+    run_within(tmp_path, named(outcome), *arguments)
+
+
 @pytest.mark.parametrize(
     ("model", "given", "output"),
     [

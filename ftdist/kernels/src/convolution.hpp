@@ -25,7 +25,10 @@ struct Epilogue {
 
 template <int VECTORS>
 static inline void finish(float* out, Vec* sums, const Epilogue& end) {
-  if (end.activation == ACT_LEAKY) {
+  if (end.activation == ACT_LEAKY && end.slope > 0.0f && end.slope <= 1.0f) {
+    // The larger of x and x * slope is leaky's value, bit for bit, for such slopes; one step less.
+    for (int j = 0; j < VECTORS; j++) sums[j] = larger(sums[j] * splat(end.slope), sums[j]);
+  } else if (end.activation == ACT_LEAKY) {
     for (int j = 0; j < VECTORS; j++) sums[j] = activate<ACT_LEAKY>(sums[j], splat(end.slope));
   } else if (end.activation != ACT_LINEAR) {
     for (int j = 0; j < VECTORS; j++) sums[j] = activate(end.activation, sums[j], splat(end.slope));

@@ -14,6 +14,19 @@ static inline unsigned char* element(const Program& program, const Buffer& buffe
   return program.bases[buffer.base] + index * bytes;
 }
 
+// A row of a planar picture of three channels to pixels: what every photo and array begins with.
+static inline void interleave3(const float* from, int64_t plane, float* to, int pixels) {
+  const float* __restrict a = from;
+  const float* __restrict b = from + plane;
+  const float* __restrict c = from + 2 * plane;
+  float* __restrict pixel = to;
+  for (int x = 0; x < pixels; x++) {
+    pixel[3 * x] = a[x];
+    pixel[3 * x + 1] = b[x];
+    pixel[3 * x + 2] = c[x];
+  }
+}
+
 template <class From>
 static inline void copy_row(const From* from, int64_t from_pixel, int64_t from_channel, float* to,
                             int64_t to_pixel, int64_t to_channel, int pixels, int channels) {
@@ -47,6 +60,9 @@ static void copy(const Program& program, const Kernel& kernel, const Call& call)
       for (int x = 0; x < pixels; x++)
         __builtin_memcpy(to + x * out.pixel, from + x * in.pixel * (int)sizeof(float),
                          sizeof(float) * channels);
+    } else if (in.type == TYPE_FLOAT32 && channels == 3 && in.pixel == 1 && out.channel == 1 &&
+               out.pixel == 3) {
+      interleave3(reinterpret_cast<const float*>(from), in.channel, to, pixels);
     } else if (in.type == TYPE_UINT8) {
       copy_row(from, in.pixel, in.channel, to, out.pixel, out.channel, pixels, channels);
     } else {

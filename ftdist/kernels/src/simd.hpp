@@ -57,6 +57,17 @@ static inline Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 
+// a where it is larger, else b: so b where either is NaN, and where they are equal.
+static inline Vec larger(Vec a, Vec b) {
+#if defined(FTDIST_AVX512)
+  return _mm512_max_ps(a, b);
+#elif defined(FTDIST_AVX2)
+  return _mm256_max_ps(a, b);
+#else
+  return a > b ? a : b;
+#endif
+}
+
 // The first `count` lanes, 1 <= count <= LANES.
 static inline void store_part(float* to, Vec value, int count) {
 #if defined(FTDIST_AVX512)
