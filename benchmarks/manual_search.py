@@ -46,7 +46,6 @@ MIB = 1 << 20
 NETWORK = "yolov2-first16"
 BUDGETS = (44, 48, 56, 64, 96, 128)
 BAR = 1.03
-QUICK_RUNS = 2
 
 
 @dataclass
@@ -101,7 +100,7 @@ def main() -> None:
         prepared = builtin(NETWORK, folder)
         model, image = load(prepared.model), np.load(prepared.image)
         configurations = _configurations(model, arguments)
-        _measure_quickly(model, image, configurations)
+        _measure_quickly(model, image, configurations, arguments.quick_runs)
         contests = []
         for budget in arguments.budgets or BUDGETS:
             contest = _contest(budget, prepared, folder, configurations, arguments.best)
@@ -121,6 +120,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--all-cuts", action="store_true", help="cut before every layer")
     parser.add_argument("--most-work", type=float, default=1.6, help="relative to untiled")
     parser.add_argument("--best", type=int, default=8, help="contenders measured again a budget")
+    parser.add_argument("--quick-runs", type=int, default=2, help="of every configuration")
     parser.add_argument("--rounds", type=int, default=9)
     charts.add_outputs(parser)
     return parser.parse_args()
@@ -140,12 +140,12 @@ def _configurations(model: Model, arguments: argparse.Namespace) -> list[Configu
 
 
 def _measure_quickly(
-    model: Model, image: NDArray[np.float32], configurations: list[Configuration]
+    model: Model, image: NDArray[np.float32], configurations: list[Configuration], runs: int
 ) -> None:
     started = time.perf_counter()
     for number, each in enumerate(configurations):
         with Session(model, each.plan) as session:
-            each.quick_s = min(_seconds(session, image) for _ in range(QUICK_RUNS))
+            each.quick_s = min(_seconds(session, image) for _ in range(runs))
         if number % 50 == 0:
             print(f"measured {number} of {len(configurations)} configurations", flush=True)
     print(f"all {len(configurations)} in {time.perf_counter() - started:.0f} s", flush=True)

@@ -46,6 +46,8 @@ def _report(work: Callable[[], Any], writing: int) -> None:
             answer = {"budget": str(error), "smallest_bytes": error.smallest_bytes}
         except FtdistError as error:
             answer = {"error": str(error), "status": error.exit_status}
+        except Exception as error:
+            answer = {"error": f"a fault in planning, please report it: {error!r}", "status": 1}
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(json.dumps(answer).encode())
     finally:

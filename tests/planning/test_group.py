@@ -133,7 +133,7 @@ def check_against_walk(found, needed, exact):
             assert span == tight, f"layer {source} has more than readers read"
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(cut_networks(), st.data())
 def test_needed_rows_are_those_that_elements_read(case, data):
     network, plan = case
@@ -149,7 +149,7 @@ def test_needed_rows_are_those_that_elements_read(case, data):
             assert span.clipped(network.shape(source).height) == span, "rows lie on the map"
 
 
-@settings(max_examples=100)
+@settings(max_examples=80)
 @given(cut_networks(), st.data())
 def test_needed_columns_are_those_that_elements_read(case, data):
     network, plan = case

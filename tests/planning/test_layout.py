@@ -32,7 +32,7 @@ def traces(case, picture=False):
             yield group, each, Trace(network, program, outside)
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks(), st.booleans())
 @example(reads_nothing_but_padding(), True)
 def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, picture):
@@ -42,7 +42,7 @@ def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, pic
             np.testing.assert_array_equal(trace.maps[output], expected)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(cut_networks())
 def test_inside_a_tile_nothing_is_computed_twice(case):
     for _, _, trace in traces(case):
@@ -61,7 +61,7 @@ def output_that_the_group_reads_itself():
     return builder.finish(), Plan((GroupPlan(0, 3, 3, 3, 2), GroupPlan(3, 4)))
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(cut_networks())
 @example(output_that_the_group_reads_itself())
 def test_a_tile_stores_its_own_share_of_the_outputs_and_nothing_else(case):
@@ -77,7 +77,7 @@ def never_made(trace):
     return [each for each in layers if not any(made[each].any() for made in trace.times_made)]
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_the_arena_is_as_large_as_what_the_programs_touch(case):
     for _, _, trace in traces(case):

@@ -66,7 +66,7 @@ def tile_passes(case):
             yield group, each, tile, passes(group, each.rows, index, each.strip)
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_every_pass_makes_the_rows_after_those_of_the_pass_before(case):
     for _, _, tile, found in tile_passes(case):
@@ -80,7 +80,7 @@ def test_every_pass_makes_the_rows_after_those_of_the_pass_before(case):
                 done[source] = new.stop
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_all_rows_of_the_shares_are_made(case):
     network, plan = case
@@ -96,7 +96,7 @@ def test_all_rows_of_the_shares_are_made(case):
             assert set(made) == set(range(network.shape(output).height))
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_every_row_is_held_in_the_pass_that_reads_it(case):
     for group, _, _, found in tile_passes(case):
@@ -109,7 +109,7 @@ def test_every_row_is_held_in_the_pass_that_reads_it(case):
                         assert rows_read(network, reader, source, row) <= held
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_kept_rows_were_held_in_the_pass_before(case):
     for _, _, _, found in tile_passes(case):
@@ -122,7 +122,7 @@ def test_kept_rows_were_held_in_the_pass_before(case):
             before = this
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_rows_are_kept_from_the_first_that_is_still_read(case):
     for group, _, tile, found in tile_passes(case):
@@ -153,7 +153,7 @@ def steady_share(axis, share):
             return size
 
 
-@settings(max_examples=80)
+@settings(max_examples=60)
 @given(cut_networks())
 def test_no_pass_makes_more_than_the_steady_share(case):
     """A strip of s rows costs each layer what s output rows add, in the first passes too.

@@ -38,7 +38,7 @@ def walks(case):
             yield group, each, ((number, extent), *inputs.items()), walk.strips
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(cut_networks())
 def test_a_walk_counts_the_rows_that_strips_make(case):
     """Where a tile reads nothing but padding of some layer, the walk may count rows too many.
@@ -59,7 +59,7 @@ def test_a_walk_counts_the_rows_that_strips_make(case):
                 assert 0 <= missing <= (0 if len(group.outputs) == 1 else plan.rows)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(cut_networks())
 def test_a_walk_counts_the_columns_that_tiles_hold(case):
     for group, plan, extents, _ in walks(case):
