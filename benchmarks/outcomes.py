@@ -40,10 +40,10 @@ Outcomes = dict[tuple[str, int | None], Outcome]
 def print_table(outcomes: Outcomes) -> None:
     """A line for each limit, a column for each contestant."""
     names, limits = _names(outcomes), dict.fromkeys(limit for _, limit in outcomes)
-    header = "".join(f"{name:>26}" for name in names)
+    header = "".join(f"{name:>30}" for name in names)
     print(f"\n{'limit, MiB':>10}{header}{'against best peer':>19}")
     for limit in limits:
-        row = "".join(f"{outcomes[name, limit].text:>26}" for name in names)
+        row = "".join(f"{outcomes[name, limit].text:>30}" for name in names)
         print(f"{limit or 'none':>10}{row}{_against_best(limit, outcomes):>19}")
 
 

@@ -153,8 +153,7 @@ class Pool:
             (self.window.vertical, source.height),
             (self.window.horizontal, source.width),
         ):
-            last = (axis.output_size(size) - 1) * axis.stride - axis.pad_before
-            if axis.pad_before >= axis.extent or last >= size:
+            if _misses_the_map(axis, size):
                 raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
         return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
 
@@ -166,6 +165,17 @@ class Pool:
 
     def macs(self, source: Shape, output: Shape) -> int:
         return 0
+
+
+def _misses_the_map(axis: Window, size: int) -> bool:
+    """Whether a window of the axis has no tap on a map of `size` positions."""
+    last = (axis.output_size(size) - 1) * axis.stride - axis.pad_before
+    if axis.pad_before >= axis.extent or last >= size:
+        return True
+    if axis.dilation <= size:
+        return False  # taps are too close together to step over the map
+    # From a top before the map, the first tap at or after position 0 is at top % dilation.
+    return any(top % axis.dilation >= size for top in range(-axis.pad_before, 0, axis.stride))
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ def test_the_table_and_what_surrounds_it(first16_file: Path, tmp_path: Path) -> 
     assert total[1] == "0..15"
     assert sum(float(row[-1]) for row in rows) == pytest.approx(float(total[-1]), abs=0.3)
     assert max(float(row[-2]) for row in rows) <= float(total[-2]) <= 56
-    assert heads(lines) == ["model", "input", "plan", *SEARCHED]
+    streamed = ["weights"] * any(group.streamed for group in plan.groups)
+    assert heads(lines) == ["model", "input", "plan", *SEARCHED[:3], *streamed, *SEARCHED[3:]]
     assert "56.0 MiB (--mem)" in line_of(lines, "budget")
     assert f"predicted {total[-2]} MiB" in line_of(lines, "peak")
     assert any("in MiB: baseline" in line for line in lines)
