@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -27,11 +28,9 @@ from ftdist.network.layers import (
     Convolution,
     Identity,
     Pool,
-    RegionHead,
     Reorg,
     Sliding,
     Upsample,
-    YoloHead,
 )
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ftdist.detection.decode import MOST_CANDIDATES, Box, Detection, decode, heads
 from ftdist.detection.suppress import suppress
 from ftdist.network.graph import Network
-from ftdist.network.layers import RegionHead, YoloHead
+from ftdist.network.heads import RegionHead, YoloHead
 
 __all__ = ["Box", "Detection", "class_count", "detect", "detecting_bytes", "is_detector"]
 

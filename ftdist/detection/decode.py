@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import Layer, Network
-from ftdist.network.layers import RegionHead, YoloHead
+from ftdist.network.heads import RegionHead, YoloHead
 
 Floats = NDArray[np.float32]
 

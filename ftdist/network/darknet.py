@@ -15,7 +15,7 @@ from ftdist.geometry import Shape
 from ftdist.network.cfg import Section, parse_sections, read_text
 from ftdist.network.darknet_layers import build, canonical_kind
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import RegionHead, YoloHead
+from ftdist.network.heads import RegionHead, YoloHead
 
 
 @dataclass(frozen=True, slots=True)

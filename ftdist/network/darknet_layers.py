@@ -17,6 +17,7 @@ from typing import Literal, get_args
 from ftdist.geometry import Window
 from ftdist.network.cfg import Section, closest, shown
 from ftdist.network.graph import NetworkBuilder
+from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -27,11 +28,9 @@ from ftdist.network.layers import (
     Identity,
     Operation,
     Pool,
-    RegionHead,
     Reorg,
     Sliding,
     Upsample,
-    YoloHead,
 )
 
 Built = tuple[Operation, tuple[int, ...]]

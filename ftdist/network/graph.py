@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.layers import ALIASES, Concatenate, Convolution, Operation
+from ftdist.network.layers import Alias, Concatenate, Convolution, Operation
 
 INPUT = -1
 """The number by which layers refer to the network's input."""
@@ -100,7 +100,7 @@ def is_alias(layer: Layer) -> bool:
     operation = layer.operation
     if isinstance(operation, Concatenate):
         return len(layer.inputs) == 1 and operation.parts == 1
-    return isinstance(operation, ALIASES)
+    return isinstance(operation, Alias)
 
 
 class NetworkBuilder:

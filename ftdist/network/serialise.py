@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
+from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Add,
@@ -23,10 +24,8 @@ from ftdist.network.layers import (
     Identity,
     Operation,
     Pool,
-    RegionHead,
     Reorg,
     Upsample,
-    YoloHead,
 )
 
 _OPERATIONS: dict[str, Callable[..., Operation]] = {

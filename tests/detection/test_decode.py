@@ -17,7 +17,8 @@ from ftdist.detection.picture import load_picture
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, RegionHead, Sliding, YoloHead
+from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.layers import Convolution, Sliding
 
 Maps = dict[str, NDArray[Any]]
 Head = RegionHead | YoloHead

@@ -9,7 +9,8 @@ from ftdist.geometry import Shape
 from ftdist.network.architectures import load, names
 from ftdist.network.darknet_weights import weights_bytes
 from ftdist.network.graph import Network, convolutions
-from ftdist.network.layers import Concatenate, RegionHead, Reorg, YoloHead
+from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.layers import Concatenate, Reorg
 
 
 def gflop(network: Network) -> float:

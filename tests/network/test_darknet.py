@@ -12,6 +12,7 @@ from ftdist.geometry import Shape, Span, Window
 from ftdist.network.darknet import parse_cfg, read_cfg
 from ftdist.network.darknet_layers import pool_window
 from ftdist.network.graph import INPUT
+from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -20,11 +21,9 @@ from ftdist.network.layers import (
     Convolution,
     Identity,
     Pool,
-    RegionHead,
     Reorg,
     Sliding,
     Upsample,
-    YoloHead,
 )
 
 NET = "[net]\nheight=12\nwidth=16\nchannels=8\n"

@@ -17,6 +17,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.darknet import parse_cfg
 from ftdist.network.graph import INPUT, Network, NetworkBuilder, convolutions
+from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -25,11 +26,9 @@ from ftdist.network.layers import (
     Convolution,
     Identity,
     Pool,
-    RegionHead,
     Reorg,
     Sliding,
     Upsample,
-    YoloHead,
 )
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.packing import pack

@@ -9,6 +9,7 @@ from networks import cut_networks
 
 from ftdist.geometry import Shape, Span, partition
 from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.heads import YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -19,7 +20,6 @@ from ftdist.network.layers import (
     Pool,
     Sliding,
     Upsample,
-    YoloHead,
 )
 from ftdist.planning.group import FusedGroup
 
