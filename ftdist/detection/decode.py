@@ -29,7 +29,7 @@ from ftdist.network.heads import RegionHead, YoloHead
 
 Floats = NDArray[np.float32]
 
-MOST_CANDIDATES = 1000
+MOST_CANDIDATES = 500
 """Detections that one anchor of one head may hand on; real photos have tens."""
 
 _FIXED = 5

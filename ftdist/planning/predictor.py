@@ -19,7 +19,7 @@ from ftdist.planning.placement import Block, place
 from ftdist.planning.plan import Plan
 from ftdist.planning.weights import resident_layers
 
-SLACK_BYTES = 448 << 10
+SLACK_BYTES = 576 << 10
 """Room for what the interpreter allocates during a run: frames, small arrays, the report."""
 
 THREAD_BYTES = 96 << 10
