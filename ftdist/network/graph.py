@@ -71,6 +71,11 @@ class Network:
         return tuple(number for number in range(len(self.layers)) if number not in read)
 
     @cached_property
+    def output_sources(self) -> frozenset[int]:
+        """The layers that really make the network's outputs."""
+        return frozenset(self.source(number) for number in self.outputs)
+
+    @cached_property
     def last_use(self) -> dict[int, int]:
         """For each source the last layer that reads it; len(layers) for the network's outputs."""
         last: dict[int, int] = {}

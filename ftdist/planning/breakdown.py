@@ -77,7 +77,7 @@ def summit(network: Network, lowered: Lowered) -> Summit:
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
     group = FusedGroup(network, plan.first, plan.stop)
-    outputs = {network.source(each) for each in network.outputs}
+    outputs = network.output_sources
     layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
     most, found = -1.0, (0, 0, 0)
     for row in range(plan.rows):

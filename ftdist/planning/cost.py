@@ -16,11 +16,9 @@ from dataclasses import dataclass
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import Add, Convolution, Pool
-from ftdist.network.packing import packed_sizes
+from ftdist.network.packing import BLOCK, packed_sizes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import PIECE_BLOCKS
-
-_BLOCK = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
     if isinstance(operation, Convolution):
         weights = 4 * sum(packed_sizes(operation, source))
         row_s = _convolution_row_s(operation, source, columns, profile)
-        blocks = -(-operation.filters // operation.groups // _BLOCK)
+        blocks = -(-operation.filters // operation.groups // BLOCK)
         pieces = operation.groups * -(-blocks // PIECE_BLOCKS)
         return LayerCost(row_s, weights, 0 if operation.is_depthwise(source) else pieces)
     if isinstance(operation, Pool):
@@ -69,12 +67,12 @@ def _convolution_row_s(
     _, depth, height, width = operation.weight_shape(source)
     terms = depth * height * width
     if operation.is_depthwise(source):
-        blocks = -(-operation.filters // _BLOCK)
-        return columns * blocks * _BLOCK * terms / profile.depthwise_macs_per_s
-    blocks = -(-operation.filters // operation.groups // _BLOCK)
+        blocks = -(-operation.filters // BLOCK)
+        return columns * blocks * BLOCK * terms / profile.depthwise_macs_per_s
+    blocks = -(-operation.filters // operation.groups // BLOCK)
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
-    seconds = wide * _blocks_s(profile.wide, columns, 2 * _BLOCK * terms)
-    seconds += narrow * _blocks_s(profile.narrow, columns, _BLOCK * terms)
+    seconds = wide * _blocks_s(profile.wide, columns, 2 * BLOCK * terms)
+    seconds += narrow * _blocks_s(profile.narrow, columns, BLOCK * terms)
     return operation.groups * (seconds + columns * blocks * profile.sum_s)
 
 

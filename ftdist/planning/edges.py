@@ -150,7 +150,7 @@ def _weights(
 
 def _map_bytes(network: Network, cuts: tuple[int, ...]) -> list[dict[int, int]]:
     """For each cut the maps alive there, by source; the user's own arrays are none of ours."""
-    outputs = {network.source(each) for each in network.outputs}
+    outputs = network.output_sources
     return [
         {source: size for source, size in live_maps(network, cut).items() if source not in outputs}
         for cut in cuts
@@ -195,7 +195,7 @@ class Account:
         self._network = network
         self._walk = walk
         self._profile = profile
-        self._outputs = {network.source(each) for each in network.outputs}
+        self._outputs = network.output_sources
         strips = len(walk.strips)
         self._member_s = np.zeros(strips)
         self._weights_read = np.zeros(strips)
@@ -230,10 +230,7 @@ class Account:
         if read_inside or number in self._outputs:
             self._occupy(number, number, extent)
         if number in self._walk.outputs and (read_inside or number in self._outputs):
-            planar = number in self._outputs
-            shape = network.shape(number)
-            row_s = sum(copy_row_s(shape, width, planar, profile) for width in extent.columns)
-            self._member_s += extent.rows * row_s
+            self._member_s += self._copy_s(number, extent)
         for source, needed in inputs.items():
             self._last_reader.setdefault(source, number)
             self._occupy(source, number, needed)
@@ -287,12 +284,16 @@ class Account:
         return np.asarray(extent.rows * row_s + calls + self._keep_s(number, extent))
 
     def _load_s(self, source: int, extent: Extent) -> Numbers:
-        network, profile = self._network, self._profile
+        calls = extent.calls * len(extent.columns) * self._profile.call_s
+        return np.asarray(self._copy_s(source, extent) + calls + self._keep_s(source, extent))
+
+    def _copy_s(self, source: int, extent: Extent) -> float:
+        """Seconds of copying a source's rows between the arena and its map outside."""
         planar = source == INPUT or source in self._outputs
-        shape = network.shape(source)
-        row_s = sum(copy_row_s(shape, width, planar, profile) for width in extent.columns)
-        calls = extent.calls * len(extent.columns) * profile.call_s
-        return np.asarray(extent.rows * row_s + calls + self._keep_s(source, extent))
+        shape = self._network.shape(source)
+        widths = extent.columns
+        row_s = sum(copy_row_s(shape, width, planar, self._profile) for width in widths)
+        return extent.rows * row_s
 
     def _keep_s(self, source: int, extent: Extent) -> Numbers:
         """Seconds of saving and restoring rows."""

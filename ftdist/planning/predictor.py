@@ -81,7 +81,7 @@ class Footprint:
 
 def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""
-    outputs = frozenset(network.source(each) for each in network.outputs)
+    outputs = network.output_sources
     programs = []
     for group_plan in plan.groups:
         group = FusedGroup(network, group_plan.first, group_plan.stop)
@@ -93,7 +93,7 @@ def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lower
 
 def arrange(network: Network, plan: Plan, programs: tuple[GroupProgram, ...]) -> Lowered:
     """Places the arenas and maps of a plan's programs in one block."""
-    outputs = {network.source(each) for each in network.outputs}
+    outputs = network.output_sources
     blocks: list[Block[tuple[str, int, int]]] = []
     for number, program in enumerate(programs):
         workers = min(plan.threads, program.tiles)

@@ -17,6 +17,7 @@ family nor pool depends on the budget, so more memory never makes a plan slower.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,14 +63,7 @@ class Search:
 
         None if there is none.
         """
-        limit = float("inf") if available_bytes is None else float(available_bytes)
-        while True:
-            fitting = [path for path in self._candidates(limit) if path.bytes <= limit]
-            if not fitting:
-                return None
-            path = min(fitting, key=lambda each: each.key)
-            if self._settle(path):
-                return self._found(path, min(self._bound_s(limit), path.seconds))
+        return self._fastest_of(self._candidates, available_bytes)
 
     def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
         """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
@@ -77,14 +71,7 @@ class Search:
         `plan` is one of this search. For all weights resident and all streamed it is the very
         next; with mixed residency the pool is searched, and what leaves `plan` at each price.
         """
-        limit = float("inf") if available_bytes is None else float(available_bytes)
-        while True:
-            fitting = [path for path in self._leaving(plan, limit) if path.bytes <= limit]
-            if not fitting:
-                return None
-            path = min(fitting, key=lambda each: each.key)
-            if self._settle(path):
-                return self._found(path, min(self._bound_s(limit), path.seconds))
+        return self._fastest_of(lambda limit: self._leaving(plan, limit), available_bytes)
 
     def smallest(self) -> Found:
         """The plan with the smallest peak; among those the fastest."""
@@ -94,6 +81,19 @@ class Search:
             if self._settle(path):
                 found = self.fastest(int(np.ceil(path.bytes)))
                 return found if found is not None else self._found(path, path.seconds)
+
+    def _fastest_of(
+        self, propose: Callable[[float], list[Path]], available_bytes: int | None
+    ) -> Found | None:
+        """The fastest path proposed within the limit, once no layout corrects it any more."""
+        limit = float("inf") if available_bytes is None else float(available_bytes)
+        while True:
+            fitting = [path for path in propose(limit) if path.bytes <= limit]
+            if not fitting:
+                return None
+            path = min(fitting, key=lambda each: each.key)
+            if self._settle(path):
+                return self._found(path, min(self._bound_s(limit), path.seconds))
 
     def _candidates(self, limit: float) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
@@ -200,7 +200,7 @@ class Search:
         first, stop, option = step
         plan = edges.options[option].plan(edges.cuts[first], edges.cuts[stop])
         group = FusedGroup(self._network, plan.first, plan.stop)
-        outputs = {self._network.source(each) for each in self._network.outputs}
+        outputs = self._network.output_sources
         layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
         workers = min(self._threads, plan.rows * plan.columns)
         maps = sum({**edges.maps[first], **edges.maps[stop]}.values())

@@ -45,7 +45,7 @@ def configurations(beside: Choice) -> list[Configuration]:
     model, threads = beside.model, beside.plan.threads
     network = model.network
     profile = planning_profile(model, beside.budget, beside.calibration)
-    outputs = frozenset(network.source(each) for each in network.outputs)
+    outputs = network.output_sources
     picture = beside.surroundings.picture
 
     @cache

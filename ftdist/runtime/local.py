@@ -117,7 +117,7 @@ class Session:
         maps: dict[int, NDArray[Any]] = {INPUT: image}
         for source, offset in lowered.maps.items():
             maps[source] = self._block[offset : offset + network.shape(source).bytes]
-        for source in {network.source(number) for number in network.outputs} - {INPUT}:
+        for source in network.output_sources - {INPUT}:
             height, width, channels = network.shape(source)
             maps[source] = np.empty((channels, height, width), np.float32)
         for number in range(len(lowered.programs)):
