@@ -73,7 +73,8 @@ class Trace:
         self.times_made.append(
             {
                 source: np.zeros(self.network.shape(source)[:2], int)
-                for source in dict.fromkeys(self.program.made_by)
+                for made_by in dict.fromkeys(self.program.made_by)
+                for source in (made_by, *self._only_reader(made_by))
             }
         )
         program = self.program.program(tile)
@@ -84,6 +85,7 @@ class Trace:
     def _run_call(self, kernel: Any, call: Any, layer: int) -> None:
         rows = np.arange(call["row"], call["row"] + call["rows"])
         columns = np.arange(kernel["left"], kernel["right"])
+        high, wide = int(kernel["pool_height"]), int(kernel["pool_width"])
         assert rows.size * columns.size, f"layer {layer}: a call that makes nothing"
         if kernel["op"] == Op.COPY:
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
@@ -92,8 +94,13 @@ class Trace:
             counted = kernel["in"]["base"] != 0
         else:
             self._stream_weights(kernel)
+            computed = np.arange(rows[0] * high, (rows[-1] + 1) * high)
+            across = np.arange(columns[0] * wide, (columns[-1] + 1) * wide)
             for name, source in zip(("in", "in2"), self.network.reads(layer), strict=False):
-                self._check_read(kernel, call, name, layer, source)
+                self._check_read(kernel, name, call[f"{name}_row"], layer, source, computed, across)
+            if (high, wide) != (1, 1):  # a convolution that takes its pool along
+                self.times_made[-1][layer][np.ix_(computed, across)] += 1
+                (layer,) = self._only_reader(layer)
             made = self.names(layer)[rows][:, columns]
             counted = True
         if counted:
@@ -122,23 +129,30 @@ class Trace:
         self.memory[0][kernel["window"] : stop] = UNWRITTEN
         self.touched_bytes = max(self.touched_bytes, 4 * stop)
 
-    def _check_read(self, kernel: Any, call: Any, name: str, layer: int, source: int) -> None:
+    def _only_reader(self, layer: int) -> list[int]:
+        """The layer that reads another, where there is just one."""
+        readers = [n for n in range(len(self.network.layers)) if layer in self.network.reads(n)]
+        return readers if len(readers) == 1 else []
+
+    def _check_read(
+        self,
+        kernel: Any,
+        name: str,
+        first_row: int,
+        layer: int,
+        source: int,
+        made_rows: np.ndarray,
+        made_columns: np.ndarray,
+    ) -> None:
         network = self.network
         shape = network.shape(source)
-        rows = {
-            read
-            for row in range(call["row"], call["row"] + call["rows"])
-            for read in rows_read(network, layer, source, row)
-        }
+        rows = {read for row in made_rows for read in rows_read(network, layer, source, row)}
         columns = {
-            read
-            for column in range(kernel["left"], kernel["right"])
-            for read in columns_read(network, layer, source, column)
+            read for column in made_columns for read in columns_read(network, layer, source, column)
         }
         if not rows or not columns:
             return
         row_list, column_list = np.array(sorted(rows)), np.array(sorted(columns))
-        first_row = call[f"{name}_row"]
         index = self._index(kernel[name], first_row, row_list, column_list, shape.channels)
         found = self.memory[kernel[name]["base"]][index]
         expected = self.names(source)[row_list][:, column_list.clip(0, shape.width - 1)]

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 BLOCK = 16
 """Output channels in a block of packed weights, on every instruction set."""
 
+POOL_MOST = 2
+"""The most rows or columns of a pool that a convolution takes along."""
+
 OVERREAD_BYTES = 64
 """Kernels read whole vectors of channels: an arena ends with this many bytes to spare."""
 
@@ -71,13 +74,16 @@ KERNEL = np.dtype(
             *("height", "width", "left", "right", "channels", "filters", "groups"),
             *("kernel_height", "kernel_width", "stride_y", "stride_x"),
             *("dilation_y", "dilation_x", "pad_top", "pad_left", "streamed"),
+            *("pool_height", "pool_width"),
         )
     ]
     + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
 )
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
 columns to produce; `weights`, `bias`: offsets in floats into the model's weights. Where `streamed`
-is set they are read from the model file, in pieces, to `window`, in floats of the arena."""
+is set they are read from the model file, in pieces, to `window`, in floats of the arena.
+`pool_height`, `pool_width`, 1 or 2: of a convolution only the maxima over windows of that size,
+side by side, are written; rows and columns are then those of the maxima."""
 
 CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
 """One kernel over output rows [row, row + rows); the other rows say which absolute row is stored

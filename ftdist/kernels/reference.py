@@ -76,7 +76,11 @@ class _Call:
 
     def __init__(self, kernel: Any, call: Any, bases: list[Bytes], weights: Array) -> None:
         self.k = kernel
-        self.row, self.rows = int(call["row"]), int(call["rows"])
+        self.written_rows = (int(call["row"]), int(call["row"]) + int(call["rows"]))
+        self.pool = (int(kernel["pool_height"]), int(kernel["pool_width"]))
+        # what is computed: where maxima are taken, more than is written
+        self.row, self.rows = (self.pool[0] * int(call[each]) for each in ("row", "rows"))
+        self.left, self.right = (self.pool[1] * int(kernel[each]) for each in ("left", "right"))
         self.first = {name: int(call[f"{name}_row"]) for name in ("in", "in2", "out")}
         self.bases = bases
         self.floats = weights
@@ -85,12 +89,12 @@ class _Call:
         k = self.k
         result = getattr(self, Op(int(k["op"])).name.lower())()
         out = k["out"]
-        rows = (self.row, self.row + self.rows)
+        rows = self.written_rows
         stored = (int(out["column"]), int(out["column"]) + int(out["columns"]))
         self.view("out", rows, stored, k["filters"])[...] = 0
-        kind = ACTIVATIONS[int(k["activation"])]
+        made = activate(ACTIVATIONS[int(k["activation"])], k["slope"], result)
         columns = (int(k["left"]), int(k["right"]))
-        self.view("out", rows, columns, k["filters"])[...] = activate(kind, k["slope"], result)
+        self.view("out", rows, columns, k["filters"])[...] = self.maxima(made)
 
     def view(
         self, name: str, rows: tuple[int, int], columns: tuple[int, int], channels: int
@@ -107,14 +111,20 @@ class _Call:
         shape = (rows[1] - rows[0], columns[1] - columns[0], int(channels))
         return as_strided(elements[start:], shape, strides)
 
+    def maxima(self, made: Array) -> Array:
+        """The maximum of each window of the kernel's own pool."""
+        (high, wide), (rows, columns, channels) = self.pool, made.shape
+        windows = made.reshape(rows // high, high, columns // wide, wide, channels)
+        return np.asarray(windows.max(axis=(1, 3)))
+
     def window(self, pad_value: float, clip_columns: bool) -> NDArray[Any]:
         """The whole input of these rows, (rows, columns, channels); off the map is `pad_value`."""
         k = self.k
         top = self.row * int(k["stride_y"]) - int(k["pad_top"])
         rows = (self.rows - 1) * int(k["stride_y"])
         bottom = top + rows + (int(k["kernel_height"]) - 1) * int(k["dilation_y"]) + 1
-        left = int(k["left"]) * int(k["stride_x"]) - int(k["pad_left"])
-        columns = (int(k["right"]) - 1 - int(k["left"])) * int(k["stride_x"])
+        left = self.left * int(k["stride_x"]) - int(k["pad_left"])
+        columns = (self.right - 1 - self.left) * int(k["stride_x"])
         right = left + columns + (int(k["kernel_width"]) - 1) * int(k["dilation_x"]) + 1
         on_rows = (max(top, 0), min(bottom, int(k["height"])))
         on_columns = (max(left, 0), min(right, int(k["width"]))) if clip_columns else (left, right)
@@ -130,7 +140,7 @@ class _Call:
     def taps(self, whole: NDArray[Any]) -> list[list[NDArray[Any]]]:
         """For each tap [y][x] of the window the input of every output position."""
         k = self.k
-        height, width = self.rows, int(k["right"]) - int(k["left"])
+        height, width = self.rows, self.right - self.left
         return [
             [
                 whole[y : y + (height - 1) * k["stride_y"] + 1 : k["stride_y"]][

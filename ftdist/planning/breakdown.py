@@ -109,7 +109,7 @@ def _live_bytes(group: FusedGroup, layout: Layout, row: int, column: int) -> NDA
     for source in layout.buffers:
         width = layout.columns[column][source].size
         rows = np.array([each.held[source].size for each in passes])
-        readers = [position[reader] for reader in group.readers[source]]
+        readers = [position[group.made_with[reader]] for reader in group.readers[source]]
         until = max(readers, default=position[source])
         size = 4.0 * rows * width * group.network.shape(source).channels
         live[:, position[source] : until + 1] += size[:, None]

@@ -14,6 +14,7 @@ from functools import cached_property
 from ftdist.geometry import Axis, Span, partition
 from ftdist.network.graph import Network, is_alias
 from ftdist.network.layers import Convolution
+from ftdist.planning.pools import pools_taken_along
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class FusedGroup:
             for source in dict.fromkeys(self.network.reads(member)):
                 found[source].append(member)
         return {source: tuple(members) for source, members in found.items()}
+
+    @cached_property
+    def pooled(self) -> dict[int, int]:
+        """Convolutions that take their pool along, and the pool: one kernel, no map between."""
+        pairs = pools_taken_along(self.network).items()
+        return {each: pool for each, pool in pairs if each in self.members and pool in self.members}
+
+    @cached_property
+    def taken_along(self) -> dict[int, int]:
+        """The inverse of `pooled`: for such a pool its convolution."""
+        return {pool: each for each, pool in self.pooled.items()}
+
+    @cached_property
+    def made_with(self) -> dict[int, int]:
+        """For each input and member the member in whose step it is made: itself, or its pool."""
+        return {each: self.pooled.get(each, each) for each in (*self.inputs, *self.members)}
 
     def rows(self, reader: int, source: int) -> Axis:
         """How rows of `reader` depend on rows of `source`."""

@@ -80,6 +80,8 @@ class KernelWriter:
             "kernel_width",
             "stride_y",
             "stride_x",
+            "pool_height",
+            "pool_width",
         ):
             k[field] = 1
         k["dilation_y"] = k["dilation_x"] = 1
@@ -106,14 +108,16 @@ class KernelWriter:
 
     def make(self, k: Any, number: int, part: int) -> None:
         network = self.group.network
+        pool = number
+        number = self.group.taken_along.get(pool, pool)
         layer = network.layers[number]
         reads = network.reads(number)
         k["height"], k["width"], k["channels"] = network.shape(reads[0])
         k["in"] = self.buffer(reads[0])
-        if number in self.layout.buffers:
-            k["out"] = self.buffer(number)
+        if pool in self.layout.buffers:
+            k["out"] = self.buffer(pool)
         else:
-            k["out"] = self.destination(number)
+            k["out"] = self.destination(pool)
         if isinstance(layer.operation, layers.Concatenate):
             shapes = [network.shape(read) for read in reads]
             _concatenate(k, layer.operation, shapes, part, self.buffer(reads[part]))
@@ -125,6 +129,10 @@ class KernelWriter:
             k["weights"], k["bias"] = self.blobs[number]
             k["streamed"] = self.streamed and k["op"] == Op.CONVOLUTION
             k["window"] = self.layout.window
+        riding = network.layers[pool].operation
+        if pool != number and isinstance(riding, layers.Pool):
+            window = riding.window
+            k["pool_height"], k["pool_width"] = window.vertical.kernel, window.horizontal.kernel
 
     def buffer(self, source: int) -> Any:
         return self.slot(self.layout.buffers[source], self.columns[source])

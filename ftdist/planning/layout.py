@@ -64,14 +64,14 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
     last_step = len(order) - 1
     blocks, shapes = [], {}
     for source in order:
-        if source in direct and not group.readers[source]:
+        if source in group.pooled or (source in direct and not group.readers[source]):
             continue
         width = max(stored[source].size for stored in columns)
         channels = group.network.shape(source).channels
         held = max(each.held[source].size for tile in rows for each in tile)
         kept = max(each.kept(source).size for tile in rows for each in tile)
         last = max(
-            (position[reader] for reader in group.readers[source]),
+            (position[group.made_with[reader]] for reader in group.readers[source]),
             default=position[source],
         )
         for kind, height, first, until in (

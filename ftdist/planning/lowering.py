@@ -77,7 +77,10 @@ def lower_group(
     calls = tuple(
         np.array(list(_calls(group, layout, row, numbers)), CALL) for row in range(plan.rows)
     )
-    made_by = tuple(source for _, source, _ in numbers)
+    made_by = tuple(
+        group.taken_along.get(source, source) if kind == "make" else source
+        for kind, source, _ in numbers
+    )
     return GroupProgram(
         plan,
         group.inputs,
@@ -105,6 +108,8 @@ _Number = tuple[str, int, int]
 def _kernel_numbers(group: FusedGroup, layout: Layout) -> dict[_Number, int]:
     names: list[_Number] = []
     for source in layout.order:
+        if source in group.pooled:
+            continue
         parts = 1
         if source not in group.inputs:
             layer = group.network.layers[source]
@@ -127,7 +132,7 @@ def _calls(
     position = {source: step for step, source in enumerate(layout.order)}
     retired: dict[int, list[int]] = {}
     for source in layout.kept:
-        last = max(position[reader] for reader in group.readers[source])
+        last = max(position[group.made_with[reader]] for reader in group.readers[source])
         retired.setdefault(layout.order[last], []).append(source)
     for index, this in enumerate(passes):
         following = passes[index + 1] if index + 1 < len(passes) else None
@@ -136,10 +141,11 @@ def _calls(
             if kept.size and _active(group, this, source):
                 number = numbers["restore", source, 0]
                 yield (number, kept.start, kept.size, kept.start, 0, held.start)
-            if new.size:
+            if new.size and source not in group.pooled:
                 firsts = [0]
                 if source not in group.inputs:
-                    firsts = [this.held[each].start for each in group.network.reads(source)]
+                    reads = group.network.reads(group.taken_along.get(source, source))
+                    firsts = [this.held[each].start for each in reads]
                 top = held.start if source in layout.buffers else 0
                 yield from _make(group, source, new, firsts, top, numbers)
                 if ("store", source, 0) in numbers:

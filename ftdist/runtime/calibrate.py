@@ -58,6 +58,7 @@ class _Bench:
             (("stride_y", "stride_x"), stride),
             (("dilation_y", "dilation_x"), 1),
             (("pad_top", "pad_left"), pad),
+            (("pool_height", "pool_width"), 1),
         ):
             for name in field:
                 kernel[name] = value

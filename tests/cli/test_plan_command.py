@@ -134,7 +134,7 @@ def test_a_given_configuration_is_predicted(first16_file: Path, tmp_path: Path) 
     assert line_of(lines, "plan").startswith("3x3/8/2x2s4w, threads 1")
     assert [row[1:4] for row in table(lines)] == [["0..7", "3x3", "-"], ["8..15", "2x2", "4"]]
     assert heads(lines)[-1] == "search" and "%), peak " in line_of(lines, "search")
-    assert any("tile 2,2 of 3x3" in line for line in lines)
+    assert any("tile 2,3 of 3x3" in line for line in lines)
     assert line_of(lines, "weights").startswith("streamed from the ")
 
 

@@ -174,7 +174,7 @@ inline void cut(Random& random, Case& c, Span& rows, Span& columns) {
   rows.first = random.within(0, c.layer.height - 1);
   rows.last = random.within(rows.first + 1, c.layer.height);
   const int64_t depth = has_weights(k.op) ? k.channels / k.groups : 1;
-  const int64_t work = depth * k.kernel_height * k.kernel_width * k.filters;
+  const int64_t work = k.pool_height * k.pool_width * depth * k.kernel_height * k.kernel_width * k.filters;
   while (work * rows.size() * columns.size() > 300000 && rows.size() * columns.size() > 1)
     (rows.size() > 2 ? rows.last : columns.size() > 1 ? columns.last : rows.last) -= 1;
 }

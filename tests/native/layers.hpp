@@ -37,6 +37,7 @@ inline Span rows_read(const Layer& layer, Span rows) {
   const auto include = [&](int row) {
     if (row >= 0 && row < k.height) read.include(row);
   };
+  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
   for (int y = rows.first; y < rows.last; y++) {
     if (has_window(k.op)) {
       for (int ky = 0; ky < k.kernel_height; ky++)
@@ -59,6 +60,7 @@ inline Span rows_read(const Layer& layer, Span rows) {
 inline Span columns_read(const Layer& layer, Span columns) {
   const Kernel& k = layer.kernel;
   Span read = {0, 0};
+  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
   for (int x = columns.first; x < columns.last; x++) {
     if (has_window(k.op)) {
       for (int kx = 0; kx < k.kernel_width; kx++) {
@@ -81,9 +83,9 @@ inline Span rows_stored(const Layer& layer, Span rows) {
   const Kernel& k = layer.kernel;
   if (k.op == ftdist::OP_REORG_DARKNET) return {0, k.height};
   if (!has_window(k.op)) return rows_read(layer, rows);
-  const int first = rows.first * k.stride_y - k.pad_top;
+  const int first = rows.first * k.pool_height * k.stride_y - k.pad_top;
   const int extent = (k.kernel_height - 1) * k.dilation_y + 1;
-  const int last = (rows.last - 1) * k.stride_y - k.pad_top + extent;
+  const int last = (rows.last * k.pool_height - 1) * k.stride_y - k.pad_top + extent;
   return {std::clamp(first, 0, k.height), std::clamp(last, 0, k.height)};
 }
 
@@ -164,12 +166,17 @@ inline void set_channels(Random& random, Kernel& k) {
 inline void set_sizes(Random& random, Layer& layer) {
   Kernel& k = layer.kernel;
   k.kernel_height = k.kernel_width = k.stride_y = k.stride_x = k.dilation_y = k.dilation_x = 1;
+  k.pool_height = k.pool_width = 1;
   layer.height = random.within(1, 8);
   layer.width = random.within(1, 40);
   k.height = layer.height, k.width = layer.width;
   if (has_window(k.op)) {
-    const AxisSizes rows = random_axis(random, layer.height);
-    const AxisSizes columns = random_axis(random, layer.width);
+    if (k.op == ftdist::OP_CONVOLUTION && random.one_in(3)) {
+      k.pool_height = random.within(1, ftdist::POOL_MOST);
+      k.pool_width = random.within(1, ftdist::POOL_MOST);
+    }
+    const AxisSizes rows = random_axis(random, layer.height * k.pool_height);
+    const AxisSizes columns = random_axis(random, layer.width * k.pool_width);
     k.kernel_height = rows.kernel, k.kernel_width = columns.kernel;
     k.stride_y = rows.stride, k.stride_x = columns.stride;
     k.dilation_y = rows.dilation, k.dilation_x = columns.dilation;

@@ -62,6 +62,11 @@ class Mutants {
     for (const auto field : {&Kernel::kernel_height, &Kernel::kernel_width, &Kernel::stride_y,
                              &Kernel::stride_x, &Kernel::dilation_y, &Kernel::dilation_x})
       for (const int value : {0, -1, INT_MAX}) set("a window of no sense", field, value);
+    for (const auto field : {&Kernel::pool_height, &Kernel::pool_width})
+      for (const int value : {0, -1, ftdist::POOL_MOST + 1, INT_MAX})
+        set("a pool of no sense", field, value);
+    if (k_.op != ftdist::OP_CONVOLUTION)
+      set<int>("a pool of another operation", &Kernel::pool_height, 2);
     set("padding out of the world", &Kernel::pad_top, INT_MIN);
     set("padding out of the world", &Kernel::pad_left, INT_MAX);
     set("no columns", &Kernel::right, k_.left);

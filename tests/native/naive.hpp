@@ -177,10 +177,25 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   }
 }
 
-inline Output naive(const Layer& layer, int y, int x, int channel) {
+inline Output naive_activated(const Layer& layer, int y, int x, int channel) {
   const Output sum = naive_sum(layer, y, x, channel);
   const float value = naive_activate(layer.kernel.activation, layer.kernel.slope, sum.value);
   return {value, std::fmax(sum.largest, std::fabs(value))};
+}
+
+// As that; of a convolution that takes its pool along the largest element of a window.
+inline Output naive(const Layer& layer, int y, int x, int channel) {
+  const Kernel& k = layer.kernel;
+  Output best = naive_activated(layer, y * k.pool_height, x * k.pool_width, channel);
+  for (int part = 1; part < k.pool_height * k.pool_width; part++) {
+    const Output next = naive_activated(layer, y * k.pool_height + part / k.pool_width,
+                                        x * k.pool_width + part % k.pool_width, channel);
+    if (std::isnan(next.value) || next.value > best.value) best.value = next.value;
+    const bool finite = std::isfinite(next.largest);  // an infinite sum may lose to a finite one
+    if (finite) best.largest = std::isfinite(best.largest) ? std::fmax(best.largest, next.largest)
+                                                           : next.largest;
+  }
+  return best;
 }
 
 }  // namespace check

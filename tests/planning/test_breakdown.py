@@ -58,8 +58,8 @@ def test_maps_that_wait_for_a_later_group_are_held(network: Network) -> None:
 @pytest.mark.parametrize(
     ("notation", "group", "layer", "tile"),
     [
-        ("1x1", 0, 1, (0, 0)),  # layer 0's map of 45 MiB and what is pooled from it
-        ("3x3", 0, 1, (1, 1)),  # only the tile in the middle has a halo on all sides
+        ("1x1", 0, 3, (0, 0)),  # layer 0 leaves 11.3 MiB, layer 2 half of that, both pooled
+        ("3x3", 0, 3, (1, 1)),  # only the tile in the middle has a halo on all sides
         ("4x4/8/1x1", 1, 8, (0, 0)),  # loads 2.8 MiB, makes 5.6
         ("1x1s1/8/1x1", 1, 8, (0, 0)),
         ("1x1s1/4/2x2", 1, 4, (0, 0)),

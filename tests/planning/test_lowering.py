@@ -31,7 +31,8 @@ def macs(network, notation):
                 if k["op"] in (Op.CONVOLUTION, Op.DEPTHWISE):
                     taps = int(k["kernel_height"]) * int(k["kernel_width"])
                     depth = int(k["channels"]) // int(k["groups"])
-                    positions = int(call["rows"]) * int(k["right"] - k["left"])
+                    pooled = int(k["pool_height"]) * int(k["pool_width"])
+                    positions = int(call["rows"]) * int(k["right"] - k["left"]) * pooled
                     total += positions * int(k["filters"]) * depth * taps
     return total
 

@@ -3,10 +3,12 @@
 // One micro-kernel: `P` pixels of a row by `B` blocks of 16 output channels stay in registers while
 // all taps and input channels stream past in the fixed order (ky, kx, ic), each product added by one
 // fused multiply-add onto the bias. Weights lie as [filters/16][ky][kx][ic][16]. Columns outside the
-// map are zeros stored beside the rows; rows outside the map are skipped.
+// map are zeros stored beside the rows; rows outside the map are skipped. Where a pool takes the
+// maximum of every 2x2 pixels and nobody else wants them, only the maxima are written: the pixels go
+// to a scratch of some KB that stays in the first cache.
 #pragma once
-#include "activation.hpp"
-#include "rows.hpp"
+#include "pool.hpp"
+#include "sums.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -17,55 +19,34 @@ struct Runs {
   int64_t block_step;  // floats of weights from a block of 16 output channels to the next
 };
 
-struct Epilogue {
-  int64_t pixel_step;
-  float slope;
-  int activation, channels;  // valid output channels, at most B * BLOCK
-};
-
-template <int VECTORS>
-static inline void finish(float* out, Vec* sums, const Epilogue& end) {
-  if (end.activation == ACT_LEAKY && end.slope > 0.0f && end.slope <= 1.0f) {
-    // The larger of x and x * slope is leaky's value, bit for bit, for such slopes; one step less.
-    for (int j = 0; j < VECTORS; j++) sums[j] = larger(sums[j] * splat(end.slope), sums[j]);
-  } else if (end.activation == ACT_LEAKY) {
-    for (int j = 0; j < VECTORS; j++) sums[j] = activate<ACT_LEAKY>(sums[j], splat(end.slope));
-  } else if (end.activation != ACT_LINEAR) {
-    for (int j = 0; j < VECTORS; j++) sums[j] = activate(end.activation, sums[j], splat(end.slope));
-  }
-  if (end.channels == VECTORS * LANES) {
-    for (int j = 0; j < VECTORS; j++) store(out + j * LANES, sums[j]);
-    return;
-  }
-  for (int j = 0; j < VECTORS && j * LANES < end.channels; j++)
-    store_part(out + j * LANES, sums[j], smaller(LANES, end.channels - j * LANES));
-}
-
 template <int P, int B>
 static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
                   float* out, const Epilogue& end) {
   constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK;
-  Vec sums[P][N];
-  for (int j = 0; j < N; j++)
-    for (int i = 0; i < P; i++) sums[i][j] = load(bias + j * LANES);
+  Sums<P, N> sums;
+  sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
+    sum = load(bias + j * LANES);
+  });
   const int64_t step = runs.pixel_step;
   for (int y = 0; y < runs.rows; y++) {
     for (int x = 0; x < runs.runs; x++) {
       const float* from = in + y * runs.row_step + x * runs.run_step;
       for (int q = 0; q < runs.length; q++) {
         Vec taps[N];
-        for (int j = 0; j < N; j++)
+        unrolled<N>([&](auto j) __attribute__((always_inline)) {
           taps[j] = load(weights + (j / PER_BLOCK) * runs.block_step + (j % PER_BLOCK) * LANES);
+        });
         weights += BLOCK;
-#pragma GCC unroll 16
-        for (int i = 0; i < P; i++) {
+        unrolled<P>([&](auto i) __attribute__((always_inline)) {
           const Vec value = splat(from[i * step + q]);
-          for (int j = 0; j < N; j++) sums[i][j] = fma(taps[j], value, sums[i][j]);
-        }
+          unrolled<N>([&](auto j) __attribute__((always_inline)) {
+            sums.of[i][j] = fma(taps[j], value, sums.of[i][j]);
+          });
+        });
       }
     }
   }
-  for (int i = 0; i < P; i++) finish<N>(out + i * end.pixel_step, sums[i], end);
+  finish<P, N>(out, sums, end);
 }
 
 typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*,
@@ -89,17 +70,64 @@ template <int B> static inline Micro micro_for(int pixels) {
 #endif
 }
 
+// What one output row reads: its first input, the taps that lie on the map, and their weights.
+struct Row {
+  const float* in;
+  const float* weights;
+  Runs runs;
+};
+
 // One output row by B blocks of output channels.
 template <int B, int MOST>
-static inline void row_of_blocks(const float* in, int64_t in_step, const Runs& runs,
-                                 const float* weights, const float* bias, float* out, int pixels,
+static inline void row_of_blocks(const Row& row, const float* bias, float* out, int pixels,
                                  const Epilogue& end) {
   const int parts = ceil_div(pixels, MOST);
   for (int part = 0, x = 0; part < parts; part++) {
     const int count = ceil_div(pixels - x, parts - part);
-    micro_for<B>(count)(in + x * in_step, runs, weights, bias, out + x * end.pixel_step, end);
+    micro_for<B>(count)(row.in + x * row.runs.pixel_step, row.runs, row.weights, bias,
+                        out + x * end.pixel_step, end);
     x += count;
   }
+}
+
+// As that, but the maxima over windows of two rows or columns: `pixels` counts windows.
+template <int B, int MOST>
+static inline void row_of_maxima(const Row* rows, const Kernel& kernel, const float* bias,
+                                 float* out, int pixels, const Epilogue& end) {
+  constexpr int FLOATS = B * BLOCK, PAIRS = larger(1, MOST / POOL_MOST);
+  alignas(64) float scratch[POOL_MOST][PAIRS * POOL_MOST * FLOATS];
+  const int height = kernel.pool_height, width = kernel.pool_width;
+  const Epilogue whole = {FLOATS, end.slope, end.activation, FLOATS};
+  const int parts = ceil_div(pixels, PAIRS);
+  for (int part = 0, done = 0; part < parts; part++) {
+    const int count = ceil_div(pixels - done, parts - part);
+    for (int y = 0; y < height; y++) {
+      Row from = rows[y];
+      from.in += done * width * from.runs.pixel_step;
+      row_of_blocks<B, MOST>(from, bias, scratch[y], count * width, whole);
+    }
+    for (int i = 0; i < count; i++)
+      for (int channel = 0; channel < end.channels; channel += LANES) {
+        const int64_t first = (int64_t)i * width * FLOATS + channel;
+        Vec best = splat(-__builtin_inff());
+        for (int y = 0; y < height; y++)
+          for (int x = 0; x < width; x++)
+            best = maximum(best, load(scratch[y] + first + x * FLOATS));
+        store_part(out + (done + i) * end.pixel_step + channel, best,
+                   smaller(LANES, end.channels - channel));
+      }
+    done += count;
+  }
+}
+
+template <int B, int MOST>
+static inline void one_row(const Row* rows, const Kernel& kernel, const float* bias, float* out,
+                           const Epilogue& end) {
+  const int pixels = kernel.right - kernel.left;
+  if (kernel.pool_height * kernel.pool_width == 1)
+    row_of_blocks<B, MOST>(*rows, bias, out, pixels, end);
+  else
+    row_of_maxima<B, MOST>(rows, kernel, bias, out, pixels, end);
 }
 
 static void convolution(const Program& program, const Kernel& kernel, const Call& call) {
@@ -115,8 +143,7 @@ static void convolution(const Program& program, const Kernel& kernel, const Call
   runs.run_step = kernel.dilation_x * kernel.in.pixel;
   runs.pixel_step = kernel.stride_x * kernel.in.pixel;
   runs.block_step = kernel.kernel_height * row_taps * BLOCK;
-  const int pixels = kernel.right - kernel.left;
-  const int column = kernel.left * kernel.stride_x - kernel.pad_left;
+  const int column = kernel.left * kernel.pool_width * kernel.stride_x - kernel.pad_left;
   for (int group = 0; group < kernel.groups; group++) {
     for (int block = 0; block < blocks;) {
       const bool wide = WIDE_PIXELS > 0 && block + 1 < blocks;
@@ -138,23 +165,26 @@ static void convolution(const Program& program, const Kernel& kernel, const Call
       const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                             smaller(left_over, wide ? 2 * BLOCK : BLOCK)};
       for (int row = call.row; row < call.row + call.rows; row++) {
-        const int top = row * kernel.stride_y - kernel.pad_top;
-        const Taps taps =
-            taps_on_map(top, kernel.kernel_height, kernel.dilation_y, kernel.height);
-        runs.rows = larger(0, taps.last - taps.first);
-        const int in_row = runs.rows ? top + taps.first * kernel.dilation_y : call.in_row;
-        const float* in = at(program, kernel.in, call.in_row, in_row, column) + group * group_in;
-        const float* taps_from = weights + taps.first * row_taps * BLOCK;
+        Row rows[POOL_MOST];
+        for (int y = 0; y < kernel.pool_height; y++) {
+          const int top =
+              (row * kernel.pool_height + y) * kernel.stride_y - kernel.pad_top;
+          const Taps taps =
+              taps_on_map(top, kernel.kernel_height, kernel.dilation_y, kernel.height);
+          runs.rows = larger(0, taps.last - taps.first);
+          const int in_row = runs.rows ? top + taps.first * kernel.dilation_y : call.in_row;
+          rows[y] = {at(program, kernel.in, call.in_row, in_row, column) + group * group_in,
+                     weights + taps.first * row_taps * BLOCK, runs};
+        }
         float* out = at(program, kernel.out, call.out_row, row, kernel.left) + group * group_out +
                      block * BLOCK;
         if constexpr (WIDE_PIXELS > 0) {
           if (wide) {
-            row_of_blocks<2, WIDE_PIXELS>(in, runs.pixel_step, runs, taps_from, bias, out, pixels,
-                                          end);
+            one_row<2, WIDE_PIXELS>(rows, kernel, bias, out, end);
             continue;
           }
         }
-        row_of_blocks<1, PIXELS>(in, runs.pixel_step, runs, taps_from, bias, out, pixels, end);
+        one_row<1, PIXELS>(rows, kernel, bias, out, end);
       }
       block += wide ? 2 : 1;
     }

@@ -2,7 +2,8 @@
 // pixels at a time keep the multipliers busy. Weights lie as [channels/16][ky][kx][16]; the order of
 // the sum is that of the direct convolution.
 #pragma once
-#include "convolution.hpp"
+#include "rows.hpp"
+#include "sums.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -16,21 +17,24 @@ static inline void depthwise_pixels(const Program& program, const Kernel& kernel
   const int area = kernel.kernel_height * kernel.kernel_width;
   const float* weights = program.weights + kernel.weights +
                          (int64_t)(channel / BLOCK) * BLOCK * area + channel % BLOCK;
-  Vec sums[P];
-  for (int i = 0; i < P; i++) sums[i] = load(program.weights + kernel.bias + channel);
+  Sums<P, 1> sums;
+  const Vec bias = load(program.weights + kernel.bias + channel);
+  sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
   for (int y = taps.first; y < taps.last; y++) {
     const float* in =
         at(program, kernel.in, call.in_row, top + y * kernel.dilation_y, left) + channel;
     for (int x = 0; x < kernel.kernel_width; x++) {
       const Vec tap = load(weights + (y * kernel.kernel_width + x) * BLOCK);
       const float* from = in + x * kernel.dilation_x * kernel.in.pixel;
-      for (int i = 0; i < P; i++) sums[i] = fma(tap, load(from + i * step), sums[i]);
+      sums.each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
+        sum = fma(tap, load(from + i * step), sum);
+      });
     }
   }
   float* out = at(program, kernel.out, call.out_row, row, column) + channel;
-  const Epilogue end = {0, kernel.slope, kernel.activation,
+  const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                         smaller(LANES, kernel.channels - channel)};
-  for (int i = 0; i < P; i++) finish<1>(out + i * kernel.out.pixel, &sums[i], end);
+  finish<P, 1>(out, sums, end);
 }
 
 static void depthwise(const Program& program, const Kernel& kernel, const Call& call) {

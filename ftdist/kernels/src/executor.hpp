@@ -18,7 +18,9 @@ static inline int64_t now() {
 
 static inline int64_t macs(const Kernel& kernel, const Call& call) {
   if (kernel.op != OP_CONVOLUTION && kernel.op != OP_DEPTHWISE) return 0;
-  return (int64_t)call.rows * (kernel.right - kernel.left) * kernel.filters *
+  const int64_t pixels = (int64_t)call.rows * kernel.pool_height * (kernel.right - kernel.left) *
+                         kernel.pool_width;
+  return pixels * kernel.filters *
          (kernel.channels / kernel.groups) * kernel.kernel_height * kernel.kernel_width;
 }
 

@@ -61,6 +61,11 @@ bool sizes_are_sane(const Kernel& k) {
        {k.height, k.width, k.left, k.right, k.channels, k.filters, k.groups, k.kernel_height,
         k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left})
     if (!is_near(size)) return false;
+  const bool pools = k.pool_height != 1 || k.pool_width != 1;
+  if (pools && k.op != OP_CONVOLUTION) return false;
+  if (k.pool_height < 1 || k.pool_height > POOL_MOST || k.pool_width < 1 ||
+      k.pool_width > POOL_MOST)
+    return false;
   if (k.right <= k.left || k.channels < 1 || k.filters < 1 || k.groups < 1) return false;
   if (k.kernel_height < 1 || k.kernel_width < 1 || k.stride_y < 1 || k.stride_x < 1) return false;
   return k.dilation_y >= 1 && k.dilation_x >= 1;
@@ -116,6 +121,8 @@ bool is_sane(const Program& program, const Kernel& k) {
 
 bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
   Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
+  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
+  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
   if (has_weights(k.op) || is_pool(k.op)) {
     rows = window(rows, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y);
     columns = window(columns, k.stride_x, k.pad_left, k.kernel_width, k.dilation_x);

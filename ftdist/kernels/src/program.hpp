@@ -49,6 +49,7 @@ struct Kernel {
   int32_t channels, filters, groups; // input channels, output channels
   int32_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
   int32_t streamed;                  // weights are read from the file, a piece at a time
+  int32_t pool_height, pool_width;   // of a convolution: the window of the maximum taken of it
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
 };
@@ -100,6 +101,8 @@ struct Isa {
 };
 
 constexpr int BLOCK = 16;            // output channels in a weight block, on every instruction set
+
+constexpr int POOL_MOST = 2;         // the most rows or columns of a convolution's own pool
 
 constexpr int PIECE_BLOCKS = 2;      // blocks in the largest piece of streamed weights
 

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #if defined(FTDIST_AVX512) || defined(FTDIST_AVX2)
 #include <immintrin.h>
 #elif defined(FTDIST_NEON)
@@ -40,7 +41,7 @@ constexpr bool FUSED = false;
 
 static inline Vec load(const float* from) { return *reinterpret_cast<const Vec*>(from); }
 static inline void store(float* to, Vec value) { *reinterpret_cast<Vec*>(to) = value; }
-static inline Vec splat(float value) { return Vec{} + value; }
+static inline Vec splat(float value) { return value - Vec{}; }  // keeps the sign of zero
 
 // a * b + c, rounded once where the instruction set can.
 static inline Vec fma(Vec a, Vec b, Vec c) {
@@ -88,8 +89,17 @@ template <class To, class From> static inline To bits(From value) {
   return result;
 }
 
-static inline int smaller(int a, int b) { return a < b ? a : b; }
-static inline int larger(int a, int b) { return a > b ? a : b; }
+constexpr int smaller(int a, int b) { return a < b ? a : b; }
+constexpr int larger(int a, int b) { return a > b ? a : b; }
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
+
+// Calls `body` with 0, 1, ... as constants: arrays indexed by them stay in registers.
+template <class Body, int... I>
+[[gnu::always_inline]] inline void unrolled(std::integer_sequence<int, I...>, const Body& body) {
+  (body(std::integral_constant<int, I>{}), ...);
+}
+template <int COUNT, class Body> [[gnu::always_inline]] inline void unrolled(const Body& body) {
+  unrolled(std::make_integer_sequence<int, COUNT>{}, body);
+}
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -1,0 +1,59 @@
+// The sums of a block of pixels in registers, and what becomes of them: activated and written.
+#pragma once
+#include "activation.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+struct Epilogue {
+  int64_t pixel_step;
+  float slope;
+  int activation, channels;  // valid output channels, at most B * BLOCK
+};
+
+// Sums of P pixels by N vectors of output channels; indexed by constants only, so that the compiler
+// keeps them in registers.
+template <int P, int N> struct Sums {
+  Vec of[P][N];
+
+  template <class Body> [[gnu::always_inline]] inline void each(const Body& body) {
+    unrolled<P>([&](auto i) __attribute__((always_inline)) {
+      unrolled<N>([&](auto j) __attribute__((always_inline)) { body(of[i][j], i(), j()); });
+    });
+  }
+};
+
+// Out of line: what takes many instructions would be there once for each sum.
+[[gnu::noinline]] static Vec activate_rarely(int kind, Vec x, Vec slope) {
+  return activate(kind, x, slope);
+}
+
+template <int P, int N>
+[[gnu::always_inline]] static inline void finish(float* out, Sums<P, N>& sums,
+                                                 const Epilogue& end) {
+  const Vec slope = splat(end.slope);
+  if (end.activation == ACT_LEAKY && end.slope > 0.0f && end.slope <= 1.0f) {
+    // The larger of x and x * slope is leaky's value, bit for bit, for such slopes; one step less.
+    sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {
+      sum = larger(sum * slope, sum);
+    });
+  } else if (end.activation == ACT_RELU) {
+    sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {
+      sum = activate<ACT_RELU>(sum, slope);
+    });
+  } else if (end.activation != ACT_LINEAR) {
+    sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {
+      sum = activate_rarely(end.activation, sum, slope);
+    });
+  }
+  if (end.channels == N * LANES)
+    return sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
+      store(out + i * end.pixel_step + j * LANES, sum);
+    });
+  sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
+    if (j * LANES < end.channels)
+      store_part(out + i * end.pixel_step + j * LANES, sum,
+                 smaller(LANES, end.channels - j * LANES));
+  });
+}
+
+}  // namespace ftdist::FTDIST_NAMESPACE
