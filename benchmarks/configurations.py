@@ -77,7 +77,8 @@ def _work(network: Network, plan: Plan) -> int:
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)
         rows = [group.needed_rows(group.row_shares(each.rows, n)) for n in range(each.rows)]
-        columns = [group.needed_columns(each.columns, n) for n in range(each.columns)]
+        shares = [group.column_shares(each.columns, n) for n in range(each.columns)]
+        columns = [group.needed_columns(share) for share in shares]
         for member in group.members:
             width = network.shape(member).width
             made = sum(each[member].size for each in rows) * sum(

@@ -84,6 +84,19 @@ class Region(NamedTuple):
     def columns(self) -> Span:
         return Span(self.left, self.right)
 
+    @property
+    def size(self) -> int:
+        """Positions in it; 0 when it has no rows or no columns."""
+        return max(0, self.bottom - self.top) * max(0, self.right - self.left)
+
+    def hull(self, other: Region) -> Region:
+        """The smallest region that covers both; an empty region covers nothing."""
+        if self.size == 0:
+            return other
+        if other.size == 0:
+            return self
+        return Region(*self.rows.hull(other.rows), *self.columns.hull(other.columns))
+
 
 def partition(size: int, parts: int) -> tuple[Span, ...]:
     """Cuts [0, size) into `parts` non-empty spans whose sizes differ by at most one.

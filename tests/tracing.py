@@ -16,7 +16,7 @@ from dependencies import columns_read, rows_read
 from ftdist.kernels.program import BLOCK, Op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import Concatenate
-from ftdist.planning.kernel_tables import MapLayout
+from ftdist.planning.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering import GroupProgram
 
 UNWRITTEN, PADDING = -1, -2
@@ -29,11 +29,11 @@ class Trace:
     """Runs all tiles of a group's programs, each in a fresh arena, and keeps what they did.
 
     `times_made[tile][layer]` counts how often a tile computes (or loads) each position; `stores`
-    counts how often each element of an output map was written; `touched_bytes` is where the last
-    float of an arena that was read or written ends.
+    counts how often each element of an output map was written, `loads` how often each of an input
+    was read; `touched_bytes` is where the last float of an arena that was read or written ends.
     """
 
-    def __init__(self, network: Network, program: GroupProgram, outside: dict[int, MapLayout]):
+    def __init__(self, network: Network, program: GroupProgram, outside: dict[int, OutsideMap]):
         self.network = network
         self.program = program
         self.outside = outside
@@ -41,10 +41,11 @@ class Trace:
         self.maps = {
             source: self.stored(source).ravel()
             if source in program.inputs
-            else np.full(network.shape(source).elements, UNWRITTEN)
+            else np.full(self.stored(source).size, UNWRITTEN)
             for source in program.maps
         }
         self.stores = {source: np.zeros(self.maps[source].size, int) for source in program.outputs}
+        self.loads = {source: np.zeros(self.maps[source].size, int) for source in program.inputs}
         self.times_made: list[dict[int, np.ndarray]] = []
         for tile in range(program.tiles):
             self._run_tile(tile)
@@ -63,9 +64,10 @@ class Trace:
         return (source + 1) * 10**7 + np.arange(shape.elements).reshape(shape)
 
     def stored(self, source: int) -> np.ndarray:
-        """The names of a whole map outside the arena, in the order of its memory."""
-        names = self.names(source)
-        return names.transpose(2, 0, 1) if self.outside[source] is MapLayout.PLANAR else names
+        """The names of a map outside the arena, in the order of its memory."""
+        layout, region = self.outside[source].layout, self.outside[source].region
+        names = self.names(source)[region.top : region.bottom, region.left : region.right]
+        return names.transpose(2, 0, 1) if layout is MapLayout.PLANAR else names
 
     def _run_tile(self, tile: int) -> None:
         arena = np.full(self.program.arena_bytes // 4, UNWRITTEN)
@@ -92,6 +94,8 @@ class Trace:
             made = self.memory[kernel["in"]["base"]][index]
             assert (made != UNWRITTEN).all(), f"layer {layer}: copies what nobody wrote"
             counted = kernel["in"]["base"] != 0
+            if counted:
+                np.add.at(self.loads[layer], index, 1)
         else:
             self._stream_weights(kernel)
             computed = np.arange(rows[0] * high, (rows[-1] + 1) * high)

@@ -6,16 +6,17 @@ import argparse
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ftdist.atomic import refuse_unwritable
 from ftdist.cli.calibrating import kept
+from ftdist.cli.findings import print_detections
 from ftdist.cli.inputs import Input, check_output, phases, read_input, write_arrays
 from ftdist.cli.printing import say
 from ftdist.cli.report import Report, machine, print_report, write_json
 from ftdist.detection import Detection, class_count, detect, is_detector
 from ftdist.detection.draw import draw
 from ftdist.detection.names import class_names
+from ftdist.detection.picture import Letterbox
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
@@ -26,20 +27,22 @@ from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.threads import default_threads
 
-_MOST_PRINTED = 12
-"""Detections that are listed; a picture shows them all."""
-
 _MOST_PLAN_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class _Finished:
-    """What is left when the model and the session are gone: drawing may use their memory."""
+    """What is left when the model, the session and the input are gone.
+
+    Detecting and drawing may use their memory. `letterbox` says where the picture at `source` lay.
+    """
 
     network: Network
     names: tuple[str, ...]
     outputs: Outputs
     report: Report
+    source: Path
+    letterbox: Letterbox | None
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -47,15 +50,15 @@ def run(arguments: argparse.Namespace) -> None:
     limit = budget(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
-    finished, given = _compute(arguments, limit)
+    finished = _compute(arguments, limit)
     detections: list[Detection] = []
     if is_detector(finished.network):
         detections = detect(finished.network, _maps(finished.outputs))
-    _write(arguments.output, finished, given, detections)
+    _write(arguments.output, finished, detections)
     report = finished.report.with_peak(peak_resident_bytes())
     try:
         print_report(report)
-        _print_detections(detections, finished.names, given)
+        print_detections(detections, finished.names, finished.letterbox)
         if arguments.output is not None:
             say(f"wrote      {arguments.output}")
     finally:  # a full disk does not keep the result from being printed, nor the other way round
@@ -63,7 +66,7 @@ def run(arguments: argparse.Namespace) -> None:
             write_json(arguments.json, report)
 
 
-def _compute(arguments: argparse.Namespace, limit: Budget) -> tuple[_Finished, Input]:
+def _compute(arguments: argparse.Namespace, limit: Budget) -> _Finished:
     started = time.perf_counter()
     model = load(arguments.model)
     network = model.network
@@ -79,7 +82,7 @@ def _compute(arguments: argparse.Namespace, limit: Budget) -> tuple[_Finished, I
     load_s = time.perf_counter() - started
     latencies, outputs = _repeat(session, given, arguments.repeat)
     report = Report.of(choice, tested_on, latencies, load_s)
-    return _Finished(network, names, outputs, report), given
+    return _Finished(network, names, outputs, report, given.path, given.letterbox)
 
 
 def _prepare(arguments: argparse.Namespace, model: Model, limit: Budget) -> tuple[Input, Choice]:
@@ -159,7 +162,6 @@ def _maps(outputs: Outputs) -> Outputs:
 def _write(
     path: Path | None,
     finished: _Finished,
-    given: Input,
     detections: list[Detection],
 ) -> None:
     if path is None:
@@ -167,18 +169,5 @@ def _write(
     if path.suffix in (".npy", ".npz"):
         write_arrays(path, finished.outputs)
     else:
-        assert given.letterbox is not None
-        draw(given.path, detections, finished.names, path, given.letterbox)
-
-
-def _print_detections(detections: list[Detection], names: tuple[str, ...], given: Input) -> None:
-    for each in detections[:_MOST_PRINTED]:
-        box: Any = each.box
-        if given.letterbox is not None:
-            box = given.letterbox.to_picture(each.box)
-            where = f"{box.left:.0f},{box.top:.0f} to {box.right:.0f},{box.bottom:.0f}"
-        else:
-            where = f"{box.left:.3f},{box.top:.3f} to {box.right:.3f},{box.bottom:.3f}"
-        say(f"found      {names[each.label]} {each.score:.2f} at {where}")
-    if len(detections) > _MOST_PRINTED:
-        say(f"           and {len(detections) - _MOST_PRINTED} more")
+        assert finished.letterbox is not None
+        draw(finished.source, detections, finished.names, path, finished.letterbox)

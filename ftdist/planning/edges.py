@@ -113,7 +113,8 @@ def group_seconds(
             break
         account.take_in(number, extent, inputs)
     tiles = group.rows * group.columns
-    seconds = account.seconds() * _share(tiles, threads, profile) + profile.group_s
+    seconds = account.seconds() * _share(tiles, threads, profile)
+    seconds = seconds + waking_s(tiles, threads, profile)
     return float((account.streamed_s(seconds) if group.streamed else seconds)[0])
 
 
@@ -121,6 +122,11 @@ def _share(tiles: int, threads: int, profile: DeviceProfile) -> float:
     """What a group takes of the time that all its tiles take on one thread."""
     slower = profile.parallel if min(tiles, threads) > 1 else 1.0
     return slower * -(-tiles // threads) / tiles
+
+
+def waking_s(tiles: int, threads: int, profile: DeviceProfile) -> float:
+    """What a group costs beside its kernels: nothing on one thread, else waking the others."""
+    return profile.group_s if min(tiles, threads) > 1 else 0.0
 
 
 def _cuts(network: Network) -> tuple[int, ...]:
@@ -173,12 +179,13 @@ def _fill(
     account = Account(terms, walk)
     places = [at + STRIPS.index(strip) for strip in walk.strips]
     share = _share(tiles, threads, terms.profile)
+    waking = waking_s(tiles, threads, terms.profile)
     workers = min(threads, tiles)
     earlier = later
     for number, extent, inputs in walk.members():
         earlier -= 1
         account.take_in(number, extent, inputs)
-        seconds = account.seconds() * share + terms.profile.group_s
+        seconds = account.seconds() * share + waking
         held = sum({**edges.maps[earlier], **edges.maps[later]}.values())
         edges.seconds[earlier, later, places] = seconds
         edges.streamed_s[earlier, later, places] = account.streamed_s(seconds)

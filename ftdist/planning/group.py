@@ -4,14 +4,18 @@ A group is layers [first, stop). Its *members* are the layers that compute somet
 are the maps it reads from outside, its *outputs* those of its members that outside needs. Aliases
 are resolved, so everything here speaks of sources: a number names the map that layer makes, INPUT
 the network's input.
+
+Outside may need only a region of each output: the group's *frame*. Grids then cut the frame, and
+layers that nothing in the frame needs are no members.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from ftdist.geometry import Axis, Span, partition
+from ftdist.geometry import Axis, Region, Span
 from ftdist.network.graph import Network, is_alias
 from ftdist.network.layers import Convolution
 from ftdist.planning.pools import pools_taken_along
@@ -19,16 +23,27 @@ from ftdist.planning.pools import pools_taken_along
 
 @dataclass(frozen=True)
 class FusedGroup:
-    """Layers [first, stop) of a network."""
+    """Layers [first, stop) of a network, for the regions of its outputs in `frame`.
+
+    Without a frame outside needs the whole maps. An output that is not in the frame, or whose
+    region is empty, is made as far as others need it and not for its own sake.
+    """
 
     network: Network
     first: int
     stop: int
+    frame: Mapping[int, Region] | None = None
 
     @cached_property
     def members(self) -> tuple[int, ...]:
         layers = self.network.layers
-        return tuple(n for n in range(self.first, self.stop) if not is_alias(layers[n]))
+        if self.frame is None:
+            return tuple(n for n in range(self.first, self.stop) if not is_alias(layers[n]))
+        needed = set(self.outputs)
+        for number in range(self.stop - 1, self.first - 1, -1):
+            if number in needed:
+                needed.update(self.network.reads(number))
+        return tuple(sorted(number for number in needed if number >= self.first))
 
     @cached_property
     def inputs(self) -> tuple[int, ...]:
@@ -38,7 +53,9 @@ class FusedGroup:
 
     @cached_property
     def outputs(self) -> tuple[int, ...]:
-        """Members that later layers read or that are outputs of the network."""
+        """Members that later layers read or that are outputs of the network, if in the frame."""
+        if self.frame is not None:
+            return tuple(sorted(o for o, region in self.frame.items() if region.size))
         return tuple(m for m in self.members if self.network.last_use[m] >= self.stop)
 
     @cached_property
@@ -66,19 +83,32 @@ class FusedGroup:
         """For each input and member the member in whose step it is made: itself, or its pool."""
         return {each: self.pooled.get(each, each) for each in (*self.inputs, *self.members)}
 
+    def wanted(self, output: int) -> Region:
+        """The region of an output that outside needs."""
+        if self.frame is not None:
+            return self.frame[output]
+        return whole_map(self.network, output)
+
+    def grid(self, rows: int, columns: int) -> tuple[int, int]:
+        """The grid that really cuts the frame: each tile has some of each output."""
+        for output in self.outputs:
+            region = self.wanted(output)
+            rows, columns = min(rows, region.rows.size), min(columns, region.columns.size)
+        return rows, columns
+
     def rows(self, reader: int, source: int) -> Axis:
         """How rows of `reader` depend on rows of `source`."""
         return self.network.layers[reader].operation.rows(self.network.shape(source))
 
     def row_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The rows of each output that tile row `index` of `parts` owns."""
-        return {o: partition(self.network.shape(o).height, parts)[index] for o in self.outputs}
+        return {o: _share(self.wanted(o).rows, parts, index) for o in self.outputs}
 
     def column_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The columns of each output that tile column `index` of `parts` owns."""
-        return {o: partition(self.network.shape(o).width, parts)[index] for o in self.outputs}
+        return {o: _share(self.wanted(o).columns, parts, index) for o in self.outputs}
 
-    def needed_rows(self, shares: dict[int, Span]) -> dict[int, Span]:
+    def needed_rows(self, shares: Mapping[int, Span]) -> dict[int, Span]:
         """For each input and member the rows, on its map, that a tile with these shares needs."""
         needed: dict[int, Span] = {}
         for source in reversed((*self.inputs, *self.members)):
@@ -89,13 +119,12 @@ class FusedGroup:
             needed[source] = span.clipped(self.network.shape(source).height)
         return dict(reversed(needed.items()))
 
-    def needed_columns(self, parts: int, index: int) -> dict[int, Span]:
-        """For each input and member the columns that tile column `index` of `parts` stores.
+    def needed_columns(self, shares: Mapping[int, Span]) -> dict[int, Span]:
+        """For each input and member the columns that a tile with these shares stores.
 
         Columns off the map are the zero padding that convolutions read; only those on the map are
         computed.
         """
-        shares = self.column_shares(parts, index)
         stored: dict[int, Span] = {}
         for source in reversed((*self.inputs, *self.members)):
             span = shares.get(source, Span(0, 0))
@@ -103,6 +132,22 @@ class FusedGroup:
                 span = span.hull(columns_read(self.network, reader, source, stored[reader]))
             stored[source] = span
         return dict(reversed(stored.items()))
+
+    def needed(self, sources: Iterable[int]) -> dict[int, Region]:
+        """The regions of these sources, on their maps, that the whole frame needs."""
+        rows = self.needed_rows(self.row_shares(1, 0))
+        columns = self.needed_columns(self.column_shares(1, 0))
+        found = {}
+        for source in sources:
+            width = self.network.shape(source).width
+            found[source] = Region(*rows[source], *columns[source].clipped(width))
+        return found
+
+
+def whole_map(network: Network, source: int) -> Region:
+    """The region that is a whole map."""
+    height, width, _ = network.shape(source)
+    return Region(0, height, 0, width)
 
 
 def columns_read(network: Network, reader: int, source: int, stored: Span) -> Span:
@@ -118,3 +163,9 @@ def columns_read(network: Network, reader: int, source: int, stored: Span) -> Sp
         return read.clipped(width)
     beside = min(max(read.start, 0), width - 1)
     return read.hull(Span(beside, beside + 1))
+
+
+def _share(span: Span, parts: int, index: int) -> Span:
+    """Number `index` of the `parts` spans of about the same size that a span is cut into."""
+    size = span.size
+    return Span(span.start + index * size // parts, span.start + (index + 1) * size // parts)

@@ -6,18 +6,18 @@ with strides. To add a layer type, add its writer to the table at the end.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from ftdist.geometry import Shape, Span
+from ftdist.geometry import Region, Shape, Span
 from ftdist.kernels.program import ACTIVATIONS, BUFFER, FLOAT32, UINT8, Op
 from ftdist.network import layers
-from ftdist.network.graph import INPUT
-from ftdist.planning.group import FusedGroup
+from ftdist.network.graph import INPUT, Network
+from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.layout import Layout, Slot
 
 Blobs = Mapping[int, tuple[int, int]]
@@ -31,29 +31,38 @@ class MapLayout(Enum):
     PLANAR = "float32 (channels, height, width)"
     PICTURE = "uint8 (height, width, channels)"
 
-    def buffer(self, base: int, shape: Shape) -> Any:
-        """The whole map as a buffer of base number `base`."""
+
+@dataclass(frozen=True, slots=True)
+class OutsideMap:
+    """The region of a map that exists outside the arenas, and how it lies there."""
+
+    layout: MapLayout
+    region: Region
+
+    def buffer(self, base: int, channels: int) -> Any:
+        """The region as a buffer of base number `base`; its first row is the region's top."""
         record = np.zeros((), BUFFER)
-        record["base"], record["columns"] = base, shape.width
-        record["type"] = UINT8 if self is MapLayout.PICTURE else FLOAT32
-        if self is MapLayout.PLANAR:
-            strides = (shape.width, 1, shape.height * shape.width)
+        height, width = self.region.rows.size, self.region.columns.size
+        record["base"], record["column"], record["columns"] = base, self.region.left, width
+        record["type"] = UINT8 if self.layout is MapLayout.PICTURE else FLOAT32
+        if self.layout is MapLayout.PLANAR:
+            strides = (width, 1, height * width)
         else:
-            strides = (shape.width * shape.channels, shape.channels, 1)
+            strides = (width * channels, channels, 1)
         record["row"], record["pixel"], record["channel"] = strides
         return record
 
 
-def map_layouts(
-    network_outputs: frozenset[int], sources: tuple[int, ...], picture: bool
-) -> dict[int, MapLayout]:
-    """The layout of each map between groups: planar where the user gives or gets it as an array."""
+def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> dict[int, OutsideMap]:
+    """Maps of a whole network: planar where the user gives or gets them as an array."""
     found = {}
     for source in sources:
-        planar = source == INPUT or source in network_outputs
-        found[source] = MapLayout.PLANAR if planar else MapLayout.INTERLEAVED
+        layout = MapLayout.INTERLEAVED
+        if source == INPUT or source in network.output_sources:
+            layout = MapLayout.PLANAR
         if source == INPUT and picture:
-            found[source] = MapLayout.PICTURE
+            layout = MapLayout.PICTURE
+        found[source] = OutsideMap(layout, whole_map(network, source))
     return found
 
 
@@ -67,7 +76,7 @@ class KernelWriter:
     group: FusedGroup
     layout: Layout
     blobs: Blobs
-    outside: Mapping[int, MapLayout]
+    outside: Mapping[int, OutsideMap]
     columns: dict[int, Span]
     shares: dict[int, Span]
     streamed: bool
@@ -145,14 +154,14 @@ class KernelWriter:
         return record
 
     def map(self, source: int) -> Any:
-        """The buffer of a whole map outside the arena."""
+        """The buffer of a map outside the arena."""
         base = 1 + (*self.group.inputs, *self.group.outputs).index(source)
-        return self.outside[source].buffer(base, self.group.network.shape(source))
+        return self.outside[source].buffer(base, self.group.network.shape(source).channels)
 
     def destination(self, source: int) -> Any:
         """The tile's own columns of an output's map: no kernel may touch a neighbour's."""
         record, own = self.map(source), self.shares[source]
-        record["offset"] = own.start * record["pixel"]
+        record["offset"] = (own.start - record["column"]) * record["pixel"]
         record["column"], record["columns"] = own.start, own.size
         return record
 

@@ -57,8 +57,10 @@ class Layout:
 
 def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
     """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
-    rows = tuple(passes(group, plan.rows, index, plan.strip) for index in range(plan.rows))
-    columns = tuple(group.needed_columns(plan.columns, index) for index in range(plan.columns))
+    down, across = group.grid(plan.rows, plan.columns)
+    rows = tuple(passes(group, down, index, plan.strip) for index in range(down))
+    shares = (group.column_shares(across, index) for index in range(across))
+    columns = tuple(group.needed_columns(each) for each in shares)
     order = execution_order(group)
     position = {source: step for step, source in enumerate(order)}
     last_step = len(order) - 1

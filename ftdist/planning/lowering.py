@@ -19,7 +19,7 @@ from ftdist.geometry import Span
 from ftdist.kernels.program import CALL, KERNEL, Program, Table
 from ftdist.network.layers import Concatenate
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.kernel_tables import Blobs, KernelWriter, MapLayout
+from ftdist.planning.kernel_tables import Blobs, KernelWriter, MapLayout, OutsideMap
 from ftdist.planning.layout import Layout, lay_out
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.strips import Pass
@@ -61,7 +61,7 @@ class GroupProgram:
 
 
 def lower_group(
-    group: FusedGroup, plan: GroupPlan, blobs: Blobs, outside: Mapping[int, MapLayout]
+    group: FusedGroup, plan: GroupPlan, blobs: Blobs, outside: Mapping[int, OutsideMap]
 ) -> GroupProgram:
     """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
     layout = lay_out(group, plan, direct_outputs(group, outside))
@@ -69,13 +69,15 @@ def lower_group(
     tables = []
     for index, columns in enumerate(layout.columns):
         table = np.zeros(len(numbers), KERNEL)
-        shares = group.column_shares(plan.columns, index)
+        shares = group.column_shares(len(layout.columns), index)
         writer = KernelWriter(group, layout, blobs, outside, columns, shares, plan.streamed)
         for (kind, source, part), number in numbers.items():
             writer.write(table[number : number + 1], kind, source, part)
         tables.append(table)
+    tops = {source: outside[source].region.top for source in (*group.inputs, *group.outputs)}
     calls = tuple(
-        np.array(list(_calls(group, layout, row, numbers)), CALL) for row in range(plan.rows)
+        np.array(list(_calls(group, layout, row, numbers, tops)), CALL)
+        for row in range(len(layout.passes))
     )
     made_by = tuple(
         group.taken_along.get(source, source) if kind == "make" else source
@@ -92,12 +94,12 @@ def lower_group(
     )
 
 
-def direct_outputs(group: FusedGroup, outside: Mapping[int, MapLayout]) -> frozenset[int]:
+def direct_outputs(group: FusedGroup, outside: Mapping[int, OutsideMap]) -> frozenset[int]:
     """Outputs that their kernel can write straight into the map: none in the group reads them."""
     return frozenset(
         output
         for output in group.outputs
-        if outside[output] is MapLayout.INTERLEAVED and not group.readers[output]
+        if outside[output].layout is MapLayout.INTERLEAVED and not group.readers[output]
     )
 
 
@@ -124,9 +126,16 @@ def _kernel_numbers(group: FusedGroup, layout: Layout) -> dict[_Number, int]:
 
 
 def _calls(
-    group: FusedGroup, layout: Layout, row: int, numbers: dict[_Number, int]
+    group: FusedGroup,
+    layout: Layout,
+    row: int,
+    numbers: dict[_Number, int],
+    tops: Mapping[int, int],
 ) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """The calls of one row of tiles, as fields of CALL, pass by pass."""
+    """The calls of one row of tiles, as fields of CALL, pass by pass.
+
+    `tops` are the rows that maps outside begin with.
+    """
     passes = layout.passes[row]
     shares = group.row_shares(len(layout.passes), row)
     position = {source: step for step, source in enumerate(layout.order)}
@@ -142,17 +151,18 @@ def _calls(
                 number = numbers["restore", source, 0]
                 yield (number, kept.start, kept.size, kept.start, 0, held.start)
             if new.size and source not in group.pooled:
-                firsts = [0]
-                if source not in group.inputs:
+                if source in group.inputs:
+                    firsts = [tops[source]]
+                else:
                     reads = group.network.reads(group.taken_along.get(source, source))
                     firsts = [this.held[each].start for each in reads]
-                top = held.start if source in layout.buffers else 0
+                top = held.start if source in layout.buffers else tops[source]
                 yield from _make(group, source, new, firsts, top, numbers)
                 if ("store", source, 0) in numbers:
                     own = new.common(shares[source])
                     if own.size:
                         number = numbers["store", source, 0]
-                        yield (number, own.start, own.size, held.start, 0, 0)
+                        yield (number, own.start, own.size, held.start, 0, tops[source])
             for ended in retired.get(source, ()):
                 saved = following.kept(ended) if following else Span(0, 0)
                 if saved.size and _active(group, this, ended):

@@ -8,15 +8,16 @@ the weights and the arrays that the user gives and gets.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
+from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
-from ftdist.planning.group import FusedGroup
-from ftdist.planning.kernel_tables import Blobs, map_layouts
+from ftdist.planning.group import FusedGroup, whole_map
+from ftdist.planning.kernel_tables import Blobs, OutsideMap, whole_maps
 from ftdist.planning.lowering import GroupProgram, lower_group
 from ftdist.planning.placement import Block, place
-from ftdist.planning.plan import Plan
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.weights import resident_layers
 
 SLACK_BYTES = 576 << 10
@@ -27,17 +28,18 @@ THREAD_BYTES = 96 << 10
 
 
 @dataclass(frozen=True)
-class Lowered:
-    """A plan, lowered: the programs and where their memory lies in one block.
+class Arrangement:
+    """Programs of groups that run one after another, and where their memory lies in one block.
 
     `arenas[g]` are the offsets of group g's arenas, one a thread that works on it; `maps` the
-    offsets of the maps between groups, by source. All in bytes.
+    offsets of the maps between groups, by source, of which the block holds `map_regions`. All
+    offsets are in bytes.
     """
 
-    plan: Plan
     programs: tuple[GroupProgram, ...]
     arenas: tuple[tuple[int, ...], ...]
     maps: dict[int, int]
+    map_regions: dict[int, Region]
     block_bytes: int
 
     @property
@@ -50,6 +52,13 @@ class Lowered:
     def program_bytes(self) -> int:
         """Bytes of all kernel tables and calls."""
         return sum(program.table_bytes for program in self.programs)
+
+
+@dataclass(frozen=True)
+class Lowered(Arrangement):
+    """A plan, lowered."""
+
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,36 +90,70 @@ class Footprint:
 
 def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""
-    outputs = network.output_sources
+    sources = {INPUT}
+    for group in plan.groups:
+        sources.update(FusedGroup(network, group.first, group.stop).outputs)
+    outside = whole_maps(network, sources, picture=picture)
+    return arrange_plan(network, plan, lower_groups(network, plan.groups, blobs, outside))
+
+
+def lower_groups(
+    network: Network,
+    groups: Sequence[GroupPlan],
+    blobs: Blobs,
+    outside: Mapping[int, OutsideMap],
+) -> tuple[GroupProgram, ...]:
+    """The programs of groups that follow one another; those that make nothing have none.
+
+    `outside` are all maps outside the arenas: what groups read and what they make for others.
+    """
     programs = []
-    for group_plan in plan.groups:
-        group = FusedGroup(network, group_plan.first, group_plan.stop)
+    for plan in groups:
+        frame = {s: each.region for s, each in outside.items() if plan.first <= s < plan.stop}
+        group = FusedGroup(network, plan.first, plan.stop, frame)
         if group.members:
-            layouts = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
-            programs.append(lower_group(group, group_plan, blobs, layouts))
-    return arrange(network, plan, tuple(programs))
+            programs.append(lower_group(group, plan, blobs, outside))
+    return tuple(programs)
 
 
-def arrange(network: Network, plan: Plan, programs: tuple[GroupProgram, ...]) -> Lowered:
-    """Places the arenas and maps of a plan's programs in one block."""
-    outputs = network.output_sources
+def arrange_plan(network: Network, plan: Plan, programs: tuple[GroupProgram, ...]) -> Lowered:
+    """A plan of which the groups are lowered already."""
+    made = {source for program in programs for source in program.outputs}
+    regions = {source: whole_map(network, source) for source in made - network.output_sources}
+    found = arrange(network, programs, plan.threads, regions)
+    return Lowered(
+        found.programs, found.arenas, found.maps, found.map_regions, found.block_bytes, plan
+    )
+
+
+def arrange(
+    network: Network,
+    programs: tuple[GroupProgram, ...],
+    threads: int,
+    regions: dict[int, Region],
+    lasting: Collection[int] = (),
+) -> Arrangement:
+    """Places the arenas of programs and the `regions` of maps that they make in one block.
+
+    A map is there until the last group that reads it is done; `lasting` ones to the end.
+    """
     blocks: list[Block[tuple[str, int, int]]] = []
     for number, program in enumerate(programs):
-        workers = min(plan.threads, program.tiles)
+        workers = min(threads, program.tiles)
         size = program.arena_bytes
         blocks += [Block(("arena", number, each), size, number, number) for each in range(workers)]
-        for source in program.outputs:
-            if source not in outputs:
-                last = max(n for n, p in enumerate(programs) if source in p.inputs)
-                size = network.shape(source).bytes
-                blocks.append(Block(("map", source, 0), size, number, last))
+        for source in (each for each in program.outputs if each in regions):
+            readers = [n for n, each in enumerate(programs) if source in each.inputs]
+            last = len(programs) - 1 if source in lasting else max(readers)
+            size = 4 * regions[source].size * network.shape(source).channels
+            blocks.append(Block(("map", source, 0), size, number, last))
     offsets, size = place(blocks)
     arenas = tuple(
         tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
         for number in range(len(programs))
     )
     maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
-    return Lowered(plan, programs, arenas, maps, size)
+    return Arrangement(programs, arenas, maps, regions, size)
 
 
 def footprint(lowered: Lowered, network: Network, baseline: int, input_bytes: int) -> Footprint:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ class DeviceProfile:
     or read, and of weights read again, cost beside the arithmetic, by the working set in bytes,
     ascending. `disk_bytes_per_s`: reading streamed weights from the disk; `reading_s_per_byte`
     and `reading_s_per_piece`: copying them from the page cache. `call_s`: a kernel call that does
-    nothing; `group_s`: starting a group's threads. `parallel`: how much longer kernels take while
+    nothing; `group_s`: waking a group's threads. `parallel`: how much longer kernels take while
     all threads work.
     """
 
@@ -87,8 +88,14 @@ def from_json(text: str) -> DeviceProfile:
 
 def _interpolated(curve: tuple[tuple[float, float], ...], sizes: Numbers) -> Numbers:
     """Costs at sizes between a curve's points, linear in the logarithm of the size."""
-    points = np.log([size for size, _ in curve])
-    return np.asarray(np.interp(np.log(np.maximum(sizes, 1)), points, [cost for _, cost in curve]))
+    points, costs = _points(curve)
+    return np.asarray(np.interp(np.log(np.maximum(sizes, 1)), points, costs))
+
+
+@cache
+def _points(curve: tuple[tuple[float, float], ...]) -> tuple[Numbers, Numbers]:
+    """The logarithms of a curve's sizes, and the costs there."""
+    return np.log([size for size, _ in curve]), np.array([cost for _, cost in curve])
 
 
 _MIB = float(1 << 20)
@@ -99,19 +106,19 @@ DEFAULT = DeviceProfile(
     version=VERSION,
     narrow=(17e9, 33e9, 50e9, 66e9, 81e9, 94e9, 99e9, 102e9, 106e9, 108e9, *(110e9,) * 4),
     wide=(33e9, 65e9, 96e9, 118e9, 124e9, *(131e9,) * 7),
-    sum_s=5.3e-10,
-    depthwise_macs_per_s=23e9,
-    pool_bytes_per_s=120e9,
+    sum_s=7e-10,
+    depthwise_macs_per_s=34e9,
+    pool_bytes_per_s=145e9,
     copy_bytes_per_s=100e9,
-    planar_bytes_per_s=75e9,
+    planar_bytes_per_s=97e9,
     traffic_s=((_MIB / 2, 0.0), (2 * _MIB, 2e-11), (16 * _MIB, 3.4e-11), (40 * _MIB, 5e-11)),
     weights_s=((2 * _MIB, 0.0), (6 * _MIB, 1e-12), (16 * _MIB, 6e-12), (40 * _MIB, 2.4e-11)),
     disk_bytes_per_s=1e9,
     reading_s_per_byte=3.4e-11,
     reading_s_per_piece=2e-6,
     call_s=5e-8,
-    group_s=8e-5,
-    parallel=1.03,
+    group_s=5.5e-5,
+    parallel=1.01,
 )
 """A desktop core with 512-bit vectors and a large last cache, as ``ftdist calibrate`` found it; its
 ratios serve where nothing has been measured."""

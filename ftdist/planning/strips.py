@@ -69,7 +69,7 @@ def _targets(
 ) -> Iterator[int]:
     """Rows of the last output to aim at, from where nothing is needed yet up to the share's end."""
     share = shares[group.outputs[-1]]
-    longest = -(-group.network.shape(group.outputs[-1]).height // parts)
+    longest = -(-group.wanted(group.outputs[-1]).rows.size // parts)
     if strip is None or strip >= longest:
         yield share.stop
         return
@@ -88,8 +88,8 @@ def _reach(
 ) -> dict[int, int]:
     """For each source the row up to which it must exist for the last output to reach `target`.
 
-    Other outputs reach the proportional row. Readers are walked back unclipped below their first
-    row, so that virtual targets stay affine; the result is clipped to the tile's rows.
+    Other outputs reach the proportional row of their maps. Readers are walked back unclipped below
+    their first row, so that virtual targets stay affine; the result is clipped to the tile's rows.
     """
     last = group.outputs[-1]
     height = group.network.shape(last).height
@@ -102,8 +102,10 @@ def _reach(
             for reader in group.readers[source]
         ]
         if source in shares:
-            own = target * group.network.shape(source).height // height
-            reaches.append(shares[source].stop if target >= shares[last].stop else own)
+            own = shares[source].stop
+            if target < shares[last].stop:
+                own = min(own, target * group.network.shape(source).height // height)
+            reaches.append(own)
         unclipped[source] = min(max(reaches), tile[source].stop)
     return {source: max(tile[source].start, reach) for source, reach in sorted(unclipped.items())}
 

@@ -89,6 +89,7 @@ class Walk:
         self._stop = stop
         self._tiles = rows, columns
         self._needs: dict[int, _Need] = {}
+        self._known: dict[int, tuple[_Need, tuple[Rows, Rows, Extent]]] = {}
         self.outputs = [
             number
             for number in range(stop)
@@ -187,7 +188,16 @@ class Walk:
         return _Need(np.maximum(need.reach, own), need.first, np.minimum(need.start, start), hulls)
 
     def _extent(self, source: int, need: _Need) -> tuple[Rows, Rows, Extent]:
-        """(rows made by the end of each pass, rows made before it, the source's extent)."""
+        """(rows made by the end of each pass, rows made before it, the source's extent).
+
+        What a group reads is what the next longer group makes, so the last answer is kept.
+        """
+        known = self._known.get(source)
+        if known is None or known[0] is not need:
+            known = self._known[source] = need, self._new_extent(source, need)
+        return known[1]
+
+    def _new_extent(self, source: int, need: _Need) -> tuple[Rows, Rows, Extent]:
         shape = self._network.shape(source)
         begins = self.passes.begins
         start = need.start[self.passes.tile]

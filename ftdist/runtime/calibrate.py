@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,10 +17,13 @@ from statistics import median
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.kernels import native
 from ftdist.kernels.program import BUFFER, CALL, COUNTERS, KERNEL, Op, Program
 from ftdist.planning.profile import VERSION, DeviceProfile
+from ftdist.runtime.crew import Crew
+from ftdist.runtime.memory import page_block
 
 _BATCHES = 9
 _BATCH_S = 0.004
@@ -72,9 +74,8 @@ class _Bench:
         self.bytes = 4 * (source + rows * (columns // stride) * filters)
         self.weight_bytes = 4 * blocks * (taps + 1)
         self._program = Program(kernel, call)
-        # Filled: pages that were never written all lie in one, which no cache misses.
-        self._arena = np.full(self.bytes // 4 + 1024, 0.5, np.float32).view(np.uint8)
-        self._weights = np.full(self.weight_bytes // 4, 1e-3, np.float32).view(np.uint8)
+        self._arena = _filled(self.bytes + 4096, 0.5)
+        self._weights = _filled(self.weight_bytes, 1e-3)
         self._counters = np.zeros(1, COUNTERS)
 
     def run(self) -> None:
@@ -96,6 +97,16 @@ class _Bench:
         return float(np.quantile(found, 0.25))
 
 
+def _filled(size: int, value: float) -> NDArray[np.uint8]:
+    """A block that begins with a page, as arenas do: vectors off their lines take twice as long.
+
+    Filled: pages that were never written all lie in one, which no cache misses.
+    """
+    block = page_block(size)
+    block.view(np.float32)[:] = value
+    return block
+
+
 def _buffer(offset: int, column: int, columns: int, channels: int) -> Any:
     record = np.zeros((), BUFFER)
     record["column"], record["columns"], record["offset"] = column, columns, offset
@@ -110,10 +121,7 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     narrow = tuple(_pixel_rate(pixels, 16) for pixels in range(1, chosen.pixels + 1))
     wide = tuple(_pixel_rate(pixels, 32) for pixels in range(1, chosen.wide_pixels + 1))
     say("other kernels")
-    short = _Bench(Op.CONVOLUTION, 4, 304, 3, 32, 3)
-    best = (wide or narrow)[-1]
-    sum_s = max((short.seconds() - short.macs / best) / (4 * 304 * 2), 0.0)
-    depthwise = _Bench(Op.DEPTHWISE, 8, 80, 128, 128, 3)
+    depthwise = _Bench(Op.DEPTHWISE, 8, 40, 64, 64, 3)
     pool = _Bench(Op.MAX_POOL, 8, 160, 32, 32)
     copy = _Bench(Op.COPY, 16, 160, 32, 32)
     say("feature maps and weights beyond the caches")
@@ -127,7 +135,7 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
         version=VERSION,
         narrow=narrow,
         wide=wide,
-        sum_s=sum_s,
+        sum_s=_sum_s(narrow, wide),
         depthwise_macs_per_s=depthwise.macs / depthwise.seconds(),
         pool_bytes_per_s=4 * 16 * 160 * 32 / pool.seconds(),
         copy_bytes_per_s=copy.bytes / copy.seconds(),
@@ -143,10 +151,35 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     )
 
 
+def convolution_rate() -> float:
+    """Multiply-accumulates a second of one thread at its best, measured in less than 0.1 s."""
+    chosen = native.chosen()
+    if chosen.wide_pixels:
+        return _pixel_rate(chosen.wide_pixels, 32)
+    return _pixel_rate(chosen.pixels, 16)
+
+
 def _pixel_rate(pixels: int, filters: int) -> float:
     """Multiply-accumulates a second of blocks of so many pixels, weights in the second cache."""
     bench = _Bench(Op.CONVOLUTION, 8, pixels, 128, filters, 3)
     return bench.macs / bench.seconds()
+
+
+def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
+    """Seconds that a block of output channels of a pixel costs beside its sum: of short sums.
+
+    The mean over a first layer and the two 1x1 layers around a depthwise one.
+    """
+    found = []
+    for columns, channels, filters, window in ((304, 3, 32, 3), (80, 16, 96, 1), (80, 48, 24, 1)):
+        bench = _Bench(Op.CONVOLUTION, 4, columns, channels, filters, window)
+        blocks = -(-filters // 16)
+        pairs = blocks // 2 if wide else 0
+        pixels = 4 * columns
+        macs = pixels * channels * window**2 * 16
+        sums = macs * (2 * pairs / (wide or narrow)[-1] + (blocks - 2 * pairs) / narrow[-1])
+        found.append((bench.seconds() - sums) / (pixels * blocks))
+    return max(sum(found) / len(found), 0.0)
 
 
 def _planar_rate() -> float:
@@ -232,32 +265,36 @@ def _call_s() -> float:
 
 
 def _group_s(threads: int) -> float:
-    """Seconds to start and join the threads of a group."""
+    """Seconds that waking the threads of a group costs, with a call for each tile."""
+    crew = Crew(threads)
+    bench = [_Bench(Op.COPY, 1, 1, 1, 1) for _ in range(threads)]
     found = []
-    for _ in range(50):
+    for _ in range(200):
         started = time.perf_counter()
-        helpers = [threading.Thread(target=lambda: None) for _ in range(threads - 1)]
-        for helper in helpers:
-            helper.start()
-        for helper in helpers:
-            helper.join()
+        crew.run(lambda worker: bench[worker].run())
         found.append(time.perf_counter() - started)
-    return median(found) + 20e-6
+    crew.close()
+    return median(found)
 
 
 def _parallel(threads: int) -> float:
-    """How much longer a kernel takes while all threads work: 1 on cores that share nothing."""
+    """How much longer a kernel takes while all threads work: 1 on cores that share nothing.
+
+    The least of several rounds: where a core is lent to somebody else, a round says nothing.
+    """
     if threads == 1:
         return 1.0
     benches = [_Bench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
-    alone = benches[0].seconds()
-    found: list[float] = []
-    helpers = [
-        threading.Thread(target=lambda bench=bench: found.append(bench.seconds()))
-        for bench in benches
-    ]
-    for helper in helpers:
-        helper.start()
-    for helper in helpers:
-        helper.join()
-    return max(1.0, median(found) / alone)
+    crew = Crew(threads)
+    found = [0.0] * threads
+
+    def work(worker: int) -> None:
+        found[worker] = benches[worker].seconds()
+
+    ratios = []
+    for _ in range(5):
+        alone = benches[0].seconds()
+        crew.run(work)
+        ratios.append(median(found) / alone)
+    crew.close()
+    return max(1.0, min(ratios))

@@ -17,8 +17,9 @@ from ftdist.planning.plan import Plan, parse_notation
 from ftdist.planning.predictor import Footprint, Lowered, footprint, input_bytes, lower
 from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.apart import apart
+from ftdist.runtime.engine import Kernels, executor
 from ftdist.runtime.limits import Budget, budget
-from ftdist.runtime.local import Kernels, Session, executor
+from ftdist.runtime.local import Session
 from ftdist.runtime.memory import (
     ceil_size,
     format_size,
@@ -46,8 +47,8 @@ class Surroundings:
 
     `input_resident`: whether the input array is in memory already. `reading_bytes`: what reading it
     may leave behind beside the array, when that is still to come. `after_bytes`: what is done with
-    the outputs takes, while they and the input are in memory. `other_phases_bytes`: a peak that
-    the process has in any case (reading and drawing pictures).
+    the outputs takes, while they are in memory, and the input too unless it is a mapped file.
+    `other_phases_bytes`: a peak that the process has in any case (reading and drawing pictures).
     """
 
     picture: bool = False
@@ -291,7 +292,9 @@ def predict(
     baseline = held.now_bytes + surroundings.reading_bytes
     baseline -= taken if surroundings.input_resident else 0
     parts = footprint(lowered, model.network, baseline, taken)
-    after = parts.baseline + parts.input + parts.output + surroundings.after_bytes
+    after = parts.baseline + parts.output + surroundings.after_bytes
+    if picture or surroundings.input_resident:  # a mapped file leaves with the session
+        after += parts.input
     other = max(surroundings.other_phases_bytes, held.most_bytes)
     peak = max(parts.peak_bytes, after, other)
     return Choice(model, lowered, parts, peak, seconds, limit, surroundings, held, calibration)

@@ -15,10 +15,10 @@ from ftdist.errors import InputError
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.edges import group_seconds
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.kernel_tables import map_layouts
+from ftdist.planning.kernel_tables import whole_maps
 from ftdist.planning.lowering import GroupProgram, lower_group
 from ftdist.planning.plan import GroupPlan, Plan, check
-from ftdist.planning.predictor import arrange
+from ftdist.planning.predictor import arrange_plan
 from ftdist.runtime.choice import Choice, planning_profile, predict
 
 GRIDS = range(1, 6)
@@ -45,20 +45,20 @@ def configurations(beside: Choice) -> list[Configuration]:
     model, threads = beside.model, beside.plan.threads
     network = model.network
     profile = planning_profile(model, beside.budget, beside.calibration)
-    outputs = network.output_sources
     picture = beside.surroundings.picture
 
     @cache
     def prepared(group_plan: GroupPlan) -> tuple[tuple[GroupProgram, ...], float]:
         group = FusedGroup(network, group_plan.first, group_plan.stop)
-        layouts = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
-        programs = (lower_group(group, group_plan, model.offsets, layouts),) * bool(group.members)
+        outside = whole_maps(network, (*group.inputs, *group.outputs), picture=picture)
+        programs = (lower_group(group, group_plan, model.offsets, outside),) * bool(group.members)
         return programs, group_seconds(network, group_plan, threads, profile)
 
     found = []
     for plan in _plans(network, threads):
         groups = [prepared(each) for each in plan.groups]
-        lowered = arrange(network, plan, tuple(each for programs, _ in groups for each in programs))
+        programs = tuple(each for programs, _ in groups for each in programs)
+        lowered = arrange_plan(network, plan, programs)
         seconds = sum(each for _, each in groups)
         given = beside.budget, beside.surroundings, seconds, beside.calibration, beside.held
         choice = predict(model, lowered, *given)

@@ -24,6 +24,7 @@ from networks import (
     reads_nothing_but_padding,
 )
 from oracle import evaluate
+from poison import poisoned_memory
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native
@@ -32,36 +33,12 @@ from ftdist.network.layers import Activation, Concatenate, Convolution, Pool, Sl
 from ftdist.network.parameters import random_parameters
 from ftdist.planning.plan import Plan, parse_notation, untiled
 from ftdist.planning.predictor import lower
-from ftdist.runtime import local
 from ftdist.runtime.local import Session
 
 FUSED = [each for each in native.available() if each.fused]
 OTHERS = [each for each in native.available() if not each.fused]
 TOLERANCE = 1e-5
 """Allowed difference of sums in another order, relative to the largest value of the output."""
-
-
-@contextmanager
-def poisoned_memory() -> Iterator[list[np.ndarray]]:
-    """Everything that a session takes from the system is NaN; yields the blocks that it took."""
-    taken: list[np.ndarray] = []
-    empty = np.empty
-
-    def poisoned_block(size: int) -> np.ndarray:
-        taken.append(np.full(-(-size // 4), np.nan, np.float32).view(np.uint8)[:size])
-        return taken[-1]
-
-    def poisoned_empty(shape: Any, dtype: Any = float, **others: Any) -> np.ndarray:
-        array = empty(shape, dtype, **others)
-        if array.dtype == np.float32:
-            array.fill(np.nan)
-        return array
-
-    with (
-        patch.object(local, "page_block", poisoned_block),
-        patch.object(np, "empty", poisoned_empty),
-    ):
-        yield taken
 
 
 def run(model: Any, plan: Plan, image: np.ndarray, kernels: Any = "native") -> dict[str, Any]:

@@ -161,4 +161,4 @@ def test_needed_columns_are_those_that_elements_read(case, data):
             for output in group.outputs
         }
         needed, exact = needed_by_walk(group, shares, 1, columns_read)
-        check_against_walk(group.needed_columns(each.columns, index), needed, exact)
+        check_against_walk(group.needed_columns(shares), needed, exact)

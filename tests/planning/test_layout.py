@@ -13,7 +13,7 @@ from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Sliding
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.kernel_tables import map_layouts
+from ftdist.planning.kernel_tables import whole_maps
 from ftdist.planning.lowering import lower_group
 from ftdist.planning.placement import ALIGNMENT_BYTES
 from ftdist.planning.plan import GroupPlan, Plan
@@ -22,12 +22,11 @@ from ftdist.planning.plan import GroupPlan, Plan
 def traces(case, picture=False):
     """(group, its plan, trace of its programs) for each group that computes something."""
     network, plan = case
-    outputs = frozenset(network.source(each) for each in network.outputs)
     blobs = dict.fromkeys(range(len(network.layers)), (0, 0))
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)
         if group.members:
-            outside = map_layouts(outputs, (*group.inputs, *group.outputs), picture)
+            outside = whole_maps(network, (*group.inputs, *group.outputs), picture=picture)
             program = lower_group(group, each, blobs, outside)
             yield group, each, Trace(network, program, outside)
 

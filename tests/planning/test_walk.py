@@ -63,7 +63,8 @@ def test_a_walk_counts_the_rows_that_strips_make(case):
 @given(cut_networks())
 def test_a_walk_counts_the_columns_that_tiles_hold(case):
     for group, plan, extents, _ in walks(case):
-        tiles = [group.needed_columns(plan.columns, index) for index in range(plan.columns)]
+        shares = (group.column_shares(plan.columns, index) for index in range(plan.columns))
+        tiles = [group.needed_columns(each) for each in shares]
         for source, found in extents:
             width = group.network.shape(source).width
             assert found.stored == max(tile[source].size for tile in tiles)

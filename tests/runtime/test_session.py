@@ -127,8 +127,8 @@ def test_two_runs_give_the_same_bits_whatever_the_memory_held(chain: Model) -> N
     image = random_image(64)
     with Session(chain, tiled(chain, 2)) as session:
         first = session.run(image)
-        assert session._block is not None
-        session._block[:] = 0xFF  # each float32 is NaN
+        assert session._engine._block is not None
+        session._engine._block[:] = 0xFF  # each float32 is NaN
         assert_same(session.run(image), first)
 
 
@@ -218,9 +218,14 @@ def test_a_plan_for_another_network_is_refused(chain: Model, two: Model) -> None
         Session(chain, Plan(untiled(chain.network).groups, threads=0))
 
 
-def test_no_thread_is_left_after_a_run(chain: Model) -> None:
+def test_threads_live_as_long_as_the_session(chain: Model) -> None:
     before = set(threading.enumerate())
-    run_once(chain, tiled(chain, 4), random_image(64))
+    with Session(chain, tiled(chain, 4)) as session:
+        assert set(threading.enumerate()) == before, "they are started when they are needed"
+        session.run(random_image(64))
+        helpers = set(threading.enumerate()) - before
+        session.run(random_image(64))
+        assert set(threading.enumerate()) - before == helpers and len(helpers) == 3
     assert set(threading.enumerate()) == before
 
 
@@ -240,7 +245,7 @@ def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
         both_began.wait()
         if threading.current_thread() is not threading.main_thread():
             raise Boom
-        next(each for each in calls if each is not threading.main_thread()).join(30)
+        assert session._engine._crew.stopping.wait(30)
 
     before = set(threading.enumerate())
     image = random_image(64)
@@ -301,7 +306,7 @@ def test_a_session_recovers_from_a_failed_run(
     image = random_image(64)
     session = Session(chain, tiled(chain, 2))
     expected = session.run(image)
-    monkeypatch.setattr(session, "_run_program", lambda *_: (_ for _ in ()).throw(Boom))
+    monkeypatch.setattr(session._engine, "_execute", lambda *_: (_ for _ in ()).throw(Boom))
     with pytest.raises(Boom):
         session.run(image)
     monkeypatch.undo()

@@ -1,0 +1,215 @@
+"""What runs programs: threads, and one block of memory for arenas and for maps between groups.
+
+A run goes group by group; the tiles of a group are taken by the threads in order, so which thread
+computes a tile is chance, and no bit depends on it. What is the same in every run (programs, views
+of the block, counters) is put together once for an arrangement, so that between kernels little is
+left to do.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import FtdistError
+from ftdist.kernels.program import COUNTERS, Program, Table
+from ftdist.network.modelfile import Model
+from ftdist.planning.predictor import Arrangement
+from ftdist.runtime.crew import Crew
+from ftdist.runtime.memory import bring_in, page_block
+
+Kernels = Literal["native", "reference"]
+Executor = Callable[..., None]
+Maps = dict[int, NDArray[Any]]
+"""Memory of maps, by source."""
+
+
+def executor(kernels: Kernels) -> Executor:
+    """The function that runs programs; imported only when wanted."""
+    if kernels == "native":
+        from ftdist.kernels import native
+
+        native.chosen()
+        return native.run
+    from ftdist.kernels import reference
+
+    return reference.run
+
+
+def tidy(array: NDArray[Any]) -> NDArray[Any]:
+    """An array that kernels can read: as it is or, where it lies otherwise in memory, a copy."""
+    return array if array.flags.carray else np.require(array, requirements=("C", "A"))
+
+
+@dataclass(slots=True)
+class LayerCounters:
+    """What the kernels counted for one layer, over all its tiles and runs so far."""
+
+    nanoseconds: int = 0
+    macs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """The tiles of a group; for each worker an arena and what its kernels counted."""
+
+    maps: tuple[int, ...]
+    tiles: tuple[Program, ...]
+    arenas: tuple[NDArray[np.uint8], ...]
+    tallies: tuple[Table, ...]
+    made_by: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """An arrangement in its block: the maps there, the groups, and what was counted before it."""
+
+    arrangement: Arrangement
+    maps: Maps
+    groups: tuple[_Group, ...]
+    before: dict[int, LayerCounters]
+
+    def counted(self) -> dict[int, LayerCounters]:
+        """What all kernels have counted so far, by layer."""
+        found = {n: LayerCounters(c.nanoseconds, c.macs) for n, c in self.before.items()}
+        for group in self.groups:
+            for tally in group.tallies:
+                pairs = zip(tally["nanoseconds"].tolist(), tally["macs"].tolist(), strict=True)
+                for layer, (nanoseconds, macs) in zip(group.made_by, pairs, strict=True):
+                    if nanoseconds or macs:
+                        counters = found.setdefault(layer, LayerCounters())
+                        counters.nanoseconds += nanoseconds
+                        counters.macs += macs
+        return found
+
+
+class Engine:
+    """Runs arrangements of one model's programs, one after another.
+
+    It holds one block, as large as an arrangement needed it, until ``close``.
+    """
+
+    def __init__(self, model: Model, kernels: Kernels, threads: int) -> None:
+        self._model = model
+        self._native = kernels == "native"
+        self._execute = executor(kernels)
+        self._crew = Crew(threads)
+        self._block: NDArray[np.uint8] | None = None
+        self._resident: frozenset[int] = frozenset()
+        self._bound = _Bound(_NOTHING, {}, (), {})
+
+    @property
+    def counters(self) -> dict[int, LayerCounters]:
+        """What the kernels counted over all runs, by layer; any thread may ask, at any time."""
+        return self._bound.counted()
+
+    @property
+    def block_bytes(self) -> int:
+        """Bytes of the block that it holds."""
+        return 0 if self._block is None else self._block.nbytes
+
+    @property
+    def resident(self) -> frozenset[int]:
+        """The layers whose weights it has made resident."""
+        return self._resident
+
+    def close(self) -> None:
+        """Ends the threads and gives the memory back; a later run takes both again."""
+        self._crew.close()
+        self._release()
+        self._resident = frozenset()
+
+    def prepare(
+        self, arrangement: Arrangement, layers: frozenset[int], most_bytes: int | None = None
+    ) -> None:
+        """Makes the weights of these `layers` resident, and no others, and takes the block.
+
+        FtdistError when the model file is no longer whole.
+
+        Page faults may map far more than they were asked for; done before the block is touched,
+        what was too much is gone before it could count. A block larger than the arrangement needs
+        and than `most_bytes` is given back.
+        """
+        model = self._model
+        if os.fstat(model.file).st_size < len(model.weights):
+            raise FtdistError(f"{model.path}: was cut short; import the model again")
+        needed = arrangement.block_bytes
+        most = self.block_bytes if most_bytes is None else max(most_bytes, needed)
+        if self._resident != layers or not needed <= self.block_bytes <= most:
+            self._release()
+        if self._resident != layers:
+            if self._native:
+                self._bring_in(layers)
+            self._resident = layers
+        if self._block is None:
+            self._block = page_block(needed)
+        if self._bound.arrangement is not arrangement:
+            self._bind(arrangement, self._block)
+
+    def run(self, maps: Maps) -> Maps:
+        """Runs what was prepared; returns the maps in the block, good until the next run.
+
+        `maps` are those outside the block, as the programs address them.
+        """
+        bound = self._bound
+        memory = maps | bound.maps
+        for group in bound.groups:
+            self._run_group(group, [memory[source] for source in group.maps])
+        return bound.maps
+
+    def _run_group(self, group: _Group, bases: list[NDArray[Any]]) -> None:
+        weights, file, stopping = self._model.weights, self._model.file, self._crew.stopping
+        if len(group.arenas) == 1:
+            for program in group.tiles:
+                self._execute(program, group.arenas[0], weights, bases, group.tallies[0], file)
+            return
+        tiles = deque(group.tiles)
+
+        def work(worker: int) -> None:
+            arena, tally = group.arenas[worker], group.tallies[worker]
+            while not stopping.is_set():
+                try:
+                    program = tiles.popleft()
+                except IndexError:
+                    return
+                self._execute(program, arena, weights, bases, tally, file)
+
+        self._crew.run(work, len(group.arenas))
+
+    def _bind(self, arrangement: Arrangement, block: NDArray[np.uint8]) -> None:
+        maps = {}
+        for source, at in arrangement.maps.items():
+            region = arrangement.map_regions[source]
+            size = 4 * region.size * self._model.network.shape(source).channels
+            maps[source] = block[at : at + size]
+        groups = tuple(
+            _Group(
+                program.maps,
+                tuple(program.program(tile) for tile in range(program.tiles)),
+                tuple(block[at : at + program.arena_bytes] for at in arenas),
+                tuple(np.zeros(len(program.made_by), COUNTERS) for _ in arenas),
+                program.made_by,
+            )
+            for program, arenas in zip(arrangement.programs, arrangement.arenas, strict=True)
+        )
+        self._bound = _Bound(arrangement, maps, groups, self._bound.counted())
+
+    def _release(self) -> None:
+        self._bound = _Bound(_NOTHING, {}, (), self._bound.counted())
+        self._block = None
+
+    def _bring_in(self, layers: frozenset[int]) -> None:
+        from ftdist.kernels import native
+
+        blobs = (self._model.blobs.get(layer) for layer in sorted(layers))
+        spans = [(blob.weights, blob.weights + blob.bytes) for blob in blobs if blob]
+        bring_in(self._model.weights, spans, native.touch)
+
+
+_NOTHING = Arrangement((), (), {}, {}, 0)

@@ -1,0 +1,311 @@
+"""Parts computed from regions alone are, put together, what a session computes, to the bit."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import measured
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import cut_networks, model_of, networks, random_input
+from parts import Stages, interleaved, lowered_parts, run_in_parts, stages
+from poison import poisoned_memory
+from smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
+
+from ftdist.errors import FtdistError, InputError
+from ftdist.geometry import Region
+from ftdist.network.graph import INPUT, Network
+from ftdist.network.modelfile import Model, load
+from ftdist.planning.part import LoweredPart, Part, lower_part, map_bytes
+from ftdist.planning.plan import GroupPlan, untiled
+from ftdist.planning.predictor import SLACK_BYTES, THREAD_BYTES
+from ftdist.runtime.local import Kernels, Session
+from ftdist.runtime.memory import MIB
+from ftdist.runtime.part import PartRunner, part_footprint
+
+
+def whole(model: Model, image: np.ndarray, kernels: Kernels = "native") -> dict[str, np.ndarray]:
+    with Session(model, untiled(model.network), kernels) as session:
+        return session.run(image)
+
+
+def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> None:
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        np.testing.assert_array_equal(
+            np.ascontiguousarray(found[name]).view(np.int32), array.view(np.int32), name
+        )
+
+
+@st.composite
+def cut_up(draw: Any) -> tuple[Network, Stages]:
+    network = draw(networks())
+    return network, draw(stages(network))
+
+
+@settings(max_examples=150)
+@given(cut_up())
+def test_parts_give_the_bits_of_the_whole(case: tuple[Network, Stages]) -> None:
+    network, parts = case
+    model, image = model_of(network), random_input(network)
+    expected = whole(model, image)
+    with poisoned_memory(), PartRunner(model, threads=3) as runner:
+        assert_same_bits(run_in_parts(runner, lowered_parts(model, parts), image), expected)
+
+
+@settings(max_examples=40)
+@given(cut_up())
+def test_parts_of_the_reference_agree(case: tuple[Network, Stages]) -> None:
+    """Its sums have NumPy's order, which cuts change in the last bits."""
+    network, parts = case
+    model, image = model_of(network), random_input(network)
+    expected = whole(model, image, "reference")
+    with poisoned_memory(), PartRunner(model, "reference", 2) as runner:
+        found = run_in_parts(runner, lowered_parts(model, parts), image)
+    for name, array in expected.items():
+        np.testing.assert_allclose(
+            found[name], array, rtol=0, atol=1e-5 * np.abs(array).max(), err_msg=name
+        )
+
+
+@settings(max_examples=40)
+@given(cut_up())
+def test_parts_take_pictures(case: tuple[Network, Stages]) -> None:
+    network, parts = case
+    model = model_of(network)
+    picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
+    expected = whole(model, picture)
+    with poisoned_memory(), PartRunner(model) as runner:
+        lowered = lowered_parts(model, parts, picture=True)
+        assert_same_bits(run_in_parts(runner, lowered, picture), expected)
+
+
+@settings(max_examples=40)
+@given(cut_networks(), st.integers(1, 3))
+def test_the_part_of_everything_is_the_plan(case: Any, threads: int) -> None:
+    network, plan = case
+    model, image = model_of(network), random_input(network)
+    with Session(model, plan) as session:
+        expected = session.run(image)
+    groups = plan.groups
+    last = max(network.output_sources)
+    height, width, _ = network.shape(last)
+    part = Part(groups, Region(0, height, 0, width), threads)
+    with PartRunner(model, threads=threads) as runner:
+        assert_same_bits(run_in_parts(runner, lowered_parts(model, [[part]]), image), expected)
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load(write_small_model(tmp_path_factory.mktemp("two") / "two.ftd", TWO_OUTPUTS))
+
+
+@pytest.fixture(scope="module")
+def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    return load(write_small_model(tmp_path_factory.mktemp("chain") / "chain.ftd", CHAIN))
+
+
+@pytest.fixture
+def runner(chain: Model) -> Iterator[PartRunner]:
+    with PartRunner(chain, threads=2) as runner:
+        yield runner
+
+
+def chain_part(chain: Model, *region: int, **options: Any) -> LoweredPart:
+    """All layers of CHAIN as one group; its output is 32x32x7."""
+    groups = (GroupPlan(0, 4, **options),)
+    part = Part(groups, Region(*region), options.get("rows", 1))
+    return lower_part(chain.network, part, chain.offsets, picture=False)
+
+
+def inputs_of(lowered: LoweredPart, seed: int = 0) -> dict[int, np.ndarray]:
+    top, bottom, left, right = lowered.inputs[INPUT]
+    return {INPUT: interleaved(random_image(64, seed))[top:bottom, left:right]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda array: array[1:], r"reads float32 \(\d+, \d+, 3\) of layer -1, not float32 \("),
+        (lambda array: array.transpose(2, 0, 1), "not float32"),
+        (lambda array: array.astype(np.float64), "not float64"),
+        (lambda array: (array * 255).astype(np.uint8), "not uint8"),
+        (lambda array: None, "not nothing"),
+    ],
+)
+def test_inputs_that_the_part_does_not_read_are_refused(
+    chain: Model, runner: PartRunner, change: Any, message: str
+) -> None:
+    lowered = chain_part(chain, 0, 9, 0, 32)
+    changed = {source: change(array) for source, array in inputs_of(lowered).items()}
+    given = {source: array for source, array in changed.items() if array is not None}
+    with pytest.raises(InputError, match=message):
+        runner.run(lowered, given)
+
+
+def test_outputs_of_a_part_are_left_alone_by_the_next(chain: Model, runner: PartRunner) -> None:
+    lowered = chain_part(chain, 3, 9, 0, 32)
+    first = runner.run(lowered, inputs_of(lowered, 1))[3]
+    kept = first.copy()
+    second = runner.run(lowered, inputs_of(lowered, 2))[3]
+    np.testing.assert_array_equal(first, kept)
+    assert not np.shares_memory(first, second) and not np.array_equal(first, second)
+    assert first.flags.c_contiguous and first.flags.writeable and first.dtype == np.float32
+
+
+def test_a_map_that_the_part_reads_again_comes_out_as_its_own_share(two: Model) -> None:
+    """Layer 0 is read by layers 1 and 3; a part of layers 0 and 1 returns just its rows."""
+    part = Part((GroupPlan(0, 1), GroupPlan(1, 3)), Region(8, 16, 4, 20))
+    lowered = lower_part(two.network, part, two.offsets, picture=False)
+    assert lowered.outputs == {0: Region(8, 16, 4, 20), 1: Region(8, 16, 4, 20)}
+    assert not lowered.maps, "what is read again is no more than what is wanted"
+    both = Part((GroupPlan(0, 1), GroupPlan(1, 4)), Region(8, 16, 4, 20))
+    lowered = lower_part(two.network, both, two.offsets, picture=False)
+    assert lowered.map_regions == {0: Region(7, 17, 3, 21)}, "a 3x3 window reads around its place"
+    assert lowered.outputs.keys() == {1, 3}
+
+
+def test_the_block_and_weights_are_kept_for_the_next_part(chain: Model, runner: PartRunner) -> None:
+    large, small = chain_part(chain, 0, 32, 0, 32), chain_part(chain, 0, 2, 0, 32)
+    assert small.block_bytes < large.block_bytes
+    assert runner.held == {"weights": 0, "block": 0}
+    runner.run(small, inputs_of(small))
+    assert runner.held == {"weights": chain.weight_bytes, "block": small.block_bytes}
+    runner.run(large, inputs_of(large))
+    assert runner.held["block"] == large.block_bytes
+    block = runner._engine._block
+    runner.run(small, inputs_of(small))
+    assert runner._engine._block is block, "it is large enough"
+    runner.run(small, inputs_of(small), most_block_bytes=large.block_bytes)
+    assert runner._engine._block is block
+    runner.run(small, inputs_of(small), most_block_bytes=small.block_bytes + 1)
+    assert runner.held["block"] == small.block_bytes
+    runner.close()
+    assert runner.held == {"weights": 0, "block": 0}
+
+
+def test_weights_of_other_layers_stay_only_if_they_are_to(two: Model) -> None:
+    network = two.network
+    first, second = (
+        lower_part(network, Part((group,), Region(0, 32, 0, 32)), two.offsets, picture=False)
+        for group in (GroupPlan(0, 2), GroupPlan(2, 4))
+    )
+    maps = {INPUT: interleaved(random_image(64))}
+    with PartRunner(two) as runner:
+        maps |= runner.run(first, maps)
+        assert runner._engine.resident == {0, 1}
+        runner.run(second, maps)
+        assert runner._engine.resident == {3}
+        runner.run(first, maps, keep=frozenset(range(9)))
+        assert runner._engine.resident == {0, 1, 3}
+        runner.run(second, maps, keep=frozenset({0}))
+        assert runner._engine.resident == {0, 3}
+
+
+def test_the_footprint_is_what_is_held_and_handed_over(chain: Model, runner: PartRunner) -> None:
+    lowered = chain_part(chain, 5, 20, 3, 32, rows=2, strip=3)
+    inputs = inputs_of(lowered)
+    outputs = runner.run(lowered, inputs)
+    expected = {
+        **runner.held,
+        "programs": lowered.program_bytes,
+        "inputs": sum(array.nbytes for array in inputs.values()),
+        "outputs": sum(array.nbytes for array in outputs.values()),
+    }
+    assert part_footprint(chain.network, lowered) == expected
+    picture = map_bytes(chain.network, lowered.inputs, picture=True)
+    assert 4 * picture == expected["inputs"]
+
+
+def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> None:
+    lowered = chain_part(chain, 0, 32, 0, 32, rows=3)
+    seen: list[int] = []
+    look, go_on = threading.Barrier(2, timeout=30), threading.Barrier(2, timeout=30)
+    with PartRunner(chain) as runner:
+        real = runner._engine._execute
+
+        def watched(*arguments: Any) -> None:
+            real(*arguments)
+            look.wait()
+            go_on.wait()
+
+        monkeypatch.setattr(runner._engine, "_execute", watched)
+        task = threading.Thread(target=runner.run, args=(lowered, inputs_of(lowered)))
+        task.start()
+        for _ in range(3):
+            look.wait()
+            seen.append(runner.progress)
+            go_on.wait()
+        task.join()
+        seen.append(runner.progress)
+        monkeypatch.undo()
+        other = chain_part(chain, 0, 3, 0, 32)
+        runner.run(other, inputs_of(other))
+        seen.append(runner.progress)
+    assert 0 < seen[0] < seen[1] < seen[2] == seen[3] < seen[4]
+
+
+def test_a_runner_recovers_from_a_failed_part(chain: Model, runner: PartRunner) -> None:
+    lowered = chain_part(chain, 0, 32, 0, 32, rows=4)
+    expected = runner.run(lowered, inputs_of(lowered))[3]
+    real = runner._engine._execute
+
+    def failing(*_: object) -> None:
+        raise FtdistError("no more")
+
+    runner._engine._execute = failing
+    with pytest.raises(FtdistError, match="no more"):
+        runner.run(lowered, inputs_of(lowered))
+    runner._engine._execute = real
+    np.testing.assert_array_equal(runner.run(lowered, inputs_of(lowered))[3], expected)
+
+
+_PEAK = """
+import json, sys
+import numpy as np
+from ftdist.geometry import Region
+from ftdist.network.modelfile import load
+from ftdist.planning.part import Part, lower_part
+from ftdist.planning.plan import GroupPlan
+from ftdist.runtime.memory import peak_resident_bytes, resident_bytes
+from ftdist.runtime.part import PartRunner, part_footprint
+model = load(sys.argv[1])
+network, threads = model.network, int(sys.argv[2])
+runner = PartRunner(model, threads=threads)
+
+def run(first, stop, region):
+    groups = GroupPlan(first, stop - 2, threads, 1, 4), GroupPlan(stop - 2, stop, 1, threads)
+    lowered = lower_part(network, Part(groups, region, threads), model.offsets, picture=False)
+    baseline = resident_bytes() - sum(runner.held.values())
+    inputs = {
+        source: np.ones((*(side.size for side in (r.rows, r.columns)), network.shape(source)[2]),
+                        np.float32)
+        for source, r in lowered.inputs.items()
+    }
+    runner.run(lowered, inputs, most_block_bytes=0)
+    predicted = baseline + sum(part_footprint(network, lowered).values())
+    return predicted, peak_resident_bytes()
+
+run(0, 4, Region(0, 2, 0, 2))  # what the first run of all brings in counts as baseline
+print(json.dumps([run(8, 16, Region(0, 38, 0, 38)), run(0, 4, Region(0, 152, 0, 152))]))
+"""
+"""Two parts one after another, with what was predicted and the peak so far."""
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_the_peak_of_parts_is_predicted(first16_file: Path, tmp_path: Path, threads: int) -> None:
+    outcome = measured(sys.executable, "-c", _PEAK, first16_file, threads, folder=tmp_path)
+    assert outcome.status == 0, outcome
+    predicted, peaks = zip(*json.loads(outcome.out), strict=True)
+    slack = SLACK_BYTES + (threads - 1) * THREAD_BYTES
+    assert peaks[0] <= predicted[0] + slack
+    assert predicted[0] - peaks[0] <= MIB, "and nothing is predicted that is not there"
+    assert predicted[1] > predicted[0], "the second part is the larger one"
+    assert predicted[1] - MIB <= peaks[1] <= predicted[1] + slack
