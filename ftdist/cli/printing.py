@@ -16,6 +16,13 @@ def say(text: str) -> None:
     _print(text, sys.stdout)
 
 
+def tell(text: str) -> None:
+    """Prints one line to standard output at once: whoever watches a long run sees it now."""
+    _print(text, sys.stdout)
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
 def complain(text: str) -> None:
     """Prints one line to standard error."""
     _print(text, sys.stderr)

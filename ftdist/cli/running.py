@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.threads import default_threads
+from ftdist.runtime.trace import Trace
 
 _MOST_PLAN_BYTES = 1 << 20
 
@@ -80,7 +82,11 @@ def _compute(arguments: argparse.Namespace, limit: Budget) -> _Finished:
     given, choice = _prepare(arguments, model, limit)
     session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
-    latencies, outputs = _repeat(session, given, arguments.repeat)
+    with contextlib.ExitStack() as stack:
+        if arguments.trace is not None:
+            trace = stack.enter_context(Trace(arguments.trace))
+            session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
+        latencies, outputs = _repeat(session, given, arguments.repeat)
     report = Report.of(choice, tested_on, latencies, load_s)
     return _Finished(network, names, outputs, report, given.path, given.letterbox)
 

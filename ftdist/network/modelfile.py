@@ -20,7 +20,7 @@ import os
 import struct
 import weakref
 from _blake2 import blake2b
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -56,6 +56,18 @@ class Blob:
     bias: int
     bytes: int
     digest: str
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a model file says before its first blob; `bytes` of it are that, of `file_bytes`."""
+
+    network: Network
+    labels: tuple[str, ...]
+    digest: str
+    blobs: dict[int, Blob]
+    bytes: int
+    file_bytes: int
 
 
 @dataclass(frozen=True)
@@ -135,19 +147,40 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
         if path.exists() and not path.is_file():
             raise InputError(f"{path}: is no regular file")
         with path.open("rb") as file:
-            header, digest = _read_header(file, path)
-            network, labels, blobs, end = _parse_header(header, path)
-            _check_frame(file, len(header), end, path)
+            header = read_header(file, path)
             if verify:
-                _verify(file, network, blobs, path)
+                _verify(file, header, path)
             mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
             descriptor = os.dup(file.fileno())
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     weights = np.frombuffer(mapped, np.uint8)
-    model = Model(network, labels, digest, blobs, weights, path, descriptor)
+    model = Model(
+        header.network, header.labels, header.digest, header.blobs, weights, path, descriptor
+    )
     weakref.finalize(model, os.close, descriptor)
     return model
+
+
+def read_header(file: BinaryIO, path: Path, *, alone: bool = False) -> Header:
+    """The checked header of an open model file; InputError says what is wrong with it.
+
+    `alone`: the file may end where the first blob would begin.
+    """
+    text, digest = _read_header(file, path, alone)
+    network, labels, blobs, end = _parse_header(text, path)
+    _check_frame(file, len(text), end, path, alone)
+    return Header(network, labels, digest, blobs, _aligned_size(_HEADER_AT + len(text)), end)
+
+
+def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
+    """Reads a blob in small pieces: yields "" after each, and the blob's digest at last."""
+    digest = blake2b(digest_size=_DIGEST_BYTES)
+    for at in range(0, blob.bytes, _PIECE_BYTES):
+        size = min(blob.bytes - at, _PIECE_BYTES)
+        digest.update(os.pread(file.fileno(), size, blob.weights + at))
+        yield ""
+    yield digest.hexdigest()
 
 
 def _header(network: Network, labels: tuple[str, ...], digests: dict[int, str]) -> bytes:
@@ -188,7 +221,7 @@ def _refuse_idle(network: Network) -> None:
             )
 
 
-def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
+def _read_header(file: BinaryIO, path: Path, alone: bool) -> tuple[bytes, str]:
     start = file.read(_HEADER_AT)
     if not start.startswith(MAGIC):
         raise InputError(f"{path}: not a model file; make one with 'ftdist import'")
@@ -201,7 +234,7 @@ def _read_header(file: BinaryIO, path: Path) -> tuple[bytes, str]:
             "import the model again or update ftdist"
         )
     actual = file.seek(0, 2)
-    if actual != file_bytes:
+    if actual != file_bytes and not alone:
         raise InputError(f"{path}: {actual} bytes instead of {file_bytes}; import the model again")
     file.seek(_HEADER_AT)
     header = file.read(min(header_bytes, _MOST_HEADER_BYTES))
@@ -233,16 +266,20 @@ def _parse_header(
         places, end = _places(network, len(header))
         if digests.keys() != places.keys():
             raise ValueError("its digests are not those of the convolutions")
+        if any(
+            type(each) is not str or len(each) != 2 * _DIGEST_BYTES for each in digests.values()
+        ):
+            raise ValueError("its digests are no digests")
         blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
     except (AttributeError, InputError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the header makes no sense ({error})") from None
     return network, tuple(labels), blobs, end
 
 
-def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path) -> None:
+def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path, alone: bool) -> None:
     """InputError unless the blobs fill the file, and only zeros stand between header and blobs."""
     actual = file.seek(0, 2)
-    if actual != end:
+    if actual != end and not alone:
         raise InputError(
             f"{path}: {actual} bytes, but its network needs {end}; import the model again"
         )
@@ -252,19 +289,11 @@ def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path) -> Non
         raise _damaged_header(path)
 
 
-def _verify(file: BinaryIO, network: Network, blobs: dict[int, Blob], path: Path) -> None:
-    for number, blob in blobs.items():
-        digest = blake2b(digest_size=_DIGEST_BYTES)
-        file.seek(blob.weights)
-        left = blob.bytes
-        while left:
-            piece = file.read(min(left, _PIECE_BYTES))
-            if not piece:
-                break
-            digest.update(piece)
-            left -= len(piece)
-        if digest.hexdigest() != blob.digest:
-            name = network.layers[number].name
+def _verify(file: BinaryIO, header: Header, path: Path) -> None:
+    for number, blob in header.blobs.items():
+        *_, digest = digest_pieces(file, blob)
+        if digest != blob.digest:
+            name = header.network.layers[number].name
             raise InputError(
                 f"{path}: the weights of layer {number} ({name}) are damaged; "
                 "import the model again"

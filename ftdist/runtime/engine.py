@@ -9,6 +9,7 @@ left to do.
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]
 Maps = dict[int, NDArray[Any]]
 """Memory of maps, by source."""
+
+Watch = Callable[[int, int, int, float, float], None]
+"""Hears of each tile: worker, group, tile, and when it began and ended, in seconds."""
 
 
 def executor(kernels: Kernels) -> Executor:
@@ -103,6 +107,8 @@ class Engine:
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
         self._bound = _Bound(_NOTHING, {}, (), {})
+        self.watch: Watch | None = None
+        """Called by the worker itself, after each tile."""
 
     @property
     def counters(self) -> dict[int, LayerCounters]:
@@ -159,26 +165,25 @@ class Engine:
         """
         bound = self._bound
         memory = maps | bound.maps
-        for group in bound.groups:
-            self._run_group(group, [memory[source] for source in group.maps])
+        for number, group in enumerate(bound.groups):
+            self._run_group(number, group, [memory[source] for source in group.maps])
         return bound.maps
 
-    def _run_group(self, group: _Group, bases: list[NDArray[Any]]) -> None:
+    def _run_group(self, number: int, group: _Group, bases: list[NDArray[Any]]) -> None:
         weights, file, stopping = self._model.weights, self._model.file, self._crew.stopping
-        if len(group.arenas) == 1:
-            for program in group.tiles:
-                self._execute(program, group.arenas[0], weights, bases, group.tallies[0], file)
-            return
-        tiles = deque(group.tiles)
+        tiles = deque(enumerate(group.tiles))
 
         def work(worker: int) -> None:
             arena, tally = group.arenas[worker], group.tallies[worker]
             while not stopping.is_set():
                 try:
-                    program = tiles.popleft()
+                    tile, program = tiles.popleft()
                 except IndexError:
                     return
+                started_s = time.perf_counter()
                 self._execute(program, arena, weights, bases, tally, file)
+                if self.watch is not None:
+                    self.watch(worker, number, tile, started_s, time.perf_counter())
 
         self._crew.run(work, len(group.arenas))
 

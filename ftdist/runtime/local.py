@@ -18,7 +18,7 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, check
 from ftdist.planning.predictor import Lowered, lower
 from ftdist.planning.weights import resident_layers
-from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, tidy
+from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -53,6 +53,10 @@ class Session:
     def counters(self) -> dict[int, LayerCounters]:
         """What the kernels counted for each layer, over all runs so far."""
         return self._engine.counters
+
+    def watch(self, watch: Watch | None) -> None:
+        """Has every tile of later runs told to `watch`, by the thread that computed it."""
+        self._engine.watch = watch
 
     def close(self) -> None:
         """Ends the threads and gives the session's memory back; a later run takes both again."""

@@ -1,0 +1,274 @@
+"""The TOML file that serves every command: five tables, each value checked, nothing unknown.
+
+    [model]        file, cache, cache_size
+    [memory]       budget
+    [coordinator]  listen, address, threads, heartbeat_s, trace
+    [job]          threads, in_flight, attempts, speculate, mix_unfused
+    [security]     keys, insecure
+
+A value counts where the command line leaves it out. Paths are relative to the file's own folder, so
+that the file can be used from anywhere.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_type_hints
+
+from ftdist.cluster.endpoints import connecting, listening
+from ftdist.errors import InputError
+from ftdist.runtime.memory import parse_size
+
+_MOST_BYTES = 1 << 20
+
+_Reader = Callable[[Any, Path], Any]
+"""From what the file holds, and the file's folder, to the value; ValueError says what is wrong."""
+
+
+def _path(value: Any, folder: Path) -> Path:
+    if type(value) is not str or not value or "\0" in value:
+        raise ValueError("a path in quotes")
+    return folder / Path(value).expanduser()
+
+
+def _size(value: Any, folder: Path) -> str:
+    """A SIZE as the command line takes it."""
+    try:
+        parse_size(str(value) if type(value) in (int, str) else "")
+    except InputError:
+        raise ValueError('a size: bytes, or as "64M"') from None
+    return str(value)
+
+
+def _listen(value: Any, folder: Path) -> str:
+    try:
+        return str(listening(value if type(value) is str else ""))
+    except InputError:
+        raise ValueError('a place to listen, as "tcp://0.0.0.0:5555"') from None
+
+
+def _address(value: Any, folder: Path) -> str:
+    try:
+        return str(connecting(value if type(value) is str else ""))
+    except InputError:
+        raise ValueError('where the coordinator is, as "tcp://192.168.1.10:5555"') from None
+
+
+def _flag(value: Any, folder: Path) -> bool:
+    if type(value) is not bool:
+        raise ValueError("true or false")
+    return value
+
+
+def _whole(least: int, most: int) -> _Reader:
+    def read(value: Any, folder: Path) -> int:
+        if type(value) is not int or not least <= value <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return value
+
+    return read
+
+
+def _seconds(least: float, most: float) -> _Reader:
+    def read(value: Any, folder: Path) -> float:
+        if type(value) not in (int, float) or not least <= value <= most:
+            raise ValueError(f"a number of seconds from {least:g} to {most:g}")
+        return float(value)
+
+    return read
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTable:
+    """The model file; on a worker where models are kept, and how much of them."""
+
+    file: Annotated[Path | None, _path] = None
+    cache: Annotated[Path | None, _path] = None
+    cache_size: Annotated[str | None, _size] = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryTable:
+    """The budget of the whole process, as --mem."""
+
+    budget: Annotated[str | None, _size] = None
+
+
+@dataclass(frozen=True, slots=True)
+class CoordinatorTable:
+    """Where it listens, where others find it, and what it does itself.
+
+    `threads`: of its own worker, 0 for none.
+    """
+
+    listen: Annotated[str | None, _listen] = None
+    address: Annotated[str | None, _address] = None
+    threads: Annotated[int, _whole(0, 1024)] = 0
+    heartbeat_s: Annotated[float, _seconds(0.05, 60)] = 1.0
+    trace: Annotated[Path | None, _path] = None
+
+    @property
+    def reached_at(self) -> str | None:
+        """Where workers and clients connect: the address, or on this machine where it listens."""
+        if self.address is not None or self.listen is None:
+            return self.address
+        endpoint = listening(self.listen)
+        return endpoint.to_reach if endpoint.port else None
+
+
+@dataclass(frozen=True, slots=True)
+class JobTable:
+    """How jobs are run; `threads` of run, plan and worker, None for all there are.
+
+    `in_flight`: frames worked on at a time, None for as many as suit the workers. `attempts`:
+    workers on which a task may fail before its job does.
+    """
+
+    threads: Annotated[int | None, _whole(1, 1024)] = None
+    in_flight: Annotated[int | None, _whole(1, 1024)] = None
+    attempts: Annotated[int, _whole(1, 100)] = 3
+    speculate: Annotated[bool, _flag] = True
+    mix_unfused: Annotated[bool, _flag] = False
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityTable:
+    """The folder of keys, or the word that none are wanted."""
+
+    keys: Annotated[Path | None, _path] = None
+    insecure: Annotated[bool, _flag] = False
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a file says, and for the rest what holds without one."""
+
+    model: ModelTable = ModelTable()
+    memory: MemoryTable = MemoryTable()
+    coordinator: CoordinatorTable = CoordinatorTable()
+    job: JobTable = JobTable()
+    security: SecurityTable = SecurityTable()
+
+
+def read_config(path: Path) -> Config:
+    """The settings in a TOML file; InputError names the file and the key that is wrong."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > _MOST_BYTES:
+        raise InputError(f"{path}: is too large for a file of settings")
+    try:
+        value = tomllib.loads(content.decode())
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: is no TOML file: not UTF-8 text") from None
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise InputError(f"{path}: is no TOML file: {error}") from None
+    try:
+        return _config(value, path.parent)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+_TABLES: dict[str, type[Any]] = {
+    "model": ModelTable,
+    "memory": MemoryTable,
+    "coordinator": CoordinatorTable,
+    "job": JobTable,
+    "security": SecurityTable,
+}
+
+
+def _config(value: dict[str, Any], folder: Path) -> Config:
+    found = {}
+    for name, table in value.items():
+        if name not in _TABLES:
+            raise InputError(_unknown(name))
+        if not isinstance(table, dict):
+            raise InputError(f"[{name}] is a table, write its keys below it")
+        found[name] = _TABLES[name](**_entries(name, table, folder))
+    return Config(**found)
+
+
+def _entries(name: str, table: dict[str, Any], folder: Path) -> dict[str, Any]:
+    hints = get_type_hints(_TABLES[name], include_extras=True)
+    readers: dict[str, _Reader] = {each: get_args(hint)[1] for each, hint in hints.items()}
+    found = {}
+    for key, value in table.items():
+        if key not in readers:
+            raise InputError(_unknown(key, name))
+        try:
+            found[key] = readers[key](value, folder)
+        except ValueError as error:
+            raise InputError(f"[{name}] {key} = {_shown(value)}: expected {error}") from None
+    return found
+
+
+def _unknown(key: str, table: str | None = None) -> str:
+    """What to say about a key (or a table) that is not known: the closest one that is."""
+    where = "" if table is None else f"[{table}] "
+    named = f"[{key}]" if table is None else key
+    own = [] if table is None else [(table, each.name) for each in fields(_TABLES[table])]
+    others = [
+        (name, each.name)
+        for name, kind in _TABLES.items()
+        if name != table
+        for each in fields(kind)
+    ]
+    for name, word in [*own, *others]:
+        if word == key:
+            return f"{where}{named} is not known; it belongs in [{name}]"
+    if table is None:
+        close = [f"[{each}]" for each in difflib.get_close_matches(key, _TABLES, 1)]
+        known = ", ".join(f"[{each}]" for each in _TABLES)
+    else:
+        words = [word for _, word in own]
+        close = difflib.get_close_matches(key, words, 1)
+        known = ", ".join(words)
+    meant = f"; did you mean {close[0]}?" if close else f"; there are {known}"
+    return f"{where}{named} is not known{meant}"
+
+
+def _shown(value: Any) -> str:
+    """A value as the file might write it, cut short."""
+    text = {True: "true", False: "false"}[value] if type(value) is bool else repr(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
+    """By command, the arguments for which a file of settings has something to say."""
+    memory, job, security = config.memory, config.job, config.security
+    local = {"model": config.model.file, "mem": memory.budget, "threads": job.threads}
+    secured = {"keys": security.keys, "insecure": security.insecure or None}
+    reached_at = config.coordinator.reached_at
+    found: dict[str, dict[str, Any]] = {
+        "run": local,
+        "plan": local,
+        "coordinator": {
+            **secured,
+            "model": config.model.file,
+            "mem": memory.budget,
+            "listen": config.coordinator.listen,
+            "threads": config.coordinator.threads,
+            "trace": config.coordinator.trace,
+        },
+        "worker": {
+            **secured,
+            "address": reached_at,
+            "mem": memory.budget,
+            "threads": job.threads,
+            "cache": config.model.cache,
+            "cache_size": config.model.cache_size,
+        },
+        "submit": {**secured, "to": reached_at},
+        "status": {**secured, "address": reached_at},
+    }
+    return {
+        command: {name: value for name, value in values.items() if value is not None}
+        for command, values in found.items()
+    }

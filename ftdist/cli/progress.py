@@ -1,0 +1,76 @@
+"""How far a job is: a bar on a terminal, plain lines elsewhere; both on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+from ftdist.cli.printing import complain, one_line
+from ftdist.coordinator.messages import JobProgress
+
+_WIDTH = 24
+_LINES_S = 5.0
+"""How often a plain line is written while nothing but numbers changes."""
+
+
+class Progress:
+    """Shows what it is told; a context manager that takes its bar away at the end."""
+
+    def __init__(
+        self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._is_terminal = self._stream is not None and self._stream.isatty()
+        self._clock = clock
+        self._shown = ""
+        self._text = ""
+        self._said_s = clock()
+        self.last: JobProgress | None = None
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, progress: JobProgress) -> None:
+        """The job is so far now."""
+        self.last = progress
+        if self._is_terminal:
+            self._draw(_bar(progress))
+            return
+        changed = progress.text != self._text
+        if changed or self._clock() - self._said_s >= _LINES_S:
+            self._text, self._said_s = progress.text, self._clock()
+            complain(_line(progress))
+
+    def complain(self, text: str) -> None:
+        """A line for people, with the bar out of its way."""
+        self.clear()
+        complain(f"ftdist: {text}")
+
+    def clear(self) -> None:
+        """Takes the bar away, so that something else can be written."""
+        if self._shown:
+            self._draw("")
+
+    def _draw(self, text: str) -> None:
+        text = one_line(text)[:200]
+        self._stream.write("\r" + text + " " * (len(self._shown) - len(text)))
+        if not text:
+            self._stream.write("\r")
+        self._stream.flush()
+        self._shown = text
+
+
+def _bar(progress: JobProgress) -> str:
+    full = _WIDTH * progress.finished // max(1, progress.frames)
+    return f"[{'#' * full}{'.' * (_WIDTH - full)}] {_line(progress)}"
+
+
+def _line(progress: JobProgress) -> str:
+    workers = f"{progress.workers} worker" + "s" * (progress.workers != 1)
+    text = f"; {progress.text}" if progress.text else ""
+    return f"{progress.finished} of {progress.frames} frames, {workers}{text}"

@@ -1,0 +1,77 @@
+"""Regions of maps put together from pieces, and cut into what a message may carry.
+
+Nothing is copied where one piece holds all that is wanted as it lies in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.coordinator.messages import Piece, Place
+from ftdist.coordinator.regions import common, cut, gather
+
+Array = NDArray[Any]
+
+
+def covered(place: Place, pieces: Sequence[Piece]) -> bool:
+    """Whether pieces, which may overlap, leave no position of a place out."""
+    return not place.region.size or not gather(pieces, place, [])
+
+
+def whole_in(place: Place, pieces: Sequence[Piece]) -> Array | None:
+    """The values of a place if one piece has them all, lying as they may be used."""
+    for piece in pieces:
+        if piece.source == place.source and common(piece.region, place.region) == place.region:
+            found = cut(piece, place.region).data
+            if found.flags.c_contiguous and found.flags.aligned:
+                return found
+    return None
+
+
+def assembled(place: Place, pieces: Sequence[Piece]) -> Array:
+    """The values of a place that the pieces cover: (rows, columns, channels)."""
+    found = whole_in(place, pieces)
+    if found is not None:
+        return found
+    parts: list[Piece] = []
+    gather(pieces, place, parts)
+    rows, columns = place.region.rows, place.region.columns
+    first = parts[0].data
+    target = np.empty((rows.size, columns.size, first.shape[2]), first.dtype)
+    for part in parts:
+        top, left = part.region.top - rows.start, part.region.left - columns.start
+        height, width, _ = part.data.shape
+        target[top : top + height, left : left + width] = part.data
+    return target
+
+
+def parcels(pieces: Sequence[Piece], most_bytes: int, most_count: int) -> Iterator[list[Piece]]:
+    """The pieces in parcels of at most so many bytes and pieces, larger ones cut by rows.
+
+    A single row may be larger than a parcel. There is at least one parcel, perhaps an empty one.
+    """
+    parcel: list[Piece] = []
+    size = 0
+    for piece in _bands(pieces, most_bytes):
+        if parcel and (size + piece.data.nbytes > most_bytes or len(parcel) == most_count):
+            yield parcel
+            parcel, size = [], 0
+        parcel.append(piece)
+        size += piece.data.nbytes
+    yield parcel
+
+
+def _bands(pieces: Sequence[Piece], most_bytes: int) -> Iterator[Piece]:
+    """The pieces, those of more bytes cut into bands of rows."""
+    for piece in pieces:
+        top, bottom, *_ = piece.region
+        if not piece.region.size:
+            continue
+        rows = max(1, most_bytes // (piece.data.nbytes // (bottom - top)))
+        for first in range(top, bottom, rows):
+            region = piece.region._replace(top=first, bottom=min(first + rows, bottom))
+            yield cut(piece, region)

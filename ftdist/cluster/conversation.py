@@ -1,0 +1,154 @@
+"""One connection of a worker: the loop between its socket, its session and what computes.
+
+Nothing here waits for a peer: what cannot be sent stays in a queue until the socket takes it, and
+while that queue is long nothing more is read.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import zmq
+
+from ftdist.cluster.computing import Computing
+from ftdist.cluster.process import Stop
+from ftdist.cluster.session import Ending, Session
+from ftdist.cluster.transport import Link, Socket, link_events, receive, send_encoded
+from ftdist.coordinator.messages import Bye, Failed, Heartbeat, Hello, Message, Ready, Result
+from ftdist.coordinator.wire import FROM_COORDINATOR, WireError, encode
+
+_MOST_UNSENT = 64
+_BATCH = 32
+_DRAIN_S = 5.0
+_FAREWELL_S = 2.0
+_LOOK_AGAIN_S = 0.1
+
+Tell = Callable[[str], None]
+
+
+class Conversation:
+    """Speaks for a worker on one socket, from its Hello until the session ends."""
+
+    def __init__(
+        self,
+        socket: Socket,
+        session: Session,
+        computing: Computing,
+        stop: Stop,
+        tell: Tell,
+        *,
+        watched: bool,
+    ) -> None:
+        self._socket = socket
+        self._session = session
+        self._computing = computing
+        self._stop = stop
+        self._tell = tell
+        self._watched = watched
+        self._unsent: deque[list[Any]] = deque()
+        self._poller = zmq.Poller()
+        self._poller.register(computing.woken, zmq.POLLIN)
+        self._poller.register(stop, zmq.POLLIN)
+        if watched:
+            self._poller.register(socket.get_monitor_socket(), zmq.POLLIN)
+
+    def run(self, hello: Hello) -> Ending:
+        """Speaks until the session ends or the worker is told to stop."""
+        self._post([hello])
+        while self._session.ending is None:
+            self._wait(self._session.next_s(time.monotonic()))
+            if self._stop.requested:
+                return self._leave()
+            self._turn()
+        return self._session.ending
+
+    def farewell(self, reason: str) -> None:
+        """Says that the worker leaves, and why."""
+        self._post([Bye(reason)])
+        until_s = time.monotonic() + _FAREWELL_S
+        while self._unsent and not self._is_down() and time.monotonic() < until_s:
+            self._socket.poll(int(_LOOK_AGAIN_S * 1e3), zmq.POLLOUT)
+            self._flush()
+
+    def _leave(self) -> Ending:
+        """Lets the task that runs come to its end if that is soon, sends its result, and leaves."""
+        self._session.leaving = True
+        self._computing.drop_waiting()
+        if self._computing.count:
+            self._tell("was told to stop; ends the task that it is at")
+        self._poller.unregister(self._stop)
+        until_s = time.monotonic() + _DRAIN_S
+        while self._computing.count and self._session.ending is None:
+            if self._stop.count > 1 or time.monotonic() > until_s:
+                break
+            self._wait(time.monotonic() + _LOOK_AGAIN_S)
+            self._turn()
+        self._post(self._session.tick(time.monotonic()))
+        self.farewell("it was told to stop")
+        return Ending("it was told to stop")
+
+    def _wait(self, until_s: float) -> None:
+        """Until there is something to do, at the latest at a time of the clock."""
+        events = zmq.POLLIN * (len(self._unsent) < _MOST_UNSENT) | zmq.POLLOUT * bool(self._unsent)
+        self._poller.register(self._socket, events)
+        self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3))
+
+    def _turn(self) -> None:
+        for _ in range(_BATCH):
+            if len(self._unsent) >= _MOST_UNSENT or self._session.ending is not None:
+                break
+            received = receive(self._socket, FROM_COORDINATOR)
+            if received is None:
+                self._look_at_link()  # only when all that came before its end has been read
+                break
+            self._take(received.message)
+        if self._session.ending is None:
+            self._post(self._session.tick(time.monotonic()))
+        self._flush()
+
+    def _take(self, message: Message | WireError) -> None:
+        if isinstance(message, WireError):
+            if not self._session.odd:
+                self._tell(f"passed over what makes no sense: {message}")
+            self._session.odd += 1
+            return
+        welcomed = self._session.welcome is not None
+        self._post(self._session.handle(message, time.monotonic()))
+        if self._session.welcome is not None and not welcomed:
+            self._tell(f"belongs to the cluster, as worker {self._session.welcome.worker}")
+
+    def _look_at_link(self) -> None:
+        for link in link_events(self._socket) if self._watched else ():
+            if link is not Link.UP and self._session.ending is None:
+                self._session.ending = Ending(link.value)
+
+    def _is_down(self) -> bool:
+        """Whether nothing that is sent can arrive any more."""
+        self._look_at_link()
+        return self._session.ending is not None
+
+    def _post(self, messages: Iterable[Message]) -> None:
+        for message in messages:
+            if isinstance(message, Heartbeat) and self._unsent:
+                continue  # whatever is sent first says as much
+            if isinstance(message, Ready):
+                self._tell(f"has the weights of {len(message.layers)} layers")
+            self._unsent.append(_encoded(message))
+        self._flush()
+
+    def _flush(self) -> None:
+        while self._unsent and send_encoded(self._socket, self._unsent[0]):
+            self._unsent.popleft()
+
+
+def _encoded(message: Message) -> list[Any]:
+    try:
+        return encode(message)
+    except ValueError as error:
+        if not isinstance(message, Result):
+            raise
+        return encode(Failed(message.task, "error", f"a result that cannot be sent: {error}", 0))

@@ -1,0 +1,246 @@
+"""The loop around the coordinator's state machine: sockets, files, the clock; it decides nothing.
+
+Whatever comes in becomes an event, and actions are carried out. The loop never waits but in its
+poll: messages go out by ``Mail``, plans are made by the ``Planner``'s process, weights are read
+from the model file a piece at a time, and handshakes are answered between messages.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+import zmq
+
+from ftdist.cluster.chunks import Chunks, header_bytes
+from ftdist.cluster.endpoints import Endpoint
+from ftdist.cluster.keys import ALLOWED, coordinator_keys
+from ftdist.cluster.mail import Mail
+from ftdist.cluster.planner import Planner
+from ftdist.cluster.process import Stop as StopRequest
+from ftdist.cluster.security import Gatekeeper
+from ftdist.cluster.transport import Link, bind, close, link_events, make_context, receive
+from ftdist.cluster.worker import LocalWorker
+from ftdist.coordinator.events import (
+    Arrived,
+    AskPlan,
+    Ended,
+    Event,
+    Gone,
+    Log,
+    Peer,
+    Revoked,
+    Send,
+    Stop,
+    Tick,
+    Traced,
+    Unreadable,
+)
+from ftdist.coordinator.machine import Coordinator
+from ftdist.coordinator.messages import Message, ModelRequest, Refusal
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.wire import FROM_CLIENT, FROM_WORKER, WireError
+from ftdist.network.modelfile import Model
+from ftdist.runtime.trace import Trace
+
+LOCAL_ENDPOINT = "inproc://ftdist-local"
+"""Where a worker of this process connects."""
+
+_REMOTE, _LOCAL = b"r", b"l"
+_EXPECTED = FROM_WORKER | FROM_CLIENT
+_WAITING = 8
+"""Messages that a connection's queue holds; with model pieces of 1 MiB that many MiB."""
+
+_BATCH = 64
+"""Messages taken from a socket before the others get their turn."""
+
+_RETRY_S = 0.002
+_REREAD_S = 1.0
+_KNOCKS_S = (0.0, 0.05, 0.25)
+"""When to knock after a connection ended: the socket may learn of it a little later."""
+
+_COMPLAINTS_S = 60.0
+_FAREWELL_S = 1.0
+
+
+class Server:
+    """A coordinator at an endpoint; ``serve`` until it ends, then ``close``.
+
+    `keys` is the cluster's folder of keys; without it nothing is encrypted.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        settings: Settings,
+        model: Model,
+        planner: Planner,
+        stop: StopRequest,
+        *,
+        keys: Path | None = None,
+        local: LocalWorker | None = None,
+        trace: Trace | None = None,
+        say: Callable[[str], None],
+    ) -> None:
+        network = model.network
+        info = ModelInfo(network.name, network, model.digest, header_bytes(model))
+        self._machine = Coordinator(settings, info)
+        self._planner = planner
+        self._stop = stop
+        self._local = local
+        self._trace = trace
+        self._say = say
+        self._context = make_context()
+        own = coordinator_keys(keys) if keys else None
+        self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, say) if keys else None
+        self._socket = bind(self._context, endpoint.to_bind, own, waiting=_WAITING)
+        self._links = self._socket.get_monitor_socket(
+            zmq.EVENT_DISCONNECTED
+            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+        )
+        self._doors = {_REMOTE: self._socket}
+        if local is not None:
+            self._doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT, waiting=_WAITING)
+        self._mail = Mail(self._doors, Chunks(model))
+        self._poller = self._make_poller()
+        self._knocks: deque[float] = deque()
+        self._reread_s = 0.0
+        self._complained_s = -_COMPLAINTS_S
+        self._stopping = False
+        self._ended = False
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return int(self._socket.get_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
+
+    def serve(self) -> None:
+        """Works until the machine says that it has ended, after a request to stop."""
+        if self._local is not None:
+            self._local.start(self._context, LOCAL_ENDPOINT)
+        while not self._ended and self._stop.count < 2:
+            self._poller.poll(self._timeout_ms())
+            self._take_messages()
+            self._take_others()
+            self._keep_time()
+        self._say_farewell()
+
+    def close(self) -> None:
+        """Gives everything back; what was queued is still sent, if it goes quickly."""
+        if self._local is not None:
+            self._local.close()
+        if self._gatekeeper is not None:
+            self._gatekeeper.stop()
+        for socket in self._doors.values():
+            close(socket)
+        self._planner.close()
+        self._context.term()
+
+    def _make_poller(self) -> zmq.Poller:
+        poller = zmq.Poller()
+        for each in (*self._doors.values(), self._links, self._planner, self._stop):
+            poller.register(each, zmq.POLLIN)
+        if self._gatekeeper is not None:
+            poller.register(self._gatekeeper.socket, zmq.POLLIN)
+        return poller
+
+    def _timeout_ms(self) -> int:
+        if self._mail.waits:
+            return int(_RETRY_S * 1000)
+        due = [self._machine.next_s, self._reread_s, *list(self._knocks)[:1]]
+        return max(0, int((min(due) - time.monotonic()) * 1000) + 1)
+
+    def _handle(self, event: Event) -> None:
+        """Gives an event to the machine and does what it says, and what comes of that."""
+        events = deque([event])
+        while events:
+            for action in self._machine.handle(events.popleft(), time.monotonic()):
+                match action:
+                    case Send(peer, message):
+                        self._mail.send(peer, message)
+                    case AskPlan():
+                        self._planner.ask(action)
+                    case Log(text):
+                        self._say(text)
+                    case Traced():
+                        self._write_span(action)
+                    case Ended():
+                        self._ended = True
+            events.extend(Gone(peer) for peer in self._mail.take_gone())
+
+    def _take_messages(self) -> None:
+        for prefix, socket in self._doors.items():
+            for _ in range(_BATCH):
+                received = receive(socket, _EXPECTED)
+                if received is None:
+                    break
+                self._take(prefix + received.peer, received.message, received.key)
+
+    def _take(self, peer: Peer, message: Message | WireError, key: str) -> None:
+        """One message, from somebody who may still speak."""
+        local = peer.startswith(_LOCAL)
+        self._mail.know(peer)
+        if self._gatekeeper is not None and not local and not self._gatekeeper.admits(key):
+            self._mail.send(peer, Refusal("your key is no longer allowed", final=True))
+            return
+        if isinstance(message, WireError):
+            self._handle(Unreadable(peer, str(message)))
+            return
+        flaw = self._mail.answer(peer, message) if isinstance(message, ModelRequest) else ""
+        event = Unreadable(peer, flaw) if flaw else Arrived(peer, message, key, local)
+        self._handle(event)
+
+    def _take_others(self) -> None:
+        """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""
+        if self._gatekeeper is not None:
+            self._gatekeeper.answer()
+        for planned in self._planner.answers():
+            self._handle(planned)
+        for event in link_events(self._socket):
+            if event is Link.DOWN:
+                self._knocks = deque(time.monotonic() + each for each in _KNOCKS_S)
+            else:
+                self._complain()
+        if self._stop.requested and not self._stopping:
+            self._stopping = True
+            self._poller.unregister(self._stop)
+            self._handle(Stop())
+
+    def _keep_time(self) -> None:
+        """What is due now."""
+        now = time.monotonic()
+        while self._knocks and self._knocks[0] <= now:
+            self._knocks.popleft()
+            self._mail.knock()
+        if self._gatekeeper is not None and self._reread_s <= now:
+            for key in self._gatekeeper.reread():
+                self._handle(Revoked(key))
+        if self._reread_s <= now:
+            self._reread_s = now + _REREAD_S
+        if self._machine.next_s <= now:
+            self._handle(Tick())
+        self._mail.flush()
+        for peer in self._mail.take_gone():
+            self._handle(Gone(peer))
+
+    def _complain(self) -> None:
+        """Says that somebody did not get in; anybody can try as often as he likes."""
+        now = time.monotonic()
+        if now - self._complained_s >= _COMPLAINTS_S:
+            self._complained_s = now
+            wants = "keys are wanted here" if self._gatekeeper else "there are no keys here"
+            self._say(f"refused a connection that failed its handshake: {wants}")
+
+    def _write_span(self, span: Traced) -> None:
+        if self._trace is not None:
+            self._trace.span(span.track, span.what, span.name, span.start_s, span.end_s, span.bytes)
+
+    def _say_farewell(self) -> None:
+        """Sends what still waits, for a moment."""
+        limit = time.monotonic() + _FAREWELL_S
+        while self._mail.waits and time.monotonic() < limit and self._stop.count < 2:
+            time.sleep(_RETRY_S)
+            self._mail.flush()

@@ -1,0 +1,237 @@
+"""One task on a worker: inputs put together, programs made, the budget kept, outputs cut.
+
+The budget is checked against what the process holds at that moment. A task that would exceed it is
+answered with Failed and figures; before that, what can be made again is let go, and results that
+are still being sent are waited for.
+"""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections import OrderedDict
+from dataclasses import replace
+
+import numpy as np
+
+from ftdist.cluster.assembling import Array, assembled, parcels, whole_in
+from ftdist.cluster.demands import Refused, Task, gathered, kept_pieces, refuse_unmade
+from ftdist.cluster.kept import Kept
+from ftdist.coordinator.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
+from ftdist.coordinator.regions import gather
+from ftdist.errors import FtdistError
+from ftdist.network.graph import INPUT, Network
+from ftdist.network.modelfile import Model
+from ftdist.planning.part import LoweredPart, Part, lower_part, part_footprint
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.predictor import SLACK_BYTES, THREAD_BYTES
+from ftdist.planning.weights import resident_layers
+from ftdist.runtime.memory import format_size, peak_resident_bytes, resident_bytes
+from ftdist.runtime.part import PartRunner
+
+RESULT_BYTES = 1 << 20
+"""About the most bytes of pieces in one message of a result: others get their turn between."""
+
+_LOWERED, _LOWERED_BYTES = 64, 2 << 20
+_SENDING_S = 20.0
+_LOOK_AGAIN_S = 0.02
+
+
+class TaskRunner:
+    """Runs one task at a time within the budget of the whole process."""
+
+    def __init__(self, budget_bytes: int, credit_bytes: int, threads: int) -> None:
+        self._budget_bytes = budget_bytes
+        self._credit_bytes = credit_bytes
+        self._threads = threads
+        self._runner: PartRunner | None = None
+        self._resident: frozenset[int] = frozenset()
+        self._parts: OrderedDict[tuple[Part, bool], LoweredPart] = OrderedDict()
+        self._sending: list[weakref.ref[Array]] = []
+
+    @property
+    def progress(self) -> int:
+        """Grows while kernels work."""
+        runner = self._runner
+        return 0 if runner is None else runner.progress
+
+    def let_go(self) -> None:
+        """Gives back all that later tasks would make again."""
+        if self._runner is not None:
+            self._runner.close()
+        self._runner = None
+        self._resident = frozenset()
+        self._parts.clear()
+
+    def run(self, task: Task, waiting_bytes: int) -> list[Result | Failed]:
+        """Does a task: its result in parts, or why it failed.
+
+        `waiting_bytes`: inputs of the tasks that wait behind it, in memory already.
+        """
+        name = task.assign.task
+        try:
+            return [*self._results(task, waiting_bytes)]
+        except Refused as error:
+            return [Failed(name, error.reason, str(error), error.needed_bytes)]
+        except MemoryError:
+            self.let_go()
+            text = f"out of memory, with {format_size(resident_bytes())} held"
+            return [Failed(name, "memory", text, self._budget_bytes + 1)]
+        except FtdistError as error:
+            return [Failed(name, "error", str(error), 0)]
+        except Exception as error:
+            return [Failed(name, "error", f"a fault, please report it: {error!r}", 0)]
+
+    def _results(self, task: Task, waiting_bytes: int) -> list[Result]:
+        started_s = time.monotonic()
+        self._still_sending()
+        runner, lowered = self._runner_of(task.model), self._lowered(task)
+        refuse_unmade(task.assign.returns, lowered)
+        sources = gathered(task, lowered)
+        waiting_bytes += task.held_bytes
+        task.assign = replace(task.assign, pieces=())
+        roomy = self._keep_budget(task.model, lowered, sources, waiting_bytes)
+        inputs = {
+            source: assembled(Place(source, lowered.inputs[source]), sources.pop(source))
+            for source in list(sources)
+        }
+        keep = frozenset(task.model.blobs) if roomy else frozenset()
+        self._resident = _layers(task.model, lowered) | (self._resident & keep)
+        outputs = runner.run(lowered, inputs, keep=keep, most_block_bytes=None if roomy else 0)
+        inputs.clear()
+        ended_s = time.monotonic()
+        name = task.assign.task
+        made = [Piece(source, lowered.outputs[source], outputs[source]) for source in outputs]
+        if task.assign.keep:
+            for piece in made:
+                task.kept.add(name.job, name.frame, piece)
+        else:
+            self._sending += [weakref.ref(array) for array in outputs.values()]
+        pieces: list[Piece] = []
+        for place in task.assign.returns:
+            gather(made, place, pieces)
+        return results(name, pieces, (task.received_s, started_s, ended_s))
+
+    def _runner_of(self, model: Model) -> PartRunner:
+        if self._runner is None or self._runner.model is not model:
+            self.let_go()
+            self._runner = PartRunner(model, threads=self._threads)
+        return self._runner
+
+    def _lowered(self, task: Task) -> LoweredPart:
+        part = part_of(task.assign, self._threads)
+        network, pieces = task.model.network, task.assign.pieces
+        picture = any(p.source == INPUT and p.data.dtype == np.uint8 for p in pieces)
+        found = self._parts.pop((part, picture), None)
+        if found is None:
+            found = lower_part(network, part, task.model.offsets, picture=picture)
+        self._parts[part, picture] = found
+        self._forget_parts(_LOWERED, _LOWERED_BYTES)
+        return found
+
+    def _forget_parts(self, count: int, most_bytes: int) -> None:
+        """Forgets how parts were lowered, those used longest ago first, but for the last one."""
+        held = sum(each.program_bytes for each in self._parts.values())
+        while len(self._parts) > 1 and (len(self._parts) > count or held > most_bytes):
+            held -= self._parts.popitem(last=False)[1].program_bytes
+
+    def _keep_budget(
+        self,
+        model: Model,
+        lowered: LoweredPart,
+        sources: dict[int, list[Piece]],
+        waiting_bytes: int,
+    ) -> bool:
+        """Whether weights and memory of other parts may stay; Refused when it cannot fit."""
+        give_up_s = time.monotonic() + _SENDING_S
+
+        def needed(*, roomy: bool) -> int:
+            fixed = self._fixed_bytes(model, lowered, sources, waiting_bytes)
+            return fixed + self._varying_bytes(model, lowered, roomy=roomy)
+
+        if needed(roomy=True) <= self._budget_bytes:
+            return True
+        self._forget_parts(1, 0)
+        while (least := needed(roomy=False)) > self._budget_bytes:
+            if not self._still_sending() or time.monotonic() > give_up_s:
+                raise Refused(
+                    "memory",
+                    f"layers {lowered.part.first} to {lowered.part.stop - 1}: the process would "
+                    f"hold {format_size(least)} of {format_size(self._budget_bytes)}",
+                    least,
+                )
+            time.sleep(_LOOK_AGAIN_S)
+        return False
+
+    def _still_sending(self) -> bool:
+        """Whether some result is still in memory for no other reason than to be sent."""
+        self._sending = [each for each in self._sending if each() is not None]
+        return bool(self._sending)
+
+    def _fixed_bytes(
+        self,
+        model: Model,
+        lowered: LoweredPart,
+        sources: dict[int, list[Piece]],
+        waiting_bytes: int,
+    ) -> int:
+        """What the process will hold beside weights and the block: maps, messages, itself."""
+        assert self._runner is not None
+        places = [Place(source, lowered.inputs[source]) for source in sources]
+        copied = sum(
+            place_bytes(model.network, place, lowered.picture)
+            for place in places
+            if whole_in(place, sources[place.source]) is None
+        )
+        held = self._runner.held
+        to_come = max(0, self._credit_bytes - waiting_bytes)
+        slack = SLACK_BYTES + (lowered.part.threads - 1) * THREAD_BYTES
+        made = part_footprint(model.network, lowered)["outputs"]
+        return resident_bytes() - sum(held.values()) + copied + made + to_come + slack
+
+    def _varying_bytes(self, model: Model, lowered: LoweredPart, *, roomy: bool) -> int:
+        assert self._runner is not None
+        layers, block = _layers(model, lowered), lowered.block_bytes
+        if roomy:
+            layers |= self._resident
+            block = max(block, self._runner.held["block"])
+        return block + sum(model.blobs[layer].bytes for layer in layers)
+
+
+def part_of(assign: Assign, most_threads: int) -> Part:
+    """What a task is to compute."""
+    groups = [
+        GroupPlan(g.first, g.stop, g.rows, g.columns, g.strip or None, g.streamed)
+        for g in assign.groups
+    ]
+    return Part(tuple(groups), assign.region, min(assign.threads, most_threads))
+
+
+def fetched(kept: Kept, fetch: Fetch, now_s: float) -> list[Result | Failed]:
+    """What answers a Fetch."""
+    try:
+        pieces = [p for place in fetch.places for p in kept_pieces(kept, fetch.task, place)]
+    except Refused as error:
+        return [Failed(fetch.task, error.reason, str(error), 0)]
+    return [*results(fetch.task, pieces, (now_s, now_s, now_s))]
+
+
+def results(task: TaskId, pieces: list[Piece], times_s: tuple[float, float, float]) -> list[Result]:
+    """The messages that hold a result: received, started and ended at these times."""
+    found = list(parcels(pieces, RESULT_BYTES, TENSORS))
+    peak_bytes = peak_resident_bytes()
+    return [
+        Result(task, number + 1 < len(found), tuple(parcel), *times_s, peak_bytes)
+        for number, parcel in enumerate(found)
+    ]
+
+
+def place_bytes(network: Network, place: Place, picture: bool) -> int:
+    """Bytes of a place's values."""
+    element = 1 if picture and place.source == INPUT else 4
+    return element * place.region.size * network.shape(place.source).channels
+
+
+def _layers(model: Model, lowered: LoweredPart) -> frozenset[int]:
+    """The layers of a part whose weights stay in memory."""
+    return frozenset(resident_layers(model.network, Plan(lowered.part.groups)))

@@ -1,0 +1,232 @@
+"""Sockets that carry the protocol's messages: how they are set up, and one message out or in.
+
+The coordinator binds ROUTER sockets, workers and clients connect DEALER ones. No call here waits:
+a full queue or an empty one is an answer. A received message is decoded in place, its tensors are
+views of the frames that ZeroMQ received; sent tensors are not copied either, so whoever sends an
+array must not write into it afterwards.
+
+Limits: a frame larger than FRAME_BYTES drops its connection inside ZeroMQ, before it is allocated;
+queues hold few messages; a connection that does not finish its handshake is dropped.
+"""
+
+from __future__ import annotations
+
+import enum
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import zmq
+
+from ftdist.coordinator.messages import FRAME_BYTES, Message
+from ftdist.coordinator.wire import WireError, decode, encode
+from ftdist.errors import InputError
+
+Context = zmq.Context[zmq.Socket[bytes]]
+Socket = zmq.Socket[bytes]
+
+LINGER_MS = 500
+"""How long a closed socket goes on sending what was queued: long enough for a last word."""
+
+_WAITING = 32
+"""Messages that a queue holds before its sender is told to wait; bytes are bounded by credit."""
+
+_HANDSHAKE_MS = 10_000
+_CONNECT_MS = 10_000
+_RECONNECT_MS = (500, 15_000)
+_COPIED_BYTES = 16 << 10
+"""Buffers up to this size are copied: cheaper than keeping them alive until they are sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class CurveKeys:
+    """A side's own key pair, and the coordinator's public key (None on the coordinator itself).
+
+    Z85 text as bytes, 40 each.
+    """
+
+    public: bytes
+    secret: bytes
+    server: bytes | None = None
+
+
+class Unreachable(Exception):
+    """The peer has no connection any more."""
+
+
+class Received(NamedTuple):
+    """What came: from whom (b"" on a DEALER), the message or why it is none, and the proven key."""
+
+    peer: bytes
+    message: Message | WireError
+    key: str
+
+
+def make_context() -> Context:
+    """A context with one I/O thread; closed by ``destroy()``."""
+    return zmq.Context(1)
+
+
+def bind(
+    context: Context, endpoint: str, keys: CurveKeys | None = None, *, waiting: int = _WAITING
+) -> Socket:
+    """A ROUTER socket bound to an endpoint; InputError when the endpoint cannot be had.
+
+    With `keys` only encrypted connections are taken; who may connect is the authenticator's affair.
+    """
+    socket = _socket(context, zmq.ROUTER, endpoint, waiting)
+    socket.set(zmq.ROUTER_MANDATORY, 1)
+    if keys is not None:
+        socket.set(zmq.CURVE_SERVER, 1)
+        socket.set(zmq.CURVE_SECRETKEY, keys.secret)
+    try:
+        socket.bind(endpoint)
+    except zmq.ZMQError as error:
+        socket.close(0)
+        raise InputError(f"cannot listen on {endpoint}: {error.strerror}") from None
+    return socket
+
+
+def connect(
+    context: Context,
+    endpoint: str,
+    keys: CurveKeys | None = None,
+    *,
+    reconnect: bool = True,
+    watched: bool = False,
+    waiting: int = _WAITING,
+) -> Socket:
+    """A DEALER socket that connects to an endpoint; InputError when that is no endpoint.
+
+    `reconnect`: a lost or refused connection is tried again with growing pauses; otherwise this
+    socket gets only one. `watched`: ``link_events`` of the socket tell what becomes of it.
+    """
+    socket = _socket(context, zmq.DEALER, endpoint, waiting)
+    socket.set(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
+    socket.set(zmq.RECONNECT_IVL, _RECONNECT_MS[0] if reconnect else -1)
+    socket.set(zmq.RECONNECT_IVL_MAX, _RECONNECT_MS[1])
+    if keys is not None:
+        assert keys.server is not None
+        socket.set(zmq.CURVE_SERVERKEY, keys.server)
+        socket.set(zmq.CURVE_PUBLICKEY, keys.public)
+        socket.set(zmq.CURVE_SECRETKEY, keys.secret)
+    try:
+        if watched:
+            socket.get_monitor_socket(sum(_LINK_EVENTS))
+        socket.connect(endpoint)
+    except zmq.ZMQError as error:
+        close(socket, 0)
+        raise InputError(f"cannot connect to {endpoint}: {error.strerror}") from None
+    return socket
+
+
+def close(socket: Socket, linger_ms: int = LINGER_MS) -> None:
+    """Closes a socket, and what watches it; queued messages go on being sent for a while."""
+    if socket.closed:
+        return
+    monitor = getattr(socket, "_monitor_socket", None)  # asking for it would make one
+    if monitor is not None:
+        socket.disable_monitor()
+        monitor.close(0)
+    socket.close(linger_ms)
+
+
+def send(socket: Socket, message: Message, peer: bytes | None = None) -> bool:
+    """Sends a message, on a ROUTER to a peer; False when the queue is full: try again later.
+
+    Unreachable when the peer of a ROUTER is gone.
+    """
+    return send_encoded(socket, encode(message), peer)
+
+
+def send_encoded(socket: Socket, buffers: Sequence[Any], peer: bytes | None = None) -> bool:
+    """``send`` for a message that is encoded already."""
+    frames = list(buffers) if peer is None else [peer, *buffers]
+    try:
+        for number, frame in enumerate(frames):
+            more = zmq.SNDMORE if number + 1 < len(frames) else 0
+            small = memoryview(frame).nbytes <= _COPIED_BYTES
+            socket.send(frame, zmq.DONTWAIT | more, copy=small)
+    except zmq.Again:
+        return False
+    except zmq.ZMQError as error:
+        if error.errno == zmq.EHOSTUNREACH:
+            raise Unreachable from None
+        raise
+    return True
+
+
+def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | None:
+    """The next message that waits, None when none does; `expected` are the kinds that may come."""
+    try:
+        frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
+    except zmq.Again:
+        return None
+    peer, key = b"", ""
+    if socket.type == zmq.ROUTER:
+        peer = frames.pop(0).bytes
+        key = _key(frames[0]) if frames else ""
+    try:
+        message: Message | WireError = decode([frame.buffer for frame in frames], expected)
+    except WireError as error:
+        message = error
+    return Received(peer, message, key)
+
+
+def _key(frame: zmq.Frame) -> str:
+    try:
+        return str(frame.get("User-Id"))
+    except zmq.ZMQError:  # nobody proved anything
+        return ""
+
+
+def _socket(context: Context, kind: int, endpoint: str, waiting: int) -> Socket:
+    socket = context.socket(kind)
+    socket.set(zmq.LINGER, LINGER_MS)
+    socket.set(zmq.SNDHWM, waiting)
+    socket.set(zmq.RCVHWM, waiting)
+    socket.set(zmq.MAXMSGSIZE, FRAME_BYTES)
+    socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+    socket.set(zmq.IPV6, int("[" in endpoint))
+    return socket
+
+
+# ---- what becomes of a connection
+
+
+class Link(enum.Enum):
+    """What a watched socket's connection went through."""
+
+    UP = "connected"
+    DOWN = "the connection ended"
+    REFUSED = "the handshake failed: this side's key is not accepted"
+    MISMATCH = "the handshake failed: the sides do not speak the same way"
+
+
+_LINK_EVENTS = {
+    zmq.EVENT_HANDSHAKE_SUCCEEDED: Link.UP,
+    zmq.EVENT_DISCONNECTED: Link.DOWN,
+    zmq.EVENT_CLOSED: Link.DOWN,
+    zmq.EVENT_HANDSHAKE_FAILED_AUTH: Link.REFUSED,
+    zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Link.MISMATCH,
+    zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Link.MISMATCH,
+}
+_EVENT = struct.Struct("=hi")
+
+
+def link_events(socket: Socket) -> list[Link]:
+    """What happened to a watched socket's connection since the last time.
+
+    ``socket.get_monitor_socket()`` is what to poll.
+    """
+    monitor = socket.get_monitor_socket()
+    found: list[Link] = []
+    while True:
+        try:
+            event, _ = monitor.recv_multipart(zmq.DONTWAIT)
+        except zmq.Again:
+            return found
+        number = _EVENT.unpack(event)[0]
+        if number in _LINK_EVENTS:
+            found.append(_LINK_EVENTS[number])

@@ -1,0 +1,241 @@
+"""The worker: connects to a coordinator, computes what it is given, comes back when it is lost.
+
+Two threads. One talks (``conversation``): it never waits for anything but news, and answers even
+while a task runs. The other computes (``computing``). When the connection is lost, what was given
+is dropped, and after a pause the worker introduces itself again.
+"""
+
+from __future__ import annotations
+
+import random
+import select
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftdist.cluster.computing import Computing
+from ftdist.cluster.conversation import Conversation, Tell
+from ftdist.cluster.endpoints import connecting, refuse_open
+from ftdist.cluster.fetching import FetchedWeights, OwnWeights, Weights
+from ftdist.cluster.introduction import Abilities, introduce, measured_rate, warm_up
+from ftdist.cluster.keys import peer_keys
+from ftdist.cluster.modelcache import ModelCache
+from ftdist.cluster.pauses import Pauses
+from ftdist.cluster.process import Stop, give_memory_back
+from ftdist.cluster.session import Ending, Session
+from ftdist.cluster.tasks import TaskRunner
+from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
+from ftdist.errors import FtdistError
+from ftdist.kernels import native
+from ftdist.network.modelfile import Model
+from ftdist.runtime.limits import Budget
+from ftdist.runtime.memory import format_size, peak_resident_bytes, resident_bytes
+
+CACHE_BYTES = 2 << 30
+"""What the model cache may hold when nobody says otherwise."""
+
+_FAREWELL_MS = 2_000
+_END_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """A worker of this host: `endpoint` is the coordinator's tcp://HOST:PORT.
+
+    `cache`: the folder of models, which may hold `cache_bytes`. `keys`: the worker's folder of
+    keys; without one only a coordinator on this machine is used, or any if `insecure`.
+    """
+
+    endpoint: str
+    budget: Budget
+    threads: int
+    name: str
+    cache: Path
+    cache_bytes: int = CACHE_BYTES
+    keys: Path | None = None
+    insecure: bool = False
+
+
+def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) -> None:
+    """Works for a coordinator until `stop`, or without one until SIGTERM or SIGINT.
+
+    FtdistError when it cannot begin, or when the coordinator refuses it for good.
+    """
+    endpoint = connecting(settings.endpoint)
+    warning = refuse_open(endpoint, keys=settings.keys is not None, insecure=settings.insecure)
+    if warning:
+        say(warning)
+    keys = None if settings.keys is None else peer_keys(settings.keys)
+    if threading.active_count() == 1:  # the allocator's settings are the whole process's
+        give_memory_back()
+    rate = measured_rate(settings.threads)
+    warm_up()
+    abilities = Abilities(settings.name, settings.budget, settings.threads, rate)
+    weights = FetchedWeights(ModelCache(settings.cache, settings.cache_bytes))
+    context = make_context()
+    try:
+        with _signals() if stop is None else _given(stop) as stop_:
+            say(_introduction(abilities, str(endpoint)))
+            Worker(context, str(endpoint), abilities, weights, stop_, say, keys).serve()
+    finally:
+        context.destroy(0)
+
+
+class LocalWorker:
+    """A worker in this process, with a model that is at hand; it talks over inproc."""
+
+    def __init__(self, abilities: Abilities, model: Model, say: Tell) -> None:
+        self._abilities = abilities
+        self._weights = OwnWeights(model)
+        self._say = say
+        self._stop = Stop()
+        self._thread: threading.Thread | None = None
+
+    def start(self, context: Context, endpoint: str) -> None:
+        """Begins to work."""
+        args = (context, endpoint, self._abilities, self._weights, self._stop, self._say)
+        worker = Worker(*args)
+
+        def work() -> None:
+            try:
+                worker.serve()
+            except FtdistError as error:
+                self._say(f"the coordinator's own worker ends: {error}")
+
+        self._thread = threading.Thread(target=work, name="own worker", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends, whatever it is at."""
+        self._stop.request()
+        self._stop.request()
+        if self._thread is not None:
+            self._thread.join(_END_S)
+
+
+class Worker:
+    """Serves one coordinator until it is told to stop; ``serve`` runs in the caller's thread."""
+
+    def __init__(
+        self,
+        context: Context,
+        endpoint: str,
+        abilities: Abilities,
+        weights: Weights,
+        stop: Stop,
+        say: Tell,
+        keys: CurveKeys | None = None,
+    ) -> None:
+        self._context = context
+        self._endpoint = endpoint
+        self._abilities = abilities
+        self._weights = weights
+        self._stop = stop
+        self._say = say
+        self._said = ""
+        self._keys = keys
+        self._pauses = Pauses(random.random)
+        credit_bytes = introduce(abilities).credit_bytes
+        runner = TaskRunner(abilities.budget.bytes, credit_bytes, abilities.threads)
+        self._computing = Computing(runner)
+
+    def serve(self) -> None:
+        """Works until it is stopped; FtdistError when the coordinator will never take it."""
+        try:
+            while not self._stop.requested:
+                self._settle()
+                ending = self._converse()
+                self._computing.begin_anew()
+                self._weights.lose_connection()
+                if ending.final:
+                    raise FtdistError(f"{self._endpoint} refuses this worker: {ending.reason}")
+                if not self._stop.requested:
+                    self._tell(f"{self._endpoint}: {self._explained(ending)}; tries again")
+                    self._rest(self._pauses.next_s())
+        finally:
+            self._weights.close()
+            self._computing.close(_END_S)
+
+    def _settle(self) -> None:
+        """Waits until the last task of an earlier session has ended and its memory is free."""
+        while not self._computing.idle and not self._stop.requested:
+            select.select([self._computing.woken.fileno(), self._stop.fileno()], [], [])
+            self._computing.collect()
+
+    def _converse(self) -> Ending:
+        """One connection, from its beginning to its end."""
+        hello = introduce(self._abilities)
+        watched = self._endpoint.startswith("tcp:")
+        socket = connect(
+            self._context, self._endpoint, self._keys, reconnect=False, watched=watched
+        )
+        session = Session(self._weights, self._computing, _memory, time.monotonic())
+        conversation = Conversation(
+            socket, session, self._computing, self._stop, self._tell, watched=watched
+        )
+        try:
+            return conversation.run(hello)
+        except FtdistError as error:
+            conversation.farewell(str(error))
+            return Ending(str(error))
+        finally:
+            if session.welcome is not None:
+                self._pauses.begin_anew()
+            close(socket, _FAREWELL_MS if session.ending is None else 0)
+
+    def _explained(self, ending: Ending) -> str:
+        """What a failed handshake means to a person."""
+        if ending.reason == Link.REFUSED.value and self._keys is not None:
+            key = self._keys.public.decode()
+            return f"it does not accept this worker's key, {key}; have it added to the allowed ones"
+        if ending.reason == Link.MISMATCH.value:
+            if self._keys is None:
+                return "it takes only workers with keys: name a folder of keys by --keys"
+            return "it has other keys than this worker was told, or uses none"
+        return ending.reason
+
+    def _rest(self, seconds: float) -> None:
+        select.select([self._stop], [], [], seconds)
+
+    def _tell(self, line: str) -> None:
+        """Says what has changed, once."""
+        if line != self._said:
+            self._said = line
+            self._say(line)
+
+
+def _introduction(abilities: Abilities, endpoint: str) -> str:
+    limit, chosen = abilities.budget, native.chosen()
+    return (
+        f"worker {abilities.name}: {format_size(limit.bytes)} ({limit.origin}; {limit.keeper}), "
+        f"{abilities.threads} thread{'s' * (abilities.threads != 1)}, {chosen.name}, "
+        f"{abilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
+    )
+
+
+def _memory() -> tuple[int, int]:
+    return resident_bytes(), peak_resident_bytes()
+
+
+@contextmanager
+def _given(stop: Stop) -> Iterator[Stop]:
+    yield stop
+
+
+@contextmanager
+def _signals() -> Iterator[Stop]:
+    """A stop that SIGTERM and SIGINT request."""
+    stop = Stop()
+    before = {
+        each: signal.signal(each, lambda *_: stop.request())
+        for each in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

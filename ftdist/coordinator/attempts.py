@@ -1,0 +1,54 @@
+"""One attempt at a task, or at fetching what a worker keeps: from the order to its last piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ftdist.coordinator.flow import Task
+from ftdist.coordinator.frames import Frame
+from ftdist.coordinator.messages import Place, TaskId
+from ftdist.coordinator.regions import Collector, MapForm
+from ftdist.coordinator.workers import Worker
+
+
+class Attempt:
+    """What one worker was told to do and send; `collector` takes what it sends.
+
+    `whole`: it sends all that the task makes. `keep`: it keeps it. `uses_kept`: it reads what it
+    kept. `fetch`: nothing is computed. `bytes` of inputs were sent. `expected_s`: when the result
+    is predicted to be here. `dropped_s`: since when its result is not wanted any more; the worker
+    may still be at it.
+    """
+
+    __slots__ = (
+        "bytes", "collector", "dropped_s", "expected_s", "fetch", "frame", "id", "keep", "places",
+        "predicted_s", "seat", "sent_s", "task", "uses_kept", "whole", "worker",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        task_id: TaskId,
+        frame: Frame,
+        task: Task,
+        worker: Worker,
+        seat: int,
+        places: tuple[Place, ...],
+        forms: Mapping[int, MapForm],
+        sent_s: float,
+    ) -> None:
+        self.id = task_id
+        self.frame = frame
+        self.task = task
+        self.worker = worker
+        self.seat = seat
+        self.places = places
+        self.collector = Collector(places, forms)
+        self.sent_s = self.expected_s = sent_s
+        self.dropped_s: float | None = None
+        self.predicted_s = 0.0
+        self.bytes = 0
+        self.whole = self.keep = self.uses_kept = self.fetch = False
+
+    @property
+    def received_bytes(self) -> int:
+        return sum([piece.data.nbytes for piece in self.collector.pieces])

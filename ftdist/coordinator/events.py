@@ -1,0 +1,127 @@
+"""What goes into the coordinator's state machine and what comes out of it.
+
+The machine has no socket and no clock: ``Coordinator.handle(event, now_s)`` returns actions, which
+the loop around it carries out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from ftdist.coordinator.messages import Message
+from ftdist.planning.sharing import SharedPlan, Traits
+
+Peer = bytes
+"""A connection, as the transport names it."""
+
+
+# ---- events
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A message came. `key`: the peer's proven public key, "" without encryption or in process.
+
+    `local`: the peer is the coordinator's own worker, in its own process.
+    """
+
+    peer: Peer
+    message: Message
+    key: str = ""
+    local: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A message came that breaks the protocol; `reason` says how."""
+
+    peer: Peer
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The connection is no more: a send to the peer failed."""
+
+    peer: Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """A key is no longer allowed."""
+
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The answer to AskPlan `number`: a plan, or why there is none."""
+
+    number: int
+    plan: SharedPlan | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed; due when ``Coordinator.next_s`` says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The coordinator is asked to end: it drains."""
+
+
+Event = Arrived | Unreadable | Gone | Revoked | Planned | Tick | Stop
+
+
+# ---- actions
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a message; a failure comes back as Gone."""
+
+    peer: Peer
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class AskPlan:
+    """Plan for these workers and a job of so many frames, off the loop; Planned answers."""
+
+    number: int
+    workers: tuple[Traits, ...]
+    frames: int
+    picture: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A line for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traced:
+    """A span of the time line: in the coordinator's clock, on the track of a worker.
+
+    `what`: a task computed, bytes on their way out or back, or a wait.
+    """
+
+    track: str
+    what: Literal["task", "send", "receive", "wait"]
+    name: str
+    start_s: float
+    end_s: float
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """Nothing is left to do: the loop may end."""
+
+
+Action = Send | AskPlan | Log | Traced | Ended

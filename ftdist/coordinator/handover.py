@@ -1,0 +1,133 @@
+"""What one part of the machine leaves for another to do, carried on until nothing is left.
+
+The parts do not know each other's affairs: the scheduler only notes that a frame is finished, and
+here the desk gets it for the client, the planner looks at the speeds, the scheduler lets go of it.
+"""
+
+from __future__ import annotations
+
+from ftdist.coordinator.desk import Desk, Terms
+from ftdist.coordinator.frames import Frame
+from ftdist.coordinator.messages import Refusal
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.roster import Roster
+from ftdist.coordinator.scheduler import Scheduler
+from ftdist.coordinator.seats import SeatedPlan
+from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.workers import Worker
+
+
+class Handover:
+    """`review`: workers, weights or plans changed, or time passed; see whose turn it is."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        roster: Roster,
+        scheduler: Scheduler,
+        planner: Planner,
+        desk: Desk,
+        out: Outbox,
+    ) -> None:
+        self._settings = settings
+        self._roster = roster
+        self._scheduler = scheduler
+        self._planner = planner
+        self._desk = desk
+        self._out = out
+        self.review = False
+
+    def lose(self, worker: Worker, why: str, *, tell: bool = True, final: bool = False) -> None:
+        """A worker is no more; it is told so, and its tasks go to others."""
+        self._roster.remove(worker)
+        count = self._scheduler.lose(worker)
+        if tell:
+            self._out.send(worker.peer, Refusal(f"worker {worker.name} {why}", final))
+        tasks = f"; its {count} tasks go to others" if count else ""
+        self._out.log(f"worker {worker.name}: {why}{tasks}")
+        self._planner.changed()
+        self.review = True
+
+    def settle(self) -> None:
+        """Carries on whatever is left to do, until workers have what there is for them."""
+        while True:
+            while self._carry_on():
+                pass
+            self._scheduler.flush()
+            if not self._scheduler.notices:
+                return
+
+    def _carry_on(self) -> bool:
+        """Does the next thing that is left to do; returns whether there was one."""
+        scheduler, desk = self._scheduler, self._desk
+        if scheduler.wrong:
+            worker, why = scheduler.wrong.pop()
+            if worker.number in self._roster.by_number:
+                self.lose(worker, why, final=True)
+        elif scheduler.hopeless:
+            frame, words = scheduler.hopeless.pop()
+            if not frame.over and frame.job in desk.jobs:
+                desk.fail(desk.jobs[frame.job], words)
+        elif desk.ended:
+            self._end(desk.ended.pop())
+        elif scheduler.finished:
+            frame = scheduler.finished.pop(0)
+            if not frame.over:
+                self._planner.compare_speeds(frame.plan)
+                self._end(frame, before=desk.finish(frame))
+        elif scheduler.queues.parked:
+            self._parked(scheduler.queues.parked.pop())
+        elif scheduler.beliefs_changed:
+            scheduler.beliefs_changed = False
+            self._planner.changed()
+            self.review = True
+        elif self.review or desk.moved:
+            self.review = desk.moved = False
+            self._serve()
+        else:
+            return False
+        return True
+
+    def _end(self, frame: Frame, before: int = 0) -> None:
+        if not frame.over:
+            self._scheduler.end(frame, before)
+            self._planner.retire_unused(frame.plan)
+
+    def _parked(self, frame: Frame) -> None:
+        """A frame cannot go on with its plan: it begins again with another one, now or later."""
+        if frame.over or not frame.parked:
+            return
+        if self._planner.current is frame.plan:
+            self._planner.changed()
+            self.review = True
+        elif self._planner.current is not None:
+            self._begin_again(frame)
+
+    def _begin_again(self, frame: Frame) -> None:
+        self._desk.land(frame)
+        self._end(frame)
+
+    def _serve(self) -> None:
+        """Sees to the job whose turn it is: that it has a plan, and frames in flight."""
+        job = self._desk.serve()
+        if job is None:
+            return
+        terms = Terms(job.picture, job.many)
+        self._planner.ask(list(self._roster.by_number.values()), terms, job.unbegun)
+        if self._planner.adopt(terms):
+            for frame in [f for f in self._scheduler.orders.frames if f.parked]:
+                self._begin_again(frame)
+        plan = self._planner.usable(terms)
+        if plan is not None:
+            for frame in self._desk.take_off(terms, plan):
+                self._scheduler.begin(frame)
+        self._desk.want(job, self._window(plan))
+
+    def _window(self, plan: SeatedPlan | None) -> int:
+        """How many frames there is room for."""
+        if plan is None:
+            return 1
+        settings = self._settings
+        most = settings.in_flight or 2 * len(self._roster.by_number) + 1
+        return min(most, settings.memory_bytes // plan.flow.frame_bytes)

@@ -1,0 +1,77 @@
+"""What a worker does that has nothing to do: it takes over what others will not end soon.
+
+That is a second attempt at a task that runs, or a task that waits for a worker that is late or has
+not got the weights yet. All its inputs must be here, and it must be clearly sooner. A worker that
+merely waits for its neighbours' rows leaves theirs alone: where a task is planned to run its maps
+are kept, and elsewhere they would have to travel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+
+from ftdist.coordinator.attempts import Attempt
+from ftdist.coordinator.dispatch import Dispatcher
+from ftdist.coordinator.flow import Task
+from ftdist.coordinator.frames import Frame
+from ftdist.coordinator.loads import Load
+from ftdist.coordinator.orders import Orders
+
+_LOOKED_AT = 4
+"""The oldest attempts that are looked at."""
+
+_SOONER = 1.25
+"""How many times as long the other one must be predicted to take."""
+
+
+def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) -> bool:
+    """Gives an idle worker a task of another one; returns whether there was one to give."""
+    for frame, task, theirs_s in _slow(load, orders, queues, now_s):
+        plan = frame.plan
+        seat = load.seats.get(plan)
+        if seat is None or not (plan.able(task) & plan.ready(task.stage)) >> seat & 1:
+            continue
+        trouble = frame.troubles.get(task.number)
+        if trouble is not None and trouble.seats >> seat & 1:
+            continue
+        if not _sooner(plan.seconds(task, seat), theirs_s - now_s):
+            continue
+        if not _sooner(queues.end_s(plan, task, seat) - now_s, theirs_s - now_s):
+            continue
+        inputs = frame.inputs_for(task, load.worker.number)
+        if not inputs.missing:
+            orders.assign(frame, task, load, seat, inputs)
+            return True
+    return False
+
+
+def _slow(
+    load: Load, orders: Orders, queues: Dispatcher, now_s: float
+) -> Iterator[tuple[Frame, Task, float]]:
+    """Tasks that might be helped, and when they are predicted to end as it is."""
+    for attempt in list(islice(orders.running, _LOOKED_AT)):
+        other = orders.loads[attempt.worker.number]
+        if other is load:
+            continue
+        ends_s = max(attempt.expected_s, 2 * now_s - attempt.expected_s)
+        late = _late(attempt, now_s)
+        lonely = len(orders.frames[attempt.frame][attempt.task.number]) == 1
+        if lonely and (late or attempt.task.seat is None):
+            yield attempt.frame, attempt.task, ends_s
+        if late and (waiting := other.queue.first()) is not None:
+            frame, task = waiting
+            yield frame, task, ends_s + frame.plan.seconds(task, other.seats[frame.plan])
+    for other in queues.unready.values():
+        if other is not load and (waiting := other.queue.first()) is not None:
+            yield *waiting, math.inf
+
+
+def _sooner(mine_s: float, theirs_s: float) -> bool:
+    return theirs_s > _SOONER * mine_s
+
+
+def _late(attempt: Attempt, now_s: float) -> bool:
+    """Whether an attempt takes half as long again as predicted."""
+    return now_s - attempt.sent_s > 1.5 * (attempt.expected_s - attempt.sent_s)

@@ -1,0 +1,275 @@
+"""The coordinator as a state machine: an event and the time in, actions out.
+
+No socket, no clock, no file. ``Coordinator`` only says who deals with which event; what happens
+is decided in
+
+    roster      who the workers are, their links, their silence
+    planner     which plan is in use, when another is asked for
+    scheduler   tasks: results accepted once, failures and losses mended
+    dispatch    which worker gets which task, orders what it is told
+    desk        clients, their jobs and frames
+    report      what people are told
+    handover    what one of these leaves for another, carried on after each event
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ftdist.coordinator.desk import Desk
+from ftdist.coordinator.events import (
+    Action,
+    Arrived,
+    Ended,
+    Event,
+    Gone,
+    Planned,
+    Revoked,
+    Stop,
+    Tick,
+    Unreadable,
+)
+from ftdist.coordinator.handover import Handover
+from ftdist.coordinator.jobs import Job
+from ftdist.coordinator.messages import (
+    PROTOCOL,
+    Bye,
+    Cancelled,
+    Drain,
+    Failed,
+    FrameInput,
+    Heartbeat,
+    Hello,
+    ModelRequest,
+    ProbeReply,
+    Ready,
+    Received,
+    Refusal,
+    Result,
+    StatusRequest,
+    Submit,
+)
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.report import Report
+from ftdist.coordinator.roster import Roster
+from ftdist.coordinator.scheduler import Scheduler
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.workers import Worker
+
+
+class Coordinator:
+    """The state machine; ``next_s`` says when it wants a Tick if nothing else happens before."""
+
+    def __init__(self, settings: Settings, model: ModelInfo) -> None:
+        self._settings = settings
+        self._out = out = Outbox()
+        self._roster = Roster(settings, model, out)
+        self._scheduler = Scheduler(settings, model, out)
+        self._planner = Planner(settings, model, self._scheduler, out)
+        self._desk = Desk(settings, model, out)
+        self._report = Report(model, self._roster, self._scheduler, self._planner, self._desk, out)
+        self._handover = Handover(
+            settings, self._roster, self._scheduler, self._planner, self._desk, out
+        )
+        self._last_s: float | None = None
+        self._next_beat_s = float("inf")
+        self._ended = False
+        self._events: dict[type, Callable[[Any], None]] = {
+            Arrived: self._arrived,
+            Unreadable: self._unreadable,
+            Gone: self._gone,
+            Revoked: self._revoked,
+            Planned: self._planned,
+            Tick: self._tick,
+            Stop: self._stop,
+        }
+        self._from_anybody: dict[type, Callable[[Arrived, Any], None]] = {
+            Hello: self._hello,
+            Submit: self._submit,
+            StatusRequest: self._status,
+        }
+        self._from_workers: dict[type, Callable[[Worker, Any], None]] = {
+            ProbeReply: self._probe_reply,
+            Ready: self._ready,
+            Result: self._scheduler.result,
+            Failed: self._scheduler.failed,
+            Heartbeat: self._heartbeat,
+            ModelRequest: self._model_request,
+            Bye: self._bye,
+        }
+        self._from_clients: dict[type, Callable[[Job, Any], None]] = {
+            FrameInput: self._desk.frame_input,
+            Received: self._desk.received,
+            Cancelled: self._cancelled,
+        }
+
+    @property
+    def next_s(self) -> float:
+        """When the next Tick is due; infinity if there is nothing to wait for."""
+        if self._ended:
+            return float("inf")
+        return min(self._next_beat_s, self._roster.next_s, self._report.next_s)
+
+    def handle(self, event: Event, now_s: float) -> list[Action]:
+        """Takes an event; returns what is to be done, in this order."""
+        if self._ended:
+            return []
+        self._out.now_s = now_s
+        self._notice_gap(now_s)
+        self._events[type(event)](event)
+        if not self._ended:
+            self._handover.settle()
+            if self._report.next_s <= now_s:
+                self._report.progress(all_jobs=False)
+        return self._out.take()
+
+    def _notice_gap(self, now_s: float) -> None:
+        """If the coordinator itself was held up, nobody is lost for what it did not hear."""
+        if self._last_s is None:
+            self._next_beat_s = now_s + self._settings.heartbeat_s
+        elif now_s - self._last_s > 1.5 * self._settings.heartbeat_s:
+            self._roster.deaf_s = now_s
+        self._last_s = now_s
+
+    # ---- messages
+
+    def _arrived(self, event: Arrived) -> None:
+        peer, message = event.peer, event.message
+        kind = type(message)
+        worker = self._roster.by_peer.get(peer)
+        if worker is not None:
+            worker.heard_s = self._out.now_s
+        if kind in self._from_anybody:
+            self._from_anybody[kind](event, message)
+        elif kind in self._from_clients:
+            job = self._desk.of(peer, getattr(message, "job", ""))
+            if job is not None:
+                self._from_clients[kind](job, message)
+            elif kind is FrameInput:
+                self._roster.refuse(peer, "no such job of yours is here: submit it again")
+        elif worker is not None and kind in self._from_workers:
+            self._from_workers[kind](worker, message)
+        elif kind is Bye:
+            self._desk.gone(peer)
+        elif kind is not ModelRequest or not self._desk.serves(peer):
+            self._roster.refuse(peer, "you are no worker here, or no longer: say hello again")
+
+    def _unreadable(self, event: Unreadable) -> None:
+        """Who sends what is no message is sent away: our own programs never do."""
+        worker = self._roster.by_peer.get(event.peer)
+        reason = f"sent what is no message: {event.reason}"
+        if worker is not None:
+            self._handover.lose(worker, reason, final=True)
+        else:
+            self._desk.gone(event.peer)
+            self._roster.refuse(event.peer, reason, final=True)
+
+    # ---- workers
+
+    def _hello(self, event: Arrived, hello: Hello) -> None:
+        known = self._roster.by_peer.get(event.peer)
+        if known is not None and known.hello == hello and self._scheduler.untouched(known):
+            self._roster.welcome(known)
+            return
+        if known is not None:
+            self._handover.lose(known, "begins anew")
+        refusal = self._roster.refusal(hello)
+        if refusal is not None:
+            if self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
+                self._out.log(f"worker {hello.name}: refused: {refusal.reason}")
+            return
+        worker = self._roster.take(event.peer, hello, event.key, local=event.local)
+        self._scheduler.join(worker)
+        self._out.log(
+            f"worker {worker.name}: joins, {hello.threads} threads, {hello.instruction_set}, "
+            f"{hello.budget_bytes / (1 << 20):.0f} MiB"
+        )
+        if worker.measured:
+            self._measured(worker)
+
+    def _probe_reply(self, worker: Worker, message: ProbeReply) -> None:
+        if self._roster.probe_reply(worker, message):
+            self._measured(worker)
+
+    def _measured(self, worker: Worker) -> None:
+        self._planner.take_free_seats(worker)
+        self._planner.changed()
+        self._handover.review = True
+
+    def _ready(self, worker: Worker, message: Ready) -> None:
+        if self._roster.ready(worker, message):
+            self._scheduler.ready(worker)
+            self._handover.review = True
+
+    def _heartbeat(self, worker: Worker, message: Heartbeat) -> None:
+        self._roster.heartbeat(worker, message)
+        self._scheduler.heartbeat(worker, message)
+
+    def _model_request(self, worker: Worker, message: ModelRequest) -> None:
+        """Answered from the file, by the loop around this; here it shows that the worker works."""
+        worker.progress_s = self._out.now_s
+
+    def _bye(self, worker: Worker, message: Bye) -> None:
+        self._handover.lose(worker, f"leaves ({message.reason})", tell=False)
+
+    def _gone(self, event: Gone) -> None:
+        worker = self._roster.by_peer.get(event.peer)
+        if worker is not None:
+            self._handover.lose(worker, "lost, its connection ended", tell=False)
+        self._desk.gone(event.peer)
+
+    def _revoked(self, event: Revoked) -> None:
+        reason = "its key is no longer allowed"
+        for worker in [w for w in self._roster.by_number.values() if event.key == w.key != ""]:
+            self._handover.lose(worker, reason, final=True)
+        if event.key:
+            self._desk.revoke(event.key, reason)
+
+    # ---- clients and everybody
+
+    def _submit(self, event: Arrived, message: Submit) -> None:
+        self._desk.submit(event.peer, event.key, message)
+
+    def _cancelled(self, job: Job, _message: Cancelled) -> None:
+        self._desk.drop(job, "cancelled")
+
+    def _status(self, event: Arrived, message: StatusRequest) -> None:
+        if message.protocol == PROTOCOL:
+            self._out.send(event.peer, self._report.status())
+        else:
+            reason = f"you speak protocol {message.protocol}, I speak {PROTOCOL}"
+            self._out.send(event.peer, Refusal(reason, final=True))
+
+    # ---- time, plans, the end
+
+    def _tick(self, _event: Tick) -> None:
+        now_s = self._out.now_s
+        for worker in self._roster.silent():
+            self._handover.lose(worker, f"lost after {now_s - worker.heard_s:.1f} s of silence")
+        if now_s < self._next_beat_s:
+            return
+        self._next_beat_s = now_s + self._settings.heartbeat_s
+        self._roster.beat()
+        for worker in self._scheduler.stuck(now_s):
+            stuck_s = now_s - worker.progress_s
+            self._handover.lose(worker, f"lost, it made no progress for {stuck_s:.0f} s")
+        self._desk.drop_orphans()
+        self._report.progress(all_jobs=True)
+        self._scheduler.queues.wake_all()
+        self._handover.review = True
+
+    def _planned(self, event: Planned) -> None:
+        self._planner.planned(event)
+        self._handover.review = True
+
+    def _stop(self, _event: Stop) -> None:
+        """Workers are told to come back later, clients that it is over for now."""
+        reason = "the coordinator ends"
+        for worker in self._roster.by_number.values():
+            self._out.send(worker.peer, Drain(reason))
+        self._report.farewell(reason)
+        self._out.log(f"ends; {len(self._desk.jobs)} jobs are not done")
+        self._out.actions.append(Ended())
+        self._ended = True

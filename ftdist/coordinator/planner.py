@@ -1,0 +1,197 @@
+"""Which plan is in use, and when another one is asked for.
+
+A new plan is asked for when a job begins, when workers join or leave, when one turned out to be
+faster or slower or to have less memory than was believed. It is taken into use once its workers
+have their weights; the old one serves new frames until then, if it still can.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ftdist.coordinator.desk import Terms
+from ftdist.coordinator.events import AskPlan, Planned
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.scheduler import Scheduler
+from ftdist.coordinator.seats import SeatedPlan
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.workers import Worker
+from ftdist.errors import InputError
+
+_SHARE = 10
+"""Plans for changed speeds are made so seldom that planning takes at most one part in so many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An AskPlan without its answer yet."""
+
+    ask: AskPlan
+    workers: tuple[Worker, ...]
+    terms: Terms
+    asked_s: float
+
+
+class Planner:
+    """`current`: new frames follow it. `coming`: waits for its workers' weights. `reason`: why
+    there is no plan."""
+
+    def __init__(
+        self, settings: Settings, model: ModelInfo, scheduler: Scheduler, out: Outbox
+    ) -> None:
+        self._settings = settings
+        self._model = model
+        self._scheduler = scheduler
+        self._out = out
+        self._asked: Question | None = None
+        self._answered: Terms | None = None
+        self._number = 0
+        self._changed = False
+        self._drift_s: float | None = None
+        self._next_drift_s = 0.0
+        self.current: SeatedPlan | None = None
+        self.coming: SeatedPlan | None = None
+        self.reason = ""
+
+    def changed(self) -> None:
+        """Workers are not what the plan was made for."""
+        self._changed = True
+
+    def usable(self, terms: Terms) -> SeatedPlan | None:
+        """The plan that a new frame of such a job follows, if there is one."""
+        plan = self.current
+        if (
+            plan is None
+            or not plan.live
+            or (plan.picture, plan.many) != (terms.picture, terms.many)
+        ):
+            return None
+        return plan
+
+    def compare_speeds(self, plan: SeatedPlan) -> None:
+        """A frame of a plan ended: are its workers as fast as was believed?"""
+        for worker, traits in zip(plan.workers, plan.traits, strict=True):
+            if worker is not None:
+                change = abs(worker.slowness / traits.slowness - 1) if traits.slowness > 0 else 0.0
+                if plan is self.current and change > self._settings.replan_change:
+                    self._drift_s = self._out.now_s
+                worker.end_frame()
+
+    # ---- asking
+
+    def ask(self, workers: list[Worker], terms: Terms, frames: int) -> None:
+        """Asks for a plan if one is due; `frames` of the job are not begun yet."""
+        now_s = self._out.now_s
+        drifted = self._drift_s is not None and now_s >= self._next_drift_s and frames > 0
+        due = self._changed or self._answered != terms or drifted
+        if self._asked or not due:
+            return
+        soon_s = now_s - self._settings.heartbeat_s
+        joining = any(not each.measured and each.probe_sent_s > soon_s for each in workers)
+        known = [(each, each.traits) for each in workers if each.measured]
+        if not known or joining:
+            return
+        known.sort(key=lambda each: (each[1].slowness / each[1].threads, each[0].number))
+        self._number += 1
+        traits = tuple(each for _, each in known)
+        ask = AskPlan(self._number, traits, max(1, frames), terms.picture)
+        self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
+        self._changed = False
+        self._drift_s = None
+        self._out.actions.append(ask)
+
+    def planned(self, event: Planned) -> None:
+        """The answer: a plan, which its workers prepare for, or the reason why there is none."""
+        asked = self._asked
+        if asked is None or asked.ask.number != event.number:
+            return
+        self._asked = None
+        self._answered = asked.terms
+        now_s = self._out.now_s
+        pause_s = max(self._settings.replan_after_s, _SHARE * (now_s - asked.asked_s))
+        self._next_drift_s = now_s + pause_s
+        try:
+            plan = self._seated(asked, event)
+        except InputError as error:
+            self._refuse(str(error))
+            return
+        if plan is None:
+            self._refuse(event.reason or "no plan fits the workers that are here")
+            return
+        self.reason = ""
+        self.coming = plan
+        for load in self._scheduler.orders.loads.values():
+            if plan in load.seats:
+                self._scheduler.orders.prepare(load, plan.planned_layers(load.seats[plan]))
+
+    def _refuse(self, reason: str) -> None:
+        if reason != self.reason:
+            self._out.log(f"no plan: {reason}")
+        self.reason = reason
+
+    def _seated(self, asked: Question, event: Planned) -> SeatedPlan | None:
+        if event.plan is None:
+            return None
+        if event.plan.workers != tuple(each.name for each in asked.ask.workers):
+            raise InputError("the plan is for other workers")
+        plan = SeatedPlan(
+            event.number,
+            event.plan,
+            asked.ask.workers,
+            self._model,
+            picture=asked.terms.picture,
+            many=asked.terms.many,
+        )
+        if self.coming is not None:
+            self._retire(self.coming)
+        for seat, worker in enumerate(asked.workers):
+            load = self._scheduler.orders.loads.get(worker.number)
+            if load is not None:
+                self._scheduler.sit(load, plan, seat)
+        return plan
+
+    # ---- taking into use
+
+    def adopt(self, terms: Terms) -> bool:
+        """Takes the coming plan into use if it is time; returns whether it was."""
+        plan, old = self.coming, self.current
+        if plan is None:
+            return False
+        if not plan.live:
+            self.coming = None
+            self._changed = True
+            return False
+        stuck = any(frame.parked for frame in self._scheduler.orders.frames)
+        if not stuck and self.usable(terms) is not None and not plan.all_ready:
+            return False
+        self.current, self.coming = plan, None
+        if old is not None:
+            self.retire_unused(old)
+        shared = plan.plan
+        note = f"; {shared.note}" if shared.note else ""
+        self._out.log(
+            f"plan for {len(shared.workers)} workers: {len(shared.stages)} stages, "
+            f"{len(plan.flow.tasks)} tasks, {shared.seconds:.3g} s a frame predicted{note}"
+        )
+        return True
+
+    def retire_unused(self, plan: SeatedPlan) -> None:
+        """Forgets a plan that no frame follows any more and none will."""
+        followed = any(frame.plan is plan for frame in self._scheduler.orders.frames)
+        if not followed and plan is not self.current and plan is not self.coming:
+            self._retire(plan)
+
+    def _retire(self, plan: SeatedPlan) -> None:
+        for load in self._scheduler.orders.loads.values():
+            load.seats.pop(plan, None)
+
+    def take_free_seats(self, worker: Worker) -> None:
+        """A worker that came back as it was goes on where it was."""
+        orders = self._scheduler.orders
+        load = orders.loads[worker.number]
+        plans = [*(frame.plan for frame in orders.frames), self.current, self.coming]
+        for plan in dict.fromkeys(plan for plan in plans if plan is not None):
+            seat = plan.seat_for(worker)
+            if seat is not None:
+                orders.prepare(load, plan.planned_layers(seat))
+                self._scheduler.sit(load, plan, seat)

@@ -1,0 +1,146 @@
+"""What people are told: how far jobs are, and the state of everything at a glance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ftdist.coordinator.desk import Desk
+from ftdist.coordinator.jobs import Job
+from ftdist.coordinator.messages import JobProgress, JobStatus, Status, WorkerStatus
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.roster import Roster
+from ftdist.coordinator.scheduler import Scheduler
+from ftdist.coordinator.settings import ModelInfo
+from ftdist.coordinator.workers import Worker
+
+SOONEST_S = 0.25
+"""No job's client is told more often how far it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Looks at everything, changes nothing but when a client was told last."""
+
+    model: ModelInfo
+    roster: Roster
+    scheduler: Scheduler
+    planner: Planner
+    desk: Desk
+    out: Outbox
+
+    def progress(self, *, all_jobs: bool) -> None:
+        """Tells clients how far their jobs are: those where something happened, or all."""
+        for job in self.desk.jobs.values():
+            soon = self.out.now_s - job.told_s < SOONEST_S
+            if job.client is None or soon or not (job.news or all_jobs):
+                continue
+            job.news, job.told_s = False, self.out.now_s
+            self.out.send(job.client, self._progress(job, self._waits_for(job)))
+
+    def farewell(self, text: str) -> None:
+        """Tells all clients a last word."""
+        for job in self.desk.jobs.values():
+            if job.client is not None:
+                self.out.send(job.client, self._progress(job, text))
+
+    @property
+    def next_s(self) -> float:
+        """When news may be told that are too fresh now."""
+        due_s = float("inf")
+        for job in self.desk.jobs.values():
+            if job.news and job.client is not None:
+                due_s = min(due_s, job.told_s + SOONEST_S)
+        return due_s
+
+    def _progress(self, job: Job, text: str) -> JobProgress:
+        return JobProgress(
+            job=job.name,
+            finished=job.made.count,
+            frames=job.frames,
+            workers=len(self.roster.by_number),
+            sent_bytes=job.sent_bytes,
+            received_bytes=job.received_bytes,
+            text=text,
+        )
+
+    def _waits_for(self, job: Job) -> str:
+        """What a job waits for, if it does."""
+        first = self.desk.serve()
+        if job.made.count == job.frames:
+            return ""
+        if not self.roster.by_number:
+            return "waits for workers"
+        if first is not None and first is not job and not job.computing:
+            return f"waits for job {first.name}"
+        if not job.computing:
+            return "waits for its client" if job.wanted or job.results else ""
+        if self.planner.current is None or job.complete:
+            return self.planner.reason or "waits for a plan"
+        if not any(load.given for load in self.scheduler.orders.loads.values()):
+            return "waits for weights to reach the workers"
+        return ""
+
+    # ---- status
+
+    def status(self) -> Status:
+        """Everything at a glance."""
+        plan = self.planner.current
+        text = "no plan"
+        if self.planner.reason:
+            text = f"no plan: {self.planner.reason}"
+        if plan is not None:
+            shared = plan.plan
+            tasks = len(plan.flow.tasks)
+            text = f"{len(shared.stages)} stages, {tasks} tasks, {shared.seconds:.3g} s a frame"
+            text = f"{text}; {shared.note}" if shared.note else text
+        return Status(
+            model=self.model.name,
+            plan=text,
+            workers=tuple(self._worker(each) for each in self.roster.by_number.values()),
+            jobs=tuple(self._job(each) for each in self.desk.jobs.values()),
+            late=self.scheduler.late,
+        )
+
+    def _worker(self, worker: Worker) -> WorkerStatus:
+        load = self.scheduler.orders.loads.get(worker.number)
+        plan = self.planner.current
+        seat = load.seats.get(plan) if load is not None and plan is not None else None
+        share = plan.plan.shares[seat] if plan is not None and seat is not None else 0.0
+        link = worker.link_bytes_per_s  # infinite within the process, and before it is measured
+        return WorkerStatus(
+            name=worker.name,
+            state=self._state(worker),
+            instruction_set=worker.hello.instruction_set,
+            threads=worker.hello.threads,
+            budget_bytes=worker.hello.budget_bytes,
+            peak_bytes=worker.peak_bytes,
+            share=min(1.0, max(0.0, share)),
+            macs_per_s=worker.hello.macs_per_s,
+            link_bytes_per_s=link if math.isfinite(link) else 0.0,
+            tasks=len(load.given) if load is not None else 0,
+            finished=worker.finished,
+            failed=worker.failed,
+        )
+
+    def _state(self, worker: Worker) -> str:
+        load = self.scheduler.orders.loads.get(worker.number)
+        if load is not None and load.given:
+            return "works"
+        if worker.fetching:
+            return "fetches weights"
+        return "waits" if worker.measured else "is measured"
+
+    def _job(self, job: Job) -> JobStatus:
+        computed = max(1, job.computed)
+        seconds = job.ended_s - job.begun_s if job.begun_s is not None else 0.0
+        return JobStatus(
+            job=job.name,
+            finished=job.made.count,
+            frames=job.frames,
+            seconds_a_frame=max(0.0, seconds) / computed,
+            bytes_a_frame=(job.sent_bytes + job.received_bytes) // computed,
+            classic_bytes_a_frame=self.model.classic_bytes,
+            text=self._waits_for(job),
+        )

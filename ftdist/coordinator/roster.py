@@ -1,0 +1,180 @@
+"""Who the workers are: taking them in, measuring their links, noticing when they fall silent."""
+
+from __future__ import annotations
+
+import heapq
+
+import numpy as np
+
+from ftdist.coordinator.events import Peer
+from ftdist.coordinator.messages import (
+    PROTOCOL,
+    Beat,
+    Heartbeat,
+    Hello,
+    Probe,
+    ProbeReply,
+    Ready,
+    Refusal,
+    Welcome,
+)
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.workers import Worker
+
+_BALLAST = (np.zeros(0, np.uint8), np.zeros(256 << 10, np.uint8))
+"""What probes carry: nothing, to measure latency and clock; then enough to measure the rate."""
+
+_REMEMBERED = 1024
+"""Peers of whom is remembered when they were refused, so that each message is not answered."""
+
+
+class Roster:
+    """Workers by peer and by number. `deaf_s`: until when nobody could be heard, because the
+    coordinator itself was held up."""
+
+    def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
+        self._settings = settings
+        self._model = model
+        self._out = out
+        self._next_number = 1
+        self._silent: list[tuple[float, int]] = []
+        self._refused: dict[Peer, float] = {}
+        self.by_peer: dict[Peer, Worker] = {}
+        self.by_number: dict[int, Worker] = {}
+        self.deaf_s = float("-inf")
+
+    def refusal(self, hello: Hello) -> Refusal | None:
+        """Why a worker is not taken, if it is not."""
+        if hello.protocol != PROTOCOL:
+            return Refusal(f"you speak protocol {hello.protocol}, I speak {PROTOCOL}", final=True)
+        if not hello.fused and not self._settings.mix_unfused:
+            isa = hello.instruction_set
+            reason = f"{isa} has no fused multiply-add: results would differ in their last bits"
+            return Refusal(f"{reason}; [job] mix_unfused allows it", final=True)
+        if len(self.by_number) >= self._settings.most_workers:
+            return Refusal(f"{len(self.by_number)} workers are here already", final=False)
+        return None
+
+    def take(self, peer: Peer, hello: Hello, key: str, *, local: bool) -> Worker:
+        """A worker is taken in and measured."""
+        now_s = self._out.now_s
+        worker = Worker(
+            number=self._next_number,
+            peer=peer,
+            key=key,
+            local=local,
+            name=self._free_name(hello.name),
+            hello=hello,
+            first_slowness=self._settings.reference_macs_per_s / hello.macs_per_s,
+            heard_s=now_s,
+            progress_s=now_s,
+            baseline_bytes=hello.baseline_bytes,
+        )
+        self._next_number = self._next_number % (1 << 24) + 1
+        self.by_peer[peer] = self.by_number[worker.number] = worker
+        self._refused.pop(peer, None)
+        heapq.heappush(self._silent, (now_s + self._settings.lost_after_s, worker.number))
+        self.welcome(worker)
+        if local:
+            worker.measured = True
+        else:
+            self._probe(worker)
+        return worker
+
+    def welcome(self, worker: Worker) -> None:
+        settings = self._settings
+        welcome = Welcome(PROTOCOL, worker.number, settings.heartbeat_s, settings.lost_after_s)
+        self._out.send(worker.peer, welcome)
+
+    def refuse(self, peer: Peer, reason: str, *, final: bool = False) -> bool:
+        """Sends a peer away, not each time if it goes on; returns whether it did."""
+        now_s = self._out.now_s
+        pause_s = self._settings.heartbeat_s / 4
+        if now_s - self._refused.get(peer, float("-inf")) < pause_s:
+            return False
+        self._refused.pop(peer, None)
+        self._refused[peer] = now_s
+        if len(self._refused) > _REMEMBERED:
+            del self._refused[next(iter(self._refused))]
+        self._out.send(peer, Refusal(reason, final))
+        return True
+
+    def remove(self, worker: Worker) -> None:
+        """The worker is none any more."""
+        del self.by_peer[worker.peer], self.by_number[worker.number]
+
+    def _free_name(self, name: str) -> str:
+        names = {worker.name for worker in self.by_number.values()}
+        found, count = name, 1
+        while found in names:
+            count += 1
+            found = f"{name}-{count}"
+        return found
+
+    # ---- measuring
+
+    def _probe(self, worker: Worker) -> None:
+        worker.probe_sent_s = self._out.now_s
+        self._out.send(worker.peer, Probe(worker.probe, _BALLAST[worker.probe]))
+
+    def probe_reply(self, worker: Worker, message: ProbeReply) -> bool:
+        """An answer to a probe; returns whether all is measured now."""
+        if worker.measured or message.number != worker.probe:
+            return False
+        worker.probed(message.clock_s, self._out.now_s, _BALLAST[worker.probe].size)
+        worker.probe += 1
+        worker.measured = worker.probe == len(_BALLAST)
+        if not worker.measured:
+            self._probe(worker)
+        return worker.measured
+
+    def ready(self, worker: Worker, message: Ready) -> bool:
+        """A worker has weights; returns whether they are of this model."""
+        if message.model != self._model.digest:
+            return False
+        layers = set(message.layers).intersection(self._model.weighted)
+        worker.layers |= layers
+        worker.asked_layers -= layers
+        worker.progress_s = self._out.now_s
+        return True
+
+    # ---- listening
+
+    @property
+    def next_s(self) -> float:
+        """When somebody may have been silent for too long."""
+        return self._silent[0][0] if self._silent else float("inf")
+
+    def beat(self) -> None:
+        """Tells all workers that the coordinator is alive."""
+        for worker in self.by_number.values():
+            self._out.send(worker.peer, Beat())
+
+    def heartbeat(self, worker: Worker, message: Heartbeat) -> None:
+        """A worker says how it is."""
+        worker.heartbeat(message, self._out.now_s)
+        budget_bytes = worker.hello.budget_bytes
+        if worker.peak_bytes > budget_bytes and not worker.over_budget:
+            worker.over_budget = True
+            mib = 1 << 20
+            self._out.log(
+                f"worker {worker.name}: its process held {worker.peak_bytes / mib:.1f} MiB, "
+                f"more than its budget of {budget_bytes / mib:.1f}"
+            )
+
+    def silent(self) -> list[Worker]:
+        """The workers that have not been heard for too long, each once."""
+        now_s, limit_s = self._out.now_s, self._settings.lost_after_s
+        found = []
+        while self._silent and self._silent[0][0] <= now_s:
+            _, number = heapq.heappop(self._silent)
+            worker = self.by_number.get(number)
+            if worker is None:
+                continue
+            due_s = max(worker.heard_s, self.deaf_s) + limit_s
+            if due_s <= now_s:
+                found.append(worker)
+                due_s = now_s + limit_s
+            heapq.heappush(self._silent, (due_s, number))
+        return found

@@ -1,0 +1,94 @@
+"""What the state machine is told once: its settings, and what it must know of the model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from ftdist.coordinator.messages import OutputMap
+from ftdist.geometry import Region, partition
+from ftdist.network.graph import INPUT, Network, convolutions
+from ftdist.planning.part import map_bytes, part_needs
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times, counts and limits of the coordinator.
+
+    A worker that is silent for `lost_after_beats` heartbeats is lost; so is one that has tasks and
+    makes no progress for `stuck_after_s`. `attempts`: a task that fails so often, on different
+    workers where there are some, fails its job; so does one that `losses` workers were lost over.
+    `in_flight` frames are asked for ahead (None: two for each worker and one more), but no more
+    than `memory_bytes` of inputs, maps and results can hold. Workers keep maps of `kept_frames`
+    frames at a time. A job whose client is gone is dropped after `orphan_s`; one whose client does
+    not send what it was asked for lets others pass after `patience_s`. A plan is renewed when a
+    worker's speed changes by `replan_change`, at most every `replan_after_s`.
+    `reference_macs_per_s`: what a worker's measured rate is compared with, the profile's.
+    """
+
+    heartbeat_s: float = 1.0
+    lost_after_beats: float = 2.5
+    stuck_after_s: float = 30.0
+    attempts: int = 3
+    losses: int = 10
+    in_flight: int | None = None
+    memory_bytes: int = 256 << 20
+    kept_frames: int = 2
+    speculate: bool = True
+    mix_unfused: bool = False
+    orphan_s: float = 60.0
+    patience_s: float = 10.0
+    replan_change: float = 0.1
+    replan_after_s: float = 5.0
+    most_workers: int = 256
+    most_jobs: int = 64
+    reference_macs_per_s: float = 1e10
+    trace: bool = False
+
+    @property
+    def lost_after_s(self) -> float:
+        return self.lost_after_beats * self.heartbeat_s
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """The model as far as the coordinator needs it: no weights, no file."""
+
+    name: str
+    network: Network
+    digest: str
+    header_bytes: int
+
+    @cached_property
+    def weighted(self) -> tuple[int, ...]:
+        """The layers that have weights, ascending."""
+        return tuple(number for number, _, _ in convolutions(self.network))
+
+    @cached_property
+    def outputs(self) -> tuple[OutputMap, ...]:
+        """What a result consists of."""
+        network = self.network
+        return tuple(
+            OutputMap(network.layers[n].name, network.source(n), *network.shape(n))
+            for n in network.outputs
+        )
+
+    @cached_property
+    def classic_bytes(self) -> int:
+        """Bytes of a frame in the classic scheme: all layers fused, in a grid of 3x3 tiles.
+
+        Each tile's input goes out as float32 and its output comes back.
+        """
+        network = self.network
+        stop = len(network.layers)
+        primary = network.shape(max(network.output_sources - {INPUT}, default=stop - 1))
+        total = 0
+        for rows in partition(primary.height, min(3, primary.height)):
+            for columns in partition(primary.width, min(3, primary.width)):
+                inputs, outputs = part_needs(network, 0, stop, Region(*rows, *columns))
+                total += map_bytes(network, inputs) + map_bytes(network, outputs)
+        return total
+
+    def layers_between(self, first: int, stop: int) -> frozenset[int]:
+        """Layers [first, stop) that have weights."""
+        return frozenset(number for number in self.weighted if first <= number < stop)

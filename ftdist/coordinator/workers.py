@@ -1,0 +1,114 @@
+"""A worker as the coordinator knows it: what it says, what was measured, when it was heard."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from ftdist.coordinator.events import Peer
+from ftdist.coordinator.messages import Heartbeat, Hello
+from ftdist.planning.sharing import Traits
+
+_WEIGHT = 0.5
+"""What a frame counts for a worker's speed when one more has ended."""
+
+_FASTEST_LINK = 1e15
+"""Bytes a second: what a link counts as whose time was too short to measure."""
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One worker from its Hello until it is lost or leaves; should it come back, it is another one.
+
+    `baseline_bytes` is raised when the worker says that a task needed more than was predicted.
+    `clock_offset_s`: its clock less the coordinator's. `layers`: whose weights it has;
+    `asked_layers`: whose weights it was told to get.
+    """
+
+    number: int
+    peer: Peer
+    key: str
+    local: bool
+    name: str
+    hello: Hello
+    first_slowness: float
+    heard_s: float
+    progress_s: float
+    baseline_bytes: int = 0
+    latency_s: float = 0.0
+    link_bytes_per_s: float = math.inf
+    clock_offset_s: float = 0.0
+    probe: int = 0
+    probe_sent_s: float = 0.0
+    measured: bool = False
+    layers: set[int] = field(default_factory=set)
+    asked_layers: set[int] = field(default_factory=set)
+    progress: int = -1
+    peak_bytes: int = 0
+    over_budget: bool = False
+    finished: int = 0
+    failed: int = 0
+    _base_s: float = 0.0
+    _taken_s: float = 0.0
+
+    @property
+    def traits(self) -> Traits:
+        """What planning is told."""
+        hello = self.hello
+        return Traits(
+            name=self.name,
+            budget_bytes=hello.budget_bytes,
+            baseline_bytes=self.baseline_bytes,
+            credit_bytes=hello.credit_bytes,
+            threads=hello.threads,
+            slowness=self.slowness,
+            link_bytes_per_s=self.link_bytes_per_s,
+            latency_s=self.latency_s,
+        )
+
+    @property
+    def slowness(self) -> float:
+        """Seconds that it takes for what the profile says takes one."""
+        return self._taken_s / self._base_s if self._base_s else self.first_slowness
+
+    @property
+    def fetching(self) -> bool:
+        """Whether it was told to get weights that it does not have yet."""
+        return bool(self.asked_layers)
+
+    def learn(self, base_s: float, taken_s: float) -> None:
+        """A task took so long that the profile says takes `base_s`."""
+        if base_s > 0 and taken_s > 0:
+            self._base_s += base_s
+            self._taken_s += taken_s
+
+    def end_frame(self) -> None:
+        """A frame ended: what was learned counts less from now on.
+
+        Whole frames are what speeds are compared over, since some layers are always predicted
+        better than others.
+        """
+        self._base_s *= _WEIGHT
+        self._taken_s *= _WEIGHT
+
+    def transfer_s(self, count_bytes: int) -> float:
+        """Predicted time for bytes to or from it."""
+        return self.latency_s + count_bytes / self.link_bytes_per_s
+
+    def heartbeat(self, beat: Heartbeat, now_s: float) -> None:
+        """Notes what a heartbeat says: whether kernels worked since the one before."""
+        if beat.progress != self.progress:
+            self.progress_s = now_s
+        self.progress = beat.progress
+        self.peak_bytes = max(self.peak_bytes, beat.peak_bytes)
+
+    def probed(self, clock_s: float, now_s: float, ballast_bytes: int) -> None:
+        """A probe was answered: without ballast it tells latency and clock, with it the rate."""
+        round_trip_s = max(0.0, now_s - self.probe_sent_s)
+        if ballast_bytes == 0:
+            self.latency_s = round_trip_s / 2
+            self.clock_offset_s = clock_s - (now_s + self.probe_sent_s) / 2
+        else:
+            extra_s = round_trip_s - 2 * self.latency_s
+            fastest = ballast_bytes / _FASTEST_LINK
+            self.link_bytes_per_s = max(1.0, ballast_bytes / max(extra_s, fastest))

@@ -1,0 +1,158 @@
+"""What tiles need of every layer before them: all tiles of a stage side by side, in one walk back.
+
+A walk from layer `stop` serves every first layer of a stage: what tiles need of a layer depends
+only on the layers behind it. So a stage [first, stop) is as much of the walk as goes back to
+`first`, and whoever tries many first layers walks once.
+
+Regions of all tiles are one array of shape (4, tiles): top, left, bottom, right, half-open. They
+are those of ``part.part_needs``; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.geometry import Axis, Region, Shape, Span
+from ftdist.network.graph import Network, is_alias
+from ftdist.network.layers import Convolution
+
+Regions = NDArray[np.int64]
+
+_FAR = 1 << 40
+
+
+def regions_of(regions: Sequence[Region]) -> Regions:
+    """Regions side by side."""
+    return np.array([(top, left, bottom, right) for top, bottom, left, right in regions]).T
+
+
+def sizes(regions: Regions) -> NDArray[np.int64]:
+    """Positions in each region; 0 where it is empty."""
+    sides = np.maximum(regions[2:] - regions[:2], 0)
+    return np.asarray(sides[0] * sides[1])
+
+
+def proportional(regions: Regions, shape: Shape, of: Shape) -> Regions:
+    """The regions that are to a map of `shape` what `regions` are to a map of shape `of`."""
+    return np.asarray(regions * _limits(shape) // _limits(of))
+
+
+def outputs(network: Network, first: int, stop: int) -> list[int]:
+    """The layers of a stage that others read or that are outputs of the network, in order.
+
+    The last is the primary one, of which tiles are regions.
+    """
+    return sorted(n for n, last in network.last_use.items() if first <= n < stop <= last)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One layer of a walk: the regions that are `made` of it, and how many positions that is.
+
+    `reads`: regions read of each source outside when a stage begins with this layer, unclipped.
+    """
+
+    number: int
+    made: Regions
+    sizes: NDArray[np.int64]
+    reads: dict[int, Regions]
+
+
+class Demand:
+    """What tiles, `regions` of the last output before layer `stop`, need of the layers before."""
+
+    def __init__(self, network: Network, stop: int, regions: Regions) -> None:
+        self._network = network
+        self._outputs = outputs(network, 0, stop)
+        self._regions = regions
+        self._steps: list[Step] = []
+        self._walk = self._back()
+
+    def steps(self, first: int) -> list[Step]:
+        """The steps of a stage that begins with layer `first`, from its last layer to its first."""
+        while not self._steps or self._steps[-1].number > first:
+            step = next(self._walk, None)
+            if step is None:
+                break
+            self._steps.append(step)
+        return [step for step in self._steps if step.number >= first]
+
+    def inputs(self, first: int) -> dict[int, Regions]:
+        """The regions of each source that a stage needs that begins with layer `first`."""
+        reads = self.steps(first)[-1].reads
+        return {each: _clipped(read, self._network.shape(each)) for each, read in reads.items()}
+
+    def _back(self) -> Iterator[Step]:
+        network, primary = self._network, self._outputs[-1]
+        wanted = set(self._outputs)
+        reads: dict[int, Regions] = {}
+        for number in range(primary, -1, -1):
+            if is_alias(network.layers[number]):
+                continue
+            need = reads.pop(number, None)
+            shape = network.shape(number)
+            if number in wanted:
+                own = proportional(self._regions, shape, network.shape(primary))
+                own = _with_empty(own, np.stack(2 * [sizes(own) > 0]))
+                need = own if need is None else _hull(need, own)
+            if need is None:
+                continue
+            made = _clipped(need, shape)
+            for source in dict.fromkeys(network.reads(number)):
+                read = _read(network, number, source, made)
+                reads[source] = _hull(reads[source], read) if source in reads else read
+            yield Step(number, made, sizes(made), dict(reads))
+
+
+def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
+    """The unclipped regions of a source that a layer reads to make its own.
+
+    As in ``group.columns_read`` a convolution gets the column beside the map if it reads no other.
+    """
+    operation, shape = network.layers[reader].operation, network.shape(source)
+    vertical, horizontal = operation.rows(shape), operation.columns(shape)
+    starts, stops = made[:2], made[2:]
+    read = np.empty_like(made)
+    if vertical == horizontal:
+        read[:2], read[2:] = vertical.receptive(Span(starts, stops))  # type: ignore[arg-type]
+    else:
+        read[0::2] = _stacked(vertical, starts[0], stops[0])
+        read[1::2] = _stacked(horizontal, starts[1], stops[1])
+    if isinstance(operation, Convolution):
+        beside = np.clip(read[1], 0, shape.width - 1)
+        read[1], read[3] = np.minimum(read[1], beside), np.maximum(read[3], beside + 1)
+    return _with_empty(read, stops > starts)
+
+
+def _stacked(axis: Axis, start: Regions, stop: Regions) -> Regions:
+    """What an axis reads for each span of positions: starts above, stops below."""
+    read = np.empty((2, *start.shape), np.int64)
+    read[0], read[1] = axis.receptive(Span(start, stop))  # type: ignore[arg-type]
+    return read
+
+
+def _with_empty(regions: Regions, full: NDArray[np.bool_]) -> Regions:
+    """The regions, those sides that are not `full` such that a hull passes over them."""
+    if full.all():
+        return regions
+    return np.concatenate([np.where(full, regions[:2], _FAR), np.where(full, regions[2:], -_FAR)])
+
+
+def _hull(one: Regions, other: Regions) -> Regions:
+    return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:], other[2:])])
+
+
+def _clipped(regions: Regions, shape: Shape) -> Regions:
+    """The parts that lie on a map; what is empty ends before it starts or there."""
+    return np.minimum(np.maximum(regions, 0), _limits(shape))
+
+
+@cache
+def _limits(shape: Shape) -> NDArray[np.int64]:
+    height, width, _ = shape
+    return np.array([[height], [width], [height], [width]])
