@@ -66,18 +66,22 @@ class Edges:
         return float(self.weights[0, -1])
 
 
-def grids(threads: int) -> tuple[tuple[int, int], ...]:
+def grids(network: Network, threads: int) -> tuple[tuple[int, int], ...]:
     """Grids that are tried: one tile a thread, by rows or by columns.
 
-    More tiles would only recompute more halos: strips save memory without.
+    More tiles would only recompute more halos: strips save memory without. Where a map is too small
+    for that, one tile too.
     """
-    return tuple(dict.fromkeys([(threads, 1), (1, threads)]))
+    tried = [(threads, 1), (1, threads)]
+    if any(min(layer.shape.height, layer.shape.width) < threads for layer in network.layers):
+        tried.append((1, 1))
+    return tuple(dict.fromkeys(tried))
 
 
 def all_edges(network: Network, threads: int, profile: DeviceProfile) -> Edges:
     """Every group that the network allows, in every grid of ``grids`` and every strip height."""
     cuts = _cuts(network)
-    shapes = grids(threads)
+    shapes = grids(network, threads)
     options = tuple(Option(*grid, strip) for grid in shapes for strip in STRIPS)
     shape = len(cuts), len(cuts), len(options)
     edges = Edges(

@@ -94,7 +94,7 @@ def every_group(network, threads):
         alive = sum(size for source, size in maps.items() if source not in outputs)
         groups[first, stop] = []
         for (rows, columns), strip, streamed in itertools.product(
-            grids(threads), STRIPS, (False, True)
+            grids(network, threads), STRIPS, (False, True)
         ):
             if strip is not None and strip >= -(-height // rows):
                 continue
@@ -133,3 +133,17 @@ def test_no_plan_at_all_is_better(threads):
         best = min(seconds for seconds, peak in plans if peak <= budget)
         assert found.bound_s <= best * 1.000001, "the bound holds for every plan there is"
         assert best <= found.seconds * 1.000001, "the plan is one of them"
+
+
+def test_maps_smaller_than_the_threads_are_planned_in_one_tile() -> None:
+    builder = NetworkBuilder("narrowing", Shape(12, 12, 4))
+    builder.add(Convolution(8, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Pool("max", Sliding.square(12, 12)), [0])
+    builder.add(Convolution(6, Sliding.square(1)), [1])
+    network = builder.finish()
+    search = Search(network, 4)
+    fastest, smallest = search.fastest(), search.smallest()
+    assert fastest is not None
+    for found in (fastest, smallest):
+        check(found.plan, network)
+        assert (found.plan.groups[-1].rows, found.plan.groups[-1].columns) == (1, 1)

@@ -166,7 +166,7 @@ def every_cut_and_grid(model: Model, threads: int) -> dict[tuple[tuple[int, int,
     for count in range(layers):
         for inner in itertools.combinations(range(1, layers), count):
             pairs = list(itertools.pairwise((0, *inner, layers)))
-            for chosen in itertools.product(grids(threads), repeat=len(pairs)):
+            for chosen in itertools.product(grids(network, threads), repeat=len(pairs)):
                 key = tuple((first, *grid) for (first, _), grid in zip(pairs, chosen, strict=True))
                 steps = zip(pairs, chosen, strict=True)
                 found[key] = sum(best(*pair, *grid) for pair, grid in steps)
