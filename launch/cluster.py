@@ -1,4 +1,4 @@
-"""A cluster over loopback: the demo's detector and YOLOv2's first 16 layers, shared by three workers.
+"""A cluster over loopback: the demo's detector and YOLOv2's first 16 layers, on three workers.
 
 Everything goes through the command line, as on real boards; only the address is this machine's own.
 """
@@ -13,8 +13,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from demo import DETECTOR, ROOT, SCENE_SEED, command, ftdist, input_size, python
 
@@ -24,6 +25,10 @@ BUDGETS = {"attic": "160M", "cellar": "96M", "garden": "72M"}
 FRAMES = 30
 WAIT_S = 60.0
 END_S = 20.0
+
+Processes = Sequence[subprocess.Popen[bytes]]
+Status = dict[str, list[dict[str, Any]]]
+"""What `ftdist status --json` prints, as far as it is looked at here."""
 
 
 def main() -> int:
@@ -47,7 +52,7 @@ def main() -> int:
         words = ["submit", scene, "--to", address, "-o", OUTPUT, "--repeat", FRAMES]
         job = subprocess.Popen([FTDIST, *map(str, words)], cwd=ROOT)
         try:
-            wait_for_frames(address, FRAMES // 3)
+            wait_for_frames(address, FRAMES // 3, [job])
             print("\n-- killing the worker cellar", flush=True)
             workers["cellar"].kill()
             if job.wait():
@@ -71,7 +76,7 @@ def cluster(model: Path, *more: object) -> Iterator[tuple[str, dict[str, subproc
             cache = OUTPUT / "cache" / name
             words = ("--mem", mem, "--threads", 1, "--name", name, "--cache", cache)
             workers[name] = start("worker", address, *words)
-        wait_for_workers(address, len(BUDGETS))
+        wait_for_workers(address, [coordinator, *workers.values()])
         yield address, workers
     finally:
         for process in (*workers.values(), coordinator):
@@ -95,25 +100,30 @@ def end(process: subprocess.Popen[bytes]) -> None:
         process.wait()
 
 
-def wait_for_workers(address: str, count: int) -> None:
-    wait_until(address, lambda status: len(status["workers"]) >= count, "workers to join")
+def wait_for_workers(address: str, needed: Processes) -> None:
+    def ready(status: Status) -> bool:
+        return len(status["workers"]) >= len(BUDGETS)
+
+    wait_until(address, ready, needed, "the workers to join")
 
 
-def wait_for_frames(address: str, count: int) -> None:
-    def ready(status: dict[str, list[dict[str, int]]]) -> bool:
+def wait_for_frames(address: str, count: int, needed: Processes) -> None:
+    def ready(status: Status) -> bool:
         return any(job["finished"] >= count for job in status["jobs"])
 
-    wait_until(address, ready, "frames")
+    wait_until(address, ready, needed, "the first frames")
 
 
-def wait_until(address: str, ready: object, what: str) -> None:
-    """Asks for the coordinator's status again and again."""
+def wait_until(address: str, ready: Callable[[Status], bool], needed: Processes, what: str) -> None:
+    """Asks for the coordinator's status again and again; in vain once a needed process ended."""
     deadline_s = time.monotonic() + WAIT_S
     while time.monotonic() < deadline_s:
         words = [FTDIST, "status", address, "--json"]
         done = subprocess.run(words, capture_output=True, check=False, cwd=ROOT)
-        if done.returncode == 0 and callable(ready) and ready(json.loads(done.stdout)):
+        if done.returncode == 0 and ready(json.loads(done.stdout)):
             return
+        if any(process.poll() is not None for process in needed):
+            sys.exit(f"waits no longer for {what}: a command above has ended")
         time.sleep(0.1)
     sys.exit(f"waited {WAIT_S:.0f} s for {what} in vain")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import signal
 import socket
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,31 +51,19 @@ def run(arguments: argparse.Namespace) -> None:
     settings = _settings(config, model, limit, arguments, profile)
     give_memory_back()
     local = _own_worker(model, limit, settings, arguments.threads or 0)
-    planner = Planner(lambda question: _plan(model, profile, question))
-    stop = Stop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: stop.request())
-    trace = Trace(arguments.trace) if arguments.trace else None
-    server = Server(
-        endpoint,
-        settings,
-        model,
-        planner,
-        stop,
-        keys=keys,
-        local=local,
-        trace=trace,
-        say=tell,
-    )
-    try:
+    with ExitStack() as things:
+        planner = Planner(lambda question: _plan(model, profile, question))
+        things.callback(planner.close)
+        trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
+        stop = Stop()
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, lambda *_: stop.request())
+        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, tell)
+        things.callback(server.close)
         if warning:
             complain(f"ftdist: {warning}")
         _introduce(model, Endpoint(endpoint.host, server.port), keys)
         server.serve()
-    finally:
-        server.close()
-        if trace is not None:
-            trace.close()
     tell("ended")
 
 

@@ -12,14 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.coordinator.messages import Piece, Place
-from ftdist.coordinator.regions import common, cut, gather
+from ftdist.coordinator.regions import common, cut
 
 Array = NDArray[Any]
-
-
-def covered(place: Place, pieces: Sequence[Piece]) -> bool:
-    """Whether pieces, which may overlap, leave no position of a place out."""
-    return not place.region.size or not gather(pieces, place, [])
 
 
 def whole_in(place: Place, pieces: Sequence[Piece]) -> Array | None:
@@ -37,15 +32,18 @@ def assembled(place: Place, pieces: Sequence[Piece]) -> Array:
     found = whole_in(place, pieces)
     if found is not None:
         return found
-    parts: list[Piece] = []
-    gather(pieces, place, parts)
-    rows, columns = place.region.rows, place.region.columns
-    first = parts[0].data
-    target = np.empty((rows.size, columns.size, first.shape[2]), first.dtype)
-    for part in parts:
-        top, left = part.region.top - rows.start, part.region.left - columns.start
-        height, width, _ = part.data.shape
-        target[top : top + height, left : left + width] = part.data
+    top, bottom, left, right = place.region
+    target: Array | None = None
+    for piece in pieces:
+        both = common(piece.region, place.region) if piece.source == place.source else None
+        if both is None:
+            continue
+        data = cut(piece, both).data
+        if target is None:
+            target = np.empty((bottom - top, right - left, data.shape[2]), data.dtype)
+        rows = slice(both.top - top, both.bottom - top)
+        target[rows, both.left - left : both.right - left] = data
+    assert target is not None
     return target
 
 

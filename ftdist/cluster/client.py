@@ -89,6 +89,7 @@ class Client:
         self._context: Context = make_context()
         self._socket: Socket | None = None
         self._failed_handshakes = 0
+        self._told = ""
 
     def __enter__(self) -> Client:
         return self
@@ -162,7 +163,7 @@ class Client:
                     raise FtdistError(
                         f"{self._endpoint}: {lost}; is a coordinator there?"
                     ) from None
-                self._say(f"{self._endpoint}: {lost}; trying again")
+                self._tell(f"{self._endpoint}: {lost}; trying again")
                 self._disconnect()
                 time.sleep(pause)
 
@@ -201,12 +202,19 @@ class Client:
                     pass
                 raise
 
+    def _tell(self, line: str) -> None:
+        """Says what has changed, once."""
+        if line != self._told:
+            self._told = line
+            self._say(line)
+
     def _receive(self, socket: Socket, take: Callable[[Message], None]) -> bool:
         """Takes in one message, if there is one."""
         received = receive(socket, FROM_COORDINATOR)
         if received is None:
             return False
         self._pauses.begin_anew()
+        self._told = ""
         match received.message:
             case WireError():
                 raise FtdistError(f"{self._endpoint}: sends what is no message: {received.message}")

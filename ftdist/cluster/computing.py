@@ -10,8 +10,8 @@ import threading
 from collections import deque
 from typing import Protocol
 
-from ftdist.cluster.process import WakeUp
 from ftdist.cluster.demands import Task
+from ftdist.cluster.process import WakeUp
 from ftdist.coordinator.messages import Failed, Result, TaskId
 
 

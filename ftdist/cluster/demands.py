@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ftdist.cluster.assembling import covered
+from ftdist.cluster.assembling import whole_in
 from ftdist.cluster.kept import Kept
 from ftdist.coordinator.messages import Assign, Piece, Place, TaskId
 from ftdist.coordinator.regions import common, gather
@@ -44,7 +44,7 @@ class Refused(Exception):
 
 
 def gathered(task: Task, lowered: LoweredPart) -> dict[int, list[Piece]]:
-    """For each map that a part reads the pieces that cover what it reads; Refused otherwise."""
+    """For each map that a part reads pieces that make up what it reads; Refused without them."""
     assign, network = task.assign, task.model.network
     pieces = list(assign.pieces)
     for place in assign.kept:
@@ -55,10 +55,19 @@ def gathered(task: Task, lowered: LoweredPart) -> dict[int, list[Piece]]:
             own = [piece for piece in pieces if piece.source == source]
             for piece in own:
                 _refuse_shapeless(network, piece, picture=lowered.picture)
-            if not covered(Place(source, region), own):
-                raise Refused("error", f"rows or columns of map {source} are missing")
-            found[source] = own
+            found[source] = _covering(Place(source, region), own)
     return found
+
+
+def _covering(place: Place, pieces: list[Piece]) -> list[Piece]:
+    """A place as one piece, if there is one that lies as it may be used, or in parts."""
+    whole = whole_in(place, pieces)
+    if whole is not None:
+        return [Piece(place.source, place.region, whole)]
+    parts: list[Piece] = []
+    if gather(pieces, place, parts):
+        raise Refused("error", f"rows or columns of map {place.source} are missing")
+    return parts
 
 
 def kept_pieces(kept: Kept, task: TaskId, place: Place) -> list[Piece]:

@@ -72,8 +72,7 @@ def introduce(abilities: Abilities) -> Hello:
 def measured_rate(threads: int) -> float:
     """Multiply-accumulates a second of one of so many threads, in a child that leaves no trace.
 
-    The measurement is shorter than the periods by which a quota of processor time is kept, so the
-    quota is counted by itself.
+    The measurement counts the processor's time, so a quota of it is counted by itself.
     """
     quota = processor_quota()
     share = 1.0 if quota is None else min(1.0, quota / threads)
@@ -83,7 +82,7 @@ def measured_rate(threads: int) -> float:
 
 
 def _rate() -> float:
-    from ftdist.runtime.calibrate import convolution_rate
+    from ftdist.runtime.kernelbench import convolution_rate
 
     return convolution_rate()
 

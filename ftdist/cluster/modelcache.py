@@ -101,16 +101,16 @@ class CachedModel:
     @contextmanager
     def _journal_locked(self) -> Iterator[None]:
         """Nobody else writes meanwhile; what others have written is known."""
-        fcntl.flock(self._journal, fcntl.LOCK_EX)
-        try:
-            self._read_journal()
-            yield
-        finally:
-            fcntl.flock(self._journal, fcntl.LOCK_UN)
+        with _disk(self.path):
+            fcntl.flock(self._journal, fcntl.LOCK_EX)
+            try:
+                self._read_journal()
+                yield
+            finally:
+                fcntl.flock(self._journal, fcntl.LOCK_UN)
 
     def _note(self, layer: int, what: bytes) -> None:
-        with _disk(self.path):
-            os.write(self._journal.fileno(), b"%d %s\n" % (layer, what))
+        os.write(self._journal.fileno(), b"%d %s\n" % (layer, what))
         self._read_journal()
 
     def _read_journal(self) -> None:

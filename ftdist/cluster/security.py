@@ -34,6 +34,7 @@ class Gatekeeper(Authenticator):
         self._names: dict[str, str] = {}
         self._state: _State | None = None
         self._refused: set[str] = set()
+        self._revoked: set[str] = set()
         self.configure_curve_callback(_DOMAIN, self)
         self.reread()
         self.start()
@@ -54,6 +55,7 @@ class Gatekeeper(Authenticator):
     def callback(self, domain: str, key: bytes) -> bool:
         """Called by ``zmq.auth`` for each handshake; `key` in Z85."""
         text = key.decode()
+        self._look()
         if self.admits(text):
             return True
         if text not in self._refused:
@@ -80,10 +82,16 @@ class Gatekeeper(Authenticator):
             await super().handle_zap_message(msg)
 
     def reread(self) -> frozenset[str]:
-        """Reads the folder again if it has changed; the keys that are no longer allowed."""
+        """Reads the folder again if it has changed; the keys that are allowed no longer since the
+        last time."""
+        self._look()
+        revoked, self._revoked = self._revoked, set()
+        return frozenset(revoked)
+
+    def _look(self) -> None:
         state = _state(self._folder)
         if state == self._state:
-            return frozenset()
+            return
         before, self._state = self._names, state
         self._names = {}
         for name, *_ in state:
@@ -91,7 +99,8 @@ class Gatekeeper(Authenticator):
                 self._names[read_public(self._folder / name)] = name.removesuffix(".key")
             except InputError as error:
                 self._say(f"passed over: {error}")
-        return frozenset(before.keys() - self._names.keys())
+        self._revoked |= before.keys()
+        self._revoked -= self._names.keys()
 
 
 def _state(folder: Path) -> _State:

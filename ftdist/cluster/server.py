@@ -7,6 +7,7 @@ from the model file a piece at a time, and handshakes are answered between messa
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable
@@ -21,7 +22,7 @@ from ftdist.cluster.mail import Mail
 from ftdist.cluster.planner import Planner
 from ftdist.cluster.process import Stop as StopRequest
 from ftdist.cluster.security import Gatekeeper
-from ftdist.cluster.transport import Link, bind, close, link_events, make_context, receive
+from ftdist.cluster.transport import Link, Socket, bind, close, link_events, make_context, receive
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import (
     Arrived,
@@ -42,6 +43,7 @@ from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.messages import Message, ModelRequest, Refusal
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.wire import FROM_CLIENT, FROM_WORKER, WireError
+from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.runtime.trace import Trace
 
@@ -49,6 +51,11 @@ LOCAL_ENDPOINT = "inproc://ftdist-local"
 """Where a worker of this process connects."""
 
 _REMOTE, _LOCAL = b"r", b"l"
+_LINKS = (
+    zmq.EVENT_DISCONNECTED
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+)
 _EXPECTED = FROM_WORKER | FROM_CLIENT
 _WAITING = 8
 """Messages that a connection's queue holds; with model pieces of 1 MiB that many MiB."""
@@ -58,8 +65,9 @@ _BATCH = 64
 
 _RETRY_S = 0.002
 _REREAD_S = 1.0
-_KNOCKS_S = (0.0, 0.05, 0.25)
-"""When to knock after a connection ended: the socket may learn of it a little later."""
+_LAST_WORDS_S, _KNOCK_S, _KNOCKING_S = 0.005, 0.05, 0.25
+"""When to knock after a connection ended: once its last words have been read, for they may be Bye,
+then so often and for so long, because the socket may learn of the end a little later."""
 
 _COMPLAINTS_S = 60.0
 _FAREWELL_S = 1.0
@@ -68,7 +76,8 @@ _FAREWELL_S = 1.0
 class Server:
     """A coordinator at an endpoint; ``serve`` until it ends, then ``close``.
 
-    `keys` is the cluster's folder of keys; without it nothing is encrypted.
+    `keys` is the cluster's folder of keys; without it nothing is encrypted. `planner` and `trace`
+    remain the caller's.
     """
 
     def __init__(
@@ -78,10 +87,9 @@ class Server:
         model: Model,
         planner: Planner,
         stop: StopRequest,
-        *,
-        keys: Path | None = None,
-        local: LocalWorker | None = None,
-        trace: Trace | None = None,
+        keys: Path | None,
+        local: LocalWorker | None,
+        trace: Trace | None,
         say: Callable[[str], None],
     ) -> None:
         network = model.network
@@ -92,21 +100,18 @@ class Server:
         self._local = local
         self._trace = trace
         self._say = say
+        self._gatekeeper: Gatekeeper | None = None
         self._context = make_context()
-        own = coordinator_keys(keys) if keys else None
-        self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, say) if keys else None
-        self._socket = bind(self._context, endpoint.to_bind, own, waiting=_WAITING)
-        self._links = self._socket.get_monitor_socket(
-            zmq.EVENT_DISCONNECTED
-            | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-            | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-        )
-        self._doors = {_REMOTE: self._socket}
-        if local is not None:
-            self._doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT, waiting=_WAITING)
+        try:
+            self._doors = self._open(endpoint, keys)
+        except BaseException:
+            self._context.destroy(0)
+            raise
+        self._socket = self._doors[_REMOTE]
+        self._links = self._socket.get_monitor_socket(_LINKS)
         self._mail = Mail(self._doors, Chunks(model))
         self._poller = self._make_poller()
-        self._knocks: deque[float] = deque()
+        self._knock_s = self._knocks_end_s = math.inf
         self._reread_s = 0.0
         self._complained_s = -_COMPLAINTS_S
         self._stopping = False
@@ -136,8 +141,18 @@ class Server:
             self._gatekeeper.stop()
         for socket in self._doors.values():
             close(socket)
-        self._planner.close()
         self._context.term()
+
+    def _open(self, endpoint: Endpoint, keys: Path | None) -> dict[bytes, Socket]:
+        """The sockets that listen, by the first byte of their peers' names."""
+        own = None
+        if keys is not None:
+            own = coordinator_keys(keys)
+            self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, self._say)
+        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own, waiting=_WAITING)}
+        if self._local is not None:
+            doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT, waiting=_WAITING)
+        return doors
 
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
@@ -150,8 +165,8 @@ class Server:
     def _timeout_ms(self) -> int:
         if self._mail.waits:
             return int(_RETRY_S * 1000)
-        due = [self._machine.next_s, self._reread_s, *list(self._knocks)[:1]]
-        return max(0, int((min(due) - time.monotonic()) * 1000) + 1)
+        due_s = min(self._machine.next_s, self._reread_s, self._knock_s)
+        return max(0, int((due_s - time.monotonic()) * 1000) + 1)
 
     def _handle(self, event: Event) -> None:
         """Gives an event to the machine and does what it says, and what comes of that."""
@@ -201,7 +216,9 @@ class Server:
             self._handle(planned)
         for event in link_events(self._socket):
             if event is Link.DOWN:
-                self._knocks = deque(time.monotonic() + each for each in _KNOCKS_S)
+                now = time.monotonic()
+                self._knock_s = min(self._knock_s, now + _LAST_WORDS_S)
+                self._knocks_end_s = now + _KNOCKING_S
             else:
                 self._complain()
         if self._stop.requested and not self._stopping:
@@ -212,9 +229,9 @@ class Server:
     def _keep_time(self) -> None:
         """What is due now."""
         now = time.monotonic()
-        while self._knocks and self._knocks[0] <= now:
-            self._knocks.popleft()
+        if self._knock_s <= now:
             self._mail.knock()
+            self._knock_s = now + _KNOCK_S if now < self._knocks_end_s else math.inf
         if self._gatekeeper is not None and self._reread_s <= now:
             for key in self._gatekeeper.reread():
                 self._handle(Revoked(key))
@@ -235,8 +252,13 @@ class Server:
             self._say(f"refused a connection that failed its handshake: {wants}")
 
     def _write_span(self, span: Traced) -> None:
-        if self._trace is not None:
+        if self._trace is None:
+            return
+        try:
             self._trace.span(span.track, span.what, span.name, span.start_s, span.end_s, span.bytes)
+        except InputError as error:  # a full disk is no reason to end
+            self._say(f"the trace ends: {error}")
+            self._trace = None
 
     def _say_farewell(self) -> None:
         """Sends what still waits, for a moment."""

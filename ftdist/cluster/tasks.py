@@ -23,9 +23,8 @@ from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.part import LoweredPart, Part, lower_part, part_footprint
-from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.plan import GroupPlan
 from ftdist.planning.predictor import SLACK_BYTES, THREAD_BYTES
-from ftdist.planning.weights import resident_layers
 from ftdist.runtime.memory import format_size, peak_resident_bytes, resident_bytes
 from ftdist.runtime.part import PartRunner
 
@@ -96,7 +95,7 @@ class TaskRunner:
             for source in list(sources)
         }
         keep = frozenset(task.model.blobs) if roomy else frozenset()
-        self._resident = _layers(task.model, lowered) | (self._resident & keep)
+        self._resident = frozenset(lowered.weights) | (self._resident & keep)
         outputs = runner.run(lowered, inputs, keep=keep, most_block_bytes=None if roomy else 0)
         inputs.clear()
         ended_s = time.monotonic()
@@ -191,7 +190,7 @@ class TaskRunner:
 
     def _varying_bytes(self, model: Model, lowered: LoweredPart, *, roomy: bool) -> int:
         assert self._runner is not None
-        layers, block = _layers(model, lowered), lowered.block_bytes
+        layers, block = frozenset(lowered.weights), lowered.block_bytes
         if roomy:
             layers |= self._resident
             block = max(block, self._runner.held["block"])
@@ -230,8 +229,3 @@ def place_bytes(network: Network, place: Place, picture: bool) -> int:
     """Bytes of a place's values."""
     element = 1 if picture and place.source == INPUT else 4
     return element * place.region.size * network.shape(place.source).channels
-
-
-def _layers(model: Model, lowered: LoweredPart) -> frozenset[int]:
-    """The layers of a part whose weights stay in memory."""
-    return frozenset(resident_layers(model.network, Plan(lowered.part.groups)))

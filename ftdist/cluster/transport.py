@@ -170,7 +170,7 @@ def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | No
     try:
         message: Message | WireError = decode([frame.buffer for frame in frames], expected)
     except WireError as error:
-        message = error
+        message = WireError(str(error))  # without the frames that its traceback would hold
     return Received(peer, message, key)
 
 

@@ -213,7 +213,7 @@ class Desk:
         """Frames that are complete here begin to fly, those of jobs of these terms."""
         begun = []
         for job in self.jobs.values():
-            if Terms(job.picture, job.many) == terms:
+            if self.terms(job) == terms:
                 for number in sorted(job.complete):
                     order = job.serial, number
                     inputs = job.complete.pop(number)
@@ -229,6 +229,10 @@ class Desk:
         job.complete[frame.number] = frame.inputs
         job.restarts += 1
         self.moved = True
+
+    def terms(self, job: Job) -> Terms:
+        """What plans for a job are made for: one frame at a time is as one frame."""
+        return Terms(job.picture, job.many and self._settings.in_flight != 1)
 
     def want(self, job: Job, window: int) -> None:
         """Asks the client for as many frames as there is room for, at least one at a time."""

@@ -6,7 +6,7 @@ here the desk gets it for the client, the planner looks at the speeds, the sched
 
 from __future__ import annotations
 
-from ftdist.coordinator.desk import Desk, Terms
+from ftdist.coordinator.desk import Desk
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.messages import Refusal
 from ftdist.coordinator.outbox import Outbox
@@ -113,8 +113,9 @@ class Handover:
         job = self._desk.serve()
         if job is None:
             return
-        terms = Terms(job.picture, job.many)
-        self._planner.ask(list(self._roster.by_number.values()), terms, job.unbegun)
+        terms = self._desk.terms(job)
+        frames = job.unbegun if terms.many else min(job.unbegun, 1)
+        self._planner.ask(list(self._roster.by_number.values()), terms, frames)
         if self._planner.adopt(terms):
             for frame in [f for f in self._scheduler.orders.frames if f.parked]:
                 self._begin_again(frame)

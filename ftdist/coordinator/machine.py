@@ -252,7 +252,7 @@ class Coordinator:
             return
         self._next_beat_s = now_s + self._settings.heartbeat_s
         self._roster.beat()
-        for worker in self._scheduler.stuck(now_s):
+        for worker in self._scheduler.stuck(now_s, self._roster.deaf_s):
             stuck_s = now_s - worker.progress_s
             self._handover.lose(worker, f"lost, it made no progress for {stuck_s:.0f} s")
         self._desk.drop_orphans()

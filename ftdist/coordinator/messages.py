@@ -17,7 +17,7 @@ the network's input. A map is named by its *source*: the layer that makes it, or
     client -> coordinator   Submit, FrameInput, Received, Cancelled, StatusRequest,
                             ModelRequest, Bye
     coordinator -> client   Accepted, Refusal, WantFrame, JobProgress, JobResult, JobFailed, Status,
-                            ModelChunk
+                            ModelChunk, Beat
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FRAME_BYTES = 16 << 20
 """The most bytes of one frame; what is larger travels as several pieces or parts."""
 
 HEADER_BYTES = 64 << 10
-"""The most bytes of a message's msgpack header."""
+"""The most bytes of a message's msgpack header; reading any takes about fifty times as much."""
 
 TENSORS = 256
 """The most tensors in one message."""
@@ -57,8 +57,7 @@ class Between:
 class AtMost:
     """The most bytes (as UTF-8) of a text, or items of a tuple, and the least.
 
-    Such a text names something: sent or received, it has no control characters and no invisible
-    ones.
+    Such a text names something: control characters and invisible ones are refused in it.
     """
 
     count: int

@@ -161,25 +161,32 @@ class Collector:
 
     def _take(self, piece: Piece) -> str:
         source, region, data = piece.source, piece.region, piece.data
+        form = self._forms.get(source)
+        if form is not None:
+            size = (region.bottom - region.top, region.right - region.left, form.channels)
+            if data.shape != size or data.dtype != form.dtype:
+                return f"map {source} as {data.dtype} {data.shape}, not {form.dtype} {size}"
+        if not self._crossed_out(source, region):
+            return f"{tuple(region)} of map {source}, which was not asked for"
+        self.pieces.append(piece)
+        return ""
+
+    def _crossed_out(self, source: int, region: Region) -> bool:
+        """Takes a region from what is lacking; False if some of it is not lacking."""
         wanted = (source, region)
         if wanted in self._lacking:
             self._lacking.remove(wanted)
-        else:
-            left: list[tuple[int, Region]] = []
-            hit = 0
-            for each, lacking in self._lacking:
-                both = common(lacking, region) if each == source else None
-                if both is None:
-                    left.append((each, lacking))
-                else:
-                    hit += both.size
-                    left += [(each, rest) for rest in without(lacking, both)]
-            if not hit or hit != region.size:
-                return f"{tuple(region)} of map {source}, which was not asked for"
-            self._lacking = left
-        form = self._forms[source]
-        size = (region.bottom - region.top, region.right - region.left, form.channels)
-        if data.shape != size or data.dtype != form.dtype:
-            return f"map {source} as {data.dtype} {data.shape}, not {form.dtype} {size}"
-        self.pieces.append(piece)
-        return ""
+            return True
+        left: list[tuple[int, Region]] = []
+        hit = 0
+        for each, lacking in self._lacking:
+            both = common(lacking, region) if each == source else None
+            if both is None:
+                left.append((each, lacking))
+            else:
+                hit += both.size
+                left += [(each, rest) for rest in without(lacking, both)]
+        if not hit or hit != region.size:
+            return False
+        self._lacking = left
+        return True

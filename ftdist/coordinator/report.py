@@ -76,7 +76,8 @@ class Report:
             return f"waits for job {first.name}"
         if not job.computing:
             return "waits for its client" if job.wanted or job.results else ""
-        if self.planner.current is None or job.complete:
+        stuck = any(frame.parked for frame in job.flying.values())
+        if self.planner.current is None or job.complete or stuck:
             return self.planner.reason or "waits for a plan"
         if not any(load.given for load in self.scheduler.orders.loads.values()):
             return "waits for weights to reach the workers"

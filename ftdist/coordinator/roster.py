@@ -22,8 +22,14 @@ from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
 
-_BALLAST = (np.zeros(0, np.uint8), np.zeros(256 << 10, np.uint8))
-"""What probes carry: nothing, to measure latency and clock; then enough to measure the rate."""
+_NOTHING, _MUCH = np.zeros(0, np.uint8), np.zeros(256 << 10, np.uint8)
+_BALLAST = (_NOTHING, _NOTHING, _NOTHING, _MUCH, _MUCH)
+"""What probes carry: nothing, to measure latency and clock; then enough to measure the rate.
+
+The shortest round trip of each sort counts: a worker that has just begun answers late.
+"""
+
+PROBES = len(_BALLAST)
 
 _REMEMBERED = 1024
 """Peers of whom is remembered when they were refused, so that each message is not answered."""
@@ -124,7 +130,7 @@ class Roster:
             return False
         worker.probed(message.clock_s, self._out.now_s, _BALLAST[worker.probe].size)
         worker.probe += 1
-        worker.measured = worker.probe == len(_BALLAST)
+        worker.measured = worker.probe == PROBES
         if not worker.measured:
             self._probe(worker)
         return worker.measured

@@ -89,14 +89,14 @@ class Scheduler:
         load = self.orders.loads[worker.number]
         return not (load.given or load.fetches or load.keeping or worker.finished)
 
-    def stuck(self, now_s: float) -> list[Worker]:
-        """The workers that have something to do and make no progress."""
+    def stuck(self, now_s: float, deaf_s: float) -> list[Worker]:
+        """The workers that have something to do and make no progress, heard since `deaf_s`."""
         found = []
         for load in self.orders.loads.values():
             worker = load.worker
             busy = load.given or worker.fetching or not worker.measured
             limit_s = self._settings.stuck_after_s + 2 * worker.transfer_s(load.bytes)
-            if busy and now_s - worker.progress_s > limit_s:
+            if busy and now_s - max(worker.progress_s, deaf_s) > limit_s:
                 found.append(worker)
         return found
 
@@ -263,7 +263,9 @@ class Scheduler:
         """A task needs more than was predicted: never again there, and plans are made anew."""
         worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
         worker.failed += 1
-        attempt.frame.plan.ban(attempt.task, attempt.seat)
+        if not attempt.frame.plan.ban(attempt.task, attempt.seat):
+            return  # the same task of another frame, given before that was known
+        self.queues.enqueue_again(self.orders.loads[worker.number].queue.take_all())
         missing = max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
         worker.baseline_bytes += missing
         self.beliefs_changed = True

@@ -124,9 +124,11 @@ class SeatedPlan:
         """The seats of workers that are there and may take a task."""
         return task.able & self.live & ~self._banned.get(task.number, 0)
 
-    def ban(self, task: Task, seat: int) -> None:
-        """The worker of a seat never takes this task again: it does not fit there."""
-        self._banned[task.number] = self._banned.get(task.number, 0) | 1 << seat
+    def ban(self, task: Task, seat: int) -> bool:
+        """The worker of a seat never takes this task again; returns whether that is new."""
+        banned = self._banned.get(task.number, 0)
+        self._banned[task.number] = banned | 1 << seat
+        return not banned >> seat & 1
 
     def seconds(self, task: Task, seat: int) -> float:
         """Predicted time of a task's arithmetic on a seat, at its worker's speed of today."""

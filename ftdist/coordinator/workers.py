@@ -48,6 +48,7 @@ class Worker:
     over_budget: bool = False
     finished: int = 0
     failed: int = 0
+    _round_trips: dict[int, float] = field(default_factory=dict)
     _base_s: float = 0.0
     _taken_s: float = 0.0
 
@@ -105,6 +106,10 @@ class Worker:
     def probed(self, clock_s: float, now_s: float, ballast_bytes: int) -> None:
         """A probe was answered: without ballast it tells latency and clock, with it the rate."""
         round_trip_s = max(0.0, now_s - self.probe_sent_s)
+        shortest_s = self._round_trips.get(ballast_bytes, math.inf)
+        if round_trip_s >= shortest_s:
+            return
+        self._round_trips[ballast_bytes] = round_trip_s
         if ballast_bytes == 0:
             self.latency_s = round_trip_s / 2
             self.clock_offset_s = clock_s - (now_s + self.probe_sent_s) / 2

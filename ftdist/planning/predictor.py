@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
@@ -48,7 +49,7 @@ class Arrangement:
         pairs = zip(self.programs, self.arenas, strict=True)
         return max(program.arena_bytes * len(arenas) for program, arenas in pairs)
 
-    @property
+    @cached_property
     def program_bytes(self) -> int:
         """Bytes of all kernel tables and calls."""
         return sum(program.table_bytes for program in self.programs)

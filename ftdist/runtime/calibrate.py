@@ -14,104 +14,18 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ftdist.kernels import native
-from ftdist.kernels.program import BUFFER, CALL, COUNTERS, KERNEL, Op, Program
+from ftdist.kernels.program import Op, Program
 from ftdist.planning.profile import VERSION, DeviceProfile
 from ftdist.runtime.crew import Crew
-from ftdist.runtime.memory import page_block
+from ftdist.runtime.kernelbench import BATCHES, KernelBench, pixel_bench
 
-_BATCHES = 9
-_BATCH_S = 0.004
 _MIB = 1 << 20
 _WORKING_SETS = (0.5, 2, 6, 16, 40, 96)
 """Sizes in MiB at which costs beyond the caches are measured."""
-
-
-class _Bench:
-    """One kernel on arrays of its own: `rows` of `columns` pixels, square window, stride 1.
-
-    The arena holds one row more than a window needs on each side, and columns for the padding.
-    """
-
-    def __init__(
-        self, op: Op, rows: int, columns: int, channels: int, filters: int, window: int = 1
-    ) -> None:
-        pad = window // 2
-        stored, groups = columns + 2 * pad, channels if op is Op.DEPTHWISE else 1
-        blocks = -(-filters // 16) * 16
-        taps = window * window * (1 if op is Op.DEPTHWISE else channels)
-        stride = 2 if op is Op.MAX_POOL else 1
-        source = (rows * stride + 2 * pad) * stored * channels
-        kernel = np.zeros(1, KERNEL)
-        kernel["op"], kernel["height"], kernel["width"] = op, 1 << 20, 1 << 20
-        kernel["right"], kernel["channels"], kernel["filters"] = (
-            columns // stride,
-            channels,
-            filters,
-        )
-        kernel["groups"] = groups
-        for field, value in (
-            (("kernel_height", "kernel_width"), max(window, stride)),
-            (("stride_y", "stride_x"), stride),
-            (("dilation_y", "dilation_x"), 1),
-            (("pad_top", "pad_left"), pad),
-            (("pool_height", "pool_width"), 1),
-        ):
-            for name in field:
-                kernel[name] = value
-        kernel["in"] = _buffer(0, -pad, stored, channels)
-        kernel["out"] = _buffer(source, 0, columns // stride, filters)
-        kernel["bias"] = blocks * taps
-        call = np.zeros(1, CALL)
-        call["row"], call["rows"] = pad, rows
-        call["out_row"] = pad
-        self.macs = rows * columns * filters * taps
-        self.bytes = 4 * (source + rows * (columns // stride) * filters)
-        self.weight_bytes = 4 * blocks * (taps + 1)
-        self._program = Program(kernel, call)
-        self._arena = _filled(self.bytes + 4096, 0.5)
-        self._weights = _filled(self.weight_bytes, 1e-3)
-        self._counters = np.zeros(1, COUNTERS)
-
-    def run(self) -> None:
-        native.run(self._program, self._arena, self._weights, (), self._counters)
-
-    def seconds(self) -> float:
-        """Seconds of one call, counted inside the executor."""
-        self.run()
-        self._counters["nanoseconds"] = 0
-        self.run()
-        once = max(int(self._counters["nanoseconds"][0]) * 1e-9, 1e-7)
-        calls = max(1, int(_BATCH_S / once))
-        found = []
-        for _ in range(_BATCHES):
-            self._counters["nanoseconds"] = 0
-            for _ in range(calls):
-                self.run()
-            found.append(int(self._counters["nanoseconds"][0]) * 1e-9 / calls)
-        return float(np.quantile(found, 0.25))
-
-
-def _filled(size: int, value: float) -> NDArray[np.uint8]:
-    """A block that begins with a page, as arenas do: vectors off their lines take twice as long.
-
-    Filled: pages that were never written all lie in one, which no cache misses.
-    """
-    block = page_block(size)
-    block.view(np.float32)[:] = value
-    return block
-
-
-def _buffer(offset: int, column: int, columns: int, channels: int) -> Any:
-    record = np.zeros((), BUFFER)
-    record["column"], record["columns"], record["offset"] = column, columns, offset
-    record["row"], record["pixel"], record["channel"] = columns * channels, channels, 1
-    return record
 
 
 def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceProfile:
@@ -121,9 +35,9 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     narrow = tuple(_pixel_rate(pixels, 16) for pixels in range(1, chosen.pixels + 1))
     wide = tuple(_pixel_rate(pixels, 32) for pixels in range(1, chosen.wide_pixels + 1))
     say("other kernels")
-    depthwise = _Bench(Op.DEPTHWISE, 8, 40, 64, 64, 3)
-    pool = _Bench(Op.MAX_POOL, 8, 160, 32, 32)
-    copy = _Bench(Op.COPY, 16, 160, 32, 32)
+    depthwise = KernelBench(Op.DEPTHWISE, 8, 40, 64, 64, 3)
+    pool = KernelBench(Op.MAX_POOL, 8, 160, 32, 32)
+    copy = KernelBench(Op.COPY, 16, 160, 32, 32)
     say("feature maps and weights beyond the caches")
     traffic, weights = _traffic_curve(), _weights_curve()
     say("disk")
@@ -151,17 +65,8 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     )
 
 
-def convolution_rate() -> float:
-    """Multiply-accumulates a second of one thread at its best, measured in less than 0.1 s."""
-    chosen = native.chosen()
-    if chosen.wide_pixels:
-        return _pixel_rate(chosen.wide_pixels, 32)
-    return _pixel_rate(chosen.pixels, 16)
-
-
 def _pixel_rate(pixels: int, filters: int) -> float:
-    """Multiply-accumulates a second of blocks of so many pixels, weights in the second cache."""
-    bench = _Bench(Op.CONVOLUTION, 8, pixels, 128, filters, 3)
+    bench = pixel_bench(pixels, filters)
     return bench.macs / bench.seconds()
 
 
@@ -172,7 +77,7 @@ def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
     """
     found = []
     for columns, channels, filters, window in ((304, 3, 32, 3), (80, 16, 96, 1), (80, 48, 24, 1)):
-        bench = _Bench(Op.CONVOLUTION, 4, columns, channels, filters, window)
+        bench = KernelBench(Op.CONVOLUTION, 4, columns, channels, filters, window)
         blocks = -(-filters // 16)
         pairs = blocks // 2 if wide else 0
         pixels = 4 * columns
@@ -184,8 +89,8 @@ def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
 
 def _planar_rate() -> float:
     """Bytes a second of gathering three planes into pixels."""
-    bench = _Bench(Op.COPY, 16, 304, 3, 3)
-    kernel = bench._program.kernels
+    bench = KernelBench(Op.COPY, 16, 304, 3, 3)
+    kernel = bench.program.kernels
     kernel["in"]["row"], kernel["in"]["pixel"], kernel["in"]["channel"] = 304, 1, 304 * 16
     return 4 * 16 * 304 * 3 / bench.seconds()
 
@@ -196,7 +101,7 @@ def _traffic_curve() -> tuple[tuple[float, float], ...]:
     curve = []
     for size in _WORKING_SETS:
         row_bytes = 4 * 152 * (32 + 64)
-        bench = _Bench(Op.CONVOLUTION, max(1, int(size * _MIB / row_bytes)), 152, 32, 64, 3)
+        bench = KernelBench(Op.CONVOLUTION, max(1, int(size * _MIB / row_bytes)), 152, 32, 64, 3)
         per_byte = bench.seconds() / bench.bytes
         base = per_byte if base is None else base
         curve.append((size * _MIB, max(0.0, per_byte - base)))
@@ -209,7 +114,7 @@ def _weights_curve() -> tuple[tuple[float, float], ...]:
     curve = []
     for size in _WORKING_SETS:
         filters = max(32, int(size * _MIB / (4 * 1152)) // 32 * 32)
-        bench = _Bench(Op.CONVOLUTION, 1, 36, 128, filters, 3)
+        bench = KernelBench(Op.CONVOLUTION, 1, 36, 128, filters, 3)
         per_byte = bench.seconds() / bench.weight_bytes
         base = per_byte if base is None else base
         curve.append((size * _MIB, max(0.0, per_byte - base)))
@@ -253,13 +158,13 @@ def _reading(folder: Path) -> tuple[float, float, float]:
 
 def _call_s() -> float:
     """Seconds of a kernel call that does next to nothing."""
-    bench = _Bench(Op.COPY, 1, 1, 1, 1)
-    calls = np.repeat(bench._program.calls, 1000)
-    program = Program(bench._program.kernels, calls)
+    bench = KernelBench(Op.COPY, 1, 1, 1, 1)
+    calls = np.repeat(bench.program.calls, 1000)
+    program = Program(bench.program.kernels, calls)
     many = []
-    for _ in range(_BATCHES):
+    for _ in range(BATCHES):
         started = time.perf_counter()
-        native.run(program, bench._arena, bench._weights, (), bench._counters)
+        native.run(program, bench.arena, bench.weights, (), bench.counters)
         many.append((time.perf_counter() - started) / len(calls))
     return median(many)
 
@@ -267,7 +172,7 @@ def _call_s() -> float:
 def _group_s(threads: int) -> float:
     """Seconds that waking the threads of a group costs, with a call for each tile."""
     crew = Crew(threads)
-    bench = [_Bench(Op.COPY, 1, 1, 1, 1) for _ in range(threads)]
+    bench = [KernelBench(Op.COPY, 1, 1, 1, 1) for _ in range(threads)]
     found = []
     for _ in range(200):
         started = time.perf_counter()
@@ -284,7 +189,7 @@ def _parallel(threads: int) -> float:
     """
     if threads == 1:
         return 1.0
-    benches = [_Bench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
+    benches = [KernelBench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
     crew = Crew(threads)
     found = [0.0] * threads
 

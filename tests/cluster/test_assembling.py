@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from workertasks import piece
 
-from ftdist.cluster.assembling import assembled, covered, parcels, whole_in
+from ftdist.cluster.assembling import assembled, parcels, whole_in
 from ftdist.cluster.tasks import RESULT_BYTES
 from ftdist.coordinator.messages import TENSORS, Piece, Place
+from ftdist.coordinator.regions import gather
 from ftdist.geometry import Region
 
 
@@ -27,9 +28,11 @@ def test_overlapping_pieces_cover_and_gaps_do_not() -> None:
     regions = [Region(0, 4, 0, 6), Region(2, 6, 0, 3), Region(3, 6, 2, 6)]
     pieces = [piece(0, array, region) for region in regions]
     everything = Place(0, Region(0, 6, 0, 6))
-    assert covered(everything, pieces) and np.array_equal(assembled(everything, pieces), array)
-    assert not covered(everything, pieces[:2]) and not covered(everything, [])
-    assert covered(Place(0, Region(3, 3, 0, 6)), [])
+    parts: list[Piece] = []
+    assert not gather(pieces, everything, parts)
+    assert np.array_equal(assembled(everything, pieces), array)
+    assert np.array_equal(assembled(everything, parts), array)
+    assert gather(pieces[:2], everything, [])
 
 
 def test_results_travel_in_parcels() -> None:

@@ -116,6 +116,8 @@ def test_what_breaks_the_protocol_says_who_sent_it_and_why(ends: Ends) -> None:
         client.send_multipart(frames)
         received = next_of(server, FROM_WORKER)
         assert received.peer == peer and isinstance(received.message, WireError)
+        error = received.message
+        assert error.__traceback__ is error.__context__ is None, "they would hold the frames"
     assert send(client, Beat())  # a worker's message it is not
     assert "not expected" in str(next_of(server, FROM_WORKER).message)
 

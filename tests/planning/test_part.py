@@ -100,6 +100,8 @@ def test_needs_are_what_elements_read(network: Network, data: Any) -> None:
     for parts in data.draw(stages(network)):
         part = data.draw(st.sampled_from(parts))
         inputs, outputs = part_needs(network, part.first, part.stop, part.region)
+        whole = FusedGroup(network, part.first, part.stop)
+        assert (tuple(inputs), tuple(outputs)) == (whole.inputs, whole.outputs)
         group = FusedGroup(network, part.first, part.stop, outputs)
         shares = {output: outputs[output] for output in group.outputs}
         rows = {output: share.rows for output, share in shares.items()}

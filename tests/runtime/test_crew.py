@@ -116,9 +116,13 @@ def test_an_interrupt_while_waiting_stops_the_others() -> None:
             assert crew.stopping.wait(30)
             ended.append(worker)
 
-    for _ in range(9):
-        with pytest.raises(KeyboardInterrupt):
-            crew.run(work)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
+    try:
+        for _ in range(9):
+            with pytest.raises(KeyboardInterrupt):
+                crew.run(work)
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert len(ended) == 9
 
 

@@ -1,0 +1,263 @@
+"""Attackers of a coordinator: peers that may connect, strangers at its port, workers that cheat."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+import socket
+import time
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import zmq
+from anymessage import frames_of
+from forge import Forge, Frames, Known
+from processes import PATIENCE_S
+from zmtp import assault, assaults, greeting, messages
+
+from ftdist.cluster.transport import CurveKeys, connect, make_context, receive, send
+from ftdist.coordinator.messages import (
+    Assign,
+    Bye,
+    Cancelled,
+    Failed,
+    Heartbeat,
+    Hello,
+    Message,
+    ModelRequest,
+    Piece,
+    Prepare,
+    Probe,
+    ProbeReply,
+    Ready,
+    Received,
+    Refusal,
+    Result,
+    StatusRequest,
+    Submit,
+    TaskId,
+)
+from ftdist.coordinator.wire import FROM_CLIENT, FROM_COORDINATOR, FROM_WORKER, WireError, decode
+from ftdist.geometry import Region
+from ftdist.network.modelfile import Model
+
+HELLO = Hello(1, "x", "1", 1 << 30, 1 << 20, 1 << 20, 1, "avx2", True, 1e12)
+
+_EACH = 200
+"""Messages that an attacker sends before another one takes its place."""
+
+_AT_ONCE = 8
+
+
+class Siege:
+    """Attackers that may connect, several at a time, some of whom never listen."""
+
+    def __init__(self, endpoint: str, forge: Forge, keys: CurveKeys | None = None) -> None:
+        self._endpoint = endpoint
+        self._frames = iter(forge)
+        self._keys = keys
+        self._context = make_context()
+        self._sockets = [self._socket() for _ in range(_AT_ONCE)]
+        self._left = [_EACH * (n + 1) // _AT_ONCE for n in range(_AT_ONCE)]
+        self.sent = 0
+
+    def __enter__(self) -> Siege:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._context.destroy(0)
+
+    def send(self, count: int) -> None:
+        """Sends so many messages; fails if the coordinator does not take them any more."""
+        taken_s = time.monotonic()
+        until = self.sent + count
+        while self.sent < until:
+            if sum([self._send_one(number) for number in range(_AT_ONCE)]):
+                taken_s = time.monotonic()
+            else:
+                self._sockets[0].poll(1, zmq.POLLOUT)
+            assert time.monotonic() - taken_s < PATIENCE_S, "nothing is taken any more"
+
+    def _send_one(self, number: int) -> bool:
+        attacker = self._sockets[number]
+        if number % 2:
+            _drain(attacker)
+        if not attacker.poll(0, zmq.POLLOUT):
+            return False
+        attacker.send_multipart(next(self._frames), zmq.DONTWAIT)
+        self.sent += 1
+        self._left[number] -= 1
+        if not self._left[number]:
+            attacker.close(100)
+            self._sockets[number], self._left[number] = self._socket(), _EACH
+        return True
+
+    def _socket(self) -> Any:
+        return connect(self._context, self._endpoint, self._keys, waiting=4)
+
+
+def _drain(attacker: Any) -> None:
+    while attacker.poll(0):
+        attacker.recv_multipart()
+
+
+class Strangers:
+    """Connections that speak no ZeroMQ, or only half of it; a context manager that closes them."""
+
+    def __init__(self, port: int, seed: int) -> None:
+        self._port = port
+        self._assaults = assaults(random.Random(seed))
+        self._open: list[socket.socket] = []
+
+    def __enter__(self) -> Strangers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for each in self._open:
+            each.close()
+
+    def assault(self, count: int) -> None:
+        """So many short connections."""
+        for _ in range(count):
+            assault(self._port, next(self._assaults))
+
+    def linger(self, count: int) -> None:
+        """So many connections that say a part of a greeting, and stay."""
+        for number in range(count):
+            made = socket.create_connection(("127.0.0.1", self._port), 5.0)
+            made.sendall(greeting()[: number % 64])
+            self._open.append(made)
+
+    def dribble(self) -> int:
+        """Each that is still open says one byte more; how many those are."""
+        for each in list(self._open):
+            try:
+                each.send(b"\0")
+            except OSError:
+                self._open.remove(each)
+                each.close()
+        return len(self._open)
+
+
+# ---- what was once said
+
+
+def recorded(streams: list[bytearray]) -> list[Frames]:
+    """The messages in some directions of connections, as frames."""
+    return [frames for stream in streams for frames in messages(bytes(stream))]
+
+
+def understood(frames: list[Frames]) -> Iterator[Message]:
+    """Those of some messages that are any."""
+    for each in frames:
+        try:
+            yield decode(each, FROM_WORKER | FROM_CLIENT | FROM_COORDINATOR)
+        except WireError:
+            continue
+
+
+def known(said: list[Message], model: Model) -> Known:
+    """The names in what was said."""
+    jobs = {each.job for each in said if hasattr(each, "job")}
+    tasks = {each.task for each in said if hasattr(each, "task")}
+    labels = {each.job for each in tasks if isinstance(each, TaskId)}
+    names = tuple(sorted(jobs)) or ("job",), tuple(sorted(labels)) or ("job-1.0",)
+    digests = (model.digest, *(blob.digest for blob in model.blobs.values()))
+    return Known(*names, digests, len(model.network.layers))
+
+
+def usual(model: Model) -> list[Frames]:
+    """What an honest worker might say, and an honest client."""
+    task = TaskId("job-1.0", 0, 0, 0, 0)
+    layers = tuple(sorted(model.blobs))
+    return [
+        frames_of(each)
+        for each in (
+            HELLO,
+            ProbeReply(0, 1.0),
+            ProbeReply(1, 2.0),
+            Ready(model.digest, layers),
+            ModelRequest(model.digest, -1, 0, 4096),
+            _result(task),
+            Failed(task, "error", "no", 0),
+            Heartbeat(1, 0, 1 << 20, 1 << 20),
+            Bye("the end"),
+            Submit(1, "job", 3, False, ((0, 1),)),
+            Received("job", 0),
+            Cancelled("job"),
+            StatusRequest(1),
+        )
+    ]
+
+
+# ---- a worker that cheats
+
+
+class FalseWorker:
+    """Joins as a worker, says that it has all weights, and answers each task wrongly."""
+
+    def __init__(
+        self, endpoint: str, rng: random.Random, keys: CurveKeys | None = None
+    ) -> None:
+        self._random = rng
+        self._context = make_context()
+        self._socket = connect(self._context, endpoint, keys)
+        self.cheated = 0
+        self.refused = ""
+        name = f"false-{rng.randrange(1000)}"
+        send(self._socket, dataclasses.replace(HELLO, name=name))
+
+    def __enter__(self) -> FalseWorker:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
+    ) -> None:
+        self._context.destroy(0)
+
+    def work(self, until_s: float) -> None:
+        """Plays its part until it is sent away, or for so long."""
+        while not self.refused and time.monotonic() < until_s:
+            send(self._socket, Heartbeat(time.monotonic_ns(), 1, 1 << 50, 1 << 50))
+            self._socket.poll(20)
+            received = receive(self._socket, FROM_COORDINATOR)
+            match received and received.message:
+                case Probe() as probe:
+                    send(self._socket, ProbeReply(probe.number, time.monotonic()))
+                case Prepare() as prepare:
+                    send(self._socket, Ready(prepare.model, prepare.layers))
+                case Assign() as assign:
+                    self.cheated += 1
+                    for message in self._wrong(assign):
+                        send(self._socket, message)
+                case Refusal() as refusal:
+                    self.refused = refusal.reason
+
+    def _wrong(self, assign: Assign) -> list[Message]:
+        task = assign.task
+        place = self._random.choice(assign.returns or assign.kept or assign.returns)
+        top, bottom, left, right = place.region
+        shape = (bottom - top, right - left, 1)
+        thin = Piece(place.source, place.region, np.zeros(shape, np.float32))
+        beside = Region(top + 1, bottom + 1, left, right)
+        return self._random.choice(
+            [
+                [_result(task, thin)],
+                [_result(task, Piece(place.source, place.region, np.zeros(shape, np.uint8)))],
+                [_result(task, Piece(place.source, beside, np.zeros(shape, np.float32)))],
+                [_result(task, Piece(place.source + 1, place.region, thin.data))],
+                [_result(task)],
+                [_result(task, more=True)] * 200 + [_result(task, thin)],
+                [_result(dataclasses.replace(task, attempt=task.attempt + 1), thin)] * 3
+                + [_result(task, thin)],
+                [Failed(task, "kept", "gone", 0), _result(task, thin)],
+                [Failed(task, "memory", "too much", 1 << 50), _result(task, thin)],
+                [],
+            ]
+        )
+
+
+def _result(task: TaskId, *pieces: Piece, more: bool = False) -> Result:
+    return Result(task, more, pieces, -1e12, 1e12, 1e12, 1 << 50)

@@ -1,0 +1,29 @@
+"""Clusters of real processes for tests; a test that fails shows what all of them said."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+for folder in ("cluster", "coordinator"):  # whose helpers are of use here too
+    sys.path.append(str(Path(__file__).resolve().parents[2] / folder))
+
+from processes import Cluster
+from smallmodels import DETECTOR, write_small_model
+
+
+@pytest.fixture(scope="session")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model file of a small detector."""
+    return write_small_model(tmp_path_factory.mktemp("detector") / "detector.ftd", DETECTOR)
+
+
+@pytest.fixture
+def cluster(detector: Path, tmp_path: Path) -> Iterator[Cluster]:
+    """A cluster without processes yet; its model is the small detector."""
+    with Cluster(tmp_path, detector) as made:
+        yield made
+        print(made.log())  # shown when the test failed

@@ -1,0 +1,78 @@
+"""Inputs of a job, and what local mode makes of each: the bits that a cluster must give back."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+import ftdist
+from ftdist.network.modelfile import load
+from ftdist.planning.plan import untiled
+
+_CONVOLUTIONAL = "[convolutional]\nfilters={}\nsize={}\nstride=1\npad=1\nactivation=leaky\n"
+_POOL = "[maxpool]\nsize=2\nstride=2\n"
+
+
+def first_layers(side: int) -> str:
+    """YOLOv2's first eight layers as a .cfg text, for pictures of `side` x `side`."""
+    return (
+        f"[net]\nwidth={side}\nheight={side}\nchannels=3\n"
+        + _CONVOLUTIONAL.format(32, 3)
+        + _POOL
+        + _CONVOLUTIONAL.format(64, 3)
+        + _POOL
+        + _CONVOLUTIONAL.format(128, 3)
+        + _CONVOLUTIONAL.format(64, 1)
+        + _CONVOLUTIONAL.format(128, 3)
+        + _POOL
+    )
+
+
+class Frames:
+    """`count` different inputs for a model of one output, as files in a folder.
+
+    `picture`: uint8 (height, width, channels), otherwise float32 (channels, height, width).
+    """
+
+    def __init__(self, model: Path, folder: Path, count: int, *, picture: bool = False) -> None:
+        self.paths: list[Path] = []
+        self.model = load(model)
+        height, width, channels = self.model.network.input
+        folder.mkdir(parents=True, exist_ok=True)
+        for number in range(count):
+            random = np.random.default_rng(number)
+            path = folder / f"frame{number:03}.npy"
+            if picture:
+                np.save(path, random.integers(0, 256, (height, width, channels), np.uint8))
+            else:
+                np.save(path, random.random((channels, height, width), np.float32))
+            self.paths.append(path)
+
+    @cached_property
+    def expected(self) -> list[np.ndarray]:
+        """The outputs of local mode, untiled."""
+        with ftdist.Session(self.model, untiled(self.model.network)) as session:
+            return [_only(session.run(np.load(path))) for path in self.paths]
+
+    def wrong(self, output: Path, count: int | None = None) -> list[str]:
+        """The frames whose results lack or differ in some bit, of the first `count`."""
+        return [
+            path.name
+            for path, expected in zip(self.paths[:count], self.expected[:count], strict=True)
+            if not _holds(output / path.name, expected)
+        ]
+
+
+def _only(outputs: dict[str, np.ndarray]) -> np.ndarray:
+    (array,) = outputs.values()
+    return array
+
+
+def _holds(path: Path, expected: np.ndarray) -> bool:
+    if not path.exists():
+        return False
+    found = np.load(path)
+    same = (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    return same and found.tobytes() == expected.tobytes()

@@ -1,0 +1,143 @@
+"""A coordinator under attack while honest workers and clients go about their business."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from attack import FalseWorker, Siege, Strangers, known, recorded, understood, usual
+from forge import Forge
+from frames import Frames
+from processes import PATIENCE_S, Cluster, Process, joined
+from proxy import Proxy
+
+from ftdist.cluster.keys import make_coordinator, make_peer, peer_keys
+from ftdist.cluster.transport import CurveKeys
+
+SLOW_CONNECTIONS = 50
+_BATCH = 500
+_EACH_JOB = 6
+_A_WHILE_S = 0.1
+
+
+@dataclass
+class Result:
+    """What an attack came to. `jobs` completed meanwhile, of which `wrong` results."""
+
+    sent: int = 0
+    strangers: int = 0
+    cheated: int = 0
+    jobs: int = 0
+    failed: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    growth_bytes: int = 0
+
+
+class Town:
+    """A coordinator with two honest workers and an honest client, and what they said to it.
+
+    With `secured`, all have keys, the attackers too, but other ones.
+    """
+
+    def __init__(self, cluster: Cluster, frames: Frames, seed: int, *, secured: bool) -> None:
+        self._cluster = cluster
+        self._frames = frames
+        self._seed = seed
+        self._random = random.Random(seed)
+        self._keys = _make_keys(cluster.folder) if secured else None
+        self._jobs = 0
+        self.coordinator = cluster.coordinator(keys=self._keys)
+        self._proxy = Proxy(self.coordinator.port, recording=True)
+        for name in ("ann", "bob"):
+            cluster.worker(name, self._proxy.endpoint, *self._as(name))
+        for worker in cluster.processes[-2:]:
+            joined(worker)
+
+    def __enter__(self) -> Town:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._proxy.close()
+
+    def attacked(self, count: int, tell: Callable[[str], None] = lambda _: None) -> Result:
+        """So many hostile messages, and other attacks, while jobs go on."""
+        result = Result()
+        self._end(self._begin(), result)
+        said = list(understood(recorded(self._proxy.sent)))
+        model = self._frames.model
+        replays = recorded(self._proxy.sent) if self._keys is None else usual(model)
+        forge = Forge(self._seed, known(said, model), replays)
+        keys = self._attackers_keys()
+        before = self.coordinator.peak_bytes()
+        endpoint, port = self.coordinator.endpoint, self.coordinator.port
+        with Siege(endpoint, forge, keys) as siege, Strangers(port, self._seed) as strangers:
+            strangers.linger(SLOW_CONNECTIONS)
+            job = self._begin()
+            while siege.sent < count:
+                siege.send(min(_BATCH, count - siege.sent))
+                strangers.assault(5)
+                result.strangers += 5
+                strangers.dribble()
+                if siege.sent % (10 * _BATCH) < _BATCH:
+                    tell(f"{siege.sent} messages, {self._growth(before) / (1 << 20):.1f} MiB more")
+                if not job.is_running:
+                    self._end(job, result)
+                    job = self._begin()
+            result.sent = siege.sent
+            self._end(job, result)
+        result.growth_bytes = self._growth(before)
+        return result
+
+    def cheated(self, count: int) -> Result:
+        """So many false workers, one after another, while jobs go on."""
+        result = Result()
+        self._end(self._begin(), result)
+        before = self.coordinator.peak_bytes()
+        job = self._begin()
+        for _ in range(count):
+            keys = self._attackers_keys()
+            with FalseWorker(self.coordinator.endpoint, self._random, keys) as worker:
+                until_s = time.monotonic() + PATIENCE_S
+                while not worker.refused and time.monotonic() < until_s:
+                    worker.work(time.monotonic() + _A_WHILE_S)
+                    if not job.is_running:
+                        self._end(job, result)
+                        job = self._begin()
+                result.cheated += worker.cheated
+        self._end(job, result)
+        result.growth_bytes = self._growth(before)
+        return result
+
+    def _growth(self, before: int) -> int:
+        assert self.coordinator.is_running, self.coordinator.log()
+        return self.coordinator.peak_bytes() - before
+
+    def _begin(self) -> Process:
+        self._jobs += 1
+        output = self._cluster.folder / f"honest{self._jobs}"
+        inputs = self._frames.paths[:_EACH_JOB]
+        return self._cluster.submit(inputs, self._proxy.endpoint, output, *self._as("client"))
+
+    def _end(self, job: Process, result: Result) -> None:
+        output = self._cluster.folder / f"honest{self._jobs}"
+        if job.status() != 0:
+            result.failed.append(job.log())
+        result.wrong += self._frames.wrong(output, _EACH_JOB)
+        result.jobs += 1
+
+    def _as(self, name: str) -> tuple[object, ...]:
+        return () if self._keys is None else ("--keys", self._keys / name)
+
+    def _attackers_keys(self) -> CurveKeys | None:
+        return None if self._keys is None else peer_keys(self._keys / "eve")
+
+
+def _make_keys(folder: Path) -> Path:
+    keys = folder / "keys"
+    make_coordinator(keys)
+    for name in ("ann", "bob", "client", "eve"):
+        make_peer(keys, name)
+    return keys

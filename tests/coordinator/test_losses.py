@@ -1,0 +1,360 @@
+"""Workers fall silent, break off, get stuck or leave, and come back: others do their work."""
+
+from __future__ import annotations
+
+import pytest
+from fakes import FakeWorker
+from manual import Manual
+from sharedplans import banded, gridded
+from simulation import Node, Simulation
+from started import client, started, worker
+
+from ftdist.coordinator.events import Gone, Tick
+from ftdist.coordinator.messages import (
+    Assign,
+    Bye,
+    Cancel,
+    Fetch,
+    Heartbeat,
+    ModelRequest,
+    Prepare,
+    Refusal,
+    Result,
+)
+from ftdist.coordinator.settings import Settings
+
+
+# ---- silence
+
+
+def test_silence_loses_a_worker_after_two_and_a_half_beats() -> None:
+    cluster = started()
+    a = worker(cluster, "a")
+    a.deaf = True
+    cluster.wait(2.25)
+    assert not a.got(Refusal)
+    cluster.wait(0.5)
+    (refusal,) = a.got(Refusal)
+    assert not refusal.final
+    assert "worker a: lost after 2.5 s of silence; its 1 tasks go to others" in cluster.logs
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_the_next_tick_is_when_somebody_is_due() -> None:
+    cluster = started()
+    due_s = cluster.machine.next_s
+    assert cluster.now_s < due_s <= cluster.now_s + 1.0
+
+
+@pytest.mark.parametrize("message", [Heartbeat(0, 1, 0, 0), Result, Prepare])
+def test_any_message_is_a_sign_of_life(message: object) -> None:
+    cluster = started()
+    a = worker(cluster, "a")
+    for _ in range(6):
+        cluster.now_s += 1.0
+        if isinstance(message, Heartbeat):
+            cluster.say(a, message)
+        elif message is Result:
+            cluster.work(a)
+            cluster.hand_in(a)
+        else:
+            cluster.say(a, a.worker.heartbeat())
+        cluster.handle(Tick())
+        if message is Result and not a.worker.tasks:
+            return
+        assert not a.got(Refusal)
+
+
+def test_nobody_is_lost_because_the_coordinator_was_held_up() -> None:
+    """Stopped itself, or its machine asleep, it heard nobody; nor did it listen."""
+    cluster = started()
+    cluster.now_s += 60.0
+    cluster.handle(Tick())
+    assert not any(line.got(Refusal) for line in cluster.workers())
+    cluster.wait(3.0, beats=False)
+    assert all(line.got(Refusal) for line in cluster.workers())
+
+
+def test_a_stopped_worker_that_goes_on_joins_again() -> None:
+    """What it sends first is too late; then it says hello, and goes on where it was."""
+    sim = Simulation()
+    nodes = [sim.worker(name, slowness=50.0) for name in "ab"]
+    watched = sim.as_client(sim.client("job", 12))
+    sim.run_until(lambda: len(watched.done) == 2)
+    sim.freeze(nodes[0])
+    sim.run(4.0)
+    assert any("a: lost after 2.5 s" in text for text in sim.logs)
+    tasks = len(sim.as_worker(nodes[0]).done)
+    sim.thaw(nodes[0])
+    sim.run_until(lambda: watched.finished)
+    assert [text for text in sim.logs if text.startswith("worker a: joins")] != []
+    assert len(sim.as_worker(nodes[0]).done) > tasks
+    assert sum(text.startswith("worker a: joins") for text in sim.logs) == 2
+
+
+# ---- disconnects
+
+
+def test_a_broken_connection_loses_a_worker_at_once() -> None:
+    cluster = started()
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    assert b.got(Assign)
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_a_worker_that_leaves_is_not_answered() -> None:
+    cluster = started()
+    a = worker(cluster, "a")
+    cluster.say(a, Bye("SIGTERM"))
+    assert not a.got(Refusal)
+    assert "worker a: leaves (SIGTERM); its 1 tasks go to others" in cluster.logs
+    cluster.cut(a)
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_who_is_gone_twice_is_gone_once() -> None:
+    cluster = started()
+    a = worker(cluster, "a")
+    for _ in range(2):
+        cluster.handle(Gone(a.peer))
+    assert sum("a: lost" in text for text in cluster.logs) == 1
+
+
+# ---- what was with a lost worker
+
+
+def after_first_stage(cluster: Manual) -> None:
+    """Both workers have done their first tasks, and have their second ones."""
+    for name in "ab":
+        cluster.work(worker(cluster, name))
+    cluster.exchange()
+    for name in "ab":
+        assert worker(cluster, name).worker.tasks[0].task.stage == 1
+
+
+def test_kept_maps_of_a_lost_worker_are_made_again() -> None:
+    """Worker a's second task needs what only a had: b makes that again first, whole."""
+    cluster = started()
+    after_first_stage(cluster)
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    lost = a.worker.tasks[0].task
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    cluster.exchange()
+    again = b.worker.tasks[-1]
+    assert (again.task.stage, again.task.tile) == (0, lost.tile)
+    assert [place.region for place in again.returns] == [again.region]
+    assert not again.keep
+    cluster.run()
+    stages = [assign.task.stage for assign in b.worker.done if assign.task.tile == lost.tile]
+    assert stages == [0, 1, 2]
+    assert client(cluster).finished
+
+
+def test_kept_maps_of_a_living_worker_are_fetched() -> None:
+    """b cannot do its second task; a takes it, and what b keeps for it is asked of b."""
+    cluster = started()
+    after_first_stage(cluster)
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    b.outbox.append(b.worker.fail("error"))
+    cluster.hand_in(b)
+    (fetch,) = b.got(Fetch)
+    assert all(place.source == 1 for place in fetch.places)
+    cluster.run()
+    assert client(cluster).finished
+    taken = [assign for assign in a.worker.done if assign.task.stage == 1]
+    assert len(taken) == 2
+
+
+def test_what_cannot_be_fetched_is_made_again() -> None:
+    cluster = started()
+    after_first_stage(cluster)
+    b = worker(cluster, "b")
+    b.outbox.append(b.worker.fail("error"))
+    cluster.hand_in(b)
+    assert b.got(Fetch)
+    cluster.cut(b)
+    cluster.handle(Gone(b.peer))
+    cluster.run()
+    assert client(cluster).finished
+    made = [assign.task.stage for assign in worker(cluster, "a").worker.done]
+    assert sorted(made) == [0, 0, 1, 1, 2, 2]
+
+
+def test_losses_go_back_as_far_as_they_must() -> None:
+    """In the last stage all that a had made is lost: b begins with a's first task."""
+    cluster = started()
+    after_first_stage(cluster)
+    for name in "ab":
+        cluster.work(worker(cluster, name))
+    cluster.exchange()
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    assert a.worker.tasks[0].task.stage == 2
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    cluster.run()
+    tile = a.worker.tasks[0].task.tile
+    stages = [assign.task.stage for assign in b.worker.done if assign.task.tile == tile]
+    assert stages == [0, 1, 2]
+    assert client(cluster).finished
+
+
+# ---- nobody is left
+
+
+def test_a_job_waits_for_workers() -> None:
+    cluster = started("a")
+    a = worker(cluster, "a")
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    cluster.wait(1.5)
+    cluster.exchange()
+    assert client(cluster).progress[-1].text == "waits for workers"
+    cluster.worker("new")
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_a_worker_that_comes_back_takes_its_seat() -> None:
+    """The frame goes on with the plan it had, before any new plan is made."""
+    cluster = started("a")
+    a = worker(cluster, "a")
+    cluster.work(a)
+    cluster.exchange()
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    again = cluster.worker("a")
+    assert again.worker.tasks
+    assert again.worker.tasks[0].task.job == "job-1.0"
+    cluster.run()
+    assert client(cluster).finished
+
+
+@pytest.mark.parametrize(
+    "changed", [{"budget_bytes": 1 << 20}, {"baseline_bytes": 1 << 25}, {"credit_bytes": 1}]
+)
+def test_a_worker_that_comes_back_smaller_does_not(changed: dict[str, int]) -> None:
+    cluster = started("a")
+    cluster.cut(worker(cluster, "a"))
+    cluster.handle(Gone(next(iter(cluster.workers())).peer))
+    again = cluster.worker("a", **changed)
+    assert not again.worker.tasks
+    cluster.run()
+    assert again.worker.done[0].task.job == "job-1.1"
+    assert client(cluster).finished
+
+
+def test_a_frame_begins_again_when_its_plan_fits_nobody() -> None:
+    cluster = started("ab", frames=3)
+    for name in "ab":
+        cluster.cut(worker(cluster, name))
+    for line in cluster.workers():
+        cluster.handle(Gone(line.peer))
+    cluster.worker("c")
+    cluster.worker("d")
+    cluster.run()
+    assert client(cluster).finished
+    assert sorted(client(cluster).sent) == [0, 1, 2]
+
+
+# ---- stuck
+
+
+def test_a_worker_that_makes_no_progress_is_lost() -> None:
+    cluster = started(settings=Settings(stuck_after_s=10.0))
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    for _ in range(10):
+        b.worker.progress += 1
+        cluster.wait(1.0)
+    assert not a.got(Refusal)
+    b.worker.progress += 1
+    cluster.wait(1.5)
+    assert "worker a: lost, it made no progress for 1" in "\n".join(cluster.logs)
+    assert not any("worker b: lost" in text for text in cluster.logs)
+
+
+def test_a_worker_that_has_nothing_to_do_is_not_stuck() -> None:
+    cluster = Manual(Settings(stuck_after_s=10.0))
+    cluster.worker("a")
+    cluster.wait(60.0)
+    assert not any("lost" in text for text in cluster.logs)
+
+
+def test_a_worker_that_gets_its_weights_is_not_stuck() -> None:
+    cluster = Manual(Settings(stuck_after_s=5.0))
+    cluster.client("job", 1)
+    line = cluster.connect(FakeWorker("a", cluster.network))
+    line.worker.slow_weights = True
+    cluster.exchange()
+    cluster.plan()
+    for _ in range(20):
+        cluster.wait(1.0)
+        cluster.say(line, ModelRequest("0" * 32, 0, 0, 1))
+    assert not line.got(Refusal)
+    cluster.wait(7.0)
+    assert any("made no progress" in text for text in cluster.logs)
+
+
+def test_what_kills_every_worker_fails_the_job() -> None:
+    cluster = started("a", settings=Settings(losses=4))
+    for _ in range(4):
+        assert client(cluster).failed is None
+        a = worker(cluster, "a")
+        assert a.worker.tasks
+        cluster.cut(a)
+        cluster.handle(Gone(a.peer))
+        cluster.worker("a")
+        cluster.exchange()
+    failed = client(cluster).failed
+    assert failed is not None
+    assert "4 workers were lost while they had task 0.0 of frame 0" in failed.reasons[0]
+
+
+# ---- stragglers
+
+
+def slow_down(sim: Simulation, node: Node, slowness: float) -> None:
+    sim.as_worker(node).slowness = slowness
+
+
+def test_an_idle_worker_helps_a_straggler() -> None:
+    """One of three becomes a thousand times slower: its task ends elsewhere, long before."""
+    sim = Simulation(planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1))
+    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    watched = sim.as_client(sim.client("job", 6))
+    sim.run_until(lambda: len(watched.done) == 2)
+    slow_down(sim, nodes[1], 20_000.0)
+    before_s = sim.now_s
+    sim.run_until(lambda: watched.finished)
+    assert sim.now_s - before_s < 20.0
+    assert any(node is nodes[1] and isinstance(m, Cancel) for _, node, m in sim.sent)
+
+
+def test_nobody_helps_if_told_not_to() -> None:
+    sim = Simulation(
+        Settings(speculate=False, stuck_after_s=1e6),
+        planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1),
+    )
+    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    watched = sim.as_client(sim.client("job", 6))
+    sim.run_until(lambda: len(watched.done) == 2)
+    slow_down(sim, nodes[1], 20_000.0)
+    sim.run(20.0)
+    assert not watched.finished
+    assert not any(isinstance(message, Cancel) for _, _, message in sim.sent)
+
+
+def test_workers_that_keep_their_rows_do_not_take_each_others() -> None:
+    """Equal workers in a banded plan wait for each other's rows now and then; that is no reason."""
+    sim = Simulation(planning=lambda ask: banded(sim.network, ask.workers))
+    for name in "abc":
+        sim.worker(name, slowness=20.0, macs_per_s=5e8)
+    watched = sim.as_client(sim.client("job", 10))
+    sim.run_until(lambda: watched.finished)
+    assert not any(isinstance(message, Cancel | Fetch) for _, _, message in sim.sent)
+    assert sum(isinstance(message, Assign) for _, _, message in sim.sent) == 10 * 9
