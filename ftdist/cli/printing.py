@@ -37,4 +37,4 @@ def _print(text: str, stream: TextIO | None) -> None:
     if stream is not None:
         encoding = stream.encoding or "utf-8"
         safe = one_line(text).encode(encoding, "backslashreplace").decode(encoding)
-        print(safe, file=stream)
+        stream.write(safe + "\n")  # at once: print() would let another thread's line come between

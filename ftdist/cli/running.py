@@ -27,7 +27,7 @@ from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.threads import default_threads
-from ftdist.runtime.trace import Trace
+from ftdist.runtime.trace import Trace, refuse_as_trace
 
 _MOST_PLAN_BYTES = 1 << 20
 
@@ -78,6 +78,8 @@ def _compute(arguments: argparse.Namespace, limit: Budget) -> _Finished:
     check_output(arguments.output, arguments.input, network)
     if arguments.json is not None:
         refuse_unwritable(arguments.json)
+    if arguments.trace is not None:
+        refuse_as_trace(arguments.trace)
     tested_on = machine(arguments.kernels)
     given, choice = _prepare(arguments, model, limit)
     session = choice.open(arguments.kernels)

@@ -21,12 +21,26 @@ from ftdist.errors import InputError
 from ftdist.planning.plan import GroupPlan
 from ftdist.runtime.engine import Watch
 
+_BEGIN = b"[\n"
+
+
+def refuse_as_trace(path: Path) -> None:
+    """InputError when no time line can be written there, or when it would destroy another file."""
+    refuse_unwritable(path)
+    try:
+        with path.open("rb") as file:
+            begin = file.read(len(_BEGIN))
+    except OSError:
+        return
+    if begin and begin != _BEGIN:
+        raise InputError(f"cannot write {path}: it is there and is no time line")
+
 
 class Trace:
     """Writes spans to a file as they come, one line each; any thread may call it."""
 
     def __init__(self, path: Path) -> None:
-        refuse_unwritable(path)
+        refuse_as_trace(path)
         try:
             self._file = path.open("wb", buffering=0)
         except OSError as error:
@@ -34,7 +48,7 @@ class Trace:
         self._path = path
         self._lines: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
-        self._put(b"[\n")
+        self._put(_BEGIN)
 
     def __enter__(self) -> Trace:
         return self

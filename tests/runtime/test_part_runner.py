@@ -161,8 +161,8 @@ def test_an_output_that_the_part_reads_again_comes_out_as_its_own_share() -> Non
     Layer 2 runs when nobody reads layer 0 any more, and must leave it alone.
     """
     builder = NetworkBuilder("skip", Shape(12, 12, 4))
-    for source in (INPUT, 0, 1):
-        builder.add(Convolution(4, Sliding.square(3, padding=1)), [source])
+    for source, filters in ((INPUT, 4), (0, 32), (1, 4)):
+        builder.add(Convolution(filters, Sliding.square(3, padding=1)), [source])
     builder.add(Add(), [0, 2])
     network = builder.finish()
     model, image = model_of(network), random_input(network)

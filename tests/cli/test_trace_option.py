@@ -1,0 +1,54 @@
+"""`run --trace`: a time line of the run's tiles, and files that it refuses before any work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from command import Outcome, ftdist_command
+
+Refused = Callable[..., Outcome]
+
+
+def test_a_time_line_has_every_tile_of_every_run(things: Path, tmp_path: Path) -> None:
+    trace = tmp_path / "t.json"
+    for repeat in (3, 2):  # the second takes the place of the first
+        outcome = ftdist_command(
+            *("run", things / "chain.ftd", things / "image.npy", "--trace", trace),
+            *("--tiling", "3x2s4/2/1x1", "--threads", 2, "--repeat", repeat),
+            folder=tmp_path,
+        )
+        assert outcome.status == 0, outcome
+        text = trace.read_text()
+        assert text.startswith("[\n") and text.endswith(",\n")
+        found = json.loads(text.removesuffix(",\n") + "]")
+        tasks = [each["name"] for each in found if each.get("cat") == "task"]
+        wanted = [f"layers 0..1 3x2s4 tile {tile}" for tile in range(6)]
+        assert sorted(tasks) == sorted(repeat * [*wanted, "layers 2..3 1x1 tile 0"])
+        lines = {each["args"]["name"] for each in found if each["name"] == "thread_name"}
+        assert "thread 0 task" in lines
+        assert lines <= {
+            f"thread {worker} {what}" for worker in (0, 1) for what in ("task", "wait")
+        }
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("absent/t.json", "absent is no folder"),
+        (".", "no regular file"),
+        ("/dev/full", "no regular file"),
+        ("model.ftd", "it is there and is no time line"),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_any_work(
+    things: Path, tmp_path: Path, refused: Refused, path: str, words: str
+) -> None:
+    model = tmp_path / "model.ftd"
+    model.write_bytes((things / "chain.ftd").read_bytes())
+    # Work would begin with the input: that it is absent is not what is said.
+    outcome = refused("run", model, "absent.npy", "--trace", path, words=("cannot write", words))
+    assert path in outcome.err
+    assert model.read_bytes() == (things / "chain.ftd").read_bytes()
