@@ -86,7 +86,10 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
 
 
 class LocalWorker:
-    """A worker in this process, with a model that is at hand; it talks over inproc."""
+    """A worker in this process, with a model that is at hand; it talks over inproc.
+
+    It says only why it ended, if nobody wanted it to: the coordinator tells the rest.
+    """
 
     def __init__(self, abilities: Abilities, model: Model, say: Tell) -> None:
         self._abilities = abilities
@@ -97,7 +100,7 @@ class LocalWorker:
 
     def start(self, context: Context, endpoint: str) -> None:
         """Begins to work."""
-        args = (context, endpoint, self._abilities, self._weights, self._stop, self._say)
+        args = (context, endpoint, self._abilities, self._weights, self._stop, _unsaid)
         worker = Worker(*args)
 
         def work() -> None:
@@ -219,6 +222,10 @@ def _introduction(abilities: Abilities, endpoint: str) -> str:
 
 def _memory() -> tuple[int, int]:
     return resident_bytes(), peak_resident_bytes()
+
+
+def _unsaid(_line: str) -> None:
+    pass
 
 
 @contextmanager

@@ -67,6 +67,8 @@ def test_what_nobody_wants_is_not_made() -> None:
         assert found.outputs == {2: Region(1, 1, 0, 4), 3: Region(2, 3, 0, 8)}
         assert found.inputs == {INPUT: Region(0, 5, 0, 8)}
         assert {each for program in found.programs for each in program.made_by} == {INPUT, 0, 3}
+    inputs, _ = part_needs(network, 2, 4, Region(2, 3, 0, 8))
+    assert inputs == {0: Region(1, 4, 0, 8), 1: Region(0, 0, 0, 0)}
     found = lowered(network, Part(groups, Region(3, 4, 0, 8)))
     assert found.outputs[2] == Region(1, 2, 0, 4)
     assert {each for program in found.programs for each in program.made_by} == {INPUT, *range(4)}
