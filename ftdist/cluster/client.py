@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import zmq
@@ -110,13 +110,12 @@ class Client:
             if isinstance(message, Status):
                 found.append(message)
 
-        request: list[Message] = [StatusRequest(PROTOCOL)]
         limit = time.monotonic() + self._patience.first_s
 
         def converse() -> None:
             self._connect()
-            request[:] = [StatusRequest(PROTOCOL)]
-            self._converse(lambda: request.pop() if request else None, take, lambda: bool(found))
+            question: Iterator[Message] = iter([StatusRequest(PROTOCOL)])
+            self._converse(lambda: next(question, None), take, lambda: bool(found))
 
         self._persist(converse, lambda: limit)
         return found[0]

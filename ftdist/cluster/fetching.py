@@ -13,13 +13,16 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from ftdist.cluster.modelcache import PART_BYTES, CachedModel, CacheError, ModelCache
-from ftdist.coordinator.messages import ModelChunk, ModelRequest, Prepare, Ready
+from ftdist.coordinator.messages import SIDE, ModelChunk, ModelRequest, Prepare, Ready
 from ftdist.network.modelfile import Model
 
 HEADER = -1
 """The `layer` by which a model's header is asked for."""
 
 _OUTSTANDING = 4
+_ORDERS = 1024
+"""More wishes than any network has stages, none of them fulfilled, are passed over."""
+
 _PATIENCE_S = 20.0
 """A part that has not come by then is asked for again."""
 
@@ -110,6 +113,9 @@ class FetchedWeights:
             self.close()
             self._digest = wanted.model
             self._cached = self._cache.find(wanted.model)
+        orders = (*self._early, *self._wanted)
+        if len(orders) >= _ORDERS or sum(map(len, orders)) + len(wanted.layers) > SIDE:
+            return False
         if self._cached is not None:
             return self._want(wanted.layers)
         self._early.append(wanted.layers)

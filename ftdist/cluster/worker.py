@@ -181,13 +181,14 @@ class Worker:
             socket, session, self._computing, self._stop, self._tell, watched=watched
         )
         try:
-            return conversation.run(hello)
-        except FtdistError as error:
+            ending = conversation.run(hello)
+            if session.welcome is not None:
+                self._pauses.begin_anew()
+            return ending
+        except FtdistError as error:  # its own trouble: it would be welcome again, in vain
             conversation.farewell(str(error))
             return Ending(str(error))
         finally:
-            if session.welcome is not None:
-                self._pauses.begin_anew()
             close(socket, _FAREWELL_MS if session.ending is None else 0)
 
     def _explained(self, ending: Ending) -> str:

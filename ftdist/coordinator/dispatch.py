@@ -27,7 +27,8 @@ _COMPARED = 4
 
 class Dispatcher:
     """The queues. `parked`: frames of which a task fits no worker that is there. `unready`: workers
-    for whom tasks wait whose weights they have not got."""
+    for whom tasks wait whose weights they have not got. `to_come`: frames that have not begun, if
+    there is no hurry with each of them."""
 
     def __init__(self, settings: Settings, orders: Orders, out: Outbox) -> None:
         self._settings = settings
@@ -39,6 +40,7 @@ class Dispatcher:
         self._held_up: dict[int, Load] = {}
         self._added = False
         self.unready: dict[int, Load] = {}
+        self.to_come = 0
         self.parked: list[Frame] = []
 
     # ---- into the queues
@@ -140,7 +142,7 @@ class Dispatcher:
 
     def _share(self) -> None:
         """Gives out what any of several workers may take, older frames first."""
-        waiting = sum([len(queue) for _, queue in self._shared.values()])
+        waiting = self.to_come + sum([len(queue) for _, queue in self._shared.values()])
         keys = list(self._shared)
         if len(keys) > 1:
             keys.sort(key=lambda key: self._shared[key][1].order)
@@ -160,15 +162,17 @@ class Dispatcher:
     def _choose(self, plan: SeatedPlan, able: int, task: Task, waiting: int) -> int | None:
         """The seat, of those able, that should take a task now; None: it should wait.
 
-        While many wait, any free worker will do, an idle one first. When they are fewer than the
-        workers, it is the one that would end it first; it may be worth waiting for.
+        While so many wait that a free worker's share of them is a task or more, it takes one, an
+        idle one first. When they are fewer, it is the worker that would end the task first; that
+        may be worth waiting for.
         """
         free = able & plan.room
         if not free:
             return None
-        if waiting >= plan.live.bit_count():
-            order = chain(bits(free & plan.idle), bits(free & ~plan.idle))
-            return next((seat for seat in order if self._takes(plan, seat, task)), None)
+        shares = plan.plan.shares
+        for seat in islice(chain(bits(free & plan.idle), bits(free & ~plan.idle)), _COMPARED):
+            if waiting * shares[seat] >= 1 and self._takes(plan, seat, task):
+                return seat
         idle, busy = able & plan.idle, able & plan.live & ~plan.idle
         seats = [*islice(bits(idle), _COMPARED), *islice(bits(busy), _COMPARED)]
         best = min(seats, key=lambda seat: self.end_s(plan, task, seat))

@@ -117,12 +117,14 @@ class Handover:
         frames = job.unbegun if terms.many else min(job.unbegun, 1)
         self._planner.ask(list(self._roster.by_number.values()), terms, frames)
         if self._planner.adopt(terms):
+            self._scheduler.remark = ""
             for frame in [f for f in self._scheduler.orders.frames if f.parked]:
                 self._begin_again(frame)
         plan = self._planner.usable(terms)
         if plan is not None:
             for frame in self._desk.take_off(terms, plan):
                 self._scheduler.begin(frame)
+        self._scheduler.queues.to_come = job.unbegun if terms.many else 0
         self._desk.want(job, self._window(plan))
 
     def _window(self, plan: SeatedPlan | None) -> int:

@@ -1,7 +1,7 @@
 """What becomes of tasks: results accepted once, failures and losses mended, stragglers helped.
 
 The scheduler knows frames and workers, not jobs and clients. What others must know it leaves in
-lists, which ``machine`` empties: frames that are `finished`, those that are `hopeless` with the
+lists, which ``handover`` empties: frames that are `finished`, those that are `hopeless` with the
 last words of the workers that failed, and workers that sent something `wrong`.
 """
 
@@ -21,11 +21,15 @@ from ftdist.coordinator.workers import Worker
 
 _MIB = 1 << 20
 
+_STEP_BYTES = 128 << 10
+"""The least by which a worker's believed baseline is raised when a task did not fit."""
+
 
 class Scheduler:
     """Frames in flight and what workers do for them. `late`: results dropped for coming too late.
 
-    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew.
+    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew;
+    `remark` says so to people until that is done.
     """
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
@@ -38,6 +42,7 @@ class Scheduler:
         self.hopeless: list[tuple[Frame, list[str]]] = []
         self.wrong: list[tuple[Worker, str]] = []
         self.beliefs_changed = False
+        self.remark = ""
 
     @property
     def notices(self) -> bool:
@@ -234,7 +239,7 @@ class Scheduler:
         reason = message.reason
         if reason == "weights":
             trouble.weights += 1
-        if reason == "kept" and (attempt.uses_kept or attempt.fetch):
+        if attempt.fetch or (reason == "kept" and attempt.uses_kept):
             frame.distrust(worker.number)
         elif reason == "weights" and trouble.weights < self._settings.attempts:
             self._lacks_weights(attempt)
@@ -266,13 +271,15 @@ class Scheduler:
         if not attempt.frame.plan.ban(attempt.task, attempt.seat):
             return  # the same task of another frame, given before that was known
         self.queues.enqueue_again(self.orders.loads[worker.number].queue.take_all())
-        missing = max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
-        worker.baseline_bytes += missing
+        missing = max(message.needed_bytes - budget_bytes, _STEP_BYTES)
+        believed = attempt.frame.plan.traits[attempt.seat].baseline_bytes  # by this very plan
+        worker.baseline_bytes = max(worker.baseline_bytes, believed + missing)
         self.beliefs_changed = True
-        self._out.log(
+        self.remark = (
             f"worker {worker.name}: {_named(attempt)} needs {message.needed_bytes / _MIB:.1f} MiB "
             f"of {budget_bytes / _MIB:.1f}: {message.text}; it is planned smaller"
         )
+        self._out.log(self.remark)
 
     def _again(self, attempt: Attempt) -> None:
         """An attempt came to nothing: unless there is another one, a new one is made."""

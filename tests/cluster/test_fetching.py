@@ -13,7 +13,7 @@ from smallmodels import write_small_model
 from ftdist.cluster.chunks import header_bytes
 from ftdist.cluster.fetching import FetchedWeights, OwnWeights
 from ftdist.cluster.modelcache import PART_BYTES, CacheError, ModelCache
-from ftdist.coordinator.messages import ModelChunk, ModelRequest, Prepare, Ready
+from ftdist.coordinator.messages import SIDE, ModelChunk, ModelRequest, Prepare, Ready
 from ftdist.network.modelfile import Model, load
 from ftdist.runtime.memory import MIB
 
@@ -180,6 +180,18 @@ def test_layers_that_the_model_lacks_are_passed_over(cache: ModelCache, model: M
     assert not weights.prepare(prepare(model, 0, 4))
     assert not weights.prepare(Prepare(model.digest, 0, (0,)))
     assert run(weights, model) == []
+    weights.close()
+
+
+@pytest.mark.parametrize("layers", [(0,) * 4096, ()])
+def test_wishes_without_end_take_no_memory_without_end(
+    cache: ModelCache, model: Model, layers: tuple[int, ...]
+) -> None:
+    """A coordinator that never sends what it has a worker ask for."""
+    weights = FetchedWeights(cache)
+    taken = [weights.prepare(prepare(model, *layers)) for _ in range(2000)]
+    assert taken[0] and not taken[-1]
+    assert sum(taken) * len(layers) <= SIDE
     weights.close()
 
 

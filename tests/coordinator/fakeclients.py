@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from fakes import SEEDS, marked, seed_of, values
+from mapvalues import SEEDS, marked, seed_of, values
 
 from ftdist.coordinator.messages import (
     PROTOCOL,
@@ -96,7 +98,7 @@ class FakeClient:
         dtype = np.uint8 if self.picture else np.float32
         edges = [height * n // self.pieces for n in range(self.pieces + 1)]
         messages: list[Message] = []
-        for top, bottom in zip(edges, edges[1:], strict=False):
+        for top, bottom in pairwise(edges):
             region = Region(top, bottom, 0, width)
             data = values(self._seed(frame), INPUT, region, channels, dtype)
             more = bottom < height

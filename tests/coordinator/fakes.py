@@ -1,17 +1,16 @@
 """A worker that computes nothing, and checks everything that it is sent.
 
-The value of each element of each map is a known function of a seed, the map and the position; the
-seed is that of the job and frame. So whoever gets a region of a map can tell whether all of it came,
-from the right frame, to the right place. A fake worker fails the test when it did not.
+A task must find all that it reads, once, of one frame, with the right values; its weights must be
+here, its inputs within the worker's credit. When it is not so, the test fails.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from mapvalues import marked, seed_of, values
 
 from ftdist.coordinator.messages import (
     PROTOCOL,
@@ -42,38 +41,8 @@ from ftdist.network.graph import Network, convolutions
 from ftdist.planning.part import part_needs
 
 MIB = 1 << 20
-SEEDS = 251
-
 CLOCK_S = 5000.0
 """What workers' clocks are ahead of the coordinator's."""
-
-
-def values(seed: int, source: int, region: Region, channels: int, dtype: Any) -> np.ndarray:
-    """What a region of a map holds."""
-    top, bottom, left, right = region
-    rows = np.arange(top, bottom)[:, None, None] * 31
-    columns = np.arange(left, right)[None, :, None] * 17
-    place = rows + columns + np.arange(channels) * 3 + 1009 * source
-    return ((place + seed) % SEEDS).astype(dtype)
-
-
-def seed_of(piece: Piece) -> int:
-    """The seed of a piece's values, all of which agree."""
-    plain = values(0, piece.source, piece.region, piece.data.shape[2], np.int64)
-    seeds = (piece.data.astype(np.int64) - plain) % SEEDS
-    assert seeds.min() == seeds.max(), f"values of several frames in {piece.region}"
-    return int(seeds[0, 0, 0])
-
-
-def marked(region: Region, parts: Iterable[Region]) -> np.ndarray:
-    """How often the parts cover each position of a region."""
-    count = np.zeros((region.rows.size, region.columns.size), int)
-    for part in parts:
-        both = common(region, part)
-        if both is not None:
-            rows = slice(both.top - region.top, both.bottom - region.top)
-            count[rows, both.left - region.left : both.right - region.left] += 1
-    return count
 
 
 class FakeWorker:
@@ -257,9 +226,7 @@ class FakeWorker:
         started_s, ended_s = (each + CLOCK_S for each in times)
         bunches = [pieces[n::parts] for n in range(parts)]
         return [
-            Result(
-                task, n + 1 < parts, tuple(bunch), started_s, started_s, ended_s, 31 * MIB
-            )
+            Result(task, n + 1 < parts, tuple(bunch), started_s, started_s, ended_s, 31 * MIB)
             for n, bunch in enumerate(bunches)
         ]
 

@@ -30,6 +30,7 @@ from ftdist.coordinator.events import (
 from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.messages import Message
 from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.wire import encode
 from ftdist.planning.sharing import SharedPlan
 
 Planning = Callable[[AskPlan], SharedPlan]
@@ -120,6 +121,7 @@ class Manual:
         for action in actions:
             match action:
                 case Send(peer=peer, message=message):
+                    encode(message)  # it keeps its limits
                     if self.lines[peer].cut:
                         gone.append(peer)
                     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.geometry import Region, Shape, Span, partition
@@ -61,7 +62,11 @@ def base_seconds(network: Network, first: int, stop: int, region: Region) -> flo
 
 
 def _tile(
-    network: Network, traits: Sequence[Traits], stage: tuple[int, int], region: Region, seat: int | None
+    network: Network,
+    traits: Sequence[Traits],
+    stage: tuple[int, int],
+    region: Region,
+    seat: int | None,
 ) -> Tile:
     part = Part((GroupPlan(*stage),), region)
     base_s = base_seconds(network, *stage, region)
@@ -74,15 +79,15 @@ def _bands(height: int, traits: Sequence[Traits]) -> list[Span]:
     """Rows for each worker by speed; some may get none."""
     speeds = [worker.threads / worker.slowness for worker in traits]
     edges = [round(height * sum(speeds[:n]) / sum(speeds)) for n in range(len(speeds) + 1)]
-    return [Span(*pair) for pair in zip(edges, edges[1:], strict=False)]
+    return [Span(*pair) for pair in pairwise(edges)]
 
 
 def plan_of(traits: Sequence[Traits], stages: Sequence[Sequence[Tile]]) -> SharedPlan:
-    count = len(traits)
+    speeds = [worker.threads / worker.slowness for worker in traits]
     return SharedPlan(
         workers=tuple(worker.name for worker in traits),
         stages=tuple(tuple(stage) for stage in stages),
-        shares=(1 / count,) * count,
+        shares=tuple(speed / sum(speeds) for speed in speeds),
         seconds=1.0,
         period_s=0.5,
         sent_bytes=0,
@@ -94,7 +99,7 @@ def plan_of(traits: Sequence[Traits], stages: Sequence[Sequence[Tile]]) -> Share
 def banded(network: Network, traits: Sequence[Traits], cuts: Sequence[int] = CUTS) -> SharedPlan:
     """Each worker makes the same share of rows of each stage."""
     stages = []
-    for stage in zip(cuts, cuts[1:], strict=False):
+    for stage in pairwise(cuts):
         shape = primary_shape(network, *stage)
         stages.append(
             [
@@ -115,7 +120,7 @@ def gridded(
 ) -> SharedPlan:
     """Each stage is a grid of tiles that any worker may take."""
     stages = []
-    for stage in zip(cuts, cuts[1:], strict=False):
+    for stage in pairwise(cuts):
         shape = primary_shape(network, *stage)
         stages.append(
             [
@@ -132,7 +137,7 @@ def mixed(network: Network, traits: Sequence[Traits], seed: int) -> SharedPlan:
     chance = random.Random(seed)
     cuts = [0, *sorted(chance.sample((2, 3, 4, 5, 7), chance.randint(0, 3))), len(network.layers)]
     stages = []
-    for stage in zip(cuts, cuts[1:], strict=False):
+    for stage in pairwise(cuts):
         shape = primary_shape(network, *stage)
         tiles = []
         for top in partition(shape.height, chance.randint(1, min(5, shape.height))):

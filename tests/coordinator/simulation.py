@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from fakeclients import FakeClient
 from fakes import FakeWorker
-from sharedplans import MACS_PER_S, base_seconds, banded, model_of, small_network
+from sharedplans import banded, base_seconds, model_of, small_network
 
 from ftdist.coordinator.events import (
     Action,
@@ -32,11 +32,10 @@ from ftdist.coordinator.events import (
 from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.messages import Assign, FrameInput, JobResult, Message, Probe, Result
 from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.wire import encode
 from ftdist.planning.sharing import SharedPlan
 
 Planning = Callable[[AskPlan], SharedPlan | str]
-
-__all__ = ["MACS_PER_S", "Node", "Simulation"]
 
 
 @dataclass
@@ -98,7 +97,11 @@ class Simulation:
         """The same worker or client again, over a new connection."""
         node.dead = True
         again = self._node(node.who, node.key)
-        again.local, again.bytes_per_s, again.latency_s = node.local, node.bytes_per_s, node.latency_s
+        again.local, again.bytes_per_s, again.latency_s = (
+            node.local,
+            node.bytes_per_s,
+            node.latency_s,
+        )
         if isinstance(node.who, FakeClient):
             self.post(again, node.who.submit())
         else:
@@ -216,6 +219,7 @@ class Simulation:
             self.handle(Planned(ask.number, plan))
 
     def _send(self, node: Node, message: Message) -> None:
+        encode(message)  # it keeps its limits
         if node.dead:
             self.after(0.0, lambda: self.handle(Gone(node.peer)))
             return

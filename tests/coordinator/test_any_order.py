@@ -7,19 +7,23 @@ right (``fakes`` check every value on the way), and once for each time that it s
 from __future__ import annotations
 
 from collections import deque
-from typing import Any
 
 import numpy as np
 import pytest
+from books import Books
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 from manual import Line, Manual
 from sharedplans import banded, gridded, mixed
 
 from ftdist.coordinator.events import Gone, Planned
-from ftdist.coordinator.flow import Task
-from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Message,
@@ -32,30 +36,6 @@ from ftdist.coordinator.settings import Settings
 from ftdist.geometry import Region
 
 FRAMES = 8
-
-
-class Books:
-    """Which tasks were accepted, over all frames: twice only if they had to be made again."""
-
-    def __init__(self) -> None:
-        self.accepted: dict[tuple[int, int], int] = {}
-        self._frames: list[Frame] = []
-        self._accept = Frame.accept
-
-    def __enter__(self) -> Books:
-        def accept(frame: Frame, task: Task, *args: Any, **kwargs: Any) -> list[int]:
-            self._frames.append(frame)  # so that no other frame gets its id
-            key = (id(frame), task.number)
-            self.accepted[key] = self.accepted.get(key, 0) + 1
-            assert self.accepted[key] == 1 or task.number in frame.whole_only
-            frame.whole_only.discard(task.number)
-            return self._accept(frame, task, *args, **kwargs)
-
-        Frame.accept = accept  # type: ignore[method-assign]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        Frame.accept = self._accept  # type: ignore[method-assign]
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -194,8 +174,14 @@ class AnyOrder(RuleBasedStateMachine):
         if line:
             task = line.worker.tasks[0].task
             place = line.worker.tasks[0].returns[:1]
-            source, region = (place[0].source, place[0].region) if place else (0, Region(0, 1, 0, 1))
-            size = [region.rows.size, region.columns.size, self.cluster.network.shape(source).channels]
+            source, region = (
+                (place[0].source, place[0].region) if place else (0, Region(0, 1, 0, 1))
+            )
+            size = [
+                region.rows.size,
+                region.columns.size,
+                self.cluster.network.shape(source).channels,
+            ]
             size[2] += flaw == "shape"
             region = Region(*(each + 1000 for each in region)) if flaw == "place" else region
             dtype = np.uint8 if flaw == "dtype" else np.float32

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from fakes import marked
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mapvalues import marked
 from networks import networks, plans
-from sharedplans import base_seconds, banded, gridded, mixed, plan_of, small_network
+from sharedplans import banded, base_seconds, gridded, mixed, plan_of, small_network
 
 from ftdist.coordinator.flow import Flow
 from ftdist.coordinator.messages import Place
@@ -114,7 +115,7 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
     cut = data.draw(plans(network))
     cuts = [0, *(group.stop for group in cut.groups)]
     stages = []
-    for first, stop in zip(cuts, cuts[1:], strict=False):
+    for first, stop in pairwise(cuts):
         try:
             _, outputs = part_needs(network, first, stop, Region(0, 1, 0, 1))
         except InputError:
@@ -129,7 +130,7 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
         edges = sorted({0, shape.height, *data.draw(st.sets(st.integers(1, 40), max_size=3))})
         edges = [edge for edge in edges if edge <= shape.height]
         row = []
-        for top, bottom in zip(edges, edges[1:], strict=False):
+        for top, bottom in pairwise(edges):
             part = Part((GroupPlan(first, stop),), Region(top, bottom, 0, shape.width))
             seat = data.draw(st.sampled_from([0, 1, None]))
             row.append(Tile(seat, (part, part), (1.0, 1.0)))
@@ -179,7 +180,11 @@ def _moved(tile: Tile, **change: int) -> Tile:
         (1, replace(_tile(), parts=(None, None)), "fits no worker"),
         (1, replace(_tile(), parts=(None, _tile().parts[1])), "fits not its worker"),
         (1, replace(_tile(), parts=_tile().parts[:1]), "fits no worker"),
-        (1, replace(_tile(), parts=(_tile().parts[0], _moved(_tile(), bottom=3).parts[0])), "regions"),
+        (
+            1,
+            replace(_tile(), parts=(_tile().parts[0], _moved(_tile(), bottom=3).parts[0])),
+            "regions",
+        ),
         (1, banded(small_network(), traits(2)).stages[2][0], "runs of layers"),
     ],
     ids=["gap", "output gap", "short", "nobody", "owner", "count", "regions", "layers"],

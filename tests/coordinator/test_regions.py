@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fakes import marked, seed_of, values
 from hypothesis import given
 from hypothesis import strategies as st
+from mapvalues import marked, seed_of, values
 
 from ftdist.coordinator import regions
 from ftdist.coordinator.messages import Piece, Place
@@ -58,9 +58,7 @@ def test_gather_takes_each_position_once(held: list[Region], wanted: Region) -> 
     found: list[Piece] = []
     lacking = regions.gather([piece(each) for each in held], Place(4, wanted), found)
     covered = [each.region for each in found]
-    np.testing.assert_array_equal(
-        marked(WHOLE, [*covered, *lacking]), marked(WHOLE, [wanted])
-    )
+    np.testing.assert_array_equal(marked(WHOLE, [*covered, *lacking]), marked(WHOLE, [wanted]))
     assert marked(WHOLE, held)[marked(WHOLE, covered) > 0].all()
     assert {seed_of(each) for each in found} <= {3}
 

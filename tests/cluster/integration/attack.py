@@ -198,9 +198,7 @@ def usual(model: Model) -> list[Frames]:
 class FalseWorker:
     """Joins as a worker, says that it has all weights, and answers each task wrongly."""
 
-    def __init__(
-        self, endpoint: str, rng: random.Random, keys: CurveKeys | None = None
-    ) -> None:
+    def __init__(self, endpoint: str, rng: random.Random, keys: CurveKeys | None = None) -> None:
         self._random = rng
         self._context = make_context()
         self._socket = connect(self._context, endpoint, keys)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-for folder in ("cluster", "coordinator"):  # whose helpers are of use here too
-    sys.path.append(str(Path(__file__).resolve().parents[2] / folder))
+sys.path.append(str(Path(__file__).parents[1]))  # whose helpers are of use here too
+sys.path.append(str(Path(__file__).parents[2] / "coordinator"))
 
 from processes import Cluster
 from smallmodels import DETECTOR, write_small_model

@@ -17,11 +17,12 @@ import dataclasses
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, Literal, get_args, get_origin
 
 import msgpack
 import numpy as np
-from anymessage import MESSAGES, arrays, flaws, frames_of, framed, hints, taken_apart, tree
+from anymessage import MESSAGES, arrays, flaws, framed, frames_of, hints, taken_apart, tree
 
 from ftdist.coordinator.messages import (
     HEADER_BYTES,
@@ -47,7 +48,7 @@ _LARGE_BYTES = 1 << 20
 _WILD: tuple[Any, ...] = (
     None, True, -1, 0, 1, 1 << 24, (1 << 63) - 1, -(1 << 63), 0.5, math.inf, -math.inf, math.nan,
     "", "name", "x" * 501, "\x1b[2J", "0f" * 16, b"", b"name", [], [[]], [0] * 5000, {}, {"a": 1},
-    ["f4", 1, 1, 1], ["u1", 1 << 24], ["f4", 65536, 65536, 65536], ["O", 1], msgpack.ExtType(5, b""),
+    ["f4", 1, 1, 1], ["u1", 1 << 24], ["f4", 65536, 65536, 65536], ["O"], msgpack.ExtType(5, b""),
 )  # fmt: skip
 
 
@@ -134,7 +135,9 @@ class Forge:
             case 4:
                 return [msgpack.packb(["prepare", "0f" * 16, 1 << 20, list(range(12000))])]
             case _:
-                return framed("probe", [1, ["u1", self._random.choice([1 << 24, 1 << 32, 1 << 62])]])
+                return framed(
+                    "probe", [1, ["u1", self._random.choice([1 << 24, 1 << 32, 1 << 62])]]
+                )
 
     def _fields(self) -> Frames:
         message = self.message()
@@ -212,7 +215,7 @@ class Forge:
                 self._random.choice([0, 1, 2] if small else [0, 1, SIDE]),
                 self._random.random() < 0.5,
             )
-            for first, stop in zip(cuts, cuts[1:], strict=False)
+            for first, stop in pairwise(cuts)
         )
 
     def _region(self) -> Region:
@@ -228,7 +231,9 @@ class Forge:
         limit = taken_apart(hints(Piece)["data"])[1]
         region = Region(top, top + rows, left, left + columns)
         return Piece(
-            self._random.randint(-1, self._known.layers), region, self._array(limit, (rows, columns))
+            self._random.randint(-1, self._known.layers),
+            region,
+            self._array(limit, (rows, columns)),
         )
 
     def _task(self) -> TaskId:

@@ -8,19 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 from attack import FalseWorker, Siege, Strangers, known, recorded, understood, usual
+from falsecoordinator import FalseCoordinator
 from forge import Forge
 from frames import Frames
 from processes import PATIENCE_S, Cluster, Process, joined
 from proxy import Proxy
 
-from ftdist.cluster.keys import make_coordinator, make_peer, peer_keys
+from ftdist.cluster.keys import coordinator_keys, make_coordinator, make_peer, peer_keys
 from ftdist.cluster.transport import CurveKeys
 
 SLOW_CONNECTIONS = 50
 _BATCH = 500
 _EACH_JOB = 6
-_A_WHILE_S = 0.1
+_A_WHILE_S, _AFTERWARDS_S = 0.1, 1.0
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Town:
         self._frames = frames
         self._seed = seed
         self._random = random.Random(seed)
-        self._keys = _make_keys(cluster.folder) if secured else None
+        self._keys = make_keys(cluster.folder) if secured else None
         self._jobs = 0
         self.coordinator = cluster.coordinator(keys=self._keys)
         self._proxy = Proxy(self.coordinator.port, recording=True)
@@ -103,6 +105,8 @@ class Town:
                 until_s = time.monotonic() + PATIENCE_S
                 while not worker.refused and time.monotonic() < until_s:
                     worker.work(time.monotonic() + _A_WHILE_S)
+                    if worker.cheated:  # whatever it did may be answered by now
+                        until_s = min(until_s, time.monotonic() + _AFTERWARDS_S)
                     if not job.is_running:
                         self._end(job, result)
                         job = self._begin()
@@ -135,7 +139,32 @@ class Town:
         return None if self._keys is None else peer_keys(self._keys / "eve")
 
 
-def _make_keys(folder: Path) -> Path:
+def lied_to(
+    cluster: Cluster, frames: Frames, count: int, seed: int, *, endings: int, secured: bool
+) -> Result:
+    """A worker whose coordinator sends it so many hostile messages, and then an honest task."""
+    keys = make_keys(cluster.folder) if secured else None
+    expected = np.ascontiguousarray(frames.expected[0].transpose(1, 2, 0))
+    image = np.ascontiguousarray(np.load(frames.paths[0]).transpose(1, 2, 0))
+    result = Result(sent=count)
+    own = coordinator_keys(keys) if keys else None
+    with FalseCoordinator(frames.model, seed, own) as liar:
+        more = ("--keys", keys / "ann") if keys else ()
+        worker = cluster.worker("ann", liar.endpoint, *more, mem="96M")
+        for lies in (0, count):
+            before = worker.peak_bytes()
+            liar.lie(lies, endings)
+            if not liar.honest(image, expected):
+                result.wrong.append(f"after {lies} lies")
+            result.jobs += 1
+            assert worker.is_running, worker.log()
+            result.growth_bytes = worker.peak_bytes() - before
+        assert liar.hellos >= endings // 2
+    return result
+
+
+def make_keys(folder: Path) -> Path:
+    """A cluster's folder of keys, in which everybody here has some."""
     keys = folder / "keys"
     make_coordinator(keys)
     for name in ("ann", "bob", "client", "eve"):

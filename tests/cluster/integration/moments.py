@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from frames import Frames
-from processes import PATIENCE_S, Cluster, Process, Said, joined
+from processes import PATIENCE_S, Cluster, Process, Said
 from proxy import Proxy
 
 Kind = Literal["kill", "stop", "cut", "stall"]

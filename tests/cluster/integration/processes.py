@@ -36,16 +36,28 @@ class Said:
 
 
 class Process:
-    """One `python -m ftdist ARGUMENTS`; both of its streams are kept line by line."""
+    """One `python -m ftdist ARGUMENTS`; both of its streams are kept line by line.
 
-    def __init__(self, name: str, arguments: Sequence[object], folder: Path, **more: str) -> None:
+    `program` is Python to run instead, with the same arguments; `more` is environment.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        arguments: Sequence[object],
+        folder: Path,
+        *,
+        program: str | None = None,
+        **more: str,
+    ) -> None:
         self.name = name
         self.began_s = time.monotonic()
         self.lines: list[Said] = []
         self._change = threading.Condition()
         self._silent = False
+        command = [*COMMAND[:-2], "-c", program] if program else COMMAND
         self._process = subprocess.Popen(
-            [*COMMAND, *map(str, arguments)],
+            [*command, *map(str, arguments)],
             cwd=folder,
             env=environment(PYTHONUNBUFFERED="1", **more),
             stdin=subprocess.DEVNULL,
@@ -237,9 +249,11 @@ class Cluster:
         found: dict[str, Any] = json.loads(process.lines[-1].text)
         return found
 
-    def start(self, name: str, *arguments: object, **variables: str) -> Process:
+    def start(
+        self, name: str, *arguments: object, program: str | None = None, **variables: str
+    ) -> Process:
         """Any command of ours."""
-        process = Process(name, arguments, self.folder, **variables)
+        process = Process(name, arguments, self.folder, program=program, **variables)
         self.processes.append(process)
         return process
 

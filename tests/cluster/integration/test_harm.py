@@ -1,10 +1,9 @@
-"""Workers are killed, stopped and cut off at random moments: every job completes, no bit differs."""
+"""Workers are killed, stopped and cut off at random moments: every job completes, bit by bit."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from frames import Frames, first_layers

@@ -99,6 +99,6 @@ def assaults(rng: random.Random) -> Iterator[bytes]:
 
 def assault(port: int, what: bytes) -> None:
     """Opens a connection, says something, and leaves without a word."""
-    with socket.create_connection(("127.0.0.1", port), 5.0) as connection:
-        with suppress(ConnectionError):
-            connection.sendall(what)
+    connection = socket.create_connection(("127.0.0.1", port), 5.0)
+    with connection, suppress(ConnectionError):
+        connection.sendall(what)

@@ -1,0 +1,150 @@
+"""Who may take part: whoever may not is refused, and both sides say so in one clear line."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from frames import Frames
+from hostility import make_keys
+from processes import Cluster, Coordinator, Process, joined
+
+from ftdist.cluster.keys import ALLOWED, make_coordinator, make_peer, read_public
+
+IMPATIENT_S = 15.0
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> Path:
+    """A cluster's folder of keys: of workers ann and bob, of client, and of eve."""
+    return make_keys(tmp_path)
+
+
+@pytest.fixture
+def coordinator(cluster: Cluster, keys: Path) -> Coordinator:
+    return cluster.coordinator(keys=keys)
+
+
+@pytest.fixture
+def frames(cluster: Cluster, tmp_path: Path) -> Frames:
+    return Frames(cluster.model, tmp_path / "frames", 3)
+
+
+@pytest.fixture(autouse=True)
+def no_secrets_are_told(cluster: Cluster, tmp_path: Path) -> Iterator[None]:
+    """Whatever happens, no process prints a secret."""
+    yield
+    log = cluster.log()
+    for path in tmp_path.rglob("*.key_secret"):
+        secret = path.read_text().partition('secret-key = "')[2].partition('"')[0]
+        assert len(secret) == 40 and secret not in log
+
+
+def submitted(cluster: Cluster, coordinator: Coordinator, frames: Frames, *more: object) -> Process:
+    output = cluster.folder / "results"
+    return cluster.submit(frames.paths, coordinator.endpoint, output, *more)
+
+
+def test_whoever_has_keys_takes_part(
+    cluster: Cluster, coordinator: Coordinator, keys: Path, frames: Frames
+) -> None:
+    assert "encrypted" in coordinator.says("^listens ").text
+    joined(cluster.worker("ann", coordinator.endpoint, "--keys", keys / "ann"))
+    client = submitted(cluster, coordinator, frames, "--keys", keys / "client")
+    assert client.status() == 0, client.log()
+    assert not frames.wrong(cluster.folder / "results")
+    status = cluster.status(coordinator.endpoint, "--keys", keys)
+    assert [each["name"] for each in status["workers"]] == ["ann"]
+
+
+def test_a_key_that_is_not_allowed(
+    cluster: Cluster, coordinator: Coordinator, keys: Path, frames: Frames
+) -> None:
+    for name in ("ann", "client"):
+        key = read_public(keys / ALLOWED / f"{name}.key")
+        (keys / ALLOWED / f"{name}.key").unlink()
+        after = coordinator.mark()
+        if name == "ann":
+            worker = cluster.worker(name, coordinator.endpoint, "--keys", keys / name)
+            said = worker.says("does not accept this worker's key").text
+            assert key in said and "have it added to the allowed ones" in said
+        else:
+            client = submitted(cluster, coordinator, frames, "--keys", keys / name)
+            assert client.status() == 2
+            assert "key is not in the coordinator's folder 'allowed'" in client.lines[-1].text
+        told = coordinator.says("refused a connection: its key", after).text
+        assert key in told and f"is not in {keys / ALLOWED}" in told
+
+
+def test_an_allowed_key_is_let_in_without_a_restart(
+    cluster: Cluster, coordinator: Coordinator, keys: Path
+) -> None:
+    kept = keys / "set-aside"
+    (keys / ALLOWED / "ann.key").rename(kept)
+    worker = cluster.worker("ann", coordinator.endpoint, "--keys", keys / "ann")
+    worker.says("does not accept this worker's key")
+    kept.rename(keys / ALLOWED / "ann.key")
+    joined(worker)
+
+
+def test_no_keys_and_keys_of_another_cluster(
+    cluster: Cluster, coordinator: Coordinator, keys: Path, frames: Frames, tmp_path: Path
+) -> None:
+    others = tmp_path / "others"
+    make_coordinator(others)
+    make_peer(others, "ann")
+    without = cluster.worker("without", coordinator.endpoint)
+    astray = cluster.worker("astray", coordinator.endpoint, "--keys", others / "ann")
+    clients = [
+        submitted(cluster, coordinator, frames),
+        submitted(cluster, coordinator, frames, "--keys", others / "ann"),
+    ]
+    without.says("takes only workers with keys: name a folder of keys by --keys")
+    astray.says("has other keys than this worker was told, or uses none")
+    coordinator.says("refused a connection that failed its handshake: keys are wanted here")
+    for client, words in zip(clients, ("wants keys", "does not take these keys"), strict=True):
+        assert client.status() == 2, client.log()
+        assert words in client.lines[-1].text
+    assert not coordinator.said("joins")
+
+
+def test_keys_where_there_are_none(cluster: Cluster, keys: Path, frames: Frames) -> None:
+    coordinator = cluster.coordinator()
+    assert "not encrypted" in coordinator.says("^listens ").text
+    worker = cluster.worker("ann", coordinator.endpoint, "--keys", keys / "ann")
+    worker.says("has other keys than this worker was told, or uses none")
+    coordinator.says("refused a connection that failed its handshake: there are no keys here")
+    client = submitted(cluster, coordinator, frames, "--keys", keys / "client")
+    assert client.status() == 2
+    assert "does not take these keys" in client.lines[-1].text
+
+
+def test_a_key_that_is_taken_away(
+    cluster: Cluster, coordinator: Coordinator, keys: Path, frames: Frames
+) -> None:
+    """Worker and client are sent away at once; whoever stays goes on."""
+    ann, bob = (
+        cluster.worker(name, coordinator.endpoint, "--keys", keys / name) for name in ("ann", "bob")
+    )
+    for worker in (ann, bob):
+        joined(worker)
+    (keys / ALLOWED / "ann.key").unlink()
+    coordinator.says("worker ann: its key is no longer allowed")
+    assert ann.status(IMPATIENT_S) != 0
+    assert "its key is no longer allowed" in ann.lines[-1].text
+
+    client = submitted(cluster, coordinator, frames, "--keys", keys / "client")
+    assert client.status() == 0, client.log()
+    bob.close()
+    coordinator.says("worker bob: lost")
+    waiting = submitted(cluster, coordinator, frames, "--keys", keys / "client", "--job", "last")
+    waiting.says("waits for workers")
+    (keys / ALLOWED / "client.key").unlink()
+    coordinator.says("job last: its key is no longer allowed")
+    assert waiting.status(IMPATIENT_S) == 2
+    assert "its key is no longer allowed" in waiting.lines[-1].text
+    shutil.rmtree(keys / ALLOWED)
+    eve = cluster.worker("eve", coordinator.endpoint, "--keys", keys / "eve")
+    eve.says("does not accept this worker's key")

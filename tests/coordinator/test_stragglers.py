@@ -1,0 +1,116 @@
+"""Workers that are stuck, slow, or killed by what they do."""
+
+from __future__ import annotations
+
+from fakes import FakeWorker
+from manual import Manual
+from sharedplans import banded, gridded
+from simulation import Node, Simulation
+from started import client, started, worker
+
+from ftdist.coordinator.events import Gone
+from ftdist.coordinator.messages import (
+    Assign,
+    Cancel,
+    Fetch,
+    ModelRequest,
+    Refusal,
+)
+from ftdist.coordinator.settings import Settings
+
+# ---- stuck
+
+
+def test_a_worker_that_makes_no_progress_is_lost() -> None:
+    cluster = started(settings=Settings(stuck_after_s=10.0))
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    for _ in range(10):
+        b.worker.progress += 1
+        cluster.wait(1.0)
+    assert not a.got(Refusal)
+    b.worker.progress += 1
+    cluster.wait(1.5)
+    assert "worker a: lost, it made no progress for 1" in "\n".join(cluster.logs)
+    assert not any("worker b: lost" in text for text in cluster.logs)
+
+
+def test_a_worker_that_has_nothing_to_do_is_not_stuck() -> None:
+    cluster = Manual(Settings(stuck_after_s=10.0))
+    cluster.worker("a")
+    cluster.wait(60.0)
+    assert not any("lost" in text for text in cluster.logs)
+
+
+def test_a_worker_that_gets_its_weights_is_not_stuck() -> None:
+    cluster = Manual(Settings(stuck_after_s=5.0))
+    cluster.client("job", 1)
+    line = cluster.connect(FakeWorker("a", cluster.network))
+    line.worker.slow_weights = True
+    cluster.exchange()
+    cluster.plan()
+    for _ in range(20):
+        cluster.wait(1.0)
+        cluster.say(line, ModelRequest("0" * 32, 0, 0, 1))
+    assert not line.got(Refusal)
+    cluster.wait(7.0)
+    assert any("made no progress" in text for text in cluster.logs)
+
+
+def test_what_kills_every_worker_fails_the_job() -> None:
+    cluster = started("a", settings=Settings(losses=4))
+    for _ in range(4):
+        assert client(cluster).failed is None
+        a = worker(cluster, "a")
+        assert a.worker.tasks
+        cluster.cut(a)
+        cluster.handle(Gone(a.peer))
+        cluster.worker("a")
+        cluster.exchange()
+    failed = client(cluster).failed
+    assert failed is not None
+    assert "4 workers were lost while they had task 0.0 of frame 0" in failed.reasons[0]
+
+
+# ---- stragglers
+
+
+def slow_down(sim: Simulation, node: Node, slowness: float) -> None:
+    sim.as_worker(node).slowness = slowness
+
+
+def test_an_idle_worker_helps_a_straggler() -> None:
+    """One of three becomes a thousand times slower: its task ends elsewhere, long before."""
+    sim = Simulation(planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1))
+    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    watched = sim.as_client(sim.client("job", 6))
+    sim.run_until(lambda: len(watched.done) == 2)
+    slow_down(sim, nodes[1], 20_000.0)
+    before_s = sim.now_s
+    sim.run_until(lambda: watched.finished)
+    assert sim.now_s - before_s < 20.0
+    assert any(node is nodes[1] and isinstance(m, Cancel) for _, node, m in sim.sent)
+
+
+def test_nobody_helps_if_told_not_to() -> None:
+    sim = Simulation(
+        Settings(speculate=False, stuck_after_s=1e6),
+        planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1),
+    )
+    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    watched = sim.as_client(sim.client("job", 6))
+    sim.run_until(lambda: len(watched.done) == 2)
+    slow_down(sim, nodes[1], 20_000.0)
+    sim.run(20.0)
+    assert not watched.finished
+    assert not any(isinstance(message, Cancel) for _, _, message in sim.sent)
+
+
+def test_workers_that_keep_their_rows_do_not_take_each_others() -> None:
+    """Equal workers in a banded plan wait for each other's rows now and then; that is no reason."""
+    sim = Simulation(planning=lambda ask: banded(sim.network, ask.workers))
+    for name in "abc":
+        sim.worker(name, slowness=20.0, macs_per_s=5e8)
+    watched = sim.as_client(sim.client("job", 10))
+    sim.run_until(lambda: watched.finished)
+    assert not any(isinstance(message, Cancel | Fetch) for _, _, message in sim.sent)
+    assert sum(isinstance(message, Assign) for _, _, message in sim.sent) == 10 * 9
