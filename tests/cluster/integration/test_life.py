@@ -34,6 +34,12 @@ sys.exit(main())
 """A worker that may take 6 MiB more than it does, and believes that it takes 8 MiB less."""
 
 
+HEAVY = "[net]\nwidth=16\nheight=16\nchannels=3\n" + (
+    "[convolutional]\nfilters=256\nsize=3\nstride=1\npad=1\nactivation=leaky\n" * 6
+)
+"""Six layers, five of which have 2.25 MiB of weights each."""
+
+
 @pytest.fixture
 def frames(cluster: Cluster, tmp_path: Path) -> Frames:
     cluster.model = write_small_model(tmp_path / "layers.ftd", first_layers(96))
@@ -113,7 +119,7 @@ def _parts_asked_for(stream: bytearray) -> set[tuple[int, int]]:
 def test_a_worker_that_needs_more_than_was_believed_is_planned_smaller(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    cluster.model = write_small_model(tmp_path / "large.ftd", first_layers(256))
+    cluster.model = write_small_model(tmp_path / "heavy.ftd", HEAVY)
     frames = Frames(cluster.model, tmp_path / "frames", 3)
     coordinator = cluster.coordinator()
     arguments = ["worker", coordinator.endpoint, "--name", "modest", "--threads", 1]
