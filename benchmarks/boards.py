@@ -2,7 +2,8 @@
 
 A *shelf* of boards hangs on a *hub*, a namespace of its own where the coordinator runs unhindered,
 as on a machine of its own; this machine's network is not touched. Each board has a cable to the hub
-whose rate is limited in both directions; what goes from board to board passes the hub. Needs root, ip, tc and nsenter.
+whose rate is limited in both directions; what goes from board to board passes the hub. Needs root,
+ip, tc and nsenter.
 
 A process on a board is held to the board's memory and share of a core, as evenly as ``metronome``
 can make it; what the kernel does to send for it counts, as on a real board.
