@@ -24,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster"
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+from attack import TRICKS
 from frames import Frames, first_layers
 from hostility import Result, Town, lied_to
 from processes import Cluster
@@ -31,7 +32,6 @@ from smallmodels import write_small_model
 
 MIB = 1 << 20
 MOST_BYTES = 8 * MIB
-CHEATS = 20
 ENDINGS = 100
 """How often the false coordinator ends its session with the worker."""
 
@@ -47,7 +47,7 @@ def main() -> int:
         with _site() as site, Town(*site, seed, secured=secured) as town:
             sound &= _tell("attacked coordinator", secured, partial(town.attacked, count, _note))
         with _site() as site, Town(*site, seed, secured=secured) as town:
-            sound &= _tell("cheated coordinator", secured, partial(town.cheated, CHEATS))
+            sound &= _tell("cheated coordinator", secured, partial(town.cheated, [*TRICKS] * 2))
         with _site() as site:
             attack = partial(lied_to, *site, count, seed, endings=ENDINGS, secured=secured)
             sound &= _tell("worker that is lied to", secured, attack)

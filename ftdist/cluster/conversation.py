@@ -53,8 +53,11 @@ class Conversation:
         self._poller = zmq.Poller()
         self._poller.register(computing.woken, zmq.POLLIN)
         self._poller.register(stop, zmq.POLLIN)
-        if watched:
-            self._poller.register(socket.get_monitor_socket(), zmq.POLLIN)
+        self._link = socket.get_monitor_socket() if watched else None
+        if self._link is not None:
+            self._poller.register(self._link, zmq.POLLIN)
+        self._polled = 0
+        self._ready: dict[Any, int] = {}
 
     def run(self, hello: Hello) -> Ending:
         """Speaks until the session ends or the worker is told to stop."""
@@ -94,21 +97,28 @@ class Conversation:
     def _wait(self, until_s: float) -> None:
         """Until there is something to do, at the latest at a time of the clock."""
         events = zmq.POLLIN * (len(self._unsent) < _MOST_UNSENT) | zmq.POLLOUT * bool(self._unsent)
-        self._poller.register(self._socket, events)
-        self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3))
+        if events != self._polled:
+            self._poller.register(self._socket, events)
+            self._polled = events
+        self._ready = dict(self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3)))
 
     def _turn(self) -> None:
-        for _ in range(_BATCH):
-            if len(self._unsent) >= _MOST_UNSENT or self._session.ending is not None:
-                break
-            received = receive(self._socket, FROM_COORDINATOR)
-            if received is None:
-                self._look_at_link()  # only when all that came before its end has been read
-                break
-            self._take(received.message)
+        if self._socket in self._ready or self._link in self._ready:
+            self._read()
         if self._session.ending is None:
             self._post(self._session.tick(time.monotonic()))
         self._flush()
+
+    def _read(self) -> None:
+        """Takes what came; looks at the link only when all that came before its end was read."""
+        for _ in range(_BATCH):
+            if len(self._unsent) >= _MOST_UNSENT or self._session.ending is not None:
+                return
+            received = receive(self._socket, FROM_COORDINATOR)
+            if received is None:
+                self._look_at_link()
+                return
+            self._take(received.message)
 
     def _take(self, message: Message | WireError) -> None:
         if isinstance(message, WireError):

@@ -11,6 +11,7 @@ import json
 import os
 import signal
 from collections.abc import Callable
+from functools import cache
 from types import UnionType
 from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
 
@@ -78,10 +79,8 @@ def made(kind: Any, value: Any) -> Any:
         (kind,) = (each for each in get_args(kind) if each is not type(None))
         return None if value is None else made(kind, value)
     if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        names = [field.name for field in dataclasses.fields(kind)]
-        pairs = zip(names, value, strict=True)
-        return kind(*[made(hints[name], each) for name, each in pairs])  # type: ignore[operator]
+        of: Any = kind
+        return of(*[made(*pair) for pair in zip(_fields(of), value, strict=True)])
     if get_origin(kind) is tuple:
         kinds = get_args(kind)
         if kinds[1:] == (...,):
@@ -90,6 +89,13 @@ def made(kind: Any, value: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, tuple):
         return kind(*value)
     return value
+
+
+@cache
+def _fields(kind: Any) -> tuple[Any, ...]:
+    """The types of a dataclass's fields, in order."""
+    hints = get_type_hints(kind)
+    return tuple(hints[field.name] for field in dataclasses.fields(kind))
 
 
 def _serve(plan: Plan, questions: int, answers: int) -> NoReturn:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections import OrderedDict
 from dataclasses import replace
 
 import numpy as np
@@ -22,10 +21,15 @@ from ftdist.coordinator.regions import gather
 from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
-from ftdist.planning.part import LoweredPart, Part, lower_part, part_footprint
+from ftdist.planning.part import LoweredPart, Part, lower_part, map_bytes
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.predictor import SLACK_BYTES, THREAD_BYTES
-from ftdist.runtime.memory import format_size, peak_resident_bytes, resident_bytes
+from ftdist.runtime.memory import (
+    format_size,
+    peak_resident_bytes,
+    resident_and_peak_bytes,
+    resident_bytes,
+)
 from ftdist.runtime.part import PartRunner
 
 RESULT_BYTES = 1 << 20
@@ -45,8 +49,9 @@ class TaskRunner:
         self._threads = threads
         self._runner: PartRunner | None = None
         self._resident: frozenset[int] = frozenset()
-        self._parts: OrderedDict[tuple[Part, bool], LoweredPart] = OrderedDict()
+        self._parts: dict[tuple[Part, bool], LoweredPart] = {}
         self._sending: list[weakref.ref[Array]] = []
+        self._peak_bytes = 0
 
     @property
     def progress(self) -> int:
@@ -109,7 +114,8 @@ class TaskRunner:
         pieces: list[Piece] = []
         for place in task.assign.returns:
             gather(made, place, pieces)
-        return results(name, pieces, (task.received_s, started_s, ended_s))
+        times_s = task.received_s, started_s, ended_s
+        return results(name, pieces, times_s, self._peak_bytes)
 
     def _runner_of(self, model: Model) -> PartRunner:
         if self._runner is None or self._runner.model is not model:
@@ -121,18 +127,18 @@ class TaskRunner:
         part = part_of(task.assign, self._threads)
         network, pieces = task.model.network, task.assign.pieces
         picture = any(p.source == INPUT and p.data.dtype == np.uint8 for p in pieces)
-        found = self._parts.pop((part, picture), None)
+        found = self._parts.get((part, picture))
         if found is None:
             found = lower_part(network, part, task.model.offsets, picture=picture)
-        self._parts[part, picture] = found
-        self._forget_parts(_LOWERED, _LOWERED_BYTES)
+            self._parts[part, picture] = found
+            self._forget_oldest_parts()
         return found
 
-    def _forget_parts(self, count: int, most_bytes: int) -> None:
-        """Forgets how parts were lowered, those used longest ago first, but for the last one."""
+    def _forget_oldest_parts(self) -> None:
+        """Forgets how parts were lowered, the oldest first, when there are too many."""
         held = sum(each.program_bytes for each in self._parts.values())
-        while len(self._parts) > 1 and (len(self._parts) > count or held > most_bytes):
-            held -= self._parts.popitem(last=False)[1].program_bytes
+        while len(self._parts) > 1 and (len(self._parts) > _LOWERED or held > _LOWERED_BYTES):
+            held -= self._parts.pop(next(iter(self._parts))).program_bytes
 
     def _keep_budget(
         self,
@@ -150,7 +156,9 @@ class TaskRunner:
 
         if needed(roomy=True) <= self._budget_bytes:
             return True
-        self._forget_parts(1, 0)
+        if needed(roomy=False) <= self._budget_bytes:
+            return False
+        self._parts.clear()
         while (least := needed(roomy=False)) > self._budget_bytes:
             if not self._still_sending() or time.monotonic() > give_up_s:
                 raise Refused(
@@ -185,8 +193,9 @@ class TaskRunner:
         held = self._runner.held
         to_come = max(0, self._credit_bytes - waiting_bytes)
         slack = SLACK_BYTES + (lowered.part.threads - 1) * THREAD_BYTES
-        made = part_footprint(model.network, lowered)["outputs"]
-        return resident_bytes() - sum(held.values()) + copied + made + to_come + slack
+        made = map_bytes(model.network, lowered.outputs)
+        resident, self._peak_bytes = resident_and_peak_bytes()
+        return resident - sum(held.values()) + copied + made + to_come + slack
 
     def _varying_bytes(self, model: Model, lowered: LoweredPart, *, roomy: bool) -> int:
         assert self._runner is not None
@@ -212,13 +221,17 @@ def fetched(kept: Kept, fetch: Fetch, now_s: float) -> list[Result | Failed]:
         pieces = [p for place in fetch.places for p in kept_pieces(kept, fetch.task, place)]
     except Refused as error:
         return [Failed(fetch.task, error.reason, str(error), 0)]
-    return [*results(fetch.task, pieces, (now_s, now_s, now_s))]
+    return [*results(fetch.task, pieces, (now_s, now_s, now_s), peak_resident_bytes())]
 
 
-def results(task: TaskId, pieces: list[Piece], times_s: tuple[float, float, float]) -> list[Result]:
-    """The messages that hold a result: received, started and ended at these times."""
+def results(
+    task: TaskId, pieces: list[Piece], times_s: tuple[float, float, float], peak_bytes: int
+) -> list[Result]:
+    """The messages that hold a result: received, started and ended at these times.
+
+    `peak_bytes`: the process's peak, as it was known lately; heartbeats tell the last of it.
+    """
     found = list(parcels(pieces, RESULT_BYTES, TENSORS))
-    peak_bytes = peak_resident_bytes()
     return [
         Result(task, number + 1 < len(found), tuple(parcel), *times_s, peak_bytes)
         for number, parcel in enumerate(found)

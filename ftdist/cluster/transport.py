@@ -35,6 +35,7 @@ _WAITING = 32
 _HANDSHAKE_MS = 10_000
 _CONNECT_MS = 10_000
 _RECONNECT_MS = (500, 15_000)
+_NOW, _NOW_AND_MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)
 _COPIED_BYTES = 16 << 10
 """Buffers up to this size are copied: cheaper than keeping them alive until they are sent."""
 
@@ -143,11 +144,11 @@ def send(socket: Socket, message: Message, peer: bytes | None = None) -> bool:
 def send_encoded(socket: Socket, buffers: Sequence[Any], peer: bytes | None = None) -> bool:
     """``send`` for a message that is encoded already."""
     frames = list(buffers) if peer is None else [peer, *buffers]
+    last = len(frames) - 1
     try:
         for number, frame in enumerate(frames):
-            more = zmq.SNDMORE if number + 1 < len(frames) else 0
             small = memoryview(frame).nbytes <= _COPIED_BYTES
-            socket.send(frame, zmq.DONTWAIT | more, copy=small)
+            socket.send(frame, _NOW_AND_MORE if number < last else _NOW, copy=small)
     except zmq.Again:
         return False
     except zmq.ZMQError as error:

@@ -33,7 +33,7 @@ from ftdist.errors import FtdistError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import format_size, peak_resident_bytes, resident_bytes
+from ftdist.runtime.memory import format_size, resident_and_peak_bytes
 
 CACHE_BYTES = 2 << 30
 """What the model cache may hold when nobody says otherwise."""
@@ -222,7 +222,7 @@ def _introduction(abilities: Abilities, endpoint: str) -> str:
 
 
 def _memory() -> tuple[int, int]:
-    return resident_bytes(), peak_resident_bytes()
+    return resident_and_peak_bytes()
 
 
 def _unsaid(_line: str) -> None:

@@ -114,7 +114,8 @@ class Handover:
         if job is None:
             return
         terms = self._desk.terms(job)
-        frames = job.unbegun if terms.many else min(job.unbegun, 1)
+        frames = job.frames if terms.many else 1
+        frames = frames if job.unbegun else 0
         self._planner.ask(list(self._roster.by_number.values()), terms, frames)
         if self._planner.adopt(terms):
             self._scheduler.remark = ""

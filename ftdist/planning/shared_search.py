@@ -57,6 +57,11 @@ class Outcome:
     note: str
 
 
+_SIMPLER = 1.1
+"""How much longer a job may be predicted to take by whole frames: they wait for no neighbour, and
+what waiting costs is known less well than arithmetic."""
+
+
 @lru_cache(maxsize=2)
 def search_for(network: Network, profile: DeviceProfile = DEFAULT) -> SharedSearch:
     """The search for a network; the same one again, for plans are made again and again."""
@@ -79,7 +84,10 @@ class SharedSearch:
         shared = self._shared(workers, frames, picture) if len(workers) > 1 else None
         if shared is None and not wholes.tasks:
             raise nothing_fits(self._means, workers, picture=picture)
-        if shared is not None and not (wholes.tasks and wholes.job_s(frames) <= shared.job_s):
+        margin = _SIMPLER if frames > len(workers) else 1.0
+        if shared is not None and not (
+            wholes.tasks and wholes.job_s(frames) <= margin * shared.job_s
+        ):
             return SharedPlan(
                 names,
                 shared.tiles,

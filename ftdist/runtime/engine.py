@@ -30,6 +30,9 @@ Executor = Callable[..., None]
 Maps = dict[int, NDArray[Any]]
 """Memory of maps, by source."""
 
+_MOST_BOUND = 16
+"""Arrangements that are remembered: a worker's tasks of one frame, which come again in the next."""
+
 Watch = Callable[[int, int, int, float, float], None]
 """Hears of each tile: worker, group, tile, and when it began and ended, in seconds."""
 
@@ -72,16 +75,14 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An arrangement in its block: the maps there, the groups, and what was counted before it."""
+    """An arrangement in its block: the maps there, and the groups."""
 
     arrangement: Arrangement
     maps: Maps
     groups: tuple[_Group, ...]
-    before: dict[int, LayerCounters]
 
-    def counted(self) -> dict[int, LayerCounters]:
-        """What all kernels have counted so far, by layer."""
-        found = {n: LayerCounters(c.nanoseconds, c.macs) for n, c in self.before.items()}
+    def add_counted(self, found: dict[int, LayerCounters]) -> None:
+        """Adds what its kernels have counted so far, by layer."""
         for group in self.groups:
             for tally in group.tallies:
                 pairs = zip(tally["nanoseconds"].tolist(), tally["macs"].tolist(), strict=True)
@@ -90,7 +91,6 @@ class _Bound:
                         counters = found.setdefault(layer, LayerCounters())
                         counters.nanoseconds += nanoseconds
                         counters.macs += macs
-        return found
 
 
 class Engine:
@@ -106,14 +106,19 @@ class Engine:
         self._crew = Crew(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
-        self._bound = _Bound(_NOTHING, {}, (), {})
+        self._bound = _UNBOUND
+        self._bounds: dict[int, _Bound] = {}
+        self._counted: dict[int, LayerCounters] = {}
         self.watch: Watch | None = None
         """Called by the worker itself, after each tile."""
 
     @property
     def counters(self) -> dict[int, LayerCounters]:
         """What the kernels counted over all runs, by layer; any thread may ask, at any time."""
-        return self._bound.counted()
+        found = {n: LayerCounters(c.nanoseconds, c.macs) for n, c in self._counted.items()}
+        for bound in tuple(self._bounds.values()):
+            bound.add_counted(found)
+        return found
 
     @property
     def block_bytes(self) -> int:
@@ -155,8 +160,8 @@ class Engine:
             self._resident = layers
         if self._block is None:
             self._block = page_block(needed)
-        if self._bound.arrangement is not arrangement:
-            self._bind(arrangement, self._block)
+        bound = self._bounds.get(id(arrangement))
+        self._bound = self._bind(arrangement, self._block) if bound is None else bound
 
     def run(self, maps: Maps) -> Maps:
         """Runs what was prepared; returns the maps in the block, good until the next run.
@@ -187,7 +192,10 @@ class Engine:
 
         self._crew.run(work, len(group.arenas))
 
-    def _bind(self, arrangement: Arrangement, block: NDArray[np.uint8]) -> None:
+    def _bind(self, arrangement: Arrangement, block: NDArray[np.uint8]) -> _Bound:
+        """Binds an arrangement, which is remembered until the block is given back."""
+        if len(self._bounds) >= _MOST_BOUND:
+            self._unbind()
         maps = {}
         for source, at in arrangement.maps.items():
             region = arrangement.map_regions[source]
@@ -203,10 +211,15 @@ class Engine:
             )
             for program, arenas in zip(arrangement.programs, arrangement.arenas, strict=True)
         )
-        self._bound = _Bound(arrangement, maps, groups, self._bound.counted())
+        bound = self._bounds[id(arrangement)] = _Bound(arrangement, maps, groups)
+        return bound
+
+    def _unbind(self) -> None:
+        self._counted, self._bound = self.counters, _UNBOUND
+        self._bounds.clear()
 
     def _release(self) -> None:
-        self._bound = _Bound(_NOTHING, {}, (), self._bound.counted())
+        self._unbind()
         self._block = None
 
     def _bring_in(self, layers: frozenset[int]) -> None:
@@ -217,4 +230,4 @@ class Engine:
         bring_in(self._model.weights, spans, native.touch)
 
 
-_NOTHING = Arrangement((), (), {}, {}, 0)
+_UNBOUND = _Bound(Arrangement((), (), {}, {}, 0), {}, ())

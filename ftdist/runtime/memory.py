@@ -49,25 +49,34 @@ def ceil_size(size: int) -> str:
 
 def resident_bytes() -> int:
     """Resident memory of this process now (VmRSS)."""
-    return _status(b"\nVmRSS:")
+    return _status(b"VmRSS")[0]
 
 
 def peak_resident_bytes() -> int:
     """The most resident memory this process ever had (VmHWM)."""
-    return _status(b"\nVmHWM:")
+    return _status(b"VmHWM")[0]
 
 
-def _status(field: bytes) -> int:
-    """A figure of /proc/self/status, read with few calls: workers ask for it with every task."""
+def resident_and_peak_bytes() -> tuple[int, int]:
+    """Both at once."""
+    resident, peak = _status(b"VmRSS", b"VmHWM")
+    return resident, peak
+
+
+def _status(*fields: bytes) -> tuple[int, ...]:
+    """Figures of /proc/self/status, read with few calls: workers ask for them with every task."""
     handle = os.open("/proc/self/status", os.O_RDONLY)
     try:
         text = os.read(handle, mmap.PAGESIZE)
     finally:
         os.close(handle)
-    _, found, rest = text.partition(field)
-    if not found:
-        raise OSError(f"/proc/self/status lacks {field.decode()}")
-    return int(rest.split(None, 1)[0]) * KIB
+    found = []
+    for field in fields:
+        _, there, rest = text.partition(b"\n" + field + b":")
+        if not there:
+            raise OSError(f"/proc/self/status lacks {field.decode()}")
+        found.append(int(rest.split(None, 1)[0]) * KIB)
+    return tuple(found)
 
 
 def bring_in(

@@ -6,7 +6,7 @@ import dataclasses
 import random
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any
 
@@ -28,6 +28,7 @@ from ftdist.coordinator.messages import (
     Message,
     ModelRequest,
     Piece,
+    Place,
     Prepare,
     Probe,
     ProbeReply,
@@ -196,16 +197,15 @@ def usual(model: Model) -> list[Frames]:
 
 
 class FalseWorker:
-    """Joins as a worker, says that it has all weights, and answers each task wrongly."""
+    """Joins as a worker, says that it has all weights, and answers each task by a trick."""
 
-    def __init__(self, endpoint: str, rng: random.Random, keys: CurveKeys | None = None) -> None:
-        self._random = rng
+    def __init__(self, endpoint: str, trick: str, keys: CurveKeys | None = None) -> None:
+        self._trick = TRICKS[trick]
         self._context = make_context()
         self._socket = connect(self._context, endpoint, keys)
         self.cheated = 0
         self.refused = ""
-        name = f"false-{rng.randrange(1000)}"
-        send(self._socket, dataclasses.replace(HELLO, name=name))
+        send(self._socket, dataclasses.replace(HELLO, name=f"false, {trick}"))
 
     def __enter__(self) -> FalseWorker:
         return self
@@ -228,33 +228,46 @@ class FalseWorker:
                     send(self._socket, Ready(prepare.model, prepare.layers))
                 case Assign() as assign:
                     self.cheated += 1
-                    for message in self._wrong(assign):
+                    for message in self._trick(assign):
                         send(self._socket, message)
                 case Refusal() as refusal:
                     self.refused = refusal.reason
 
-    def _wrong(self, assign: Assign) -> list[Message]:
-        task = assign.task
-        place = self._random.choice(assign.returns or assign.kept or assign.returns)
-        top, bottom, left, right = place.region
-        shape = (bottom - top, right - left, 1)
-        thin = Piece(place.source, place.region, np.zeros(shape, np.float32))
-        beside = Region(top + 1, bottom + 1, left, right)
-        return self._random.choice(
-            [
-                [_result(task, thin)],
-                [_result(task, Piece(place.source, place.region, np.zeros(shape, np.uint8)))],
-                [_result(task, Piece(place.source, beside, np.zeros(shape, np.float32)))],
-                [_result(task, Piece(place.source + 1, place.region, thin.data))],
-                [_result(task)],
-                [_result(task, more=True)] * 200 + [_result(task, thin)],
-                [_result(dataclasses.replace(task, attempt=task.attempt + 1), thin)] * 3
-                + [_result(task, thin)],
-                [Failed(task, "kept", "gone", 0), _result(task, thin)],
-                [Failed(task, "memory", "too much", 1 << 50), _result(task, thin)],
-                [],
-            ]
-        )
+
+def _thin(assign: Assign) -> Piece:
+    """Values of too few channels, for some place that was asked for."""
+    places = assign.returns or (Place(0, Region(0, 1, 0, 1)),)
+    source, (top, bottom, left, right) = places[0].source, places[0].region
+    return Piece(source, places[0].region, np.zeros((bottom - top, right - left, 1), np.float32))
+
+
+def _beside(assign: Assign) -> Piece:
+    """Values of a region one row lower."""
+    piece = _thin(assign)
+    top, bottom, left, right = piece.region
+    return dataclasses.replace(piece, region=Region(top + 1, bottom + 1, left, right))
+
+
+TRICKS: dict[str, Callable[[Assign], list[Message]]] = {
+    "too few channels": lambda a: [_result(a.task, _thin(a))],
+    "another type": lambda a: [
+        _result(a.task, dataclasses.replace(_thin(a), data=_thin(a).data.astype(np.uint8)))
+    ],
+    "another region": lambda a: [_result(a.task, _beside(a))],
+    "another map": lambda a: [
+        _result(a.task, dataclasses.replace(_thin(a), source=_thin(a).source + 1))
+    ],
+    "nothing": lambda a: [_result(a.task)],
+    "never whole": lambda a: [_result(a.task, more=True)] * 200 + [_result(a.task, _thin(a))],
+    "another attempt": lambda a: [
+        _result(dataclasses.replace(a.task, attempt=a.task.attempt + 1), _thin(a)),
+        _result(a.task, _thin(a)),
+    ],
+    "kept nothing": lambda a: [Failed(a.task, "kept", "gone", 0), _result(a.task, _thin(a))],
+    "no memory": lambda a: [Failed(a.task, "memory", "full", 1 << 50), _result(a.task, _thin(a))],
+    "no answer": lambda a: [],
+}
+"""What a false worker answers to a task, by name."""
 
 
 def _result(task: TaskId, *pieces: Piece, more: bool = False) -> Result:

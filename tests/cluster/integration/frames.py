@@ -15,9 +15,9 @@ _CONVOLUTIONAL = "[convolutional]\nfilters={}\nsize={}\nstride=1\npad=1\nactivat
 _POOL = "[maxpool]\nsize=2\nstride=2\n"
 
 
-def first_layers(side: int) -> str:
-    """YOLOv2's first eight layers as a .cfg text, for pictures of `side` x `side`."""
-    return (
+def first_layers(side: int, count: int = 8) -> str:
+    """YOLOv2's first 8 or 16 layers as a .cfg text, for pictures of `side` x `side`."""
+    first = (
         f"[net]\nwidth={side}\nheight={side}\nchannels=3\n"
         + _CONVOLUTIONAL.format(32, 3)
         + _POOL
@@ -28,6 +28,9 @@ def first_layers(side: int) -> str:
         + _CONVOLUTIONAL.format(128, 3)
         + _POOL
     )
+    filters = [(256, 3), (128, 1), (256, 3), None, (512, 3), (256, 1), (512, 3), (256, 1)]
+    rest = [_CONVOLUTIONAL.format(*each) if each else _POOL for each in filters]
+    return first + "".join(rest[: count - 8])
 
 
 class Frames:

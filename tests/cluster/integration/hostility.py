@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,7 +47,6 @@ class Town:
         self._cluster = cluster
         self._frames = frames
         self._seed = seed
-        self._random = random.Random(seed)
         self._keys = make_keys(cluster.folder) if secured else None
         self._jobs = 0
         self.coordinator = cluster.coordinator(keys=self._keys)
@@ -93,15 +91,15 @@ class Town:
         result.growth_bytes = self._growth(before)
         return result
 
-    def cheated(self, count: int) -> Result:
-        """So many false workers, one after another, while jobs go on."""
+    def cheated(self, tricks: Sequence[str]) -> Result:
+        """False workers, one after another, each with its trick, while jobs go on."""
         result = Result()
         self._end(self._begin(), result)
         before = self.coordinator.peak_bytes()
         job = self._begin()
-        for _ in range(count):
+        for trick in tricks:
             keys = self._attackers_keys()
-            with FalseWorker(self.coordinator.endpoint, self._random, keys) as worker:
+            with FalseWorker(self.coordinator.endpoint, trick, keys) as worker:
                 until_s = time.monotonic() + PATIENCE_S
                 while not worker.refused and time.monotonic() < until_s:
                     worker.work(time.monotonic() + _A_WHILE_S)

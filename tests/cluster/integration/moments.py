@@ -1,8 +1,8 @@
 """Workers that are harmed at a moment of a job: what becomes of the job, and how soon.
 
 Three workers, each behind a proxy of its own whose link is slow enough for a job to take a while
-without much arithmetic. The moment is a share of the bytes that client and coordinator exchange for
-the job, so it is met whatever the machine is doing.
+without much arithmetic. The moment is a share of the bytes that pass over these links for a job, so
+it is met whatever the machine is doing.
 
     kill    kill -9; a new process takes its place after the job
     stop    SIGSTOP; SIGCONT when it is noticed that the worker is lost, while the job goes on
@@ -21,15 +21,14 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from frames import Frames
-from processes import PATIENCE_S, Cluster, Process, Said
-from proxy import Proxy
+from processes import Cluster, Process, Said
+from proxy import Meter, Proxy
 
 Kind = Literal["kill", "stop", "cut", "stall"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 NAMES = ("ann", "bob", "cid")
-_LINK = 6e6
-"""Bytes a second of each worker's link."""
+_LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +52,23 @@ class Outcome:
 
 
 class Shelf:
-    """A coordinator and three workers; a context manager that ends the proxies."""
+    """A coordinator and three workers; a context manager that ends the proxies.
 
-    def __init__(self, cluster: Cluster, frames: Frames, heartbeat_s: float) -> None:
+    Each worker's link passes on `link` bytes a second each way.
+    """
+
+    def __init__(self, cluster: Cluster, frames: Frames, heartbeat_s: float, link: float) -> None:
         self.cluster = cluster
         self.frames = frames
         self.heartbeat_s = heartbeat_s
         self.coordinator = cluster.coordinator(heartbeat_s=heartbeat_s)
-        self.proxies = {name: Proxy(self.coordinator.port) for name in (*NAMES, "client")}
-        for name in NAMES:
-            self.proxies[name].slow(_LINK)
-        self.workers: dict[str, Process] = {}
+        self.usual_s = 0.0
+        self._usual_bytes = 0
+        self._meter = Meter()
+        self._proxies = {name: Proxy(self.coordinator.port, meter=self._meter) for name in NAMES}
+        for proxy in self._proxies.values():
+            proxy.slow(link)
+        self._workers: dict[str, Process] = {}
         self._jobs = 0
 
     def __enter__(self) -> Shelf:
@@ -74,60 +79,57 @@ class Shelf:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for proxy in self.proxies.values():
+        for proxy in self._proxies.values():
             proxy.close()
 
-    def run(self, count: int) -> tuple[int, float]:
-        """A job of the first `count` frames, unharmed: bytes to and from its client, and longest_s.
+    def prepare(self) -> None:
+        """Jobs that nobody harms: to see that all is well, and how many bytes and seconds it takes.
 
-        It is there to see that all is well, and to learn what is usual.
+        With the first one come the weights.
         """
-        outcome = self._job(count, None, "cut", 0.0, "")
-        assert outcome.completed and not outcome.wrong, outcome
-        return self.proxies["client"].passed, outcome.longest_s
+        for _ in range(2):
+            self._meter.passed = 0
+            outcome = self._job(None, "cut", 0.0, "")
+            assert outcome.completed and not outcome.wrong, outcome
+        self._usual_bytes, self.usual_s = self._meter.passed, outcome.longest_s
 
-    def harmed(self, kind: Kind, victim: str, share: float, count: int, usual: int) -> Outcome:
-        """A job in which a worker is harmed when `share` of the `usual` bytes have passed.
+    def harmed(self, kind: Kind, victim: str, share: float) -> Outcome:
+        """A job in which a worker is harmed when a share of the usual bytes have passed.
 
         It may still be on its way back afterwards.
         """
         self._await(victim)
-        harm = _Harm(kind, self.workers[victim], self.proxies[victim])
-        outcome = self._job(count, harm, kind, share, victim, int(share * usual))
-        if not self.workers[victim].is_running:
+        harm = _Harm(kind, self._workers[victim], self._proxies[victim])
+        self._meter.passed = 0
+        self._meter.when_passed(int(share * self._usual_bytes), harm.do)
+        outcome = self._job(harm, kind, share, victim)
+        if not self._workers[victim].is_running:
             self._start(victim)
         return outcome
 
-    def _job(
-        self, count: int, harm: _Harm | None, kind: Kind, share: float, victim: str, at: int = 0
-    ) -> Outcome:
+    def _job(self, harm: _Harm | None, kind: Kind, share: float, victim: str) -> Outcome:
         self._jobs += 1
-        name, client = f"job{self._jobs}", self.proxies["client"]
+        name = f"job{self._jobs}"
         output = self.cluster.folder / name
         after = self.coordinator.mark()
-        client.passed = 0
-        if harm is not None:
-            client.when_passed(at, harm.do)
         report = output.with_suffix(".json")
         process = self.cluster.submit(
-            self.frames.paths[:count], client.endpoint, output, "--job", name, "--json", report
+            self.frames.paths, self.coordinator.endpoint, output, "--job", name, "--json", report
         )
         lost = None
-        if harm is not None and kind in ("stop", "stall"):
+        if harm is not None:
+            harm.await_moment(process)
             lost = self._lost(victim, after)
             harm.undo()
         completed = process.status() == 0
-        done = self.coordinator.says(f"job {name}: ", after + 1).number
-        done = self.coordinator.says(f"job {name}: (done|given up|dropped|cancel)", done).number
-        if lost is None and harm is not None:
-            lost = self._lost(victim, after)
+        done = self.coordinator.says(f"job {name}: (done|given up|dropped|cancel)", after)
         others = self.coordinator.said(r"worker \w+: lost", after)
         return Outcome(
             kind=kind,
             share=share,
             completed=completed,
-            wrong=self.frames.wrong(output, count),
-            computed=_number(r"done, (\d+) frames", self.coordinator.lines[done].text),
+            wrong=self.frames.wrong(output),
+            computed=_number(r"done, (\d+) frames", done.text),
             noticed_s=None if lost is None or harm is None else lost.time_s - harm.done_s,
             lost_tasks=0 if lost is None else _number(r"its (\d+) tasks", lost.text),
             longest_s=_longest_s(report) if completed else 0.0,
@@ -138,7 +140,7 @@ class Shelf:
         return self.coordinator.says(rf"worker {victim}(-\d+)?: .*lost", after)
 
     def _start(self, name: str) -> None:
-        self.workers[name] = self.cluster.worker(name, self.proxies[name].endpoint)
+        self._workers[name] = self.cluster.worker(name, self._proxies[name].endpoint)
 
     def _await(self, name: str) -> None:
         """Waits until a worker is there, also if it was lost meanwhile."""
@@ -154,24 +156,25 @@ class _Harm:
         self._worker = worker
         self._proxy = proxy
         self._happened = threading.Event()
-        self._done_s = 0.0
+        self.done_s = 0.0
 
-    @property
-    def done_s(self) -> float:
-        """When it was done; waits for it."""
-        assert self._happened.wait(PATIENCE_S), "the moment never came"
-        return self._done_s
+    def await_moment(self, job: Process) -> None:
+        """Waits until it is done; should the job end before its time, it is done then."""
+        while not self._happened.wait(_LOOK_AGAIN_S):
+            if not job.is_running:
+                self.do()
 
     def do(self) -> None:
+        """Once, by whichever thread comes first."""
         match self._kind:
             case "kill":
-                self._done_s = self._worker.kill()
+                self.done_s = self._worker.kill()
             case "stop":
-                self._done_s = self._worker.signal(signal.SIGSTOP)
+                self.done_s = self._worker.signal(signal.SIGSTOP)
             case "cut":
-                self._done_s = self._proxy.cut()
+                self.done_s = self._proxy.cut()
             case "stall":
-                self._done_s = self._proxy.stall()
+                self.done_s = self._proxy.stall()
         self._happened.set()
 
     def undo(self) -> None:

@@ -35,15 +35,39 @@ class _Pipe:
     due_s: float = 0.0
 
 
+class Meter:
+    """Counts bytes passed on by some proxies, both ways; `passed` may be set back."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self._alarm: tuple[int, Callable[[], object]] | None = None
+        self._lock = threading.RLock()
+
+    def when_passed(self, count: int, action: Callable[[], object]) -> None:
+        """Does something once, in the midst of things, when `passed` reaches a count."""
+        with self._lock:
+            self._alarm = count, action
+
+    def add(self, count: int) -> None:
+        """So many more."""
+        with self._lock:
+            self.passed += count
+            alarm = self._alarm
+            if alarm is None or self.passed < alarm[0]:
+                return
+            self._alarm = None
+        alarm[1]()
+
+
 class Proxy:
     """Listens on a port of its own and passes on to `target`; a context manager.
 
-    `passed` counts the bytes passed on, both ways; it may be set back. With `recording`, `sent` and
-    `answered` are what came of each connection from who opened it, and from the target.
+    `meter` counts what passes. With `recording`, `sent` and `answered` are what came of each
+    connection from who opened it, and from the target.
     """
 
-    def __init__(self, target: int, *, recording: bool = False) -> None:
-        self.passed = 0
+    def __init__(self, target: int, *, recording: bool = False, meter: Meter | None = None) -> None:
+        self.meter = meter or Meter()
         self.sent: list[bytearray] = []
         self.answered: list[bytearray] = []
         self._recording = recording
@@ -53,9 +77,7 @@ class Proxy:
         self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self._pipes: list[_Pipe] = []
         self._stalled = False
-        self._closed_to_new = False
         self._bytes_per_s = 0.0
-        self._alarm: tuple[int, Callable[[], object]] | None = None
         self._lock = threading.RLock()
         self._called, self._call = socket.socketpair()
         self._called.setblocking(False)
@@ -80,11 +102,10 @@ class Proxy:
 
     # ---- what may go wrong with a link
 
-    def cut(self, *, stay: bool = False) -> float:
-        """Ends all connections at once; returns when. `stay`: nor are new ones let in."""
+    def cut(self) -> float:
+        """Ends all connections at once; returns when."""
         with self._lock:
             now_s = time.monotonic()
-            self._closed_to_new = stay
             self._drop_all(reset=True)
         self._wake()
         return now_s
@@ -96,9 +117,9 @@ class Proxy:
             return time.monotonic()
 
     def heal(self) -> None:
-        """All is well again: connections are let in, bytes flow."""
+        """What stalled goes on."""
         with self._lock:
-            self._stalled = self._closed_to_new = False
+            self._stalled = False
         self._wake()
 
     def slow(self, bytes_per_s: float) -> None:
@@ -106,11 +127,6 @@ class Proxy:
         with self._lock:
             self._bytes_per_s = bytes_per_s
         self._wake()
-
-    def when_passed(self, count: int, action: Callable[[], object]) -> None:
-        """Does something once, in the midst of things, when `passed` reaches a count."""
-        with self._lock:
-            self._alarm = count, action
 
     # ---- the thread
 
@@ -165,8 +181,6 @@ class Proxy:
             return
         far = socket.socket()
         try:
-            if self._closed_to_new:
-                raise ConnectionRefusedError
             far.connect(("127.0.0.1", self._target))
         except OSError:
             near.close()
@@ -206,11 +220,7 @@ class Proxy:
         if self._bytes_per_s:
             now_s = time.monotonic()
             pipe.due_s = max(pipe.due_s, now_s - _PART_S) + count / self._bytes_per_s
-        self.passed += count
-        if self._alarm is not None and self.passed >= self._alarm[0]:
-            action = self._alarm[1]
-            self._alarm = None
-            action()
+        self.meter.add(count)
 
     def _drop(self, pipe: _Pipe, *, reset: bool = False) -> None:
         """Ends a connection, both ways."""

@@ -99,7 +99,7 @@ def test_a_cut_transfer_of_weights_goes_on_where_it_was(
 ) -> None:
     coordinator = cluster.coordinator()
     link = links.enter_context(Proxy(coordinator.port, recording=True))
-    link.when_passed(_PROBE_BYTES + cluster.model.stat().st_size * 3 // 4, link.cut)
+    link.meter.when_passed(_PROBE_BYTES + cluster.model.stat().st_size * 3 // 4, link.cut)
     worker = cluster.worker("ann", link.endpoint)
     client = cluster.submit(frames.paths[:1], coordinator.endpoint, cluster.folder / "out")
     ready(worker)

@@ -62,7 +62,7 @@ def test_a_coordinator_that_comes_back_computes_only_what_is_not_delivered(
     site: Site, how: str, share: float
 ) -> None:
     number = signal.Signals[f"SIG{how}"]
-    site.link.when_passed(
+    site.link.meter.when_passed(
         int(share * FRAMES * _BYTES_A_FRAME), lambda: site.coordinator.signal(number)
     )
     client = site.submit()
@@ -79,7 +79,7 @@ def test_a_coordinator_that_comes_back_computes_only_what_is_not_delivered(
 
 def test_a_client_that_dies_is_gone_on_with_by_the_next(site: Site) -> None:
     first: list[Process] = []
-    site.link.when_passed(FRAMES * _BYTES_A_FRAME // 2, lambda: first.pop().kill())
+    site.link.meter.when_passed(FRAMES * _BYTES_A_FRAME // 2, lambda: first.pop().kill())
     dying = site.submit()
     first.append(dying)
     assert dying.status() == -signal.SIGKILL
@@ -94,7 +94,7 @@ def test_a_client_that_dies_is_gone_on_with_by_the_next(site: Site) -> None:
 
 def test_the_address_may_be_taken_over_by_another_model(site: Site, tmp_path: Path) -> None:
     """The client does not mix results of two models; it says so."""
-    site.link.when_passed(FRAMES * _BYTES_A_FRAME // 2, site.coordinator.kill)
+    site.link.meter.when_passed(FRAMES * _BYTES_A_FRAME // 2, site.coordinator.kill)
     client = site.submit()
     site.coordinator.status()
     other = write_small_model(tmp_path / "other.ftd", first_layers(96), seed=2)

@@ -49,11 +49,13 @@ def test_one_to_four_workers_give_the_bits_of_one_process(
         link = links.enter_context(Proxy(coordinator.port))
         link.slow(bytes_per_s)
         joined(cluster.worker(f"w{count}", link.endpoint, mem=mem, FTDIST_ISA=next(sets)))
+        jobs = {}
         for number in (1, len(frames.paths)):
             output = tmp_path / f"out{count}-{number}"
-            job = cluster.submit(frames.paths[:number], coordinator.endpoint, output)
+            jobs[number] = cluster.submit(frames.paths[:number], coordinator.endpoint, output)
+        for number, job in jobs.items():
             assert job.status() == 0, job.log()
-            assert not frames.wrong(output, number)
+            assert not frames.wrong(tmp_path / f"out{count}-{number}", number)
     alone = tmp_path / "alone.npy"
     run = ftdist_command("run", cluster.model, frames.paths[0], "-o", alone, folder=tmp_path)
     assert run.status == 0, run

@@ -9,11 +9,13 @@ from __future__ import annotations
 import random
 import socket
 import struct
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
 MORE, LONG, COMMAND = 1, 2, 4
 _GREETING = 64
+_PATIENCE_S = 30.0
 
 
 def greeting(mechanism: bytes = b"NULL") -> bytes:
@@ -102,3 +104,36 @@ def assault(port: int, what: bytes) -> None:
     connection = socket.create_connection(("127.0.0.1", port), 5.0)
     with connection, suppress(ConnectionError):
         connection.sendall(what)
+
+
+class Babbler:
+    """Listens, gives each connection one of some answers, and ends it; a context manager."""
+
+    def __init__(self, answers: Sequence[bytes]) -> None:
+        self._answers = answers
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener.settimeout(_PATIENCE_S)
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._babble, daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Babbler:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def wait(self) -> None:
+        """Until all answers were given."""
+        self._thread.join(_PATIENCE_S)
+        assert not self._thread.is_alive(), "nobody wants an answer"
+
+    def _babble(self) -> None:
+        for answer in self._answers:
+            connection, _ = self._listener.accept()
+            with connection, suppress(OSError):
+                connection.settimeout(_PATIENCE_S)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+                while connection.recv(4096):  # until the other side has had enough
+                    pass
