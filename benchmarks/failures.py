@@ -49,12 +49,10 @@ def main() -> int:
             folder = Path(place)
             model = write_small_model(folder / "layers.ftd", text)
             frames = Frames(model, folder / "frames", count)
-            with (
-                Cluster(folder, model) as cluster,
-                Shelf(cluster, frames, arguments.heartbeat, link) as shelf,
-            ):
+            with Cluster(folder, model) as cluster:
                 try:
-                    sound &= _run(name, shelf, arguments.moments // len(JOBS), arguments.seed)
+                    with Shelf(cluster, frames, arguments.heartbeat, link) as shelf:
+                        sound &= _run(name, shelf, arguments.moments // len(JOBS), arguments.seed)
                 except BaseException:
                     print(cluster.log())
                     raise

@@ -176,7 +176,7 @@ class Worker:
         socket = connect(
             self._context, self._endpoint, self._keys, reconnect=False, watched=watched
         )
-        session = Session(self._weights, self._computing, _memory, time.monotonic())
+        session = Session(self._weights, self._computing, resident_and_peak_bytes, time.monotonic())
         conversation = Conversation(
             socket, session, self._computing, self._stop, self._tell, watched=watched
         )
@@ -219,10 +219,6 @@ def _introduction(abilities: Abilities, endpoint: str) -> str:
         f"{abilities.threads} thread{'s' * (abilities.threads != 1)}, {chosen.name}, "
         f"{abilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
     )
-
-
-def _memory() -> tuple[int, int]:
-    return resident_and_peak_bytes()
 
 
 def _unsaid(_line: str) -> None:

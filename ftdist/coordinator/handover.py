@@ -61,12 +61,13 @@ class Handover:
     def _carry_on(self) -> bool:
         """Does the next thing that is left to do; returns whether there was one."""
         scheduler, desk = self._scheduler, self._desk
+        failures = scheduler.failures
         if scheduler.wrong:
             worker, why = scheduler.wrong.pop()
             if worker.number in self._roster.by_number:
                 self.lose(worker, why, final=True)
-        elif scheduler.hopeless:
-            frame, words = scheduler.hopeless.pop()
+        elif failures.hopeless:
+            frame, words = failures.hopeless.pop()
             if not frame.over and frame.job in desk.jobs:
                 desk.fail(desk.jobs[frame.job], words)
         elif desk.ended:
@@ -78,8 +79,8 @@ class Handover:
                 self._end(frame, before=desk.finish(frame))
         elif scheduler.queues.parked:
             self._parked(scheduler.queues.parked.pop())
-        elif scheduler.beliefs_changed:
-            scheduler.beliefs_changed = False
+        elif failures.beliefs_changed:
+            failures.beliefs_changed = False
             self._planner.changed()
             self.review = True
         elif self.review or desk.moved:
@@ -118,7 +119,7 @@ class Handover:
         frames = frames if job.unbegun else 0
         self._planner.ask(list(self._roster.by_number.values()), terms, frames)
         if self._planner.adopt(terms):
-            self._scheduler.remark = ""
+            self._scheduler.failures.remark = ""
             for frame in [f for f in self._scheduler.orders.frames if f.parked]:
                 self._begin_again(frame)
         plan = self._planner.usable(terms)

@@ -3,7 +3,8 @@
 That is a second attempt at a task that runs, or a task that waits for a worker that is late or has
 not got the weights yet. All its inputs must be here, and it must be clearly sooner. A worker that
 merely waits for its neighbours' rows leaves theirs alone: where a task is planned to run its maps
-are kept, and elsewhere they would have to travel.
+are kept, and elsewhere they would have to travel. Only when a worker takes far too long its tasks
+are taken away, and the maps that it keeps are fetched from it.
 """
 
 from __future__ import annotations
@@ -22,12 +23,18 @@ from ftdist.coordinator.orders import Orders
 _LOOKED_AT = 4
 """The oldest attempts that are looked at."""
 
+_LATE, _FAR_TOO_LONG = 1.5, 4.0
+"""How many times as long as predicted an attempt takes to be helped, and to be taken away."""
+
 _SOONER = 1.25
 """How many times as long the other one must be predicted to take."""
 
 
-def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) -> bool:
-    """Gives an idle worker a task of another one; returns whether there was one to give."""
+def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) -> Attempt | None:
+    """Gives an idle worker a task of another one, if there is one to give.
+
+    Returns an attempt that goes on far too long and can only be helped by taking it away.
+    """
     for frame, task, theirs_s in _slow(load, orders, queues, now_s):
         plan = frame.plan
         seat = load.seats.get(plan)
@@ -43,8 +50,11 @@ def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) ->
         inputs = frame.inputs_for(task, load.worker.number)
         if not inputs.missing:
             orders.assign(frame, task, load, seat, inputs)
-            return True
-    return False
+            return None
+        running = orders.frames[frame].get(task.number)
+        if running and _lateness(running[0], now_s) > _FAR_TOO_LONG:
+            return running[0]
+    return None
 
 
 def _slow(
@@ -56,7 +66,7 @@ def _slow(
         if other is load:
             continue
         ends_s = max(attempt.expected_s, 2 * now_s - attempt.expected_s)
-        late = _late(attempt, now_s)
+        late = _lateness(attempt, now_s) > _LATE
         lonely = len(orders.frames[attempt.frame][attempt.task.number]) == 1
         if lonely and (late or attempt.task.seat is None):
             yield attempt.frame, attempt.task, ends_s
@@ -72,6 +82,6 @@ def _sooner(mine_s: float, theirs_s: float) -> bool:
     return theirs_s > _SOONER * mine_s
 
 
-def _late(attempt: Attempt, now_s: float) -> bool:
-    """Whether an attempt takes half as long again as predicted."""
-    return now_s - attempt.sent_s > 1.5 * (attempt.expected_s - attempt.sent_s)
+def _lateness(attempt: Attempt, now_s: float) -> float:
+    """How many times as long as predicted an attempt takes, so far."""
+    return (now_s - attempt.sent_s) / max(attempt.expected_s - attempt.sent_s, 1e-9)

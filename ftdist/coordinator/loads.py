@@ -66,6 +66,7 @@ class Load:
     """A worker's attempts (`given` in the order in which it does them), queue and seats.
 
     `keeping`: the frames of which it keeps maps. `free_s`: when it is predicted to have done all.
+    `avoided`: it is far too slow at something.
     """
 
     worker: Worker
@@ -76,6 +77,7 @@ class Load:
     keeping: dict[Frame, None] = field(default_factory=dict)
     free_s: float = 0.0
     bytes: int = 0
+    avoided: bool = False
 
     @property
     def room(self) -> bool:
@@ -102,7 +104,14 @@ class Load:
         """The worker takes a seat of a plan."""
         self.seats[plan] = seat
         plan.sit(self.worker, seat)
+        plan.avoid(seat, self.avoided)
         self._tell_plans()
+
+    def avoid(self, avoided: bool) -> None:
+        """Whether others are preferred to the worker, for it takes far too long."""
+        self.avoided = avoided
+        for plan, seat in self.seats.items():
+            plan.avoid(seat, avoided)
 
     def _tell_plans(self) -> None:
         count = len(self.given)

@@ -78,10 +78,10 @@ class Report:
             return "waits for its client" if job.wanted or job.results else ""
         stuck = any(frame.parked for frame in job.flying.values())
         if self.planner.current is None or job.complete or stuck:
-            return self.planner.reason or self.scheduler.remark or "waits for a plan"
+            return self.planner.reason or self.scheduler.failures.remark or "waits for a plan"
         if not any(load.given for load in self.scheduler.orders.loads.values()):
             return "waits for weights to reach the workers"
-        return self.scheduler.remark
+        return self.scheduler.failures.remark
 
     # ---- status
 

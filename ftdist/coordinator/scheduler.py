@@ -1,8 +1,8 @@
 """What becomes of tasks: results accepted once, failures and losses mended, stragglers helped.
 
 The scheduler knows frames and workers, not jobs and clients. What others must know it leaves in
-lists, which ``handover`` empties: frames that are `finished`, those that are `hopeless` with the
-last words of the workers that failed, and workers that sent something `wrong`.
+lists, which ``handover`` empties: frames that are `finished`, and workers that sent something
+`wrong`; and what ``failures`` and ``dispatch`` leave.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from ftdist.coordinator import helping, timeline
 from ftdist.coordinator.attempts import Attempt
 from ftdist.coordinator.dispatch import Dispatcher
+from ftdist.coordinator.failures import Failures
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.loads import Load
 from ftdist.coordinator.messages import Failed, Forget, Heartbeat, Result
@@ -19,37 +20,33 @@ from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
 
-_MIB = 1 << 20
-
 _STEP_BYTES = 128 << 10
 """The least by which a worker's believed baseline is raised when a task did not fit."""
 
 
 class Scheduler:
-    """Frames in flight and what workers do for them. `late`: results dropped for coming too late.
-
-    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew;
-    `remark` says so to people until that is done.
-    """
+    """Frames in flight and what workers do for them. `late`: results dropped for coming too late."""
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
         self._settings = settings
         self._out = out
         self.orders = Orders(settings, model, out)
         self.queues = Dispatcher(settings, self.orders, out)
+        self.failures = Failures(settings, self.orders, self.queues, out)
         self.late = 0
         self.finished: list[Frame] = []
-        self.hopeless: list[tuple[Frame, list[str]]] = []
         self.wrong: list[tuple[Worker, str]] = []
-        self.beliefs_changed = False
-        self.remark = ""
 
     @property
     def notices(self) -> bool:
         """Whether something is left for others to do."""
-        queues = self.queues
+        failures = self.failures
         return bool(
-            self.finished or self.hopeless or self.wrong or queues.parked or self.beliefs_changed
+            self.finished
+            or self.wrong
+            or self.queues.parked
+            or failures.hopeless
+            or failures.beliefs_changed
         )
 
     # ---- frames
@@ -76,11 +73,14 @@ class Scheduler:
         self.queues.frames_changed()
 
     def flush(self) -> None:
-        """Gives out what is ready; who has nothing to do helps."""
+        """Gives out what is ready; who has nothing to do helps, or takes over."""
         idle = self.queues.flush()
-        if self._settings.speculate:
-            for load in idle:
-                helping.help_others(load, self.orders, self.queues, self._out.now_s)
+        for load in idle if self._settings.speculate else ():
+            late = helping.help_others(load, self.orders, self.queues, self._out.now_s)
+            if late is not None:
+                self.failures.take_away(late)
+                self.queues.flush()
+                return
 
     # ---- workers
 
@@ -123,7 +123,7 @@ class Scheduler:
         """A worker that has no task has none of those that were dropped either."""
         load = self.orders.loads.get(worker.number)
         if load is not None and message.tasks == 0 and self.orders.has_no_tasks(load):
-            self.queues.wake(load)
+            self._freed(load)
 
     def lose(self, worker: Worker) -> int:
         """A worker is gone: others get its tasks; returns how many."""
@@ -140,18 +140,10 @@ class Scheduler:
                 self.orders.close(attempt)
                 count += not attempt.fetch
                 if not position and not attempt.fetch:
-                    self._blame_for_loss(attempt)
-                self._again(attempt)
+                    self.failures.lost(attempt)
+                self.failures.again(attempt)
         self.queues.enqueue_again(entries)
         return count
-
-    def _blame_for_loss(self, attempt: Attempt) -> None:
-        """The worker was lost over this task: what kills every worker is not tried for ever."""
-        trouble = attempt.frame.trouble(attempt.task.number)
-        trouble.losses += 1
-        if trouble.losses >= self._settings.losses:
-            words = f"{trouble.losses} workers were lost while they had {_named(attempt)}"
-            self.hopeless.append((attempt.frame, [words]))
 
     # ---- results
 
@@ -179,7 +171,7 @@ class Scheduler:
             attempt = load.given.get(message.task) or load.fetches.get(message.task)
         if load is not None and attempt is not None and attempt.dropped_s is not None:
             self.orders.done(attempt)
-            self.queues.wake(load)
+            self._freed(load)
             attempt = None
         if attempt is None:
             self.late += 1
@@ -224,75 +216,17 @@ class Scheduler:
             self.orders.close(attempt)
         else:
             self.orders.done(attempt)
-            self.queues.wake(load)
+            self._freed(load)
 
-    # ---- failures
+    def _freed(self, load: Load) -> None:
+        """A worker has room again; if it was slow, it has come to an end with that."""
+        if load.avoided and not any(a.dropped_s is not None for a in load.given.values()):
+            load.avoid(False)
+        self.queues.wake(load)
 
     def failed(self, worker: Worker, message: Failed) -> None:
         """A worker could not do a task."""
         attempt = self._attempt(worker, message)
-        if attempt is None:
-            return
-        self._free(attempt)
-        frame, task = attempt.frame, attempt.task
-        trouble = frame.trouble(task.number)
-        reason = message.reason
-        if reason == "weights":
-            trouble.weights += 1
-        if attempt.fetch or (reason == "kept" and attempt.uses_kept):
-            frame.distrust(worker.number)
-        elif reason == "weights" and trouble.weights < self._settings.attempts:
-            self._lacks_weights(attempt)
-        elif reason == "memory":
-            self._lacks_memory(attempt, message)
-        else:
-            worker.failed += 1
-            trouble.words.append(f"{worker.name}: {message.text}")
-            trouble.seats |= 1 << attempt.seat
-            self._out.log(f"worker {worker.name}: {_named(attempt)} failed: {message.text}")
-            if len(trouble.words) >= self._settings.attempts:
-                self.hopeless.append((frame, trouble.words))
-                return
-        self._again(attempt)
-
-    def _lacks_weights(self, attempt: Attempt) -> None:
-        """The worker does not have weights any more that it had."""
-        worker, load = attempt.worker, self.orders.loads[attempt.worker.number]
-        layers = attempt.frame.plan.layers(attempt.task.stage)
-        worker.layers -= layers
-        for plan, seat in load.seats.items():
-            plan.update_ready(worker, seat)
-        self.orders.prepare(load, layers)
-
-    def _lacks_memory(self, attempt: Attempt, message: Failed) -> None:
-        """A task needs more than was predicted: never again there, and plans are made anew."""
-        worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
-        worker.failed += 1
-        if not attempt.frame.plan.ban(attempt.task, attempt.seat):
-            return  # the same task of another frame, given before that was known
-        self.queues.enqueue_again(self.orders.loads[worker.number].queue.take_all())
-        missing = max(message.needed_bytes - budget_bytes, _STEP_BYTES)
-        believed = attempt.frame.plan.traits[attempt.seat].baseline_bytes  # by this very plan
-        worker.baseline_bytes = max(worker.baseline_bytes, believed + missing)
-        self.beliefs_changed = True
-        self.remark = (
-            f"worker {worker.name}: {_named(attempt)} needs {message.needed_bytes / _MIB:.1f} MiB "
-            f"of {budget_bytes / _MIB:.1f}: {message.text}; it is planned smaller"
-        )
-        self._out.log(self.remark)
-
-    def _again(self, attempt: Attempt) -> None:
-        """An attempt came to nothing: unless there is another one, a new one is made."""
-        frame, number = attempt.frame, attempt.task.number
-        if frame.over:
-            return
-        if attempt.fetch:
-            if frame.awaited(number):
-                self.queues.restore(frame, number, attempt.places)
-        elif not self.orders.frames[frame].get(number):
-            self.queues.enqueue(frame, number)
-
-
-def _named(attempt: Attempt) -> str:
-    id_ = attempt.id
-    return f"task {id_.stage}.{id_.tile} of frame {id_.frame}"
+        if attempt is not None:
+            self._free(attempt)
+            self.failures.failed(attempt, message)

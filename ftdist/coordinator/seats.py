@@ -39,6 +39,7 @@ class SeatedPlan:
         self.many = many
         self.flow = Flow(model.network, plan, picture=picture)
         self.live = self.room = self.idle = 0
+        self._avoided = 0
         self.workers: list[Worker | None] = [None] * len(traits)
         self._layers = [model.layers_between(*each) for each in self.flow.layers]
         self._planned = [self._layers_of(seat) for seat in range(len(traits))]
@@ -71,6 +72,11 @@ class SeatedPlan:
                 if same and room and new.credit_bytes >= traits.credit_bytes:
                     return seat
         return None
+
+    def avoid(self, seat: int, avoided: bool) -> None:
+        """Others are preferred to the worker of a seat, or no longer."""
+        bit = 1 << seat
+        self._avoided = self._avoided | bit if avoided else self._avoided & ~bit
 
     def set_load(self, seat: int, *, room: bool, idle: bool) -> None:
         """Notes whether the worker of a seat takes one more task, and whether it has none."""
@@ -121,8 +127,10 @@ class SeatedPlan:
     # ---- tasks
 
     def able(self, task: Task) -> int:
-        """The seats of workers that are there and may take a task."""
-        return task.able & self.live & ~self._banned.get(task.number, 0)
+        """The seats of workers that are there and may take a task, of those that are not avoided
+        if there are any."""
+        able = task.able & self.live & ~self._banned.get(task.number, 0)
+        return able & ~self._avoided or able
 
     def ban(self, task: Task, seat: int) -> bool:
         """The worker of a seat never takes this task again; returns whether that is new."""

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from ftdist.coordinator.events import Peer
 from ftdist.coordinator.messages import Heartbeat, Hello
 from ftdist.planning.sharing import Traits
+from ftdist.planning.timeline import TASK_S
 
-_WEIGHT = 0.5
+_WEIGHT = 0.8
 """What a frame counts for a worker's speed when one more has ended."""
 
 _FASTEST_LINK = 1e15
@@ -78,9 +79,9 @@ class Worker:
         return bool(self.asked_layers)
 
     def learn(self, base_s: float, taken_s: float) -> None:
-        """A task took so long that the profile says takes `base_s`."""
+        """A task took so long; the profile says that its arithmetic takes `base_s`."""
         if base_s > 0 and taken_s > 0:
-            self._base_s += base_s
+            self._base_s += base_s + TASK_S
             self._taken_s += taken_s
 
     def end_frame(self) -> None:

@@ -259,3 +259,43 @@ def test_credit_keeps_a_second_task_away() -> None:
     assert len(line.worker.tasks) == 1
     cluster.run()
     assert client(cluster).finished
+
+
+def test_a_worker_keeps_maps_of_others_when_frames_are_finished() -> None:
+    """What is finished no longer counts: a goes ahead again as far as before."""
+    cluster = started("ab", frames=9, settings=Settings(kept_frames=2))
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    while len(client(cluster).done) < 3:
+        for line in (a, b):
+            cluster.work(line)
+        cluster.exchange()
+    b.deaf = True
+    for _ in range(20):
+        cluster.work(a)
+        cluster.exchange()
+    assert len(a.worker.kept) == 2
+
+
+@pytest.mark.parametrize(("credit", "tasks"), [(2 * 780, 2), (2 * 780 - 1, 1)])
+def test_credit_is_used_to_the_last_byte(credit: int, tasks: int) -> None:
+    """Half a picture and the halo of its first stage: 13 rows of 20 columns and 3 channels."""
+    cluster = Manual()
+    for name in "ab":
+        cluster.worker(name, credit_bytes=credit)
+    cluster.client("job", 3)
+    cluster.plan()
+    cluster.exchange()
+    assert [len(line.worker.tasks) for line in cluster.workers()] == [tasks, tasks]
+
+
+def test_a_complete_frame_that_the_client_has_is_not_computed() -> None:
+    """It waited for a plan when the client came back with its result from elsewhere."""
+    cluster = Manual()
+    line = cluster.client("job", 2)
+    assert line.client.sent == [0]
+    line.client.done[0] = None
+    cluster.say(line, line.client.submit())
+    cluster.worker("a")
+    cluster.run()
+    assert line.client.finished
+    assert {assign.task.frame for assign in worker(cluster, "a").worker.done} == {1}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from manual import Manual
+from sharedplans import gridded, plan_of
 from simulation import Simulation
 from started import client, started, worker
 
@@ -254,3 +257,33 @@ def test_a_frame_begins_again_when_its_plan_fits_nobody() -> None:
     cluster.run()
     assert client(cluster).finished
     assert sorted(client(cluster).sent) == [0, 1, 2]
+
+
+def test_weights_are_got_for_what_nobody_was_prepared_for() -> None:
+    """a makes the first stage, b the second; when a is gone, b gets the weights of both."""
+    cluster = Manual(planning=lambda ask: one_stage_each(cluster, ask.workers))
+    for name in "ab":
+        cluster.worker(name)
+    cluster.client("job", 1)
+    cluster.plan()
+    a, b = worker(cluster, "a"), worker(cluster, "b")
+    assert [message.layers for message in b.got(Prepare)] == [(2, 3, 4, 6, 8)]
+    cluster.exchange()
+    cluster.cut(a)
+    cluster.handle(Gone(a.peer))
+    assert [message.layers for message in b.got(Prepare)] == [(0,)]
+    cluster.exchange()
+    while cluster.work(b):
+        cluster.exchange()
+    assert client(cluster).finished
+
+
+def one_stage_each(cluster: Manual, workers: tuple[Traits, ...]) -> SharedPlan:
+    """Worker 0 makes layers 0 and 1, worker 1 the rest; each could make all."""
+    stages = [
+        [replace(tile, worker=seat)]
+        for seat, (tile,) in enumerate(
+            gridded(cluster.network, workers, (0, 2, 9), rows=1, columns=1).stages
+        )
+    ]
+    return plan_of(workers, stages)

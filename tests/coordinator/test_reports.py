@@ -12,7 +12,7 @@ from sharedplans import banded, gridded, model_of, small_network
 from simulation import Simulation
 from started import client, started, status, worker
 
-from ftdist.coordinator.events import Ended, Stop
+from ftdist.coordinator.events import Arrived, Ended, Stop
 from ftdist.coordinator.flow import Flow
 from ftdist.coordinator.messages import (
     PROTOCOL,
@@ -173,7 +173,7 @@ def test_status_says_who_fetches_weights() -> None:
 def test_a_budget_that_is_exceeded_is_said_once() -> None:
     cluster = Manual()
     line = cluster.worker("a", budget_bytes=32 * MIB)
-    for peak in (31, 33, 34):
+    for peak in (31, 32, 33, 34):
         cluster.say(line, Heartbeat(1, 0, 30 * MIB, peak * MIB))
     said = [text for text in cluster.logs if "more than its budget" in text]
     assert said == ["worker a: its process held 33.0 MiB, more than its budget of 32.0"]
@@ -238,3 +238,21 @@ def test_workers_hear_a_beat_each_second() -> None:
     line.deaf = True
     cluster.wait(2.25)
     assert len(line.got(Beat)) == 2
+
+
+def test_status_says_how_long_a_frame_takes() -> None:
+    """From the first frame's beginning to the last one's end, over all frames."""
+    sim = Simulation(Settings(in_flight=1, trace=True))
+    sim.worker("a", slowness=10.0, macs_per_s=1e9)
+    node = sim.client("job", 6)
+    watched = sim.as_client(node)
+    sim.run_until(lambda: len(watched.done) == 4)
+    sim.handle(Arrived(node.peer, StatusRequest(PROTOCOL)))
+    sim.run(0.01)
+    assert watched.status is not None
+    (job,) = watched.status.jobs
+    whole_s = sum(span.end_s - span.start_s for span in sim.traced if span.what == "task") / 4
+    spans = [span for span in sim.traced if span.what == "task"]
+    took_s = max(span.end_s for span in spans) - min(span.start_s for span in spans)
+    assert job.seconds_a_frame == pytest.approx(took_s / 4, rel=0.05)
+    assert job.seconds_a_frame >= whole_s

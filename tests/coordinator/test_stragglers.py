@@ -114,3 +114,25 @@ def test_workers_that_keep_their_rows_do_not_take_each_others() -> None:
     sim.run_until(lambda: watched.finished)
     assert not any(isinstance(message, Cancel | Fetch) for _, _, message in sim.sent)
     assert sum(isinstance(message, Assign) for _, _, message in sim.sent) == 10 * 9
+
+
+def test_a_straggler_in_a_banded_plan_is_helped_too() -> None:
+    """Its rows are made elsewhere, stage by stage, and what it kept before is made again."""
+    sim = Simulation(Settings(stuck_after_s=1e6, in_flight=2))
+    nodes = [sim.worker(name, slowness=20.0, macs_per_s=5e8) for name in "abc"]
+    watched = sim.as_client(sim.client("job", 4))
+    sim.run_until(lambda: len(watched.done) == 2)
+    slow_down(sim, nodes[1], 20_000.0)
+    before_s = sim.now_s
+    sim.run_until(lambda: watched.finished)
+    assert sim.now_s - before_s < 100.0
+
+
+def test_a_little_late_is_not_late() -> None:
+    """A worker that is slower by a fifth than was believed is left alone."""
+    sim = Simulation(Settings(in_flight=1))
+    for name, slowness in (("a", 20.0), ("b", 24.0)):
+        sim.worker(name, slowness=slowness, macs_per_s=5e8)
+    watched = sim.as_client(sim.client("job", 2))
+    sim.run_until(lambda: watched.finished)
+    assert not any(isinstance(message, Cancel) for _, _, message in sim.sent)

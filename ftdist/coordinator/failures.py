@@ -1,0 +1,122 @@
+"""Attempts that come to nothing: what is blamed, who tries next, and when a job is given up."""
+
+from __future__ import annotations
+
+from ftdist.coordinator.attempts import Attempt
+from ftdist.coordinator.dispatch import Dispatcher
+from ftdist.coordinator.frames import Frame
+from ftdist.coordinator.messages import Failed
+from ftdist.coordinator.orders import Orders
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.settings import Settings
+
+_MIB = 1 << 20
+
+
+class Failures:
+    """`hopeless`: frames that cannot be done, with the last words of those that tried.
+
+    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew;
+    `remark` says so to people until that is done.
+    """
+
+    def __init__(self, settings: Settings, orders: Orders, queues: Dispatcher, out: Outbox) -> None:
+        self._settings = settings
+        self._orders = orders
+        self._queues = queues
+        self._out = out
+        self.hopeless: list[tuple[Frame, list[str]]] = []
+        self.beliefs_changed = False
+        self.remark = ""
+
+    def failed(self, attempt: Attempt, message: Failed) -> None:
+        """A worker could not do a task, or does not have what it was asked for."""
+        reason, trouble = message.reason, attempt.frame.trouble(attempt.task.number)
+        trouble.weights += reason == "weights"
+        if attempt.fetch or (reason == "kept" and attempt.uses_kept):
+            attempt.frame.distrust(attempt.worker.number)
+        elif reason == "weights" and trouble.weights < self._settings.attempts:
+            self._lacks_weights(attempt)
+        elif reason == "memory":
+            self._lacks_memory(attempt, message)
+        elif self._blamed(attempt, message.text):
+            return
+        self.again(attempt)
+
+    def _blamed(self, attempt: Attempt, text: str) -> bool:
+        """Writes an error down; returns whether there were so many that the frame is hopeless."""
+        trouble, worker = attempt.frame.trouble(attempt.task.number), attempt.worker
+        worker.failed += 1
+        trouble.words.append(f"{worker.name}: {text}")
+        trouble.seats |= 1 << attempt.seat
+        self._out.log(f"worker {worker.name}: {_named(attempt)} failed: {text}")
+        if len(trouble.words) < self._settings.attempts:
+            return False
+        self.hopeless.append((attempt.frame, trouble.words))
+        return True
+
+    def _lacks_weights(self, attempt: Attempt) -> None:
+        """The worker does not have weights any more that it had."""
+        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
+        layers = attempt.frame.plan.layers(attempt.task.stage)
+        worker.layers -= layers
+        for plan, seat in load.seats.items():
+            plan.update_ready(worker, seat)
+        self._orders.prepare(load, layers)
+
+    def _lacks_memory(self, attempt: Attempt, message: Failed) -> None:
+        """A task needs more than was predicted: never again there, and plans are made anew."""
+        worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
+        worker.failed += 1
+        if not attempt.frame.plan.ban(attempt.task, attempt.seat):
+            return  # the same task of another frame, given before that was known
+        self._queues.enqueue_again(self._orders.loads[worker.number].queue.take_all())
+        worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
+        self.beliefs_changed = True
+        self.remark = (
+            f"worker {worker.name}: {_named(attempt)} needs {message.needed_bytes / _MIB:.1f} MiB "
+            f"of {budget_bytes / _MIB:.1f}: {message.text}; it is planned smaller"
+        )
+        self._out.log(self.remark)
+
+    def lost(self, attempt: Attempt) -> None:
+        """A worker was lost over a task: what kills every worker is not tried for ever."""
+        trouble = attempt.frame.trouble(attempt.task.number)
+        trouble.losses += 1
+        if trouble.losses >= self._settings.losses:
+            words = f"{trouble.losses} workers were lost while they had {_named(attempt)}"
+            self.hopeless.append((attempt.frame, [words]))
+
+    def take_away(self, attempt: Attempt) -> None:
+        """A worker takes far too long: until it has come to an end, others do its tasks.
+
+        That it is at least so slow is learned at once, so that the next plan knows.
+        """
+        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
+        taken_s = self._out.now_s - attempt.sent_s
+        worker.learn(attempt.frame.plan.base_seconds(attempt.task, attempt.seat), taken_s)
+        self._out.log(
+            f"worker {worker.name}: {_named(attempt)} takes {taken_s:.1f} s so far, "
+            f"{attempt.expected_s - attempt.sent_s:.1f} were predicted; others go on with it"
+        )
+        load.avoid(True)
+        for each in [a for a in load.given.values() if a.dropped_s is None]:
+            self._orders.cancel(each)
+            self.again(each)
+        self._queues.enqueue_again(load.queue.take_all())
+
+    def again(self, attempt: Attempt) -> None:
+        """An attempt came to nothing: unless there is another one, a new one is made."""
+        frame, number = attempt.frame, attempt.task.number
+        if frame.over:
+            return
+        if attempt.fetch:
+            if frame.awaited(number):
+                self._queues.restore(frame, number, attempt.places)
+        elif not self._orders.frames[frame].get(number):
+            self._queues.enqueue(frame, number)
+
+
+def _named(attempt: Attempt) -> str:
+    id_ = attempt.id
+    return f"task {id_.stage}.{id_.tile} of frame {id_.frame}"
