@@ -88,17 +88,24 @@ class Failures:
             self.hopeless.append((attempt.frame, [words]))
 
     def take_away(self, attempt: Attempt) -> None:
-        """A worker takes far too long: until it has come to an end, others do its tasks.
+        """A worker takes far too long for a task: others do it, and all that it was given."""
+        taken_s = self._out.now_s - attempt.sent_s
+        self._out.log(
+            f"worker {attempt.worker.name}: {_named(attempt)} takes {taken_s:.1f} s so far, "
+            f"{attempt.expected_s - attempt.sent_s:.1f} were predicted; others go on with it"
+        )
+        self._orders.cancel(attempt)
+        self.again(attempt)
+        self.set_aside(attempt)
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """Until a worker has come to an end with a task that nobody waits for, others do the rest.
 
         That it is at least so slow is learned at once, so that the next plan knows.
         """
         worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
-        taken_s = self._out.now_s - attempt.sent_s
-        worker.learn(attempt.frame.plan.base_seconds(attempt.task, attempt.seat), taken_s)
-        self._out.log(
-            f"worker {worker.name}: {_named(attempt)} takes {taken_s:.1f} s so far, "
-            f"{attempt.expected_s - attempt.sent_s:.1f} were predicted; others go on with it"
-        )
+        base_s = attempt.frame.plan.base_seconds(attempt.task, attempt.seat)
+        worker.learn(base_s, self._out.now_s - attempt.sent_s)
         load.avoid(True)
         for each in [a for a in load.given.values() if a.dropped_s is None]:
             self._orders.cancel(each)

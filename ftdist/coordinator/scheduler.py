@@ -25,7 +25,7 @@ _STEP_BYTES = 128 << 10
 
 
 class Scheduler:
-    """Frames in flight and what workers do for them. `late`: results dropped for coming too late."""
+    """Frames in flight and what workers do for them. `late`: results that came too late."""
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
         self._settings = settings
@@ -191,6 +191,8 @@ class Scheduler:
             frame.received_bytes += attempt.received_bytes
         for other in self.orders.frames[frame].pop(task.number, ()):
             self.orders.cancel(other)
+            if other.expected_s < self._out.now_s:
+                self.failures.set_aside(other)
         ready = frame.accept(
             task, attempt.collector.pieces, worker.number, whole=attempt.whole, kept=attempt.keep
         )

@@ -20,6 +20,7 @@ from ftdist.coordinator.messages import (
     Refusal,
     Result,
 )
+from ftdist.planning.sharing import SharedPlan, Traits
 
 # ---- silence
 

@@ -136,3 +136,54 @@ def test_a_little_late_is_not_late() -> None:
     watched = sim.as_client(sim.client("job", 2))
     sim.run_until(lambda: watched.finished)
     assert not any(isinstance(message, Cancel) for _, _, message in sim.sent)
+
+
+def far_too_late() -> Manual:
+    """Worker b is alive, but does not come to an end with its task of the second stage."""
+    cluster = started("abc", frames=4, settings=Settings(in_flight=1))
+    for stage in (0, 1):
+        for name in "abc" if stage == 0 else "ac":
+            assert worker(cluster, name).worker.tasks[0].task.stage == stage
+            cluster.work(worker(cluster, name))
+        cluster.exchange()
+    for _ in range(6):
+        cluster.wait(1.0)
+        worker(cluster, "b").worker.progress += 1
+    return cluster
+
+
+def test_a_task_that_takes_far_too_long_is_taken_away() -> None:
+    """What b keeps for it is fetched from b, which is alive."""
+    cluster = far_too_late()
+    b = worker(cluster, "b")
+    (said,) = [text for text in cluster.logs if "others go on with it" in text]
+    assert said.startswith("worker b: task 1.1 of frame 0 takes")
+    assert b.worker.tasks
+    finished = len(client(cluster).done)
+    for _ in range(10):
+        for name in "ac":
+            cluster.work(worker(cluster, name))
+        cluster.exchange()
+    assert len(client(cluster).done) > finished
+    assert len(b.worker.done) == 1
+
+
+def test_who_came_to_an_end_is_given_tasks_again() -> None:
+    cluster = far_too_late()
+    b = worker(cluster, "b")
+    cluster.exchange()
+    cluster.work(b)
+    cluster.exchange()
+    cluster.run()
+    assert client(cluster).finished
+    assert len(b.worker.done) > 2
+
+
+def test_a_task_of_an_only_worker_is_not_taken_away() -> None:
+    cluster = started("a", frames=2)
+    for _ in range(20):
+        cluster.wait(1.0)
+        worker(cluster, "a").worker.progress += 1
+    assert not any("others go on" in text for text in cluster.logs)
+    cluster.run()
+    assert client(cluster).finished
