@@ -33,6 +33,7 @@ from models import Prepared, builtin, on_disk
 MIB = 1 << 20
 NETWORK = "yolov2-first16"
 ALONE_FRAMES = 4
+ONE_AT_A_TIME = "[job]\nin_flight = 1\n"
 
 
 @dataclass
@@ -74,13 +75,13 @@ class Bench:
         np.save(self.picture, values)
         on_disk(self.picture)
 
-    def alone_ms(self, where: Somewhere = HERE, mem: str | None = None) -> float:
-        """Milliseconds a frame of `ftdist run` on one thread, the median."""
+    def alone_s(self, where: Somewhere = HERE, mem: str | None = None) -> float:
+        """Seconds a frame of `ftdist run` on one thread, the median."""
         report = self.folder / "run.json"
         words = ftdist("run", self.prepared.model, self.picture, "--threads", 1, "--json", report)
         words += ["--repeat", str(1 + ALONE_FRAMES), *(["--mem", mem] if mem else [])]
         finished(words, where)
-        return 1e3 * median(json.loads(report.read_text())["measured"]["latency_s"][1:])
+        return float(median(json.loads(report.read_text())["measured"]["latency_s"][1:]))
 
     def cluster(self, name: str, hub: Somewhere = HERE, settings: str = "") -> Cluster:
         trace = self.arguments.trace
@@ -100,11 +101,11 @@ def two(bench: Bench, bars: Bars) -> None:
                 cluster.add(name, "128M")
             cluster.submit(bench.picture, repeat=frames)
         for _ in range(rounds):
-            alone.append(bench.alone_ms())
+            alone.append(bench.alone_s())
             for count, cluster in ((1, one), (2, both)):
                 seconds = cluster.submit(bench.picture, repeat=frames)["seconds"]
                 rates[count].append(frames / seconds)
-        bars.note("ftdist run", 1e3 / median(alone), "fps")
+        bars.note("ftdist run", 1 / median(alone), "fps")
         bars.note("one worker", median(rates[1]), "fps")
         bars.note("two workers", median(rates[2]), "fps")
         ratios = [second / first for first, second in zip(rates[1], rates[2], strict=True)]
@@ -117,43 +118,57 @@ def two(bench: Bench, bars: Bars) -> None:
 
 def six(bench: Bench, bars: Bars) -> None:
     arguments = bench.arguments
-    frames, rounds = arguments.frames or 4, arguments.rounds or 5
+    frames, rounds = arguments.frames or 10, arguments.rounds or 5
     link = round(arguments.link * 1e6)
     names = [f"pi{number}" for number in range(1, arguments.boards + 1)]
     makes = [Make(name, 128 * MIB, arguments.cores, link) for name in [*names, "single"]]
-    alone, shared, lonely = [], [], []
+    alone: list[float] = []
+    shared: list[float] = []
+    lonely: list[float] = []
     with (
         Shelf(makes) as shelf,
-        bench.cluster("six", shelf) as cluster,
-        bench.cluster("one", shelf) as one,
+        bench.cluster("six", shelf, ONE_AT_A_TIME) as cluster,
+        bench.cluster("one", shelf, ONE_AT_A_TIME) as one,
     ):
         *boards, single = shelf.boards
         for board in boards:
             cluster.add(board.make.name, None, board, board.coordinator)
         one.add("single", None, single, single.coordinator)
-        for each in (cluster, one):
-            each.submit(bench.picture)
+        cluster.submit(bench.picture, repeat=3 * frames)
+        one.submit(bench.picture)
         moved = 0
+        counted: list[float] = []
         for _ in range(rounds):
-            alone.append(bench.alone_ms(single))
-            lonely.append(1e3 * one.submit(bench.picture)["latency_s"][0])
+            alone.append(bench.alone_s(single))
+            lonely += one.submit(bench.picture, repeat=2)["latency_s"]
             before = _moved(boards)
-            reports = [cluster.submit(bench.picture) for _ in range(frames)]
+            report = cluster.submit(bench.picture, repeat=frames)
             moved += _moved(boards) - before
-            shared += [1e3 * report["latency_s"][0] for report in reports]
-        traffic = reports[-1]["traffic"]
+            counted += _counted(report)
+            shared += report["latency_s"]
+        alone, lonely, shared = (
+            [1e3 * each for each in times] for times in (alone, lonely, shared)
+        )
         bars.note("one board, ftdist run", median(alone), "ms")
         bars.note("one board, through a coordinator", median(lonely), "ms")
         bars.note(f"{len(boards)} boards", median(shared), "ms")
         bars.note(f"{len(boards)} boards, best and", min(shared), "ms")
         bars.note(f"{len(boards)} boards, worst", max(shared), "ms")
         bars.at_least("against one board alone", median(alone) / median(shared), 4.0, "x")
-        counted = traffic["sent_bytes"] + traffic["received_bytes"]
-        bars.at_most("a frame, as reported", counted / 1e6, 9.0, "MB")
-        bars.at_most("a frame, by the interfaces", moved / 1e6 / frames / rounds, 9.0, "MB")
+        total = frames * rounds
+        bars.at_most("a frame, as reported", median(counted) / 1e6, 9.0, "MB")
+        bars.at_most("a frame, by the interfaces", moved / 1e6 / total, 9.0, "MB")
         for board in boards:
             _say_memory(bars, board, cluster.workers[board.make.name], 128)
         say_plan(cluster)
+
+
+def _counted(report: dict[str, Any]) -> list[float]:
+    """Bytes a frame by a report, if it knows of any frame."""
+    traffic = report["traffic"] or {"finished": 0}
+    if not traffic["finished"]:
+        return []
+    return [(traffic["sent_bytes"] + traffic["received_bytes"]) / traffic["finished"]]
 
 
 def _moved(boards: list[Board]) -> int:
@@ -177,11 +192,11 @@ def mixed(bench: Bench, bars: Bars) -> None:
         for _ in range(rounds):
             for board in shelf.boards:
                 name = board.make.name
-                alone[name].append(bench.alone_ms(board, f"{kinds[name][1]}M"))
+                alone[name].append(bench.alone_s(board, f"{kinds[name][1]}M"))
             together.append(cluster.submit(bench.picture, repeat=frames)["seconds"])
         for name, times in alone.items():
-            bars.note(f"{name} alone, ftdist run", median(times), "ms")
-        perfect = frames / sum(1e3 / median(times) for times in alone.values())
+            bars.note(f"{name} alone, ftdist run", 1e3 * median(times), "ms")
+        perfect = frames / sum(1 / median(times) for times in alone.values())
         bars.note(f"{frames} frames, shared perfectly by speed", perfect, "s")
         bars.note(f"{frames} frames", median(together), "s")
         bars.at_most("against perfect sharing", median(together) / perfect, 1.15, "x")

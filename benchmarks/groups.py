@@ -21,9 +21,7 @@ from types import TracebackType
 
 ROOT = Path("/sys/fs/cgroup")
 MIB = 1 << 20
-_QUOTA_US = 1_000
-"""The shortest that there is: so the pauses between are short, too."""
-
+_PERIOD_US = 10_000
 _MOST_WEIGHT, _MOST_SHARES = 10_000, 1 << 18
 
 
@@ -107,12 +105,12 @@ class Group:
             self._set("cpu.shares", _MOST_SHARES)
         if math.isinf(cores):
             return
-        period_us = round(_QUOTA_US / cores)
+        quota_us = round(cores * _PERIOD_US)
         if self._unified:
-            self._set("cpu.max", f"{_QUOTA_US} {period_us}")
+            self._set("cpu.max", f"{quota_us} {_PERIOD_US}")
             return
-        self._set("cpu.cfs_period_us", period_us)
-        self._set("cpu.cfs_quota_us", _QUOTA_US)
+        self._set("cpu.cfs_period_us", _PERIOD_US)
+        self._set("cpu.cfs_quota_us", quota_us)
 
     def _event(self, file: str, name: str) -> int:
         for line in (self._folders[0] / file).read_text().splitlines():

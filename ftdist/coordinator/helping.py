@@ -30,10 +30,13 @@ _SOONER = 1.25
 """How many times as long the other one must be predicted to take."""
 
 
-def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) -> Attempt | None:
+def help_others(
+    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
+) -> Attempt | None:
     """Gives an idle worker a task of another one, if there is one to give.
 
-    Returns an attempt that goes on far too long and can only be helped by taking it away.
+    Returns an attempt that goes on far too long, many times `patience_s` too, and that can only be
+    helped by taking it away.
     """
     for frame, task, theirs_s in _slow(load, orders, queues, now_s):
         plan = frame.plan
@@ -52,7 +55,7 @@ def help_others(load: Load, orders: Orders, queues: Dispatcher, now_s: float) ->
             orders.assign(frame, task, load, seat, inputs)
             return None
         running = orders.frames[frame].get(task.number)
-        if running and _lateness(running[0], now_s) > _FAR_TOO_LONG:
+        if running and _lateness(running[0], now_s, patience_s) > _FAR_TOO_LONG:
             return running[0]
     return None
 
@@ -82,6 +85,6 @@ def _sooner(mine_s: float, theirs_s: float) -> bool:
     return theirs_s > _SOONER * mine_s
 
 
-def _lateness(attempt: Attempt, now_s: float) -> float:
-    """How many times as long as predicted an attempt takes, so far."""
-    return (now_s - attempt.sent_s) / max(attempt.expected_s - attempt.sent_s, 1e-9)
+def _lateness(attempt: Attempt, now_s: float, least_s: float = 1e-9) -> float:
+    """How many times as long as predicted, or as `least_s`, an attempt takes so far."""
+    return (now_s - attempt.sent_s) / max(attempt.expected_s - attempt.sent_s, least_s)

@@ -74,9 +74,10 @@ class Scheduler:
 
     def flush(self) -> None:
         """Gives out what is ready; who has nothing to do helps, or takes over."""
-        idle = self.queues.flush()
+        idle, patience_s = self.queues.flush(), self._settings.heartbeat_s
         for load in idle if self._settings.speculate else ():
-            late = helping.help_others(load, self.orders, self.queues, self._out.now_s)
+            now_s = self._out.now_s
+            late = helping.help_others(load, self.orders, self.queues, now_s, patience_s)
             if late is not None:
                 self.failures.take_away(late)
                 self.queues.flush()

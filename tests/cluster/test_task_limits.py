@@ -80,7 +80,7 @@ def test_what_other_tasks_left_is_let_go_before_one_fails(
         kept=(Place(1, Region(0, 32, 0, 32)),),
         returns=(Place(3, whole(chain, 3)),),
     )
-    monkeypatch.setattr(tasks, "resident_bytes", lambda: 100 * MIB)
+    monkeypatch.setattr(tasks, "resident_and_peak_bytes", lambda: (100 * MIB, 100 * MIB))
     runner = TaskRunner(GENEROUS, 0, 1)
     done(runner.run(task(large, chain), 0))
     held = runner._runner.held
@@ -102,7 +102,11 @@ def test_results_that_are_being_sent_are_waited_for(
     assign = whole_task(chain, image_of(chain))
     unsent = done(runner.run(task(assign, chain), 0))
     rss = 100 * MIB
-    monkeypatch.setattr(tasks, "resident_bytes", lambda: rss if not unsent else 2 * rss)
+
+    def held() -> tuple[int, int]:
+        return (2 * rss if unsent else rss), 2 * rss
+
+    monkeypatch.setattr(tasks, "resident_and_peak_bytes", held)
     monkeypatch.setattr(tasks.time, "sleep", lambda _: unsent.clear())
     runner._budget_bytes = rss + 50 * MIB
     assert done(runner.run(task(assign, chain), 0))

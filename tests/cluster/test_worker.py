@@ -32,7 +32,7 @@ from ftdist.coordinator.messages import (
 )
 from ftdist.network.modelfile import Model, load
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import resident_bytes
+from ftdist.runtime.memory import page_block, resident_bytes
 
 
 @pytest.fixture(scope="module")
@@ -129,7 +129,8 @@ def test_a_task_without_weights_or_memory_fails_by_name(
     coordinator.send(task)
     assert coordinator.take(Failed).reason == "weights"
     coordinator.prepare()
-    ballast = np.ones(16 << 20, np.uint8)
+    ballast = page_block(16 << 20)  # pages of its own, whatever this process has to spare
+    ballast[:] = 1
     coordinator.send(task)
     failed = coordinator.take(Failed)
     assert failed.reason == "memory" and failed.needed_bytes > small.bytes, ballast[0]

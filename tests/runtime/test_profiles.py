@@ -222,13 +222,13 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 def examined(model: Model, notation: str, cache_bytes: int, profile: DeviceProfile) -> Choice:
     plan = parse_notation(notation, model.network)
-    limit = Budget(500 * MIB, "--mem", cache_bytes=cache_bytes)
+    limit = Budget(4096 * MIB, "--mem", cache_bytes=cache_bytes)
     return examine(model, plan, limit, Surroundings(), calibration=Calibration(profile))
 
 
 def test_times_are_those_of_the_profile(chain: Model) -> None:
     slow = replace(PROFILE, call_s=1.0)
-    limit = Budget(500 * MIB, "--mem")
+    limit = Budget(4096 * MIB, "--mem")
     found = choose(chain, limit, Surroundings(), 1, Calibration(slow))
     assert found.latency_s > 1 > 2 * choose(chain, limit, Surroundings()).latency_s
     assert found.calibration.profile == slow
@@ -246,7 +246,7 @@ def test_python_plans_with_the_profile_that_is_kept(
 
     monkeypatch.setattr("ftdist.runtime.choice.choose", spy)
     save(PROFILE, HERE)
-    ftdist.plan(chain, mem="500M", threads=2)
+    ftdist.plan(chain, mem="4G", threads=2)
     assert [each.profile for each in used] == [PROFILE]
 
 

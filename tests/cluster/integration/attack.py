@@ -229,9 +229,14 @@ class FalseWorker:
                 case Assign() as assign:
                     self.cheated += 1
                     for message in self._trick(assign):
-                        send(self._socket, message)
+                        self._send(message)
                 case Refusal() as refusal:
                     self.refused = refusal.reason
+
+    def _send(self, message: Message) -> None:
+        """Sends a message, when the coordinator takes it."""
+        assert self._socket.poll(int(PATIENCE_S * 1e3), zmq.POLLOUT), "nothing is taken any more"
+        assert send(self._socket, message)
 
 
 def _thin(assign: Assign) -> Piece:

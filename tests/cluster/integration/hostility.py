@@ -22,15 +22,20 @@ SLOW_CONNECTIONS = 50
 _BATCH = 500
 _EACH_JOB = 6
 _A_WHILE_S, _AFTERWARDS_S = 0.1, 1.0
+_TASKS = 5
 
 
 @dataclass
 class Result:
-    """What an attack came to. `jobs` completed meanwhile, of which `wrong` results."""
+    """What an attack came to. `jobs` completed meanwhile, of which `wrong` results.
+
+    `refused`: what each false worker was told at last, "" if nothing.
+    """
 
     sent: int = 0
     strangers: int = 0
     cheated: int = 0
+    refused: list[str] = field(default_factory=list)
     jobs: int = 0
     failed: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
@@ -103,12 +108,13 @@ class Town:
                 until_s = time.monotonic() + PATIENCE_S
                 while not worker.refused and time.monotonic() < until_s:
                     worker.work(time.monotonic() + _A_WHILE_S)
-                    if worker.cheated:  # whatever it did may be answered by now
+                    if worker.cheated >= _TASKS:  # whatever it did may be answered by now
                         until_s = min(until_s, time.monotonic() + _AFTERWARDS_S)
                     if not job.is_running:
                         self._end(job, result)
                         job = self._begin()
                 result.cheated += worker.cheated
+                result.refused.append(worker.refused)
         self._end(job, result)
         result.growth_bytes = self._growth(before)
         return result

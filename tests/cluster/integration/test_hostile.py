@@ -46,11 +46,9 @@ def test_a_coordinator_serves_on_whatever_it_is_sent(
 def test_workers_that_cheat_are_sent_away(cluster: Cluster, frames: Frames) -> None:
     with Town(cluster, frames, 2, secured=False) as town:
         result = town.cheated(["never whole", "another type"])
-        town.coordinator.says("worker false, another type: sent a wrong result")
         late = cluster.status(town.coordinator.endpoint)["late"]
-        never = town.coordinator.said("worker false, never whole: sent a wrong result")
-        assert never or late  # others may have done its task before it was found out
-    assert result.cheated >= 2
+    caught = [words for words in result.refused if "sent a wrong result" in words]
+    assert len(caught) == 2 or late  # others may have done its tasks before it was found out
     assert not result.failed and not result.wrong
     assert result.growth_bytes < GROWTH_BYTES
 

@@ -18,7 +18,6 @@ from ftdist.coordinator.messages import ModelRequest
 
 FRAMES = 8
 _LINK = 3e6
-_PROBE_BYTES = 256 << 10
 
 MODEST = """
 import sys
@@ -99,8 +98,12 @@ def test_a_cut_transfer_of_weights_goes_on_where_it_was(
 ) -> None:
     coordinator = cluster.coordinator()
     link = links.enter_context(Proxy(coordinator.port, recording=True))
-    link.meter.when_passed(_PROBE_BYTES + cluster.model.stat().st_size * 3 // 4, link.cut)
     worker = cluster.worker("ann", link.endpoint)
+    joined(worker)
+    while not cluster.status(coordinator.endpoint)["workers"][0]["link_bytes_per_s"]:
+        pass  # its link is still measured
+    link.meter.passed = 0
+    link.meter.when_passed(cluster.model.stat().st_size * 3 // 4, link.cut)
     client = cluster.submit(frames.paths[:1], coordinator.endpoint, cluster.folder / "out")
     ready(worker)
     assert client.status() == 0, client.log()
