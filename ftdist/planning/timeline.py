@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from ftdist.planning.sharing import Traits
 
-TASK_S = 1.5e-3
+TASK_S = 1.0e-3
 """Seconds that a task costs a worker of slowness 1 beside its arithmetic: messages, arrays."""
 
 BYTE_S = 2e-9
