@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from fakeclients import FakeClient
-from fakes import FakeWorker
 from manual import Line, Manual
 from started import client, job_line, started, submit, wanted, worker
 
@@ -16,6 +15,7 @@ from ftdist.coordinator.messages import (
     Cancelled,
     FrameInput,
     JobResult,
+    ModelRequest,
     Received,
     Refusal,
 )
@@ -235,59 +235,6 @@ def test_the_same_name_again_is_another_job() -> None:
     assert line.client.finished
 
 
-def test_a_worker_may_keep_maps_of_few_frames() -> None:
-    """While b does nothing, a keeps maps of two frames and does not begin a third."""
-    cluster = started("ab", frames=9, settings=Settings(kept_frames=2))
-    a, b = worker(cluster, "a"), worker(cluster, "b")
-    b.deaf = True
-    for _ in range(20):
-        cluster.work(a)
-        cluster.exchange()
-    assert len(a.worker.kept) == 2
-    b.deaf = False
-    cluster.run()
-    assert client(cluster).finished
-
-
-def test_credit_keeps_a_second_task_away() -> None:
-    cluster = Manual()
-    line = cluster.connect(FakeWorker("a", cluster.network, credit_bytes=1000))
-    cluster.exchange()
-    cluster.client("job", 3)
-    cluster.plan()
-    cluster.exchange()
-    assert len(line.worker.tasks) == 1
-    cluster.run()
-    assert client(cluster).finished
-
-
-def test_a_worker_keeps_maps_of_others_when_frames_are_finished() -> None:
-    """What is finished no longer counts: a goes ahead again as far as before."""
-    cluster = started("ab", frames=9, settings=Settings(kept_frames=2))
-    a, b = worker(cluster, "a"), worker(cluster, "b")
-    while len(client(cluster).done) < 3:
-        for line in (a, b):
-            cluster.work(line)
-        cluster.exchange()
-    b.deaf = True
-    for _ in range(20):
-        cluster.work(a)
-        cluster.exchange()
-    assert len(a.worker.kept) == 2
-
-
-@pytest.mark.parametrize(("credit", "tasks"), [(2 * 780, 2), (2 * 780 - 1, 1)])
-def test_credit_is_used_to_the_last_byte(credit: int, tasks: int) -> None:
-    """Half a picture and the halo of its first stage: 13 rows of 20 columns and 3 channels."""
-    cluster = Manual()
-    for name in "ab":
-        cluster.worker(name, credit_bytes=credit)
-    cluster.client("job", 3)
-    cluster.plan()
-    cluster.exchange()
-    assert [len(line.worker.tasks) for line in cluster.workers()] == [tasks, tasks]
-
-
 def test_a_complete_frame_that_the_client_has_is_not_computed() -> None:
     """It waited for a plan when the client came back with its result from elsewhere."""
     cluster = Manual()
@@ -299,3 +246,26 @@ def test_a_complete_frame_that_the_client_has_is_not_computed() -> None:
     cluster.run()
     assert line.client.finished
     assert {assign.task.frame for assign in worker(cluster, "a").worker.done} == {1}
+
+
+def test_a_result_that_the_client_has_is_not_sent_again() -> None:
+    """It came, but the client was gone before it could say so."""
+    cluster = started("a", frames=2)
+    client(cluster).keeps_quiet = True
+    cluster.run()
+    assert sorted(client(cluster).done) == [0, 1]
+    cluster.say(job_line(cluster), client(cluster).submit())
+    cluster.exchange()
+    assert not client(cluster).results
+    assert not cluster.machine._desk.jobs
+
+
+def test_a_client_may_ask_for_the_models_header() -> None:
+    """The loop answers; a stranger who asks is told to say hello first."""
+    cluster = Manual()
+    line = cluster.client("job", 2)
+    stranger = cluster.connect(FakeClient("none", 1, cluster.network))
+    for each in (line, stranger):
+        cluster.say(each, ModelRequest("0" * 32, -1, 0, 100))
+    assert not line.got(Refusal)
+    assert stranger.got(Refusal)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from sharedplans import banded, gridded
+from sharedplans import banded, gridded, plan_of
 from simulation import Simulation
 
+from ftdist.coordinator import frames
 from ftdist.coordinator.messages import Assign
 from ftdist.coordinator.settings import Settings
 from ftdist.planning.sharing import SharedPlan
@@ -115,3 +116,21 @@ def moved_bytes(planning: Callable[..., SharedPlan]) -> int:
 def test_only_halos_move_between_bands() -> None:
     """Workers that keep their rows send a fraction of what everything would be."""
     assert moved_bytes(banded) < 0.6 * moved_bytes(gridded)
+
+
+def test_more_pieces_than_a_message_takes_are_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last stage reads two maps, each made by eight tiles."""
+    monkeypatch.setattr(frames, "TENSORS", 9)
+    sim = Simulation()
+    sim.planning = lambda ask: plan_of(
+        ask.workers,
+        [
+            *gridded(sim.network, ask.workers, (0, 2, 4, 5), rows=4, columns=2).stages,
+            *gridded(sim.network, ask.workers, (5, 9), rows=1, columns=1).stages,
+        ],
+    )
+    sim.worker("a")
+    watched = sim.as_client(sim.client("job", 1))
+    sim.run_until(lambda: watched.finished)
+    most = max(len(m.pieces) for _, _, m in sim.sent if isinstance(m, Assign))
+    assert most <= 9
