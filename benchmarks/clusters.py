@@ -121,7 +121,10 @@ def running(
 
 
 class Cluster:
-    """A coordinator and its workers, within a `with` block; `settings` is its TOML file's text."""
+    """A coordinator and its workers, within a `with` block; `settings` is its TOML file's text.
+
+    `words`: another command than ``ftdist coordinator`` that says where it listens.
+    """
 
     def __init__(
         self,
@@ -130,7 +133,9 @@ class Cluster:
         hub: Somewhere = HERE,
         settings: str = "",
         trace: bool = False,
+        words: list[str] | None = None,
     ) -> None:
+        self._words = words
         self._model = model
         self._folder = folder
         self._hub = hub
@@ -151,7 +156,7 @@ class Cluster:
         if self._trace:
             words += ["--trace", str(self.trace)]
         with self._stack:
-            self.coordinator = self._start("coordinator", words, self._hub)
+            self.coordinator = self._start("coordinator", self._words or words, self._hub)
             self._port = int(self.coordinator.wait_for(r"listens +tcp://\S+:(\d+)"))
             self._stack = self._stack.pop_all()
         return self
@@ -170,9 +175,10 @@ class Cluster:
         where: Somewhere = HERE,
         host: str = "127.0.0.1",
         environment: Mapping[str, str] | None = None,
+        threads: int = 1,
     ) -> Process:
-        """One more worker, of one thread; returns when the coordinator has taken it in."""
-        words = ftdist("worker", f"tcp://{host}:{self._port}", "--insecure", "--threads", 1)
+        """One more worker; returns when the coordinator has taken it in."""
+        words = ftdist("worker", f"tcp://{host}:{self._port}", "--insecure", "--threads", threads)
         words += ["--name", name, "--cache", str(self._folder / f"{name}-cache")]
         words += ["--mem", mem] if mem else []
         worker = self._start(name, words, where, environment)

@@ -17,7 +17,7 @@ from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_o
 from ftdist.cluster.introduction import Abilities, measured_rate, warm_up
 from ftdist.cluster.keys import coordinator_keys
 from ftdist.cluster.planner import Planner
-from ftdist.cluster.process import Stop, give_memory_back
+from ftdist.cluster.process import SPARING_BYTES, Stop, settle_heap
 from ftdist.cluster.server import Server
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import AskPlan
@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     profile = kept(1).profile
     limit = budget(arguments.mem)
     settings = _settings(config, model, limit, arguments, profile)
-    give_memory_back()
+    settle_heap(SPARING_BYTES)
     local = _own_worker(model, limit, settings, arguments.threads or 0)
     with ExitStack() as things:
         planner = Planner(lambda question: _plan(model, profile, question))

@@ -1,8 +1,8 @@
 """One task on a worker: inputs put together, programs made, the budget kept, outputs cut.
 
 The budget is checked against what the process holds at that moment. A task that would exceed it is
-answered with Failed and figures; before that, what can be made again is let go, and results that
-are still being sent are waited for.
+answered with Failed and figures; before that, memory that is free but not given back goes, what can
+be made again is let go, and results that are still being sent are waited for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from ftdist.cluster.assembling import Array, assembled, parcels, whole_in
 from ftdist.cluster.demands import Refused, Task, gathered, kept_pieces, refuse_unmade
 from ftdist.cluster.kept import Kept
+from ftdist.cluster.process import trim_heap
 from ftdist.coordinator.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
 from ftdist.coordinator.regions import gather
 from ftdist.errors import FtdistError
@@ -66,6 +67,7 @@ class TaskRunner:
         self._runner = None
         self._resident = frozenset()
         self._parts.clear()
+        trim_heap()
 
     def run(self, task: Task, waiting_bytes: int) -> list[Result | Failed]:
         """Does a task: its result in parts, or why it failed.
@@ -156,9 +158,13 @@ class TaskRunner:
 
         if needed(roomy=True) <= self._budget_bytes:
             return True
+        trim_heap()
+        if needed(roomy=True) <= self._budget_bytes:
+            return True
         if needed(roomy=False) <= self._budget_bytes:
             return False
         self._parts.clear()
+        trim_heap()
         while (least := needed(roomy=False)) > self._budget_bytes:
             if not self._still_sending() or time.monotonic() > give_up_s:
                 raise Refused(
@@ -168,6 +174,7 @@ class TaskRunner:
                     least,
                 )
             time.sleep(_LOOK_AGAIN_S)
+            trim_heap()
         return False
 
     def _still_sending(self) -> bool:

@@ -25,7 +25,7 @@ from ftdist.cluster.introduction import Abilities, introduce, measured_rate, war
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.modelcache import ModelCache
 from ftdist.cluster.pauses import Pauses
-from ftdist.cluster.process import Stop, give_memory_back
+from ftdist.cluster.process import REUSING_BYTES, Stop, settle_heap
 from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
@@ -71,7 +71,7 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
         say(warning)
     keys = None if settings.keys is None else peer_keys(settings.keys)
     if threading.active_count() == 1:  # the allocator's settings are the whole process's
-        give_memory_back()
+        settle_heap(REUSING_BYTES)
     rate = measured_rate(settings.threads)
     warm_up()
     abilities = Abilities(settings.name, settings.budget, settings.threads, rate)

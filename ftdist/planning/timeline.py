@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 
 from ftdist.planning.sharing import Traits
 
-TASK_S = 1.0e-3
+TASK_S = 0.6e-3
 """Seconds that a task costs a worker of slowness 1 beside its arithmetic: messages, arrays."""
 
-BYTE_S = 2e-9
+BYTE_S = 1e-9
 """Seconds that a byte received or sent costs it: sockets and copies."""
 
 AT_ONCE = 2

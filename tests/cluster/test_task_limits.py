@@ -12,6 +12,7 @@ from workertasks import at_home, done, failed, image_of, piece, task
 
 from ftdist.cluster import tasks
 from ftdist.cluster.kept import Kept
+from ftdist.cluster.process import trim_heap
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.coordinator.messages import (
     Group,
@@ -41,6 +42,7 @@ def runner() -> TaskRunner:
 
 
 def test_a_task_beyond_the_budget_fails_with_figures(chain: Model) -> None:
+    trim_heap()
     budget = resident_bytes() - MIB
     outcome = TaskRunner(budget, 0, 1).run(task(whole_task(chain, image_of(chain)), chain), 0)
     answer = failed(outcome, "memory")

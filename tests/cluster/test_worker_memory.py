@@ -181,10 +181,10 @@ def test_at_the_edge_of_its_budget_a_worker_refuses_and_does_not_exceed(
 
 _FREED = """
 import sys
-from ftdist.cluster.process import give_memory_back
+from ftdist.cluster.process import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.memory import resident_bytes
 if sys.argv[1] == "settled":
-    give_memory_back()
+    settle_heap(SPARING_BYTES)
 large = bytearray(8 << 20)
 del large
 before = resident_bytes()
@@ -193,6 +193,8 @@ for _ in range(32):
     held.append(bytearray(1 << 20))
     pins.append(bytes(2000))
 del held
+if sys.argv[1] == "trimmed":
+    trim_heap()
 print(resident_bytes() - before)
 """
 
@@ -206,4 +208,5 @@ def test_freed_messages_go_back_to_the_system() -> None:
         return int(outcome.stdout)
 
     assert kept_bytes("settled") < 2 * MIB
+    assert kept_bytes("trimmed") < 2 * MIB
     assert kept_bytes("as it is") > 16 * MIB
