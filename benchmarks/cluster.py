@@ -4,7 +4,6 @@
     python benchmarks/cluster.py six       six emulated boards, one frame at a time, against one
     python benchmarks/cluster.py mixed     three unequal boards against perfect sharing by speed
     python benchmarks/cluster.py memory    what workers hold, idle and busy
-    python benchmarks/cluster.py bits      the same bits as on one board, whatever the plan
 
 Boards are emulated by ``boards.py``: as root, `six` and `mixed` only. All processes are those that
 users start. Rounds are interleaved, figures are medians; other work on the machine shows in them.

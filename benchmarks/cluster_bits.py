@@ -111,6 +111,9 @@ def compare(path: Path, inputs: Inputs, seed: int, sets: list[str]) -> int:
         plans = re.findall(
             r"plan for \d+ workers: (\d+) stages, (\d+) tasks", cluster.coordinator.said
         )
+    for line in re.findall(r".*(?:task|memory|fault).*", cluster.coordinator.said):
+        if not line.startswith("plan for"):
+            print(f"  {line}")
     shown = ", ".join(f"{stages}/{tasks}" for stages, tasks in plans)
     failed = sum(each["failed"] for each in status["workers"])
     print(
