@@ -120,7 +120,7 @@ def _own_worker(
 
 def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan:
     """In the planner's process."""
-    from ftdist.planning.sharing import share
+    from ftdist.planning.shared_search import share  # with all that it brings
 
     return share(model.network, question.workers, question.frames, question.picture, profile)
 

@@ -116,7 +116,8 @@ class Conversation:
                 return
             received = receive(self._socket, FROM_COORDINATOR)
             if received is None:
-                self._look_at_link()
+                if self._link in self._ready:
+                    self._look_at_link()
                 return
             self._take(received.message)
 

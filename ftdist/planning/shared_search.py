@@ -62,8 +62,22 @@ _SIMPLER = 1.1
 what waiting costs is known less well than arithmetic."""
 
 
+def share(
+    network: Network,
+    workers: tuple[Traits, ...],
+    frames: int,
+    picture: bool,
+    profile: DeviceProfile = DEFAULT,
+) -> SharedPlan:
+    """The fastest plan for a job of so many frames; `picture`: they are uint8 pictures.
+
+    `profile` is that of a worker of slowness 1. BudgetError when no worker can hold anything.
+    """
+    return _search_for(network, profile).fastest(workers, frames, picture=picture)
+
+
 @lru_cache(maxsize=2)
-def search_for(network: Network, profile: DeviceProfile = DEFAULT) -> SharedSearch:
+def _search_for(network: Network, profile: DeviceProfile) -> SharedSearch:
     """The search for a network; the same one again, for plans are made again and again."""
     return SharedSearch(network, profile)
 

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftdist.network.graph import Network
 from ftdist.planning.part import Part
-from ftdist.planning.profile import DEFAULT, DeviceProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +66,3 @@ class SharedPlan:
     sent_bytes: int
     received_bytes: int
     note: str
-
-
-def share(
-    network: Network,
-    workers: tuple[Traits, ...],
-    frames: int,
-    picture: bool,
-    profile: DeviceProfile = DEFAULT,
-) -> SharedPlan:
-    """The fastest plan for a job of so many frames; `picture`: they are uint8 pictures.
-
-    `profile` is that of a worker of slowness 1. BudgetError when no worker can hold anything.
-    """
-    from ftdist.planning.shared_search import search_for  # with all that it brings
-
-    return search_for(network, profile).fastest(workers, frames, picture=picture)

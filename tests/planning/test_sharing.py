@@ -24,7 +24,8 @@ from ftdist.network.graph import convolutions
 from ftdist.planning.demand import outputs
 from ftdist.planning.part import check_part, lower_part, part_footprint
 from ftdist.planning.plan import Plan
-from ftdist.planning.sharing import SharedPlan, Traits, share
+from ftdist.planning.shared_search import share
+from ftdist.planning.sharing import SharedPlan, Traits
 from ftdist.planning.weights import resident_layers
 
 BOARD = 0.76
