@@ -13,8 +13,12 @@ from ftdist.planning.timeline import TASK_S
 _WEIGHT = 0.8
 """What a frame counts for a worker's speed when one more has ended."""
 
-_FASTEST_LINK = 1e15
+_FASTEST_LINK = 1e10
 """Bytes a second: what a link counts as whose time was too short to measure."""
+
+_LEAST_PART = 1 / 8
+"""The part of a round trip that its ballast takes at least: a board that is held up now and then may
+answer nothing later than much."""
 
 
 @dataclass(slots=True, eq=False)
@@ -115,6 +119,6 @@ class Worker:
             self.latency_s = round_trip_s / 2
             self.clock_offset_s = clock_s - (now_s + self.probe_sent_s) / 2
         else:
-            extra_s = round_trip_s - 2 * self.latency_s
-            fastest = ballast_bytes / _FASTEST_LINK
-            self.link_bytes_per_s = max(1.0, ballast_bytes / max(extra_s, fastest))
+            extra_s = max(round_trip_s - 2 * self.latency_s, _LEAST_PART * round_trip_s)
+            fastest_s = ballast_bytes / _FASTEST_LINK
+            self.link_bytes_per_s = max(1.0, ballast_bytes / max(extra_s, fastest_s))

@@ -49,6 +49,20 @@ def test_a_worker_is_welcomed_and_measured() -> None:
     assert cluster.logs == ["worker pi: joins, 4 threads, avx2, 64 MiB"]
 
 
+def test_a_link_is_no_faster_than_its_round_trips_allow() -> None:
+    """Answers to nothing take 10 ms, as on a board that is held up; those to ballast 4 ms."""
+    cluster = Manual()
+    line = cluster.connect(FakeWorker("pi", cluster.network))
+    cluster.hand_in(line)
+    while not states(cluster)["pi"].state == "waits":
+        probe = line.inbox[-1]
+        assert isinstance(probe, Probe)
+        cluster.now_s += 0.004 if probe.data.size else 0.010
+        cluster.deliver(line)
+        cluster.hand_in(line)
+    assert states(cluster)["pi"].link_bytes_per_s == pytest.approx((256 << 10) / 0.0005)
+
+
 def test_links_are_measured() -> None:
     sim = Simulation()
     node = sim.worker("pi")
