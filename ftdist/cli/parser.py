@@ -216,7 +216,8 @@ def _add_keygen(commands: _Commands) -> None:
     parser = _command(commands, "keygen", about, more=_KEYGEN)
     parser.add_argument("folder", metavar="DIR", type=Path, help="the cluster's folder of keys")
     names = "make keys for these workers or clients"
-    parser.add_argument("--worker", metavar="NAME", nargs="+", default=[], help=names)
+    words: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    parser.add_argument("--worker", metavar="NAME", **words, help=names)
     parser.handled_by("keygen")
 
 

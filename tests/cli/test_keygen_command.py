@@ -32,10 +32,12 @@ def test_first_the_cluster_then_its_workers(tmp_path: Path) -> None:
 
 
 def test_everything_at_once(tmp_path: Path) -> None:
-    outcome = ftdist_command("keygen", "a/b", "--worker", "pi1", folder=tmp_path)
+    words = ("keygen", "a/b", "--worker", "pi1", "pi2", "--worker", "pi3")
+    outcome = ftdist_command(*words, folder=tmp_path)
     assert outcome.status == 0
-    assert "allowed/pi1.key" in names(tmp_path / "a/b")
-    assert len(outcome.out.splitlines()) == 4
+    for name in ("pi1", "pi2", "pi3"):
+        assert f"allowed/{name}.key" in names(tmp_path / "a/b")
+    assert len(outcome.out.splitlines()) == 8
 
 
 def test_no_secret_is_ever_printed(tmp_path: Path) -> None:
