@@ -11,6 +11,7 @@ arrays; whatever comes out must be what ``ftdist.Session`` makes of the untiled 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import re
 import signal
@@ -28,6 +29,7 @@ from ftdist.cluster.process import Stop
 from ftdist.cluster.server import Server
 from ftdist.coordinator.events import AskPlan
 from ftdist.coordinator.settings import Settings
+from ftdist.errors import BudgetError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import untiled
@@ -40,7 +42,7 @@ TEAM = (("96M", 1), ("256M", 2), ("64M", 1), ("160M", 1))
 """Budgets and threads of the workers, in the order in which they join."""
 
 FRAMES = 3
-_SEEDS = 1000
+_SEEDS, _TRIES = 1000, 20
 
 Outputs = dict[str, np.ndarray]
 
@@ -128,14 +130,13 @@ def serve(model: Model, seed: int) -> None:
     """A coordinator whose plans are random, until SIGTERM."""
 
     def plan(question: AskPlan) -> SharedPlan:
-        for attempt in itertools.count(seed + question.number, _SEEDS):
-            try:
+        for attempt in range(_TRIES):
+            seed_of = seed + question.number + _SEEDS * attempt
+            with contextlib.suppress(ValueError):  # this one fits nobody
                 return random_shared_plan(
-                    model.network, question.workers, attempt, question.picture
+                    model.network, question.workers, seed_of, question.picture
                 )
-            except ValueError:  # this one fits nobody
-                continue
-        raise AssertionError
+        raise BudgetError(f"none of {_TRIES} random plans fits", 0)
 
     planner, stop = Planner(plan), Stop()
     signal.signal(signal.SIGTERM, lambda *_: stop.request())

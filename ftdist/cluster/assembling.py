@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.coordinator.messages import Piece, Place
-from ftdist.coordinator.regions import common, cut
+from ftdist.coordinator.regions import common, cut, gather
+from ftdist.geometry import Region
 
 Array = NDArray[Any]
 
@@ -45,6 +46,27 @@ def assembled(place: Place, pieces: Sequence[Piece]) -> Array:
         target[rows, both.left - left : both.right - left] = data
     assert target is not None
     return target
+
+
+def lies_whole(place: Place, region: Region) -> bool:
+    """Whether a place lies in one run of memory where its map's `region` is one array."""
+    return place.region.columns == region.columns or place.region.rows.size <= 1
+
+
+def cut_out(made: Sequence[Piece], places: Sequence[Place]) -> tuple[list[Piece], list[Array]]:
+    """The pieces that make up places of what was made, each as it can be sent, and the copies.
+
+    What does not lie in one run is copied here: the memory that sending would take unasked.
+    """
+    found: list[Piece] = []
+    for place in places:
+        gather(made, place, found)
+    copies = []
+    for number, piece in enumerate(found):
+        if not piece.data.flags.c_contiguous:
+            copies.append(np.ascontiguousarray(piece.data))
+            found[number] = Piece(piece.source, piece.region, copies[-1])
+    return found, copies
 
 
 def parcels(pieces: Sequence[Piece], most_bytes: int, most_count: int) -> Iterator[list[Piece]]:

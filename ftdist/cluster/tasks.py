@@ -13,12 +13,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from ftdist.cluster.assembling import Array, assembled, parcels, whole_in
+from ftdist.cluster.assembling import Array, assembled, cut_out, lies_whole, parcels, whole_in
 from ftdist.cluster.demands import Refused, Task, gathered, kept_pieces, refuse_unmade
 from ftdist.cluster.kept import Kept
 from ftdist.cluster.process import trim_heap
 from ftdist.coordinator.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
-from ftdist.coordinator.regions import gather
 from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
@@ -96,26 +95,27 @@ class TaskRunner:
         sources = gathered(task, lowered)
         waiting_bytes += task.held_bytes
         task.assign = replace(task.assign, pieces=())
-        roomy = self._keep_budget(task.model, lowered, sources, waiting_bytes)
+        returns = task.assign.returns
+        roomy = self._keep_budget(task.model, lowered, sources, returns, waiting_bytes)
+        keep = frozenset(task.model.blobs) if roomy else frozenset()
+        self._resident = frozenset(lowered.weights) | (self._resident & keep)
+        runner.prepare(lowered, keep=keep, most_block_bytes=None if roomy else 0)
         inputs = {
             source: assembled(Place(source, lowered.inputs[source]), sources.pop(source))
             for source in list(sources)
         }
-        keep = frozenset(task.model.blobs) if roomy else frozenset()
-        self._resident = frozenset(lowered.weights) | (self._resident & keep)
-        outputs = runner.run(lowered, inputs, keep=keep, most_block_bytes=None if roomy else 0)
+        outputs = runner.run(lowered, inputs)
         inputs.clear()
         ended_s = time.monotonic()
         name = task.assign.task
         made = [Piece(source, lowered.outputs[source], outputs[source]) for source in outputs]
+        pieces, copies = cut_out(made, returns)
+        self._sending += [weakref.ref(array) for array in copies]
         if task.assign.keep:
             for piece in made:
                 task.kept.add(name.job, name.frame, piece)
         else:
             self._sending += [weakref.ref(array) for array in outputs.values()]
-        pieces: list[Piece] = []
-        for place in task.assign.returns:
-            gather(made, place, pieces)
         times_s = task.received_s, started_s, ended_s
         return results(name, pieces, times_s, self._peak_bytes)
 
@@ -147,13 +147,14 @@ class TaskRunner:
         model: Model,
         lowered: LoweredPart,
         sources: dict[int, list[Piece]],
+        returns: tuple[Place, ...],
         waiting_bytes: int,
     ) -> bool:
         """Whether weights and memory of other parts may stay; Refused when it cannot fit."""
         give_up_s = time.monotonic() + _SENDING_S
 
         def needed(*, roomy: bool) -> int:
-            fixed = self._fixed_bytes(model, lowered, sources, waiting_bytes)
+            fixed = self._fixed_bytes(model, lowered, sources, returns, waiting_bytes)
             return fixed + self._varying_bytes(model, lowered, roomy=roomy)
 
         if needed(roomy=True) <= self._budget_bytes:
@@ -187,13 +188,14 @@ class TaskRunner:
         model: Model,
         lowered: LoweredPart,
         sources: dict[int, list[Piece]],
+        returns: tuple[Place, ...],
         waiting_bytes: int,
     ) -> int:
         """What the process will hold beside weights and the block: maps, messages, itself."""
         assert self._runner is not None
         places = [Place(source, lowered.inputs[source]) for source in sources]
         copied = sum(
-            place_bytes(model.network, place, lowered.picture)
+            place_bytes(model.network, place, picture=lowered.picture)
             for place in places
             if whole_in(place, sources[place.source]) is None
         )
@@ -201,6 +203,11 @@ class TaskRunner:
         to_come = max(0, self._credit_bytes - waiting_bytes)
         slack = SLACK_BYTES + (lowered.part.threads - 1) * THREAD_BYTES
         made = map_bytes(model.network, lowered.outputs)
+        copied += sum(
+            place_bytes(model.network, place, picture=False)
+            for place in returns
+            if place.region.size and not lies_whole(place, lowered.outputs[place.source])
+        )
         resident, self._peak_bytes = resident_and_peak_bytes()
         return resident - sum(held.values()) + copied + made + to_come + slack
 
@@ -245,7 +252,7 @@ def results(
     ]
 
 
-def place_bytes(network: Network, place: Place, picture: bool) -> int:
+def place_bytes(network: Network, place: Place, *, picture: bool) -> int:
     """Bytes of a place's values."""
     element = 1 if picture and place.source == INPUT else 4
     return element * place.region.size * network.shape(place.source).channels

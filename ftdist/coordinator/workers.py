@@ -17,8 +17,8 @@ _FASTEST_LINK = 1e10
 """Bytes a second: what a link counts as whose time was too short to measure."""
 
 _LEAST_PART = 1 / 8
-"""The part of a round trip that its ballast takes at least: a board that is held up now and then may
-answer nothing later than much."""
+"""The part of a round trip that its ballast takes at least: a board that is held up now and then
+may answer nothing later than much."""
 
 
 @dataclass(slots=True, eq=False)

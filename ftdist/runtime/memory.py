@@ -86,12 +86,17 @@ def bring_in(
 ) -> None:
     """Makes these spans [start, stop) of a mapped file resident, and everything else of it not.
 
-    Spans ascend and do not overlap. `touch` reads every page of one.
+    Spans ascend and do not overlap. `touch` reads every page of one. What else there is goes first,
+    for both might be too much at once, and what faults mapped beside the spans goes at the end.
     """
-    page = mmap.PAGESIZE
+    _let_go_between(mapped, spans)
     for start, stop in spans:
         touch(mapped, start, stop)
-    memory = _mapping(mapped)
+    _let_go_between(mapped, spans)
+
+
+def _let_go_between(mapped: NDArray[np.uint8], spans: Sequence[tuple[int, int]]) -> None:
+    page, memory = mmap.PAGESIZE, _mapping(mapped)
     edges = [0, *(edge for span in spans for edge in span), len(mapped)]
     for start, stop in zip(edges[::2], edges[1::2], strict=True):
         first, last = -(-start // page) * page, stop // page * page

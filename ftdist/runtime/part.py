@@ -32,6 +32,7 @@ class PartRunner:
     def __init__(self, model: Model, kernels: Kernels = "native", threads: int = 1) -> None:
         self.model = model
         self._engine = Engine(model, kernels, threads)
+        self._prepared: LoweredPart | None = None
 
     def __enter__(self) -> PartRunner:
         return self
@@ -58,30 +59,38 @@ class PartRunner:
     def close(self) -> None:
         """Ends the threads and gives the memory back; a later part takes both again."""
         self._engine.close()
+        self._prepared = None
 
-    def run(
+    def prepare(
         self,
         lowered: LoweredPart,
-        inputs: Mapping[int, NDArray[Any]],
         *,
         keep: frozenset[int] = frozenset(),
         most_block_bytes: int | None = None,
-    ) -> Maps:
-        """The regions `lowered.outputs` of maps, by source, float32 (rows, columns, channels).
-
-        `inputs` are the regions `lowered.inputs`, in the same layout; those without positions may
-        be left out. InputError when they are not what the part reads.
+    ) -> None:
+        """Takes the memory that a part needs and gives back what it does not, before any inputs.
 
         Weights that other parts left in memory stay if their layers are in `keep`. A block that is
         larger than the part needs stays too, unless it is larger than `most_block_bytes`.
+        """
+        layers = frozenset(lowered.weights) | (self._engine.resident & keep)
+        self._engine.prepare(lowered, layers, most_block_bytes)
+        self._prepared = lowered
+
+    def run(self, lowered: LoweredPart, inputs: Mapping[int, NDArray[Any]]) -> Maps:
+        """The regions `lowered.outputs` of maps, by source, float32 (rows, columns, channels).
+
+        `inputs` are the regions `lowered.inputs`, in the same layout; those without positions may
+        be left out. InputError when they are not what the part reads. A part that was not prepared
+        last is prepared now.
         """
         maps = {
             source: self._input(lowered, source, region, inputs)
             for source, region in lowered.inputs.items()
         }
         network = self.model.network
-        layers = frozenset(lowered.weights) | (self._engine.resident & keep)
-        self._engine.prepare(lowered, layers, most_block_bytes)
+        if self._prepared is not lowered:
+            self.prepare(lowered)
         for source, region in lowered.outputs.items():
             if source not in lowered.maps:
                 shape = (region.rows.size, region.columns.size, network.shape(source).channels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from smallmodels import CHAIN, TWO_OUTPUTS, write_small_model
 from workertasks import at_home, done, failed, image_of, piece, task
 
 from ftdist.cluster import tasks
+from ftdist.cluster.assembling import assembled
 from ftdist.cluster.kept import Kept
 from ftdist.cluster.process import trim_heap
 from ftdist.cluster.tasks import TaskRunner
@@ -91,9 +93,41 @@ def test_what_other_tasks_left_is_let_go_before_one_fails(
     runner._budget_bytes = 1
     least = failed(runner.run(task(second, chain, kept), 0), "memory").needed_bytes
     runner._budget_bytes = least
+    now: list[dict[str, int]] = []
+
+    def put_together(*given: Any) -> np.ndarray:
+        now.append(runner._runner.held)
+        return assembled(*given)
+
+    monkeypatch.setattr(tasks, "assembled", put_together)
     done(runner.run(task(second, chain, kept), 0))
-    now = runner._runner.held
-    assert now["block"] < held["block"] and now["weights"] < held["weights"]
+    assert now == [runner._runner.held], "it went before the inputs took memory too"
+    assert now[0]["block"] < held["block"] and now[0]["weights"] < held["weights"]
+
+
+def test_copies_of_what_is_returned_count(chain: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some columns of a map do not lie in one run: sending them takes as much again."""
+    monkeypatch.setattr(tasks, "resident_and_peak_bytes", lambda: (100 * MIB, 100 * MIB))
+
+    def needed(columns: tuple[int, int]) -> int:
+        assign = whole_task(chain, image_of(chain))
+        place = Place(3, Region(0, 32, *columns))
+        assign = replace(assign, returns=(place,))
+        return failed(TaskRunner(1, 0, 1).run(task(assign, chain), 0), "memory").needed_bytes
+
+    channels = chain.network.shape(3).channels
+    assert needed((0, 20)) - needed((0, 32)) == 4 * 32 * 20 * channels
+
+
+def test_copies_are_made_where_they_are_counted(chain: Model, runner: TaskRunner) -> None:
+    """What is handed over to be sent needs no further copy, and is cut out right."""
+    image = image_of(chain)
+    place = Place(3, Region(4, 9, 5, 20))
+    assign = replace(whole_task(chain, image), returns=(place,))
+    (part,) = done(runner.run(task(assign, chain), 0))
+    (only,) = part.pieces
+    assert only.data.flags.c_contiguous and only.data.base is None
+    assert only.data.tobytes() == at_home(chain, image)[3][4:9, 5:20].tobytes()
 
 
 def test_results_that_are_being_sent_are_waited_for(

@@ -54,7 +54,7 @@ def test_a_link_is_no_faster_than_its_round_trips_allow() -> None:
     cluster = Manual()
     line = cluster.connect(FakeWorker("pi", cluster.network))
     cluster.hand_in(line)
-    while not states(cluster)["pi"].state == "waits":
+    while states(cluster)["pi"].state != "waits":
         probe = line.inbox[-1]
         assert isinstance(probe, Probe)
         cluster.now_s += 0.004 if probe.data.size else 0.010

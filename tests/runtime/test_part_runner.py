@@ -195,9 +195,11 @@ def test_the_block_and_weights_are_kept_for_the_next_part(chain: Model, runner: 
     block = runner._engine._block
     runner.run(small, inputs_of(small))
     assert runner._engine._block is block, "it is large enough"
-    runner.run(small, inputs_of(small), most_block_bytes=large.block_bytes)
+    runner.prepare(small, most_block_bytes=large.block_bytes)
     assert runner._engine._block is block
-    runner.run(small, inputs_of(small), most_block_bytes=small.block_bytes + 1)
+    runner.prepare(small, most_block_bytes=small.block_bytes + 1)
+    assert runner.held["block"] == small.block_bytes
+    runner.run(small, inputs_of(small))
     assert runner.held["block"] == small.block_bytes
     runner.close()
     assert runner.held == {"weights": 0, "block": 0}
@@ -215,9 +217,11 @@ def test_weights_of_other_layers_stay_only_if_they_are_to(two: Model) -> None:
         assert runner._engine.resident == {0, 1}
         runner.run(second, maps)
         assert runner._engine.resident == {3}
-        runner.run(first, maps, keep=frozenset(range(9)))
+        runner.prepare(first, keep=frozenset(range(9)))
+        runner.run(first, maps)
         assert runner._engine.resident == {0, 1, 3}
-        runner.run(second, maps, keep=frozenset({0}))
+        runner.prepare(second, keep=frozenset({0}))
+        runner.run(second, maps)
         assert runner._engine.resident == {0, 3}
 
 
