@@ -96,10 +96,15 @@ class Inputs:
         return sum(not _same(self._expected[path], results / path.stem) for path in paths)
 
 
+def coordinator(path: Path, seed: int) -> list[str]:
+    """The command of a coordinator whose plans for a model are random."""
+    return [sys.executable, __file__, "--serve", str(path), "--seed", str(seed)]
+
+
 def compare(path: Path, inputs: Inputs, seed: int, sets: list[str]) -> int:
     """Jobs for one to four workers; says what came of them, and returns how many frames differ."""
-    words = [sys.executable, __file__, "--serve", str(path), "--seed", str(seed)]
     frames = wrong = 0
+    words = coordinator(path, seed)
     with Cluster(path, inputs.folder / f"seed{seed}", HERE, words=words) as cluster:
         isas = itertools.cycle(sets)
         for count, (mem, threads) in enumerate(TEAM, 1):

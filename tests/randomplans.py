@@ -1,6 +1,6 @@
 """Shared plans that no search would make: random stages, tiles, workers and inner plans.
 
-Every part fits the budget of the worker that may take it, so a cluster can really run them.
+A worker can hold all that it may be given, so a cluster can really run them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from ftdist.planning.holding import Duty, Means
 from ftdist.planning.part import Part, map_bytes, part_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
+from ftdist.planning.shared_search import KEPT_FRAMES
 from ftdist.planning.sharing import SharedPlan, Tile, Traits
 
 _MOST_STAGES, _MOST_SIDE, _TRIES = 5, 4, 6
@@ -25,10 +26,9 @@ def random_shared_plan(
     network: Network, workers: tuple[Traits, ...], seed: int, picture: bool
 ) -> SharedPlan:
     """A plan of random stages, each in bands or a grid of tiles, for random workers or any."""
-    chance, means = Random(seed), Means(network, DEFAULT)
-    stages = tuple(
-        _stage(means, chance, workers, pair, picture) for pair in _stages(network, chance)
-    )
+    chance = Random(seed)
+    hands = [_Hands(Means(network, DEFAULT), worker, picture) for worker in workers]
+    stages = tuple(_stage(network, chance, hands, pair) for pair in _stages(network, chance))
     count = len(workers)
     names = tuple(worker.name for worker in workers)
     return SharedPlan(names, stages, (1 / count,) * count, 1.0, 1.0, 0, 0, "")
@@ -41,10 +41,40 @@ def _stages(network: Network, chance: Random) -> list[tuple[int, int]]:
     return list(itertools.pairwise((0, *sorted(inner), layers)))
 
 
+class _Hands:
+    """What a worker may be given so far."""
+
+    def __init__(self, means: Means, worker: Traits, picture: bool) -> None:
+        self.worker = worker
+        self._means = means
+        self._picture = picture
+        self._duty: Duty | None = None
+
+    def part(self, chance: Random, pair: tuple[int, int], region: Region) -> Part | None:
+        """A random part of the region that the worker can hold; None when some tries find none."""
+        for attempt in range(_TRIES):
+            groups = _groups(chance, pair, frugal=attempt >= _TRIES // 2)
+            part = Part(groups, region, chance.randint(1, self.worker.threads))
+            if self._means.fits(self.worker, self._with(part, kept=True), picture=self._picture):
+                return part
+        return None
+
+    def take(self, part: Part, *, kept: bool) -> None:
+        """The worker may be given a part; it keeps what it makes of frames, if that is its own."""
+        self._duty = self._with(part, kept=kept)
+
+    def _with(self, part: Part, *, kept: bool) -> Duty:
+        network = self._means.network
+        inputs, made = part_needs(network, part.first, part.stop, part.region)
+        out_bytes = map_bytes(network, made)
+        in_bytes = map_bytes(network, inputs, picture=self._picture)
+        duty = Duty((part,), in_bytes, out_bytes, KEPT_FRAMES * out_bytes * kept)
+        return duty if self._duty is None else duty.beside(self._duty)
+
+
 def _stage(
-    means: Means, chance: Random, workers: tuple[Traits, ...], pair: tuple[int, int], picture: bool
+    network: Network, chance: Random, hands: list[_Hands], pair: tuple[int, int]
 ) -> tuple[Tile, ...]:
-    network = means.network
     height, width, _ = network.shape(outputs(network, *pair)[-1])
     columns = _spans(chance, width, chance.choice((1, 1, 2, 3)))
     regions = [
@@ -53,7 +83,7 @@ def _stage(
         for side in columns
     ]
     chance.shuffle(regions)
-    return tuple(_tile(means, chance, workers, pair, region, picture) for region in regions)
+    return tuple(_tile(network, chance, hands, pair, region) for region in regions)
 
 
 def _spans(chance: Random, size: int, most: int) -> list[Span]:
@@ -66,43 +96,21 @@ def _spans(chance: Random, size: int, most: int) -> list[Span]:
 
 
 def _tile(
-    means: Means,
-    chance: Random,
-    workers: tuple[Traits, ...],
-    pair: tuple[int, int],
-    region: Region,
-    picture: bool,
+    network: Network, chance: Random, hands: list[_Hands], pair: tuple[int, int], region: Region
 ) -> Tile:
-    network = means.network
-    parts = [_part(means, chance, worker, pair, region, picture) for worker in workers]
+    parts = [each.part(chance, pair, region) for each in hands]
     able = [number for number, part in enumerate(parts) if part is not None]
     if not able:
         raise ValueError(f"no worker can hold {region} of layers {pair}")
     owner = chance.choice((None, chance.choice(able), chance.choice(able)))
+    for number, (each, part) in enumerate(zip(hands, parts, strict=True)):
+        if part is not None:
+            each.take(part, kept=owner == number)
     seconds = tuple(
-        worker.slowness * plan_seconds(network, Plan((GroupPlan(*pair),)), DEFAULT)
-        for worker in workers
+        each.worker.slowness * plan_seconds(network, Plan((GroupPlan(*pair),)), DEFAULT)
+        for each in hands
     )
     return Tile(owner, tuple(parts), seconds)
-
-
-def _part(
-    means: Means,
-    chance: Random,
-    worker: Traits,
-    pair: tuple[int, int],
-    region: Region,
-    picture: bool,
-) -> Part | None:
-    """A random part of the region that the worker can hold; None when some tries find none."""
-    inputs, made = part_needs(means.network, *pair, region)
-    duty_bytes = map_bytes(means.network, inputs, picture=picture), map_bytes(means.network, made)
-    for attempt in range(_TRIES):
-        groups = _groups(chance, pair, frugal=attempt >= _TRIES // 2)
-        part = Part(groups, region, chance.randint(1, worker.threads))
-        if means.fits(worker, Duty((part,), *duty_bytes), picture=picture):
-            return part
-    return None
 
 
 def _groups(chance: Random, pair: tuple[int, int], *, frugal: bool) -> tuple[GroupPlan, ...]:

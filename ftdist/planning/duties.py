@@ -87,10 +87,16 @@ class Duties:
         )
 
     def _takes_any(self, placed: Placed, means: Means, worker: int, pace: Pace) -> bool:
-        """Whether a worker could take the largest tile of a stage, with all its inputs sent."""
+        """Whether a worker could take the largest tile of a stage, with all its inputs sent.
+
+        That comes on top of its own duty: what it has made it keeps, and its weights stay.
+        """
         tile = self._largest(placed, range(len(placed.workers)))
         part = self._part(placed, tile, pace)
         duty = Duty((part,), self._bytes(placed.needs, tile), self._bytes(placed.makes, tile))
+        own = self.duty([worker], pace)
+        if own is not None:
+            duty = duty.beside(own)
         return means.fits(self.team.workers[worker], duty, picture=self.team.picture)
 
     def _stages(self) -> list[Placed]:

@@ -90,6 +90,15 @@ class Duty:
     out_bytes: int
     kept_bytes: int = 0
 
+    def beside(self, other: Duty) -> Duty:
+        """Both duties of one worker, whose tasks run one at a time."""
+        return Duty(
+            tuple(dict.fromkeys((*other.parts, *self.parts))),
+            max(self.in_bytes, other.in_bytes),
+            max(self.out_bytes, other.out_bytes),
+            self.kept_bytes + other.kept_bytes,
+        )
+
 
 @dataclass
 class Holding:
