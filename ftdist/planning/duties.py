@@ -2,7 +2,8 @@
 
 Workers of one *kind* have the same memory, threads and plan; they are looked at together, by the
 largest tile of each stage that any of them makes. A tile has a part for its own worker's kind, and
-one for every other kind that could take even the largest tile of the stage: a worker may be lost.
+one for every other worker that could take even the largest tile of the stage beside its own duty: a
+worker may be lost.
 """
 
 from __future__ import annotations

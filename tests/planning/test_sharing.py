@@ -22,8 +22,10 @@ from ftdist.errors import BudgetError, InputError
 from ftdist.network.darknet import read_cfg
 from ftdist.network.graph import convolutions
 from ftdist.planning.demand import outputs
+from ftdist.planning.holding import Duty, Means
 from ftdist.planning.part import check_part, lower_part, part_footprint
 from ftdist.planning.plan import Plan
+from ftdist.planning.profile import DEFAULT
 from ftdist.planning.shared_search import share
 from ftdist.planning.sharing import SharedPlan, Traits
 from ftdist.planning.weights import resident_layers
@@ -279,6 +281,28 @@ def test_bytes_are_those_that_the_coordinator_moves(case):
         remote = [task for task in tasks if math.isfinite(workers[task.seat].link_bytes_per_s)]
         assert plan.sent_bytes == sum(task.sent_bytes for task in remote)
         assert plan.received_bytes == sum(task.returned_bytes for task in remote)
+
+
+@pytest.mark.parametrize("budget_mib", [44, 46, 56])
+def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
+    """Should another be lost: its tiles are larger, and own weights and maps stay there too."""
+    network, means = first16(), Means(first16(), DEFAULT)
+    small = worker("small", 15.0, budget_mib)
+    workers = (worker("large", 8.0, 256), worker("middle", 15.0, 96), small)
+    flow = Flow(network, share(network, workers, 1, picture=True), picture=True)
+    own = None
+    for task in flow.tasks:
+        if task.seat == 2:
+            kept_bytes = flow.bytes_of(task.outputs) * task.keep
+            part = task.tile.parts[2]
+            duty = Duty((part,), task.sent_bytes, task.returned_bytes, kept_bytes)
+            own = duty if own is None else duty.beside(own)
+    assert own is not None
+    for task in flow.tasks:
+        part = task.tile.parts[2]
+        if task.seat != 2 and part is not None:
+            duty = Duty((part,), task.input_bytes, flow.bytes_of(task.outputs)).beside(own)
+            assert means.needed_bytes(small, duty, picture=True) <= small.budget_bytes
 
 
 def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
