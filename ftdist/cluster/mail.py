@@ -42,6 +42,11 @@ class Mail:
         """Whether something waits for a peer to take it; then ``flush`` soon."""
         return bool(self._queues)
 
+    @property
+    def lost(self) -> bool:
+        """Whether ``take_gone`` has peers to tell."""
+        return bool(self._gone)
+
     def know(self, peer: Peer) -> None:
         """A peer exists: it sent something."""
         self._peers.add(peer)

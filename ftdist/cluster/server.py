@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,7 +127,10 @@ class Server:
             self._local.start(self._context, LOCAL_ENDPOINT)
         while not self._ended and self._stop.count < 2:
             self._poller.poll(self._timeout_ms())
-            self._take_messages()
+            gone = self._mail.take_gone()
+            self._take_messages()  # of those who are gone, too: their last word says why
+            for peer in gone:
+                self._handle(Gone(peer))
             self._take_others()
             self._keep_time()
         self._say_farewell()
@@ -163,28 +165,27 @@ class Server:
         return poller
 
     def _timeout_ms(self) -> int:
+        if self._mail.lost:
+            return 0
         if self._mail.waits:
             return int(_RETRY_S * 1000)
         due_s = min(self._machine.next_s, self._reread_s, self._knock_s)
         return max(0, int((due_s - time.monotonic()) * 1000) + 1)
 
     def _handle(self, event: Event) -> None:
-        """Gives an event to the machine and does what it says, and what comes of that."""
-        events = deque([event])
-        while events:
-            for action in self._machine.handle(events.popleft(), time.monotonic()):
-                match action:
-                    case Send(peer, message):
-                        self._mail.send(peer, message)
-                    case AskPlan():
-                        self._planner.ask(action)
-                    case Log(text):
-                        self._say(text)
-                    case Traced():
-                        self._write_span(action)
-                    case Ended():
-                        self._ended = True
-            events.extend(Gone(peer) for peer in self._mail.take_gone())
+        """Gives an event to the machine and does what it says."""
+        for action in self._machine.handle(event, time.monotonic()):
+            match action:
+                case Send(peer, message):
+                    self._mail.send(peer, message)
+                case AskPlan():
+                    self._planner.ask(action)
+                case Log(text):
+                    self._say(text)
+                case Traced():
+                    self._write_span(action)
+                case Ended():
+                    self._ended = True
 
     def _take_messages(self) -> None:
         for prefix, socket in self._doors.items():
@@ -240,8 +241,6 @@ class Server:
         if self._machine.next_s <= now:
             self._handle(Tick())
         self._mail.flush()
-        for peer in self._mail.take_gone():
-            self._handle(Gone(peer))
 
     def _complain(self) -> None:
         """Says that somebody did not get in; anybody can try as often as he likes."""

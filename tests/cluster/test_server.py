@@ -36,6 +36,7 @@ from ftdist.coordinator.messages import (
     PROTOCOL,
     Accepted,
     Beat,
+    Bye,
     Drain,
     Heartbeat,
     Hello,
@@ -195,6 +196,31 @@ def guarded(model: Model, keys: Path) -> Iterator[Running]:
     made = Running(model, keys)
     yield made
     made.close()
+
+
+def test_the_last_word_of_who_is_gone_is_heard(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A beat cannot be sent, for the worker has left; why, it has said, but nobody read it yet."""
+    socket = running.peer()
+    join(socket)
+    server, mail, sending = running.server, running.server._mail, threading.Event()
+    send_truly, roster = mail.send, server._machine._roster
+    running.wait_for(lambda: all(each.measured for each in roster.by_number.values()))
+
+    def send_in_vain(peer: bytes, message: Message) -> None:
+        if not isinstance(message, Beat) or sending.is_set():
+            send_truly(peer, message)
+            return
+        sending.set()
+        assert server._socket.poll(int(PATIENCE_S * 1000))
+        mail._lose(peer)
+
+    monkeypatch.setattr(mail, "send", send_in_vain)
+    assert sending.wait(PATIENCE_S)
+    send(socket, Bye("weary"))
+    running.wait_for(lambda: any("leaves (weary)" in line for line in running.said))
+    assert not any("lost" in line for line in running.said)
 
 
 def test_anybody_may_ask_how_it_is(running: Running) -> None:
