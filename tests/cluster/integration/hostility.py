@@ -148,7 +148,8 @@ def lied_to(
 ) -> Result:
     """A worker whose coordinator sends it so many hostile messages, and then an honest task."""
     keys = make_keys(cluster.folder) if secured else None
-    expected = np.ascontiguousarray(frames.expected[0].transpose(1, 2, 0))
+    (output,) = frames.expected[0].values()
+    expected = np.ascontiguousarray(output.transpose(1, 2, 0))
     image = np.ascontiguousarray(np.load(frames.paths[0]).transpose(1, 2, 0))
     result = Result(sent=count)
     own = coordinator_keys(keys) if keys else None
