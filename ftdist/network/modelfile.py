@@ -3,7 +3,7 @@
     0   magic "FTDIST\\x1a\\n"
     8   version (uint32), header bytes (uint32), file bytes (uint64)
     24  digest of everything before it and of the header, 16 bytes
-    64  header: JSON with the network, the labels, and each blob's digest
+    64  header: JSON with the network, the labels, each blob's digest, and what ``about`` says
     ... blobs, little-endian float32, each padded with zeros, one after another to the file's end
 
 The file is opened by mmap: nothing is copied, and the system may drop pages again. Everything is
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
+from ftdist.network.about import NOTHING_SAID, About
 from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.network.packing import pack, packed_sizes
 from ftdist.network.parameters import Parameters
@@ -68,6 +69,7 @@ class Header:
     blobs: dict[int, Blob]
     bytes: int
     file_bytes: int
+    about: About
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,8 @@ class Model:
     """An open model file.
 
     `weights` is the whole mapped file as bytes (blob offsets index it); `digest` names the network
-    and its weights; `labels` are a detector's class names, possibly none. `file` is a descriptor
-    of the file, open as long as the model exists.
+    and its weights; `labels` are the class names, possibly none. `file` is a descriptor of the
+    file, open as long as the model exists.
     """
 
     network: Network
@@ -86,6 +88,7 @@ class Model:
     weights: NDArray[np.uint8]
     path: Path
     file: int
+    about: About
 
     @property
     def offsets(self) -> dict[int, tuple[int, int]]:
@@ -103,6 +106,7 @@ def write_model(
     network: Network,
     parameters: Iterable[Parameters],
     labels: tuple[str, ...] = (),
+    about: About = NOTHING_SAID,
 ) -> None:
     """Writes a model file, one layer's weights at a time; an existing file is replaced whole.
 
@@ -110,12 +114,12 @@ def write_model(
     """
     _refuse_idle(network)
     shapes = {number: (op, source) for number, op, source in convolutions(network)}
-    draft = _header(network, labels, dict.fromkeys(shapes, "0" * 2 * _DIGEST_BYTES))
+    draft = _header(network, labels, about, dict.fromkeys(shapes, "0" * 2 * _DIGEST_BYTES))
     if len(draft) > _MOST_HEADER_BYTES:
         raise InputError(
             f"{network.name} is too large for a model file: {len(draft)} bytes of header"
         )
-    _, _, blobs, end = _parse_header(draft, path)  # what is written can be loaded
+    _, _, _, blobs, end = _parse_header(draft, path)  # what is written can be loaded
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for each in parameters:
@@ -129,7 +133,7 @@ def write_model(
         if digests.keys() != shapes.keys():
             raise ValueError("parameters do not cover the network's convolutions")
         file.truncate(end)
-        header = _header(network, labels, digests)
+        header = _header(network, labels, about, digests)
         prefix = _PREFIX.pack(MAGIC, VERSION, len(header), end)
         file.seek(0)
         file.write(prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest())
@@ -156,7 +160,14 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     weights = np.frombuffer(mapped, np.uint8)
     model = Model(
-        header.network, header.labels, header.digest, header.blobs, weights, path, descriptor
+        header.network,
+        header.labels,
+        header.digest,
+        header.blobs,
+        weights,
+        path,
+        descriptor,
+        header.about,
     )
     weakref.finalize(model, os.close, descriptor)
     return model
@@ -168,9 +179,10 @@ def read_header(file: BinaryIO, path: Path, *, alone: bool = False) -> Header:
     `alone`: the file may end where the first blob would begin.
     """
     text, digest = _read_header(file, path, alone)
-    network, labels, blobs, end = _parse_header(text, path)
+    network, labels, about, blobs, end = _parse_header(text, path)
     _check_frame(file, len(text), end, path, alone)
-    return Header(network, labels, digest, blobs, _aligned_size(_HEADER_AT + len(text)), end)
+    header_bytes = _aligned_size(_HEADER_AT + len(text))
+    return Header(network, labels, digest, blobs, header_bytes, end, about)
 
 
 def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
@@ -183,8 +195,11 @@ def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
     yield digest.hexdigest()
 
 
-def _header(network: Network, labels: tuple[str, ...], digests: dict[int, str]) -> bytes:
+def _header(
+    network: Network, labels: tuple[str, ...], about: About, digests: dict[int, str]
+) -> bytes:
     value = {
+        "about": about.to_json(),
         "network": to_json(network),
         "labels": labels,
         "digests": list(digests.items()),
@@ -252,10 +267,11 @@ def _damaged_header(path: Path) -> InputError:
 
 def _parse_header(
     header: bytes, path: Path
-) -> tuple[Network, tuple[str, ...], dict[int, Blob], int]:
-    """The network, its labels, its blobs, and where the file must end."""
+) -> tuple[Network, tuple[str, ...], About, dict[int, Blob], int]:
+    """The network, its labels, what is said about it, its blobs, and where the file must end."""
     try:
         value: Any = json.loads(header)
+        about = About.from_json(value.pop("about", {}))
         if value.keys() != {"network", "labels", "digests"}:
             raise ValueError(f"it holds {len(value)} things instead of three")
         network = from_json(value["network"])
@@ -273,7 +289,7 @@ def _parse_header(
         blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
     except (AttributeError, InputError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the header makes no sense ({error})") from None
-    return network, tuple(labels), blobs, end
+    return network, tuple(labels), about, blobs, end
 
 
 def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path, alone: bool) -> None:

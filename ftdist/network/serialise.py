@@ -1,7 +1,9 @@
 """Networks as JSON values and back. What is read is not trusted.
 
-Every field of an operation is read by its annotation: the exact type, no field missing, none
-unknown. Shapes are inferred again, and whatever does not fit is refused as in an importer.
+Every field of an operation is read by its annotation: the exact type, none unknown, none missing.
+Only a field whose metadata says that it was "added_later" may be missing; its default is what was
+meant before there was such a field. Shapes are inferred again, and whatever does not fit is refused
+as in an importer.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
@@ -78,9 +80,11 @@ def _decoded(annotation: Any, value: Any) -> Any:
     """A JSON value as what an annotation asks for; ValueError when it is something else."""
     if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
         fields = _field_kinds(annotation)
-        if value.keys() != fields.keys():
+        required = {name for name, kind in fields.items() if not kind.optional}
+        if not required <= value.keys() <= fields.keys():
             raise ValueError(f"fields {sorted(value)} instead of {sorted(fields)}")
-        return annotation(**{each: _decoded(kind, value[each]) for each, kind in fields.items()})
+        given = {name: _decoded(fields[name].type, each) for name, each in value.items()}
+        return annotation(**given)
     if get_origin(annotation) is tuple:
         if not isinstance(value, list):
             raise ValueError(f"{value!r} is no list")
@@ -100,10 +104,20 @@ def _decoded(annotation: Any, value: Any) -> Any:
     return value
 
 
+class _Field(NamedTuple):
+    """What a field's annotation asks for, and whether it may be missing."""
+
+    type: Any
+    optional: bool
+
+
 @cache
-def _field_kinds(operation: Any) -> dict[str, Any]:
+def _field_kinds(operation: Any) -> dict[str, _Field]:
     hints = get_type_hints(operation)
-    return {field.name: hints[field.name] for field in dataclasses.fields(operation)}
+    return {
+        field.name: _Field(hints[field.name], "added_later" in field.metadata)
+        for field in dataclasses.fields(operation)
+    }
 
 
 def _whole(value: Any) -> int:

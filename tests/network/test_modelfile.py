@@ -15,6 +15,7 @@ from smallmodels import CHAIN, DETECTOR, write_small_model
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
+from ftdist.network.about import About
 from ftdist.network.darknet import parse_cfg
 from ftdist.network.graph import INPUT, Network, NetworkBuilder, convolutions
 from ftdist.network.heads import RegionHead, YoloHead
@@ -287,3 +288,18 @@ def test_writing_and_loading_hold_one_layer_at_a_time(tmp_path: Path) -> None:
         tracemalloc.stop()
     assert written < 5.5 * largest < 6 * largest < (tmp_path / "m.ftd").stat().st_size
     assert loaded < 1 << 20
+
+
+def test_what_is_said_about_a_network_comes_back(tmp_path: Path) -> None:
+    network = every_kind()
+    about = About(fit="stretch", names="guessed")
+    write_model(tmp_path / "m.ftd", network, random_parameters(network, 5), ("a",), about)
+    assert load(tmp_path / "m.ftd").about == about
+
+
+@pytest.mark.parametrize(
+    "said", [{"fit": "squeeze"}, {"names": 3}, {"fit": ["crop"]}, {"colour": "red"}, [], "crop"]
+)
+def test_what_makes_no_sense_about_a_network_is_refused(said: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        About.from_json(said)
