@@ -23,12 +23,13 @@ _USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 def atomic_write(path: str | Path) -> Iterator[Path]:
     """Yields an empty temporary file to be written, which becomes `path` when the block ends well.
 
-    When the block raises, `path` stays as it was and the temporary file is gone. A symbolic link is
-    followed, as by open(). InputError when the folder is missing or not writable, when `path` is no
-    regular file (a device would be replaced), or when the disk is full.
+    When the block raises, also for a signal, `path` stays as it was and the temporary file is gone.
+    A symbolic link is followed, as by open(). InputError when the folder is missing or not
+    writable, when `path` is no regular file (a device would be replaced), or when the disk is full.
     """
-    final, temporary = _begin(path)
+    final, temporary = _names(path)
     try:
+        _create(temporary, path)
         yield temporary
         _flush(temporary)
         os.replace(temporary, final)
@@ -42,17 +43,19 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 def refuse_unwritable(path: str | Path) -> None:
     """Raises, before any work is done, the InputError that ``atomic_write`` would begin with."""
-    _begin(path)[1].unlink()
+    _, temporary = _names(path)
+    try:
+        _create(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
-def _begin(path: str | Path) -> tuple[Path, Path]:
-    """The file that `path` means, and an empty temporary one beside it."""
+def _names(path: str | Path) -> tuple[Path, Path]:
+    """The file that `path` means, and what the temporary one beside it is called."""
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
         raise InputError(f"cannot write {path}: it is there and is no regular file")
-    temporary = final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
-    _create(temporary, path)
-    return final, temporary
+    return final, final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
 
 
 def _create(temporary: Path, path: str | Path) -> None:

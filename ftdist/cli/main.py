@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ftdist.cli.parser import Defaults, make_parser
 from ftdist.cli.printing import complain
+from ftdist.cli.signals import Interrupted, interruptible
 from ftdist.errors import FtdistError, InputError
 
 # numpy brings OpenBLAS, which would take memory a thread, and asks for huge pages.
@@ -24,21 +25,25 @@ _CONFIG = "--config"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit status: 0 done, 2 bad input, 3 no plan fits, 1 else."""
+    """Runs one command; returns its exit status: 0 done, 2 bad input, 3 no plan fits, 1 else.
+
+    128 and a signal's number if that stopped it.
+    """
     try:
-        arguments = _parsed(sys.argv[1:] if argv is None else argv)
-        importlib.import_module(f"ftdist.cli.{arguments.handler}").run(arguments)
-        if sys.stdout is not None:  # it is None where standard output is closed
-            sys.stdout.flush()
+        with interruptible():
+            arguments = _parsed(sys.argv[1:] if argv is None else argv)
+            importlib.import_module(f"ftdist.cli.{arguments.handler}").run(arguments)
+            if sys.stdout is not None:  # it is None where standard output is closed
+                sys.stdout.flush()
     except FtdistError as error:
         complain(f"ftdist: {error}")
         return error.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except KeyboardInterrupt:
-        complain("ftdist: interrupted")
-        return 1
+    except Interrupted as interrupted:
+        complain(f"ftdist: {interrupted}")
+        return interrupted.exit_status
     except (OSError, MemoryError) as error:
         complain(f"ftdist: {str(error) or 'out of memory'}")
         return 1

@@ -178,6 +178,8 @@ def _write(path: Path, mode: int, text: str) -> None:
             os.fsync(handle)
     except FileExistsError:
         raise InputError(f"cannot write {path}: it is there already") from None
-    except OSError as error:
+    except BaseException as error:  # also a signal: half a key is none
         path.unlink(missing_ok=True)
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        if isinstance(error, OSError):
+            raise InputError(f"cannot write {path}: {error.strerror}") from None
+        raise

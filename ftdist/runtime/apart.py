@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,14 @@ def apart(work: Callable[[], Any]) -> Any:
     if child == 0:
         _report(work, writing)
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        text = pipe.read()
-    os.waitpid(child, 0)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            text = pipe.read()
+    except BaseException:  # a signal: nobody waits for the answer any more
+        os.kill(child, signal.SIGKILL)
+        raise
+    finally:
+        os.waitpid(child, 0)
     if not text:
         raise FtdistError("planning ended without an answer: was it killed for want of memory?")
     return _opened(json.loads(text))
@@ -40,6 +46,9 @@ def apart(work: Callable[[], Any]) -> Any:
 def _report(work: Callable[[], Any], writing: int) -> None:
     """In the child: writes what came of the work, and ends the process without a trace."""
     try:
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                signal.signal(each, signal.SIG_DFL)
         try:
             answer = {"value": work()}
         except BudgetError as error:

@@ -375,13 +375,22 @@ def test_one_file_of_settings_serves_every_command(
     assert (tmp_path / "trace.json").exists() and any((tmp_path / "cache").iterdir())
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (signal.SIGINT, "interrupted"),
+        (signal.SIGTERM, "stopped by SIGTERM"),
+        (signal.SIGHUP, "stopped by SIGHUP"),
+    ],
+)
 def test_an_interrupted_client_takes_its_job_back(
-    things: Path, images: list[Path], tmp_path: Path
+    things: Path, images: list[Path], tmp_path: Path, number: signal.Signals, words: str
 ) -> None:
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         coordinator = made.coordinator()
         client = made.begin("client", *images, "-o", tmp_path / "out")
         client.wait_for("waits for workers")
-        assert client.end(signal.SIGINT) == 1
-        assert client.said.splitlines()[-1] == "ftdist: interrupted"
+        assert client.end(number) == 128 + number
+        assert client.said.splitlines()[-1] == f"ftdist: {words}"
         coordinator.wait_for("job .*: cancelled")
+        assert list((tmp_path / "out").iterdir()) == []
