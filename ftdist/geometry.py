@@ -187,5 +187,43 @@ class Whole:
         return Span(0, (stop > 0) * self.size + (stop < 0) * stop * self.size)
 
 
+@dataclass(frozen=True, slots=True)
+class Hull:
+    """Whatever either of two axes reads: a map that is read in two ways."""
+
+    one: Axis
+    other: Axis
+
+    def receptive(self, output: Span) -> Span:
+        a, b = self.one.receptive(output), self.other.receptive(output)
+        later, longer = a.start > b.start, a.stop < b.stop
+        return Span(
+            a.start + later * (b.start - a.start),
+            a.stop + longer * (b.stop - a.stop),
+        )
+
+
 SAME = Window(1)
 """Each output position reads the input position of the same number."""
+
+
+class Axes(NamedTuple):
+    """How output rows and columns depend on those of one input.
+
+    `padded`: columns beside the map are read too, as zeros, so they must be stored.
+    """
+
+    rows: Axis
+    columns: Axis
+    padded: bool = False
+
+    def hull(self, other: Axes) -> Axes:
+        """What reads as both do."""
+        if self == other:
+            return self
+        rows, columns = Hull(self.rows, other.rows), Hull(self.columns, other.columns)
+        return Axes(rows, columns, self.padded or other.padded)
+
+
+PLAIN = Axes(SAME, SAME)
+"""Each output position reads just that position."""

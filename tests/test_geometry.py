@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftdist.errors import InputError
-from ftdist.geometry import SAME, Blocks, Repeat, Shape, Span, Whole, Window, partition
+from ftdist.geometry import SAME, Blocks, Hull, Repeat, Shape, Span, Whole, Window, partition
 
 small = st.integers(-6, 12)
 spans = st.builds(Span, small, small)
@@ -138,3 +138,12 @@ def test_a_shape_counts_float32():
     assert Shape(2, 3, 5).elements == 30
     assert Shape(2, 3, 5).bytes == 120
     assert str(Shape(2, 3, 5)) == "2x3x5"
+
+
+axes = windows | repeats | blocks | wholes
+
+
+@given(axes, axes, spans)
+def test_a_map_that_is_read_in_two_ways_is_read_as_far_as_either_reads(one, other, span):
+    read, a, b = Hull(one, other).receptive(span), one.receptive(span), other.receptive(span)
+    assert read == Span(min(a.start, b.start), max(a.stop, b.stop))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ftdist.errors import InputError
-from ftdist.geometry import Shape
+from ftdist.geometry import Axes, Shape
 from ftdist.network.layers import Alias, Concatenate, Convolution, Operation
 
 INPUT = -1
@@ -63,6 +63,21 @@ class Network:
     def reads(self, number: int) -> tuple[int, ...]:
         """The sources of what a layer reads, in the order of its inputs."""
         return tuple(self.source(each) for each in self.layers[number].inputs)
+
+    def axes(self, reader: int, source: int) -> Axes:
+        """How rows and columns of layer `reader` depend on those of a source that it reads."""
+        return self._axes[reader, source]
+
+    @cached_property
+    def _axes(self) -> dict[tuple[int, int], Axes]:
+        found: dict[tuple[int, int], Axes] = {}
+        for number, layer in enumerate(self.layers):
+            reads = self.reads(number)
+            each = layer.operation.axes(tuple(map(self.shape, reads)))
+            for source, axes in zip(reads, each, strict=True):
+                known = found.get((number, source))
+                found[number, source] = axes if known is None else known.hull(axes)
+        return found
 
     @cached_property
     def outputs(self) -> tuple[int, ...]:

@@ -1,8 +1,9 @@
 """What each kind of layer is: its parameters, the shape it makes, and what it reads.
 
 An operation is a frozen value without weights and without wiring. It answers three questions, and
-planning asks nothing else of it: the output shape for given input shapes, the axis that relates
-output rows (columns) to input rows (columns), and the multiply-accumulates of one output position.
+planning asks nothing else of it: the output shape for given input shapes, for each input the axes
+that relate output rows and columns to the input's, and the multiply-accumulates of one output
+position.
 
 To add a layer type: write its class here, a kernel for it (``kernels/``) and one line in
 ``planning/lowering.py`` that fills in the kernel's descriptor.
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 from ftdist.errors import InputError
-from ftdist.geometry import SAME, Axis, Blocks, Repeat, Shape, Whole, Window
+from ftdist.geometry import PLAIN, Axes, Axis, Blocks, Repeat, Shape, Whole, Window
 
 ActivationKind = Literal[
     "linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish"
@@ -41,12 +42,8 @@ class Operation(Protocol):
         """The output's shape; InputError when the inputs do not suit the operation."""
         ...
 
-    def rows(self, source: Shape) -> Axis:
-        """How output rows depend on rows of an input of shape `source`."""
-        ...
-
-    def columns(self, source: Shape) -> Axis:
-        """How output columns depend on columns of an input of shape `source`."""
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        """For each input how output rows and columns depend on its rows and columns."""
         ...
 
     def macs(self, source: Shape, output: Shape) -> int:
@@ -57,11 +54,8 @@ class Operation(Protocol):
 class _Elementwise:
     """Shared answers of operations that read just the position they write."""
 
-    def rows(self, source: Shape) -> Axis:
-        return SAME
-
-    def columns(self, source: Shape) -> Axis:
-        return SAME
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (PLAIN,) * len(inputs)
 
     def macs(self, source: Shape, output: Shape) -> int:
         return 0
@@ -123,11 +117,8 @@ class Convolution:
             )
         return Shape(*self.window.output_size(source, self.kind), self.filters)
 
-    def rows(self, source: Shape) -> Axis:
-        return self.window.vertical
-
-    def columns(self, source: Shape) -> Axis:
-        return self.window.horizontal
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(self.window.vertical, self.window.horizontal, padded=True),)
 
     def macs(self, source: Shape, output: Shape) -> int:
         filters, depth, height, width = self.weight_shape(source)
@@ -157,11 +148,8 @@ class Pool:
                 raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
         return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
 
-    def rows(self, source: Shape) -> Axis:
-        return self.window.vertical
-
-    def columns(self, source: Shape) -> Axis:
-        return self.window.horizontal
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(self.window.vertical, self.window.horizontal),)
 
     def macs(self, source: Shape, output: Shape) -> int:
         return 0
@@ -239,11 +227,8 @@ class Upsample:
         (source,) = inputs
         return Shape(source.height * self.scale, source.width * self.scale, source.channels)
 
-    def rows(self, source: Shape) -> Axis:
-        return Repeat(self.scale)
-
-    def columns(self, source: Shape) -> Axis:
-        return Repeat(self.scale)
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(Repeat(self.scale), Repeat(self.scale)),)
 
     def macs(self, source: Shape, output: Shape) -> int:
         return 0
@@ -277,15 +262,13 @@ class Reorg:
             source.channels * stride * stride,
         )
 
-    def rows(self, source: Shape) -> Axis:
-        if self.order == "blocks":
-            return Blocks(self.stride)
-        if (source.height // self.stride) % self.stride:
-            return Whole(source.height)
-        return Blocks(self.stride, margin=self.stride - 1)
-
-    def columns(self, source: Shape) -> Axis:
-        return Blocks(self.stride)
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        (source,) = inputs
+        rows: Axis = Blocks(self.stride)
+        if self.order == "darknet":
+            straddles = (source.height // self.stride) % self.stride
+            rows = Whole(source.height) if straddles else Blocks(self.stride, self.stride - 1)
+        return (Axes(rows, Blocks(self.stride)),)
 
     def macs(self, source: Shape, output: Shape) -> int:
         return 0

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ftdist.geometry import Axis, Region, Shape, Span
 from ftdist.network.graph import Network, is_alias
-from ftdist.network.layers import Convolution
 
 Regions = NDArray[np.int64]
 
@@ -114,8 +113,7 @@ def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
 
     As in ``group.columns_read`` a convolution gets the column beside the map if it reads no other.
     """
-    operation, shape = network.layers[reader].operation, network.shape(source)
-    vertical, horizontal = operation.rows(shape), operation.columns(shape)
+    shape, (vertical, horizontal, padded) = network.shape(source), network.axes(reader, source)
     starts, stops = made[:2], made[2:]
     read = np.empty_like(made)
     if vertical == horizontal:
@@ -123,7 +121,7 @@ def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
     else:
         read[0::2] = _stacked(vertical, starts[0], stops[0])
         read[1::2] = _stacked(horizontal, starts[1], stops[1])
-    if isinstance(operation, Convolution):
+    if padded:
         beside = np.clip(read[1], 0, shape.width - 1)
         read[1], read[3] = np.minimum(read[1], beside), np.maximum(read[3], beside + 1)
     return _with_empty(read, stops > starts)

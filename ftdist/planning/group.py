@@ -17,7 +17,6 @@ from functools import cached_property
 
 from ftdist.geometry import Axis, Region, Span
 from ftdist.network.graph import Network, is_alias
-from ftdist.network.layers import Convolution
 from ftdist.planning.pools import pools_taken_along
 
 
@@ -98,7 +97,7 @@ class FusedGroup:
 
     def rows(self, reader: int, source: int) -> Axis:
         """How rows of `reader` depend on rows of `source`."""
-        return self.network.layers[reader].operation.rows(self.network.shape(source))
+        return self.network.axes(reader, source).rows
 
     def row_shares(self, parts: int, index: int) -> dict[int, Span]:
         """The rows of each output that tile row `index` of `parts` owns."""
@@ -156,10 +155,9 @@ def columns_read(network: Network, reader: int, source: int, stored: Span) -> Sp
     Off the map lies the zero padding that convolutions read. Who reads nothing else still gets the
     column beside it, so that every kernel has columns to compute.
     """
-    layer, width = network.layers[reader], network.shape(source).width
-    axis = layer.operation.columns(network.shape(source))
-    read = axis.receptive(stored.clipped(layer.shape.width))
-    if not isinstance(layer.operation, Convolution):
+    axes, width = network.axes(reader, source), network.shape(source).width
+    read = axes.columns.receptive(stored.clipped(network.shape(reader).width))
+    if not axes.padded:
         return read.clipped(width)
     beside = min(max(read.start, 0), width - 1)
     return read.hull(Span(beside, beside + 1))

@@ -165,7 +165,7 @@ class Walk:
             if number not in reach or is_alias(network.layers[number]):
                 continue
             for source in network.reads(number):
-                axis = network.layers[number].operation.rows(network.shape(source))
+                axis = network.axes(number, source).rows
                 stop = np.asarray(axis.receptive(_before(reach[number])).stop)
                 start = axis.receptive(Span(first[number], first[number] + 1)).start
                 reach[source] = np.maximum(reach.get(source, stop), stop)
@@ -226,10 +226,9 @@ class Walk:
 
     def _add_reader(self, source: int, reader: int, need: _Need, made: Rows, before: Rows) -> None:
         """Adds what `reader`, which makes rows up to `made` in each pass, needs of `source`."""
-        layer = self._network.layers[reader]
-        shape = self._network.shape(source)
-        rows = layer.operation.rows(shape)
-        reach = np.asarray(rows.receptive(_before(np.minimum(need.reach, layer.shape.height))).stop)
+        rows = self._network.axes(reader, source).rows
+        height = self._network.shape(reader).height
+        reach = np.asarray(rows.receptive(_before(np.minimum(need.reach, height))).stop)
         begins = self.passes.begins
         ends = np.append(begins[1:], len(made)) - 1
         stop = made[ends].reshape(len(need.start), -1)[:, 0]

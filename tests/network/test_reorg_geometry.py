@@ -54,11 +54,11 @@ def test_axes_cover_what_darknet_reads(stride, height, width, blocks):
     rows = read // source.width % source.height
     columns = read % source.width
     for y in range(height):
-        needed = reorg.rows(source).receptive(Span(y, y + 1)).clipped(source.height)
+        needed = reorg.axes((source,))[0].rows.receptive(Span(y, y + 1)).clipped(source.height)
         assert needed.start <= rows[:, y].min()
         assert rows[:, y].max() < needed.stop
     for x in range(width):
-        needed = reorg.columns(source).receptive(Span(x, x + 1))
+        needed = reorg.axes((source,))[0].columns.receptive(Span(x, x + 1))
         assert needed == (columns[:, :, x].min(), columns[:, :, x].max() + 1), "and no more"
 
 
@@ -67,7 +67,7 @@ def test_axes_cover_what_darknet_reads(stride, height, width, blocks):
 def test_a_span_covers_its_positions(stride, height, width, blocks, data):
     """Tiles ask for several rows at once: their span must cover what each row alone reads."""
     source = Shape(height * stride, width * stride, blocks * stride * stride)
-    rows = Reorg(stride, "darknet").rows(source)
+    rows = Reorg(stride, "darknet").axes((source,))[0].rows
     start = data.draw(st.integers(0, height - 1))
     stop = data.draw(st.integers(start + 1, height))
     whole = rows.receptive(Span(start, stop))
@@ -93,5 +93,5 @@ def test_an_odd_height_reads_far_away(height):
     rows = read // source.width % source.height
     reach = np.ptp(rows, axis=(0, 2)).max()
     assert reach > source.height - 4
-    whole = Reorg(2, "darknet").rows(source).receptive(Span(0, 1))
+    whole = Reorg(2, "darknet").axes((source,))[0].rows.receptive(Span(0, 1))
     assert whole == Span(0, source.height)
