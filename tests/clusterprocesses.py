@@ -11,9 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-from command import COMMAND, Outcome, environment, ftdist_command
-
-PATIENCE_S = 60.0
+from command import COMMAND, GUARD_S, Outcome, environment, ftdist_command
 
 
 class Running:
@@ -37,7 +35,7 @@ class Running:
 
     def wait_for(self, pattern: str) -> re.Match[str]:
         """Waits until it has said something; fails when it ends without."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + GUARD_S
         while True:
             ended = self.process.poll() is not None
             found = re.search(pattern, self.said)
@@ -48,7 +46,7 @@ class Running:
             time.sleep(0.01)
 
     def wait(self) -> int:
-        return self.process.wait(PATIENCE_S)
+        return self.process.wait(GUARD_S)
 
     def end(self, number: int = signal.SIGTERM) -> int:
         """Sends a signal and waits; the exit status."""

@@ -15,6 +15,9 @@ from pathlib import Path
 
 import ftdist
 
+GUARD_S = 600.0
+"""Ends a run that hangs. No test is decided by it: a slow or busy machine is waited for."""
+
 PACKAGE = Path(ftdist.__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-W", "error", "-m", "ftdist"]
 
@@ -82,7 +85,7 @@ def _finished(
         pass_fds=pass_fds,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=GUARD_S,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 

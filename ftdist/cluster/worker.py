@@ -79,8 +79,9 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
     context = make_context()
     try:
         with _signals() if stop is None else _given(stop) as stop_:
-            say(_introduction(abilities, str(endpoint)))
-            Worker(context, str(endpoint), abilities, weights, stop_, say, keys).serve()
+            worker = Worker(context, str(endpoint), abilities, weights, stop_, say, keys)
+            say(_introduction(abilities, str(endpoint)))  # said by none that cannot begin
+            worker.serve()
     finally:
         context.destroy(0)
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import zmq
+from command import GUARD_S
 
 from ftdist.cluster.chunks import Chunks, header_bytes
 from ftdist.cluster.transport import CurveKeys, Received, bind, close, make_context, receive, send
@@ -32,7 +33,7 @@ from ftdist.coordinator.wire import FROM_WORKER, WireError
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
 
-PATIENCE_S = 20.0
+PATIENCE_S = GUARD_S
 M = TypeVar("M")
 
 
@@ -104,7 +105,7 @@ class ScriptedCoordinator:
             assert isinstance(message, ModelRequest | Heartbeat), message
             assert not isinstance(message, WireError)
 
-    def welcome(self, heartbeat_s: float = 0.2, lost_after_s: float = 30.0) -> Hello:
+    def welcome(self, heartbeat_s: float = 0.2, lost_after_s: float = PATIENCE_S) -> Hello:
         """Takes a Hello and welcomes the worker."""
         hello = self.take(Hello)
         self.send(Welcome(PROTOCOL, 1, heartbeat_s, lost_after_s))

@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from command import GUARD_S
 from scriptedcoordinator import task_id, whole_task
 from smallmodels import CHAIN, write_small_model
 from workertasks import image_of, task
@@ -35,7 +36,7 @@ class Slow:
     def run(self, each: Task, waiting_bytes: int) -> list[Result | Failed]:
         self.behind.append(waiting_bytes)
         self.begun.release()
-        assert self.go_on.acquire(timeout=20)
+        assert self.go_on.acquire(timeout=GUARD_S)
         self.done.append(each.assign.task)
         return [Result(each.assign.task, False, (), 0.0, 0.0, 0.0, 0)]
 
@@ -44,7 +45,7 @@ class Slow:
 
 
 def wait_for(computing: Computing) -> None:
-    assert select.select([computing.woken.fileno()], [], [], 20)[0], "nothing came"
+    assert select.select([computing.woken.fileno()], [], [], GUARD_S)[0], "nothing came"
 
 
 def test_tasks_are_done_in_order_and_collected(chain: Model) -> None:
@@ -53,12 +54,12 @@ def test_tasks_are_done_in_order_and_collected(chain: Model) -> None:
     image = image_of(chain)
     for tile in range(3):
         computing.submit(task(whole_task(chain, image, task_id(tile)), chain))
-    assert slow.begun.acquire(timeout=20) and computing.count == 3
+    assert slow.begun.acquire(timeout=GUARD_S) and computing.count == 3
     assert computing.held_bytes == 3 * image.nbytes
     assert computing.cancel(task_id(1)) and not computing.cancel(task_id(0))
     for _ in range(2):
         slow.go_on.release()
-    assert slow.begun.acquire(timeout=20)
+    assert slow.begun.acquire(timeout=GUARD_S)
     found: list[Result | Failed] = []
     while len(found) < 2:
         wait_for(computing)
@@ -73,7 +74,7 @@ def test_an_ended_session_leaves_nothing_behind(chain: Model) -> None:
     computing = Computing(slow)
     for tile in range(2):
         computing.submit(task(whole_task(chain, image_of(chain), task_id(tile)), chain))
-    assert slow.begun.acquire(timeout=20)
+    assert slow.begun.acquire(timeout=GUARD_S)
     computing.begin_anew()
     assert not computing.idle
     slow.go_on.release()
@@ -94,7 +95,7 @@ def test_closing_waits_for_the_task_that_runs(chain: Model, tmp_path: Path) -> N
     computing = Computing(slow)
     for tile in range(2):
         computing.submit(task(whole_task(chain, image_of(chain), task_id(tile)), chain))
-    assert slow.begun.acquire(timeout=20)
+    assert slow.begun.acquire(timeout=GUARD_S)
     slow.go_on.release()
     computing.close(20)
     assert [each.tile for each in slow.done] == [0] and not computing._thread.is_alive()

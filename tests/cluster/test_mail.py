@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import zmq
+from command import GUARD_S
 from smallmodels import CHAIN, write_small_model
 
 from ftdist.cluster import mail as mail_module
@@ -58,7 +59,7 @@ class Post:
         socket = connect(self.context, "inproc://door", waiting=1)
         self.sockets.append(socket)
         send(socket, StatusRequest(PROTOCOL))
-        assert self.door.poll(5000)
+        assert self.door.poll(GUARD_S * 1e3)
         received = receive(self.door, FROM_CLIENT)
         assert received is not None
         name = b"r" + received.peer
@@ -173,11 +174,11 @@ def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
     gone, gone_socket = post.peer()
     here, here_socket = post.peer()
     close(gone_socket, 0)
-    deadline = 100
+    left = int(GUARD_S * 100)
     while not (found := post.mail.take_gone()):
         post.mail.knock()
-        deadline -= 1
-        assert deadline and not post.door.poll(10)
+        left -= 1
+        assert left and not post.door.poll(10)
     assert found == [gone]
     post.mail.send(gone, Drain("?"))
     post.mail.knock()

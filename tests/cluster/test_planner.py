@@ -9,6 +9,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from command import GUARD_S
 
 from ftdist.cluster.planner import Planner, made, plain
 from ftdist.coordinator.events import AskPlan, Planned
@@ -48,7 +49,7 @@ def planner() -> Iterator[Callable[[Callable[[AskPlan], SharedPlan]], Planner]]:
 def answers(planner: Planner, count: int) -> list[Planned]:
     found: list[Planned] = []
     while len(found) < count:
-        assert select.select([planner], [], [], 20)[0], "no answer"
+        assert select.select([planner], [], [], GUARD_S)[0], "no answer"
         found += planner.answers()
     return found
 

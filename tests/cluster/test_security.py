@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import zmq
 import zmq.auth
+from command import GUARD_S
 
 from ftdist.cluster.endpoints import Endpoint, connecting, listening, refuse_open
 from ftdist.cluster.keys import (
@@ -165,13 +166,13 @@ class Gate:
         for each in (monitor, self.keeper.socket):
             poller.register(each, zmq.POLLIN)
         while not events:
-            assert poller.poll(5000), "nothing happens"
+            assert poller.poll(GUARD_S * 1e3), "nothing happens"
             self.keeper.answer()
             events = link_events(socket)
         return events
 
     def key_of_next_message(self) -> str:
-        assert self.socket.poll(5000)
+        assert self.socket.poll(GUARD_S * 1e3)
         received = receive(self.socket, {StatusRequest})
         assert received is not None and received.message == StatusRequest(PROTOCOL)
         return received.key
@@ -226,7 +227,7 @@ def test_the_handler_itself_admits_nobody_without_encryption(gate: Gate) -> None
     asking = gate.context.socket(zmq.REQ)
     asking.connect("inproc://zeromq.zap.01")
     asking.send_multipart([b"1.0", b"7", b"", b"127.0.0.1", b"", b"NULL"])
-    gate.keeper.socket.poll(1000)
+    gate.keeper.socket.poll(GUARD_S * 1e3)
     gate.keeper.answer()
     assert asking.recv_multipart()[2] == b"400"
     asking.close(0)

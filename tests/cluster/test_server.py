@@ -12,6 +12,7 @@ from typing import TypeVar
 import numpy as np
 import pytest
 import zmq
+from command import GUARD_S
 from smallmodels import CHAIN, write_small_model
 
 from ftdist.cluster.chunks import HEADER, header_bytes
@@ -58,7 +59,9 @@ from ftdist.network.modelfile import Model, load
 from ftdist.runtime.memory import peak_resident_bytes, resident_bytes
 
 HELLO = Hello(PROTOCOL, "pi", "0", 1 << 30, 1 << 25, 1 << 25, 1, "avx2", True, 1e10)
-PATIENCE_S = 20.0
+PATIENCE_S = GUARD_S
+LOST_AFTER_BEATS = 6000
+"""However slow this machine is: who is silent here is not lost."""
 
 
 Kind = TypeVar("Kind", bound=Message)
@@ -92,7 +95,7 @@ class Running:
         self.said: list[str] = []
         self.stop = Stop()
         self.planner = NoPlanner()
-        settings = Settings(heartbeat_s=heartbeat_s, lost_after_beats=50)
+        settings = Settings(heartbeat_s=heartbeat_s, lost_after_beats=LOST_AFTER_BEATS)
         self.server = Server(
             listening("tcp://127.0.0.1:0"),
             settings,
@@ -292,15 +295,13 @@ def test_frames_that_are_too_large_end_only_their_own_connection(running: Runnin
 
 
 def test_a_connection_that_ends_is_noticed_long_before_the_next_beat(model: Model) -> None:
-    running = Running(model, heartbeat_s=30.0)
+    running = Running(model, heartbeat_s=2 * PATIENCE_S)
     try:
         worker, client = running.peer(), running.peer()
         join(worker)
         close(worker, 0)
         running.sockets.remove(worker)
-        began = time.monotonic()
         running.wait_for(lambda: any("connection ended" in line for line in running.said))
-        assert time.monotonic() - began < 5
         assert answer(client, StatusRequest(PROTOCOL), Status).workers == ()
     finally:
         running.close()

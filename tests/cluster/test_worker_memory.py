@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import COMMAND, environment
+from command import COMMAND, GUARD_S, environment
 from scriptedcoordinator import ScriptedCoordinator, assignment, task_id, whole
 from smallmodels import CHAIN, write_small_model
 
@@ -53,7 +53,7 @@ class Process:
 
     def close(self) -> None:
         self._process.terminate()
-        status = self._process.wait(20)
+        status = self._process.wait(GUARD_S)
         self.coordinator.close()
         assert status == 0
 

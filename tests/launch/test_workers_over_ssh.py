@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import PACKAGE, environment
+from command import GUARD_S, PACKAGE, environment
 from documented import LAUNCH
 
 SCRIPT = LAUNCH / "workers-over-ssh"
@@ -70,7 +70,7 @@ class Hosts:
             cwd=self.folder,
             env=environment(HOSTS=str(self.folder), PATH=path),
             text=True,
-            timeout=60,
+            timeout=GUARD_S,
         )
         assert (done.returncode, done.stderr if status < 2 else "") == (status, ""), done
         return (done.stdout if status < 2 else done.stderr).splitlines()
@@ -177,7 +177,7 @@ def test_values_reach_the_host_as_they_are(hosts: Hosts) -> None:
 
 def test_a_number_that_is_another_process_by_now_is_left_alone(hosts: Hosts) -> None:
     hosts.add("pi2")
-    other = subprocess.Popen(["sleep", "60"])
+    other = subprocess.Popen(["sleep", "infinity"])
     try:
         folder = hosts.folder / "pi2/.ftdist-worker"
         folder.mkdir()

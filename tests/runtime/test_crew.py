@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import measured
+from command import GUARD_S, measured
 
 from ftdist.errors import FtdistError
 from ftdist.runtime import crew as module
@@ -33,7 +33,7 @@ def no_thread_is_left() -> Iterator[None]:
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_all_workers_work_at_the_same_time_and_the_caller_is_one(threads: int) -> None:
     crew = Crew(threads)
-    together = threading.Barrier(threads, timeout=30)
+    together = threading.Barrier(threads, timeout=GUARD_S)
     for _ in range(50):
         seen: dict[int, threading.Thread] = {}
 
@@ -73,7 +73,7 @@ def test_a_round_waits_for_all_and_the_first_failure_is_raised() -> None:
     def work(worker: int) -> None:
         if worker == 1:
             raise Boom
-        assert crew.stopping.wait(30), "the others are told"
+        assert crew.stopping.wait(GUARD_S), "the others are told"
         ended.append(worker)
         if worker == 2:
             raise ValueError
@@ -94,10 +94,10 @@ def test_a_failure_of_the_caller_waits_for_the_others() -> None:
 
     def work(worker: int) -> None:
         if worker == 0:
-            assert began.wait(30)
+            assert began.wait(GUARD_S)
             raise Boom
         began.set()
-        assert crew.stopping.wait(30)
+        assert crew.stopping.wait(GUARD_S)
         ended.append(worker)
 
     with pytest.raises(Boom):
@@ -113,7 +113,7 @@ def test_an_interrupt_while_waiting_stops_the_others() -> None:
     def work(worker: int) -> None:
         if worker:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            assert crew.stopping.wait(30)
+            assert crew.stopping.wait(GUARD_S)
             ended.append(worker)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
@@ -216,7 +216,7 @@ def test_nothing_that_was_worked_on_is_held_between_rounds() -> None:
     crew = Crew(3)
     heavy = Heavy()
     gone = weakref.ref(heavy)
-    together = threading.Barrier(3, timeout=30)
+    together = threading.Barrier(3, timeout=GUARD_S)
     crew.run(lambda _, held=heavy: together.wait() and None)
     del heavy
     assert gone() is None
@@ -242,7 +242,7 @@ def test_a_crew_that_is_forgotten_takes_its_threads_along() -> None:
     del crew
     gc.collect()
     for helper in helpers:
-        helper.join(30)
+        helper.join(GUARD_S)
     assert not any(helper.is_alive() for helper in helpers)
 
 

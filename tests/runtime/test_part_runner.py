@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import GUARD_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import cut_networks, model_of, networks, random_input
@@ -243,7 +244,7 @@ def test_the_footprint_is_what_is_held_and_handed_over(chain: Model, runner: Par
 def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> None:
     lowered = chain_part(chain, 0, 32, 0, 32, rows=3)
     seen: list[int] = []
-    look, go_on = threading.Barrier(2, timeout=30), threading.Barrier(2, timeout=30)
+    look, go_on = threading.Barrier(2, timeout=GUARD_S), threading.Barrier(2, timeout=GUARD_S)
     with PartRunner(chain) as runner:
         real = runner._engine._execute
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from command import GUARD_S
 from smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.errors import FtdistError, InputError
@@ -238,14 +239,14 @@ def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
     chain: Model, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> None:
     calls: list[threading.Thread] = []
-    both_began = threading.Barrier(2, timeout=30)
+    both_began = threading.Barrier(2, timeout=GUARD_S)
 
     def failing(*_: object) -> None:
         calls.append(threading.current_thread())
         both_began.wait()
         if threading.current_thread() is not threading.main_thread():
             raise Boom
-        assert session._engine._crew.stopping.wait(30)
+        assert session._engine._crew.stopping.wait(GUARD_S)
 
     before = set(threading.enumerate())
     image = random_image(64)
@@ -270,7 +271,7 @@ def test_an_interrupt_waits_for_the_other_threads(
         if threading.current_thread() is threading.main_thread():
             interrupted.set()
             raise KeyboardInterrupt
-        assert interrupted.wait(30)
+        assert interrupted.wait(GUARD_S)
         done.append("tile")
 
     before = set(threading.enumerate())

@@ -19,6 +19,7 @@ from zmtp import assault, assaults, greeting, messages
 
 from ftdist.cluster.transport import CurveKeys, connect, make_context, receive, send
 from ftdist.coordinator.messages import (
+    PROTOCOL,
     Assign,
     Bye,
     Cancelled,
@@ -36,6 +37,7 @@ from ftdist.coordinator.messages import (
     Received,
     Refusal,
     Result,
+    Status,
     StatusRequest,
     Submit,
     TaskId,
@@ -205,6 +207,7 @@ class FalseWorker:
         self._socket = connect(self._context, endpoint, keys)
         self.cheated = 0
         self.refused = ""
+        self._asked = self._heard_out = False
         send(self._socket, dataclasses.replace(HELLO, name=f"false, {trick}"))
 
     def __enter__(self) -> FalseWorker:
@@ -232,6 +235,15 @@ class FalseWorker:
                         self._send(message)
                 case Refusal() as refusal:
                     self.refused = refusal.reason
+                case Status():
+                    self._heard_out = True
+
+    def heard_out(self) -> bool:
+        """Whether the coordinator has read all that was said before this was first asked."""
+        if not self._asked:
+            self._send(StatusRequest(PROTOCOL))
+            self._asked = True
+        return self._heard_out
 
     def _send(self, message: Message) -> None:
         """Sends a message, when the coordinator takes it."""

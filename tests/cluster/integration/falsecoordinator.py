@@ -37,7 +37,7 @@ from ftdist.coordinator.messages import (
 from ftdist.coordinator.wire import FROM_WORKER, WireError, encode
 from ftdist.network.modelfile import Model
 
-_BEAT_S, _LOST_AFTER_S = 0.2, 60.0
+_BEAT_S, _LOST_AFTER_S = 0.2, PATIENCE_S
 _BATCH = 50
 
 _ENDINGS: tuple[Message, ...] = (

@@ -21,7 +21,7 @@ from ftdist.cluster.transport import CurveKeys
 SLOW_CONNECTIONS = 50
 _BATCH = 500
 _EACH_JOB = 6
-_A_WHILE_S, _AFTERWARDS_S = 0.1, 1.0
+_A_WHILE_S = 0.1
 _TASKS = 5
 
 
@@ -108,8 +108,8 @@ class Town:
                 until_s = time.monotonic() + PATIENCE_S
                 while not worker.refused and time.monotonic() < until_s:
                     worker.work(time.monotonic() + _A_WHILE_S)
-                    if worker.cheated >= _TASKS:  # whatever it did may be answered by now
-                        until_s = min(until_s, time.monotonic() + _AFTERWARDS_S)
+                    if worker.cheated >= _TASKS and worker.heard_out():
+                        break  # whatever it did is answered by now
                     if not job.is_running:
                         self._end(job, result)
                         job = self._begin()

@@ -18,12 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from command import COMMAND, environment
+from command import COMMAND, GUARD_S, environment
 
-PATIENCE_S = 30.0
-"""What is not there by then does not come."""
-
-_END_S = 10.0
+PATIENCE_S = GUARD_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,20 +126,20 @@ class Process:
             status = self._process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} does not end:\n{self.log()}") from None
-        self._reader.join(_END_S)
+        self._reader.join(PATIENCE_S)
         return status
 
     def end(self) -> int:
         """Asks it to end, and sees that it does."""
         self.signal(signal.SIGTERM)
-        return self.status(_END_S)
+        return self.status(PATIENCE_S)
 
     def close(self) -> None:
         """Whatever it is at, it ends now."""
         if self.is_running:
             self.kill()  # also when it is stopped
         self._process.wait()
-        self._reader.join(_END_S)
+        self._reader.join(PATIENCE_S)
         if self._process.stdout is not None:
             self._process.stdout.close()
 

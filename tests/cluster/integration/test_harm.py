@@ -17,9 +17,6 @@ from smallmodels import write_small_model
 
 MOMENTS: dict[Kind, int] = {"kill": 3, "stop": 3, "cut": 2, "stall": 2}
 HEARTBEAT_S = 0.2
-BEATS = 3
-BUSY_S = 0.3
-"""How much later things may come on a machine that does other things at the same time."""
 
 JOBS = {"many": (first_layers(96), 12, 3e6), "one": (first_layers(224, 16), 1, 8e6)}
 """By name: a network, frames a job, and the rate of each link in bytes a second."""
@@ -53,5 +50,4 @@ def test_every_job_completes_with_the_same_bits(shelf: Shelf, kind: Kind) -> Non
         print(outcome)
         assert outcome.completed and not outcome.wrong
         assert outcome.computed == count  # none lost, none doubled
-        assert outcome.noticed_s is not None
-        assert outcome.noticed_s <= BEATS * HEARTBEAT_S + BUSY_S
+        assert outcome.noticed_s is not None  # how soon: benchmarks/failures.py

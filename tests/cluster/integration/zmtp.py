@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from command import GUARD_S
+
 MORE, LONG, COMMAND = 1, 2, 4
 _GREETING = 64
-_PATIENCE_S = 30.0
 
 
 def greeting(mechanism: bytes = b"NULL") -> bytes:
@@ -112,7 +113,7 @@ class Babbler:
     def __init__(self, answers: Sequence[bytes]) -> None:
         self._answers = answers
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._listener.settimeout(_PATIENCE_S)
+        self._listener.settimeout(GUARD_S)
         self.port: int = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._babble, daemon=True)
         self._thread.start()
@@ -125,14 +126,14 @@ class Babbler:
 
     def wait(self) -> None:
         """Until all answers were given."""
-        self._thread.join(_PATIENCE_S)
+        self._thread.join(GUARD_S)
         assert not self._thread.is_alive(), "nobody wants an answer"
 
     def _babble(self) -> None:
         for answer in self._answers:
             connection, _ = self._listener.accept()
             with connection, suppress(OSError):
-                connection.settimeout(_PATIENCE_S)
+                connection.settimeout(GUARD_S)
                 connection.sendall(answer)
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(4096):  # until the other side has had enough
