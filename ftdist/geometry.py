@@ -109,6 +109,20 @@ def partition(size: int, parts: int) -> tuple[Span, ...]:
     return tuple(Span(*pair) for pair in itertools.pairwise(cuts))
 
 
+class AxisTerms(NamedTuple):
+    """An axis as numbers: output positions [p, q) read the input positions
+
+    [(multiplier * p + before) // divisor, (multiplier * q + after) // divisor); where `whole` is
+    set all of an axis of that size, which virtual positions at or below zero repeat before it.
+    """
+
+    multiplier: int = 1
+    divisor: int = 1
+    before: int = 0
+    after: int = 0
+    whole: int = 0
+
+
 class Axis(Protocol):
     """How positions of a layer's output on one axis depend on positions of its input."""
 
@@ -119,6 +133,10 @@ class Axis(Protocol):
         back from positions before a tile's first row. Plain arithmetic only, so that the ends may
         be NumPy arrays as well as numbers.
         """
+        ...
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        """The same as numbers; of several terms the hull is read."""
         ...
 
 
@@ -151,6 +169,10 @@ class Window:
         start = output.start * self.stride - self.pad_before
         return Span(start, (output.stop - 1) * self.stride - self.pad_before + self.extent)
 
+    def terms(self) -> tuple[AxisTerms, ...]:
+        after = self.extent - self.stride - self.pad_before
+        return (AxisTerms(self.stride, 1, -self.pad_before, after),)
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
@@ -160,6 +182,9 @@ class Repeat:
 
     def receptive(self, output: Span) -> Span:
         return Span(output.start // self.scale, -(-output.stop // self.scale))
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        return (AxisTerms(1, self.scale, 0, self.scale - 1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +200,10 @@ class Blocks:
             (output.stop + self.margin) * self.stride,
         )
 
+    def terms(self) -> tuple[AxisTerms, ...]:
+        beside = self.margin * self.stride
+        return (AxisTerms(self.stride, 1, -beside, beside),)
+
 
 @dataclass(frozen=True, slots=True)
 class Whole:
@@ -185,6 +214,9 @@ class Whole:
     def receptive(self, output: Span) -> Span:
         stop = output.stop
         return Span(0, (stop > 0) * self.size + (stop < 0) * stop * self.size)
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        return (AxisTerms(whole=self.size),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +233,9 @@ class Hull:
             a.start + later * (b.start - a.start),
             a.stop + longer * (b.stop - a.stop),
         )
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        return (*self.one.terms(), *self.other.terms())
 
 
 SAME = Window(1)

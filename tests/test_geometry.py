@@ -147,3 +147,20 @@ axes = windows | repeats | blocks | wholes
 def test_a_map_that_is_read_in_two_ways_is_read_as_far_as_either_reads(one, other, span):
     read, a, b = Hull(one, other).receptive(span), one.receptive(span), other.receptive(span)
     assert read == Span(min(a.start, b.start), max(a.stop, b.stop))
+
+
+def by_terms(axis, span):
+    """What an axis reads, by its numbers."""
+    read = []
+    for term in axis.terms():
+        start = (term.multiplier * span.start + term.before) // term.divisor
+        stop = (term.multiplier * span.stop + term.after) // term.divisor
+        if term.whole:
+            start, stop = 0, term.whole if span.stop > 0 else span.stop * term.whole
+        read.append(Span(start, stop))
+    return Span(min(each.start for each in read), max(each.stop for each in read))
+
+
+@given(axes | st.builds(Hull, axes, axes), spans)
+def test_the_terms_of_an_axis_say_the_same(axis, span):
+    assert by_terms(axis, span) == axis.receptive(span)
