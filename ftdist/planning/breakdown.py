@@ -105,12 +105,16 @@ def _live_bytes(group: FusedGroup, layout: Layout, row: int, column: int) -> NDA
     """For each step of a tile's work the most bytes of its buffers in use, over its passes."""
     position = {source: step for step, source in enumerate(layout.order)}
     passes = layout.passes[row]
-    live: NDArray[np.float64] = np.zeros((len(passes), len(layout.order)))
-    for source in layout.buffers:
-        width = layout.columns[column][source].size
-        rows = np.array([each.held[source].size for each in passes])
-        readers = [position[group.made_with[reader]] for reader in group.readers[source]]
-        until = max(readers, default=position[source])
-        size = 4.0 * rows * width * group.network.shape(source).channels
-        live[:, position[source] : until + 1] += size[:, None]
-    return np.asarray(live.max(axis=0))
+    index = {source: number for number, source in enumerate(passes.sources)}
+    most: NDArray[np.float64] = np.zeros(len(layout.order))
+    for block in passes.blocks():
+        live = np.zeros((len(block), len(layout.order)))
+        for source in layout.buffers:
+            width = layout.columns[column][source].size
+            rows = block.held_sizes[:, index[source]]
+            readers = [position[group.made_with[reader]] for reader in group.readers[source]]
+            until = max(readers, default=position[source])
+            size = 4.0 * rows * width * group.network.shape(source).channels
+            live[:, position[source] : until + 1] += size[:, None]
+        np.maximum(most, live.max(axis=0), out=most)
+    return most

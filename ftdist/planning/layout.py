@@ -12,13 +12,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from ftdist.geometry import Span
 from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.placement import Block, place
 from ftdist.planning.plan import GroupPlan
-from ftdist.planning.strips import Pass, passes
+from ftdist.planning.strips import Passes
 from ftdist.planning.weights import window_bytes
 
 
@@ -41,13 +43,13 @@ class Layout:
     """The arena of a group, and the geometry of its tiles that led to it.
 
     `order` are the group's inputs and members in the order of execution, each input just before its
-    first reader. `passes` and `columns` hold, for each tile row and each tile column, what is
+    first reader. `passes` and `columns` say, for each tile row and each tile column, what is
     computed. `buffers` have no entry for maps that are written straight to their destination.
     `window` is the offset in floats of the room for streamed weights.
     """
 
     order: tuple[int, ...]
-    passes: tuple[list[Pass], ...]
+    passes: tuple[Passes, ...]
     columns: tuple[dict[int, Span], ...]
     buffers: dict[int, Slot]
     kept: dict[int, Slot]
@@ -58,7 +60,8 @@ class Layout:
 def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
     """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
     down, across = group.grid(plan.rows, plan.columns)
-    rows = tuple(passes(group, down, index, plan.strip) for index in range(down))
+    rows = tuple(Passes(group, down, index, plan.strip) for index in range(down))
+    most_held, most_kept = _most_rows(rows)
     shares = (group.column_shares(across, index) for index in range(across))
     columns = tuple(group.needed_columns(each) for each in shares)
     order = execution_order(group)
@@ -70,15 +73,13 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
             continue
         width = max(stored[source].size for stored in columns)
         channels = group.network.shape(source).channels
-        held = max(each.held[source].size for tile in rows for each in tile)
-        kept = max(each.kept(source).size for tile in rows for each in tile)
         last = max(
             (position[group.made_with[reader]] for reader in group.readers[source]),
             default=position[source],
         )
         for kind, height, first, until in (
-            ("buffer", max(1, held), position[source], last),
-            ("kept", kept, 0, last_step),
+            ("buffer", max(1, most_held[source]), position[source], last),
+            ("kept", most_kept[source], 0, last_step),
         ):
             if height:
                 shapes[kind, source] = (height, width, channels)
@@ -97,6 +98,20 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
         {source: slot for (kind, source), slot in slots.items() if kind == "kept"},
         offsets.get(("window", INPUT), 0) // 4,
         size + OVERREAD_BYTES,
+    )
+
+
+def _most_rows(tiles: tuple[Passes, ...]) -> tuple[dict[int, int], dict[int, int]]:
+    """For each source the most rows in memory during a pass, and the most kept for one."""
+    sources = tiles[0].sources
+    held, kept = (np.zeros(len(sources), np.int32) for _ in range(2))
+    for tile in tiles:
+        for block in tile.blocks():
+            np.maximum(held, block.held_sizes.max(axis=0), out=held)
+            np.maximum(kept, block.kept_sizes.max(axis=0), out=kept)
+    return (
+        dict(zip(sources, held.tolist(), strict=True)),
+        dict(zip(sources, kept.tolist(), strict=True)),
     )
 
 

@@ -20,101 +20,172 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.geometry import Span
 from ftdist.planning.group import FusedGroup
 
+Rows = NDArray[np.int32]
+"""Row numbers by [pass, source]."""
+
+_BLOCK_NUMBERS = 1 << 13
+"""Numbers in one table of a block of passes: tables of 32 KiB, however many passes there are."""
+
 
 @dataclass(frozen=True, slots=True)
-class Pass:
-    """One strip of one tile: for each input and member of the group, by number.
+class PassBlock:
+    """Some passes that follow one another: tables of row numbers, a row a pass, a column a source.
 
-    `held` are the rows in memory during the pass (kept ones and new ones), `new` those that are
-    computed or loaded in it. Rows of `held` before `new` were kept from the pass before.
+    `done` are the rows up to which a source existed before the pass, `reached` up to which it does
+    after it: between them lie those that the pass computes or loads. The rows in memory during the
+    pass begin with `first`, those that the pass after it needs of them with `following`; the rows
+    before `done` were kept from the pass before.
     """
 
-    held: dict[int, Span]
-    new: dict[int, Span]
+    first: Rows
+    done: Rows
+    reached: Rows
+    following: Rows
 
-    def kept(self, source: int) -> Span:
-        """The rows of a source that came from earlier passes."""
-        return Span(self.held[source].start, self.new[source].start)
+    def __len__(self) -> int:
+        return len(self.done)
 
+    @property
+    def held_sizes(self) -> Rows:
+        """How many rows are in memory during each pass."""
+        return self.reached - self.first
 
-def passes(group: FusedGroup, parts: int, index: int, strip: int | None) -> list[Pass]:
-    """The passes of tile row `index` of `parts`, with strips of `strip` output rows."""
-    shares = group.row_shares(parts, index)
-    tile = group.needed_rows(shares)
-    done = {source: span.start for source, span in tile.items()}
-    found = []
-    for target in _targets(group, shares, tile, parts, strip):
-        reached = _reach(group, shares, tile, target)
-        if reached == done:
-            continue
-        new = {source: Span(done[source], reached[source]) for source in tile}
-        held = {
-            source: Span(_first_held(group, source, tile, done), reached[source]) for source in tile
-        }
-        found.append(Pass(held, new))
-        done = reached
-    return found
+    @property
+    def kept_sizes(self) -> Rows:
+        """How many of them came from earlier passes."""
+        return self.done - self.first
 
 
-def _targets(
-    group: FusedGroup,
-    shares: dict[int, Span],
-    tile: dict[int, Span],
-    parts: int,
-    strip: int | None,
-) -> Iterator[int]:
-    """Rows of the last output to aim at, from where nothing is needed yet up to the share's end."""
-    share = shares[group.outputs[-1]]
-    longest = -(-group.wanted(group.outputs[-1]).rows.size // parts)
-    if strip is None or strip >= longest:
-        yield share.stop
-        return
-    nothing = {source: span.start for source, span in tile.items()}
-    target = share.start
-    while _reach(group, shares, tile, target) != nothing:
-        target -= strip
-    while target < share.stop:
-        yield target
-        target += strip
-    yield share.stop
+@dataclass(frozen=True)
+class Passes:
+    """The passes of tile row `index` of `parts`, with strips of `strip` output rows.
 
-
-def _reach(
-    group: FusedGroup, shares: dict[int, Span], tile: dict[int, Span], target: int
-) -> dict[int, int]:
-    """For each source the row up to which it must exist for the last output to reach `target`.
-
-    Other outputs reach the proportional row of their maps. Readers are walked back unclipped below
-    their first row, so that virtual targets stay affine; the result is clipped to the tile's rows.
+    They are worked out in blocks whenever they are asked for, and not kept: a deep group in low
+    strips has hundreds of passes of hundreds of layers. `sources` are the columns of their tables.
     """
-    last = group.outputs[-1]
-    height = group.network.shape(last).height
-    unclipped: dict[int, int] = {}
-    for source in reversed(tuple(tile)):
-        reaches = [
-            group.rows(reader, source)
-            .receptive(Span(unclipped[reader] - 1, unclipped[reader]))
-            .stop
-            for reader in group.readers[source]
-        ]
-        if source in shares:
-            own = shares[source].stop
-            if target < shares[last].stop:
-                own = min(own, target * group.network.shape(source).height // height)
-            reaches.append(own)
-        unclipped[source] = min(max(reaches), tile[source].stop)
-    return {source: max(tile[source].start, reach) for source, reach in sorted(unclipped.items())}
+
+    group: FusedGroup
+    parts: int
+    index: int
+    strip: int | None
+
+    @cached_property
+    def shares(self) -> dict[int, Span]:
+        return self.group.row_shares(self.parts, self.index)
+
+    @cached_property
+    def tile(self) -> dict[int, Span]:
+        """The rows of each source that the whole tile needs."""
+        return self.group.needed_rows(self.shares)
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        return tuple(self.tile)
+
+    def blocks(self) -> Iterator[PassBlock]:
+        """All passes, in order; those that would make nothing are left out."""
+        begin = self._starts
+        first = begin
+        for targets in self._targets():
+            reached = self._reach(targets)
+            before = np.concatenate((begin, reached[:-1]))
+            busy = (reached != before).any(axis=1)
+            if busy.any():
+                done, reached = before[busy], reached[busy]
+                following = self._first_held(reached)
+                yield PassBlock(np.concatenate((first, following[:-1])), done, reached, following)
+                begin, first = reached[-1:], following[-1:]
+
+    @property
+    def _starts(self) -> Rows:
+        """A table of one pass: the first row of each source."""
+        return np.array([[span.start for span in self.tile.values()]], np.int32)
+
+    @property
+    def _at_once(self) -> int:
+        return max(1, _BLOCK_NUMBERS // max(1, len(self.tile)))
+
+    def _targets(self) -> Iterator[NDArray[np.int64]]:
+        """Rows of the last output to aim at, from where nothing is needed yet to the share's end.
+
+        In blocks of a bounded size.
+        """
+        last, strip = self.group.outputs[-1], self.strip
+        share = self.shares[last]
+        longest = -(-self.group.wanted(last).rows.size // self.parts)
+        if strip is None or strip >= longest:
+            yield np.array([share.stop])
+            return
+        count, target = self._at_once, self._first_target(share.start, strip)
+        while target < share.stop:
+            block = target + strip * np.arange(count)
+            yield block[block < share.stop]
+            target += strip * count
+        yield np.array([share.stop])
+
+    def _first_target(self, start: int, strip: int) -> int:
+        """The last of `start`, `start` - `strip`, ... for which no source needs a row."""
+        count = self._at_once
+        while True:
+            block = start - strip * np.arange(count)
+            idle = (self._reach(block) == self._starts).all(axis=1)
+            if idle.any():
+                return int(block[np.argmax(idle)])
+            start = int(block[-1]) - strip
+
+    def _reach(self, targets: NDArray[np.int64]) -> Rows:
+        """For each source the row up to which it must exist for the last output to reach a target.
+
+        Other outputs reach the proportional row of their maps. Readers are walked back unclipped
+        below their first row, so that virtual targets stay affine; the result is clipped to the
+        tile's rows.
+        """
+        group, shares, tile = self.group, self.shares, self.tile
+        last = group.outputs[-1]
+        height = group.network.shape(last).height
+        unclipped: dict[int, NDArray[np.int64]] = {}
+        found = np.empty((len(targets), len(tile)), np.int32)
+        for column, source in reversed(tuple(enumerate(tile))):
+            reach = np.full(len(targets), _NOWHERE)
+            for reader in group.readers[source]:
+                read = unclipped[reader]
+                window = group.rows(reader, source).receptive(_span(read - 1, read))
+                np.maximum(reach, window.stop, out=reach)
+            if source in shares:
+                own = targets * group.network.shape(source).height // height
+                own[targets >= shares[last].stop] = shares[source].stop
+                np.maximum(reach, np.minimum(own, shares[source].stop), out=reach)
+            unclipped[source] = np.minimum(reach, tile[source].stop, out=reach)
+            found[:, column] = np.maximum(reach, tile[source].start)
+        return found
+
+    def _first_held(self, done: Rows) -> Rows:
+        """The first row of each source that some reader still needs, given what has been made."""
+        group, tile = self.group, self.tile
+        column = {source: index for index, source in enumerate(tile)}
+        first = done.copy()
+        for source, index in column.items():
+            for reader in group.readers[source]:
+                made = done[:, column[reader]]
+                window = group.rows(reader, source).receptive(_span(made, made + 1))
+                start = np.maximum(window.start, tile[source].start)
+                needed = np.where(made < tile[reader].stop, start, first[:, index])
+                np.minimum(first[:, index], needed, out=first[:, index])
+        return first
 
 
-def _first_held(group: FusedGroup, source: int, tile: dict[int, Span], done: dict[int, int]) -> int:
-    """The first row of a source that some reader still needs, given what has been computed."""
-    first = done[source]
-    for reader in group.readers[source]:
-        if done[reader] < tile[reader].stop:
-            window = group.rows(reader, source).receptive(Span(done[reader], done[reader] + 1))
-            first = min(first, max(window.start, tile[source].start))
-    return first
+_NOWHERE = np.int64(-(1 << 40))
+"""Before any row that a target can be walked back to."""
+
+
+def _span(start: NDArray[np.integer], stop: NDArray[np.integer]) -> Span:
+    """Spans by the elements of arrays: an axis takes them as it takes numbers."""
+    return Span(start, stop)  # type: ignore[arg-type]

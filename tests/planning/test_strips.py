@@ -6,12 +6,12 @@ import pytest
 from dependencies import reads_without_gaps, rows_read
 from hypothesis import given, settings
 from networks import cut_networks
+from stripviews import passes
 
 from ftdist.geometry import Blocks, Repeat, Span, Whole, Window
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.strips import passes
 
 LAYERS = (7, 6, 5, 4, 3, 2, 1, 0, INPUT)
 REACHES = {

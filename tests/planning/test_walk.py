@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given, settings
 from networks import cut_networks
+from stripviews import passes
 
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.strips import passes
 from ftdist.planning.walk import Walk
 
 
