@@ -254,7 +254,8 @@ class Server:
         if self._trace is None:
             return
         try:
-            self._trace.span(span.track, span.what, span.name, span.start_s, span.end_s, span.bytes)
+            times = span.start_s, span.end_s
+            self._trace.span(span.track, span.what, span.name, *times, span.bytes, span.job)
         except InputError as error:  # a full disk is no reason to end
             self._say(f"the trace ends: {error}")
             self._trace = None

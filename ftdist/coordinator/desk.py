@@ -8,9 +8,11 @@ name with the client that comes back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
+from ftdist.coordinator import timeline
 from ftdist.coordinator.events import Peer
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.jobs import Job
@@ -126,11 +128,17 @@ class Desk:
         elif not message.more:
             del job.wanted[message.frame]
             job.complete[message.frame] = collector.pieces
+            size = sum(piece.data.nbytes for piece in collector.pieces)
+            self._trace(job, "receive", message.frame, job.asked_s, size)
             self.moved = True
 
     def received(self, job: Job, message: Received) -> None:
         """The client has a result; when it has all, the job is over."""
         job.heard_s = self._out.now_s
+        result = job.results.get(message.frame)
+        if result is not None:
+            size = sum(piece.data.nbytes for piece in result.pieces)
+            self._trace(job, "send", message.frame, job.delivered_s, size)
         job.received(message.frame)
         self.moved = True
 
@@ -175,7 +183,7 @@ class Desk:
 
     def _deliver(self, job: Job, number: int) -> None:
         if job.client is not None:
-            job.heard_s = self._out.now_s
+            job.heard_s = job.delivered_s[number] = self._out.now_s
             for message in job.result_messages(number):
                 self._out.send(job.client, message)
 
@@ -243,10 +251,25 @@ class Desk:
             if number is None:
                 break
             job.wanted[number] = self._collector(job)
+            job.asked_s[number] = self._out.now_s
             new.append(number)
         if new and job.client is not None:
             job.heard_s = self._out.now_s
             self._out.send(job.client, WantFrame(job.name, tuple(new)))
+
+    def _trace(
+        self,
+        job: Job,
+        kind: Literal["send", "receive"],
+        frame: int,
+        begun_s: dict[int, float],
+        size: int,
+    ) -> None:
+        now_s = self._out.now_s
+        start_s = begun_s.pop(frame, now_s)
+        if self._settings.trace:
+            span = timeline.transfer(job, kind, frame, start_s, now_s, size)
+            self._out.actions.append(span)
 
     def _collector(self, job: Job) -> Collector:
         size = self._model.network.input

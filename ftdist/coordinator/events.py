@@ -106,17 +106,19 @@ class Log:
 
 @dataclass(frozen=True, slots=True)
 class Traced:
-    """A span of the time line: in the coordinator's clock, on the track of a worker.
+    """A span of the time line: in the coordinator's clock, on the track of a worker or a client.
 
-    `what`: a task computed, bytes on their way out or back, or a wait.
+    `what`: a task computed, bytes on their way out or back, a wait, weights on their way, or a plan
+    made.
     """
 
     track: str
-    what: Literal["task", "send", "receive", "wait"]
+    what: Literal["task", "send", "receive", "wait", "weights", "plan"]
     name: str
     start_s: float
     end_s: float
     bytes: int = 0
+    job: str = ""
 
 
 @dataclass(frozen=True, slots=True)

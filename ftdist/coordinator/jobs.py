@@ -30,6 +30,8 @@ class Job:
 
     `client` is None while it is gone, since `orphan_s`. `heard_s`: when it was last heard of, or
     something was sent to it. `made`: frames whose result exists or existed, here or there.
+    For the time line: `asked_s` and `delivered_s`, since when a frame or a result is on its way,
+    and `transferred_s`, when the last one of a kind had arrived.
     """
 
     name: str
@@ -54,6 +56,9 @@ class Job:
     restarts: int = 0
     news: bool = True
     told_s: float = float("-inf")
+    asked_s: dict[int, float] = field(default_factory=dict)
+    delivered_s: dict[int, float] = field(default_factory=dict)
+    transferred_s: dict[str, float] = field(default_factory=dict)
     _cursor: int = 0
 
     @property

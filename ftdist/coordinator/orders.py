@@ -105,7 +105,7 @@ class Orders:
         missing = set(layers) - worker.layers - worker.asked_layers
         if missing:
             if not worker.asked_layers:
-                worker.progress_s = self._out.now_s
+                worker.progress_s = worker.loading_s = self._out.now_s
             worker.asked_layers |= missing
             digest, header_bytes = self._model.digest, self._model.header_bytes
             self._out.send(worker.peer, Prepare(digest, header_bytes, tuple(sorted(missing))))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftdist.coordinator import timeline
 from ftdist.coordinator.desk import Terms
 from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.coordinator.outbox import Outbox
@@ -108,6 +109,9 @@ class Planner:
         self._asked = None
         self._answered = asked.terms
         now_s = self._out.now_s
+        if self._settings.trace:
+            span = timeline.planning(len(asked.workers), asked.asked_s, now_s)
+            self._out.actions.append(span)
         pause_s = max(self._settings.replan_after_s, _SHARE * (now_s - asked.asked_s))
         self._next_drift_s = now_s + pause_s
         try:

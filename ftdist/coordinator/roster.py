@@ -6,6 +6,7 @@ import heapq
 
 import numpy as np
 
+from ftdist.coordinator import timeline
 from ftdist.coordinator.events import Peer
 from ftdist.coordinator.messages import (
     PROTOCOL,
@@ -140,9 +141,12 @@ class Roster:
         if message.model != self._model.digest:
             return False
         layers = set(message.layers).intersection(self._model.weighted)
+        came = layers & worker.asked_layers
+        if self._settings.trace and came:
+            self._out.actions.append(timeline.weights(worker, came, self._out.now_s))
         worker.layers |= layers
         worker.asked_layers -= layers
-        worker.progress_s = self._out.now_s
+        worker.progress_s = worker.loading_s = self._out.now_s
         return True
 
     # ---- listening

@@ -27,7 +27,7 @@ class Worker:
 
     `baseline_bytes` is raised when the worker says that a task needed more than was predicted.
     `clock_offset_s`: its clock less the coordinator's. `layers`: whose weights it has;
-    `asked_layers`: whose weights it was told to get.
+    `asked_layers`: whose weights it was told to get, since `loading_s`.
     """
 
     number: int
@@ -48,6 +48,7 @@ class Worker:
     measured: bool = False
     layers: set[int] = field(default_factory=set)
     asked_layers: set[int] = field(default_factory=set)
+    loading_s: float = 0.0
     progress: int = -1
     peak_bytes: int = 0
     over_budget: bool = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import signal
 import socket
@@ -14,6 +15,7 @@ import pytest
 from clusterprocesses import Cluster, Running, cluster
 from command import Outcome, assert_refused, ftdist_command
 from smallmodels import random_image
+from timelines import assert_no_span_crosses_another, events, lines_of
 
 Refused = Callable[..., Outcome]
 
@@ -394,3 +396,22 @@ def test_an_interrupted_client_takes_its_job_back(
         assert client.said.splitlines()[-1] == f"ftdist: {words}"
         coordinator.wait_for("job .*: cancelled")
         assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_the_time_line_of_a_cluster(things: Path, images: list[Path], tmp_path: Path) -> None:
+    trace = tmp_path / "trace.json"
+    with cluster(tmp_path / "c", things / "two.ftd") as made:
+        coordinator = made.coordinator("--trace", trace)
+        for name in ("ann", "bob"):
+            made.worker(name).wait_for("belongs to the cluster")
+        outcome = made.submit(*images, "-o", tmp_path / "out", "--job", "night")
+        assert outcome.status == 0, outcome
+        coordinator.wait_for("job night: done")
+        assert coordinator.end() == 0
+    assert_no_span_crosses_another(trace)
+    lines = lines_of(trace)
+    assert ("coordinator", "planning") in lines
+    assert len(lines["client of night", "received from it"]) == len(images)
+    assert {track for track, line in lines if line == "computing"} <= {"ann", "bob"}
+    names = [each["name"] for each in events(trace) if each.get("cat") == "task"]
+    assert all(re.fullmatch(r"frame [0-5], layers? [0-9.]+(, tile \d+ of \d+)?", n) for n in names)

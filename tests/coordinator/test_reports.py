@@ -197,13 +197,38 @@ def test_every_task_is_on_the_time_line() -> None:
         sim.worker(name, slowness=10.0)
     watched = sim.as_client(sim.client("job", 2))
     sim.run_until(lambda: watched.finished)
-    assert len(sim.traced) == 4 * 2 * 18
+    tasks = [span for span in sim.traced if span.job and not span.track.startswith("client")]
+    assert len(tasks) == 4 * 2 * 18
     for track in "ab":
         spans = [span for span in sim.traced if span.track == track and span.what == "task"]
         spans.sort(key=lambda span: span.start_s)
         for earlier, later in pairwise(spans):
             assert earlier.end_s <= later.start_s + 1e-3
-    assert {span.name for span in sim.traced} >= {"0.0 of job 0", "2.5 of job 1"}
+    assert {span.name for span in tasks} >= {
+        "frame 0, layers 0..1, tile 1 of 6",
+        "frame 1, layers 5..8, tile 6 of 6",
+    }
+
+
+def test_planning_weights_and_the_client_are_on_the_time_line() -> None:
+    sim = Simulation(Settings(trace=True), planning=lambda ask: gridded(sim.network, ask.workers))
+    sim.worker("a", slowness=10.0)
+    watched = sim.as_client(sim.client("job", 3))
+    sim.run_until(lambda: watched.finished)
+    sim.run(1.0)  # until the last word of it has arrived
+    found = {(span.track, span.what, span.name) for span in sim.traced if span.what != "task"}
+    assert ("coordinator", "plan", "plan for 1 worker") in found
+    assert [name for track, what, name in found if (track, what) == ("a", "weights")]
+    for number in range(3):
+        assert ("client of job", "receive", f"frame {number}") in found
+        assert ("client of job", "send", f"result of frame {number}") in found
+    for kind in ("receive", "send"):
+        times = [
+            (span.start_s, span.end_s)
+            for span in sim.traced
+            if (span.track, span.what) == ("client of job", kind)
+        ]
+        assert len(times) == 3 and all(a[1] <= b[0] for a, b in pairwise(sorted(times)))
 
 
 def test_nothing_is_traced_unless_told() -> None:

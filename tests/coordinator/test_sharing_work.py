@@ -77,7 +77,8 @@ def test_a_slow_worker_takes_its_share_of_many_frames() -> None:
     sim.run_until(lambda: watched.finished)
     assert counts(sim)["b"] in (4, 5, 6)
     frames = {span.name for span in sim.traced if span.track == "b"}
-    assert not frames & {f"0.0 of job {frame}" for frame in range(60, 66)}
+    assert "frame 0, layers 0..8" in {span.name for span in sim.traced}
+    assert not frames & {f"frame {frame}, layers 0..8" for frame in range(60, 66)}
 
 
 def test_no_worker_is_idle_while_tasks_wait() -> None:

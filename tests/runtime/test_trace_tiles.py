@@ -51,19 +51,22 @@ def traced(model: Model, path: Path, threads: int) -> list[Tile]:
 
 
 def events(text: str) -> list[dict[str, Any]]:
-    """The events of a time line, as viewers read it: the array is not closed."""
-    found: list[dict[str, Any]] = json.loads(text.rstrip().rstrip(",") + "]")
+    """The events of a time line, as viewers read it: the array need not be closed."""
+    whole = text.rstrip().removesuffix("]").rstrip().removesuffix(",") + "]"
+    found: list[dict[str, Any]] = json.loads(whole)
     return found
 
 
 def spans(path: Path) -> dict[str, list[dict[str, Any]]]:
-    """By line ("thread 0 task") its spans, in the order of the file."""
+    """By line ("thread 0 computing") its spans, in the order of the file."""
     found = events(path.read_text())
-    names = {each["tid"]: each["args"]["name"] for each in found if each["name"] == "thread_name"}
+    named = {(each["name"], each["tid"]): each for each in found if each["ph"] == "M"}
+    tracks = {e["pid"]: e["args"]["name"] for e in found if e["name"] == "process_name"}
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for each in found:
         if each["ph"] == "X":
-            lines[names[each["tid"]]].append(each)
+            title = named["thread_name", each["tid"]]["args"]["name"]
+            lines[f"{tracks[each['pid']]} {title}"].append(each)
     return lines
 
 
@@ -87,10 +90,12 @@ def test_a_tile_is_on_the_line_of_the_thread_that_made_it(model: Model, tmp_path
     threads = {(worker, ident) for worker, _, _, ident in told}
     assert len(threads) == len({worker for worker, _ in threads}) == len({i for _, i in threads})
     assert dict(threads).get(0, threading.get_ident()) == threading.get_ident()
-    expected = Counter((f"thread {worker} task", tile, group) for worker, group, tile, _ in told)
+    expected = Counter(
+        (f"thread {worker} computing", tile, group) for worker, group, tile, _ in told
+    )
     found: Counter[tuple[str, int, int]] = Counter()
     for line, each in spans(tmp_path / "t.json").items():
-        for span in each if line.endswith(" task") else ():
+        for span in each if line.endswith(" computing") else ():
             group = 0 if span["name"].startswith("layers 0") else 1
             found[line, int(span["name"].rpartition(" ")[2]), group] += 1
     assert found == expected
@@ -99,8 +104,8 @@ def test_a_tile_is_on_the_line_of_the_thread_that_made_it(model: Model, tmp_path
 def test_waits_fill_what_is_between_tasks_and_overlap_none(model: Model, tmp_path: Path) -> None:
     traced(model, tmp_path / "t.json", 2)
     lines = spans(tmp_path / "t.json")
-    for worker in (line.removesuffix(" task") for line in lines if line.endswith(" task")):
-        tasks, waits = lines[f"{worker} task"], lines.get(f"{worker} wait", [])
+    for worker in [line.removesuffix(" computing") for line in lines if line.endswith("computing")]:
+        tasks, waits = lines[f"{worker} computing"], lines.get(f"{worker} waiting", [])
         assert len(waits) == len(tasks) - 1
         for before, wait, after in zip(tasks, waits, tasks[1:], strict=False):
             assert wait["ts"] == pytest.approx(before["ts"] + before["dur"], abs=ROUNDED_US)
@@ -111,7 +116,8 @@ def test_a_file_that_was_cut_is_read_up_to_there(model: Model, tmp_path: Path) -
     traced(model, tmp_path / "t.json", 2)
     text = (tmp_path / "t.json").read_text()
     whole = events(text)
-    ends = [at + 2 for at in range(len(text)) if text.startswith(",\n", at)]
+    assert json.loads(text) == whole
+    ends = [at + 2 for at in range(len(text)) if text.startswith(("},\n", "}\n]"), at)]
     assert len(ends) == len(whole)
     for number, end in enumerate(ends):
-        assert events(text[:end]) == whole[: number + 1]
+        assert events(text[: end - 1]) == events(text[:end]) == whole[: number + 1]
