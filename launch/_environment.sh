@@ -7,7 +7,7 @@
 #     make_environment FOLDER        a virtual environment, empty if it is new
 #     once FOLDER SOURCES FUNCTION   installs into it by FUNCTION, unless that was done already and
 #                                    nothing in SOURCES (a folder) or the build's files has changed
-#     pip_install FOLDER WHAT...     for use in FUNCTION
+#     pip_install FOLDER WHAT...     for use in FUNCTION; says what pip is at
 # shellcheck shell=bash
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -42,18 +42,35 @@ find_python() {
     "python3.11-venv), or name one by PYTHON=/path/to/python"
 }
 
-need_compiler() {
+have_compiler() {
   local candidate
   for candidate in "${CXX:-}" c++ g++ clang++; do
     if [[ -n $candidate ]] && command -v "${candidate%% *}" > /dev/null; then return; fi
   done
-  fail "needs a C++17 compiler; install one (Debian: apt-get install g++)"
+  return 1
 }
 
-need_headers() {
-  "$1" -c 'import os, sys, sysconfig
-sys.exit(not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")))' ||
-    fail "$1 has no C headers; install them (Debian: apt-get install python3-dev)"
+# All that an interpreter lacks, said at once.
+need() {
+  local python=$1 lacks=() packages=()
+  "$python" -c 'import sys; sys.exit(sys.maxsize < 2**32)' ||
+    fail "needs a 64-bit system, and $python is a program of 32 bits; on a Raspberry Pi, install" \
+      "the 64-bit Raspberry Pi OS"
+  if ! have_compiler; then
+    lacks+=("a C++17 compiler") packages+=(g++)
+  fi
+  if ! "$python" -c 'import os, sys, sysconfig
+sys.exit(not os.path.isfile(os.path.join(sysconfig.get_path("include"), "Python.h")))'; then
+    lacks+=("the C headers of $python") packages+=(python3-dev)
+  fi
+  if ! "$python" -c 'import ensurepip, venv' 2> /dev/null; then
+    lacks+=("the module venv of $python") packages+=(python3-venv)
+  fi
+  if ((${#lacks[@]})); then
+    lacks=("${lacks[@]/%/,}")
+    fail "needs ${lacks[*]} which this machine lacks; Debian and Raspberry Pi OS:" \
+      "sudo apt install ${packages[*]}"
+  fi
 }
 
 # What tells one interpreter from another.
@@ -62,8 +79,7 @@ describe_python() { "$1" -c 'import sys; print(sys.version, sys.base_prefix)'; }
 make_environment() {
   local folder=$1 python
   python=$(find_python) || exit 1
-  need_compiler
-  need_headers "$python"
+  need "$python"
   if [[ -x $folder/bin/python ]] &&
     [[ $(describe_python "$folder/bin/python" 2>&1) == "$(describe_python "$python")" ]]; then
     return
@@ -72,14 +88,41 @@ make_environment() {
   rm -rf "$folder"
   if ! "$python" -m venv "$folder"; then
     rm -rf "$folder"
-    fail "$python cannot make a virtual environment; install what it lacks" \
-      "(Debian: apt-get install python3-venv)"
+    fail "$python cannot make a virtual environment, see above"
   fi
 }
 
 pip_install() {
-  "$1/bin/python" -m pip install --quiet --disable-pip-version-check "${@:2}" ||
+  local log=$1/pip.log
+  "$1/bin/python" -m pip install --disable-pip-version-check --progress-bar off "${@:2}" 2>&1 |
+    tee "$log" | show_pip || {
+    cat "$log" >&2
     fail "pip install failed, see above"
+  }
+}
+
+PATIENCE_S=10
+
+# Of pip's lines what a person wants to know, and a sign of life when nothing else comes.
+show_pip() {
+  local line doing='' since=$SECONDS
+  while true; do
+    if read -r -t "$PATIENCE_S" line; then
+      case $line in
+        Collecting\ *) line=${line#* } doing="fetching ${line%% (*}" ;;
+        Installing\ build\ *started) doing="fetching what it takes to build" ;;
+        Building\ *started) doing="compiling ftdist" ;;
+        Installing\ collected*) doing="unpacking" ;;
+        *) continue ;;
+      esac
+      since=$SECONDS
+      printf '   %s\n' "$doing"
+    elif (($? > 128)); then
+      printf '   still %s, %d s\n' "${doing:-at it}" $((SECONDS - since))
+    else
+      return 0
+    fi
+  done
 }
 
 # A fingerprint of the sources of an installation and of how it is made.

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftdist.cli.printing import complain, say
+from ftdist.cli.printing import complain, tell
 from ftdist.errors import InputError
 from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.profiles import SHIPPED, Calibration, Device, load, save, this_device
@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _say(name: str, value: str) -> None:
-    say(f"{name:13}{value}")
+    tell(f"{name:13}{value}")
 
 
 def _with(device: Device) -> str:

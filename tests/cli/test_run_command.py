@@ -204,7 +204,7 @@ def test_the_report_is_what_scripts_rely_on(report: Path) -> None:
     assert type(measured["peak_bytes"]) is int
     assert measured["peak_bytes"] <= predicted["peak_bytes"]
     assert len(measured["latency_s"]) == 3 and min(measured["latency_s"]) > 0
-    assert 0 < measured["load_s"] < 60
+    assert measured["load_s"] > 0
     assert {"architecture", "processors", "instruction_set", "ftdist"} <= set(value["machine"])
 
 

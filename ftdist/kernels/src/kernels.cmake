@@ -1,8 +1,13 @@
 # The kernels without Python: a static library that the module and the C++ check both link.
 # No fast-math and no contraction: the order of every sum and every fused multiply-add is written out.
 set(KERNEL_DIR ${CMAKE_CURRENT_LIST_DIR})
-set(KERNEL_WARNINGS -Wall -Wextra -Werror -Wno-unused-function -Wno-psabi
+option(FTDIST_WERROR "Warnings of the compiler are errors" OFF) # launch/test: compilers differ
+include(${KERNEL_DIR}/target.cmake)
+set(KERNEL_WARNINGS -Wall -Wextra -Wno-unused-function -Wno-psabi
     -Wno-maybe-uninitialized) # GCC 12 warns of its own AVX-512 header
+if(FTDIST_WERROR)
+  list(APPEND KERNEL_WARNINGS -Werror)
+endif()
 
 add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/guard.cpp
             ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/streaming.cpp)
@@ -16,12 +21,12 @@ function(add_instruction_set name)
 endfunction()
 
 add_instruction_set(scalar)
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64|amd64")
+if(FTDIST_TARGET STREQUAL "x86")
   target_compile_definitions(ftdist_kernels PRIVATE FTDIST_BUILD_X86)
   add_instruction_set(sse2)
   add_instruction_set(avx2 -mavx2 -mfma)
   add_instruction_set(avx512 -mavx512f -mavx512vl -mavx512bw -mavx512dq -mfma)
-elseif(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+elseif(FTDIST_TARGET STREQUAL "neon")
   target_compile_definitions(ftdist_kernels PRIVATE FTDIST_BUILD_NEON)
   add_instruction_set(neon)
 endif()
