@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
 from ftdist.cli.config import Config, read_config
 from ftdist.cli.printing import complain, tell
@@ -27,7 +28,7 @@ from ftdist.network.modelfile import Model, load
 from ftdist.planning.predictor import output_bytes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.sharing import SharedPlan
-from ftdist.runtime.limits import Budget, budget
+from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import ceil_size, resident_bytes
 from ftdist.runtime.trace import Trace
 
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
         coordinator_keys(keys)
     model = load(arguments.model)
     profile = kept(1).profile
-    limit = budget(arguments.mem)
+    limit = agreed(arguments.mem)
     settings = _settings(config, model, limit, arguments, profile)
     settle_heap(SPARING_BYTES)
     local = _own_worker(model, limit, settings, arguments.threads or 0)

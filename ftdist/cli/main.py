@@ -16,6 +16,7 @@ from ftdist.cli.parser import Defaults, make_parser
 from ftdist.cli.printing import complain
 from ftdist.cli.signals import Interrupted, interruptible
 from ftdist.errors import FtdistError, InputError
+from ftdist.runtime.limits import refuse_hopeless
 
 # numpy brings OpenBLAS, which would take memory a thread, and asks for huge pages.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -32,6 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         with interruptible():
             arguments = _parsed(sys.argv[1:] if argv is None else argv)
+            if hasattr(arguments, "mem"):
+                refuse_hopeless(arguments.mem)
             importlib.import_module(f"ftdist.cli.{arguments.handler}").run(arguments)
             if sys.stdout is not None:  # it is None where standard output is closed
                 sys.stdout.flush()

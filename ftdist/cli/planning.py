@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
 from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
@@ -20,7 +21,6 @@ from ftdist.cli.running import named_plan
 from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
 from ftdist.runtime.choice import Choice, Surroundings, before_lowering, planning_profile
-from ftdist.runtime.limits import budget
 from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
-    limit = budget(arguments.mem)
+    limit = agreed(arguments.mem)
     model = load(arguments.model)
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)

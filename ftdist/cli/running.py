@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftdist.atomic import refuse_unwritable
+from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
 from ftdist.cli.findings import print_detections
 from ftdist.cli.inputs import Input, check_output, phases, read_input, write_arrays
@@ -23,7 +24,7 @@ from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import Plan, parse_json, parse_notation
 from ftdist.runtime.choice import Choice, Surroundings, choose_apart
-from ftdist.runtime.limits import Budget, budget
+from ftdist.runtime.limits import Budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.threads import default_threads
@@ -49,7 +50,7 @@ class _Finished:
 
 def run(arguments: argparse.Namespace) -> None:
     """Runs the model, writes the output, prints the report."""
-    limit = budget(arguments.mem)
+    limit = agreed(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     finished = _compute(arguments, limit)

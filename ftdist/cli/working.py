@@ -7,10 +7,10 @@ import os
 import re
 from pathlib import Path
 
+from ftdist.cli.budgeting import agreed
 from ftdist.cli.printing import tell
 from ftdist.cluster.worker import CACHE_BYTES, WorkerSettings, run_worker
 from ftdist.errors import InputError
-from ftdist.runtime.limits import budget
 from ftdist.runtime.memory import parse_size
 from ftdist.runtime.profiles import cache_folder
 from ftdist.runtime.threads import default_threads
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     size = arguments.cache_size
     settings = WorkerSettings(
         endpoint=arguments.address,
-        budget=budget(arguments.mem),
+        budget=agreed(arguments.mem),
         threads=arguments.threads or default_threads(),
         name=_name(arguments.name),
         cache=arguments.cache or _cache(),

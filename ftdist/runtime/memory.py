@@ -1,4 +1,4 @@
-"""What a process may hold and what it does hold: sizes, resident memory, and one block of pages.
+"""What a process does hold: resident memory, and one block of pages.
 
 Peaks are VmHWM, the high-water mark that the kernel keeps of this process's resident memory.
 ``getrusage`` is no substitute: its maximum is inherited from the parent.
@@ -8,43 +8,28 @@ from __future__ import annotations
 
 import mmap
 import os
-import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.errors import InputError
+from ftdist.runtime.sizes import KIB, MIB, ceil_size, format_size, parse_size
+
+__all__ = [
+    "KIB",
+    "MIB",
+    "bring_in",
+    "ceil_size",
+    "format_size",
+    "page_block",
+    "parse_size",
+    "peak_resident_bytes",
+    "resident_and_peak_bytes",
+    "resident_bytes",
+]
 
 _ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-
-KIB, MIB = 1 << 10, 1 << 20
-_SIZE = re.compile(
-    r"([0-9]{1,18})(\.[0-9]{1,18})?\s*(?:([KMG])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII
-)
-_UNITS = {"K": KIB, "M": MIB, "G": 1 << 30}
-
-
-def parse_size(text: str) -> int:
-    """Bytes from a SIZE: a number of bytes, or one with K, M or G (powers of 1024)."""
-    size = 0
-    if match := _SIZE.fullmatch(text.strip()):
-        unit = _UNITS[match[3].upper()] if match[3] else 1
-        size = int(match[1]) * unit + int(float(match[2] or 0) * unit)
-    if size < 1:
-        raise InputError(f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M")
-    return size
-
-
-def format_size(size: int) -> str:
-    """Bytes as a person reads them, in MiB."""
-    return f"{size / MIB:.1f} MiB"
-
-
-def ceil_size(size: int) -> str:
-    """The smallest SIZE in whole K that holds so many bytes, for use after --mem."""
-    return f"{-(-size // KIB)}K" if size < 10 * MIB else f"{-(-size // MIB)}M"
 
 
 def resident_bytes() -> int:

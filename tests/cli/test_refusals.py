@@ -108,8 +108,25 @@ def test_arrays(
 ) -> None:
     """Whatever the budget: what is wrong with the input is said first."""
     np.save(tmp_path / "in.npy", array)
-    arguments = ("run", things / "chain.ftd", "in.npy", "-o", "out.npy", "--mem", "1M")
+    arguments = ("run", things / "chain.ftd", "in.npy", "-o", "out.npy", "--mem", "33M")
     refused(*arguments, words=words)
+
+
+def test_what_not_even_numpy_fits_is_refused_before_it_is_imported(
+    things: Path, tmp_path: Path
+) -> None:
+    """In a group of so little memory the process would be ended without a word."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('numpy was imported')")
+    (tmp_path / "in.npy").touch()
+    commands = (
+        ("run", things / "chain.ftd", "in.npy"),
+        ("plan", things / "chain.ftd"),
+        ("worker", "tcp://127.0.0.1:1"),
+        ("coordinator", things / "chain.ftd"),
+    )
+    for command in commands:
+        outcome = ftdist_command(*command, "--mem", "32M", folder=tmp_path)
+        assert_refused(outcome, 3, "nothing fits 32.0 MiB (--mem)")
 
 
 def test_arrays_of_objects_are_never_unpickled(
@@ -148,7 +165,7 @@ def test_outputs(
 ) -> None:
     """Before any work: not even the budget has been looked at."""
     (tmp_path / "folder.npy").mkdir()
-    arguments = ("run", things / f"{model}.ftd", things / given, "-o", output, "--mem", "1M")
+    arguments = ("run", things / f"{model}.ftd", things / given, "-o", output, "--mem", "33M")
     refused(*arguments, words=words)
 
 
@@ -157,6 +174,7 @@ def test_outputs(
     [
         (("--mem", "lots"), ("'lots' is no size",)),
         (("--mem", "0"), ("'0' is no size",)),
+        (("--mem", "64"), ("--mem 64 is 64 bytes", "was 64M meant?")),
         (("--mem", "-5"), ()),
         (("--mem", ""), ("'' is no size",)),
         (("--mem", "9" * 400), ("is no size",)),
@@ -178,7 +196,7 @@ def test_outputs(
         (("--tiling", "1x1", "--plan", "p.json"), ("not allowed with",)),
         (("--plan", "absent.json"), ("absent.json", "No such file")),
         (("--plan", "."), ("cannot be read",)),
-        (("--json", "absent/r.json", "--mem", "1M"), ("absent is no folder",)),
+        (("--json", "absent/r.json", "--mem", "33M"), ("absent is no folder",)),
         (("--kernels", "cuda"), ("'cuda'",)),
         (("--kernels", "two\nlines"), ("two\\nlines",)),
         (("--kernels", "reference", "--mem", "1G"), ("reference",)),

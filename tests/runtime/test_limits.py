@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from ftdist.errors import InputError
+from ftdist.errors import BudgetError, InputError
 from ftdist.runtime import limits, threads
 from ftdist.runtime.controlgroups import MemoryGroup, memory_group, processor_quota
 from ftdist.runtime.limits import Budget, available_bytes, budget
@@ -179,9 +180,10 @@ def test_a_named_budget_that_is_none_is_refused(mem: str | int) -> None:
         budget(mem)
 
 
-NOTHING = "kept by ftdist; enforced by nothing"
+NOTHING = "no control-group limit: only ftdist keeps it"
 OFF = NOTHING + " (memory control groups are off: a container's --memory is ignored)"
 GROUP = "enforced by the control group at "
+HIGHER = "only ftdist keeps it: the control group allows "
 
 
 @pytest.mark.parametrize(
@@ -193,7 +195,12 @@ GROUP = "enforced by the control group at "
             "control group limit, less 10%",
             GROUP + "100.0 MiB",
         ),
-        (MemoryGroup(1, 1000 * MIB), 100 * MIB, "available memory, less 10%", NOTHING),
+        (
+            MemoryGroup(1, 1000 * MIB),
+            100 * MIB,
+            "available memory, less 10%",
+            HIGHER + "1000.0 MiB",
+        ),
         (MemoryGroup(1), 100 * MIB, "available memory, less 10%", NOTHING),
         (
             MemoryGroup(None),
@@ -215,7 +222,7 @@ def test_an_unnamed_budget_is_what_is_least_with_a_margin(
     [
         (MemoryGroup(2), NOTHING),
         (MemoryGroup(None), OFF),
-        (MemoryGroup(2, 65 * MIB), NOTHING),
+        (MemoryGroup(2, 65 * MIB), HIGHER + "65.0 MiB"),
         (MemoryGroup(2, 64 * MIB), GROUP + "64.0 MiB"),
         (MemoryGroup(2, 48 * MIB), GROUP + "48.0 MiB"),
     ],
@@ -225,6 +232,62 @@ def test_a_named_budget_is_enforced_by_a_limit_at_or_below_it(
 ) -> None:
     around(group, 1000 * MIB)
     assert budget("64M").keeper == keeper
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_budget_is_never_above_the_control_groups_limit(around: Around, version: int) -> None:
+    around(MemoryGroup(version, 48 * MIB), 1000 * MIB)
+    found = budget("64M")
+    assert (found.bytes, found.origin) == (48 * MIB, "control group limit")
+    assert found.warning is not None
+    assert "allows 48.0 MiB, less than --mem (64.0 MiB)" in found.warning
+    assert budget(64 * MIB) == found
+    assert budget("48M").warning is budget("47M").warning is budget(None).warning is None
+
+
+@pytest.mark.parametrize(
+    ("mem", "words"),
+    [
+        ("64", "--mem 64 is 64 bytes, too little for anything: was 64M meant?"),
+        (" 512 ", "was 512M meant?"),
+        ("0.5M", None),
+        ("1048575", "is 1048575 bytes, too little for anything; write a unit, as 64M"),
+        ("1048576", None),
+        ("64B", None),
+    ],
+)
+def test_a_size_without_a_unit_that_is_absurdly_small_is_asked_about(
+    mem: str, words: str | None
+) -> None:
+    if words is None:
+        assert budget(mem).bytes > 0
+        return
+    for ask in (budget, limits.refuse_hopeless):
+        with pytest.raises(InputError, match=re.escape(words)):
+            ask(mem)
+
+
+@pytest.mark.parametrize(
+    ("group", "mem", "origin"),
+    [
+        (None, "32M", "(--mem)"),
+        (None, "33M", None),
+        (None, None, None),
+        (32 * MIB, None, "(the control group's limit)"),
+        (32 * MIB, "64M", "(the control group's limit)"),
+        (33 * MIB, "64M", None),
+        (33 * MIB, "20M", "(--mem)"),
+    ],
+)
+def test_what_the_interpreter_alone_exceeds_is_refused(
+    around: Around, group: int | None, mem: str | None, origin: str | None
+) -> None:
+    around(MemoryGroup(2, group), 1000 * MIB)
+    if origin is None:
+        limits.refuse_hopeless(mem)
+        return
+    with pytest.raises(BudgetError, match=re.escape(origin)):
+        limits.refuse_hopeless(mem)
 
 
 def test_what_is_left_beside_a_budget_holds_files(around: Around) -> None:
