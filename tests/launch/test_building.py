@@ -82,7 +82,7 @@ def test_users_compilers_may_warn_and_ours_may_not() -> None:
         lines = [line for line in path.read_text().splitlines() if "-Werror" in line]
         assert lines in ([], ["  list(APPEND KERNEL_WARNINGS -Werror)"])
     assert 'option(FTDIST_WERROR "' in (SOURCES / "kernels.cmake").read_text()
-    assert "-C cmake.define.FTDIST_WERROR=ON" in (ROOT / "launch/test").read_text()
+    assert "--config-settings cmake.define.FTDIST_WERROR=ON" in (ROOT / "launch/test").read_text()
 
 
 def test_the_archive_of_sources_is_what_it_takes_to_build(tmp_path: Path) -> None:
