@@ -92,7 +92,9 @@ def alternative_lines(
         less = choice.peak_bytes - MORE_BYTES
     for name, size in (("more", more), ("less", less)):
         found = outlook.within(size)
-        lines.append(f"{name:10} {format_size(size)}: {_compared(found, choice, outlook)}")
+        same = name == "more" and found is not None and found.plan == choice.plan
+        says = f"{format_size(size)}: {_compared(found, choice, outlook)}"
+        lines.append("more       memory would change nothing" if same else f"{name:10} {says}")
     return lines
 
 

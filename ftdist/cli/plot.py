@@ -70,7 +70,11 @@ def _draw_classic(axes: Axes, classic: Sequence[Configuration]) -> None:
     best = undominated((each.peak_bytes, each.latency_s) for each in classic)
     axes.scatter(*_places(two), s=9, color=_GREY, alpha=0.5, linewidths=0, label=_name(two, "two"))
     axes.step(
-        *_scaled(best), where="post", color=_GREY, linewidth=1, label="the best of the published"
+        *_scaled(best),
+        where="post",
+        color=_GREY,
+        linewidth=1,
+        label="the best of DeepThings' and MAFAT's",
     )
     axes.scatter(*_places(one), s=34, marker="s", color=_ORANGE, label=_name(one, "one"), zorder=3)
     for each, x, y in zip(one, *_places(one), strict=True):
@@ -86,8 +90,8 @@ def _draw_classic(axes: Axes, classic: Sequence[Configuration]) -> None:
 
 
 def _name(configurations: Sequence[Configuration], groups: str) -> str:
-    count = f"({len(configurations)} configurations)"
-    return f"published: {groups} group{'s' * (groups != 'one')}, no strips {count}"
+    whose = "DeepThings: one group" if groups == "one" else "MAFAT: two groups"
+    return f"{whose}, no strips ({len(configurations)} configurations)"
 
 
 def _draw_frontier(axes: Axes, points: Sequence[Point]) -> None:

@@ -42,7 +42,8 @@ def status_lines(status: Status) -> Iterator[str]:
     if status.plan:
         yield f"plan       {status.plan}"
     if status.late:
-        yield f"late       {status.late} results came too late and were dropped"
+        many = "s were" if status.late != 1 else " was"
+        yield f"dropped    {status.late} result{many} of use no more: others had been quicker"
     if not status.workers:
         yield "workers    none; on a board: ftdist worker tcp://THIS-HOST:PORT --mem 128M"
     else:
@@ -95,5 +96,5 @@ def _job_lines(job: JobStatus) -> Iterator[str]:
     if job.finished:
         yield (
             f"           {job.seconds_a_frame * 1e3:.0f} ms and {job.bytes_a_frame / 1e6:.2f} MB "
-            f"a frame; the classic scheme moves {job.classic_bytes_a_frame / 1e6:.1f} MB"
+            f"a frame; 3x3 tiles (DeepThings) take {job.classic_bytes_a_frame / 1e6:.1f} MB"
         )

@@ -243,5 +243,5 @@ def _print(report: dict[str, Any]) -> None:
         count = traffic["sent_bytes"] + traffic["received_bytes"]
         say(
             f"traffic    {count / 1e6:.2f} MB a frame to workers and back; "
-            f"the classic scheme moves {traffic['classic_bytes'] / 1e6:.1f} MB"
+            f"3x3 tiles (DeepThings) take {traffic['classic_bytes'] / 1e6:.1f} MB"
         )

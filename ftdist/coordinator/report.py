@@ -75,7 +75,9 @@ class Report:
         if first is not None and first is not job and not job.computing:
             return f"waits for job {first.name}"
         if not job.computing:
-            return "waits for its client" if job.wanted or job.results else ""
+            if job.wanted:
+                return "waits for its inputs"
+            return "waits until its results are taken" if job.results else ""
         stuck = any(frame.parked for frame in job.flying.values())
         if self.planner.current is None or job.complete or stuck:
             return self.planner.reason or self.scheduler.failures.remark or "waits for a plan"

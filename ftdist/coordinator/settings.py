@@ -75,7 +75,7 @@ class ModelInfo:
 
     @cached_property
     def classic_bytes(self) -> int:
-        """Bytes of a frame in the classic scheme: all layers fused, in a grid of 3x3 tiles.
+        """Bytes of a frame in DeepThings' scheme (2018): all layers fused, a grid of 3x3 tiles.
 
         Each tile's input goes out as float32 and its output comes back.
         """

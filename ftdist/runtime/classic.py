@@ -1,5 +1,7 @@
 """The configurations of the literature: one or two groups, square grids, no strips, any cut.
 
+One group is DeepThings (Zhao and others, TCAD 2018), two are MAFAT (Farley and others, 2021).
+
 They are what a planner without strips, streaming and more groups could choose from, so a picture of
 the frontier shows them beside it.
 """
@@ -22,7 +24,7 @@ from ftdist.planning.predictor import arrange_plan
 from ftdist.runtime.choice import Choice, planning_profile, predict
 
 GRIDS = range(1, 6)
-"""Sides of the square grids that were published."""
+"""Sides of the square grids that these papers try."""
 
 _MOST_WORK = 2048
 """Layers times cuts: more cuts are thinned out, evenly, for a network takes its time at each."""
@@ -30,7 +32,7 @@ _MOST_WORK = 2048
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """A published configuration with its predicted peak and latency."""
+    """A configuration of theirs with its predicted peak and latency."""
 
     plan: Plan
     peak_bytes: int

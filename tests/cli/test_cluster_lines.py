@@ -79,14 +79,14 @@ def test_status_as_a_table() -> None:
     quick = WorkerStatus("own", "waits", "avx2", 1, 1 << 30, 0, 0.75, 1e11, 0.0, 0, 0, 0)
     lines = list(status_lines(Status("net", "2 stages", (WORKER, quick), jobs, 3)))
     assert lines[0].split() == ["model", "net"]
-    assert any("3 results came too late" in line for line in lines)
+    assert any("dropped    3 results were of use" in line for line in lines)
     rows = [line.split() for line in lines if line.startswith(("pi", "own"))]
     assert rows == [
         ["pi", "works", "neon", "4", "128M", "90.0M", "25%", "10.0", "11.5", "2", "1234", "1"],
         ["own", "waits", "avx2", "1", "1024M", "0.0M", "75%", "200.0", "-", "0", "0", "0"],
     ]
     assert "job: 5 of 20 frames; waits for workers" in lines[-2]
-    assert "250 ms and 7.50 MB a frame; the classic scheme moves 13.8 MB" in lines[-1]
+    assert "250 ms and 7.50 MB a frame; 3x3 tiles (DeepThings) take 13.8 MB" in lines[-1]
 
 
 def test_status_of_nobody_says_what_to_do() -> None:

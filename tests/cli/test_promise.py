@@ -17,7 +17,6 @@ from smallmodels import random_image
 
 from ftdist.runtime.memory import MIB, parse_size
 
-
 LEAST = "32769K"
 """The smallest budget that is looked at: less holds not even the interpreter and numpy."""
 

@@ -106,7 +106,7 @@ def test_progress_says_what_a_job_waits_for(what: str) -> None:
     texts = {
         "plan": "waits for a plan",
         "weights": "waits for weights to reach the workers",
-        "client": "waits for its client",
+        "client": "waits for its inputs",
     }
     assert job.client.progress[-1].text == texts[what]
 
