@@ -7,7 +7,7 @@
     model = ftdist.load("yolov2.ftd")
     plan = ftdist.plan(model, mem="64M", threads=2)
     with ftdist.Session(model, plan) as session:
-        outputs = session.run(image)  # {name: float32 (channels, height, width)}
+        outputs = session.run("photo.jpg")  # {name: float32 (channels, height, width)}
 
 Everything is imported on first use: each MiB that a process imports is one its network lacks.
 """

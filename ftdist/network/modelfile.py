@@ -90,6 +90,14 @@ class Model:
     file: int
     about: About
 
+    def __repr__(self) -> str:
+        network, size = self.network, self.network.input
+        return (
+            f"<Model {self.path}: {network.name}, {len(network.layers)} layers, input "
+            f"{size.width}x{size.height}x{size.channels}, {self.weight_bytes / (1 << 20):.1f} MiB "
+            f"of weights>"
+        )
+
     @property
     def offsets(self) -> dict[int, tuple[int, int]]:
         """For each convolution where its weights and its bias begin, in floats."""

@@ -58,6 +58,9 @@ class Plan:
     groups: tuple[GroupPlan, ...]
     threads: int = 1
 
+    def __str__(self) -> str:
+        return self.notation
+
     @property
     def notation(self) -> str:
         parts = [str(self.groups[0])]

@@ -6,6 +6,8 @@ A session owns lowered programs and the engine that runs them: its threads and o
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -76,13 +78,16 @@ class Session:
             )
         return self._lowered[picture]
 
-    def run(self, image: NDArray[Any]) -> Outputs:
+    def run(self, image: NDArray[Any] | str | os.PathLike[str]) -> Outputs:
         """The network's outputs by layer name, float32 (channels, height, width).
 
         `image` is float32 (channels, height, width), or uint8 (height, width, channels), which
-        means value / 255. With a leading axis of 1 on a float32 input the outputs have one too.
+        means value / 255; or the path of a picture, which is fitted to the network's input, or of a
+        .npy file. With a leading axis of 1 on a float32 input the outputs have one too.
         """
         network = self.model.network
+        if not isinstance(image, np.ndarray):
+            image = _array(image, network)
         batched = check_input(image, network)
         image = tidy(image[0] if batched else image)
         self._engine.prepare(self.lowered(picture=image.dtype == np.uint8), self._resident)
@@ -97,6 +102,27 @@ class Session:
             else maps[network.source(number)]
             for number in network.outputs
         }
+
+
+def _array(given: object, network: Network) -> NDArray[Any]:
+    """What a path leads to; InputError when that, or whatever else was given, is no input."""
+    if not isinstance(given, str | os.PathLike):
+        raise InputError(
+            f"the input is a {type(given).__name__}; a session takes a NumPy array, or the path of "
+            "a picture or of a .npy file"
+        )
+    path = Path(given)
+    if path.suffix != ".npy":
+        from ftdist.detection.picture import load_picture
+
+        return load_picture(path, network.input)[0]
+    try:
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}") from None
+    except ValueError:
+        raise InputError(f"{path}: no .npy file of numbers") from None
+    return array
 
 
 def check_input(image: NDArray[Any], network: Network) -> bool:

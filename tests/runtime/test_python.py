@@ -1,0 +1,91 @@
+"""ftdist in Python, as its newcomers type it: the README's example, paths as inputs, printing."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from command import PACKAGE, ftdist_command
+from smallmodels import DETECTOR, random_image, write_small_model
+
+import ftdist
+
+README = PACKAGE / "README.md"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with net.ftd, a detector, photo.jpg and image.npy."""
+    write_small_model(tmp_path / "net.ftd", DETECTOR, seed=3, labels=("left", "right"))
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    pixels = np.random.default_rng(0).integers(0, 256, (50, 90, 3), np.uint8)
+    images.fromarray(pixels).save(tmp_path / "photo.jpg")
+    np.save(tmp_path / "image.npy", random_image(64))
+    return tmp_path
+
+
+def outputs_of(folder: Path, image: object) -> dict[str, np.ndarray]:
+    model = ftdist.load(folder / "net.ftd")
+    with ftdist.Session(model, ftdist.plan(model, mem="128M")) as session:
+        return session.run(image)  # type: ignore[arg-type]
+
+
+def test_the_readmes_example_runs_as_it_stands(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = re.search(
+        r"\n((?:    .*\n|\n)*    import ftdist\n(?:    .*\n|\n)*)", README.read_text()
+    )
+    assert found
+    monkeypatch.chdir(folder)
+    names: dict[str, Any] = {}
+    exec(textwrap.dedent(found[1]), names)
+    assert names["outputs"] and all(each.dtype == np.float32 for each in names["outputs"].values())
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "image.npy"])
+def test_a_path_is_an_input_with_the_bits_of_the_command_line(folder: Path, name: str) -> None:
+    done = ftdist_command("run", "net.ftd", name, "-o", "out.npz", folder=folder)
+    assert done.status == 0, done
+    with np.load(folder / "out.npz") as expected:
+        for given in (folder / name, str(folder / name)):
+            found = outputs_of(folder, given)
+            assert set(found) == set(expected)
+            assert all(np.array_equal(found[each], expected[each]) for each in found)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("absent.jpg", "absent.jpg"),
+        ("absent.npy", "absent.npy: No such file"),
+        ("net.ftd", "net.ftd"),
+        ("broken.npy", "broken.npy: no .npy file of numbers"),
+        ([[1.0]], "the input is a list; a session takes a NumPy array, or the path of a picture"),
+        (None, "the input is a NoneType"),
+        (np.zeros((50, 90, 3), np.uint8), "has shape"),
+        (np.zeros((3, 64, 64)), "the input is float64"),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_what_is_no_input_says_what_to_give(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, given: object, words: str
+) -> None:
+    monkeypatch.chdir(folder)
+    Path("broken.npy").write_text("hello")
+    with pytest.raises(ftdist.InputError) as caught:
+        outputs_of(folder, given)
+    assert words in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_models_and_plans_print_in_a_line(folder: Path) -> None:
+    model = ftdist.load(folder / "net.ftd")
+    network, size = model.network, model.network.input
+    assert str(model).startswith(f"<Model {folder / 'net.ftd'}: {network.name}, ")
+    assert f"input {size.width}x{size.height}x3, " in str(model) and len(str(model)) < 300
+    plan = ftdist.plan(model, mem="128M", threads=1)
+    assert str(plan) == plan.notation
