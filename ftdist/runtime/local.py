@@ -86,7 +86,7 @@ class Session:
         .npy file. With a leading axis of 1 on a float32 input the outputs have one too.
         """
         network = self.model.network
-        if not isinstance(image, np.ndarray):
+        if not isinstance(image, np.ndarray | np.generic):
             image = _array(image, network)
         batched = check_input(image, network)
         image = tidy(image[0] if batched else image)

@@ -265,19 +265,18 @@ def test_an_interrupt_waits_for_the_other_threads(
     chain: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
-    interrupted = threading.Event()
 
     def slow(*_: object) -> None:
         if threading.current_thread() is threading.main_thread():
-            interrupted.set()
             raise KeyboardInterrupt
-        assert interrupted.wait(GUARD_S)
+        assert session._engine._crew.stopping.wait(GUARD_S)
         done.append("tile")
 
     before = set(threading.enumerate())
     monkeypatch.setattr(native, "run", slow)
+    session = Session(chain, tiled(chain, 3))
     with pytest.raises(KeyboardInterrupt):
-        Session(chain, tiled(chain, 3)).run(random_image(64))
+        session.run(random_image(64))
     assert set(threading.enumerate()) == before
     assert len(done) <= 2, "a thread went on with the next tile"
 
