@@ -1,29 +1,36 @@
-"""What a detector found, as lines."""
+"""What was seen on a picture, as lines."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 from ftdist.cli.printing import say
-from ftdist.detection import Detection
-from ftdist.detection.picture import Letterbox
+from ftdist.detection.seen import Classified, Seen
 
-_MOST_PRINTED = 12
-"""Detections that are listed; a picture shows them all."""
+MOST_PRINTED = 12
+"""Detections that are listed unless all are asked for; a picture shows them all."""
 
 
-def print_detections(
-    detections: Sequence[Detection], names: Sequence[str], letterbox: Letterbox | None
-) -> None:
-    """The best detections, a line each; in pixels of the picture where there is one."""
-    for each in detections[:_MOST_PRINTED]:
-        box: Any = each.box
-        if letterbox is not None:
-            box = letterbox.to_picture(each.box)
-            where = f"{box.left:.0f},{box.top:.0f} to {box.right:.0f},{box.bottom:.0f}"
-        else:
-            where = f"{box.left:.3f},{box.top:.3f} to {box.right:.3f},{box.bottom:.3f}"
-        say(f"found      {names[each.label]} {each.score:.2f} at {where}")
-    if len(detections) > _MOST_PRINTED:
-        say(f"           and {len(detections) - _MOST_PRINTED} more")
+def print_result(result: Seen | Classified, *, everything: bool = False) -> None:
+    """The objects, or the likeliest classes, a line each; boxes in pixels of the picture."""
+    if isinstance(result, Classified):
+        for each in result.classes:
+            say(f"class      {each.label} {each.probability:.1%}")
+        return
+    shown = len(result.objects) if everything else MOST_PRINTED
+    for found in result.objects[:shown]:
+        right, bottom = found.x + found.width, found.y + found.height
+        where = f"{found.x:.0f},{found.y:.0f} to {right:.0f},{bottom:.0f}"
+        say(f"found      {found.label} {found.score:.2f} at {where}")
+    if len(result.objects) > shown:
+        say(f"           and {len(result.objects) - shown} more; --all shows them")
+
+
+def summary(result: Seen | Classified) -> str:
+    """What was seen on a picture, in a few words."""
+    if isinstance(result, Classified):
+        return result.classes[0].label if result.classes else "nothing"
+    return counted(len(result.objects), "object")
+
+
+def counted(number: int, noun: str) -> str:
+    """A number of things, in the plural where there are several or none."""
+    return f"{number} {noun}" + "s" * (number != 1)

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.detection import detecting_bytes, is_detector
-from ftdist.detection.draw import drawing_bytes, output_format
+from ftdist.atomic import atomic_write
+from ftdist.detection import detecting_bytes
+from ftdist.detection.draw import drawing_bytes
 from ftdist.detection.picture import Letterbox, load_picture, loading_bytes
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -25,8 +25,6 @@ from ftdist.planning.predictor import input_bytes, output_bytes
 from ftdist.runtime.choice import Surroundings
 from ftdist.runtime.local import check_input
 from ftdist.runtime.memory import resident_bytes
-
-_ARRAYS = (".npy", ".npz")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,43 +47,34 @@ class Input:
         return not isinstance(self.array, np.memmap)
 
 
-def check_output(path: Path | None, source: Path, network: Network) -> None:
-    """InputError when the network's outputs for that input cannot be written there."""
-    if path is None:
-        return
-    if path.suffix in _ARRAYS:
-        if path.suffix == ".npy" and len(network.outputs) > 1:
-            raise InputError(f"{path}: {network.name} has several outputs; write a .npz file")
-    else:
-        output_format(path)
-        if not is_detector(network):
-            raise InputError(f"{path}: {network.name} is no detector; write a .npy or .npz file")
-        if source.suffix == ".npy":
-            raise InputError(f"{path}: boxes are drawn on a picture, {source} is none")
-    refuse_unwritable(path)
+def phases(
+    source: Path, network: Network, before: int, *, is_array: bool, drawn: bool
+) -> Surroundings:
+    """What reading, detecting and drawing will take, before anything but headers has been read.
 
-
-def phases(source: Path, output: Path | None, network: Network) -> Surroundings:
-    """What reading, detecting and drawing will take, before anything but headers has been read."""
+    `before` is what the process held before it looked at any picture, in bytes.
+    """
     after = detecting_bytes(network)
     if source.suffix == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
-    if source.suffix == ".npy":
+    if is_array:
         return Surroundings(after_bytes=after)
-    before = resident_bytes()
     taken = input_bytes(network, picture=True)
     reading = loading_bytes(source, network.input)
     peak = before + reading
-    if output is not None and output.suffix not in _ARRAYS:
+    if drawn:
         held = taken + output_bytes(network) + after
         peak = max(peak, before + held + drawing_bytes(source))
     to_come = before + reading - resident_bytes() - taken  # Pillow is in memory by now
     return Surroundings(True, False, max(0, to_come), after, peak)
 
 
-def read_input(path: Path, network: Network) -> Input:
-    """The array in a .npy file, mapped, or a picture fitted into the network's input."""
-    if path.suffix != ".npy":
+def read_input(path: Path, network: Network, *, is_array: bool | None = None) -> Input:
+    """The array in a .npy file, mapped, or a picture fitted into the network's input.
+
+    What is not said to be one or the other is an array by its name.
+    """
+    if not (path.suffix == ".npy" if is_array is None else is_array):
         return Input(path, *load_picture(path, network.input))
     array: NDArray[Any]
     try:

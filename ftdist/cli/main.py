@@ -16,7 +16,6 @@ from ftdist.cli.parser import Defaults, make_parser
 from ftdist.cli.printing import complain
 from ftdist.cli.signals import Interrupted, interruptible
 from ftdist.errors import FtdistError, InputError
-from ftdist.runtime.limits import refuse_hopeless
 
 # numpy brings OpenBLAS, which would take memory a thread, and asks for huge pages.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -34,8 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with interruptible():
             arguments = _parsed(sys.argv[1:] if argv is None else argv)
             if hasattr(arguments, "mem"):
+                from ftdist.runtime.limits import refuse_hopeless
+
                 refuse_hopeless(arguments.mem)
-            importlib.import_module(f"ftdist.cli.{arguments.handler}").run(arguments)
+            command = importlib.import_module(f"ftdist.cli.{arguments.handler}")
+            status: int | None = command.run(arguments)
             if sys.stdout is not None:  # it is None where standard output is closed
                 sys.stdout.flush()
     except FtdistError as error:
@@ -50,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (OSError, MemoryError) as error:
         complain(f"ftdist: {str(error) or 'out of memory'}")
         return 1
-    return 0
+    return status or 0
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

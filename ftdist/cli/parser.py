@@ -102,10 +102,14 @@ def _add_run(commands: _Commands, defaults: Defaults) -> None:
     about = "run a model on a picture or an array, within a memory budget"
     parser = _command(commands, "run", about, defaults)
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd)")
-    given = "picture, or .npy float32 (C, H, W)"
-    parser.add_argument("input", metavar="INPUT", type=Path, help=given)
-    output = ".npy (one output), .npz (several, by name), or a picture with boxes (detectors)"
-    parser.add_argument("-o", metavar="OUTPUT", dest="output", type=Path, help=output)
+    given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
+    output = (
+        "raw outputs (.npy for one, .npz for several), a picture with boxes (.jpg, .png), data "
+        "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern as out/{}.png"
+    )
+    parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
+    _add_answers(parser)
     parser.add_argument("--mem", metavar="SIZE", help=_BUDGET)
     _add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
@@ -115,7 +119,24 @@ def _add_run(commands: _Commands, defaults: Defaults) -> None:
     parser.add_argument("--repeat", metavar="N", type=_positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
     parser.add_argument("--trace", metavar="FILE", type=Path, help=_TRACE)
+    parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("running")
+
+
+def _add_answers(parser: _Parser) -> None:
+    """What is to be told of what a detector or a classifier saw."""
+    group = parser.add_argument_group("what was seen")
+    as_data = "what was found, as data in the file by -o, or on standard output"
+    group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
+    scores = "yolo: the score as a sixth column"
+    group.add_argument("--scores", action="store_true", help=scores)
+    least = "the least score of what counts as found (default: 0.3)"
+    group.add_argument("--thresh", metavar="P", type=_fraction, help=least)
+    overlap = "of two boxes that share more of their union the better one counts (default: 0.45)"
+    group.add_argument("--nms", metavar="P", type=_fraction, help=overlap)
+    group.add_argument("--all", action="store_true", help="list all detections, not the best only")
+    names = "class names, one a line"
+    group.add_argument("--names", metavar="FILE", type=Path, help=names)
 
 
 def _add_plan(commands: _Commands, defaults: Defaults) -> None:
@@ -246,6 +267,16 @@ def _add_security(parser: _Parser, keys: str) -> None:
     parser.add_argument("--keys", metavar="DIR", type=Path, help=keys)
     without = "do without keys beyond this machine"
     parser.add_argument("--insecure", action="store_true", help=without)
+
+
+def _fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0 to 1")
+    return value
 
 
 def _natural(text: str) -> int:

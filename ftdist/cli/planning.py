@@ -12,12 +12,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import ftdist.cli.running  # noqa: F401  measured with what a run has in memory
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
+from ftdist.cli.choosing import named_plan
 from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
-from ftdist.cli.running import named_plan
 from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
 from ftdist.runtime.choice import Choice, Surroundings, before_lowering, planning_profile

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable
 from typing import TextIO
 
-from ftdist.cli.printing import complain, one_line
+from ftdist.cli.printing import complain
+from ftdist.cli.terminal import PassingLine
 from ftdist.coordinator.messages import JobProgress
 
 _WIDTH = 24
@@ -21,10 +21,8 @@ class Progress:
     def __init__(
         self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._stream = stream or sys.stderr
-        self._is_terminal = self._stream is not None and self._stream.isatty()
+        self._bar = PassingLine(stream)
         self._clock = clock
-        self._shown = ""
         self._text = ""
         self._said_s = clock()
         self.last: JobProgress | None = None
@@ -38,8 +36,8 @@ class Progress:
     def show(self, progress: JobProgress) -> None:
         """The job is so far now."""
         self.last = progress
-        if self._is_terminal:
-            self._draw(_bar(progress))
+        if self._bar.is_terminal:
+            self._bar.show(_bar(progress))
             return
         changed = progress.text != self._text
         if changed or self._clock() - self._said_s >= _LINES_S:
@@ -53,16 +51,7 @@ class Progress:
 
     def clear(self) -> None:
         """Takes the bar away, so that something else can be written."""
-        if self._shown:
-            self._draw("")
-
-    def _draw(self, text: str) -> None:
-        text = one_line(text)[:200]
-        self._stream.write("\r" + text + " " * (len(self._shown) - len(text)))
-        if not text:
-            self._stream.write("\r")
-        self._stream.flush()
-        self._shown = text
+        self._bar.clear()
 
 
 def _bar(progress: JobProgress) -> str:

@@ -30,6 +30,7 @@ class Report:
     predicted: dict[str, Any]
     measured: dict[str, Any]
     machine: dict[str, Any]
+    answers: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def of(
@@ -53,6 +54,10 @@ class Report:
     def with_peak(self, peak_bytes: int) -> Report:
         """This report with the measured peak of the whole process."""
         return dataclasses.replace(self, measured={"peak_bytes": peak_bytes, **self.measured})
+
+    def with_answers(self, **answers: list[Any]) -> Report:
+        """This report with lists of what was seen, and of what was left out; empty ones are not."""
+        return dataclasses.replace(self, answers={k: v for k, v in answers.items() if v})
 
 
 def model_line(network: Network) -> str:
@@ -109,8 +114,9 @@ def machine(kernels: str) -> dict[str, Any]:
 
 
 def write_json(path: Path, report: Report) -> None:
-    """The report's four tables as JSON."""
-    value = {name: getattr(report, name) for name in ("plan", "predicted", "measured", "machine")}
+    """The report's four tables as JSON, then what was seen."""
+    tables = ("plan", "predicted", "measured", "machine")
+    value = {name: getattr(report, name) for name in tables} | report.answers
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 

@@ -1,182 +1,257 @@
-"""`ftdist run`: one model, one input, one plan within a budget, and a report of what came true."""
+"""`ftdist run`: one model, inputs, one plan within a budget, and a report of what came true.
+
+One input is run and reported; of several each is told as it comes, then the report of all. When a
+model's last input is computed, model and session are gone before its result is drawn and written:
+what they held is free for that.
+"""
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ftdist.atomic import refuse_unwritable
 from ftdist.cli.budgeting import agreed
-from ftdist.cli.calibrating import kept
-from ftdist.cli.findings import print_detections
-from ftdist.cli.inputs import Input, check_output, phases, read_input, write_arrays
-from ftdist.cli.printing import say
+from ftdist.cli.choosing import chosen
+from ftdist.cli.findings import counted, print_result, summary
+from ftdist.cli.frames import Computed, Frames, Looked, Queue, for_all
+from ftdist.cli.inputs import write_arrays
+from ftdist.cli.outputs import Outputs, outputs, refuse_overwriting, write_text
+from ftdist.cli.printing import complain, say, tell
 from ftdist.cli.report import Report, machine, print_report, write_json
-from ftdist.detection import Detection, class_count, detect, is_detector
+from ftdist.cli.sources import Source, Sources, sources
+from ftdist.cli.terminal import PassingLine
+from ftdist.detection import class_count, detect, is_detector
 from ftdist.detection.draw import draw
-from ftdist.detection.names import class_names
-from ftdist.detection.picture import Letterbox
+from ftdist.detection.names import class_names, read_names
+from ftdist.detection.seen import Classified, Seen, classified, is_classifier, seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.choice import Choice, Surroundings, choose_apart
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import peak_resident_bytes
-from ftdist.runtime.threads import default_threads
 from ftdist.runtime.trace import Trace, refuse_as_trace
 
-_MOST_PLAN_BYTES = 1 << 20
+_LIKELIEST = 5
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """What is left when the model, the session and the input are gone.
+@dataclass
+class _Run:
+    """What is asked for, and what came of it so far."""
 
-    Detecting and drawing may use their memory. `letterbox` says where the picture at `source` lay.
-    """
-
+    arguments: argparse.Namespace
+    given: Sources
+    line: PassingLine
     network: Network
     names: tuple[str, ...]
     outputs: Outputs
-    report: Report
-    source: Path
-    letterbox: Letterbox | None
+    results: list[Seen | Classified] = field(default_factory=list)
+    left_out: list[dict[str, str]] = field(default_factory=list)
+    report: Report | None = None
+
+    def leave_out(self, source: Source, reason: str) -> None:
+        """Names an input that is left out."""
+        self.line.clear()
+        complain(f"ftdist: {reason}")
+        self.left_out.append({"file": source.name, "reason": reason})
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Runs the model, writes the output, prints the report."""
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
     limit = agreed(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
-    finished = _compute(arguments, limit)
-    detections: list[Detection] = []
-    if is_detector(finished.network):
-        detections = detect(finished.network, _maps(finished.outputs))
-    _write(arguments.output, finished, detections)
-    report = finished.report.with_peak(peak_resident_bytes())
+    _take_model_for_input(arguments)
+    with ExitStack() as stack, PassingLine() as line:
+        given = sources(arguments.inputs, stack)
+        this, queue, frames = _prepare(arguments, given, limit, line, stack)
+        for number, looked in enumerate(queue.waiting, 1):
+            line.show(f"{number} of {len(queue.waiting)}: {looked.source.name}")
+            _one(this, looked, frames, over=number == len(queue.waiting))
+        line.clear()
+        _finish(this)
+    return 1 if this.left_out else 0
+
+
+def _take_model_for_input(arguments: argparse.Namespace) -> None:
+    """Where a file of settings names the model, the first word is one only by its ending."""
+    configured = getattr(arguments, "configured_model", None)
+    if configured is not None and arguments.model.suffix != ".ftd":
+        arguments.inputs.insert(0, str(arguments.model))
+        arguments.model = configured
+
+
+def _prepare(
+    arguments: argparse.Namespace,
+    given: Sources,
+    limit: Budget,
+    line: PassingLine,
+    stack: ExitStack,
+) -> tuple[_Run, Queue, Frames]:
+    """Everything before the first frame; what can be refused is refused here."""
+    started = time.perf_counter()
+    model = load(arguments.model)
+    names = _names(arguments, model)
+    found = outputs(arguments.output, arguments.format, given, model.network)
+    this = _Run(arguments, given, line, model.network, names, found)
+    _refuse(this)
+    tested_on = machine(arguments.kernels)
+    queue = Queue(
+        given, model.network, limit, drawn=found.kind == "pictures", leave_out=this.leave_out
+    )
+    if queue.too_large is not None and not queue.waiting:
+        chosen(arguments, model, limit, queue.too_large)  # raises, for it counts that, too
+    choice = chosen(arguments, model, limit, queue.read_first())
+    choice, keeps = for_all(choice, queue, limit)
+    session = choice.open(arguments.kernels)
+    load_s = time.perf_counter() - started
+
+    def report(latencies: list[float]) -> None:
+        this.report = Report.of(choice, tested_on, latencies, load_s)
+
+    frames = Frames(queue, session, arguments.repeat, report, keeps=keeps)
+    if arguments.trace is not None:
+        trace = stack.enter_context(Trace(arguments.trace))
+        session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
+    return this, queue, stack.enter_context(frames)
+
+
+def _names(arguments: argparse.Namespace, model: Model) -> tuple[str, ...]:
+    """What the classes are called, if there are classes."""
+    network = model.network
+    answers = is_detector(network) or is_classifier(network)
+    for option, value in (
+        ("--names", arguments.names),
+        ("--thresh", arguments.thresh),
+        ("--nms", arguments.nms),
+    ):
+        if value is not None and not (answers if option == "--names" else is_detector(network)):
+            raise InputError(f"{option}: {network.name} is no detector")
+    if not answers:
+        return ()
+    labels = model.labels or None
+    if arguments.names is not None:
+        labels = read_names(arguments.names)
+    if is_detector(network):
+        return class_names(class_count(network), labels)
+    return class_names(network.layers[network.outputs[0]].shape.channels, labels)
+
+
+def _refuse(this: _Run) -> None:
+    """InputError for a file that cannot be written, or that is an input."""
+    arguments = this.arguments
+    more = [each for each in (arguments.json, arguments.trace) if each is not None]
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    if arguments.trace is not None:
+        refuse_as_trace(arguments.trace)
+    read = [(each.name, each.path) for each in this.given.all]
+    others = (arguments.model, arguments.plan, arguments.names, arguments.config)
+    read += [(str(path), path) for path in others if path is not None]
+    refuse_overwriting([*this.outputs.files, *more], read)
+
+
+def _one(this: _Run, looked: Looked, frames: Frames, *, over: bool) -> None:
+    """Runs one input, writes what is asked for, and for one of several says it at once."""
+    computed = frames.compute(looked)
+    frames.rest(over=over)
+    if computed is None:
+        return
+    source = looked.source
     try:
-        print_report(report)
-        print_detections(detections, finished.names, finished.letterbox)
-        if arguments.output is not None:
-            say(f"wrote      {arguments.output}")
+        result, written = _told(this, looked, computed)
+    except InputError as error:
+        if not this.given.several:
+            raise source.named(error) from None
+        this.leave_out(source, str(source.named(error)))
+        return
+    if result is not None:
+        this.results.append(result)
+    if this.given.several and not this.outputs.is_printed:
+        this.line.clear()
+        seconds = frames.latencies[-1]
+        what = f"{summary(result)}, " if result is not None else ""
+        tell(f"input      {source.name}: {what}{seconds * 1e3:.0f} ms")
+        if result is not None:
+            print_result(result, everything=this.arguments.all)
+        if written is not None:
+            tell(f"wrote      {written}")
+
+
+def _told(
+    this: _Run, looked: Looked, computed: Computed
+) -> tuple[Seen | Classified | None, Path | None]:
+    """What is on a picture, and the file that was written for it."""
+    network, names, source = this.network, this.names, looked.source
+    target = this.outputs.each[looked.number] if this.outputs.each else None
+    result: Seen | Classified | None = None
+    detections = []
+    if is_detector(network):
+        thresholds = {"threshold": this.arguments.thresh, "overlap": this.arguments.nms}
+        given = {name: value for name, value in thresholds.items() if value is not None}
+        detections = detect(network, computed.maps, **given)
+        result = seen(source.name, detections, names, network, computed.letterbox)
+    elif is_classifier(network):
+        (values,) = computed.outputs.values()
+        result = classified(source.name, values, names, _LIKELIEST)
+    if target is None:
+        return result, None
+    if this.outputs.kind == "arrays":
+        write_arrays(target, computed.outputs)
+    elif this.outputs.kind == "pictures":
+        assert computed.letterbox is not None
+        draw(source.path, detections, names, target, computed.letterbox)
+    else:
+        assert isinstance(result, Seen)
+        _write_data(this, target, [result])
+    return result, target
+
+
+def _write_data(this: _Run, target: Path | None, results: Sequence[Seen | Classified]) -> None:
+    from ftdist.detection.export import as_text  # with all that it brings, only where it is wanted
+
+    file_format, scores = this.outputs.file_format, this.arguments.scores
+    write_text(target, as_text(results, file_format, this.names, scores=scores))
+
+
+def _finish(this: _Run) -> None:
+    """The data, the report, and what a single input's result was."""
+    arguments, found, report = this.arguments, this.outputs, this.report
+    assert report is not None
+    if found.kind == "data" and not found.each:
+        _write_data(this, found.all, this.results)
+    if arguments.json is not None:
+        report = report.with_answers(results=_values(this.results), left_out=this.left_out)
+    report = report.with_peak(peak_resident_bytes())
+    try:
+        if not found.is_printed:
+            _print(this, report)
     finally:  # a full disk does not keep the result from being printed, nor the other way round
         if arguments.json is not None:
             write_json(arguments.json, report)
 
 
-def _compute(arguments: argparse.Namespace, limit: Budget) -> _Finished:
-    started = time.perf_counter()
-    model = load(arguments.model)
-    network = model.network
-    names: tuple[str, ...] = ()
-    if is_detector(network):
-        names = class_names(class_count(network), model.labels or None)
-    check_output(arguments.output, arguments.input, network)
-    if arguments.json is not None:
-        refuse_unwritable(arguments.json)
-    if arguments.trace is not None:
-        refuse_as_trace(arguments.trace)
-    tested_on = machine(arguments.kernels)
-    given, choice = _prepare(arguments, model, limit)
-    session = choice.open(arguments.kernels)
-    load_s = time.perf_counter() - started
-    with contextlib.ExitStack() as stack:
-        if arguments.trace is not None:
-            trace = stack.enter_context(Trace(arguments.trace))
-            session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
-        latencies, outputs = _repeat(session, given, arguments.repeat)
-    report = Report.of(choice, tested_on, latencies, load_s)
-    return _Finished(network, names, outputs, report, given.path, given.letterbox)
+def _values(results: Sequence[Seen | Classified]) -> list[Any]:
+    from ftdist.detection.export import as_value  # as above
+
+    return [as_value(each) for each in results]
 
 
-def _prepare(arguments: argparse.Namespace, model: Model, limit: Budget) -> tuple[Input, Choice]:
-    """The input, read within the budget, and the plan for the run.
-
-    A picture that cannot be read or drawn within the budget is not read: BudgetError says what the
-    whole run would take.
-    """
-    surroundings = phases(arguments.input, arguments.output, model.network)
-    if surroundings.other_phases_bytes > limit.bytes:
-        _choice(arguments, model, limit, surroundings)  # raises, for it counts them too
-    given = read_input(arguments.input, model.network)
-    surroundings = replace(
-        surroundings, picture=given.is_picture, input_resident=given.resident, reading_bytes=0
-    )
-    return given, _choice(arguments, model, limit, surroundings)
-
-
-def _choice(
-    arguments: argparse.Namespace,
-    model: Model,
-    limit: Budget,
-    surroundings: Surroundings,
-) -> Choice:
-    plan = named_plan(arguments, model)
-    threads = plan.threads if plan else arguments.threads or default_threads()
-    calibration = kept(threads, arguments.kernels)
-    choice = choose_apart(model, limit, surroundings, threads, calibration, plan)
-    return choice.within_budget(f"the plan {choice.plan.notation} does not fit")
-
-
-def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
-    """The plan that --tiling or --plan names."""
-    if arguments.tiling is not None:
-        threads = arguments.threads or default_threads()
-        return parse_notation(arguments.tiling, model.network, threads)
-    if arguments.plan is None:
-        return None
-    try:
-        text = _read_text(arguments.plan)
-        return parse_json(text, model.network, model.digest, arguments.threads)
-    except InputError as error:
-        raise InputError(f"{arguments.plan}: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_PLAN_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}") from None
-    if len(content) > _MOST_PLAN_BYTES:
-        raise InputError("is no plan, it is too large")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise InputError("is no plan: not UTF-8 text") from None
-
-
-def _repeat(session: Session, given: Input, times: int) -> tuple[list[float], Outputs]:
-    latencies = []
-    outputs: Outputs = {}
-    with session:
-        for _ in range(times):
-            outputs.clear()
-            started = time.perf_counter()
-            outputs = session.run(given.array)
-            latencies.append(time.perf_counter() - started)
-    return latencies, outputs
-
-
-def _maps(outputs: Outputs) -> Outputs:
-    """Outputs without a batch axis: (channels, height, width)."""
-    return {name: array.reshape(array.shape[-3:]) for name, array in outputs.items()}
-
-
-def _write(
-    path: Path | None,
-    finished: _Finished,
-    detections: list[Detection],
-) -> None:
-    if path is None:
+def _print(this: _Run, report: Report) -> None:
+    print_report(report)
+    if this.given.several:
+        count = len(this.given.all)
+        lost = f"; {counted(len(this.left_out), 'input')} left out" if this.left_out else ""
+        say(f"inputs     {count - len(this.left_out)} of {count}{lost}")
+        if this.outputs.all is not None:
+            say(f"wrote      {this.outputs.all}")
         return
-    if path.suffix in (".npy", ".npz"):
-        write_arrays(path, finished.outputs)
-    else:
-        assert finished.letterbox is not None
-        draw(finished.source, detections, finished.names, path, finished.letterbox)
+    for result in this.results:
+        print_result(result, everything=this.arguments.all)
+    for path in this.outputs.files:
+        say(f"wrote      {path}")

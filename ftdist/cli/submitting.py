@@ -16,7 +16,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.cli.findings import print_detections
+from ftdist.cli.findings import print_result
 from ftdist.cli.inputs import read_input, write_arrays
 from ftdist.cli.journal import Journal
 from ftdist.cli.printing import complain, say
@@ -31,6 +31,7 @@ from ftdist.detection import class_count, detect, is_detector
 from ftdist.detection.draw import draw
 from ftdist.detection.names import class_names
 from ftdist.detection.picture import Letterbox
+from ftdist.detection.seen import seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Header
@@ -157,7 +158,7 @@ class Batch:
         say(f"wrote      {target}")
         if detections is not None:
             names = class_names(class_count(header.network), header.labels or None)
-            print_detections(detections, names, loaded.letterbox)
+            print_result(seen(str(path), detections, names, header.network, loaded.letterbox))
             if self._draws and loaded.letterbox is not None:
                 drawn = self._output / f"{path.stem}-found.jpg"
                 draw(path, detections, names, drawn, loaded.letterbox)

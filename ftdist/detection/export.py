@@ -11,8 +11,6 @@ top edge. In COCO's files numbers begin at 1: a category's is the class number p
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -64,6 +62,9 @@ def as_json(results: Sequence[Result]) -> str:
 
 def as_csv(results: Sequence[Result], *, classifier: bool = False) -> str:
     """One detection a line, or one class where the results are a classifier's."""
+    import csv  # as io, only for those who want it
+    import io
+
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     columns = ("probability",) if classifier else ("score", *_BOX)

@@ -62,6 +62,14 @@ class Classified:
     classes: tuple[Likely, ...]
 
 
+def is_classifier(network: Network) -> bool:
+    """Whether the network's answer is how likely each class is."""
+    if len(network.outputs) != 1:
+        return False
+    layer = network.layers[network.outputs[0]]
+    return layer.operation.kind == "softmax" and layer.shape.height == layer.shape.width == 1
+
+
 def seen(
     file: str,
     detections: Sequence[Detection],

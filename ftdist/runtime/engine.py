@@ -136,6 +136,13 @@ class Engine:
         self._release()
         self._resident = frozenset()
 
+    def rest(self) -> None:
+        """Gives the block and the weights back; a later run takes both again."""
+        self._release()
+        if self._native:
+            self._bring_in(frozenset())
+        self._resident = frozenset()
+
     def prepare(
         self, arrangement: Arrangement, layers: frozenset[int], most_bytes: int | None = None
     ) -> None:

@@ -65,6 +65,10 @@ class Session:
         self._engine.close()
         self._lowered.clear()
 
+    def rest(self) -> None:
+        """Gives the memory back, weights too, but keeps threads and programs for the next run."""
+        self._engine.rest()
+
     def adopt(self, lowered: Lowered, *, picture: bool) -> None:
         """Takes over the plan as somebody already lowered it."""
         self._lowered = {picture: lowered}

@@ -1,0 +1,229 @@
+"""The inputs of one run, computed one after another under one plan and in one session.
+
+All are looked at first, by their headers, so that the plan leaves room for the largest. Where the
+budget has room for the session and for reading and drawing at once, the session keeps its memory
+from picture to picture; else it gives it back in between, as a run of one input does. What cannot
+be read, or does not fit the budget, is named and left out where there are others.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from ftdist.cli.inputs import Input, phases, read_input
+from ftdist.cli.sources import Source, Sources
+from ftdist.detection.picture import Letterbox
+from ftdist.errors import BudgetError, FtdistError, InputError
+from ftdist.network.graph import Network
+from ftdist.runtime.choice import Choice, Surroundings
+from ftdist.runtime.limits import Budget
+from ftdist.runtime.local import Outputs, Session
+from ftdist.runtime.memory import ceil_size, resident_bytes
+
+LeaveOut = Callable[[Source, str], None]
+"""Told of each input that is left out, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A network's outputs for an input, and how a picture lay in it."""
+
+    outputs: Outputs
+    letterbox: Letterbox | None
+
+    @property
+    def maps(self) -> Outputs:
+        """Outputs without a batch axis: (channels, height, width)."""
+        return {name: array.reshape(array.shape[-3:]) for name, array in self.outputs.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """An input whose header was looked at, and what it needs beside the plan."""
+
+    number: int
+    source: Source
+    surroundings: Surroundings
+
+
+class Queue:
+    """The inputs that can be run, and the first of them, read already."""
+
+    def __init__(
+        self, given: Sources, network: Network, limit: Budget, *, drawn: bool, leave_out: LeaveOut
+    ) -> None:
+        self._network = network
+        self._several = given.several
+        self._leave_out = leave_out
+        self.held_bytes = resident_bytes()
+        self.too_large: Surroundings | None = None
+        self.waiting = [
+            each
+            for number, source in enumerate(given.all)
+            if (each := self._look(number, source, limit, drawn)) is not None
+        ]
+        self._first: tuple[Looked, Input] | None = None
+        self._are_pictures = False
+
+    def read_first(self) -> Surroundings:
+        """Reads the first input that can be read; what the run of all needs beside the plan."""
+        while self._first is None:
+            if not self.waiting:
+                raise FtdistError("none of the inputs can be used")
+            given = self._read(self.waiting[0])
+            if given is None:
+                del self.waiting[0]
+            else:
+                self._first = self.waiting[0], given
+                self._are_pictures = given.is_picture
+        wanted = [each.surroundings for each in self.waiting]
+        return replace(
+            wanted[0],
+            picture=self._are_pictures,
+            input_resident=self._first[1].resident,
+            reading_bytes=0,
+            other_phases_bytes=max(each.other_phases_bytes for each in wanted),
+        )
+
+    def take(self, looked: Looked) -> Input | None:
+        """The input, read; None when it cannot be and is left out."""
+        first, self._first = self._first, None
+        if first is not None and first[0] is looked:
+            return first[1]
+        given = self._read(looked)
+        if given is not None and given.is_picture != self._are_pictures:
+            kinds = ("an array of numbers", "a picture")
+            name = looked.source.path
+            what = f"is {kinds[given.is_picture]}, the first input is not; run them apart"
+            self.drop(looked.source, InputError(f"{name}: {what}"))
+            return None
+        return given
+
+    def _read(self, looked: Looked) -> Input | None:
+        source = looked.source
+        try:
+            return read_input(source.path, self._network, is_array=source.is_array)
+        except InputError as error:
+            self.drop(source, error)
+            return None
+
+    def drop(self, source: Source, error: InputError) -> None:
+        """Leaves an input out; when it is the only one, that is the error."""
+        error = source.named(error)
+        if not self._several:
+            raise error from None
+        self._leave_out(source, str(error))
+
+    def keep_below(self, most_bytes: int, limit: Budget) -> None:
+        """Leaves out what needs more than that before and after its run."""
+        kept = [e for e in self.waiting if e.surroundings.other_phases_bytes <= most_bytes]
+        for each in self.waiting:
+            if each not in kept:
+                excess = each.surroundings.other_phases_bytes - most_bytes
+                self._leave_out(each.source, _too_large(each.source, limit.bytes + excess, limit))
+        self.waiting = kept
+
+    def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
+        try:
+            found = phases(
+                *(source.path, self._network, self.held_bytes),
+                is_array=source.is_array,
+                drawn=drawn,
+            )
+        except InputError as error:
+            self.drop(source, error)
+            return None
+        if found.other_phases_bytes > limit.bytes:
+            self.too_large = self.too_large or found
+            if self._several:
+                self._leave_out(source, _too_large(source, found.other_phases_bytes, limit))
+            return None
+        return Looked(number, source, found)
+
+
+class Frames:
+    """Computes the inputs of a queue; when the last is computed nothing of the session is left.
+
+    `at_end` is called before the session's model is let go, for what it imports and makes would be
+    memory that runs lack.
+    """
+
+    def __init__(
+        self,
+        queue: Queue,
+        session: Session,
+        repeat: int,
+        at_end: Callable[[list[float]], None],
+        *,
+        keeps: bool,
+    ) -> None:
+        self._queue = queue
+        self._session: Session | None = session
+        self._repeat = repeat
+        self._at_end: Callable[[list[float]], None] | None = at_end
+        self._keeps = keeps
+        self.latencies: list[float] = []
+
+    def __enter__(self) -> Frames:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._session is not None:
+            self._session.close()
+
+    def compute(self, looked: Looked) -> Computed | None:
+        """The network's answer to an input; None when it could not be read."""
+        session, given = self._session, self._queue.take(looked)
+        assert session is not None
+        if given is None:
+            return None
+        outputs: Outputs = {}
+        for _ in range(self._repeat):
+            outputs.clear()
+            started = time.perf_counter()
+            outputs = session.run(given.array)
+            self.latencies.append(time.perf_counter() - started)
+        return Computed(outputs, given.letterbox)
+
+    def rest(self, *, over: bool) -> None:
+        """Makes room for what is done with outputs; for good when the run is over."""
+        if self._session is None:
+            return
+        if over:
+            self._session.close()
+            if self._at_end is not None:
+                self._at_end(self.latencies)
+            self._session = self._at_end = None
+        elif not self._keeps:
+            self._session.rest()
+
+
+def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:
+    """The choice with the peak of a run of several inputs; whether its session keeps its memory.
+
+    Its programs stay from picture to picture in any case.
+    """
+    if len(queue.waiting) < 2:
+        return choice, False
+    other = choice.surroundings.other_phases_bytes
+    together = choice.footprint.peak_bytes + max(0, other - queue.held_bytes)
+    if together <= limit.bytes:
+        return replace(choice, peak_bytes=max(choice.peak_bytes, together)), True
+    programs = choice.footprint.programs
+    queue.keep_below(limit.bytes - programs, limit)
+    if not queue.waiting:
+        smallest = other + programs
+        raise BudgetError(
+            f"no input fits {limit.bytes} bytes; {ceil_size(smallest)} would do", smallest
+        )
+    other = max(each.surroundings.other_phases_bytes for each in queue.waiting)
+    return replace(choice, peak_bytes=max(choice.peak_bytes, other + programs)), False
+
+
+def _too_large(source: Source, needed: int, limit: Budget) -> str:
+    return (
+        f"{source.name}: reading and drawing it needs {ceil_size(needed)}, more than "
+        f"{ceil_size(limit.bytes)} ({limit.origin}); make it smaller first"
+    )

@@ -1,0 +1,167 @@
+"""What the words INPUT... mean: files, the pictures of a folder, patterns, pipes.
+
+A file is itself, whether it can be read or not: that is said when its turn comes. A folder stands
+for the pictures directly in it, in the order of their names; where it has none, for its arrays. A
+word with `*`, `?` or `[` that names no file is a pattern. `-`, a FIFO or a shell's `<(...)` is read
+to its end into a file without a name, for pictures are looked at more than once: first at what they
+need, then to be read, then to be drawn on.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftdist.errors import InputError
+
+STANDARD_INPUT = "-"
+
+PICTURES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+"""Endings, in lower case, by which a folder's pictures are told from its other files."""
+
+_MOST_PIPED_BYTES = 1 << 30
+_PIECE_BYTES = 64 << 10
+_NPY = b"\x93NUMPY"
+_WILD = "*?["
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An input: what it is called, where it is read, and whether as an array."""
+
+    name: str
+    path: Path
+    is_array: bool
+
+    @property
+    def stem(self) -> str:
+        """What results that are files of their own are called after."""
+        return "stdin" if self.name == STANDARD_INPUT else Path(self.name).stem
+
+    def named(self, error: InputError) -> InputError:
+        """The error with the input called as it was given."""
+        if str(self.path) == self.name:
+            return error
+        return InputError(str(error).replace(str(self.path), self.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """All inputs of a command; `several` when more than one was asked for, however many came."""
+
+    all: tuple[Source, ...]
+    several: bool
+
+
+def sources(words: Sequence[str], stack: ExitStack) -> Sources:
+    """What INPUT... names; pipes are read here, and kept until the stack ends.
+
+    InputError for a folder or a pattern without anything, and for what cannot be read again.
+    """
+    found: list[Source] = []
+    several = len(words) > 1
+    if words.count(STANDARD_INPUT) > 1:
+        raise InputError("'-' is standard input, which can be read once")
+    for word in words:
+        path = Path("/dev/stdin" if word == STANDARD_INPUT else word)
+        if path.is_dir():
+            several = True
+            found += [_file(each) for each in _in_folder(path)]
+        elif _flows(path):
+            found.append(_spooled(word, path, stack))
+        elif not os.path.lexists(path) and any(each in word for each in _WILD):
+            several = True
+            found += [_file(each) for each in _matching(word)]
+        else:
+            found.append(Source(word, path, _is_array(word, path)))
+    return Sources(tuple(found), several)
+
+
+def _file(path: Path) -> Source:
+    return Source(str(path), path, _is_array(str(path), path))
+
+
+def _is_array(word: str, path: Path) -> bool:
+    """By its ending; standard input has none, so what it begins with must tell."""
+    if word != STANDARD_INPUT:
+        return path.suffix == ".npy"
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_NPY)) == _NPY
+    except OSError as error:
+        raise InputError(f"{word}: cannot be read: {error.strerror}") from None
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    try:
+        names = sorted(each for each in os.listdir(folder) if not each.startswith("."))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+    files = [folder / name for name in names if (folder / name).is_file()]
+    pictures = [each for each in files if each.suffix.lower() in PICTURES]
+    found = pictures or [each for each in files if each.suffix == ".npy"]
+    if not found:
+        raise InputError(f"{folder}: no picture (*.jpg, *.png, ...) and no .npy file is in it")
+    return found
+
+
+def _matching(pattern: str) -> list[Path]:
+    import glob  # brings fnmatch: only for those who want it
+
+    found = [Path(each) for each in sorted(glob.glob(pattern)) if not Path(each).is_dir()]
+    if not found:
+        raise InputError(f"{pattern}: no file matches it")
+    return found
+
+
+def _flows(path: Path) -> bool:
+    """Whether it can be read once only: a pipe, a FIFO, a socket, a terminal."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
+def _spooled(word: str, path: Path, stack: ExitStack) -> Source:
+    """All that flows from there, in a file that vanishes with the process."""
+    handle = _nameless()
+    stack.callback(os.close, handle)
+    size, start = 0, b""
+    try:
+        with path.open("rb", buffering=0) as pipe:
+            while piece := pipe.read(_PIECE_BYTES):
+                start = start or piece[: len(_NPY)]
+                size += len(piece)
+                if size > _MOST_PIPED_BYTES:
+                    raise InputError(f"{word}: more than 1 GiB came; write it to a file first")
+                _write(handle, piece)
+    except OSError as error:
+        raise InputError(f"{word}: cannot be read: {error.strerror}") from None
+    if not size:
+        raise InputError(f"{word}: nothing came")
+    return Source(word, Path(f"/proc/self/fd/{handle}"), start == _NPY)
+
+
+def _write(handle: int, piece: bytes) -> None:
+    view = memoryview(piece)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _nameless() -> int:
+    """An empty file that has no name, on a disk if there is one: /tmp may be memory."""
+    for folder in (os.environ.get("TMPDIR"), "/var/tmp", "/tmp", "."):
+        if folder:
+            try:
+                return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
+            except OSError:
+                pass
+    return os.memfd_create("ftdist")

@@ -1,0 +1,45 @@
+"""One line on a terminal that says how far something is, and goes away when it is done.
+
+It is written to standard error, and only where that is a terminal: logs and pipes never see it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from ftdist.cli.printing import one_line
+
+_MOST = 200
+
+
+class PassingLine:
+    """A line that is replaced by the next one; a context manager that takes it away at the end."""
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self.is_terminal = self._stream is not None and self._stream.isatty()
+        self._shown = ""
+
+    def __enter__(self) -> PassingLine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def show(self, text: str) -> None:
+        """Shows this instead of what is there."""
+        if self.is_terminal:
+            self._draw(one_line(text)[:_MOST])
+
+    def clear(self) -> None:
+        """Takes the line away, so that something else can be written."""
+        if self._shown:
+            self._draw("")
+
+    def _draw(self, text: str) -> None:
+        self._stream.write("\r" + text + " " * (len(self._shown) - len(text)))
+        if not text:
+            self._stream.write("\r")
+        self._stream.flush()
+        self._shown = text
