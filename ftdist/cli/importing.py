@@ -6,11 +6,12 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftdist.cli.printing import say
+from ftdist.cli.printing import complain, say
 from ftdist.detection import class_count
-from ftdist.detection.names import read_names
+from ftdist.detection.names import find_names
 from ftdist.errors import InputError
 from ftdist.network import architectures
+from ftdist.network.about import About, Names
 from ftdist.network.darknet import DarknetModel, read_cfg
 from ftdist.network.darknet_weights import read_weights
 from ftdist.network.graph import Network
@@ -27,12 +28,13 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.source is None or arguments.output is None:
         raise InputError("import needs SOURCE and -o MODEL.ftd; ftdist import --list shows names")
-    source = _source(arguments.source)
+    source = _source(arguments.source, arguments.until)
     network = source.network
-    if arguments.until is not None:
-        network = network.until(arguments.until)
-    parameters = _parameters(arguments, source, network)
-    write_model(arguments.output, network, parameters, _labels(arguments.source, network))
+    labels, origin, doubts = _labels(arguments, network)
+    about = About(source.fit, origin)
+    write_model(arguments.output, network, _parameters(arguments, source), labels, about)
+    for remark in (*source.remarks, *doubts):
+        complain(remark)
     model = load(arguments.output, verify=False)
     say(
         f"{arguments.output}: {network.name}, {len(network.layers)} layers, "
@@ -40,34 +42,32 @@ def run(arguments: argparse.Namespace) -> None:
     )
 
 
-def _source(name: str) -> DarknetModel:
-    """The network that SOURCE names: a .cfg file, or a built-in architecture."""
+def _source(name: str, until: int | None) -> DarknetModel:
+    """The network that SOURCE names, up to a layer: a .cfg file, or a built-in architecture."""
     path = Path(name)
     if path.suffix == ".onnx":
         raise InputError(f"{name}: this version imports Darknet .cfg files and built-in names only")
     if path.suffix == ".cfg" or path.is_file():
-        return read_cfg(path)
-    return architectures.load(name)
+        return read_cfg(path, until)
+    return architectures.load(name, until)
 
 
-def _parameters(
-    arguments: argparse.Namespace, source: DarknetModel, network: Network
-) -> Iterator[Parameters]:
+def _parameters(arguments: argparse.Namespace, source: DarknetModel) -> Iterator[Parameters]:
     if arguments.weights is not None:
-        return read_weights(source, arguments.weights, arguments.until)
+        return read_weights(source, arguments.weights)
     if arguments.random_weights is not None:
-        return random_parameters(network, arguments.random_weights)
+        return random_parameters(source.network, arguments.random_weights)
     raise InputError("import needs --weights FILE, or --random-weights SEED for a trial")
 
 
-def _labels(source: str, network: Network) -> tuple[str, ...]:
-    """Class names from a .names file beside the .cfg, when there is one of the right length."""
-    path = Path(source).with_suffix(".names")
-    if not class_count(network) or not path.is_file():
-        return ()
-    names = read_names(path)
-    if len(names) != class_count(network):
-        raise InputError(
-            f"{path}: {len(names)} names, but {network.name} has {class_count(network)} classes"
-        )
-    return names
+def _labels(
+    arguments: argparse.Namespace, network: Network
+) -> tuple[tuple[str, ...], Names, tuple[str, ...]]:
+    """Class names, where they come from, and remarks about that."""
+    classes = class_count(network)
+    if not classes:
+        if arguments.names is not None:
+            raise InputError(f"{arguments.names}: {network.name} tells no classes apart")
+        return (), "none", ()
+    names, origin, remark = find_names(Path(arguments.source), classes, arguments.names)
+    return names, origin, (remark,) if remark else ()

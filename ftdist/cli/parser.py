@@ -94,6 +94,8 @@ def _add_import(commands: _Commands) -> None:
     seed = "random weights, He-scaled"
     weights.add_argument("--random-weights", metavar="SEED", type=_natural, help=seed)
     parser.add_argument("--until", metavar="LAYER", type=_natural, help="keep layers 0..LAYER")
+    names = "names of the classes, one a line"
+    parser.add_argument("--names", metavar="FILE", type=Path, help=names)
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("importing")
 

@@ -15,9 +15,25 @@ from numpy.typing import NDArray
 from ftdist.detection.decode import MOST_CANDIDATES, Box, Detection, decode, heads
 from ftdist.detection.suppress import suppress
 from ftdist.network.graph import Network
-from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.heads import (
+    PLAIN,
+    GaussianYoloHead,
+    GridHead,
+    Head,
+    Suppression,
+    YoloHead,
+    classifies,
+)
 
-__all__ = ["Box", "Detection", "class_count", "detect", "detecting_bytes", "is_detector"]
+__all__ = [
+    "Box",
+    "Detection",
+    "class_count",
+    "detect",
+    "detecting_bytes",
+    "is_classifier",
+    "is_detector",
+]
 
 _CODE_BYTES = 5 << 19
 _CANDIDATE_BYTES = 512
@@ -30,11 +46,17 @@ def is_detector(network: Network) -> bool:
     return bool(heads(network))
 
 
+def is_classifier(network: Network) -> bool:
+    """Whether the network's one output is a list with a score for each class."""
+    return classifies(network)
+
+
 def class_count(network: Network) -> int:
-    """How many classes the network tells apart; 0 when it is no detector."""
+    """How many classes the network tells apart; 0 when it is neither detector nor classifier."""
+    if classifies(network):
+        return network.layers[network.outputs[0]].shape.channels
     operations = (layer.operation for layer in heads(network))
-    counts = (each.classes for each in operations if isinstance(each, RegionHead | YoloHead))
-    return max(counts, default=0)
+    return max((each.classes for each in operations if isinstance(each, Head)), default=0)
 
 
 def detect(
@@ -46,9 +68,17 @@ def detect(
     """The objects seen, best first; boxes in fractions of the network's input.
 
     `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
-    Objects score above `threshold`; no two of one class share more than `overlap` of their union.
+    Objects score above `threshold`; no two of one class share more than `overlap` of their union,
+    in the way that the network's last head asks for.
     """
-    return suppress(decode(network, outputs, threshold), overlap)
+    return suppress(decode(network, outputs, threshold), overlap, _suppression(network))
+
+
+def _suppression(network: Network) -> Suppression:
+    """As in AlexeyAB's Darknet the last head decides for all."""
+    operations = [layer.operation for layer in heads(network)]
+    last = operations[-1] if operations else None
+    return last.suppression if isinstance(last, YoloHead | GaussianYoloHead) else PLAIN
 
 
 def detecting_bytes(network: Network) -> int:
@@ -58,9 +88,19 @@ def detecting_bytes(network: Network) -> int:
     for layer in heads(network):
         height, width, channels = layer.shape
         operation = layer.operation
-        assert isinstance(operation, RegionHead | YoloHead)
-        own = 5 + operation.classes
-        most = min(MOST_CANDIDATES, height * width * operation.classes)
-        size += channels // own * most * _CANDIDATE_BYTES
-        largest_map = max(largest_map, 4 * height * width * own)
+        assert isinstance(operation, Head)
+        values = height * width * channels
+        anchors, positions = _anchors_and_positions(operation, values)
+        most = min(MOST_CANDIDATES, positions * operation.classes)
+        size += anchors * most * _CANDIDATE_BYTES
+        largest_map = max(largest_map, 4 * values // anchors)
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
+
+
+def _anchors_and_positions(head: Head, values: int) -> tuple[int, int]:
+    """How many anchors (or boxes) a head has, and at how many positions each."""
+    if isinstance(head, GridHead):
+        return head.boxes, head.side**2
+    own = (9 if isinstance(head, GaussianYoloHead) else 5) + head.classes
+    anchors = len(head.mask) if isinstance(head, YoloHead | GaussianYoloHead) else len(head.anchors)
+    return anchors, values // (own * anchors)

@@ -9,8 +9,8 @@ Maps are not trusted to make sense, for weights may be random or broken: an anch
 that is not finite is no detection, and of one anchor's map at most MOST_CANDIDATES go on, the
 best, so that memory stays bounded when everything seems to be a detection.
 
-Sources: YOLO9000 (2016) section 2, YOLOv3 (2018) section 2.1, and Darknet's region_layer.c and
-yolo_layer.c.
+How an anchor reads its map is ``anchors``; what is here goes for all of them, and for the grid of
+YOLOv1 (Darknet's detection_layer.c), which has no anchors.
 """
 
 from __future__ import annotations
@@ -22,18 +22,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.detection.anchors import YoloAnchor, anchors, shift, softmax
 from ftdist.errors import InputError
-from ftdist.geometry import Shape
 from ftdist.network.graph import Layer, Network
-from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.heads import GridHead, Head
 
 Floats = NDArray[np.float32]
 
 MOST_CANDIDATES = 500
 """Detections that one anchor of one head may hand on; real photos have tens."""
-
-_FIXED = 5
-"""Channels of an anchor before its classes: x, y, width, height, objectness."""
 
 
 class Box(NamedTuple):
@@ -57,19 +54,10 @@ class Detection:
     box: Box
 
 
-class _Anchor(NamedTuple):
-    """How one anchor of a head reads its map; sizes in fractions of the network's input."""
-
-    width: float
-    height: float
-    scale_xy: float
-    softmax: bool
-
-
 def heads(network: Network) -> tuple[Layer, ...]:
     """The outputs of the network that are detection heads, in order."""
     outputs = (network.layers[number] for number in network.outputs)
-    return tuple(layer for layer in outputs if isinstance(layer.operation, RegionHead | YoloHead))
+    return tuple(layer for layer in outputs if isinstance(layer.operation, Head))
 
 
 def decode(
@@ -85,8 +73,11 @@ def decode(
     found: list[Detection] = []
     for layer in heads(network):
         raw = _raw_map(outputs, layer)
-        anchors = _anchors(layer, network.input)
-        for anchor, values in zip(anchors, np.split(raw, len(anchors)), strict=True):
+        if isinstance(layer.operation, GridHead):
+            found += _decode_grid(raw.reshape(-1), layer.operation, threshold)
+            continue
+        own = anchors(layer, network.input)
+        for anchor, values in zip(own, np.split(raw, len(own)), strict=True):
             found += _decode_anchor(values, anchor, threshold)
     return found
 
@@ -103,27 +94,50 @@ def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
         return raw.astype(np.float32, copy=False)
 
 
-def _anchors(layer: Layer, source: Shape) -> list[_Anchor]:
-    """The head's anchors in the order of its channels; `source` is the network's input."""
-    head = layer.operation
-    if isinstance(head, RegionHead):
-        rows, columns = layer.shape.height, layer.shape.width
-        sizes = [(width / columns, height / rows) for width, height in head.anchors]
-        return [_Anchor(*size, scale_xy=1.0, softmax=head.softmax) for size in sizes]
-    assert isinstance(head, YoloHead)
-    chosen = [head.anchors[index] for index in head.mask]
-    sizes = [(width / source.width, height / source.height) for width, height in chosen]
-    return [_Anchor(*size, scale_xy=head.scale_xy, softmax=False) for size in sizes]
-
-
-def _decode_anchor(values: Floats, anchor: _Anchor, threshold: float) -> list[Detection]:
-    """Detections of one anchor; `values` is (5 + classes, height, width)."""
+def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list[Detection]:
+    """Detections of one anchor; `values` is (values of an anchor, height, width)."""
     with np.errstate(all="ignore"):
-        rows, columns = np.nonzero(_sigmoid(values[4]) > threshold)
+        rows, columns = np.nonzero(anchor.objectness(values) > threshold)
         picked = values[:, rows, columns]
-        boxes = _boxes(picked, rows, columns, values.shape[1:], anchor)
+        cells = np.array(values.shape[:0:-1], np.float32)[:, np.newaxis]
+        centres = (np.stack([columns, rows]) + anchor.offsets(picked)) / cells
+        sizes = anchor.sizes(picked)
+        boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
         sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)
-        boxes, scores = boxes[:, sound], _scores(picked[:, sound], anchor.softmax)
+        return _detections(boxes[:, sound], anchor.scores(picked[:, sound]), threshold)
+
+
+def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detection]:
+    """Detections of a grid; `values` is the head's whole list. A box must have a size."""
+    cells, side = head.side**2, head.side
+    classes, confidences, raw = np.split(
+        values, [cells * head.classes, cells * (head.classes + head.boxes)]
+    )
+    rows, columns = np.divmod(np.arange(cells, dtype=np.float32), np.float32(side))
+    found: list[Detection] = []
+    with np.errstate(all="ignore"):
+        scores = classes.reshape(cells, head.classes)
+        scores = softmax(scores) if head.softmax else scores
+        for box in range(head.boxes):
+            mine = raw.reshape(cells, head.boxes, 4)[:, box].T
+            confidence = confidences.reshape(cells, head.boxes)[:, box, np.newaxis]
+            sizes = np.square(mine[2:]) if head.squared else mine[2:]
+            boxes = _corners((np.stack([columns, rows]) + mine[:2]) / np.float32(side), sizes)
+            strength = scores * confidence
+            sound = np.isfinite(boxes).all(axis=0) & np.isfinite(strength).all(axis=1)
+            sound &= (sizes >= 0).all(axis=0)
+            found += _detections(boxes[:, sound], strength[sound], threshold)
+    return found
+
+
+def _corners(centres: Floats, sizes: Floats) -> Floats:
+    """Left, top, right, bottom, (4, n)."""
+    half = sizes * np.float32(0.5)
+    return np.concatenate([centres - half, centres + half]).astype(np.float32, copy=False)
+
+
+def _detections(boxes: Floats, scores: Floats, threshold: float) -> list[Detection]:
+    """What scores above the threshold, of boxes (4, n) and scores (n, classes); bounded."""
     places, labels = np.nonzero(scores > threshold)
     strength = scores[places, labels]
     if len(strength) > MOST_CANDIDATES:
@@ -134,43 +148,3 @@ def _decode_anchor(values: Floats, anchor: _Anchor, threshold: float) -> list[De
         Detection(label, score, Box(*corner))
         for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
     ]
-
-
-def _boxes(
-    picked: Floats,
-    rows: NDArray[np.intp],
-    columns: NDArray[np.intp],
-    size: tuple[int, ...],
-    anchor: _Anchor,
-) -> Floats:
-    """Left, top, right, bottom, each (n,), of the positions picked from a map of (height, width).
-
-    The centre is the cell's corner plus a sigmoid, widened by scale_xy around its middle; width and
-    height are the anchor's times an exponential, infinite where that overflows.
-    """
-    height, width = size
-    offset = _sigmoid(picked[:2]) * np.float32(anchor.scale_xy) - (anchor.scale_xy - 1) / 2
-    x = (columns + offset[0]) / width
-    y = (rows + offset[1]) / height
-    half_width = np.exp(picked[2]) * np.float32(anchor.width / 2)
-    half_height = np.exp(picked[3]) * np.float32(anchor.height / 2)
-    corners = [x - half_width, y - half_height, x + half_width, y + half_height]
-    return np.stack(corners).astype(np.float32)
-
-
-def _scores(picked: Floats, softmax: bool) -> Floats:
-    """Objectness times class probability, (n, classes)."""
-    logits = picked[_FIXED:].T
-    if softmax:
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-        classes: Floats = powers / powers.sum(axis=1, keepdims=True)
-    else:
-        classes = _sigmoid(logits)
-    classes *= _sigmoid(picked[4])[:, np.newaxis]
-    return classes
-
-
-def _sigmoid(values: Floats) -> Floats:
-    """1 / (1 + exp(-values)), in a form that cannot overflow."""
-    result: Floats = np.float32(0.5) * np.tanh(np.float32(0.5) * values) + np.float32(0.5)
-    return result

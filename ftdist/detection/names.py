@@ -1,7 +1,9 @@
 """What the classes are called.
 
-A model carries numbers, not words. Names come from a file with one a line, or by the count of
-classes from the two data sets on which detectors are mostly trained, or are plain "class 0", ....
+A network carries numbers, not words. Names come from a file with one a line that the user gives, or
+that lies beside the network; else they are guessed by the count of classes from the two data sets
+on which detectors are mostly trained, or are plain "class 0", .... What was not given may be wrong,
+so a model says where its names come from, and whoever shows them says so too (``doubt``).
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ftdist.errors import InputError
+from ftdist.network.about import Names
+from ftdist.network.encoding import decoded
 
 _VOC = (
     "aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, dining table, dog, horse, "
@@ -32,6 +36,8 @@ COCO = tuple(_COCO.split(", "))
 """The 80 classes of COCO, in Darknet's order."""
 
 _LARGEST_FILE_BYTES = 1 << 20
+_MOST_FILES = 100
+_GUESSED = {len(VOC): (VOC, "Pascal VOC's"), len(COCO): (COCO, "COCO's")}
 
 
 def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -43,12 +49,55 @@ def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, 
         if len(given) != classes:
             raise InputError(f"{len(given)} names do not suit a model of {classes} classes")
         return tuple(given)
-    known = {len(VOC): VOC, len(COCO): COCO}.get(classes)
+    known, _ = _GUESSED.get(classes, (None, ""))
     return known or tuple(f"class {label}" for label in range(classes))
 
 
+def find_names(
+    cfg: Path, classes: int, given: Path | None = None
+) -> tuple[tuple[str, ...], Names, str]:
+    """Names for the network in a file, where they come from, and what to say about that.
+
+    In this order: the file that is given; NET.names beside NET.cfg; the file that NET.data names;
+    the only other .names file beside it that has as many names; a guess by their number; none.
+    InputError when the first two are not as many as there are classes.
+    """
+    beside = cfg.with_suffix(".names")
+    for path, origin in ((given, "given"), (beside, "beside")):
+        if path is not None and (origin == "given" or (cfg.is_file() and path.is_file())):
+            names = read_names(path)
+            if len(names) != classes:
+                raise InputError(
+                    f"{path}: {len(names)} names, but {cfg.stem} has {classes} classes"
+                    + ("" if origin == "given" else "; give the right ones with --names FILE")
+                )
+            return names, "given" if origin == "given" else "beside", ""
+    found = None
+    if cfg.is_file():  # not a built-in architecture
+        found = _in_data(cfg.with_suffix(".data"), classes) or _only_other(cfg.parent, classes)
+    if found is not None:
+        path, names = found
+        return names, "beside", f"the class names are taken from {path}"
+    if classes in _GUESSED:
+        return *_GUESSED[classes][:1], "guessed", doubt("guessed", classes) or ""
+    return (), "none", ""
+
+
+def doubt(origin: Names, classes: int) -> str | None:
+    """What to say where names are shown that nobody gave; None where there is nothing to say."""
+    if origin == "beside":
+        return "the class names are those of a file that lay beside the network"
+    if origin == "guessed" and classes in _GUESSED:
+        whose = _GUESSED[classes][1]
+        return (
+            f"the class names are guessed to be {whose}, because there are {classes}; "
+            "import with --names FILE to give them"
+        )
+    return None
+
+
 def read_names(path: str | Path) -> tuple[str, ...]:
-    """The names in a UTF-8 file with one a line; an empty line within is a class without a name."""
+    """The names in a file with one a line; an empty line within is a class without a name."""
     try:
         with open(path, "rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
@@ -56,10 +105,53 @@ def read_names(path: str | Path) -> tuple[str, ...]:
         raise InputError(f"{path}: cannot read the class names: {error.strerror}") from error
     if len(content) > _LARGEST_FILE_BYTES:
         raise InputError(f"{path}: too large for a file of class names")
-    try:
-        lines = content.decode("utf-8-sig").rstrip().splitlines()
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file of class names, one a line") from None
+    text = decoded(content)
+    if text is None:
+        raise InputError(f"{path}: not a text file of class names, one a line")
+    lines = text.rstrip().splitlines()
     if not lines:
         raise InputError(f"{path}: no class names in it")
     return tuple(line.strip() or f"class {label}" for label, line in enumerate(lines))
+
+
+def _in_data(data: Path, classes: int) -> tuple[Path, tuple[str, ...]] | None:
+    """The names that Darknet's .data file names, if they are there and as many as the classes.
+
+    Its paths are meant from Darknet's own folder; here from the file's, the one above, or beside.
+    """
+    try:
+        with data.open("rb") as file:
+            text = decoded(file.read(_LARGEST_FILE_BYTES)) or ""
+    except OSError:
+        return None
+    for line in text.splitlines():
+        key, _, value = line.partition("=")
+        if key.strip() in ("names", "labels") and value.strip():
+            named = Path(value.strip())
+            for path in (data.parent / named, data.parent.parent / named, data.parent / named.name):
+                if (names := _suitable(path, classes)) is not None:
+                    return path, names
+    return None
+
+
+def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...]] | None:
+    """The .names file of a folder that has as many names as classes, if there is just one."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix == ".names")
+    except OSError:
+        return None
+    found = [
+        (path, names)
+        for path in paths[:_MOST_FILES]
+        if (names := _suitable(path, classes)) is not None
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _suitable(path: Path, classes: int) -> tuple[str, ...] | None:
+    """The names in a file, if there are as many as classes."""
+    try:
+        names = read_names(path) if path.is_file() else ()
+    except InputError:
+        return None
+    return names if len(names) == classes else None

@@ -4,8 +4,11 @@ This decides only what is written, not what it means. A section is ``[kind]`` on
 followed by ``key = value`` lines; ``#`` and ``;`` begin a comment anywhere. Values stay text until
 somebody asks for them as a number, so that keys which only training reads may hold anything.
 
-A key given twice with different values is an error where it is read: Darknet would take the first,
-and whoever wrote the second probably did not expect that.
+Whatever Darknet reads is read, and means the same: blanks and tabs count nowhere, of a key that is
+given twice the first counts, a line without ``=`` says nothing, and a number ends where C's atoi or
+strtod would end it. But what its writer probably did not expect becomes a remark, which whoever
+imports the file is shown. Text without any digit where a number belongs is an error: Darknet reads
+a zero, and nobody means that. The encoding is ``encoding``'s business.
 """
 
 from __future__ import annotations
@@ -14,17 +17,23 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftdist.errors import InputError
+from ftdist.network.encoding import decoded
 
 _LONGEST_QUOTE = 40
 LARGEST_FILE_BYTES = 4 << 20
 """More than any network's text: what is larger is some other kind of file."""
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,9}")
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_MOST_DIGITS = 9
 _REAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_HEXADECIMAL = re.compile(
+    r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][+-]?[0-9]+)?"
+)
+_BLANKS = re.compile(r"[ \t]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +50,25 @@ class Section:
     """One section: its kind as written, the line of its header, its options, the file's name.
 
     The accessors raise InputError where a key that has no default is missing, or its value is not
-    of the kind that is asked for.
+    of the kind that is asked for. `remarks` is one list for the whole file, which they add to;
+    `stray` has the lines that say nothing.
     """
 
     kind: str
     line: int
     options: tuple[Option, ...]
     file: str
+    stray: tuple[Option, ...] = ()
+    remarks: list[str] = field(default_factory=list, compare=False, repr=False)
 
     def error(self, message: str, key: str | None = None) -> InputError:
         """The error to raise about this section, or about one of its keys."""
-        lines = [option.line for option in self.options if option.key == key]
-        line = lines[0] if lines else self.line
-        what = f"[{self.kind}]" if key is None else f"[{self.kind}] {key}"
-        return InputError(f"{self.file}:{line}: {what}: {message}")
+        return InputError(self._about(message, key))
+
+    def remark(self, message: str, key: str | None = None) -> None:
+        """Notes something that people should know about this section, or one of its keys, once."""
+        if (remark := self._about(message, key)) not in self.remarks:
+            self.remarks.append(remark)
 
     def has(self, key: str) -> bool:
         return any(option.key == key for option in self.options)
@@ -67,8 +81,8 @@ class Section:
             return default
         for option in found[1:]:
             if option.value != found[0].value:
-                other = f"line {option.line} says {shown(option.value)}"
-                raise self.error(f"{shown(found[0].value)} here, but {other}", key)
+                other = f"line {option.line} says {shown(option.value)}, which Darknet ignores"
+                self.remark(f"{shown(found[0].value)} counts; {other}", key)
         return found[0].value
 
     def integer(self, key: str, default: int | None = None, minimum: int | None = None) -> int:
@@ -77,7 +91,10 @@ class Section:
         return self._whole(key, self.string(key), minimum)
 
     def integers(self, key: str) -> tuple[int, ...]:
-        return tuple(self._whole(key, item.strip()) for item in self.string(key).split(","))
+        numbers = tuple(self._whole(key, item) for item in self._items(key))
+        if self.string(key).endswith(","):
+            self.remark("the comma at the end is ignored, where Darknet reads another 0", key)
+        return numbers
 
     def number(self, key: str, default: float | None = None) -> float:
         if default is not None and not self.has(key):
@@ -85,24 +102,45 @@ class Section:
         return self._real(key, self.string(key))
 
     def floats(self, key: str) -> tuple[float, ...]:
-        return tuple(self._real(key, item.strip()) for item in self.string(key).split(","))
+        return tuple(self._real(key, item) for item in self._items(key))
 
     def flag(self, key: str) -> bool:
         """Whether a switch is on; a missing one is off."""
         return self.integer(key, 0) != 0
 
+    def _items(self, key: str) -> list[str]:
+        """What stands between commas; after a last comma there is nothing."""
+        items = self.string(key).split(",")
+        while len(items) > 1 and not items[-1]:
+            items.pop()
+        return items
+
     def _whole(self, key: str, text: str, minimum: int | None = None) -> int:
-        if not _WHOLE.fullmatch(text):
-            raise self.error(f"{shown(text)} is not a whole number of at most 9 digits", key)
-        value = int(text)
+        found = _WHOLE.match(text)
+        if not found or len(found[0].lstrip("+-0")) > _MOST_DIGITS:
+            most = f"a whole number of at most {_MOST_DIGITS} digits"
+            raise self.error(f"{shown(text)} is not {most}", key)
+        value = int(found[0])
+        if text != found[0] and text.rstrip("0") not in (found[0], found[0] + "."):
+            self.remark(f"{shown(text)} is read as {value}, as by Darknet", key)
         if minimum is not None and value < minimum:
             raise self.error(f"{value} is less than {minimum}", key)
         return value
 
     def _real(self, key: str, text: str) -> float:
-        if not _REAL.fullmatch(text) or not math.isfinite(float(text)):
+        found = _HEXADECIMAL.match(text) or _REAL.match(text)
+        value = _value(found[0]) if found else math.nan
+        if not found or not math.isfinite(value):
             raise self.error(f"{shown(text)} is not a finite number", key)
-        return float(text)
+        if text != found[0]:
+            self.remark(f"{shown(text)} is read as {value:g}, as by Darknet", key)
+        return value
+
+    def _about(self, message: str, key: str | None) -> str:
+        lines = [option.line for option in self.options if option.key == key]
+        line = lines[0] if lines else self.line
+        what = f"[{self.kind}]" if key is None else f"[{self.kind}] {key}"
+        return f"{self.file}:{line}: {what}: {message}"
 
 
 def read_text(path: Path) -> str:
@@ -114,25 +152,35 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > LARGEST_FILE_BYTES:
         raise InputError(f"{path}: is no .cfg file: larger than {LARGEST_FILE_BYTES} bytes")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}:{line}: is no .cfg file: not UTF-8 text") from None
+    text = decoded(content)
+    if text is None:
+        raise InputError(f"{path}: is no .cfg file: not text")
+    return text
 
 
-def parse_sections(text: str, file: str) -> tuple[Section, ...]:
-    """The sections of a .cfg text in order; `file` is what errors call it."""
-    found: list[tuple[str, int, list[Option]]] = []
+def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Section, ...]:
+    """The sections of a .cfg text in order; `file` is what errors call it.
+
+    With `most` given, what comes after that many sections is not looked at.
+    """
+    remarks: list[str] = []
+    found: list[tuple[str, int, list[Option], list[Option]]] = []
     for line, written in enumerate(_lines(text), start=1):
-        content = re.split("[#;]", written, maxsplit=1)[0].strip()
+        content = _BLANKS.sub("", re.split("[#;]", written, maxsplit=1)[0]).strip()
         if content.startswith("["):
-            found.append((_kind(content, file, line), line, []))
+            if len(found) == most:
+                break  # not even whether the line is well formed
+            found.append((_kind(content, file, line), line, [], []))
         elif content and not found:
             raise InputError(f"{file}:{line}: {shown(content)} stands before the first [section]")
         elif content:
-            found[-1][2].append(_option(content, file, line))
-    return tuple(Section(kind, line, tuple(options), file) for kind, line, options in found)
+            key, _, value = content.partition("=")
+            options, stray = found[-1][2:]
+            (options if key and value else stray).append(Option(key or content, value, line))
+    return tuple(
+        Section(kind, line, tuple(options), file, tuple(stray), remarks)
+        for kind, line, options, stray in found
+    )
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -147,20 +195,20 @@ def shown(text: str) -> str:
     return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "...")
 
 
+def _value(number: str) -> float:
+    try:
+        return float.fromhex(number) if "x" in number.lower() else float(number)
+    except OverflowError:
+        return math.inf
+
+
 def _lines(text: str) -> list[str]:
     """Lines as an editor numbers them (str.splitlines would also cut at form feeds)."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").split("\n")
 
 
 def _kind(content: str, file: str, line: int) -> str:
-    kind = content[1:-1].strip()
+    kind = content[1:-1]
     if not content.endswith("]") or not kind:
         raise InputError(f"{file}:{line}: {shown(content)} is no section header like [net]")
     return kind
-
-
-def _option(content: str, file: str, line: int) -> Option:
-    key, equals, value = content.partition("=")
-    if not equals or not key.strip():
-        raise InputError(f"{file}:{line}: {shown(content)} is no line like key = value")
-    return Option(key.strip(), value.strip(), line)

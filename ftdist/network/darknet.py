@@ -1,51 +1,90 @@
 """Darknet .cfg files as networks; layer numbers are Darknet's own ([net] is not a layer).
 
 This decides which layers there are and what is wrong with a file as a whole; what one section
-means is ``darknet_layers``.
+means is ``darknet_layers`` and ``darknet_heads``, and which keys there are ``darknet_keys``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.cfg import Section, parse_sections, read_text
-from ftdist.network.darknet_layers import build, canonical_kind
+from ftdist.network import darknet_heads, darknet_layers
+from ftdist.network.about import Fit
+from ftdist.network.cfg import Section, closest, parse_sections, read_text
+from ftdist.network.darknet_keys import (
+    canonical_kind,
+    fit,
+    refuse_what_changes_the_result,
+    remark_on_keys,
+)
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.heads import Head, classifies
+
+_BUILDERS = {**darknet_layers.BUILDERS, **darknet_heads.BUILDERS}
+
+_RECURRENT = ("conv_lstm", "crnn", "gru", "history", "lstm", "rnn")
+_NOT_RUN = (
+    *("batchnorm", "connected", "crop", "deconvolutional", "implicit", "iseg", "l2norm", "local"),
+    *("logistic", "normalization", "sam", "scale_channels"),
+)
+"""Darknet's other layers."""
 
 
 @dataclass(frozen=True, slots=True)
 class DarknetModel:
-    """A network, and the convolutions whose batch norm is still apart in the .weights file."""
+    """A network as a .cfg file describes it.
+
+    `normalized` are the convolutions whose batch norm is still apart in the .weights file, `uneven`
+    those whose filters are no multiple of their groups, with the number of groups. `fit` is how
+    pictures enter. `complete`: whether the whole file was read. `remarks` are lines for
+    whoever imports it.
+    """
 
     network: Network
     normalized: frozenset[int]
+    uneven: Mapping[int, int]
+    fit: Fit
+    complete: bool
+    remarks: tuple[str, ...]
 
 
-def read_cfg(path: Path) -> DarknetModel:
-    """The network of a .cfg file, named after the file."""
-    return parse_cfg(read_text(path), path.stem, str(path))
+def read_cfg(path: Path, until: int | None = None) -> DarknetModel:
+    """The network of a .cfg file, named after the file; its layers 0..until only."""
+    return parse_cfg(read_text(path), path.stem, str(path), until)
 
 
-def parse_cfg(text: str, name: str, file: str | None = None) -> DarknetModel:
-    """The network that a .cfg text describes; `file` is what errors call the text."""
-    sections = parse_sections(text, name if file is None else file)
+def parse_cfg(
+    text: str, name: str, file: str | None = None, until: int | None = None
+) -> DarknetModel:
+    """The network that a .cfg text describes; `file` is what errors call the text.
+
+    With `until` it ends with that layer, and what follows in the text is not looked at.
+    """
+    file = name if file is None else file
+    sections = parse_sections(text, file, None if until is None else until + 2)
     if not sections:
-        raise InputError(f"{name if file is None else file}: is empty; a .cfg begins with [net]")
-    network = NetworkBuilder(name, _input_shape(sections[0]))
-    layers = sections[1:]
+        raise InputError(f"{file}: is empty; a .cfg begins with [net]")
+    network, layers = NetworkBuilder(name, _input_shape(sections[0])), sections[1:]
     if not layers:
         raise sections[0].error("no layers follow")
+    if until is not None and until >= len(layers):
+        raise InputError(f"layer {until} does not exist: {file} has layers 0..{len(layers) - 1}")
     for section in layers:
         _add(network, section)
     finished = network.finish()
     _refuse_readers_of_heads(finished, layers)
-    normalized = (number for number, section in enumerate(layers) if _is_normalized(section))
-    return DarknetModel(finished, frozenset(normalized))
+    return DarknetModel(
+        finished,
+        frozenset(number for number, section in enumerate(layers) if _is_normalized(section)),
+        _uneven(layers),
+        fit(sections, classifies=classifies(finished)),
+        until is None,
+        (*sections[0].remarks, *remark_on_keys(sections)),
+    )
 
 
 def _input_shape(net: Section) -> Shape:
@@ -56,17 +95,45 @@ def _input_shape(net: Section) -> Shape:
 
 def _add(network: NetworkBuilder, section: Section) -> None:
     """Appends the layer of one section, or raises the InputError that says where it stands."""
-    operation, inputs = build(section, network)
+    kind = canonical_kind(section)
+    builder = _BUILDERS.get(kind)
+    if builder is None:
+        raise section.error(_not_supported(kind))
+    refuse_what_changes_the_result(section)
+    operation, inputs = builder(section, network)
     try:
-        network.add(operation, inputs, f"{canonical_kind(section)}{len(network)}")
+        network.add(operation, inputs, f"{kind}{len(network)}")
     except InputError as error:
         raise section.error(str(error)) from None
+
+
+def _not_supported(kind: str) -> str:
+    if kind == "softmax":
+        return "is not supported; without this section the layer before it is an output"
+    if kind == "net":
+        return "may stand only at the beginning"
+    if kind in _RECURRENT:
+        return "is recurrent: it depends on the inputs before, and ftdist sees one at a time"
+    if kind in _NOT_RUN:
+        return "is a layer of Darknet's that is not supported"
+    return f"is no kind of section; {closest(kind, _BUILDERS)}"
 
 
 def _is_normalized(section: Section) -> bool:
     if canonical_kind(section) != "convolutional":
         return False
     return section.flag("batch_normalize") or section.flag("cbn")
+
+
+def _uneven(layers: Sequence[Section]) -> dict[int, int]:
+    """For each convolution whose filters are no multiple of its groups, how many groups."""
+    found = {}
+    for number, section in enumerate(layers):
+        if canonical_kind(section) == "convolutional":
+            groups = section.integer("groups", 1)
+            if section.integer("filters", 1) % groups:
+                found[number] = groups
+    return found
 
 
 def _refuse_readers_of_heads(network: Network, sections: Sequence[Section]) -> None:
@@ -76,5 +143,5 @@ def _refuse_readers_of_heads(network: Network, sections: Sequence[Section]) -> N
             if number == INPUT:
                 continue
             source = network.layers[number]
-            if isinstance(source.operation, RegionHead | YoloHead):
+            if isinstance(source.operation, Head):
                 raise section.error(f"reads layer {number} ({source.name}), a detection head")

@@ -5,7 +5,8 @@ Darknet, since most belong to training; but keys that would make Darknet compute
 than this program does are refused by name: the result must be Darknet's.
 
 To read another kind of section: write a function that turns it into an operation and the numbers
-of the layers that it reads, and name it in ``_BUILDERS``.
+of the layers that it reads, and name it in ``BUILDERS``; ``darknet_keys`` has the keys that Darknet
+knows, and which of them are refused. Heads are in ``darknet_heads``.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from functools import partial
 from typing import Literal, get_args
 
 from ftdist.geometry import Window
-from ftdist.network.cfg import Section, closest, shown
+from ftdist.network.cfg import Section, shown
 from ftdist.network.graph import NetworkBuilder
-from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Activation,
@@ -36,45 +36,8 @@ from ftdist.network.layers import (
 Built = tuple[Operation, tuple[int, ...]]
 """What a layer computes, and the numbers of the layers that it reads."""
 
-_SYNONYMS = {
-    "network": "net",
-    "conv": "convolutional",
-    "max": "maxpool",
-    "avg": "avgpool",
-    "local_avg": "local_avgpool",
-    "soft": "softmax",
-    "conn": "connected",
-}
 
-
-def canonical_kind(section: Section) -> str:
-    """The kind of a section under its longer name; layers are named by it."""
-    return _SYNONYMS.get(section.kind, section.kind)
-
-
-def build(section: Section, network: NetworkBuilder) -> Built:
-    """What the section adds to the network so far; InputError when it cannot be run exactly."""
-    kind = canonical_kind(section)
-    builder = _BUILDERS.get(kind)
-    if builder is None:
-        raise section.error(_not_supported(kind))
-    for key, harmless in _REFUSED.get(kind, {}).items():
-        if (value := section.string(key, harmless)) != harmless:
-            raise section.error(f"{shown(value)} changes the result and is not supported", key)
-    return builder(section, network)
-
-
-def _not_supported(kind: str) -> str:
-    if kind in ("softmax", "cost"):
-        return "is not supported; without this section the layer before it is an output"
-    if kind == "net":
-        return "may stand only at the beginning"
-    if kind in _NOT_RUN:
-        return "is a layer of Darknet's that is not supported"
-    return f"is no kind of section; {closest(kind, _BUILDERS)}"
-
-
-def _previous(network: NetworkBuilder) -> int:
+def previous(network: NetworkBuilder) -> int:
     """The layer before the one being built, INPUT for the first."""
     return len(network) - 1
 
@@ -121,17 +84,21 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
         Window(size, stride, dilation, padding * dilation, padding * dilation)
         for stride in _strides(section)
     )
+    filters = section.integer("filters", 1, minimum=1)
+    groups = section.integer("groups", 1, minimum=1)
+    if filters % groups and not network.shape(previous(network)).channels % groups:
+        groups = 1  # Darknet leaves some filters out: ``darknet_weights`` gives them zeros
     operation = Convolution(
-        filters=section.integer("filters", 1, minimum=1),
+        filters=filters,
         window=Sliding(vertical, horizontal),
-        groups=section.integer("groups", 1, minimum=1),
+        groups=groups,
         activation=_activation(section, "logistic"),
     )
-    return operation, (_previous(network),)
+    return operation, (previous(network),)
 
 
 def _pool(mode: Literal["max", "average"], section: Section, network: NetworkBuilder) -> Built:
-    source = network.shape(_previous(network))
+    source = network.shape(previous(network))
     down, across = _strides(section)
     size = section.integer("size", section.integer("stride", 1), minimum=1)
     padding = section.integer("padding", size - 1, minimum=0)
@@ -139,7 +106,7 @@ def _pool(mode: Literal["max", "average"], section: Section, network: NetworkBui
         pool_window(source.height, size, down, padding),
         pool_window(source.width, size, across, padding),
     )
-    return Pool(mode, window), (_previous(network),)
+    return Pool(mode, window), (previous(network),)
 
 
 def pool_window(length: int, size: int, stride: int, padding: int) -> Window:
@@ -156,28 +123,23 @@ def pool_window(length: int, size: int, stride: int, padding: int) -> Window:
 
 
 def _global_average(section: Section, network: NetworkBuilder) -> Built:
-    if section.has("size"):
-        raise section.error(
-            "Darknet's [avgpool] takes the whole map whatever the size; "
-            "leave the size out, or write [local_avgpool]",
-            "size",
-        )
-    source = network.shape(_previous(network))
+    """The whole map, whatever size and stride the section may say."""
+    source = network.shape(previous(network))
     window = Sliding(Window(source.height), Window(source.width))
-    return Pool("average", window), (_previous(network),)
+    return Pool("average", window), (previous(network),)
 
 
 def _upsample(section: Section, network: NetworkBuilder) -> Built:
     if section.number("scale", 1.0) != 1.0:
         raise section.error("only 1 is supported", "scale")
-    return Upsample(section.integer("stride", 2, minimum=1)), (_previous(network),)
+    return Upsample(section.integer("stride", 2, minimum=1)), (previous(network),)
 
 
 def _shortcut(section: Section, network: NetworkBuilder) -> Built:
     added = _references(section, "from", network)
     if len(added) > 1:
         raise section.error("only one layer can be added to the one before", "from")
-    return Add(_activation(section, "linear")), (_previous(network), *added)
+    return Add(_activation(section, "linear")), (previous(network), *added)
 
 
 def _route(section: Section, network: NetworkBuilder) -> Built:
@@ -189,54 +151,19 @@ def _route(section: Section, network: NetworkBuilder) -> Built:
 
 
 def _reorg(order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder) -> Built:
-    return Reorg(section.integer("stride", 1, minimum=1), order), (_previous(network),)
+    return Reorg(section.integer("stride", 1, minimum=1), order), (previous(network),)
 
 
-def _dropout(section: Section, network: NetworkBuilder) -> Built:
-    return Identity(), (_previous(network),)
+def _nothing(section: Section, network: NetworkBuilder) -> Built:
+    """What is something in training only."""
+    return Identity(), (previous(network),)
 
 
 def _activate(section: Section, network: NetworkBuilder) -> Built:
-    return Activate(_activation(section, "linear")), (_previous(network),)
+    return Activate(_activation(section, "linear")), (previous(network),)
 
 
-def _anchors(section: Section) -> tuple[tuple[float, float], ...]:
-    """The first `num` (width, height) pairs."""
-    sizes = section.floats("anchors")
-    if min(sizes) <= 0 or len(sizes) % 2:
-        raise section.error("must be pairs of positive numbers: width, height, ...", "anchors")
-    pairs = tuple(zip(sizes[::2], sizes[1::2], strict=True))
-    count = section.integer("num", len(pairs), minimum=1)
-    if count > len(pairs):
-        raise section.error(f"{count} anchors are announced, {len(pairs)} are given", "num")
-    return pairs[:count]
-
-
-def _region(section: Section, network: NetworkBuilder) -> Built:
-    operation = RegionHead(
-        anchors=_anchors(section),
-        classes=section.integer("classes", 20, minimum=1),
-        softmax=section.flag("softmax"),
-    )
-    return operation, (_previous(network),)
-
-
-def _yolo(section: Section, network: NetworkBuilder) -> Built:
-    anchors = _anchors(section)
-    mask = section.integers("mask") if section.has("mask") else tuple(range(len(anchors)))
-    for index in mask:
-        if not 0 <= index < len(anchors):
-            raise section.error(f"anchor {index} is not among the {len(anchors)} given", "mask")
-    operation = YoloHead(
-        anchors=anchors,
-        mask=mask,
-        classes=section.integer("classes", 20, minimum=1),
-        scale_xy=section.number("scale_x_y", 1.0),
-    )
-    return operation, (_previous(network),)
-
-
-_BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
+BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "convolutional": _convolution,
     "maxpool": partial(_pool, "max"),
     "local_avgpool": partial(_pool, "average"),
@@ -246,48 +173,10 @@ _BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "route": _route,
     "reorg": partial(_reorg, "darknet"),
     "reorg3d": partial(_reorg, "blocks"),
-    "dropout": _dropout,
+    "cost": _nothing,
+    "dropout": _nothing,
+    "empty": _nothing,
+    "contrastive": _nothing,
     "activation": _activate,
-    "region": _region,
-    "yolo": _yolo,
 }
 """What each kind of section becomes."""
-
-_REFUSED: dict[str, dict[str, str]] = {
-    "convolutional": {
-        "antialiasing": "0",
-        "binary": "0",
-        "coordconv": "0",
-        "dontload": "0",
-        "dontloadscales": "0",
-        "flipped": "0",
-        "rotate": "0",
-        "share_index": "-1000000000",
-        "stretch": "0",
-        "stretch_sway": "0",
-        "sway": "0",
-        "xnor": "0",
-    },
-    "maxpool": {"antialiasing": "0", "maxpool_depth": "0"},
-    "shortcut": {"weights_type": "none"},
-    "reorg": {"extra": "0", "flatten": "0", "reverse": "0"},
-    "reorg3d": {"reverse": "0"},
-    "region": {"coords": "4", "tree": ""},
-    "yolo": {"new_coords": "0"},
-}
-"""Keys that change what Darknet computes or loads, each with the one value that does not."""
-
-_NOT_RUN = (
-    *(
-        "Gaussian_yolo",
-        "batchnorm",
-        "connected",
-        "contrastive",
-        "conv_lstm",
-        "crnn",
-        "crop",
-    ),
-    *("detection", "empty", "gru", "history", "implicit", "local", "lrn", "lstm"),
-    *("normalization", "rnn", "sam", "scale_channels", "silence"),
-)
-"""Darknet's other layers."""

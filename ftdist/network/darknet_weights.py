@@ -3,10 +3,16 @@
 A file is a header and then, for each convolution in order, float32 little-endian: biases (filters);
 scales, rolling means and rolling variances (filters each) where the layer is batch-normalized;
 weights (filters, channels // groups, rows, columns). Nothing in the file says where a layer
-begins, so its size is checked against the whole network before anything is read.
+begins, so its size is checked against the whole network before anything is read. Of a network that
+was cut short the file may be that of the whole.
 
 The header is three int32 (major, minor, revision) and the number of images seen in training,
-64 bits from version 0.2 on, 32 bits before.
+64 bits from version 0.2 on, 32 bits before. Some converters write a version before 0.2 and the long
+counter nevertheless: where the file's size fits only that, that is what they meant.
+
+Filters that are no multiple of the groups: Darknet computes filters // groups of them in each
+group, from where groups-ths of all the weights begin, and leaves the last ones out. Here they are
+one group with zeros where a group does not look, which is the same sum.
 
 Folding: y = (x - mean) / sqrt(variance + epsilon) * scale + bias, in float64, rounded once. Darknet
 has two formulas, sqrt(variance + 1e-5) where it folds and on GPUs, and sqrt(variance) + 1e-6 in the
@@ -36,31 +42,35 @@ Floats = NDArray[np.float32]
 EPSILON = 1e-5
 """Added to the variance under the root."""
 
+_START_BYTES = 512
 _VERSION = struct.Struct("<3i")
+_SHORT_HEADER_BYTES, _LONG_HEADER_BYTES = _VERSION.size + 4, _VERSION.size + 8
 _LONG_COUNTER_SINCE = 2  # version 0.2
 _FLAGGED = 1000  # numbers from here on are flags of the oldest files, whose counter is short
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip archive (as PyTorch writes)",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+}
 
 
 def weights_bytes(model: DarknetModel) -> int:
     """Bytes of the model's .weights file after its header."""
-    return sum(
-        _layer_bytes(operation, source, number in model.normalized)
-        for number, operation, source in convolutions(model.network)
-    )
+    return sum(_layer_bytes(model, *layer) for layer in convolutions(model.network))
 
 
-def read_weights(model: DarknetModel, path: Path, last: int | None = None) -> Iterator[Parameters]:
-    """Parameters of the convolutions among layers 0..last (all of them without `last`), in order.
+def read_weights(model: DarknetModel, path: Path) -> Iterator[Parameters]:
+    """Parameters of the model's convolutions, in order.
 
-    The file must fit the whole model, whatever `last` is; that is checked at once. One layer is
-    held at a time.
+    The file must fit the model, which is checked at once. One layer is held at a time.
     """
-    kept = model.network if last is None else model.network.until(last)
     with _opened(path) as file:
         file_bytes = os.fstat(file.fileno()).st_size
-        header_bytes = _header_bytes(file, path)
+        start = file.read(_START_BYTES)
+    header_bytes = _header_bytes(start, path, file_bytes, weights_bytes(model))
     _check_size(model, path, header_bytes, file_bytes)
-    return _parameters(model, path, header_bytes, len(kept.layers))
+    return _parameters(model, path, header_bytes)
 
 
 def _opened(path: Path) -> io.BufferedReader:
@@ -70,26 +80,58 @@ def _opened(path: Path) -> io.BufferedReader:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def _header_bytes(file: io.BufferedReader, path: Path) -> int:
-    """Bytes of the header, which depend on the version that it begins with."""
-    version = file.read(_VERSION.size)
-    if len(version) < _VERSION.size:
-        raise InputError(f"{path}: {len(version)} bytes are too few for a .weights file's header")
-    major, minor, _ = _VERSION.unpack(version)
+def _header_bytes(start: bytes, path: Path, file_bytes: int, needed_bytes: int) -> int:
+    """Bytes of the header; `start` is how the file begins, `needed_bytes` what should follow."""
+    if (other := _other_kind(start)) is not None:
+        raise InputError(f"{path}: is {other}")
+    if len(start) < _VERSION.size:
+        raise InputError(f"{path}: {len(start)} bytes are too few for a .weights file's header")
+    major, minor, _ = _VERSION.unpack_from(start)
+    if min(major, minor) < 0:
+        raise InputError(f"{path}: is no .weights file: its version would be {major}.{minor}")
     long_counter = major * 10 + minor >= _LONG_COUNTER_SINCE and max(major, minor) < _FLAGGED
-    return _VERSION.size + (8 if long_counter else 4)
+    meant_long = file_bytes == _LONG_HEADER_BYTES + needed_bytes
+    return _LONG_HEADER_BYTES if long_counter or meant_long else _SHORT_HEADER_BYTES
 
 
-def _layer_bytes(operation: Convolution, source: Shape, normalized: bool) -> int:
-    filters, depth, height, width = operation.weight_shape(source)
+def _other_kind(start: bytes) -> str | None:
+    """What a file that begins like this is, and what to do, where it is surely no weights."""
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, which stands for the weights; fetch them with 'git lfs pull'"
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "a web page, not weights; download the file itself"
+    for mark, kind in _ARCHIVES.items():
+        if start.startswith(mark):
+            return f"{kind}, not weights; unpack it, or export Darknet weights"
+    if len(start) >= _VERSION.size and b"\0" not in start:
+        return "text, not weights" if _is_text(start) else None
+    return None
+
+
+def _is_text(start: bytes) -> bool:
+    return all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
+
+
+def _layer_bytes(model: DarknetModel, number: int, operation: Convolution, source: Shape) -> int:
+    normalized = number in model.normalized
+    filters, depth, height, width = _stored_shape(model, number, operation, source)
     return 4 * filters * ((4 if normalized else 1) + depth * height * width)
 
 
+def _stored_shape(
+    model: DarknetModel, number: int, operation: Convolution, source: Shape
+) -> tuple[int, int, int, int]:
+    """The weights' shape in the file."""
+    filters, depth, height, width = operation.weight_shape(source)
+    return filters, depth // model.uneven.get(number, 1), height, width
+
+
 def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: int) -> None:
-    """InputError unless the file ends exactly where the model's last convolution does."""
+    """InputError unless the file ends where the model's last convolution does, or later if cut."""
     start = header_bytes
     for number, operation, source in convolutions(model.network):
-        end = start + _layer_bytes(operation, source, number in model.normalized)
+        end = start + _layer_bytes(model, number, operation, source)
         if end > file_bytes:
             name = model.network.layers[number].name
             raise InputError(
@@ -98,33 +140,56 @@ def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: 
                 f"{header_bytes + weights_bytes(model)}"
             )
         start = end
-    if file_bytes > start:
+    if file_bytes > start and model.complete:
         raise InputError(
             f"{path}: {file_bytes - start} bytes are left after the last layer of "
             f"{model.network.name}, which needs {start}; the file belongs to another .cfg"
         )
 
 
-def _parameters(
-    model: DarknetModel, path: Path, header_bytes: int, layers: int
-) -> Iterator[Parameters]:
+def _parameters(model: DarknetModel, path: Path, header_bytes: int) -> Iterator[Parameters]:
     with _opened(path) as file:
         file.seek(header_bytes)
         for number, operation, source in convolutions(model.network):
-            if number >= layers:
-                return
             where = f"{path}: layer {number} ({model.network.layers[number].name})"
-            shape = operation.weight_shape(source)
+            shape = _stored_shape(model, number, operation, source)
+            groups = model.uneven.get(number, 1)
             # Nothing here keeps hold of what is yielded.
-            yield Parameters(number, *_folded(file, shape, number in model.normalized, where))
+            yield Parameters(
+                number, *_folded(file, shape, number in model.normalized, groups, where)
+            )
+
+
+def _spread(stored: Floats, groups: int) -> Floats:
+    """Weights of a convolution with so many uneven groups as those of one group."""
+    filters, depth, height, width = stored.shape
+    computed, taps = filters // groups, depth * height * width
+    weights = np.zeros((filters, depth * groups, height, width), np.float32)
+    for group in range(groups):
+        first = group * stored.size // groups
+        own = stored.reshape(-1)[first : first + computed * taps]
+        rows = slice(group * computed, (group + 1) * computed)
+        weights[rows, group * depth : (group + 1) * depth] = own.reshape(
+            computed, depth, height, width
+        )
+    return weights
 
 
 def _folded(
-    file: io.BufferedReader, shape: tuple[int, ...], normalized: bool, where: str
+    file: io.BufferedReader,
+    shape: tuple[int, int, int, int],
+    normalized: bool,
+    uneven_groups: int,
+    where: str,
 ) -> tuple[Floats, Floats]:
-    """Weights of that shape and bias of the convolution that the file is at, batch norm folded."""
+    """Weights and bias of the convolution that the file is at, batch norm folded.
+
+    `shape` is that of the weights in the file.
+    """
     vectors = _read(file, (4 if normalized else 1, shape[0]), where)
     weights = _read(file, shape, where)
+    if uneven_groups > 1:
+        weights = _spread(weights, uneven_groups)
     bias = vectors[0]
     if normalized:
         with np.errstate(all="ignore"):  # broken values are found below

@@ -17,7 +17,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
-from ftdist.network.heads import RegionHead, YoloHead
+from ftdist.network.heads import GaussianYoloHead, GridHead, RegionHead, YoloHead
 from ftdist.network.layers import (
     Activate,
     Add,
@@ -43,6 +43,8 @@ _OPERATIONS: dict[str, Callable[..., Operation]] = {
         Identity,
         RegionHead,
         YoloHead,
+        GaussianYoloHead,
+        GridHead,
     )
 }
 

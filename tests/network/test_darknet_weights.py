@@ -15,14 +15,14 @@ from ftdist.errors import InputError
 from ftdist.network.darknet import parse_cfg, read_cfg
 from ftdist.network.darknet_weights import read_weights, weights_bytes
 
-MODEL = parse_cfg(
+TEXT = (
     "[net]\nheight=8\nwidth=8\nchannels=3\n"
     "[convolutional]\nbatch_normalize=1\nfilters=4\nsize=3\npad=1\n"
     "[maxpool]\nstride=2\n"
     "[convolutional]\nbatch_normalize=1\nfilters=4\ngroups=2\nsize=3\npad=1\n"
-    "[convolutional]\nfilters=5\n",
-    "small",
+    "[convolutional]\nfilters=5\n"
 )
+MODEL = parse_cfg(TEXT, "small")
 SHAPES = {0: (4, 3, 3, 3), 2: (4, 2, 3, 3), 3: (5, 4, 1, 1)}
 FLOATS = {0: 4 * 4 + 4 * 27, 2: 4 * 4 + 4 * 18, 3: 5 + 5 * 4}
 HEADER = struct.pack("<3iQ", 0, 2, 5, 1 << 40)
@@ -151,17 +151,100 @@ def test_a_negative_variance_is_refused(tmp_path):
     assert "layer 0" in failure(write(tmp_path, HEADER + values.tobytes()))
 
 
-def test_until_reads_the_first_layers_of_a_file_for_all(tmp_path):
-    path = write(tmp_path, HEADER + random_floats().tobytes())
-    assert [each.layer for each in read_weights(MODEL, path, last=0)] == [0]
-    assert [each.layer for each in read_weights(MODEL, path, last=1)] == [0]
-    assert [each.layer for each in read_weights(MODEL, path, last=2)] == [0, 2]
-    assert [each.layer for each in read_weights(MODEL, path, last=3)] == [0, 2, 3]
-    with pytest.raises(InputError, match="layer 4 does not exist"):
-        read_weights(MODEL, path, last=4)
-    with pytest.raises(InputError, match="ends within layer 3"):
-        short = write(tmp_path, HEADER + random_floats().tobytes()[:-4])
-        read_weights(MODEL, short, last=0)
+def test_a_network_that_is_cut_reads_the_beginning_of_a_longer_file(tmp_path):
+    path = write(tmp_path, HEADER + random_floats().tobytes() + b"more")
+    whole = list(read_weights(MODEL, write(tmp_path, HEADER + random_floats().tobytes())))
+    for last, layers in ((0, [0]), (1, [0]), (2, [0, 2]), (3, [0, 2, 3])):
+        model = parse_cfg(TEXT + "[not\n", "small", until=last)
+        read = list(read_weights(model, path))
+        assert [each.layer for each in read] == layers
+        assert all(np.array_equal(a.weights, b.weights) for a, b in zip(read, whole, strict=False))
+    with pytest.raises(InputError, match=r"layer 4 does not exist: small has layers 0\.\.3"):
+        parse_cfg(TEXT, "small", until=4)
+    kept = write(tmp_path, HEADER + random_floats().tobytes()[: 4 * FLOATS[0]])
+    assert len(list(read_weights(parse_cfg(TEXT, "small", until=1), kept))) == 1
+    with pytest.raises(InputError, match="ends within layer 2"):
+        read_weights(parse_cfg(TEXT, "small", until=2), kept)
+
+
+@pytest.mark.parametrize(
+    ("start", "message"),
+    [
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 245\n",
+            "git lfs pull",
+        ),
+        (b"\n<!DOCTYPE html><html><head>Virus scan warning", "is a web page, not weights"),
+        (b"<html>404", "is a web page, not weights"),
+        (b"PK\x03\x04" + bytes(40), "is a zip archive"),
+        (b"\x1f\x8b\x08" + bytes(40), "is a gzip archive"),
+        (b"[net]\nwidth=3\nheight=3\n", "is text, not weights"),
+        (struct.pack("<3iQ", -7, 2, 0, 0), "its version would be -7.2"),
+    ],
+)
+def test_what_is_no_weights_file_is_told_by_its_beginning(tmp_path, start, message):
+    assert message in failure(write(tmp_path, start))
+    assert message in failure(write(tmp_path, start + b"x" * 4000))
+
+
+def test_a_long_counter_whatever_the_version_says_is_told_by_the_files_size(tmp_path):
+    header = struct.pack("<3iQ", 0, 0, 0, 7)
+    values = random_floats()
+    read = list(read_weights(MODEL, write(tmp_path, header + values.tobytes())))
+    assert np.array_equal(read[-1].bias, values[-FLOATS[3] :][:5])
+
+
+@pytest.mark.parametrize(("filters", "groups", "normalized"), [(7, 2, 1), (10, 4, 0), (2, 4, 1)])
+def test_filters_beyond_the_groups_are_left_out_as_by_darknet(
+    tmp_path, filters, groups, normalized
+):
+    """Computed as Darknet's loop over groups does it: from fractions of the weights, in order."""
+    channels, size = 8, 3
+    text = (
+        f"[net]\nheight=5\nwidth=5\nchannels={channels}\n[conv]\nfilters={filters}\nsize={size}\n"
+    )
+    text += f"pad=1\ngroups={groups}\nbatch_normalize={normalized}\nactivation=linear\n"
+    model = parse_cfg(text, "uneven")
+    generator = np.random.default_rng(3)
+    stored = filters * channels // groups * size * size
+    values = generator.uniform(0.1, 2.0, (4 if normalized else 1) * filters + stored).astype("<f4")
+    (read,) = read_weights(model, write(tmp_path, HEADER + values.tobytes()))
+    picture = generator.standard_normal((channels, 5, 5))
+    vectors, raw = np.split(values.astype(np.float64), [len(values) - stored])
+    computed, taps = filters // groups, channels // groups * size * size
+    expected = np.zeros((filters, 5, 5))
+    for group in range(groups):
+        own = raw[group * stored // groups :][: computed * taps].reshape(
+            computed, channels // groups, size, size
+        )
+        part = picture[group * channels // groups :][: channels // groups]
+        expected[group * computed :][:computed] = convolved(part, own)
+    expected = finished(expected, vectors.reshape(-1, filters), normalized)
+    found = convolved(picture, read.weights.astype(np.float64))
+    found += read.bias.astype(np.float64)[:, None, None]
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def convolved(picture, weights):
+    """A convolution that keeps the map's size, in float64."""
+    padded = np.pad(picture, ((0, 0), (1, 1), (1, 1)))
+    result = np.zeros((len(weights), *picture.shape[1:]))
+    for y, x in np.ndindex(result.shape[1:]):
+        window = padded[:, y : y + weights.shape[2], x : x + weights.shape[3]]
+        result[:, y, x] = np.tensordot(weights, window, axes=3)
+    return result
+
+
+def finished(sums, vectors, normalized):
+    """Batch norm and bias, a filter at a time."""
+    result = np.empty_like(sums)
+    for index in range(len(sums)):
+        value = sums[index]
+        if normalized:
+            _, scale, mean, variance = vectors[:, index]
+            value = (value - mean) / np.sqrt(variance + 1e-5) * scale
+        result[index] = value + vectors[0, index]
+    return result
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path):

@@ -20,9 +20,12 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(file.removesuffix(_SUFFIX) for file in files if file.endswith(_SUFFIX)))
 
 
-def load(name: str) -> DarknetModel:
-    """The architecture of that name; InputError names the closest when there is none."""
+def load(name: str, until: int | None = None) -> DarknetModel:
+    """The architecture of that name, or its layers 0..until.
+
+    InputError names the closest when there is none.
+    """
     if name not in names():
         raise InputError(f"there is no built-in architecture {name!r}; {closest(name, names())}")
     file = resources.files(__name__).joinpath(name + _SUFFIX)
-    return parse_cfg(file.read_text(encoding="utf-8"), name, f"built-in {file.name}")
+    return parse_cfg(file.read_text(encoding="utf-8"), name, f"built-in {file.name}", until)

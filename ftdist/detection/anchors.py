@@ -1,0 +1,183 @@
+"""How one anchor of a detection head reads its map: objectness, centre, size, and class scores.
+
+An anchor's map is float32 (values, height, width); `picked` are the values at some of its
+positions, (values, n). Centres are offsets within a cell, sizes fractions of the network's input.
+
+Sources: YOLO9000 (2016) sections 2 and 4, YOLOv3 (2018) section 2.1, Gaussian YOLOv3 (2019),
+Scaled-YOLOv4 (2021), and Darknet's region_layer.c, yolo_layer.c, gaussian_yolo_layer.c, tree.c.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.geometry import Shape
+from ftdist.network.graph import Layer
+from ftdist.network.heads import GaussianYoloHead, Point, RegionHead, YoloHead, masked
+
+Floats = NDArray[np.float32]
+
+_HALF_BOX: dict[Point, float] = {"centre": 0.0, "left_top": 0.5, "right_bottom": -0.5}
+_TREE_THRESHOLD = 0.5
+"""How sure Darknet must be of a kind of thing before it asks of which kind within."""
+
+
+@dataclass(frozen=True, slots=True)
+class YoloAnchor:
+    """An anchor of [yolo]: its size, in fractions of the input, and how far centres reach."""
+
+    width: float
+    height: float
+    scale_xy: float = 1.0
+
+    def objectness(self, values: Floats) -> Floats:
+        return sigmoid(values[4])
+
+    def offsets(self, picked: Floats) -> Floats:
+        """Where in its cell the centre is, (2, n): a sigmoid, widened around its middle."""
+        return self._widened(sigmoid(picked[:2]))
+
+    def sizes(self, picked: Floats) -> Floats:
+        """Width and height, (2, n); infinite where the exponential overflows."""
+        return np.exp(picked[2:4]) * self._own()
+
+    def scores(self, picked: Floats) -> Floats:
+        """Objectness times class probability, (n, classes)."""
+        result: Floats = (sigmoid(picked[5:]) * sigmoid(picked[4])).T
+        return result
+
+    def _widened(self, offsets: Floats) -> Floats:
+        result: Floats = offsets * np.float32(self.scale_xy) - np.float32((self.scale_xy - 1) / 2)
+        return result
+
+    def _own(self) -> Floats:
+        return np.array([[self.width], [self.height]], np.float32)
+
+
+class PlainAnchor(YoloAnchor):
+    """An anchor of [yolo] with new_coords: the layer before has made scores and offsets."""
+
+    def objectness(self, values: Floats) -> Floats:
+        result: Floats = values[4]
+        return result
+
+    def offsets(self, picked: Floats) -> Floats:
+        return self._widened(picked[:2])
+
+    def sizes(self, picked: Floats) -> Floats:
+        result: Floats = np.square(2 * picked[2:4]) * self._own()
+        return result
+
+    def scores(self, picked: Floats) -> Floats:
+        result: Floats = (picked[5:] * picked[4]).T
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class GaussianAnchor(YoloAnchor):
+    """An anchor of [Gaussian_yolo], whose scores sink with the coordinates' mean uncertainty."""
+
+    point: Point = "centre"
+
+    def objectness(self, values: Floats) -> Floats:
+        return sigmoid(values[8])
+
+    def offsets(self, picked: Floats) -> Floats:
+        return self._widened(sigmoid(picked[0:4:2]))
+
+    def sizes(self, picked: Floats) -> Floats:
+        return np.exp(picked[4:8:2]) * self._own()
+
+    def scores(self, picked: Floats) -> Floats:
+        sure = 1 - sigmoid(picked[1:8:2]).mean(axis=0)
+        result: Floats = (sigmoid(picked[9:]) * (sigmoid(picked[8]) * sure)).T
+        return result
+
+
+@dataclass(frozen=True, slots=True)
+class RegionAnchor(YoloAnchor):
+    """An anchor of [region]: class scores are independent, or a softmax, or a tree of them."""
+
+    softmax: bool = False
+    parents: tuple[int, ...] = ()
+
+    def scores(self, picked: Floats) -> Floats:
+        logits, objectness = picked[5:].T, sigmoid(picked[4])[:, np.newaxis]
+        if self.parents:
+            return _in_a_tree(logits, self.parents) * objectness
+        result: Floats = (softmax(logits) if self.softmax else sigmoid(logits)) * objectness
+        return result
+
+
+def anchors(layer: Layer, source: Shape) -> list[YoloAnchor]:
+    """The head's anchors in the order of its channels; `source` is the network's input."""
+    head, (rows, columns, _) = layer.operation, layer.shape
+    if isinstance(head, RegionHead):
+        sizes = [(width / columns, height / rows) for width, height in head.anchors]
+        return [RegionAnchor(*size, softmax=head.softmax, parents=head.parents) for size in sizes]
+    assert isinstance(head, YoloHead | GaussianYoloHead)
+    chosen = masked(head.kind, head.anchors, head.mask)
+    sizes = [(width / source.width, height / source.height) for width, height in chosen]
+    if isinstance(head, GaussianYoloHead):
+        return [GaussianAnchor(*size, head.scale_xy, head.point) for size in sizes]
+    kind = PlainAnchor if head.new_coords else YoloAnchor
+    return [kind(*size, head.scale_xy) for size in sizes]
+
+
+def shift(anchor: YoloAnchor) -> float:
+    """How far the middle of a box lies from what the map calls its centre, in sizes of the box."""
+    return _HALF_BOX[anchor.point] if isinstance(anchor, GaussianAnchor) else 0.0
+
+
+def sigmoid(values: Floats) -> Floats:
+    """1 / (1 + exp(-values)), in a form that cannot overflow."""
+    result: Floats = np.float32(0.5) * np.tanh(np.float32(0.5) * values) + np.float32(0.5)
+    return result
+
+
+def softmax(logits: Floats) -> Floats:
+    """Over the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    result: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def _in_a_tree(logits: Floats, parents: tuple[int, ...]) -> Floats:
+    """1 for the class that Darknet takes in each row of (n, classes), 0 for all others.
+
+    Siblings share a softmax; a class is as probable as that times its parent. From the top Darknet
+    goes down to the best child as long as what it has found is sure enough.
+    """
+    absolute = logits.copy()
+    groups: dict[int, tuple[int, int]] = {}
+    first = 0
+    for parent, members in groupby(parents):
+        after = first + len(list(members))
+        absolute[:, first:after] = softmax(logits[:, first:after])
+        if parent:
+            absolute[:, first:after] *= absolute[:, parent - 1 : parent]
+        if parent or not first:  # what stands at the top again further down is out of reach
+            groups[parent] = (first, after)
+        first = after
+    taken = np.zeros_like(logits)
+    for row, probable in enumerate(absolute):
+        taken[row, _walk_down(probable, groups)] = 1
+    return taken
+
+
+def _walk_down(probable: Floats, groups: dict[int, tuple[int, int]]) -> int:
+    """The class that Darknet's hierarchy_top_prediction finds, which multiplies all the way."""
+    sure, parent = 1.0, 0
+    while True:
+        first, after = groups[parent]
+        best = first + int(np.argmax(probable[first:after]))
+        if sure * float(probable[best]) <= _TREE_THRESHOLD:
+            return best if parent == 0 else parent - 1
+        sure *= float(probable[best])
+        if best + 1 not in groups:
+            return best
+        parent = best + 1
