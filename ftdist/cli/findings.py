@@ -13,7 +13,7 @@ def print_result(result: Seen | Classified, *, everything: bool = False) -> None
     """The objects, or the likeliest classes, a line each; boxes in pixels of the picture."""
     if isinstance(result, Classified):
         for each in result.classes:
-            say(f"class      {each.label} {each.probability:.1%}")
+            say(f"class      {each.label} {each.probability:.3f}")
         return
     shown = len(result.objects) if everything else MOST_PRINTED
     for found in result.objects[:shown]:

@@ -12,7 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ftdist.cli.parser import Defaults, make_parser
+from ftdist.cli.arguments import Defaults
+from ftdist.cli.parser import make_parser
 from ftdist.cli.printing import complain
 from ftdist.cli.signals import Interrupted, interruptible
 from ftdist.errors import FtdistError, InputError
@@ -27,11 +28,16 @@ _CONFIG = "--config"
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit status: 0 done, 2 bad input, 3 no plan fits, 1 else.
 
-    128 and a signal's number if that stopped it.
+    128 and a signal's number if that stopped it. Without a command it shows what there is; the
+    status is 2 then, for nothing was done.
     """
     try:
         with interruptible():
-            arguments = _parsed(sys.argv[1:] if argv is None else argv)
+            words = sys.argv[1:] if argv is None else argv
+            if not words:
+                make_parser({}).print_help()
+                return 2
+            arguments = _parsed(_asked(words))
             if hasattr(arguments, "mem"):
                 from ftdist.runtime.limits import refuse_hopeless
 
@@ -53,6 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"ftdist: {str(error) or 'out of memory'}")
         return 1
     return status or 0
+
+
+def _asked(words: Sequence[str]) -> Sequence[str]:
+    """`help COMMAND` is `COMMAND --help`."""
+    return [*words[1:2], "--help"] if words[0] == "help" else words
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

@@ -21,10 +21,9 @@ from typing import Literal
 
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.sources import Source, Sources
-from ftdist.detection import is_detector
+from ftdist.detection import is_classifier, is_detector
 from ftdist.detection.draw import FORMATS as PICTURES
 from ftdist.detection.draw import output_format
-from ftdist.detection.seen import is_classifier
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 

@@ -26,18 +26,17 @@ from ftdist.cli.printing import complain, say, tell
 from ftdist.cli.report import Report, machine, print_report, write_json
 from ftdist.cli.sources import Source, Sources, sources
 from ftdist.cli.terminal import PassingLine
-from ftdist.detection import class_count, detect, is_detector
+from ftdist.detection import class_count, detect, is_classifier, is_detector
+from ftdist.detection.classify import classify
 from ftdist.detection.draw import draw
 from ftdist.detection.names import class_names, read_names
-from ftdist.detection.seen import Classified, Seen, classified, is_classifier, seen
+from ftdist.detection.seen import Classified, Seen, classified, seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
-
-_LIKELIEST = 5
 
 
 @dataclass
@@ -137,9 +136,7 @@ def _names(arguments: argparse.Namespace, model: Model) -> tuple[str, ...]:
     labels = model.labels or None
     if arguments.names is not None:
         labels = read_names(arguments.names)
-    if is_detector(network):
-        return class_names(class_count(network), labels)
-    return class_names(network.layers[network.outputs[0]].shape.channels, labels)
+    return class_names(class_count(network), labels)
 
 
 def _refuse(this: _Run) -> None:
@@ -197,8 +194,7 @@ def _told(
         detections = detect(network, computed.maps, **given)
         result = seen(source.name, detections, names, network, computed.letterbox)
     elif is_classifier(network):
-        (values,) = computed.outputs.values()
-        result = classified(source.name, values, names, _LIKELIEST)
+        result = classified(source.name, classify(network, computed.outputs), names)
     if target is None:
         return result, None
     if this.outputs.kind == "arrays":

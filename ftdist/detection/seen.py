@@ -9,11 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from ftdist.detection.classify import Judgement
 from ftdist.detection.decode import Detection
 from ftdist.detection.picture import Letterbox
 from ftdist.network.graph import Network
@@ -37,7 +34,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """One class that a picture may be of."""
+    """One class that a picture may be of; a probability where the network ends in a softmax."""
 
     label: str
     number: int
@@ -62,14 +59,6 @@ class Classified:
     classes: tuple[Likely, ...]
 
 
-def is_classifier(network: Network) -> bool:
-    """Whether the network's answer is how likely each class is."""
-    if len(network.outputs) != 1:
-        return False
-    layer = network.layers[network.outputs[0]]
-    return layer.operation.kind == "softmax" and layer.shape.height == layer.shape.width == 1
-
-
 def seen(
     file: str,
     detections: Sequence[Detection],
@@ -90,13 +79,11 @@ def seen(
     return Seen(file, letterbox.picture_width, letterbox.picture_height, tuple(objects))
 
 
-def classified(
-    file: str, probabilities: NDArray[Any], names: Sequence[str], count: int = 5
-) -> Classified:
-    """The likeliest classes, by number where equally likely; what is no number counts as 0."""
-    values = np.nan_to_num(np.asarray(probabilities, np.float64).reshape(-1))
-    best = np.argsort(-values, kind="stable")[:count].tolist()
-    return Classified(file, tuple(Likely(name_of(n, names), n, float(values[n])) for n in best))
+def classified(file: str, judgements: Sequence[Judgement], names: Sequence[str]) -> Classified:
+    """The classes that a classifier named."""
+    return Classified(
+        file, tuple(Likely(name_of(e.label, names), e.label, e.score) for e in judgements)
+    )
 
 
 def name_of(number: int, names: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -215,9 +216,21 @@ def test_an_instruction_set_that_is_not_there(things: Path, refused: Refused) ->
     refused(*arguments, FTDIST_ISA="nonsense", words=("FTDIST_ISA=nonsense", "scalar"))
 
 
-@pytest.mark.parametrize("arguments", [(), ("run",), ("run", "m.ftd"), ("jump",), ("--nonsense",)])
-def test_incomplete_commands(refused: Refused, arguments: tuple[str, ...]) -> None:
-    refused(*arguments, words=("--help",))
+@pytest.mark.parametrize("line", ["help jump", "run", "run m.ftd", "jump", "--nonsense"])
+def test_incomplete_commands(refused: Refused, line: str) -> None:
+    refused(*line.split(), words=("--help",))
+
+
+def test_help_in_all_its_spellings(tmp_path: Path) -> None:
+    bare = ftdist_command(folder=tmp_path)
+    asked = ftdist_command("--help", folder=tmp_path)
+    assert bare == replace(asked, status=2) and "COMMAND" in asked.out and asked.err == ""
+    assert ftdist_command("help", folder=tmp_path) == asked
+    assert "help" in asked.out
+    for command in ("run", "worker", "keygen"):
+        shown = ftdist_command("help", command, folder=tmp_path)
+        assert shown == ftdist_command(command, "--help", folder=tmp_path)
+        assert shown.status == 0 and f"ftdist {command}" in shown.out
 
 
 def test_names_with_line_ends_stay_one_line(things: Path, refused: Refused) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
+from ftdist.detection.classify import Judgement
 from ftdist.detection.decode import Box, Detection
 from ftdist.detection.export import as_coco, as_csv, as_json, as_text, as_yolo
 from ftdist.detection.picture import Letterbox
@@ -108,7 +109,8 @@ def test_yolo_goes_back_to_pixels(result: Seen, scores: bool) -> None:
 
 
 def test_a_classifiers_best_in_json_and_csv() -> None:
-    result = classified("p.jpg", np.array([[0.1, 0.5, np.nan, 0.3, 0.1]]), ("a", "b", "c"), 3)
+    judgements = [Judgement(1, 0.5), Judgement(3, 0.3), Judgement(0, 0.1)]
+    result = classified("p.jpg", judgements, ("a", "b", "c"))
     best = (Likely("b", 1, 0.5), Likely("class 3", 3, 0.3), Likely("a", 0, 0.1))
     assert result == Classified("p.jpg", best)
     (value,) = json.loads(as_text([result], "json", ()))

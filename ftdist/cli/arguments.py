@@ -1,0 +1,86 @@
+"""What every command's arguments are made of: one-line errors, defaults from a file, numbers."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
+
+from ftdist.cli.printing import one_line
+
+BUDGET = "budget of the whole process, as 64M"
+TRACE = "write a time line for Perfetto"
+
+_MOST_DIGITS = 18
+
+Defaults = Mapping[str, Mapping[str, Any]]
+"""By command what the TOML file says about its arguments."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose errors are one line, and whose defaults may stand in for arguments.
+
+    A positional argument that has a default need not be given.
+    """
+
+    known: Mapping[str, Any] = {}
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)}; see {self.prog} --help\n")
+
+    def positional(self, name: str, **options: Any) -> None:
+        """Adds a positional argument that the TOML file may give."""
+        if name in self.known:
+            options["nargs"] = "?"
+        self.add_argument(name, **options)
+
+    def handled_by(self, module: str) -> None:
+        """Says which module carries the command out; to be called last."""
+        self.set_defaults(handler=module, **self.known)
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
+
+
+def command(
+    commands: Commands, name: str, about: str, defaults: Defaults | None = None, more: str = ""
+) -> Parser:
+    """Adds a command; if it has `defaults`, they may come from a TOML file."""
+    parser: Parser = commands.add_parser(
+        name,
+        help=about,
+        description=about + more,
+        formatter_class=argparse.RawDescriptionHelpFormatter if more else argparse.HelpFormatter,
+    )
+    if defaults is not None:
+        parser.known = defaults.get(name, {})
+        kept = "take what is not given from this file"
+        parser.add_argument("--config", metavar="FILE.toml", type=Path, help=kept)
+    return parser
+
+
+def add_threads(parser: Parser) -> None:
+    parser.add_argument("--threads", metavar="N", type=positive, help="threads (default: all)")
+
+
+def fraction(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number from 0 to 1")
+    return value
+
+
+def natural(text: str) -> int:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 0")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if natural(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number from 1")
+    return int(text)

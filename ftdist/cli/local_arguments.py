@@ -1,0 +1,92 @@
+"""The arguments of the commands that run here: import, run, plan."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftdist.cli.arguments import (
+    BUDGET,
+    TRACE,
+    Commands,
+    Defaults,
+    Parser,
+    add_threads,
+    command,
+    fraction,
+    natural,
+    positive,
+)
+
+
+def add_import(commands: Commands) -> None:
+    about = "make a model file from a Darknet .cfg or a built-in architecture"
+    parser = command(commands, "import", about)
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help=".cfg file or built-in name")
+    parser.add_argument("--list", action="store_true", help="list the built-in architectures")
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument("--weights", metavar="FILE", type=Path, help="Darknet .weights file")
+    seed = "random weights, He-scaled"
+    weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
+    parser.add_argument("--until", metavar="LAYER", type=natural, help="keep layers 0..LAYER")
+    names = "names of the classes, one a line"
+    parser.add_argument("--names", metavar="FILE", type=Path, help=names)
+    parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
+    parser.handled_by("importing")
+
+
+def add_run(commands: Commands, defaults: Defaults) -> None:
+    about = "run a model on a picture or an array, within a memory budget"
+    parser = command(commands, "run", about, defaults)
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd)")
+    given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
+    output = (
+        "raw outputs (.npy for one, .npz for several), a picture with boxes (.jpg, .png), data "
+        "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern as out/{}.png"
+    )
+    parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
+    _add_answers(parser)
+    parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
+    add_threads(parser)
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument("--tiling", metavar="NOTATION", help="the plan, as 5x5/8/2x2 or 1x1s4")
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="the plan from a --json report")
+    parser.add_argument("--kernels", choices=("native", "reference"), default="native")
+    parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
+    parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
+    parser.set_defaults(configured_model=parser.known.get("model"))
+    parser.handled_by("running")
+
+
+def _add_answers(parser: Parser) -> None:
+    """What is to be told of what a detector or a classifier saw."""
+    group = parser.add_argument_group("what was seen")
+    as_data = "what was found, as data in the file by -o, or on standard output"
+    group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
+    scores = "yolo: the score as a sixth column"
+    group.add_argument("--scores", action="store_true", help=scores)
+    least = "the least score of what counts as found (default: 0.3)"
+    group.add_argument("--thresh", metavar="P", type=fraction, help=least)
+    overlap = "of two boxes that share more of their union the better one counts (default: 0.45)"
+    group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
+    group.add_argument("--all", action="store_true", help="list all detections, not the best only")
+    names = "class names, one a line"
+    group.add_argument("--names", metavar="FILE", type=Path, help=names)
+
+
+def add_plan(commands: Commands, defaults: Defaults) -> None:
+    about = "say how a model would run within a memory budget, and what other budgets would change"
+    parser = command(commands, "plan", about, defaults)
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd)")
+    parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
+    add_threads(parser)
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, as 5x5/8/2x2")
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan from a report")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write the plan, for run --plan")
+    frontier = "the fastest plan for every budget there is"
+    parser.add_argument("--frontier", action="store_true", help=frontier)
+    plot = "draw the frontier (implies --frontier)"
+    parser.add_argument("--plot", metavar="FILE.png", type=Path, help=plot)
+    parser.handled_by("planning")
