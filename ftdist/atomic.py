@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ftdist.errors import InputError
@@ -38,7 +38,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):
+            temporary.unlink(missing_ok=True)
 
 
 def refuse_unwritable(path: str | Path) -> None:
@@ -47,7 +48,8 @@ def refuse_unwritable(path: str | Path) -> None:
     try:
         _create(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(NotADirectoryError):
+            temporary.unlink(missing_ok=True)
 
 
 def _names(path: str | Path) -> tuple[Path, Path]:
