@@ -109,6 +109,10 @@ def partition(size: int, parts: int) -> tuple[Span, ...]:
     return tuple(Span(*pair) for pair in itertools.pairwise(cuts))
 
 
+_FAR = 1 << 30
+"""Farther than any position."""
+
+
 class AxisTerms(NamedTuple):
     """An axis as numbers: output positions [p, q) read the input positions
 
@@ -217,6 +221,38 @@ class Whole:
 
     def terms(self) -> tuple[AxisTerms, ...]:
         return (AxisTerms(whole=self.size),)
+
+
+@dataclass(frozen=True, slots=True)
+class Shifted:
+    """Each output position reads the input position `shift` after it."""
+
+    shift: int
+
+    def receptive(self, output: Span) -> Span:
+        return Span(output.start + self.shift, output.stop + self.shift)
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        return (AxisTerms(before=self.shift, after=self.shift),)
+
+
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """Every `step`-th output position reads the next input position, as long as there are `size`.
+
+    What reads nothing is said to read the last one, so that there always is something to read.
+    """
+
+    step: int
+    size: int
+
+    def receptive(self, output: Span) -> Span:
+        start, last = output.start // self.step, self.size - 1
+        return Span(start - (start > last) * (start - last), -(-output.stop // self.step))
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        last_at_least = AxisTerms(0, 1, self.size - 1, -_FAR)
+        return (AxisTerms(1, self.step, 0, self.step - 1), last_at_least)
 
 
 @dataclass(frozen=True, slots=True)

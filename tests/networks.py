@@ -26,11 +26,20 @@ from ftdist.network.layers import (
     Add,
     Concatenate,
     Convolution,
+    Crop,
     Identity,
+    Local,
+    MaxChannels,
+    Multiply,
+    NormalizeResponses,
     Pool,
     Reorg,
     Sliding,
+    Softmax,
+    Sum,
     Upsample,
+    WeightedSum,
+    sampling,
 )
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters
@@ -146,7 +155,91 @@ class _Growth:
         self.builder.add(Concatenate(parts, part), inputs)
 
     def upsample(self) -> None:
-        self.builder.add(Upsample(self.draw(st.integers(2, 3))), [self.source()])
+        factor = self.draw(st.sampled_from([1.0, 1.0, 0.5]))
+        self.builder.add(Upsample(self.draw(st.integers(2, 3)), factor), [self.source()])
+
+    def sum(self) -> None:
+        """Maps of any channels and sizes that Darknet would add."""
+        source = self.source()
+        shape = self.builder.shape(source)
+        numbers = []
+        for number in range(INPUT, len(self.builder)):
+            try:
+                sampling(shape, self.builder.shape(number))
+            except InputError:
+                continue
+            numbers.append(number)
+        others = self.draw(st.lists(st.sampled_from(numbers), min_size=1, max_size=3))
+        factors = [self.draw(st.sampled_from([1.0, 1.0, 0.5])) for _ in range(2)]
+        self.builder.add(Sum(self.draw(activations), *factors), [source, *others])
+
+    def weighted_sum(self) -> None:
+        source = self.source()
+        others = st.sampled_from(self.like(source, channels=False))
+        inputs = [source, *self.draw(st.lists(others, min_size=1, max_size=3))]
+        self.builder.add(WeightedSum(len(inputs), self.draw(activations)), inputs)
+
+    def multiply(self) -> None:
+        """By another map, often one of the sizes that stand for all rows, columns or channels."""
+        source = self.source()
+        shape = self.builder.shape(source)
+        fitting = [
+            number
+            for number in range(INPUT, len(self.builder))
+            if all(b in (1, a) for a, b in zip(shape, self.builder.shape(number), strict=True))
+        ]
+        by = self.draw(st.sampled_from(fitting))
+        self.builder.add(Multiply(self.draw(activations)), [source, by])
+
+    def excite(self) -> None:
+        """Squeeze and excite: factors for the channels that come from the whole map."""
+        source = self.source()
+        shape = self.builder.shape(source)
+        window = Sliding(Window(shape.height), Window(shape.width))
+        mean = self.builder.add(Pool("average", window), [source])
+        gate = Convolution(shape.channels, Sliding.square(1), activation=Activation("logistic"))
+        by = self.builder.add(gate, [mean])
+        self.builder.add(Multiply(self.draw(activations)), [source, by])
+
+    def connected(self) -> None:
+        source = self.source()
+        height, width, _ = self.builder.shape(source)
+        window = Sliding(Window(height), Window(width))
+        filters = self.draw(st.integers(1, MOST_CHANNELS))
+        self.builder.add(Convolution(filters, window, 1, self.draw(activations)), [source])
+
+    def local(self) -> None:
+        source = self.source()
+        sliding = self.draw(slidings(self.builder.shape(source), wholly_in_padding=True))
+        filters = self.draw(st.integers(1, 20))
+        self.builder.add(Local(filters, sliding, self.draw(activations)), [source])
+
+    def softmax(self) -> None:
+        source = self.source()
+        groups = self.draw(st.sampled_from(_divisors(self.builder.shape(source).channels)[:3]))
+        temperature = self.draw(st.sampled_from([1.0, 2.5]))
+        operation = Softmax(groups, temperature, self.draw(st.booleans()))
+        self.builder.add(operation, [source])
+
+    def normalize(self) -> None:
+        size, alpha = self.draw(st.integers(1, 7)), self.draw(st.sampled_from([1e-4, 0.01]))
+        self.builder.add(NormalizeResponses(size, alpha), [self.source()])
+
+    def max_channels(self) -> None:
+        source = self.source()
+        most = self.builder.shape(source).channels
+        self.builder.add(MaxChannels(self.draw(st.integers(1, most))), [source])
+
+    def crop(self) -> None:
+        source = self.source()
+        height, width, _ = self.builder.shape(source)
+        size = self.draw(st.integers(1, height)), self.draw(st.integers(1, width))
+        place = (
+            self.draw(st.integers(0, height - size[0])),
+            self.draw(st.integers(0, width - size[1])),
+        )
+        change = self.draw(st.sampled_from([(1.0, 0.0), (2.0, -1.0)]))
+        self.builder.add(Crop(*size, *place, *change), [source])
 
     def reorg(self) -> None:
         source = self.source()
@@ -172,7 +265,9 @@ class _Growth:
         """One more layer of any kind; none where the kind does not fit or grows too large."""
         kinds = [*(4 * [self.convolution]), self.depthwise, *(2 * [self.pool]), self.darknet_pool]
         kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
-        kinds += [self.activate, self.alias]
+        kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
+        kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
+        kinds += [self.max_channels, self.crop]
         before = list(self.builder._layers)
         try:
             self.draw(st.sampled_from(kinds))()

@@ -7,7 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftdist.errors import InputError
-from ftdist.geometry import SAME, Blocks, Hull, Repeat, Shape, Span, Whole, Window, partition
+from ftdist.geometry import (
+    SAME,
+    Blocks,
+    Hull,
+    Repeat,
+    Sampled,
+    Shape,
+    Shifted,
+    Span,
+    Whole,
+    Window,
+    partition,
+)
 
 small = st.integers(-6, 12)
 spans = st.builds(Span, small, small)
@@ -140,7 +152,9 @@ def test_a_shape_counts_float32():
     assert str(Shape(2, 3, 5)) == "2x3x5"
 
 
-axes = windows | repeats | blocks | wholes
+shifts = st.builds(Shifted, st.integers(0, 9))
+sampled = st.builds(Sampled, st.integers(1, 4), st.integers(1, 9))
+axes = windows | repeats | blocks | wholes | shifts | sampled
 
 
 @given(axes, axes, spans)

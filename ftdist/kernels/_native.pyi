@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 KERNEL_BYTES: int
 CALL_BYTES: int
 COUNTERS_BYTES: int
+KERNEL_FIELDS: tuple[tuple[str, int], ...]
+OPERATIONS: tuple[str, ...]
+ACTIVATIONS: tuple[str, ...]
+CONSTANTS: tuple[int, int]
 LOST_WEIGHTS: int
 LOST_MAP: int
 

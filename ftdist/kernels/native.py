@@ -14,7 +14,19 @@ from functools import cache
 import numpy as np
 
 from ftdist.errors import FtdistError, InputError
-from ftdist.kernels.program import CALL, COUNTERS, KERNEL, Bytes, Map, Program, Table
+from ftdist.kernels.program import (
+    ACTIVATIONS,
+    BLOCK,
+    CALL,
+    COUNTERS,
+    KERNEL,
+    POOL_MOST,
+    Bytes,
+    Map,
+    Op,
+    Program,
+    Table,
+)
 
 try:
     from ftdist.kernels import _native
@@ -24,11 +36,21 @@ except ImportError as error:  # pragma: no cover - a broken installation
         "or use --kernels reference"
     ) from error
 
-if (
-    KERNEL.itemsize,
-    CALL.itemsize,
-    COUNTERS.itemsize,
-) != (_native.KERNEL_BYTES, _native.CALL_BYTES, _native.COUNTERS_BYTES):
+_DECLARED = (
+    (KERNEL.itemsize, CALL.itemsize, COUNTERS.itemsize),
+    tuple((name, at) for name, (_, at, *_) in (KERNEL.fields or {}).items()),
+    tuple(op.name.lower() for op in Op),
+    ACTIVATIONS,
+    (BLOCK, POOL_MOST),
+)
+_COMPILED = (
+    (_native.KERNEL_BYTES, _native.CALL_BYTES, _native.COUNTERS_BYTES),
+    _native.KERNEL_FIELDS,
+    _native.OPERATIONS,
+    _native.ACTIVATIONS,
+    _native.CONSTANTS,
+)
+if _DECLARED != _COMPILED:
     raise FtdistError("the native kernels are of another version; reinstall ftdist")
 
 

@@ -41,17 +41,20 @@ class Op(IntEnum):
     UPSAMPLE = 7
     REORG = 8
     REORG_DARKNET = 9
+    LOCAL = 10
+    ACCUMULATE = 11
+    ACCUMULATE_WEIGHTED = 12
+    MULTIPLY = 13
+    SOFTMAX = 14
+    NORMALIZE_RESPONSES = 15
+    MAX_CHANNELS = 16
+    CROP = 17
 
 
 ACTIVATIONS = (
-    "linear",
-    "leaky",
-    "relu",
-    "relu6",
-    "logistic",
-    "swish",
-    "mish",
-    "hardswish",
+    *("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish"),
+    *("tanh", "elu", "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse"),
+    *("ramp", "stair"),
 )
 """Activation kinds by their number in a kernel."""
 
@@ -67,6 +70,7 @@ stored), strides and offset count elements."""
 
 KERNEL = np.dtype(
     [("op", "<i4"), ("activation", "<i4"), ("slope", "<f4"), ("count_padding", "<i4")]
+    + [(name, "<f4") for name in ("factor", "kept", "shift", "power")]
     + [("in", BUFFER), ("in2", BUFFER), ("out", BUFFER)]
     + [
         (name, "<i4")
@@ -74,7 +78,8 @@ KERNEL = np.dtype(
             *("height", "width", "left", "right", "channels", "filters", "groups"),
             *("kernel_height", "kernel_width", "stride_y", "stride_x"),
             *("dilation_y", "dilation_x", "pad_top", "pad_left", "streamed"),
-            *("pool_height", "pool_width"),
+            *("pool_height", "pool_width", "part", "sample", "size"),
+            *("in2_height", "in2_width", "in2_channels", "out_height", "out_width"),
         )
     ]
     + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
@@ -83,7 +88,13 @@ KERNEL = np.dtype(
 columns to produce; `weights`, `bias`: offsets in floats into the model's weights. Where `streamed`
 is set they are read from the model file, in pieces, to `window`, in floats of the arena.
 `pool_height`, `pool_width`, 1 or 2: of a convolution only the maxima over windows of that size,
-side by side, are written; rows and columns are then those of the maxima."""
+side by side, are written; rows and columns are then those of the maxima.
+
+What the rest means is said by the operations that have it. `factor`, `shift`: an input is
+multiplied and moved by them; `kept`, `part`: of an accumulation, what the sum so far is multiplied
+by, and the number of the map that is added (0 begins the sum); `sample`: only every such output
+position has something added; `size`, `power`: of a normalization, channels that are looked at and
+the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map."""
 
 CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
 """One kernel over output rows [row, row + rows); the other rows say which absolute row is stored

@@ -34,7 +34,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.darknet import DarknetModel
 from ftdist.network.graph import convolutions
-from ftdist.network.layers import Convolution
+from ftdist.network.layers import Weighted
 from ftdist.network.parameters import Parameters
 
 Floats = NDArray[np.float32]
@@ -113,14 +113,14 @@ def _is_text(start: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
 
 
-def _layer_bytes(model: DarknetModel, number: int, operation: Convolution, source: Shape) -> int:
+def _layer_bytes(model: DarknetModel, number: int, operation: Weighted, source: Shape) -> int:
     normalized = number in model.normalized
     filters, depth, height, width = _stored_shape(model, number, operation, source)
     return 4 * filters * ((4 if normalized else 1) + depth * height * width)
 
 
 def _stored_shape(
-    model: DarknetModel, number: int, operation: Convolution, source: Shape
+    model: DarknetModel, number: int, operation: Weighted, source: Shape
 ) -> tuple[int, int, int, int]:
     """The weights' shape in the file."""
     filters, depth, height, width = operation.weight_shape(source)

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
-from ftdist.network.layers import Alias, Concatenate, Convolution, Operation
+from ftdist.network.layers import Alias, Concatenate, Operation, Weighted
 
 INPUT = -1
 """The number by which layers refer to the network's input."""
@@ -165,10 +165,10 @@ class NetworkBuilder:
         return Network(self._name, self._input, tuple(self._layers))
 
 
-def convolutions(network: Network) -> tuple[tuple[int, Convolution, Shape], ...]:
-    """(number, operation, input shape) of each convolution, in order: the layers with weights."""
+def convolutions(network: Network) -> tuple[tuple[int, Weighted, Shape], ...]:
+    """(number, operation, shape of the first input) of each layer with weights, in order."""
     return tuple(
         (number, layer.operation, network.shape(layer.inputs[0]))
         for number, layer in enumerate(network.layers)
-        if isinstance(layer.operation, Convolution)
+        if isinstance(layer.operation, Weighted)
     )

@@ -1,8 +1,9 @@
 """The universal weight layout: one that every instruction set's kernels read as it is.
 
-Output channels lie in blocks of 16, zero-padded, innermost: a convolution's weights are
-[groups x ceil(filters / groups / 16)][ky][kx][ic][16], a depthwise one's [ceil(channels / 16)][ky]
-[kx][16]. A bias has the same blocks. Vectors of 4, 8 and 16 lanes all divide a block.
+Outputs lie in blocks of 16, zero-padded, innermost: weights of shape (outputs, depth, ky, kx) in
+`groups` groups are [groups x ceil(outputs / groups / 16)][ky][kx][depth][16]. The groups are those
+of a convolution, one in all where it is depthwise, and the positions of a local layer. A bias has
+the same blocks. Vectors of 4, 8 and 16 lanes all divide a block.
 """
 
 from __future__ import annotations
@@ -11,26 +12,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
-from ftdist.network.layers import Convolution
+from ftdist.network.layers import Weighted
 
 BLOCK = 16
 
 Array = NDArray[np.float32]
 
 
-def packed_sizes(operation: Convolution, source: Shape) -> tuple[int, int]:
-    """Floats of a convolution's packed weights and of its packed bias."""
-    _, depth, height, width = operation.weight_shape(source)
-    if operation.is_depthwise(source):
-        outputs = -(-operation.filters // BLOCK) * BLOCK
-    else:
-        outputs = operation.groups * -(-operation.filters // operation.groups // BLOCK) * BLOCK
+def packed_sizes(operation: Weighted, source: Shape) -> tuple[int, int]:
+    """Floats of an operation's packed weights and of its packed bias."""
+    filters, depth, height, width = operation.weight_shape(source)
+    groups = operation.weight_groups(source)
+    outputs = groups * -(-filters // groups // BLOCK) * BLOCK
     return outputs * depth * height * width, outputs
 
 
-def pack(operation: Convolution, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
-    """Flat packed (weights, bias) from (filters, channels // groups, rows, columns), (filters,)."""
-    groups = 1 if operation.is_depthwise(source) else operation.groups
+def pack(operation: Weighted, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
+    """Flat packed (weights, bias) from (outputs, depth, rows, columns), (outputs,)."""
+    groups = operation.weight_groups(source)
     filters, depth, height, width = weights.shape
     own = filters // groups
     blocks = -(-own // BLOCK)
@@ -42,11 +41,9 @@ def pack(operation: Convolution, source: Shape, weights: Array, bias: Array) -> 
     return np.ascontiguousarray(by_block.transpose(0, 3, 4, 2, 1)).reshape(-1), padded_bias.ravel()
 
 
-def unpack(
-    operation: Convolution, source: Shape, weights: Array, bias: Array
-) -> tuple[Array, Array]:
+def unpack(operation: Weighted, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
     """The inverse of ``pack``."""
-    groups = 1 if operation.is_depthwise(source) else operation.groups
+    groups = operation.weight_groups(source)
     filters, depth, height, width = operation.weight_shape(source)
     own = filters // groups
     blocks = -(-own // BLOCK)

@@ -1,4 +1,4 @@
-"""What importers hand to the model file: one convolution's weights at a time, batch norm folded.
+"""What importers hand to the model file: one layer's weights at a time, batch norm folded.
 
 Importers yield these in layer order, so that a network larger than memory can still be imported.
 """
@@ -16,7 +16,7 @@ from ftdist.network.graph import Network, convolutions
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Weights float32 (filters, channels // groups, rows, columns) and bias (filters,)."""
+    """Weights float32 (outputs, depth, rows, columns) and bias (outputs,)."""
 
     layer: int
     weights: NDArray[np.float32]
@@ -35,5 +35,5 @@ def random_parameters(network: Network, seed: int) -> Iterator[Parameters]:
         fan_in = shape[1] * shape[2] * shape[3]
         weights = generator.standard_normal(shape, dtype=np.float32)
         weights *= np.float32(np.sqrt(2.0 / fan_in))
-        bias = generator.standard_normal(operation.filters, dtype=np.float32) * np.float32(0.1)
+        bias = generator.standard_normal(shape[0], dtype=np.float32) * np.float32(0.1)
         yield Parameters(number, weights, bias)

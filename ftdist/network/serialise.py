@@ -18,34 +18,11 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
 from ftdist.network.heads import GaussianYoloHead, GridHead, RegionHead, YoloHead
-from ftdist.network.layers import (
-    Activate,
-    Add,
-    Concatenate,
-    Convolution,
-    Identity,
-    Operation,
-    Pool,
-    Reorg,
-    Upsample,
-)
+from ftdist.network.layers import OPERATIONS, Operation
 
 _OPERATIONS: dict[str, Callable[..., Operation]] = {
-    each.kind: each
-    for each in (
-        Convolution,
-        Pool,
-        Add,
-        Concatenate,
-        Activate,
-        Upsample,
-        Reorg,
-        Identity,
-        RegionHead,
-        YoloHead,
-        GaussianYoloHead,
-        GridHead,
-    )
+    **OPERATIONS,
+    **{each.kind: each for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead)},
 }
 
 

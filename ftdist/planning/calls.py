@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels.program import CALL, Table
-from ftdist.network.layers import Concatenate
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.layout import Layout
 from ftdist.planning.strips import PassBlock, Passes
@@ -37,7 +36,7 @@ def kernel_numbers(group: FusedGroup, layout: Layout) -> dict[Number, int]:
         parts = 1
         if source not in group.inputs:
             layer = group.network.layers[source]
-            if isinstance(layer.operation, Concatenate):
+            if layer.operation.joins:
                 parts = len(layer.inputs)
         names += [("make", source, part) for part in range(parts)]
         if source in group.outputs and source in layout.buffers:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.layers import Add, Convolution, Pool
+from ftdist.network.layers import Convolution, Pool, Weighted
 from ftdist.network.packing import BLOCK, packed_sizes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import PIECE_BLOCKS
@@ -46,13 +46,12 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
         blocks = -(-operation.filters // operation.groups // BLOCK)
         pieces = operation.groups * -(-blocks // PIECE_BLOCKS)
         return LayerCost(row_s, weights, 0 if operation.is_depthwise(source) else pieces)
+    inputs = tuple(map(network.shape, network.reads(number)))
+    moved = 4 * columns * operation.moved(inputs, layer.shape)
     if isinstance(operation, Pool):
-        window = operation.window
-        area = window.vertical.kernel * window.horizontal.kernel
-        read = 4 * columns * layer.shape.channels * area
-        return LayerCost(read / profile.pool_bytes_per_s)
-    moved = 4 * columns * layer.shape.channels * (3 if isinstance(operation, Add) else 2)
-    return LayerCost(moved / profile.copy_bytes_per_s)
+        return LayerCost(moved / profile.pool_bytes_per_s)
+    weights = 4 * sum(packed_sizes(operation, source)) if isinstance(operation, Weighted) else 0
+    return LayerCost(moved / profile.copy_bytes_per_s, weights)
 
 
 def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile) -> float:

@@ -1,27 +1,28 @@
 """Kernel tables: what stays the same from strip to strip, for one column of tiles.
 
-Here each operation of ``network.layers`` becomes the descriptor of a kernel, and each map a buffer
-with strides. To add a layer type, add its writer to the table at the end.
+Here each map becomes a buffer with strides; what an operation is to a kernel says
+``descriptors``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
 import numpy as np
 
-from ftdist.geometry import Region, Shape, Span
-from ftdist.kernels.program import ACTIVATIONS, BUFFER, FLOAT32, UINT8, Op
-from ftdist.network import layers
+from ftdist.geometry import Region, Span
+from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, Op
 from ftdist.network.graph import INPUT, Network
+from ftdist.network.layers import Pool, Weighted
+from ftdist.planning.descriptors import describe, neutral
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.layout import Layout, Slot
 
 Blobs = Mapping[int, tuple[int, int]]
-"""For each convolution the offsets of its packed weights and bias, in floats."""
+"""For each layer with weights the offsets of its packed weights and bias, in floats."""
 
 
 class MapLayout(Enum):
@@ -83,17 +84,7 @@ class KernelWriter:
 
     def write(self, k: Any, kind: str, source: int, part: int) -> None:
         """Fills `k`, an array of one KERNEL."""
-        for field in (
-            "groups",
-            "kernel_height",
-            "kernel_width",
-            "stride_y",
-            "stride_x",
-            "pool_height",
-            "pool_width",
-        ):
-            k[field] = 1
-        k["dilation_y"] = k["dilation_x"] = 1
+        neutral(k)
         group = self.group
         shape = group.network.shape(source)
         produced = self.columns[source].clipped(shape.width)
@@ -119,27 +110,24 @@ class KernelWriter:
         network = self.group.network
         pool = number
         number = self.group.taken_along.get(pool, pool)
-        layer = network.layers[number]
+        operation = network.layers[number].operation
         reads = network.reads(number)
-        k["height"], k["width"], k["channels"] = network.shape(reads[0])
-        k["in"] = self.buffer(reads[0])
+        k["height"], k["width"], k["channels"] = network.shape(reads[part])
+        k["in"] = self.buffer(reads[part])
         if pool in self.layout.buffers:
             k["out"] = self.buffer(pool)
         else:
             k["out"] = self.destination(pool)
-        if isinstance(layer.operation, layers.Concatenate):
-            shapes = [network.shape(read) for read in reads]
-            _concatenate(k, layer.operation, shapes, part, self.buffer(reads[part]))
-            return
-        if len(reads) > 1:
+        if len(reads) > 1 and not operation.joins:
             k["in2"] = self.buffer(reads[1])
-        _WRITERS[type(layer.operation)](k, layer.operation, network.shape(reads[0]))
-        if isinstance(layer.operation, layers.Convolution):
+        shapes = tuple(map(network.shape, reads))
+        describe(k, operation, shapes, network.shape(number), part)
+        if isinstance(operation, Weighted):
             k["weights"], k["bias"] = self.blobs[number]
-            k["streamed"] = self.streamed and k["op"] == Op.CONVOLUTION
+            k["streamed"] = self.streamed and operation.streams(shapes[0])
             k["window"] = self.layout.window
         riding = network.layers[pool].operation
-        if pool != number and isinstance(riding, layers.Pool):
+        if pool != number and isinstance(riding, Pool):
             window = riding.window
             k["pool_height"], k["pool_width"] = window.vertical.kernel, window.horizontal.kernel
 
@@ -164,76 +152,3 @@ class KernelWriter:
         record["offset"] = (own.start - record["column"]) * record["pixel"]
         record["column"], record["columns"] = own.start, own.size
         return record
-
-
-def _activation(k: Any, activation: layers.Activation) -> None:
-    k["activation"] = ACTIVATIONS.index(activation.kind)
-    k["slope"] = activation.slope
-
-
-def _window(k: Any, window: layers.Sliding) -> None:
-    for axis, name, size, pad in (
-        (window.vertical, "y", "kernel_height", "pad_top"),
-        (window.horizontal, "x", "kernel_width", "pad_left"),
-    ):
-        k[size], k[f"stride_{name}"], k[f"dilation_{name}"] = (
-            axis.kernel,
-            axis.stride,
-            axis.dilation,
-        )
-        k[pad] = axis.pad_before
-
-
-def _convolution(k: Any, operation: layers.Convolution, source: Shape) -> None:
-    k["op"] = Op.DEPTHWISE if operation.is_depthwise(source) else Op.CONVOLUTION
-    k["groups"] = operation.groups
-    _window(k, operation.window)
-    _activation(k, operation.activation)
-
-
-def _pool(k: Any, operation: layers.Pool, source: Shape) -> None:
-    k["op"] = Op.MAX_POOL if operation.mode == "max" else Op.AVERAGE_POOL
-    k["count_padding"] = operation.count_padding
-    _window(k, operation.window)
-
-
-def _add(k: Any, operation: layers.Add, source: Shape) -> None:
-    k["op"] = Op.ADD
-    _activation(k, operation.activation)
-
-
-def _activate(k: Any, operation: layers.Activate, source: Shape) -> None:
-    k["op"] = Op.ACTIVATE
-    _activation(k, operation.activation)
-
-
-def _upsample(k: Any, operation: layers.Upsample, source: Shape) -> None:
-    k["op"] = Op.UPSAMPLE
-    k["stride_y"] = k["stride_x"] = operation.scale
-
-
-def _reorg(k: Any, operation: layers.Reorg, source: Shape) -> None:
-    k["op"] = Op.REORG if operation.order == "blocks" else Op.REORG_DARKNET
-    k["stride_y"] = k["stride_x"] = operation.stride
-
-
-def _concatenate(
-    k: Any, operation: layers.Concatenate, shapes: list[Shape], part: int, source: Any
-) -> None:
-    """One input of a concatenation: a copy of its channels to their place."""
-    taken = [shape.channels // operation.parts for shape in shapes]
-    k["op"] = Op.COPY
-    k["channels"] = k["filters"] = taken[part]
-    k["in"] = source
-    k["in"]["offset"] += operation.part * taken[part]
-    k["out"]["offset"] += sum(taken[:part])
-
-
-_WRITERS: dict[type[Any], Callable[[Any, Any, Shape], None]] = {
-    layers.Convolution: _convolution,
-    layers.Pool: _pool,
-    layers.Add: _add,
-    layers.Activate: _activate,
-    layers.Upsample: _upsample,
-    layers.Reorg: _reorg,
-}

@@ -28,11 +28,11 @@ class LayerWeights:
 
 
 def layer_weights(network: Network) -> dict[int, LayerWeights]:
-    """The weights of each convolution, by layer."""
+    """The weights of each layer that has some, by layer."""
     found = {}
     for number, operation, source in convolutions(network):
         weights, bias = (4 * size for size in packed_sizes(operation, source))
-        if operation.is_depthwise(source):
+        if not operation.streams(source):
             found[number] = LayerWeights(weights + bias, weights + bias, 0)
         else:
             block = weights // (bias // (4 * BLOCK)) + 4 * BLOCK

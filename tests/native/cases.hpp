@@ -122,9 +122,11 @@ inline void fill(Case& c, const Placed& placed, const Map& map) {
 inline void pack(Random& random, Case& c) {
   const Layer& layer = c.layer;
   Kernel& k = c.kernel;
-  const bool depthwise = k.op == ftdist::OP_DEPTHWISE;
-  const int groups = depthwise ? 1 : k.groups, depth = k.channels / k.groups;
-  const int own = k.filters / groups, blocks = (own + ftdist::BLOCK - 1) / ftdist::BLOCK;
+  const bool depthwise = k.op == ftdist::OP_DEPTHWISE, local = k.op == ftdist::OP_LOCAL;
+  const int groups = depthwise ? 1 : local ? k.out_height * k.out_width : k.groups;
+  const int depth = k.op == ftdist::OP_ACCUMULATE_WEIGHTED ? k.size : k.channels / k.groups;
+  const int filters = static_cast<int>(layer.bias.size());
+  const int own = filters / groups, blocks = (own + ftdist::BLOCK - 1) / ftdist::BLOCK;
   const int taps = k.kernel_height * k.kernel_width;
   const int outputs = groups * blocks * ftdist::BLOCK;
   const int64_t count = static_cast<int64_t>(outputs) * depth * taps;
@@ -136,7 +138,7 @@ inline void pack(Random& random, Case& c) {
   std::memcpy(&canary, &CANARY, 4);
   c.weights.assign(static_cast<size_t>(gap), canary);
   c.weights.resize(static_cast<size_t>(gap + count + outputs), 0.0f);
-  for (int filter = 0; filter < k.filters; filter++) {
+  for (int filter = 0; filter < filters; filter++) {
     const int place = filter / own * blocks * ftdist::BLOCK + filter % own;
     const int block = place / ftdist::BLOCK, lane = place % ftdist::BLOCK;
     c.weights[k.bias + place] = layer.bias[filter];
@@ -173,7 +175,9 @@ inline void cut(Random& random, Case& c, Span& rows, Span& columns) {
   columns.last = random.within(columns.first + 1, c.layer.width + beside);
   rows.first = random.within(0, c.layer.height - 1);
   rows.last = random.within(rows.first + 1, c.layer.height);
-  const int64_t depth = has_weights(k.op) ? k.channels / k.groups : 1;
+  const bool mixes = has_weights(k.op) || k.op == ftdist::OP_SOFTMAX ||
+                     k.op == ftdist::OP_NORMALIZE_RESPONSES;
+  const int64_t depth = mixes ? k.channels / k.groups : 1;
   const int64_t work = k.pool_height * k.pool_width * depth * k.kernel_height * k.kernel_width * k.filters;
   while (work * rows.size() * columns.size() > 300000 && rows.size() * columns.size() > 1)
     (rows.size() > 2 ? rows.last : columns.size() > 1 ? columns.last : rows.last) -= 1;
@@ -225,8 +229,17 @@ inline void place_inputs(Random& random, Case& c, Span columns) {
   c.in = place(random, c.bases, area, style);
   fill(c, c.in, c.layer.in);
   c.in2 = c.in;
-  if (k.op != ftdist::OP_ADD) return;
+  if (!reads_second(k.op)) return;
   style.base = random.one_in(3) ? 2 : 0;
+  style.overread = style.base == 0 || reads_vectors(k.op);
+  if (k.op == ftdist::OP_MULTIPLY) {
+    area.channels = k.in2_channels;
+    const Span one = {0, 1};
+    if (k.in2_height == 1)
+      for (size_t call = 0; call < c.calls.size(); call++)
+        area.rows[call] = area.needed_rows[call] = one;
+    if (k.in2_width == 1) area.columns = area.needed_columns = one;
+  }
   c.in2 = place(random, c.bases, area, style);
   fill(c, c.in2, c.layer.in2);
 }
@@ -243,6 +256,7 @@ inline void place_output(Random& random, Case& c, Span columns) {
     area.columns.last += random.within(0, 2);
   }
   c.out = place(random, c.bases, area, style);
+  if (is_accumulation(c.kernel.op) && c.kernel.part) fill(c, c.out, c.layer.so_far);
 }
 
 inline Case make_case(Random& random) {

@@ -20,13 +20,29 @@ struct Span {
 
 inline bool has_window(int op) {
   return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_MAX_POOL ||
-         op == ftdist::OP_AVERAGE_POOL;
+         op == ftdist::OP_AVERAGE_POOL || op == ftdist::OP_LOCAL;
 }
 inline bool has_weights(int op) {
-  return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE;
+  return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_LOCAL ||
+         op == ftdist::OP_ACCUMULATE_WEIGHTED;
 }
+inline bool is_accumulation(int op) {
+  return op == ftdist::OP_ACCUMULATE || op == ftdist::OP_ACCUMULATE_WEIGHTED;
+}
+inline bool reads_second(int op) { return op == ftdist::OP_ADD || op == ftdist::OP_MULTIPLY; }
 inline bool has_activation(int op) {
-  return has_weights(op) || op == ftdist::OP_ADD || op == ftdist::OP_ACTIVATE;
+  return has_weights(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
+}
+inline bool reads_whole_map(const Kernel& k) {
+  return k.op == ftdist::OP_SOFTMAX && (k.kernel_height > 1 || k.kernel_width > 1);
+}
+
+// The input positions that an accumulation adds to output positions of one axis.
+inline Span added_positions(Span span, int sample, int stride, int size) {
+  Span read = {0, 0};
+  for (int at = span.first; at < span.last; at++)
+    if (at % sample == 0 && at / sample * stride < size) read.include(at / sample * stride);
+  return read;
 }
 inline bool is_pool(int op) { return op == ftdist::OP_MAX_POOL || op == ftdist::OP_AVERAGE_POOL; }
 
@@ -34,6 +50,8 @@ inline bool is_pool(int op) { return op == ftdist::OP_MAX_POOL || op == ftdist::
 inline Span rows_read(const Layer& layer, Span rows) {
   const Kernel& k = layer.kernel;
   Span read = {0, 0};
+  if (reads_whole_map(k)) return {0, k.height};
+  if (is_accumulation(k.op)) return added_positions(rows, k.sample, k.stride_y, k.height);
   const auto include = [&](int row) {
     if (row >= 0 && row < k.height) read.include(row);
   };
@@ -44,6 +62,8 @@ inline Span rows_read(const Layer& layer, Span rows) {
         include(y * k.stride_y - k.pad_top + ky * k.dilation_y);
     } else if (k.op == ftdist::OP_UPSAMPLE) {
       include(y / k.stride_y);
+    } else if (k.op == ftdist::OP_CROP) {
+      include(y - k.pad_top);
     } else if (k.op == ftdist::OP_REORG) {
       for (int part = 0; part < k.stride_y; part++) include(y * k.stride_y + part);
     } else if (k.op == ftdist::OP_REORG_DARKNET) {
@@ -60,6 +80,8 @@ inline Span rows_read(const Layer& layer, Span rows) {
 inline Span columns_read(const Layer& layer, Span columns) {
   const Kernel& k = layer.kernel;
   Span read = {0, 0};
+  if (reads_whole_map(k)) return {0, k.width};
+  if (is_accumulation(k.op)) return added_positions(columns, k.sample, k.stride_x, k.width);
   columns = {columns.first * k.pool_width, columns.last * k.pool_width};
   for (int x = columns.first; x < columns.last; x++) {
     if (has_window(k.op)) {
@@ -69,6 +91,8 @@ inline Span columns_read(const Layer& layer, Span columns) {
       }
     } else if (k.op == ftdist::OP_UPSAMPLE) {
       read.include(x / k.stride_x);
+    } else if (k.op == ftdist::OP_CROP) {
+      read.include(x - k.pad_left);
     } else if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET) {
       for (int part = 0; part < k.stride_x; part++) read.include(x * k.stride_x + part);
     } else {
@@ -141,7 +165,9 @@ inline int random_op(Random& random) {
   static const int ops[] = {
       OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION,
       OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
-      OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET};
+      OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
+      OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
+      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_CROP};
   return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
 }
 
@@ -158,6 +184,18 @@ inline void set_channels(Random& random, Kernel& k) {
     k.channels = depth * k.groups;
     k.filters = own * k.groups;
   }
+  if (is_accumulation(k.op)) {
+    k.size = random.within(2, 4);
+    k.part = random.within(0, k.size - 1);
+    if (k.part || k.op == ftdist::OP_ACCUMULATE_WEIGHTED) k.filters = random.within(1, most);
+  }
+  if (k.op == ftdist::OP_LOCAL) k.filters = random.within(1, 40);
+  if (k.op == ftdist::OP_SOFTMAX) {
+    k.groups = random.within(1, 3);
+    k.channels = k.filters = k.groups * random.within(1, most / k.groups);
+  }
+  if (k.op == ftdist::OP_NORMALIZE_RESPONSES) k.size = random.within(1, 2 * k.channels - 1);
+  if (k.op == ftdist::OP_MAX_CHANNELS) k.filters = random.within(1, k.channels);
   if (k.op == ftdist::OP_REORG_DARKNET) k.channels = random.within(1, 6) * s * s;
   if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET)
     k.filters = k.channels * s * s;
@@ -166,7 +204,8 @@ inline void set_channels(Random& random, Kernel& k) {
 inline void set_sizes(Random& random, Layer& layer) {
   Kernel& k = layer.kernel;
   k.kernel_height = k.kernel_width = k.stride_y = k.stride_x = k.dilation_y = k.dilation_x = 1;
-  k.pool_height = k.pool_width = 1;
+  k.pool_height = k.pool_width = k.sample = 1;
+  k.factor = k.kept = 1.0f;
   layer.height = random.within(1, 8);
   layer.width = random.within(1, 40);
   k.height = layer.height, k.width = layer.width;
@@ -187,6 +226,25 @@ inline void set_sizes(Random& random, Layer& layer) {
     k.stride_y = random.within(1, 3);
     k.stride_x = random.within(1, 3);
     layer.height *= k.stride_y, layer.width *= k.stride_x;
+    if (random.one_in(3)) k.factor = random.fraction(), k.shift = random.fraction();
+  } else if (k.op == ftdist::OP_ACCUMULATE && random.one_in(2)) {
+    const bool larger_map = random.one_in(2);
+    const int step = random.within(2, 3);
+    (larger_map ? k.stride_y : k.sample) = step;
+    k.stride_x = k.stride_y;
+    const auto added = [&](int size) { return larger_map ? size * step : std::max(1, size / step); };
+    k.height = added(layer.height), k.width = added(layer.width);
+    k.kept = random.fraction(), k.factor = random.fraction();
+  } else if (k.op == ftdist::OP_CROP) {
+    k.pad_top = -random.within(0, 3), k.pad_left = -random.within(0, 3);
+    k.height = layer.height - k.pad_top + random.within(0, 2);
+    k.width = layer.width - k.pad_left + random.within(0, 2);
+    k.factor = 2.0f, k.shift = -1.0f;
+  } else if (k.op == ftdist::OP_SOFTMAX) {
+    k.factor = random.one_in(2) ? 1.0f : 2.5f;
+    if (random.one_in(2)) k.kernel_height = k.height, k.kernel_width = k.width;
+  } else if (k.op == ftdist::OP_NORMALIZE_RESPONSES) {
+    k.factor = 0.01f, k.shift = 1.0f, k.power = 0.75f;
   } else if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET) {
     k.stride_y = k.stride_x = random.within(1, 3);
     k.height *= k.stride_y, k.width *= k.stride_x;
@@ -205,12 +263,26 @@ inline Layer random_layer(Random& random) {
   const Filling filling = random_filling(random);
   layer.in = random_map(random, k, scale, filling);
   if (k.op == ftdist::OP_ADD) layer.in2 = random_map(random, k, scale, filling);
+  if (k.op == ftdist::OP_MULTIPLY) {
+    Kernel second = k;
+    if (random.one_in(2)) second.height = second.width = 1;
+    if (random.one_in(3)) second.channels = 1;
+    k.in2_height = second.height, k.in2_width = second.width, k.in2_channels = second.channels;
+    layer.in2 = random_map(random, second, scale, filling);
+  }
+  if (is_accumulation(k.op)) {
+    Kernel sum = k;
+    sum.height = layer.height, sum.width = layer.width, sum.channels = k.filters;
+    layer.so_far = random_map(random, sum, scale, filling);
+  }
+  k.out_height = layer.height, k.out_width = layer.width;
   if (k.op == ftdist::OP_REORG_DARKNET) layer.sources = darknet_sources(k);
   if (!has_weights(k.op)) return layer;
-  layer.bias.resize(k.filters);
+  const int positions = k.op == ftdist::OP_LOCAL ? layer.height * layer.width : 1;
+  const int depth = k.op == ftdist::OP_ACCUMULATE_WEIGHTED ? k.size : k.channels / k.groups;
+  layer.bias.resize(static_cast<size_t>(positions) * k.filters);
   for (float& bias : layer.bias) bias = random.fraction();
-  layer.weights.resize(static_cast<size_t>(k.filters) * (k.channels / k.groups) *
-                       k.kernel_height * k.kernel_width);
+  layer.weights.resize(layer.bias.size() * depth * k.kernel_height * k.kernel_width);
   for (float& weight : layer.weights) weight = random.fraction();
   return layer;
 }

@@ -22,12 +22,13 @@ class Mutants {
     operations();
     windows();
     buffer("in", &Kernel::in, &Call::in_row, c.in);
-    if (k_.op == ftdist::OP_ADD) buffer("in2", &Kernel::in2, &Call::in2_row, c.in2);
+    if (reads_second(k_.op)) buffer("in2", &Kernel::in2, &Call::in2_row, c.in2);
     buffer("out", &Kernel::out, &Call::out_row, c.out);
     layouts();
     channels();
     if (has_weights(k_.op)) weights();
     if (k_.op == ftdist::OP_REORG_DARKNET) beside_the_map();
+    shapes();
     calls();
   }
 
@@ -154,9 +155,47 @@ class Mutants {
     for (const auto field : {&Kernel::channels, &Kernel::filters, &Kernel::groups})
       for (const int value : {0, -1, INT_MAX}) set("channels of no sense", field, value);
     if (has_weights(k_.op)) set("groups that do not divide", &Kernel::groups, k_.channels + 1);
-    if (k_.op == ftdist::OP_CONVOLUTION) return;
+    if (!makes_as_many(k_)) return;
     set("more filters than are made", &Kernel::filters, k_.filters + 1);
     set("fewer filters than are made", &Kernel::filters, k_.filters - 1);
+  }
+
+  // What the operations of sums, products, softmax and the like say of their maps.
+  void shapes() {
+    using namespace ftdist;
+    if (k_.op == OP_LOCAL) {
+      set("fewer positions than are made", &Kernel::out_height, case_.calls.back().row);
+      set("fewer columns than are made", &Kernel::out_width, k_.right - 1);
+      set("more positions than have weights", &Kernel::out_height, k_.out_height + 1);
+      set("positions past counting", &Kernel::out_width, INT_MAX);
+    }
+    if (is_accumulation(k_.op)) {
+      for (const int value : {0, -1, INT_MIN}) set("samples of no sense", &Kernel::sample, value);
+      set("a map of no number", &Kernel::part, -1);
+    }
+    if (k_.op == OP_ACCUMULATE_WEIGHTED) set("a map too many", &Kernel::part, k_.size);
+    if (k_.op == OP_MAX_CHANNELS) set("more than there are", &Kernel::filters, k_.channels + 1);
+    if (k_.op == OP_MULTIPLY) {
+      for (const auto field : {&Kernel::in2_height, &Kernel::in2_width, &Kernel::in2_channels})
+        for (const int value : {0, -1, 1000}) set("factors of another size", field, value);
+    }
+    if (k_.op == OP_SOFTMAX) {
+      set("part of a map", &Kernel::kernel_height, k_.height + 1);
+      set("groups that do not divide", &Kernel::groups, k_.channels + 1);
+    }
+    if (k_.op == OP_NORMALIZE_RESPONSES)
+      for (const int value : {0, -1, 2 * k_.channels, INT_MAX})
+        set("a normalization of no sense", &Kernel::size, value);
+    if (!has_weights(k_.op) && k_.op != OP_CONVOLUTION)
+      set<int>("streamed weights of an operation that has none", &Kernel::streamed, 1);
+  }
+
+  // Whether an operation makes as many channels as it reads, or a number that follows from that.
+  static bool makes_as_many(const Kernel& k) {
+    using namespace ftdist;
+    const bool begins = k.op == OP_ACCUMULATE && k.part == 0;
+    return k.op != OP_CONVOLUTION && k.op != OP_LOCAL && k.op != OP_MAX_CHANNELS &&
+           (!is_accumulation(k.op) || begins);
   }
 
   void weights() {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <vector>
 
-#include "program.hpp"
+#include "activations.hpp"
 
 namespace check {
 
@@ -29,6 +29,7 @@ struct Layer {
   Kernel kernel = {};
   int height = 0, width = 0;    // of the output
   Map in, in2;
+  Map so_far;                   // of a sum: what the output holds already
   std::vector<float> weights;   // [filters][channels / groups][ky][kx]
   std::vector<float> bias;      // [filters]
   std::vector<int> sources;     // Darknet's reorg: the input's flat index for each output's
@@ -39,60 +40,14 @@ struct Output {
   float largest;  // of all sums on the way: what a rounding error is measured by
 };
 
-inline float naive_exp(float x) {
-  if (std::isnan(x)) return x;
-  if (x < -87.33654f) x = -87.33654f;
-  if (x > 88.0f) x = 88.0f;
-  const float magic = 12582912.0f;
-  const float n = std::fma(x, 1.44269504088896341f, magic) - magic;
-  float r = std::fma(n, -0.693359375f, x);
-  r = std::fma(n, 2.12194440e-4f, r);
-  float p = 1.9875691500e-4f;
-  for (const float next : {1.3981999507e-3f, 8.3334519073e-3f, 4.1665795894e-2f, 1.6666665459e-1f,
-                           5.0000001201e-1f})
-    p = std::fma(p, r, next);
-  const float square = r * r;
-  p = std::fma(p, square, r + 1.0f);
-  return p * std::ldexp(1.0f, static_cast<int>(n));
-}
-
-inline float naive_clamp6(float x) { return x < 0.0f ? 0.0f : x > 6.0f ? 6.0f : x; }
-
-inline float naive_activate(int kind, float slope, float x) {
-  switch (kind) {
-    case ftdist::ACT_LEAKY: return x > 0.0f ? x : x * slope;
-    case ftdist::ACT_RELU: return x < 0.0f ? 0.0f : x;
-    case ftdist::ACT_RELU6: return naive_clamp6(x);
-    case ftdist::ACT_LOGISTIC: return 1.0f / (1.0f + naive_exp(-x));
-    case ftdist::ACT_SWISH: return x * (1.0f / (1.0f + naive_exp(-x)));
-    case ftdist::ACT_MISH: {
-      const float e = naive_exp(x > 20.0f ? 20.0f : x);
-      const float t = e * (e + 2.0f);
-      return x * (t / (t + 2.0f));
-    }
-    case ftdist::ACT_HARDSWISH: {
-      const float scaled = x * naive_clamp6(x + 3.0f);
-      return scaled / 6.0f;
-    }
-    default: return x;
-  }
-}
-
-// The same functions by libm in double precision: how far off are ours?
-inline double exact_activate(int kind, double x) {
-  switch (kind) {
-    case ftdist::ACT_LOGISTIC: return 1.0 / (1.0 + std::exp(-x));
-    case ftdist::ACT_SWISH: return x / (1.0 + std::exp(-x));
-    case ftdist::ACT_MISH: return x * std::tanh(std::log1p(std::exp(x)));
-    default: return x * std::fmin(std::fmax(x + 3.0, 0.0), 6.0) / 6.0;
-  }
-}
-
 inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
   const Kernel& k = layer.kernel;
   const int depth = k.channels / k.groups;
   const int first_channel = filter / (k.filters / k.groups) * depth;
-  float sum = layer.bias[filter], largest = std::fabs(sum);
+  const size_t place = k.op == ftdist::OP_LOCAL
+                           ? (static_cast<size_t>(y) * k.out_width + x) * k.filters + filter
+                           : static_cast<size_t>(filter);
+  float sum = layer.bias[place], largest = std::fabs(sum);
   for (int ky = 0; ky < k.kernel_height; ky++)
     for (int kx = 0; kx < k.kernel_width; kx++)
       for (int ic = 0; ic < depth; ic++) {
@@ -100,8 +55,7 @@ inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
         const int column = x * k.stride_x - k.pad_left + kx * k.dilation_x;
         if (row < 0 || row >= k.height) continue;
         const size_t weight =
-            ((static_cast<size_t>(filter) * depth + ic) * k.kernel_height + ky) * k.kernel_width +
-            kx;
+            ((place * depth + ic) * k.kernel_height + ky) * k.kernel_width + kx;
         sum = std::fma(layer.in.at(row, column, first_channel + ic), layer.weights[weight], sum);
         largest = std::fmax(largest, std::fabs(sum));
       }
@@ -153,6 +107,75 @@ inline Position darknet_source(const Layer& layer, int y, int x, int channel) {
   return {flat / (k.width * k.height), flat / k.width % k.height, flat % k.width};
 }
 
+// One step of a sum: what the output holds so far, and the map that is added.
+inline Output naive_accumulate(const Layer& layer, int y, int x, int channel) {
+  const Kernel& k = layer.kernel;
+  const bool weighted = k.op == ftdist::OP_ACCUMULATE_WEIGHTED;
+  const float begun = weighted ? layer.bias[channel] : 0.0f;
+  const float so_far = k.part ? layer.so_far.at(y, x, channel) : begun;
+  const int row = y / k.sample * k.stride_y, column = x / k.sample * k.stride_x;
+  float result = so_far;
+  if (y % k.sample == 0 && x % k.sample == 0 && row < k.height && column < k.width &&
+      channel < k.channels) {
+    const float value = layer.in.at(row, column, channel);
+    const float kept = k.kept * so_far;
+    if (weighted)
+      result = std::fma(layer.weights[channel * k.size + k.part], value, so_far);
+    else
+      result = k.part ? std::fma(k.factor, value, kept) : value;
+  }
+  return {result, std::fmax(std::fabs(so_far), std::fabs(result))};
+}
+
+// Terms are summed in double precision, channel by channel.
+inline Output naive_softmax(const Layer& layer, int y, int x, int channel) {
+  const Kernel& k = layer.kernel;
+  const bool whole = k.kernel_height > 1 || k.kernel_width > 1;
+  const int own = k.channels / k.groups, first = channel / own * own;
+  const auto each = [&](const auto& body) {
+    for (int row = whole ? 0 : y; row < (whole ? k.height : y + 1); row++)
+      for (int column = whole ? 0 : x; column < (whole ? k.width : x + 1); column++)
+        for (int c = first; c < first + own; c++) body(layer.in.at(row, column, c));
+  };
+  float largest = -std::numeric_limits<float>::infinity();
+  each([&](float value) { largest = value > largest ? value : largest; });
+  double sum = 0.0;
+  each([&](float value) { sum += static_cast<double>(naive_exp((value - largest) / k.factor)); });
+  const float term = naive_exp((layer.in.at(y, x, channel) - largest) / k.factor);
+  return {term / static_cast<float>(sum), 1.0f};
+}
+
+inline Output naive_normalize(const Layer& layer, int y, int x, int channel) {
+  const Kernel& k = layer.kernel;
+  float sum = 0.0f;
+  for (int c = channel - (k.size - 1) / 2; c <= channel + k.size / 2; c++) {
+    if (c < 0 || c >= k.channels) continue;
+    const float value = layer.in.at(y, x, c);
+    sum = std::fma(value, value, sum);
+  }
+  const float never = layer.in.at(y, x, k.size / 2);
+  const float norm = std::fma(k.factor, std::fma(-never, never, sum), k.shift);
+  const float power = naive_exp(-k.power * naive_log(norm));
+  const float result = layer.in.at(y, x, channel) * power;
+  return {result, std::fabs(result)};
+}
+
+inline float naive_max_channels(const Layer& layer, int y, int x, int filter) {
+  float best = -std::numeric_limits<float>::infinity();
+  for (int c = filter; c < layer.kernel.channels; c += layer.kernel.filters) {
+    const float value = layer.in.at(y, x, c);
+    if (std::isnan(value) || value > best) best = value;
+  }
+  return best;
+}
+
+inline float naive_product(const Layer& layer, int y, int x, int channel) {
+  const Kernel& k = layer.kernel;
+  const float by = layer.in2.at(k.in2_height == 1 ? 0 : y, k.in2_width == 1 ? 0 : x,
+                                k.in2_channels == 1 ? 0 : channel);
+  return layer.in.at(y, x, channel) * by;
+}
+
 // Output element (y, x, channel) of a layer, before its activation.
 inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   const Kernel& k = layer.kernel;
@@ -160,11 +183,23 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   const int s = k.stride_y;
   switch (k.op) {
     case ftdist::OP_CONVOLUTION:
+    case ftdist::OP_LOCAL:
     case ftdist::OP_DEPTHWISE: return naive_convolution(layer, y, x, channel);
     case ftdist::OP_MAX_POOL: return naive_pool(layer, true, y, x, channel);
     case ftdist::OP_AVERAGE_POOL: return naive_pool(layer, false, y, x, channel);
     case ftdist::OP_ADD: return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));
-    case ftdist::OP_UPSAMPLE: return plain(layer.in.at(y / s, x / k.stride_x, channel));
+    case ftdist::OP_UPSAMPLE: {
+      const float value = layer.in.at(y / s, x / k.stride_x, channel);
+      return plain(k.factor == 1.0f ? value : std::fma(value, k.factor, k.shift));
+    }
+    case ftdist::OP_ACCUMULATE:
+    case ftdist::OP_ACCUMULATE_WEIGHTED: return naive_accumulate(layer, y, x, channel);
+    case ftdist::OP_MULTIPLY: return plain(naive_product(layer, y, x, channel));
+    case ftdist::OP_SOFTMAX: return naive_softmax(layer, y, x, channel);
+    case ftdist::OP_NORMALIZE_RESPONSES: return naive_normalize(layer, y, x, channel);
+    case ftdist::OP_MAX_CHANNELS: return plain(naive_max_channels(layer, y, x, channel));
+    case ftdist::OP_CROP:
+      return plain(std::fma(layer.in.at(y - k.pad_top, x - k.pad_left, channel), k.factor, k.shift));
     case ftdist::OP_REORG: {
       const int part = channel / k.channels;
       return plain(layer.in.at(y * s + part / s, x * s + part % s, channel % k.channels));

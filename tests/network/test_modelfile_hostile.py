@@ -175,7 +175,7 @@ def test_sizes_are_whole_numbers_of_sense(
         ((*STEM, "inputs"), [-1, -1]),
         ((*STEM, "inputs"), -1),
         ((*STEM, "activation"), "leaky"),
-        ((*STEM, "activation", "kind"), "tanh"),
+        ((*STEM, "activation", "kind"), "sinh"),
         ((*STEM, "activation", "kind"), ["leaky"]),
         ((*STEM, "activation", "slope"), None),
         ((*STEM, "activation", "slope"), float("nan")),

@@ -6,9 +6,14 @@
 
 namespace ftdist::FTDIST_NAMESPACE {
 
-// e^x after Cephes' expf: x = n ln 2 + r, a polynomial in r, times 2^n by the exponent's bits.
-// Arguments are clamped to where the result is a normal number.
-static inline Vec exp(Vec x) {
+// e^x = 2^n (1 + m) after Cephes' expf: x = n ln 2 + r, and 1 + m = e^r by a polynomial. Arguments
+// are clamped to where the result is a normal number.
+struct Exponential {
+  Vec r, tail;  // 1 + m = 1 + (r + tail r^2)
+  Vec power;    // 2^n
+};
+
+static inline Exponential split_exp(Vec x) {
   const Vec low = splat(-87.33654f), high = splat(88.0f);
   x = x < low ? low : x;
   x = x > high ? high : x;
@@ -23,9 +28,56 @@ static inline Vec exp(Vec x) {
   p = fma(p, r, splat(4.1665795894e-2f));
   p = fma(p, r, splat(1.6666665459e-1f));
   p = fma(p, r, splat(5.0000001201e-1f));
-  p = fma(p, r * r, r + splat(1.0f));
   const Int whole = bits<Int>(shifted) - bits<Int>(magic);
-  return p * bits<Vec>((whole + 127) << 23);
+  return {r, p, bits<Vec>((whole + 127) << 23)};
+}
+
+static inline Vec exp(Vec x) {
+  const Exponential e = split_exp(x);
+  return fma(e.tail, e.r * e.r, e.r + splat(1.0f)) * e.power;
+}
+
+// e^x - 1, exact to rounding near 0 too.
+static inline Vec expm1(Vec x) {
+  const Exponential e = split_exp(x);
+  const Vec m = fma(e.tail, e.r * e.r, e.r);
+  return fma(m, e.power, e.power - splat(1.0f));
+}
+
+// ln x of a positive normal number, after Cephes' logf; NaN of what is below zero.
+static inline Vec log(Vec x) {
+  const Int whole = bits<Int>(x);
+  const Int offset = whole - 0x3f3504f3;  // from sqrt(1/2) on: the exponent rounds there
+  const Int exponent = offset >> 23;
+  const Vec z = bits<Vec>(whole - (exponent << 23)) - splat(1.0f);
+  Vec p = splat(7.0376836292e-2f);
+  p = fma(p, z, splat(-1.1514610310e-1f));
+  p = fma(p, z, splat(1.1676998740e-1f));
+  p = fma(p, z, splat(-1.2420140846e-1f));
+  p = fma(p, z, splat(1.4249322787e-1f));
+  p = fma(p, z, splat(-1.6668057665e-1f));
+  p = fma(p, z, splat(2.0000714765e-1f));
+  p = fma(p, z, splat(-2.4999993993e-1f));
+  p = fma(p, z, splat(3.3333331174e-1f));
+  const Vec square = z * z;
+  const Vec e = as_float(exponent);
+  Vec y = fma(e, splat(-2.12194440e-4f), p * (square * z));
+  y = fma(square, splat(-0.5f), y);
+  const Vec result = fma(e, splat(0.693359375f), z + y);
+  return x < splat(0.0f) ? splat(__builtin_nanf("")) : x != x ? x : result;
+}
+
+static inline Vec tanh(Vec x) {
+  x = x > splat(20.0f) ? splat(20.0f) : x;
+  const Vec e = expm1(x + x);
+  return e / (e + splat(2.0f));
+}
+
+static inline Vec floor(Vec x) {
+  const Vec most = splat(4194304.0f), magic = splat(12582912.0f);
+  const Vec rounded = (x + magic) - magic;
+  const Vec whole = rounded > x ? rounded - splat(1.0f) : rounded;
+  return (x < most ? x > -most ? whole : x : x);
 }
 
 static inline Vec logistic(Vec x) { return splat(1.0f) / (splat(1.0f) + exp(-x)); }
@@ -42,6 +94,53 @@ static inline Vec clamp6(Vec x) {
   return x > splat(6.0f) ? splat(6.0f) : x;
 }
 
+static inline Vec elu(Vec x) { return x >= splat(0.0f) ? x : expm1(x); }
+
+// 0.5 x (1 + tanh(0.797885 x + 0.035677 x^3)), by the logistic function of twice the argument.
+static inline Vec gelu(Vec x) {
+  const Vec inner = fma(splat(0.035677f) * (x * x), x, splat(0.797885f) * x);
+  return x * logistic(inner + inner);
+}
+
+static inline Vec hard_mish(Vec x) {
+  const Vec curve = fma(x * splat(0.5f), x, x);
+  const Vec below = x <= splat(-2.0f) ? splat(0.0f) : curve;
+  return x > splat(0.0f) ? x : below;
+}
+
+static inline Vec hard_tan(Vec x) {
+  x = x < splat(-1.0f) ? splat(-1.0f) : x;
+  return x > splat(1.0f) ? splat(1.0f) : x;
+}
+
+static inline Vec lhtan(Vec x) {
+  const Vec above = x > splat(1.0f) ? fma(x - splat(1.0f), splat(0.001f), splat(1.0f)) : x;
+  return x < splat(0.0f) ? x * splat(0.001f) : above;
+}
+
+// 2 / (1 + e^-x) - 1.
+static inline Vec loggy(Vec x) {
+  x = x > splat(40.0f) ? splat(40.0f) : x;
+  const Vec e = expm1(x);
+  return e / (e + splat(2.0f));
+}
+
+static inline Vec plse(Vec x) {
+  const Vec middle = fma(x, splat(0.125f), splat(0.5f));
+  const Vec above = fma(x - splat(4.0f), splat(0.01f), splat(1.0f));
+  const Vec upper = x > splat(4.0f) ? above : middle;
+  return x < splat(-4.0f) ? (x + splat(4.0f)) * splat(0.01f) : upper;
+}
+
+static inline Vec ramp(Vec x) {
+  return fma(x, splat(0.1f), x > splat(0.0f) ? x : splat(0.0f));
+}
+
+static inline Vec stair(Vec x) {
+  const Vec n = floor(x), half = floor(x * splat(0.5f));
+  return n == half + half ? half : (x - n) + half;
+}
+
 template <int KIND> static inline Vec activate(Vec x, Vec slope) {
   if constexpr (KIND == ACT_LEAKY) return x > splat(0.0f) ? x : x * slope;
   if constexpr (KIND == ACT_RELU) return x < splat(0.0f) ? splat(0.0f) : x;
@@ -50,6 +149,18 @@ template <int KIND> static inline Vec activate(Vec x, Vec slope) {
   if constexpr (KIND == ACT_SWISH) return x * logistic(x);
   if constexpr (KIND == ACT_MISH) return mish(x);
   if constexpr (KIND == ACT_HARDSWISH) return x * clamp6(x + splat(3.0f)) / splat(6.0f);
+  if constexpr (KIND == ACT_TANH) return tanh(x);
+  if constexpr (KIND == ACT_ELU) return elu(x);
+  if constexpr (KIND == ACT_SELU)
+    return (x >= splat(0.0f) ? splat(1.0507f) : splat(1.0507f * 1.6732f)) * elu(x);
+  if constexpr (KIND == ACT_GELU) return gelu(x);
+  if constexpr (KIND == ACT_HARDMISH) return hard_mish(x);
+  if constexpr (KIND == ACT_HARDTAN) return hard_tan(x);
+  if constexpr (KIND == ACT_LHTAN) return lhtan(x);
+  if constexpr (KIND == ACT_LOGGY) return loggy(x);
+  if constexpr (KIND == ACT_PLSE) return plse(x);
+  if constexpr (KIND == ACT_RAMP) return ramp(x);
+  if constexpr (KIND == ACT_STAIR) return stair(x);
   return x;
 }
 
@@ -62,6 +173,17 @@ static inline Vec activate(int kind, Vec x, Vec slope) {
     case ACT_SWISH: return activate<ACT_SWISH>(x, slope);
     case ACT_MISH: return activate<ACT_MISH>(x, slope);
     case ACT_HARDSWISH: return activate<ACT_HARDSWISH>(x, slope);
+    case ACT_TANH: return activate<ACT_TANH>(x, slope);
+    case ACT_ELU: return activate<ACT_ELU>(x, slope);
+    case ACT_SELU: return activate<ACT_SELU>(x, slope);
+    case ACT_GELU: return activate<ACT_GELU>(x, slope);
+    case ACT_HARDMISH: return activate<ACT_HARDMISH>(x, slope);
+    case ACT_HARDTAN: return activate<ACT_HARDTAN>(x, slope);
+    case ACT_LHTAN: return activate<ACT_LHTAN>(x, slope);
+    case ACT_LOGGY: return activate<ACT_LOGGY>(x, slope);
+    case ACT_PLSE: return activate<ACT_PLSE>(x, slope);
+    case ACT_RAMP: return activate<ACT_RAMP>(x, slope);
+    case ACT_STAIR: return activate<ACT_STAIR>(x, slope);
     default: return x;
   }
 }

@@ -3,8 +3,11 @@
 #pragma once
 #include <time.h>
 
+#include "channels.hpp"
 #include "convolution.hpp"
 #include "depthwise.hpp"
+#include "joining.hpp"
+#include "local.hpp"
 #include "pointwise.hpp"
 #include "pool.hpp"
 
@@ -17,7 +20,7 @@ static inline int64_t now() {
 }
 
 static inline int64_t macs(const Kernel& kernel, const Call& call) {
-  if (kernel.op != OP_CONVOLUTION && kernel.op != OP_DEPTHWISE) return 0;
+  if (kernel.op != OP_CONVOLUTION && kernel.op != OP_DEPTHWISE && kernel.op != OP_LOCAL) return 0;
   const int64_t pixels = (int64_t)call.rows * kernel.pool_height * (kernel.right - kernel.left) *
                          kernel.pool_width;
   return pixels * kernel.filters *
@@ -36,6 +39,14 @@ static void run_call(const Program& program, const Kernel& kernel, const Call& c
     case OP_UPSAMPLE: upsample(program, kernel, call); break;
     case OP_REORG: reorg(program, kernel, call); break;
     case OP_REORG_DARKNET: reorg_darknet(program, kernel, call); break;
+    case OP_LOCAL: local(program, kernel, call); break;
+    case OP_ACCUMULATE: accumulate<false>(program, kernel, call); break;
+    case OP_ACCUMULATE_WEIGHTED: accumulate<true>(program, kernel, call); break;
+    case OP_MULTIPLY: multiply(program, kernel, call); break;
+    case OP_SOFTMAX: softmax(program, kernel, call); break;
+    case OP_NORMALIZE_RESPONSES: normalize_responses(program, kernel, call); break;
+    case OP_MAX_CHANNELS: max_channels(program, kernel, call); break;
+    case OP_CROP: crop(program, kernel, call); break;
     default: break;
   }
 }
@@ -45,7 +56,7 @@ static void look_ahead(const Program& program, int64_t index) {
   constexpr int64_t FIRST_FLOATS = 1 << 18;
   for (index++; index < program.call_count; index++) {
     const Kernel& kernel = program.kernels[program.calls[index].kernel];
-    if (kernel.op == OP_CONVOLUTION && kernel.streamed)
+    if (kernel.streamed)
       return read_ahead(program, kernel.weights, FIRST_FLOATS);
   }
 }

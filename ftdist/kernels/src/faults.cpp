@@ -24,11 +24,52 @@ constexpr int64_t FAR = int64_t{1} << 29;
 bool is_near(int64_t position) { return position > -FAR && position < FAR; }
 bool is_near(Span span) { return is_near(span.first) && is_near(span.last); }
 
-bool is_pool(int32_t op) { return op == OP_MAX_POOL || op == OP_AVERAGE_POOL; }
-bool is_reorg(int32_t op) { return op == OP_REORG || op == OP_REORG_DARKNET; }
-bool has_weights(int32_t op) { return op == OP_CONVOLUTION || op == OP_DEPTHWISE; }
-bool is_elementwise(int32_t op) { return op == OP_ADD || op == OP_ACTIVATE; }
-bool reads_vectors(int32_t op) { return op == OP_DEPTHWISE || is_pool(op) || is_elementwise(op); }
+// Which input positions an operation reads for an output position.
+enum class Reads {
+  NOTHING,         // an operation that this check does not know
+  POSITION,        // the same
+  WINDOW,          // a window; columns beside the map are stored as zeros
+  MAP_WINDOW,      // a window as far as it lies on the map
+  REPEATED,        // one for several
+  BLOCKS,
+  DARKNET_BLOCKS,
+  SAMPLED,         // every stride-th, of which every sample-th output position reads one
+  SHIFTED,
+  POSITION_OR_MAP  // the same, or the whole map where the window is that
+};
+
+struct Rules {
+  Reads reads;
+  bool weights;    // has weights and a bias
+  bool activates;
+  bool dense;      // takes rows as runs of floats: no gaps between the pixels
+  bool vectors;    // reads whole vectors of channels
+  bool second;     // reads a second map
+};
+
+// What each operation may do; whoever is not here reads nothing and is refused.
+constexpr Rules RULES[OP_COUNT] = {
+    {Reads::POSITION, false, false, false, false, false},        // copy
+    {Reads::WINDOW, true, true, false, false, false},            // convolution
+    {Reads::WINDOW, true, true, false, true, false},             // depthwise
+    {Reads::MAP_WINDOW, false, false, false, true, false},       // max pool
+    {Reads::MAP_WINDOW, false, false, false, true, false},       // average pool
+    {Reads::POSITION, false, true, true, true, true},            // add
+    {Reads::POSITION, false, true, true, true, false},           // activate
+    {Reads::REPEATED, false, false, false, false, false},        // upsample
+    {Reads::BLOCKS, false, false, false, false, false},          // reorg
+    {Reads::DARKNET_BLOCKS, false, false, false, false, false},  // reorg, Darknet's
+    {Reads::WINDOW, true, true, false, false, false},            // local
+    {Reads::SAMPLED, false, true, false, false, false},          // accumulate
+    {Reads::SAMPLED, true, true, false, false, false},           // accumulate, weighted
+    {Reads::POSITION, false, true, false, false, true},          // multiply
+    {Reads::POSITION_OR_MAP, false, false, false, false, false}, // softmax
+    {Reads::POSITION, false, false, false, false, false},        // normalize responses
+    {Reads::POSITION, false, false, false, false, false},        // max channels
+    {Reads::SHIFTED, false, false, false, false, false},         // crop
+};
+
+bool is_accumulation(int32_t op) { return op == OP_ACCUMULATE || op == OP_ACCUMULATE_WEIGHTED; }
 
 // Distances are taken in double precision: exact for whatever fits into memory, and never wrapped.
 bool inside(const Program& program, const Buffer& buffer, int64_t first_row, Span rows,
@@ -59,7 +100,9 @@ Span clipped(Span span, int64_t size) { return {most(span.first, 0), least(span.
 bool sizes_are_sane(const Kernel& k) {
   for (const int64_t size :
        {k.height, k.width, k.left, k.right, k.channels, k.filters, k.groups, k.kernel_height,
-        k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left})
+        k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left,
+        k.part, k.sample, k.size, k.in2_height, k.in2_width, k.in2_channels, k.out_height,
+        k.out_width})
     if (!is_near(size)) return false;
   const bool pools = k.pool_height != 1 || k.pool_width != 1;
   if (pools && k.op != OP_CONVOLUTION) return false;
@@ -71,14 +114,39 @@ bool sizes_are_sane(const Kernel& k) {
   return k.dilation_y >= 1 && k.dilation_x >= 1;
 }
 
-// Whether an operation makes as many channels as it is said to.
-bool channels_fit(const Kernel& k) {
-  if (k.op == OP_CONVOLUTION) return k.channels % k.groups == 0 && k.filters % k.groups == 0;
-  if (k.op == OP_DEPTHWISE && k.groups != k.channels) return false;
-  if (!is_reorg(k.op)) return k.filters == k.channels;
+// Whether space to depth makes as many channels as it is said to.
+bool blocks_fit(const Kernel& k) {
   const int64_t s = k.stride_y;
   if (k.stride_x != s || s * s > k.filters || k.filters != k.channels * s * s) return false;
   return k.op == OP_REORG || (k.channels % (s * s) == 0 && k.height % s == 0 && k.width % s == 0);
+}
+
+bool one_or(int32_t size, int32_t all) { return size == 1 || size == all; }
+
+// Whether an operation makes as many channels as it is said to, of maps that suit each other.
+bool channels_fit(const Kernel& k) {
+  const bool same = k.filters == k.channels;
+  const bool one_tap = k.kernel_height == 1 && k.kernel_width == 1;
+  switch (k.op) {
+    case OP_CONVOLUTION: return k.channels % k.groups == 0 && k.filters % k.groups == 0;
+    case OP_DEPTHWISE: return same && k.groups == k.channels;
+    case OP_LOCAL: return k.groups == 1 && k.out_height >= 1 && k.out_width >= 1;
+    case OP_REORG:
+    case OP_REORG_DARKNET: return blocks_fit(k);
+    case OP_ACCUMULATE:
+      return k.sample >= 1 && (k.part > 0 || (k.part == 0 && same));
+    case OP_ACCUMULATE_WEIGHTED:
+      return k.groups == 1 && k.sample >= 1 && k.part >= 0 && k.part < k.size && one_tap;
+    case OP_MULTIPLY:
+      return same && one_or(k.in2_height, k.height) && one_or(k.in2_width, k.width) &&
+             one_or(k.in2_channels, k.channels);
+    case OP_SOFTMAX:
+      return same && k.channels % k.groups == 0 &&
+             (one_tap || (k.kernel_height == k.height && k.kernel_width == k.width));
+    case OP_NORMALIZE_RESPONSES: return same && k.size >= 1 && k.size / 2 < k.channels;
+    case OP_MAX_CHANNELS: return k.filters <= k.channels;
+    default: return same;
+  }
 }
 
 // Whether an operation can read and write the layouts it is given.
@@ -90,64 +158,126 @@ bool layouts_fit(const Kernel& k) {
     return k.out.channel == 1 || !padded;  // padding is zeroed pixel by pixel
   }
   if (k.in.type != TYPE_FLOAT32 || k.in.channel != 1 || k.out.channel != 1) return false;
-  if (k.op == OP_ADD && (k.in2.type != TYPE_FLOAT32 || k.in2.channel != 1)) return false;
-  if (k.op == OP_ADD && k.in2.pixel != k.channels) return false;
-  return !is_elementwise(k.op) || (k.in.pixel == k.channels && k.out.pixel == k.channels);
+  const Rules& rules = RULES[k.op];
+  if (rules.second && (k.in2.type != TYPE_FLOAT32 || k.in2.channel != 1)) return false;
+  if (!rules.dense) return true;
+  if (rules.second && k.in2.pixel != k.channels) return false;
+  return k.in.pixel == k.channels && k.out.pixel == k.channels;
+}
+
+// How weights lie: groups of blocks of outputs, each with so many inputs.
+struct WeightLayout {
+  double groups, filters, depth;
+};
+
+WeightLayout weight_layout(const Kernel& k) {
+  switch (k.op) {
+    case OP_DEPTHWISE: return {1, (double)k.filters, 1};
+    case OP_LOCAL:
+      return {(double)k.out_height * k.out_width, (double)k.filters, (double)k.channels};
+    case OP_ACCUMULATE_WEIGHTED: return {1, (double)k.filters, (double)k.size};
+    default:
+      return {(double)k.groups, (double)(k.filters / k.groups), (double)(k.channels / k.groups)};
+  }
 }
 
 bool weights_are_inside(const Program& program, const Kernel& k) {
-  const bool depthwise = k.op == OP_DEPTHWISE;
-  const int64_t groups = depthwise ? 1 : k.groups, depth = k.channels / k.groups;
-  const int64_t blocks = (k.filters / groups + BLOCK - 1) / BLOCK;
-  const double outputs = (double)groups * (double)(blocks * BLOCK);
-  const double weights = outputs * (double)depth * k.kernel_height * k.kernel_width;
+  const WeightLayout layout = weight_layout(k);
+  const int64_t blocks = ((int64_t)layout.filters + BLOCK - 1) / BLOCK;
+  const double outputs = layout.groups * (double)(blocks * BLOCK);
+  const double weights = outputs * layout.depth * k.kernel_height * k.kernel_width;
   const double count = (double)program.weight_count;
   if (k.weights < 0 || k.bias < 0 || (double)k.weights + weights > count ||
       (double)k.bias + outputs > count)
     return false;
   if (!k.streamed) return true;
   const double window = (weights / (outputs / BLOCK) + BLOCK) * PIECE_BLOCKS;
-  return k.op == OP_CONVOLUTION && program.file >= 0 && k.window >= 0 &&
+  const bool streams = k.op == OP_CONVOLUTION || k.op == OP_LOCAL;
+  return streams && program.file >= 0 && k.window >= 0 &&
          ((double)k.window + window) * sizeof(float) <= (double)program.base_bytes[0];
 }
 
 bool is_sane(const Program& program, const Kernel& k) {
   if (k.op < 0 || k.op >= OP_COUNT || k.activation < 0 || k.activation >= ACT_COUNT) return false;
-  const bool activates = has_weights(k.op) || is_elementwise(k.op);
-  if (k.activation != ACT_LINEAR && !activates) return false;
+  const Rules& rules = RULES[k.op];
+  if (rules.reads == Reads::NOTHING) return false;
+  if (k.activation != ACT_LINEAR && !rules.activates) return false;
   if (!sizes_are_sane(k) || !channels_fit(k) || !layouts_fit(k)) return false;
-  return !has_weights(k.op) || weights_are_inside(program, k);
+  if (k.streamed && !rules.weights) return false;
+  return !rules.weights || weights_are_inside(program, k);
+}
+
+// The input positions that a kernel reads; false where they, or the output's, cannot be.
+bool area_read(const Kernel& k, Span& rows, Span& columns) {
+  switch (RULES[k.op].reads) {
+    case Reads::NOTHING: return false;
+    case Reads::POSITION: return true;
+    case Reads::WINDOW:
+    case Reads::MAP_WINDOW:
+      if (k.op == OP_LOCAL && (rows.last > k.out_height || columns.first < 0 ||
+                               columns.last > k.out_width))
+        return false;
+      rows = window(rows, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y);
+      columns = window(columns, k.stride_x, k.pad_left, k.kernel_width, k.dilation_x);
+      if (!is_near(rows) || !is_near(columns)) return false;
+      rows = clipped(rows, k.height);
+      if (RULES[k.op].reads == Reads::MAP_WINDOW) columns = clipped(columns, k.width);
+      return true;
+    case Reads::REPEATED:
+      rows = {rows.first / k.stride_y, (rows.last - 1) / k.stride_y + 1};
+      columns = {columns.first / k.stride_x, (columns.last - 1) / k.stride_x + 1};
+      return true;
+    case Reads::BLOCKS:
+      rows = {rows.first * k.stride_y, rows.last * k.stride_y};
+      columns = {columns.first * k.stride_x, columns.last * k.stride_x};
+      return true;
+    case Reads::DARKNET_BLOCKS: {
+      const int64_t s = k.stride_y;
+      if (rows.last > k.height / s || columns.first < 0 || columns.last > k.width / s) return false;
+      const bool straddles = k.height / s % s != 0;  // an output row mixes rows of two channels
+      rows = straddles ? Span{0, k.height}
+                       : clipped({(rows.first - s + 1) * s, (rows.last + s - 1) * s}, k.height);
+      columns = {columns.first * s, columns.last * s};
+      return true;
+    }
+    case Reads::SAMPLED: {
+      if (columns.first < 0) return false;
+      const int64_t s = k.sample;
+      const auto read = [&](Span span, int64_t stride, int64_t size) {
+        return clipped({(span.first + s - 1) / s * stride, (span.last - 1) / s * stride + 1}, size);
+      };
+      rows = read(rows, k.stride_y, k.height), columns = read(columns, k.stride_x, k.width);
+      return true;
+    }
+    case Reads::SHIFTED:
+      rows = {rows.first - k.pad_top, rows.last - k.pad_top};
+      columns = {columns.first - k.pad_left, columns.last - k.pad_left};
+      return true;
+    case Reads::POSITION_OR_MAP:
+      if (k.kernel_height == 1 && k.kernel_width == 1) return true;
+      if (rows.last > k.height || columns.first < 0 || columns.last > k.width) return false;
+      rows = {0, k.height}, columns = {0, k.width};
+      return true;
+  }
+  return false;
 }
 
 bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
   Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
   rows = {rows.first * k.pool_height, rows.last * k.pool_height};
   columns = {columns.first * k.pool_width, columns.last * k.pool_width};
-  if (has_weights(k.op) || is_pool(k.op)) {
-    rows = window(rows, k.stride_y, k.pad_top, k.kernel_height, k.dilation_y);
-    columns = window(columns, k.stride_x, k.pad_left, k.kernel_width, k.dilation_x);
-    if (!is_near(rows) || !is_near(columns)) return false;
-    rows = clipped(rows, k.height);
-    if (is_pool(k.op)) columns = clipped(columns, k.width);
-  } else if (k.op == OP_UPSAMPLE) {
-    rows = {rows.first / k.stride_y, (rows.last - 1) / k.stride_y + 1};
-    columns = {columns.first / k.stride_x, (columns.last - 1) / k.stride_x + 1};
-  } else if (k.op == OP_REORG) {
-    rows = {rows.first * k.stride_y, rows.last * k.stride_y};
-    columns = {columns.first * k.stride_x, columns.last * k.stride_x};
-  } else if (k.op == OP_REORG_DARKNET) {
-    const int64_t s = k.stride_y;
-    if (rows.last > k.height / s || columns.first < 0 || columns.last > k.width / s) return false;
-    const bool straddles = k.height / s % s != 0;  // an output row mixes rows of two channels
-    rows = straddles ? Span{0, k.height}
-                     : clipped({(rows.first - s + 1) * s, (rows.last + s - 1) * s}, k.height);
-    columns = {columns.first * s, columns.last * s};
-  }
-  const auto holds = [&](const Buffer& buffer, int64_t first_row) {
-    const int64_t spare = buffer.base == 0 || reads_vectors(k.op) ? OVERREAD_BYTES : 0;
-    return inside(program, buffer, first_row, rows, columns, k.channels, spare);
+  Span second_rows = rows, second_columns = columns;
+  if (!area_read(k, rows, columns)) return false;
+  if (k.op == OP_MULTIPLY && k.in2_height == 1) second_rows = {0, 1};
+  if (k.op == OP_MULTIPLY && k.in2_width == 1) second_columns = {0, 1};
+  const Rules& rules = RULES[k.op];
+  const auto holds = [&](const Buffer& buffer, int64_t first_row, Span r, Span c, int64_t channels) {
+    const int64_t spare = buffer.base == 0 || rules.vectors ? OVERREAD_BYTES : 0;
+    return inside(program, buffer, first_row, r, c, channels, spare);
   };
-  return holds(k.in, call.in_row) && (k.op != OP_ADD || holds(k.in2, call.in2_row));
+  const int64_t channels2 = k.op == OP_MULTIPLY ? k.in2_channels : k.channels;
+  return holds(k.in, call.in_row, rows, columns, k.channels) &&
+         (!rules.second || holds(k.in2, call.in2_row, second_rows, second_columns, channels2));
 }
 
 }  // namespace

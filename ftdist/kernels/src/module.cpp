@@ -34,6 +34,29 @@ nb::list instruction_sets() {
   return found;
 }
 
+nb::tuple names(const char* const* all, int count) {
+  nb::list found;
+  for (int index = 0; index < count; index++) found.append(all[index]);
+  return nb::tuple(found);
+}
+
+// (name, offset) of each field of a kernel, as ftdist/kernels/program.py declares them.
+nb::tuple kernel_fields() {
+  nb::list found;
+#define FIELD(name, member) found.append(nb::make_tuple(name, offsetof(Kernel, member)))
+#define SAME(member) FIELD(#member, member)
+  SAME(op), SAME(activation), SAME(slope), SAME(count_padding), SAME(factor), SAME(kept);
+  SAME(shift), SAME(power), FIELD("in", in), SAME(in2), SAME(out), SAME(height), SAME(width);
+  SAME(left), SAME(right), SAME(channels), SAME(filters), SAME(groups), SAME(kernel_height);
+  SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x);
+  SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width), SAME(part);
+  SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width), SAME(in2_channels);
+  SAME(out_height), SAME(out_width), SAME(weights), SAME(bias), SAME(window);
+#undef SAME
+#undef FIELD
+  return nb::tuple(found);
+}
+
 // What `run` returns beside error numbers, when a mapping gave no more.
 constexpr int LOST_WEIGHTS = -1, LOST_MAP = -2;
 
@@ -122,6 +145,10 @@ NB_MODULE(_native, module) {
   module.attr("KERNEL_BYTES") = sizeof(Kernel);
   module.attr("CALL_BYTES") = sizeof(Call);
   module.attr("COUNTERS_BYTES") = sizeof(Counters);
+  module.attr("OPERATIONS") = names(OP_NAMES, OP_COUNT);
+  module.attr("ACTIVATIONS") = names(ACTIVATION_NAMES, ACT_COUNT);
+  module.attr("KERNEL_FIELDS") = kernel_fields();
+  module.attr("CONSTANTS") = nb::make_tuple(BLOCK, POOL_MOST);
   module.def("instruction_sets", &instruction_sets,
              "(name, lanes, fused, pixels, wide_pixels) of each set that this build and this "
              "machine have, best first.");

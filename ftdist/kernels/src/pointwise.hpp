@@ -100,7 +100,35 @@ static void activation(const Program& program, const Kernel& kernel, const Call&
   }
 }
 
+// A pixel as factor * x + shift.
+static inline void scale_pixel(const Kernel& kernel, const float* in, float* out) {
+  for (int first = 0; first < kernel.channels; first += LANES) {
+    const int count = smaller(LANES, kernel.channels - first);
+    const Vec value = load_part(in + first, count);
+    store_part(out + first, fma(value, splat(kernel.factor), splat(kernel.shift)), count);
+  }
+}
+
+static void crop(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++)
+      scale_pixel(kernel,
+                  at(program, kernel.in, call.in_row, row - kernel.pad_top,
+                     column - kernel.pad_left),
+                  at(program, kernel.out, call.out_row, row, column));
+}
+
+static void upsample_scaled(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++)
+      scale_pixel(kernel,
+                  at(program, kernel.in, call.in_row, row / kernel.stride_y,
+                     column / kernel.stride_x),
+                  at(program, kernel.out, call.out_row, row, column));
+}
+
 static void upsample(const Program& program, const Kernel& kernel, const Call& call) {
+  if (kernel.factor != 1.0f) return upsample_scaled(program, kernel, call);
   for (int row = call.row; row < call.row + call.rows; row++)
     for (int column = kernel.left; column < kernel.right; column++)
       __builtin_memcpy(

@@ -20,13 +20,32 @@ enum Op : int32_t {
   OP_UPSAMPLE,
   OP_REORG,          // space to depth, blocks in order
   OP_REORG_DARKNET,  // space to depth as Darknet scrambles it
+  OP_LOCAL,          // a convolution whose weights differ from position to position
+  OP_ACCUMULATE,     // one map of a sum: begins it or is added to it
+  OP_ACCUMULATE_WEIGHTED,  // as that, with a weight for each channel
+  OP_MULTIPLY,       // by a map that may have one row, column or channel for all
+  OP_SOFTMAX,
+  OP_NORMALIZE_RESPONSES,  // across channels, as Darknet does
+  OP_MAX_CHANNELS,
+  OP_CROP,
   OP_COUNT
 };
 
+constexpr const char* OP_NAMES[OP_COUNT] = {
+    "copy", "convolution", "depthwise", "max_pool", "average_pool", "add", "activate", "upsample",
+    "reorg", "reorg_darknet", "local", "accumulate", "accumulate_weighted", "multiply", "softmax",
+    "normalize_responses", "max_channels", "crop"};
+
 enum ActivationKind : int32_t {
   ACT_LINEAR, ACT_LEAKY, ACT_RELU, ACT_RELU6, ACT_LOGISTIC, ACT_SWISH, ACT_MISH, ACT_HARDSWISH,
+  ACT_TANH, ACT_ELU, ACT_SELU, ACT_GELU, ACT_HARDMISH, ACT_HARDTAN, ACT_LHTAN, ACT_LOGGY, ACT_PLSE,
+  ACT_RAMP, ACT_STAIR,
   ACT_COUNT
 };
+
+constexpr const char* ACTIVATION_NAMES[ACT_COUNT] = {
+    "linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish", "tanh", "elu",
+    "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse", "ramp", "stair"};
 
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 
@@ -43,6 +62,7 @@ struct Kernel {
   int32_t op, activation;
   float slope;
   int32_t count_padding;             // average pool: divide by the whole window
+  float factor, kept, shift, power;  // see ftdist/kernels/program.py
   Buffer in, in2, out;
   int32_t height, width;             // of the whole input map: rows outside are not read
   int32_t left, right;               // absolute output columns to produce
@@ -50,6 +70,11 @@ struct Kernel {
   int32_t kernel_height, kernel_width, stride_y, stride_x, dilation_y, dilation_x, pad_top, pad_left;
   int32_t streamed;                  // weights are read from the file, a piece at a time
   int32_t pool_height, pool_width;   // of a convolution: the window of the maximum taken of it
+  int32_t part;                      // accumulate: number of the map, 0 begins the sum
+  int32_t sample;                    // accumulate: only every such output position is added to
+  int32_t size;                      // normalization: channels looked at
+  int32_t in2_height, in2_width, in2_channels;  // multiply: of the second map
+  int32_t out_height, out_width;     // local: of the whole output map
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
 };

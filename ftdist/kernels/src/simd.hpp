@@ -82,6 +82,27 @@ static inline void store_part(float* to, Vec value, int count) {
 #endif
 }
 
+// The first `count` floats, 1 <= count <= LANES; what is beyond them is not read.
+static inline Vec load_part(const float* from, int count) {
+  if (count == LANES) return load(from);
+  float lanes[LANES] = {};
+  for (int lane = 0; lane < count; lane++) lanes[lane] = from[lane];
+  return load(lanes);
+}
+
+static inline Vec as_float(Int value) {
+#if defined(FTDIST_SCALAR)
+  return (float)value;
+#else
+  return __builtin_convertvector(value, Vec);
+#endif
+}
+
+// a * b + c of single numbers, rounded as the vectors' is.
+static inline float fma_one(float a, float b, float c) {
+  return FUSED ? __builtin_fmaf(a, b, c) : a * b + c;
+}
+
 template <class To, class From> static inline To bits(From value) {
   static_assert(sizeof(To) == sizeof(From), "same bits, same size");
   To result;

@@ -1,0 +1,1 @@
+"""Operators by family; ``ftdist.network.layers`` lists them all."""

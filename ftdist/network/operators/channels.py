@@ -1,0 +1,102 @@
+"""Operators that mix the channels of a map without weights, and activations on their own."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ftdist.errors import InputError
+from ftdist.geometry import PLAIN, Axes, Shape, Whole
+from ftdist.network.operators.base import Activation, Elementwise, Unweighted, only
+
+_EXPONENTIAL = 8
+"""What an exponential counts for beside a float moved."""
+
+
+@dataclass(frozen=True, slots=True)
+class Activate(Elementwise):
+    """An activation that could not be fused into its producer."""
+
+    kind: ClassVar[str] = "activate"
+    activation: Activation
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        return only(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Softmax(Unweighted):
+    """exp(x / temperature), divided by its sum over the channels of one of the `groups`.
+
+    With `spatial` each position has a sum of its own; without it there is one for the whole map.
+    """
+
+    kind: ClassVar[str] = "softmax"
+    groups: int = 1
+    temperature: float = 1.0
+    spatial: bool = False
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        if self.groups < 1 or source.channels % self.groups:
+            raise InputError(
+                f"softmax: {source.channels} channels cannot be split into {self.groups} groups"
+            )
+        if not (math.isfinite(self.temperature) and self.temperature > 0):
+            raise InputError("softmax: the temperature must be above 0")
+        return source
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        source = only(inputs)
+        return (PLAIN if self.spatial else Axes(Whole(source.height), Whole(source.width)),)
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        again = 1 if self.spatial else output.height
+        return (1 + again) * _EXPONENTIAL * output.channels
+
+
+@dataclass(frozen=True, slots=True)
+class NormalizeResponses(Elementwise):
+    """Local response normalization across channels, as Darknet's [normalization] has it.
+
+    x * (kappa + alpha * s) ** -beta, where s is the sum of squares over channels from
+    (size - 1) // 2 before to size // 2 after, less the square of channel size // 2: Darknet begins
+    its running sum one channel short, and never makes up for it.
+    """
+
+    kind: ClassVar[str] = "normalize_responses"
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    kappa: float = 1.0
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        if self.size < 1 or self.size // 2 >= source.channels:
+            raise InputError(
+                f"normalization: a size of {self.size} does not suit {source.channels} channels"
+            )
+        return source
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return (2 * _EXPONENTIAL + self.size) * output.channels
+
+
+@dataclass(frozen=True, slots=True)
+class MaxChannels(Elementwise):
+    """Each of `channels` outputs is the largest of every channels-th input (maxpool_depth)."""
+
+    kind: ClassVar[str] = "max_channels"
+    channels: int
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        if not 1 <= self.channels <= source.channels:
+            raise InputError(
+                f"max_channels: {source.channels} channels cannot become {self.channels}"
+            )
+        return Shape(source.height, source.width, self.channels)
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return 2 * only(inputs).channels

@@ -1,0 +1,89 @@
+"""Operators that move positions: upsampling, crops and space to depth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+from ftdist.errors import InputError
+from ftdist.geometry import Axes, Axis, Blocks, Repeat, Shape, Shifted, Whole
+from ftdist.network.operators.base import Unweighted, only
+
+
+@dataclass(frozen=True, slots=True)
+class Upsample(Unweighted):
+    """Nearest upsampling by a whole factor on both axes; values are multiplied by `factor`."""
+
+    kind: ClassVar[str] = "upsample"
+    scale: int
+    factor: float = field(default=1.0, metadata={"added_later": True})
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        return Shape(source.height * self.scale, source.width * self.scale, source.channels)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(Repeat(self.scale), Repeat(self.scale)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Crop(Unweighted):
+    """Rows from `top` and columns from `left` of a map; values become factor * x + shift."""
+
+    kind: ClassVar[str] = "crop"
+    height: int
+    width: int
+    top: int = 0
+    left: int = 0
+    factor: float = 1.0
+    shift: float = 0.0
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        bottom, right = self.top + self.height, self.left + self.width
+        if min(self.top, self.left) < 0 or bottom > source.height or right > source.width:
+            raise InputError(
+                f"crop: {self.height}x{self.width} positions from {self.top},{self.left} on are "
+                f"not all on a map of {source}"
+            )
+        return Shape(self.height, self.width, source.channels)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(Shifted(self.top), Shifted(self.left)),)
+
+
+@dataclass(frozen=True, slots=True)
+class Reorg(Unweighted):
+    """Space to depth: blocks of stride x stride positions become channels.
+
+    "blocks": output channel (dy * stride + dx) * C + c is input channel c at (dy, dx) of the block.
+    "darknet": the order of Darknet's [reorg], which reinterprets the flat (C, H, W) array as
+    (C / stride^2, H * stride, W * stride) and gathers from that. An output row then also reads
+    blocks above and below its own; when a block row straddles two channels of the flat array
+    (output height not a multiple of the stride), any row may be read.
+    """
+
+    kind: ClassVar[str] = "reorg"
+    stride: int
+    order: Literal["blocks", "darknet"] = "blocks"
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        stride = self.stride
+        if stride < 1 or source.height % stride or source.width % stride:
+            raise InputError(f"reorg: a map of {source} is no whole number of {stride}x{stride}")
+        if self.order == "darknet" and source.channels % stride**2:
+            raise InputError(f"reorg: {source.channels} channels are no multiple of {stride**2}")
+        return Shape(
+            source.height // stride,
+            source.width // stride,
+            source.channels * stride * stride,
+        )
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        source = only(inputs)
+        rows: Axis = Blocks(self.stride)
+        if self.order == "darknet":
+            straddles = (source.height // self.stride) % self.stride
+            rows = Whole(source.height) if straddles else Blocks(self.stride, self.stride - 1)
+        return (Axes(rows, Blocks(self.stride)),)

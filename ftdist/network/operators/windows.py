@@ -1,0 +1,148 @@
+"""Operators that slide a window over a map: convolutions, local connections and pools."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from ftdist.errors import InputError
+from ftdist.geometry import Axes, Shape, Window
+from ftdist.network.operators.base import LINEAR, Activation, Sliding, Unweighted, only
+
+
+@dataclass(frozen=True, slots=True)
+class Convolution:
+    """Grouped 2-D convolution with bias, then an activation.
+
+    Weights are float32 (filters, channels // groups, kernel rows, kernel columns), bias (filters,).
+    A fully connected layer is a convolution whose window is the whole map.
+    """
+
+    kind: ClassVar[str] = "convolutional"
+    joins: ClassVar[bool] = False
+    filters: int
+    window: Sliding
+    groups: int = 1
+    activation: Activation = LINEAR
+
+    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
+        window = self.window
+        depth = source.channels // self.groups
+        return (self.filters, depth, window.vertical.kernel, window.horizontal.kernel)
+
+    def weight_groups(self, source: Shape) -> int:
+        return 1 if self.is_depthwise(source) else self.groups
+
+    def streams(self, source: Shape) -> bool:
+        return not self.is_depthwise(source)
+
+    def is_depthwise(self, source: Shape) -> bool:
+        return 1 < self.groups == source.channels == self.filters
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        if (
+            min(self.filters, self.groups) < 1
+            or source.channels % self.groups
+            or self.filters % self.groups
+        ):
+            raise InputError(
+                f"{self.kind}: {source.channels} channels and {self.filters} filters "
+                f"cannot be split into {self.groups} groups"
+            )
+        return Shape(*self.window.output_size(source, self.kind), self.filters)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return self.window.axes(padded=True)
+
+    def macs(self, source: Shape, output: Shape) -> int:
+        filters, depth, height, width = self.weight_shape(source)
+        return filters * depth * height * width
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """As a convolution, but each output position has weights of its own (Darknet's local).
+
+    Weights are float32 (positions x filters, channels, kernel rows, kernel columns), positions row
+    by row; bias (positions x filters,).
+    """
+
+    kind: ClassVar[str] = "local"
+    joins: ClassVar[bool] = False
+    filters: int
+    window: Sliding
+    activation: Activation = LINEAR
+
+    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
+        window, positions = self.window, self.weight_groups(source)
+        kernel = window.vertical.kernel, window.horizontal.kernel
+        return (positions * self.filters, source.channels, *kernel)
+
+    def weight_groups(self, source: Shape) -> int:
+        height, width = self.window.output_size(source, self.kind)
+        return height * width
+
+    def streams(self, source: Shape) -> bool:
+        return True
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        if self.filters < 1:
+            raise InputError(f"{self.kind}: there must be at least one filter")
+        return Shape(*self.window.output_size(only(inputs), self.kind), self.filters)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return self.window.axes(padded=True)
+
+    def macs(self, source: Shape, output: Shape) -> int:
+        window = self.window
+        kernel = window.vertical.kernel * window.horizontal.kernel
+        return self.filters * source.channels * kernel
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        """Every position reads weights of its own: moving them is most of the work."""
+        return self.macs(inputs[0], output)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool(Unweighted):
+    """Max or average pooling.
+
+    A maximum never sees padding; an average divides by the positions on the map, or by the whole
+    window where `count_padding` is set.
+    """
+
+    kind: ClassVar[str] = "pool"
+    mode: Literal["max", "average"]
+    window: Sliding
+    count_padding: bool = False
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        for axis, size in (
+            (self.window.vertical, source.height),
+            (self.window.horizontal, source.width),
+        ):
+            if _misses_the_map(axis, size):
+                raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
+        return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return self.window.axes(padded=False)
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return output.channels * self.window.vertical.kernel * self.window.horizontal.kernel
+
+
+def _misses_the_map(axis: Window, size: int) -> bool:
+    """Whether a window of the axis has no tap on a map of `size` positions."""
+    last = (axis.output_size(size) - 1) * axis.stride - axis.pad_before
+    if axis.pad_before >= axis.extent or last >= size:
+        return True
+    if axis.dilation <= size:
+        return False  # taps are too close together to step over the map
+    # From a top before the map, the first tap at or after position 0 is at top % dilation.
+    return any(top % axis.dilation >= size for top in range(-axis.pad_before, 0, axis.stride))
