@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from ftdist.cli.printing import complain
+from ftdist.runtime.anew import begun_anew
 from ftdist.runtime.limits import Budget, budget
 
 
 def agreed(mem: str | None) -> Budget:
     """The budget; one line on standard error when it is less than was asked for."""
     found = budget(mem)
-    if found.warning is not None:
+    if found.warning is not None and not begun_anew():
         complain(f"ftdist: {found.warning}")
     return found

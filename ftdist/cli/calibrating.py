@@ -11,6 +11,7 @@ from pathlib import Path
 from ftdist.cli.printing import complain, tell
 from ftdist.errors import InputError
 from ftdist.planning.profile import DeviceProfile
+from ftdist.runtime.anew import begun_anew
 from ftdist.runtime.profiles import SHIPPED, Calibration, Device, load, save, this_device
 from ftdist.runtime.threads import default_threads
 
@@ -26,7 +27,7 @@ def kept(threads: int, kernels: str = "native") -> Calibration:
     if kernels != "native":
         return SHIPPED
     found = load(threads)
-    if found.note is not None:
+    if found.note is not None and not begun_anew():
         complain(f"ftdist: {found.note}")
     return found
 

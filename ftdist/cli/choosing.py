@@ -9,7 +9,8 @@ from ftdist.cli.calibrating import kept
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.choice import Choice, Surroundings, choose_apart
+from ftdist.runtime.choice import Choice, Surroundings
+from ftdist.runtime.deciding import Decision
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.threads import default_threads
 
@@ -26,8 +27,8 @@ def chosen(
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = kept(threads, arguments.kernels)
-    choice = choose_apart(model, limit, surroundings, threads, calibration, plan)
-    return choice.within_budget(f"the plan {choice.plan.notation} does not fit")
+    decision = Decision(model, limit, surroundings, threads, calibration, arguments.restartable)
+    return decision.plan(plan)
 
 
 def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:

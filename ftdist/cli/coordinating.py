@@ -18,7 +18,7 @@ from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_o
 from ftdist.cluster.introduction import Abilities, measured_rate, warm_up
 from ftdist.cluster.keys import coordinator_keys
 from ftdist.cluster.planner import Planner
-from ftdist.cluster.process import SPARING_BYTES, Stop, settle_heap
+from ftdist.cluster.process import Stop
 from ftdist.cluster.server import Server
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import AskPlan
@@ -28,6 +28,7 @@ from ftdist.network.modelfile import Model, load
 from ftdist.planning.predictor import output_bytes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.sharing import SharedPlan
+from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import ceil_size, resident_bytes
 from ftdist.runtime.trace import Trace

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from ftdist.cli.report import budget_line, model_line, parts_line
 from ftdist.network.graph import INPUT
 from ftdist.planning.breakdown import GroupShare, Summit
-from ftdist.runtime.choice import SPREAD_BYTES, Choice
+from ftdist.runtime.choice import Choice
 from ftdist.runtime.frontier import MORE_BYTES, Outlook, Point
-from ftdist.runtime.memory import MIB, format_size
+from ftdist.runtime.sizes import MIB, SPREAD_BYTES, format_size
 
 _SMALL_MS = 100
 """Below so many milliseconds a second decimal is worth its place."""
@@ -73,7 +73,7 @@ def alternative_lines(
     lines = [
         f"budget     {budget_line(choice.budget)}",
         f"peak       predicted {format_size(choice.peak_bytes)}{fits}",
-        f"           {parts_line(choice.footprint.parts)}",
+        f"           {parts_line(choice.parts)}",
         f"           {_peak_setter(choice, peak)}",
         f"latency    predicted {_ms(choice.latency_s)}{_optimality(choice, outlook, searched)}",
         f"           by {choice.calibration.origin}",

@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 make_parser({}).print_help()
                 return 2
             arguments = _parsed(_asked(words))
+            arguments.restartable = argv is None
             if hasattr(arguments, "mem"):
                 from ftdist.runtime.limits import refuse_hopeless
 

@@ -21,7 +21,8 @@ from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
 from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
-from ftdist.runtime.choice import Choice, Surroundings, before_lowering, planning_profile
+from ftdist.runtime.choice import Choice, Surroundings, planning_profile
+from ftdist.runtime.held import before_planning
 from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> None:
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     surroundings = Surroundings(after_bytes=detecting_bytes(model.network))
-    calibration, held = kept(threads), before_lowering()
+    calibration, held = kept(threads), before_planning(model.network)
     _refuse_unwritable(arguments)
 
     from ftdist.runtime.frontier import Outlook

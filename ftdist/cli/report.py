@@ -70,9 +70,14 @@ def model_line(network: Network) -> str:
 
 
 def parts_line(parts: dict[str, int]) -> str:
-    """The parts of a predicted peak."""
-    sizes = (f"{name.replace('_', ' ')} {size / MIB:.1f}" for name, size in parts.items())
-    return f"in MiB: {', '.join(sizes)}"
+    """The parts of a predicted peak in tenths of a MiB, rounded so that they add up to it."""
+    tenth = MIB / 10
+    tenths = {name: int(size / tenth) for name, size in parts.items()}
+    missing = round(sum(parts.values()) / tenth) - sum(tenths.values())
+    for name in sorted(parts, key=lambda each: tenths[each] - parts[each] / tenth)[:missing]:
+        tenths[name] += 1
+    each = (f"{name.replace('_', ' ')} {size / 10:.1f}" for name, size in tenths.items())
+    return f"in MiB: {', '.join(each)}"
 
 
 def budget_line(budget: Budget) -> str:
@@ -85,7 +90,7 @@ def predicted(choice: Choice) -> dict[str, Any]:
     return {
         "peak_bytes": choice.peak_bytes,
         "latency_s": choice.latency_s,
-        "parts": choice.footprint.parts,
+        "parts": choice.parts,
         "weights_from": choice.weights_from,
         "profile": choice.calibration.origin,
         "budget": {

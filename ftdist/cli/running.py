@@ -34,8 +34,9 @@ from ftdist.detection.seen import Classified, Seen, classified, seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
+from ftdist.runtime.anew import peak_bytes
+from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 
 
@@ -65,6 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     limit = agreed(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
+    settle_heap(SPARING_BYTES)
     _take_model_for_input(arguments)
     with ExitStack() as stack, PassingLine() as line:
         given = sources(arguments.inputs, stack)
@@ -105,7 +107,9 @@ def _prepare(
     )
     if queue.too_large is not None and not queue.waiting:
         chosen(arguments, model, limit, queue.too_large)  # raises, for it counts that, too
-    choice = chosen(arguments, model, limit, queue.read_first())
+    around = queue.read_first()
+    arguments.restartable = arguments.restartable and given.stay and not this.left_out
+    choice = chosen(arguments, model, limit, around)
     choice, keeps = for_all(choice, queue, limit)
     session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
@@ -223,7 +227,7 @@ def _finish(this: _Run) -> None:
         _write_data(this, found.all, this.results)
     if arguments.json is not None:
         report = report.with_answers(results=_values(this.results), left_out=this.left_out)
-    report = report.with_peak(peak_resident_bytes())
+    report = report.with_peak(peak_bytes())
     try:
         if not found.is_printed:
             _print(this, report)

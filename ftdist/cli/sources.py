@@ -26,6 +26,7 @@ PICTURES = (
 )
 """Endings, in lower case, by which a folder's pictures are told from its other files."""
 
+_OPENED = "/proc/self/fd/"
 _MOST_PIPED_BYTES = 1 << 30
 _PIECE_BYTES = 64 << 10
 _NPY = b"\x93NUMPY"
@@ -58,6 +59,11 @@ class Sources:
 
     all: tuple[Source, ...]
     several: bool
+
+    @property
+    def stay(self) -> bool:
+        """Whether all are there for another process, too: none came through a pipe."""
+        return not any(str(each.path).startswith(_OPENED) for each in self.all)
 
 
 def sources(words: Sequence[str], stack: ExitStack) -> Sources:
@@ -147,7 +153,7 @@ def _spooled(word: str, path: Path, stack: ExitStack) -> Source:
         raise InputError(f"{word}: cannot be read: {error.strerror}") from None
     if not size:
         raise InputError(f"{word}: nothing came")
-    return Source(word, Path(f"/proc/self/fd/{handle}"), start == _NPY)
+    return Source(word, Path(f"{_OPENED}{handle}"), start == _NPY)
 
 
 def _write(handle: int, piece: bytes) -> None:

@@ -16,7 +16,6 @@ import numpy as np
 from ftdist.cluster.assembling import Array, assembled, cut_out, lies_whole, parcels, whole_in
 from ftdist.cluster.demands import Refused, Task, gathered, kept_pieces, refuse_unmade
 from ftdist.cluster.kept import Kept
-from ftdist.cluster.process import trim_heap
 from ftdist.coordinator.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
 from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT
@@ -24,6 +23,7 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.part import LoweredPart, Part, lower_part, map_bytes
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.predictor import SLACK_BYTES, THREAD_BYTES
+from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.memory import (
     format_size,
     peak_resident_bytes,

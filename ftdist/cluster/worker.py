@@ -25,13 +25,14 @@ from ftdist.cluster.introduction import Abilities, introduce, measured_rate, war
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.modelcache import ModelCache
 from ftdist.cluster.pauses import Pauses
-from ftdist.cluster.process import REUSING_BYTES, Stop, settle_heap
+from ftdist.cluster.process import Stop
 from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
 from ftdist.errors import FtdistError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
+from ftdist.runtime.heap import REUSING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import format_size, resident_and_peak_bytes
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 
 from ftdist.geometry import Region
+from ftdist.kernels.program import COUNTERS
 from ftdist.network.graph import INPUT, Network
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.kernel_tables import Blobs, OutsideMap, whole_maps
@@ -26,6 +27,9 @@ SLACK_BYTES = 576 << 10
 
 THREAD_BYTES = 96 << 10
 """Resident memory of one more thread: its stack and its heap."""
+
+_LOWERING_BYTES, _LOWERING_LAYER_BYTES = 160 << 10, 2 << 10
+"""Seen in many runs: scattered pages of small objects, more of them for a deep network."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +55,11 @@ class Arrangement:
 
     @cached_property
     def program_bytes(self) -> int:
-        """Bytes of all kernel tables and calls."""
-        return sum(program.table_bytes for program in self.programs)
+        """Bytes of all kernel tables and calls, and of what the threads count for each kernel."""
+        pairs = zip(self.programs, self.arenas, strict=True)
+        counters = sum(len(each.made_by) * len(arenas) for each, arenas in pairs)
+        tables = sum(program.table_bytes for program in self.programs)
+        return tables + COUNTERS.itemsize * counters
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,7 @@ class Footprint:
     """The predicted peak of the whole process, by part, in bytes."""
 
     baseline: int
+    planning: int
     weights: int
     arenas: int
     boundary_maps: int
@@ -86,7 +94,12 @@ class Footprint:
     @property
     def fixed_bytes(self) -> int:
         """The parts that are the same for every plan."""
-        return self.baseline + self.input + self.output + self.slack
+        return self.baseline + self.planning + self.input + self.output + self.slack
+
+    @property
+    def plan_bytes(self) -> int:
+        """The parts that the plan decides."""
+        return self.peak_bytes - self.fixed_bytes
 
 
 def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
@@ -157,18 +170,34 @@ def arrange(
     return Arrangement(programs, arenas, maps, regions, size)
 
 
-def footprint(lowered: Lowered, network: Network, baseline: int, input_bytes: int) -> Footprint:
-    """The predicted peak of a process that holds `baseline` bytes before it runs a plan."""
+def footprint(
+    lowered: Lowered, network: Network, baseline: int, input_bytes: int, planning: int = 0
+) -> Footprint:
+    """The predicted peak of a process that holds `baseline` bytes before it plans.
+
+    `planning` are those that planning and lowering leave behind beside the programs.
+    """
     return Footprint(
         baseline=baseline,
+        planning=planning,
         weights=sum(resident_layers(network, lowered.plan).values()),
         arenas=lowered.arena_bytes,
         boundary_maps=lowered.block_bytes - lowered.arena_bytes,
         programs=lowered.program_bytes,
         input=input_bytes,
         output=output_bytes(network),
-        slack=SLACK_BYTES + (lowered.plan.threads - 1) * THREAD_BYTES,
+        slack=slack_bytes(lowered.plan.threads),
     )
+
+
+def slack_bytes(threads: int) -> int:
+    """Room for what is allocated while so many threads run a plan."""
+    return SLACK_BYTES + (threads - 1) * THREAD_BYTES
+
+
+def lowering_bytes(network: Network) -> int:
+    """What lowering a plan leaves behind beside its programs, at most, once the heap is trimmed."""
+    return _LOWERING_BYTES + _LOWERING_LAYER_BYTES * len(network.layers)
 
 
 def input_bytes(network: Network, *, picture: bool) -> int:

@@ -13,32 +13,27 @@ from typing import TYPE_CHECKING
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
-from ftdist.planning.plan import Plan, parse_notation
-from ftdist.planning.predictor import Footprint, Lowered, footprint, input_bytes, lower
+from ftdist.planning.plan import Plan
+from ftdist.planning.predictor import (
+    Footprint,
+    Lowered,
+    footprint,
+    input_bytes,
+    lower,
+)
 from ftdist.planning.profile import DeviceProfile
-from ftdist.runtime.apart import apart
 from ftdist.runtime.engine import Kernels, executor
+from ftdist.runtime.held import Held, held_now
 from ftdist.runtime.limits import Budget, budget
 from ftdist.runtime.local import Session
-from ftdist.runtime.memory import (
-    ceil_size,
-    format_size,
-    peak_resident_bytes,
-    resident_bytes,
-)
+from ftdist.runtime.memory import peak_resident_bytes
 from ftdist.runtime.profiles import SHIPPED, Calibration, load
+from ftdist.runtime.sizes import SPREAD_BYTES, ceil_size, format_size
 
 if TYPE_CHECKING:
     from ftdist.planning.search import Found, Search
 
-SPREAD_BYTES = 512 << 10
-"""How much more a fresh process may hold before it begins than this one did, seen in many runs."""
-
-
 _NOTICEABLE = 1.01
-
-_LOWERING_BYTES = 512 << 10
-"""What lowering the chosen plan may add to this process after its memory was measured."""
 
 
 @dataclass(frozen=True)
@@ -58,19 +53,12 @@ class Surroundings:
     other_phases_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """What this process holds, and the most that it ever held, in bytes."""
-
-    now_bytes: int
-    most_bytes: int
-
-
 @dataclass(frozen=True)
 class Choice:
     """A plan for a model with its predicted peak and latency, and the budget it keeps.
 
-    The latency is by the profile of `calibration`, the peak by what the process `held`.
+    The latency is by the profile of `calibration`, the peak by what the process `held`. `unbound`:
+    the search found it without any bound.
     """
 
     model: Model
@@ -82,10 +70,27 @@ class Choice:
     surroundings: Surroundings
     held: Held
     calibration: Calibration = SHIPPED
+    unbound: bool = False
 
     @property
     def plan(self) -> Plan:
         return self.lowered.plan
+
+    @property
+    def fits(self) -> bool:
+        """Whether it keeps its budget."""
+        return self.peak_bytes <= self.budget.bytes
+
+    @property
+    def left_bytes(self) -> int:
+        """What the budget leaves for weights, activations and programs."""
+        return self.budget.bytes - self.footprint.fixed_bytes
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The parts of the predicted peak, which they add up to."""
+        more = self.peak_bytes - self.footprint.peak_bytes
+        return self.footprint.parts | ({"before_or_after_the_run": more} if more else {})
 
     @property
     def weights_from(self) -> str:
@@ -103,7 +108,7 @@ class Choice:
 
     def within_budget(self, otherwise: str) -> Choice:
         """This choice; BudgetError, beginning with `otherwise`, when it exceeds the budget."""
-        if self.peak_bytes <= self.budget.bytes:
+        if self.fits:
             return self
         smallest = self.peak_bytes + SPREAD_BYTES
         parts = self.footprint.parts
@@ -150,35 +155,6 @@ def _without_disk(profile: DeviceProfile) -> DeviceProfile:
     return replace(profile, disk_bytes_per_s=math.inf)
 
 
-def before_lowering() -> Held:
-    """What a process holds that has yet to lower its plan: what it will, once that is done."""
-    return Held(resident_bytes() + _LOWERING_BYTES, peak_resident_bytes())
-
-
-def choose_apart(
-    model: Model,
-    limit: Budget,
-    surroundings: Surroundings,
-    threads: int = 1,
-    calibration: Calibration = SHIPPED,
-    plan: Plan | None = None,
-) -> Choice:
-    """As ``choose``, or as ``examine`` if a plan is given, but none of the memory that searching
-    and predicting take stays with this process."""
-    held = before_lowering()
-
-    def work() -> tuple[str, float]:
-        if plan is not None:
-            found = examine(model, plan, limit, surroundings, None, calibration, held)
-        else:
-            found = choose(model, limit, surroundings, threads, calibration, held=held)
-        return found.plan.notation, found.latency_s
-
-    notation, seconds = apart(work)
-    plan = parse_notation(notation, model.network, threads)
-    return examine(model, plan, limit, surroundings, seconds, calibration, held)
-
-
 def choose(
     model: Model,
     limit: Budget,
@@ -199,9 +175,10 @@ def choose(
     choice = fit(model, search.fastest, limit, surroundings, calibration, held)
     if choice is not None:
         return choice
-    return smallest(model, search, limit, surroundings, calibration, held).within_budget(
-        "no plan fits"
-    )
+    least = smallest(model, search, limit, surroundings, calibration, held)
+    # searching takes memory too, which will be needed again
+    least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
+    return least.within_budget("no plan fits")
 
 
 def smallest(
@@ -213,7 +190,7 @@ def smallest(
     held: Held | None = None,
 ) -> Choice:
     """The plan with which the whole process is smallest; of several the fastest."""
-    held = held or Held(resident_bytes(), peak_resident_bytes())
+    held = held or held_now()
 
     def examined(found: Found) -> Choice:
         return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
@@ -245,15 +222,15 @@ def fit(
     what is left if it holds nothing, by one byte less than the last plan took. `held` is measured
     when it is not given.
     """
-    found = propose(None)
+    unbound, found = True, propose(None)
     while found is not None:
         choice = examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
-        if choice.peak_bytes <= limit.bytes:
-            return choice
+        if choice.fits:
+            return replace(choice, unbound=unbound)
         if choice.peak_bytes > choice.footprint.peak_bytes:
             return None  # not for the plan's sake
-        left = limit.bytes - choice.footprint.fixed_bytes
-        found = propose(min(left, found.peak_bytes - 1))
+        left = choice.left_bytes
+        unbound, found = False, propose(min(left, found.peak_bytes - 1))
     return None
 
 
@@ -286,13 +263,13 @@ def predict(
     held: Held | None = None,
 ) -> Choice:
     """A lowered plan with its predicted peak."""
-    held = held or Held(resident_bytes(), peak_resident_bytes())
+    held = held or held_now()
     picture = surroundings.picture
     taken = input_bytes(model.network, picture=picture)
     baseline = held.now_bytes + surroundings.reading_bytes
     baseline -= taken if surroundings.input_resident else 0
-    parts = footprint(lowered, model.network, baseline, taken)
-    after = parts.baseline + parts.output + surroundings.after_bytes
+    parts = footprint(lowered, model.network, baseline, taken, held.planning_bytes)
+    after = parts.baseline + parts.planning + parts.output + surroundings.after_bytes
     if picture or surroundings.input_resident:  # a mapped file leaves with the session
         after += parts.input
     other = max(surroundings.other_phases_bytes, held.most_bytes)

@@ -15,7 +15,6 @@ from ftdist.planning.plan import Plan
 from ftdist.planning.search import Found, Search
 from ftdist.runtime.choice import (
     Choice,
-    Held,
     Surroundings,
     choose,
     examine,
@@ -23,6 +22,7 @@ from ftdist.runtime.choice import (
     planning_profile,
     smallest,
 )
+from ftdist.runtime.held import Held
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
 from ftdist.runtime.profiles import Calibration

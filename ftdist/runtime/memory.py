@@ -27,6 +27,7 @@ __all__ = [
     "peak_resident_bytes",
     "resident_and_peak_bytes",
     "resident_bytes",
+    "virtual_bytes",
 ]
 
 _ANONYMOUS = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
@@ -40,6 +41,11 @@ def resident_bytes() -> int:
 def peak_resident_bytes() -> int:
     """The most resident memory this process ever had (VmHWM)."""
     return _status(b"VmHWM")[0]
+
+
+def virtual_bytes() -> int:
+    """The address space of this process (VmSize)."""
+    return _status(b"VmSize")[0]
 
 
 def resident_and_peak_bytes() -> tuple[int, int]:

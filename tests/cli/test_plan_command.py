@@ -16,8 +16,9 @@ from ftdist.cli import forecast
 from ftdist.network.modelfile import load
 from ftdist.planning.breakdown import summit
 from ftdist.planning.plan import parse_notation
-from ftdist.runtime.choice import SPREAD_BYTES, Held, Surroundings
+from ftdist.runtime.choice import SPREAD_BYTES, Surroundings
 from ftdist.runtime.frontier import Outlook
+from ftdist.runtime.held import Held
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB, parse_size
 from ftdist.runtime.profiles import SHIPPED

@@ -10,9 +10,10 @@ from smallmodels import CHAIN, write_small_model
 from ftdist.cli import plot
 from ftdist.errors import InputError
 from ftdist.network.modelfile import load
-from ftdist.runtime.choice import Held, Surroundings
+from ftdist.runtime.choice import Surroundings
 from ftdist.runtime.classic import configurations
 from ftdist.runtime.frontier import Outlook
+from ftdist.runtime.held import Held
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
 from ftdist.runtime.profiles import SHIPPED

@@ -14,7 +14,6 @@ from workertasks import at_home, done, failed, image_of, piece, task
 from ftdist.cluster import tasks
 from ftdist.cluster.assembling import assembled
 from ftdist.cluster.kept import Kept
-from ftdist.cluster.process import trim_heap
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.coordinator.messages import (
     Group,
@@ -23,6 +22,7 @@ from ftdist.coordinator.messages import (
 )
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
+from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.memory import MIB, resident_bytes
 
 GENEROUS = 1 << 40

@@ -181,7 +181,7 @@ def test_at_the_edge_of_its_budget_a_worker_refuses_and_does_not_exceed(
 
 _FREED = """
 import sys
-from ftdist.cluster.process import SPARING_BYTES, settle_heap, trim_heap
+from ftdist.runtime.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.memory import resident_bytes
 if sys.argv[1] == "settled":
     settle_heap(SPARING_BYTES)

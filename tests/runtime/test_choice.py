@@ -12,7 +12,7 @@ from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import parse_notation, untiled
-from ftdist.runtime import choice
+from ftdist.runtime import choice, held
 from ftdist.runtime.choice import SPREAD_BYTES, Choice, Surroundings, choose, examine
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB, parse_size
@@ -34,8 +34,9 @@ def first16(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process holds BASELINE and never held more."""
-    monkeypatch.setattr(choice, "resident_bytes", lambda: BASELINE)
-    monkeypatch.setattr(choice, "peak_resident_bytes", lambda: BASELINE)
+    monkeypatch.setattr(held, "resident_bytes", lambda: BASELINE)
+    for module in (held, choice):
+        monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
 
 
 def chosen(model: Model, size: int, threads: int = 1, **around: int | bool) -> Choice:
@@ -120,7 +121,7 @@ def test_other_phases_count_where_they_are_higher(first16: Model) -> None:
 def test_a_peak_of_the_past_cannot_be_undone(
     first16: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(choice, "peak_resident_bytes", lambda: 200 * MIB)
+    monkeypatch.setattr(held, "peak_resident_bytes", lambda: 200 * MIB)
     with pytest.raises(BudgetError):
         chosen(first16, 199 * MIB)
     assert chosen(first16, 200 * MIB).peak_bytes == 200 * MIB

@@ -19,9 +19,10 @@ from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search import Search
 from ftdist.planning.walk import STRIPS
-from ftdist.runtime.choice import Held, Surroundings, choose, examine
+from ftdist.runtime.choice import Surroundings, choose, examine
 from ftdist.runtime.classic import configurations
 from ftdist.runtime.frontier import Outlook, undominated
+from ftdist.runtime.held import Held
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
 from ftdist.runtime.profiles import SHIPPED

@@ -1,0 +1,168 @@
+"""How a run comes to its plan: named, known from before or searched for; then lowered and counted.
+
+All of it happens in the process that will run, within the budget. What planning leaves behind there
+is measured and counted; where that is too much beside a plan that would fit a fresh process, the
+program begins anew with the plan (``anew``). Plans are kept (``plancache``), so that is rare.
+"""
+
+from __future__ import annotations
+
+import gc
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ftdist.errors import BudgetError, InputError
+from ftdist.network.modelfile import Model
+from ftdist.planning.plan import Plan, parse_notation
+from ftdist.planning.predictor import (
+    Lowered,
+    input_bytes,
+    lower,
+    output_bytes,
+    slack_bytes,
+)
+from ftdist.runtime.anew import begin_anew, handed_over, peak_bytes
+from ftdist.runtime.choice import (
+    Choice,
+    Surroundings,
+    choose,
+    examine,
+    planning_profile,
+    predict,
+)
+from ftdist.runtime.controlgroups import memory_group
+from ftdist.runtime.heap import trim_heap
+from ftdist.runtime.held import Held, before_planning
+from ftdist.runtime.limits import Budget
+from ftdist.runtime.memory import resident_bytes, virtual_bytes
+from ftdist.runtime.plancache import Entry, PlanCache
+from ftdist.runtime.profiles import Calibration
+from ftdist.runtime.sizes import MIB, ceil_size, format_size
+
+_LEAST_PLANNING_BYTES = 16 * MIB
+"""What planning may take though no budget be left, so that the smallest that would do is named; but
+never what the control group would end the process for."""
+
+_MARGIN_BYTES = 1 * MIB
+"""What a control group may count beside what the process holds."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is to be decided: a plan for a model with so many threads, within a budget.
+
+    `restartable`: whether the process is the command itself, and may begin anew.
+    """
+
+    model: Model
+    limit: Budget
+    surroundings: Surroundings
+    threads: int
+    calibration: Calibration
+    restartable: bool = False
+
+    def plan(self, named: Plan | None = None) -> Choice:
+        """The fastest plan, or the one that is named, lowered; BudgetError if it does not fit."""
+        held = before_planning(self.model.network)
+        profile = planning_profile(self.model, self.limit, self.calibration)
+        cache = PlanCache(self.model.digest, self.threads, profile)
+        handed = handed_over(cache.key)
+        known = handed or self._kept(cache, named, held)
+        choice = self._taken(known, held) if known else None
+        if choice is not None and (choice.fits or handed or named):
+            return choice.within_budget(_unfit(choice))
+        with self._room():
+            choice = self._sought(named, held)
+        choice.within_budget(_unfit(choice))
+        bound = 0 if named else None if choice.unbound else choice.left_bytes
+        needed = choice.footprint.plan_bytes
+        entry = Entry(choice.plan.notation, choice.latency_s, needed, bound)
+        cache.keep(entry)
+        lowered, seconds = choice.lowered, choice.latency_s
+        del choice
+        return self._settled(lowered, seconds, held, cache.key, entry)
+
+    def _kept(self, cache: PlanCache, named: Plan | None, held: Held) -> Entry | None:
+        """What is known of a plan from before: of the named one, or which is the fastest."""
+        if named is not None:
+            return cache.named(named.notation)
+        return cache.fastest(self.limit.bytes - self._beside(held))
+
+    def _beside(self, held: Held) -> int:
+        """What the process will hold beside any plan's weights, activations and programs."""
+        network, around = self.model.network, self.surroundings
+        taken = input_bytes(network, picture=around.picture)
+        before = 0 if around.input_resident else taken
+        own = held.now_bytes + held.planning_bytes + around.reading_bytes
+        return own + before + output_bytes(network) + slack_bytes(self.threads)
+
+    def _taken(self, known: Entry, held: Held) -> Choice | None:
+        """A plan that is known, lowered; None if it is none of this model."""
+        network = self.model.network
+        try:
+            plan = parse_notation(known.notation, network, self.threads)
+        except InputError:
+            return None
+        picture = self.surroundings.picture
+        lowered = lower(network, plan, self.model.offsets, picture=picture)
+        return self._counted(lowered, known.seconds, held)
+
+    def _sought(self, named: Plan | None, held: Held) -> Choice:
+        given = self.limit, self.surroundings
+        if named is not None:
+            return examine(self.model, named, *given, None, self.calibration, held)
+        return choose(self.model, *given, self.threads, self.calibration, held=held)
+
+    def _settled(
+        self, lowered: Lowered, seconds: float, held: Held, key: str, entry: Entry
+    ) -> Choice:
+        """The choice as it is beside what planning left; begins anew if that leaves no room."""
+        choice = self._counted(lowered, seconds, held)
+        if not choice.fits:
+            if peak_bytes() > self.limit.bytes:
+                otherwise = "planning takes more than"
+                return choice.within_budget(otherwise)
+            if self.restartable:
+                begin_anew(key, entry)
+        return choice.within_budget(_unfit(choice))
+
+    def _counted(self, lowered: Lowered, seconds: float, held: Held) -> Choice:
+        """A lowered plan beside what this process really holds by now."""
+        gc.collect()
+        trim_heap()
+        now = resident_bytes() - lowered.program_bytes
+        before = min(now, held.now_bytes)
+        real = Held(before, peak_bytes(), now - before)
+        given = self.limit, self.surroundings
+        return predict(self.model, lowered, *given, seconds, self.calibration, real)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Has planning refused what it may not take; BudgetError when it needs more."""
+        now = resident_bytes()
+        room = max(self.limit.bytes - now, _LEAST_PLANNING_BYTES)
+        group = memory_group().limit_bytes
+        if group is not None:
+            room = min(room, max(group - now, 2 * _MARGIN_BYTES) - _MARGIN_BYTES)
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = virtual_bytes() + room
+        least = most if soft == resource.RLIM_INFINITY else min(soft, most)
+        resource.setrlimit(resource.RLIMIT_AS, (least, hard))
+        try:
+            yield
+        except MemoryError:
+            smallest = now + 2 * room
+            raise BudgetError(
+                f"planning takes more than {format_size(self.limit.bytes)} "
+                f"({self.limit.origin}) leave beside the {format_size(now)} of the process: name "
+                f"a plan, as --tiling 1x1s4, or try {ceil_size(smallest)}",
+                smallest,
+            ) from None
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _unfit(choice: Choice) -> str:
+    return f"the plan {choice.plan.notation} does not fit"
