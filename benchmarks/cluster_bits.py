@@ -91,7 +91,7 @@ def compare(path: Path, jobs: list[Job], folder: Path, seed: int, sets: list[str
                 wrong += len(frames.wrong(report["results"], number))
         status = cluster.status()
         plans = re.findall(
-            r"plan for \d+ workers: (\d+) stages, (\d+) tasks", cluster.coordinator.said
+            r"plan for \d+ workers?: (\d+) stages?, (\d+) tasks?", cluster.coordinator.said
         )
     for line in re.findall(r".*(?:task|memory|fault).*", cluster.coordinator.said):
         if not line.startswith("plan for"):

@@ -14,6 +14,7 @@ from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.anew import begun_anew
 from ftdist.runtime.profiles import SHIPPED, Calibration, Device, load, save, this_device
 from ftdist.runtime.threads import default_threads
+from ftdist.wording import counted
 
 _MOST_S = 20.0
 """How long the measurements may take together: what would take longer is left out."""
@@ -63,7 +64,7 @@ def _say(name: str, value: str) -> None:
 
 
 def _with(device: Device) -> str:
-    threads = f"{device.threads} thread" + "s" * (device.threads > 1)
+    threads = counted(device.threads, "thread")
     return f"{device.processor}, {device.instruction_set}, with {threads}"
 
 

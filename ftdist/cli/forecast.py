@@ -13,6 +13,7 @@ from ftdist.planning.breakdown import GroupShare, Summit
 from ftdist.runtime.choice import Choice
 from ftdist.runtime.frontier import MORE_BYTES, Outlook, Point
 from ftdist.runtime.sizes import MIB, SPREAD_BYTES, format_size
+from ftdist.wording import counted
 
 _SMALL_MS = 100
 """Below so many milliseconds a second decimal is worth its place."""
@@ -107,7 +108,7 @@ def frontier_lines(points: Sequence[Point], choice: Choice) -> list[str]:
         peak, ms = f"{each.peak_bytes / MIB:.1f}", f"{each.latency_s * 1e3:.{digits}f}"
         rows.append([peak, ms, "*" * own, each.notation])
     return [
-        f"frontier   {len(points)} plan{'s' * (len(points) != 1)}, from the smallest to the "
+        f"frontier   {counted(len(points), 'plan')}, from the smallest to the "
         f"fastest; for --mem add {format_size(SPREAD_BYTES)}, by which processes differ",
         *_aligned(rows),
     ]

@@ -17,6 +17,7 @@ from ftdist.network.darknet_weights import read_weights
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import load, write_model
 from ftdist.network.parameters import Parameters, random_parameters
+from ftdist.wording import counted
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> None:
         complain(remark)
     model = load(arguments.output, verify=False)
     say(
-        f"{arguments.output}: {network.name}, {len(network.layers)} layers, "
+        f"{arguments.output}: {network.name}, {counted(len(network.layers), 'layer')}, "
         f"input {network.input}, {model.weight_bytes / (1 << 20):.1f} MiB of weights"
     )
 

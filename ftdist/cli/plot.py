@@ -14,6 +14,7 @@ from ftdist.runtime.choice import Choice
 from ftdist.runtime.classic import Configuration
 from ftdist.runtime.frontier import Point, undominated
 from ftdist.runtime.memory import MIB
+from ftdist.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,7 +102,12 @@ def _draw_frontier(axes: Axes, points: Sequence[Point]) -> None:
     axes.hlines(places[1][-1], places[0][-1], right, color=_BLUE, linestyle=":", linewidth=1.2)
     axes.set_xlim(left, right)  # more memory than the fastest plan needs changes nothing
     axes.plot(
-        *places, "o", color=_BLUE, markersize=4.5, zorder=4, label=f"frontier ({len(points)} plans)"
+        *places,
+        "o",
+        color=_BLUE,
+        markersize=4.5,
+        zorder=4,
+        label=f"frontier ({counted(len(points), 'plan')})",
     )
 
 

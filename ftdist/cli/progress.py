@@ -9,6 +9,7 @@ from typing import TextIO
 from ftdist.cli.printing import complain
 from ftdist.cli.terminal import PassingLine
 from ftdist.coordinator.messages import JobProgress
+from ftdist.wording import counted
 
 _WIDTH = 24
 _LINES_S = 5.0
@@ -60,6 +61,6 @@ def _bar(progress: JobProgress) -> str:
 
 
 def _line(progress: JobProgress) -> str:
-    workers = f"{progress.workers} worker" + "s" * (progress.workers != 1)
+    workers = counted(progress.workers, "worker")
     text = f"; {progress.text}" if progress.text else ""
-    return f"{progress.finished} of {progress.frames} frames, {workers}{text}"
+    return f"{progress.finished} of {counted(progress.frames, 'frame')}, {workers}{text}"

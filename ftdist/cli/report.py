@@ -17,6 +17,7 @@ from ftdist.network.graph import Network
 from ftdist.runtime.choice import Choice
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB, format_size
+from ftdist.wording import counted
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def model_line(network: Network) -> str:
         network.macs(number) * layer.shape.height * layer.shape.width
         for number, layer in enumerate(network.layers)
     )
-    return f"{network.name}, {len(network.layers)} layers, {2 * macs / 1e9:.1f} GFLOP"
+    return f"{network.name}, {counted(len(network.layers), 'layer')}, {2 * macs / 1e9:.1f} GFLOP"
 
 
 def parts_line(parts: dict[str, int]) -> str:

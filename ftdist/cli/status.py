@@ -13,6 +13,7 @@ from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys
 from ftdist.coordinator.messages import JobStatus, Status, WorkerStatus
 from ftdist.runtime.memory import MIB
+from ftdist.wording import counted
 
 _NO_LINK = 1e12
 """Bytes a second that no wire carries: what never leaves the machine."""
@@ -42,8 +43,8 @@ def status_lines(status: Status) -> Iterator[str]:
     if status.plan:
         yield f"plan       {status.plan}"
     if status.late:
-        many = "s were" if status.late != 1 else " was"
-        yield f"dropped    {status.late} result{many} of use no more: others had been quicker"
+        late = counted(status.late, "result")
+        yield f"dropped    {late}: other workers had been quicker"
     if not status.workers:
         yield "workers    none; on a board: ftdist worker tcp://THIS-HOST:PORT --mem 128M"
     else:
@@ -92,7 +93,7 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _job_lines(job: JobStatus) -> Iterator[str]:
     text = f"; {job.text}" if job.text else ""
-    yield f"job        {job.job}: {job.finished} of {job.frames} frames{text}"
+    yield f"job        {job.job}: {job.finished} of {counted(job.frames, 'frame')}{text}"
     if job.finished:
         yield (
             f"           {job.seconds_a_frame * 1e3:.0f} ms and {job.bytes_a_frame / 1e6:.2f} MB "

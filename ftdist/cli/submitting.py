@@ -35,6 +35,7 @@ from ftdist.detection.seen import seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Header
+from ftdist.wording import counted
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 
@@ -232,11 +233,11 @@ def _report(batch: Batch, progress: Progress, seconds: float) -> dict[str, Any]:
 def _print(report: dict[str, Any]) -> None:
     latencies, seconds = sorted(report["latency_s"]), report["seconds"]
     if not latencies:
-        say(f"done       all {report['frames']} frames were done before")
+        say(f"done       all done before: {counted(report['frames'], 'frame')}")
         return
     median = latencies[len(latencies) // 2]
     say(
-        f"done       {len(latencies)} frames in {seconds:.2f} s, "
+        f"done       {counted(len(latencies), 'frame')} in {seconds:.2f} s, "
         f"{len(latencies) / seconds:.2f} a second; a frame took {median * 1e3:.0f} ms"
     )
     traffic = report["traffic"]

@@ -20,6 +20,7 @@ from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.transport import Link, Socket, link_events, receive, send_encoded
 from ftdist.coordinator.messages import Bye, Failed, Heartbeat, Hello, Message, Ready, Result
 from ftdist.coordinator.wire import FROM_COORDINATOR, WireError, encode
+from ftdist.wording import counted
 
 _MOST_UNSENT = 64
 _BATCH = 32
@@ -147,7 +148,7 @@ class Conversation:
             if isinstance(message, Heartbeat) and self._unsent:
                 continue  # whatever is sent first says as much
             if isinstance(message, Ready):
-                self._tell(f"has the weights of {len(message.layers)} layers")
+                self._tell(f"has the weights of {counted(len(message.layers), 'layer')}")
             self._unsent.append(_encoded(message))
         self._flush()
 

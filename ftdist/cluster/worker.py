@@ -35,6 +35,7 @@ from ftdist.network.modelfile import Model
 from ftdist.runtime.heap import REUSING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import format_size, resident_and_peak_bytes
+from ftdist.wording import counted
 
 CACHE_BYTES = 2 << 30
 """What the model cache may hold when nobody says otherwise."""
@@ -218,7 +219,7 @@ def _introduction(abilities: Abilities, endpoint: str) -> str:
     limit, chosen = abilities.budget, native.chosen()
     return (
         f"worker {abilities.name}: {format_size(limit.bytes)} ({limit.origin}; {limit.keeper}), "
-        f"{abilities.threads} thread{'s' * (abilities.threads != 1)}, {chosen.name}, "
+        f"{counted(abilities.threads, 'thread')}, {chosen.name}, "
         f"{abilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
     )
 

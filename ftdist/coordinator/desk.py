@@ -33,6 +33,7 @@ from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
+from ftdist.wording import counted
 
 _ASKED_AT_ONCE = 1024
 
@@ -77,7 +78,7 @@ class Desk:
             now_s = self._out.now_s
             job = Job(message.job, self._serial, peer, key, message.frames, message.picture, now_s)
             self.jobs[job.name] = job
-            self._out.log(f"job {job.name}: {job.frames} frames")
+            self._out.log(f"job {job.name}: {counted(job.frames, 'frame')}")
         elif job.client is None or job.client != peer:
             self._out.log(f"job {job.name}: its client is back")
         job.client, job.heard_s, job.news = peer, self._out.now_s, True
@@ -94,7 +95,9 @@ class Desk:
         if job.key != key:
             return f"a job {job.name} of somebody else is there; use another name"
         if (job.frames, job.picture) != (message.frames, message.picture):
-            return f"another job {job.name} is there: {job.frames} frames; use another name"
+            return (
+                f"another job {job.name} is there: {counted(job.frames, 'frame')}; use another name"
+            )
         return ""
 
     def _accept(self, job: Job, peer: Peer) -> None:
@@ -207,7 +210,7 @@ class Desk:
         for job in list(self.jobs.values()):
             if job.over:
                 seconds = job.ended_s - job.begun_s if job.begun_s is not None else 0.0
-                self.drop(job, f"done, {job.computed} frames in {seconds:.1f} s")
+                self.drop(job, f"done, {counted(job.computed, 'frame')} in {seconds:.1f} s")
             elif job.computing or (job.client is not None and not self._stalled(job)):
                 return job
         return None

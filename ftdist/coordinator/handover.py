@@ -16,6 +16,7 @@ from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.workers import Worker
+from ftdist.wording import counted
 
 
 class Handover:
@@ -44,7 +45,7 @@ class Handover:
         count = self._scheduler.lose(worker)
         if tell:
             self._out.send(worker.peer, Refusal(f"worker {worker.name} {why}", final))
-        tasks = f"; its {count} tasks go to others" if count else ""
+        tasks = f"; {counted(count, 'task')} given to others" if count else ""
         self._out.log(f"worker {worker.name}: {why}{tasks}")
         self._planner.changed()
         self.review = True

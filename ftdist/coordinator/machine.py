@@ -57,6 +57,7 @@ from ftdist.coordinator.roster import Roster
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
+from ftdist.wording import counted
 
 
 class Coordinator:
@@ -183,8 +184,8 @@ class Coordinator:
         worker = self._roster.take(event.peer, hello, event.key, local=event.local)
         self._scheduler.join(worker)
         self._out.log(
-            f"worker {worker.name}: joins, {hello.threads} threads, {hello.instruction_set}, "
-            f"{hello.budget_bytes / (1 << 20):.0f} MiB"
+            f"worker {worker.name}: joins, {counted(hello.threads, 'thread')}, "
+            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB"
         )
         if worker.measured:
             self._measured(worker)

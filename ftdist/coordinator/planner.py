@@ -18,6 +18,7 @@ from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
 from ftdist.errors import InputError
+from ftdist.wording import counted
 
 _SHARE = 10
 """Plans for changed speeds are made so seldom that planning takes at most one part in so many."""
@@ -174,8 +175,9 @@ class Planner:
         shared = plan.plan
         note = f"; {shared.note}" if shared.note else ""
         self._out.log(
-            f"plan for {len(shared.workers)} workers: {len(shared.stages)} stages, "
-            f"{len(plan.flow.tasks)} tasks, {shared.seconds:.3g} s a frame predicted{note}"
+            f"plan for {counted(len(shared.workers), 'worker')}: "
+            f"{counted(len(shared.stages), 'stage')}, {counted(len(plan.flow.tasks), 'task')}, "
+            f"{shared.seconds:.3g} s a frame predicted{note}"
         )
         return True
 

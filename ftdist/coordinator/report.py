@@ -14,6 +14,7 @@ from ftdist.coordinator.roster import Roster
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.workers import Worker
+from ftdist.wording import counted
 
 SOONEST_S = 0.25
 """No job's client is told more often how far it is."""
@@ -96,7 +97,10 @@ class Report:
         if plan is not None:
             shared = plan.plan
             tasks = len(plan.flow.tasks)
-            text = f"{len(shared.stages)} stages, {tasks} tasks, {shared.seconds:.3g} s a frame"
+            text = (
+                f"{counted(len(shared.stages), 'stage')}, {counted(tasks, 'task')}, "
+                f"{shared.seconds:.3g} s a frame"
+            )
             text = f"{text}; {shared.note}" if shared.note else text
         return Status(
             model=self.model.name,

@@ -35,6 +35,7 @@ from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.network.packing import pack, packed_sizes
 from ftdist.network.parameters import Parameters
 from ftdist.network.serialise import from_json, to_json
+from ftdist.wording import counted
 
 MAGIC = b"FTDIST\x1a\n"
 VERSION = 1
@@ -93,7 +94,7 @@ class Model:
     def __repr__(self) -> str:
         network, size = self.network, self.network.input
         return (
-            f"<Model {self.path}: {network.name}, {len(network.layers)} layers, input "
+            f"<Model {self.path}: {network.name}, {counted(len(network.layers), 'layer')}, input "
             f"{size.width}x{size.height}x{size.channels}, {self.weight_bytes / (1 << 20):.1f} MiB "
             f"of weights>"
         )

@@ -79,7 +79,7 @@ def test_status_as_a_table() -> None:
     quick = WorkerStatus("own", "waits", "avx2", 1, 1 << 30, 0, 0.75, 1e11, 0.0, 0, 0, 0)
     lines = list(status_lines(Status("net", "2 stages", (WORKER, quick), jobs, 3)))
     assert lines[0].split() == ["model", "net"]
-    assert any("dropped    3 results were of use" in line for line in lines)
+    assert any("dropped    3 results: other" in line for line in lines)
     rows = [line.split() for line in lines if line.startswith(("pi", "own"))]
     assert rows == [
         ["pi", "works", "neon", "4", "128M", "90.0M", "25%", "10.0", "11.5", "2", "1234", "1"],

@@ -34,7 +34,7 @@ def test_silence_loses_a_worker_after_two_and_a_half_beats() -> None:
     cluster.wait(0.5)
     (refusal,) = a.got(Refusal)
     assert not refusal.final
-    assert "worker a: lost after 2.5 s of silence; its 1 tasks go to others" in cluster.logs
+    assert "worker a: lost after 2.5 s of silence; 1 task given to others" in cluster.logs
     cluster.run()
     assert client(cluster).finished
 
@@ -109,7 +109,7 @@ def test_a_worker_that_leaves_is_not_answered() -> None:
     a = worker(cluster, "a")
     cluster.say(a, Bye("SIGTERM"))
     assert not a.got(Refusal)
-    assert "worker a: leaves (SIGTERM); its 1 tasks go to others" in cluster.logs
+    assert "worker a: leaves (SIGTERM); 1 task given to others" in cluster.logs
     cluster.cut(a)
     cluster.run()
     assert client(cluster).finished

@@ -214,7 +214,7 @@ def test_a_new_plan_is_used_at_once_when_the_old_one_is_of_no_use() -> None:
     b = slow_to_prepare(cluster, "b")
     cluster.plan()
     cluster.exchange()
-    assert cluster.logs[-1].startswith("plan for 1 workers")
+    assert cluster.logs[-1].startswith("plan for 1 worker")
     b.outbox.extend(b.worker.fetch_weights())
     cluster.run()
     assert client(cluster).finished

@@ -129,9 +129,9 @@ class Shelf:
             share=share,
             completed=completed,
             wrong=self.frames.wrong(output),
-            computed=_number(r"done, (\d+) frames", done.text),
+            computed=_number(r"done, (\d+) frames?", done.text),
             noticed_s=None if lost is None or harm is None else lost.time_s - harm.done_s,
-            lost_tasks=0 if lost is None else _number(r"its (\d+) tasks", lost.text),
+            lost_tasks=0 if lost is None else _number(r"(\d+) tasks? given", lost.text),
             longest_s=_longest_s(report) if completed else 0.0,
             others=sum(victim not in said.text for said in others),
         )
