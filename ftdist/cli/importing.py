@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> None:
     about = About(source.fit, origin)
     write_model(arguments.output, network, _parameters(arguments, source), labels, about)
     for remark in (*source.remarks, *doubts):
-        complain(remark)
+        complain(f"ftdist: {remark}")
     model = load(arguments.output, verify=False)
     say(
         f"{arguments.output}: {network.name}, {counted(len(network.layers), 'layer')}, "

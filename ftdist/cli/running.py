@@ -29,7 +29,7 @@ from ftdist.cli.terminal import PassingLine
 from ftdist.detection import class_count, detect, is_classifier, is_detector
 from ftdist.detection.classify import classify
 from ftdist.detection.draw import draw
-from ftdist.detection.names import class_names, read_names
+from ftdist.detection.names import class_names, doubt, read_names
 from ftdist.detection.seen import Classified, Seen, classified, seen
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -137,10 +137,12 @@ def _names(arguments: argparse.Namespace, model: Model) -> tuple[str, ...]:
             raise InputError(f"{option}: {network.name} is no detector")
     if not answers:
         return ()
-    labels = model.labels or None
     if arguments.names is not None:
-        labels = read_names(arguments.names)
-    return class_names(class_count(network), labels)
+        return class_names(class_count(network), read_names(arguments.names))
+    unsure = doubt(model.about.names if model.labels else "none", class_count(network))
+    if unsure is not None:
+        complain(f"ftdist: {unsure}")
+    return class_names(class_count(network), model.labels or None)
 
 
 def _refuse(this: _Run) -> None:

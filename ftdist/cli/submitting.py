@@ -29,7 +29,7 @@ from ftdist.cluster.submission import Work
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.detection import class_count, detect, is_detector
 from ftdist.detection.draw import draw
-from ftdist.detection.names import class_names
+from ftdist.detection.names import class_names, doubt
 from ftdist.detection.picture import Letterbox
 from ftdist.detection.seen import seen
 from ftdist.errors import InputError
@@ -134,6 +134,11 @@ class Batch:
         if self._journal is not None:
             self._journal.begin(header.digest)
         self.model = header
+        if is_detector(header.network):
+            origin = header.about.names if header.labels else "none"
+            unsure = doubt(origin, class_count(header.network))
+            if unsure is not None:
+                complain(f"ftdist: {unsure}")
 
     def _deliver(self, header: Header, frame: int, outputs: Outputs, seconds: float) -> None:
         self._know(header)

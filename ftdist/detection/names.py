@@ -84,14 +84,17 @@ def find_names(
 
 
 def doubt(origin: Names, classes: int) -> str | None:
-    """What to say where names are shown that nobody gave; None where there is nothing to say."""
+    """What to say where names are shown that nobody gave; None where there is nothing to say.
+
+    A model without labels is shown guessed ones: its `origin` is "guessed" or "none".
+    """
     if origin == "beside":
         return "the class names are those of a file that lay beside the network"
-    if origin == "guessed" and classes in _GUESSED:
+    if origin in ("guessed", "none") and classes in _GUESSED:
         whose = _GUESSED[classes][1]
         return (
             f"the class names are guessed to be {whose}, because there are {classes}; "
-            "import with --names FILE to give them"
+            "--names FILE gives them"
         )
     return None
 
