@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ftdist.cli.printing import say
 from ftdist.detection.seen import Classified, Seen
+from ftdist.wording import counted
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -29,8 +30,3 @@ def summary(result: Seen | Classified) -> str:
     if isinstance(result, Classified):
         return result.classes[0].label if result.classes else "nothing"
     return counted(len(result.objects), "object")
-
-
-def counted(number: int, noun: str) -> str:
-    """A number of things, in the plural where there are several or none."""
-    return f"{number} {noun}" + "s" * (number != 1)

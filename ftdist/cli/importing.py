@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
+from ftdist.cli.outputs import refuse_overwriting
 from ftdist.cli.printing import complain, say
 from ftdist.detection import class_count
 from ftdist.detection.names import find_names
@@ -29,10 +30,12 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.source is None or arguments.output is None:
         raise InputError("import needs SOURCE and -o MODEL.ftd; ftdist import --list shows names")
+    read = (Path(arguments.source), arguments.weights, arguments.names)
+    refuse_overwriting([arguments.output], [(str(each), each) for each in read if each])
     source = _source(arguments.source, arguments.until)
     network = source.network
     labels, origin, doubts = _labels(arguments, network)
-    about = About(source.fit, origin)
+    about = About(arguments.fit or source.fit, origin)
     write_model(arguments.output, network, _parameters(arguments, source), labels, about)
     for remark in (*source.remarks, *doubts):
         complain(f"ftdist: {remark}")

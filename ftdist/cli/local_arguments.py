@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 
 from ftdist.cli.arguments import (
@@ -30,6 +31,7 @@ def add_import(commands: Commands) -> None:
     parser.add_argument("--until", metavar="LAYER", type=natural, help="keep layers 0..LAYER")
     names = "names of the classes, one a line"
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
+    _add_fit(parser, "the dialect of the .cfg")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("importing")
 
@@ -71,6 +73,7 @@ def _add_answers(parser: Parser) -> None:
     overlap = "of two boxes that share more of their union the better one counts (default: 0.45)"
     group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
     group.add_argument("--all", action="store_true", help="list all detections, not the best only")
+    _add_fit(group, "what the model file says")
     names = "class names, one a line"
     group.add_argument("--names", metavar="FILE", type=Path, help=names)
 
@@ -90,3 +93,12 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     plot = "draw the frontier (implies --frontier)"
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help=plot)
     parser.handled_by("planning")
+
+
+def _add_fit(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
+    """How a picture is brought to the network's size."""
+    either = parser.add_mutually_exclusive_group()
+    kept = f"keep pictures' aspect ratio, with grey around (default: {default})"
+    filled = "stretch pictures to the network's width and height"
+    for fit, about in (("letterbox", kept), ("stretch", filled)):
+        either.add_argument(f"--{fit}", dest="fit", action="store_const", const=fit, help=about)

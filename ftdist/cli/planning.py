@@ -17,6 +17,7 @@ from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
 from ftdist.cli.choosing import named_plan
+from ftdist.cli.outputs import refuse_overwriting
 from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
 from ftdist.detection import detecting_bytes
@@ -58,6 +59,11 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _refuse_unwritable(arguments: argparse.Namespace) -> None:
+    written = [each for each in (arguments.json, arguments.plot) if each is not None]
+    read = [
+        each for each in (arguments.model, arguments.plan, arguments.config) if each is not None
+    ]
+    refuse_overwriting(written, [(str(each), each) for each in read])
     if arguments.json is not None:
         refuse_unwritable(arguments.json)
     if arguments.plot is not None:

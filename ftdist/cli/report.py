@@ -143,10 +143,15 @@ def print_report(report: Report) -> None:
     if predicted["weights_from"] != "memory":
         say(f"weights    streamed from the {predicted['weights_from']}")
     say(
-        f"latency    predicted {predicted['latency_s'] * 1e3:.0f} ms, measured "
-        f"{_median(measured['latency_s']) * 1e3:.0f} ms" + (f" (median of {runs})" * (runs > 1))
+        f"latency    predicted {milliseconds(predicted['latency_s'])}, measured "
+        f"{milliseconds(_median(measured['latency_s']))}" + (f" (median of {runs})" * (runs > 1))
     )
     say(f"           by {predicted['profile']}")
+
+
+def milliseconds(seconds: float) -> str:
+    """A latency; with a decimal where it would be lost in rounding."""
+    return f"{seconds * 1e3:.{int(seconds < 0.01)}f} ms"
 
 
 def _median(values: list[float]) -> float:

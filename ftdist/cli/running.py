@@ -18,12 +18,12 @@ from typing import Any
 from ftdist.atomic import refuse_unwritable
 from ftdist.cli.budgeting import agreed
 from ftdist.cli.choosing import chosen
-from ftdist.cli.findings import counted, print_result, summary
+from ftdist.cli.findings import print_result, summary
 from ftdist.cli.frames import Computed, Frames, Looked, Queue, for_all
 from ftdist.cli.inputs import write_arrays
 from ftdist.cli.outputs import Outputs, outputs, refuse_overwriting, write_text
 from ftdist.cli.printing import complain, say, tell
-from ftdist.cli.report import Report, machine, print_report, write_json
+from ftdist.cli.report import Report, machine, milliseconds, print_report, write_json
 from ftdist.cli.sources import Source, Sources, sources
 from ftdist.cli.terminal import PassingLine
 from ftdist.detection import class_count, detect, is_classifier, is_detector
@@ -32,12 +32,14 @@ from ftdist.detection.draw import draw
 from ftdist.detection.names import class_names, doubt, read_names
 from ftdist.detection.seen import Classified, Seen, classified, seen
 from ftdist.errors import InputError
+from ftdist.network.about import Names
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
 from ftdist.runtime.anew import peak_bytes
 from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.trace import Trace, refuse_as_trace
+from ftdist.wording import counted
 
 
 @dataclass
@@ -49,6 +51,7 @@ class _Run:
     line: PassingLine
     network: Network
     names: tuple[str, ...]
+    names_from: Names
     outputs: Outputs
     results: list[Seen | Classified] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
@@ -97,9 +100,9 @@ def _prepare(
     """Everything before the first frame; what can be refused is refused here."""
     started = time.perf_counter()
     model = load(arguments.model)
-    names = _names(arguments, model)
+    names, origin = _names(arguments, model)
     found = outputs(arguments.output, arguments.format, given, model.network)
-    this = _Run(arguments, given, line, model.network, names, found)
+    this = _Run(arguments, given, line, model.network, names, origin, found)
     _refuse(this)
     tested_on = machine(arguments.kernels)
     queue = Queue(
@@ -124,25 +127,19 @@ def _prepare(
     return this, queue, stack.enter_context(frames)
 
 
-def _names(arguments: argparse.Namespace, model: Model) -> tuple[str, ...]:
-    """What the classes are called, if there are classes."""
-    network = model.network
-    answers = is_detector(network) or is_classifier(network)
-    for option, value in (
-        ("--names", arguments.names),
-        ("--thresh", arguments.thresh),
-        ("--nms", arguments.nms),
-    ):
-        if value is not None and not (answers if option == "--names" else is_detector(network)):
+def _names(arguments: argparse.Namespace, model: Model) -> tuple[tuple[str, ...], Names]:
+    """What the classes are called, if there are classes, and who says so."""
+    network, count = model.network, class_count(model.network)
+    for option, value in (("--thresh", arguments.thresh), ("--nms", arguments.nms)):
+        if value is not None and not is_detector(network):
             raise InputError(f"{option}: {network.name} is no detector")
-    if not answers:
-        return ()
     if arguments.names is not None:
-        return class_names(class_count(network), read_names(arguments.names))
-    unsure = doubt(model.about.names if model.labels else "none", class_count(network))
-    if unsure is not None:
-        complain(f"ftdist: {unsure}")
-    return class_names(class_count(network), model.labels or None)
+        if not count:
+            raise InputError(f"{arguments.names}: {network.name} tells no classes apart")
+        return class_names(count, read_names(arguments.names)), "given"
+    if not count or model.labels:
+        return class_names(count, model.labels), model.about.names
+    return class_names(count), "guessed"
 
 
 def _refuse(this: _Run) -> None:
@@ -177,9 +174,8 @@ def _one(this: _Run, looked: Looked, frames: Frames, *, over: bool) -> None:
         this.results.append(result)
     if this.given.several and not this.outputs.is_printed:
         this.line.clear()
-        seconds = frames.latencies[-1]
         what = f"{summary(result)}, " if result is not None else ""
-        tell(f"input      {source.name}: {what}{seconds * 1e3:.0f} ms")
+        tell(f"input      {source.name}: {what}{milliseconds(frames.latencies[-1])}")
         if result is not None:
             print_result(result, everything=this.arguments.all)
         if written is not None:
@@ -231,7 +227,10 @@ def _finish(this: _Run) -> None:
         report = report.with_answers(results=_values(this.results), left_out=this.left_out)
     report = report.with_peak(peak_bytes())
     try:
-        if not found.is_printed:
+        if found.is_printed:
+            if unsure := _unsure(this):
+                complain(f"ftdist: {unsure}")
+        else:
             _print(this, report)
     finally:  # a full disk does not keep the result from being printed, nor the other way round
         if arguments.json is not None:
@@ -244,8 +243,15 @@ def _values(results: Sequence[Seen | Classified]) -> list[Any]:
     return [as_value(each) for each in results]
 
 
+def _unsure(this: _Run) -> str | None:
+    """What to say of names that nobody gave."""
+    return doubt("guessed", len(this.names)) if this.names_from == "guessed" else None
+
+
 def _print(this: _Run, report: Report) -> None:
     print_report(report)
+    if unsure := _unsure(this):
+        say(f"names      {unsure.removeprefix('the class names ')}")
     if this.given.several:
         count = len(this.given.all)
         lost = f"; {counted(len(this.left_out), 'input')} left out" if this.left_out else ""

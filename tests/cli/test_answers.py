@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, ftdist_command
+from command import Outcome, assert_refused, ftdist_command
 from smallmodels import DETECTOR, write_small_model
 
 Refused = Callable[..., Outcome]
@@ -91,6 +92,34 @@ def test_names_of_ones_own(things: Path, tmp_path: Path, refused: Refused) -> No
     assert {line.split()[1] for line in lines} <= {"gauche", "droite"}
     refused("run", *given, "--names", "one.names", words=("1 names", "2 classes"))
     refused("run", *given, "--names", "absent.names", words=("absent.names",))
+
+
+def test_names_that_nobody_gave_are_called_guessed(things: Path, tmp_path: Path) -> None:
+    text = DETECTOR.replace("filters=14", "filters=50").replace("classes=2", "classes=20")
+    model = write_small_model(tmp_path / "m.ftd", text, seed=3)
+    lines = ran(tmp_path, model, things / "photo.png").out.splitlines()
+    (said,) = [line for line in lines if line.startswith("names")]
+    assert said.startswith("names      are guessed to be Pascal VOC's")
+    (tmp_path / "my.names").write_text("\n".join(f"thing{n}" for n in range(20)))
+    named = ran(tmp_path, model, things / "photo.png", "--names", "my.names")
+    assert "guessed" not in named.out and "found      thing" in named.out
+    quiet = ran(tmp_path, things / "detector.ftd", things / "photo.png")
+    assert "guessed" not in quiet.out
+
+
+@pytest.mark.parametrize("option", ["--json", "--plot", "-o"])
+def test_no_command_replaces_what_it_reads(things: Path, tmp_path: Path, option: str) -> None:
+    (tmp_path / "net.cfg").write_text(DETECTOR)
+    os.link(tmp_path / "net.cfg", tmp_path / "net.png")
+    command: tuple[str, ...] = ("plan", "net.cfg")
+    if option == "-o":
+        command = ("import", "net.cfg", "--random-weights", "1")
+    else:
+        (tmp_path / "net.cfg").write_bytes((things / "detector.ftd").read_bytes())
+    before = (tmp_path / "net.cfg").read_bytes()
+    outcome = ftdist_command(*command, option, "net.png", folder=tmp_path)
+    assert_refused(outcome, 2, "net.png", "it is net.cfg, which is an input")
+    assert (tmp_path / "net.cfg").read_bytes() == before
 
 
 @pytest.mark.parametrize(
