@@ -127,11 +127,7 @@ class Queue:
 
     def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
         try:
-            found = phases(
-                *(source.path, self._network, self.held_bytes),
-                is_array=source.is_array,
-                drawn=drawn,
-            )
+            found = phases(source.path, self._network, is_array=source.is_array, drawn=drawn)
         except InputError as error:
             self.drop(source, error)
             return None

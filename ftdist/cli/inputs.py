@@ -47,13 +47,8 @@ class Input:
         return not isinstance(self.array, np.memmap)
 
 
-def phases(
-    source: Path, network: Network, before: int, *, is_array: bool, drawn: bool
-) -> Surroundings:
-    """What reading, detecting and drawing will take, before anything but headers has been read.
-
-    `before` is what the process held before it looked at any picture, in bytes.
-    """
+def phases(source: Path, network: Network, *, is_array: bool, drawn: bool) -> Surroundings:
+    """What reading, detecting and drawing will take, before anything but headers has been read."""
     after = detecting_bytes(network)
     if source.suffix == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
@@ -61,12 +56,12 @@ def phases(
         return Surroundings(after_bytes=after)
     taken = input_bytes(network, picture=True)
     reading = loading_bytes(source, network.input)
-    peak = before + reading
+    held = resident_bytes()  # with Pillow, which has looked at the picture
+    peak = held + reading
     if drawn:
-        held = taken + output_bytes(network) + after
-        peak = max(peak, before + held + drawing_bytes(source))
-    to_come = before + reading - resident_bytes() - taken  # Pillow is in memory by now
-    return Surroundings(True, False, max(0, to_come), after, peak)
+        outputs = taken + output_bytes(network) + after
+        peak = max(peak, held + outputs + drawing_bytes(source))
+    return Surroundings(True, False, max(0, reading - taken), after, peak)
 
 
 def read_input(path: Path, network: Network, *, is_array: bool | None = None) -> Input:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ftdist.atomic import atomic_write
 from ftdist.detection.decode import Box, Detection
 from ftdist.detection.picture import Letterbox
-from ftdist.detection.reading import read_picture, reading_bytes
+from ftdist.detection.reading import opened, read_picture
 from ftdist.errors import InputError
 
 if TYPE_CHECKING:
@@ -101,8 +101,10 @@ def draw(
 
 
 def drawing_bytes(path_in: str | Path) -> int:
-    """What ``draw`` holds at most while it works, Pillow included; errors as there."""
-    return reading_bytes(path_in)[0] + _DRAWING_BYTES
+    """What ``draw`` holds at most, beside what the process holds after this call."""
+    with opened(path_in) as picture:
+        width, height = picture.full
+        return picture.decoding_bytes + 8 * width * height + _DRAWING_BYTES
 
 
 def output_format(path: str | Path) -> str:

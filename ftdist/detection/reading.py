@@ -1,24 +1,31 @@
-"""Reads picture files: what a viewer would show, in 8 bits, or one line that says why not.
+"""Reads pictures: what a viewer would show, in 8 bits, by bands, or one line that says why not.
 
 A picture file is not trusted. Only formats that Pillow decodes by itself are tried (others start
-programs); damage and excessive sizes become an InputError. What is shown: the rows turned as EXIF
-says, transparency on white, 16 bits brought to 8.
+programs); damage becomes an InputError. Pillow's own limit of pixels is put aside, because memory
+is counted: ``footprint`` says from the header alone what reading takes, and whoever has a budget
+compares. What is shown: the rows turned as EXIF says, transparency on white, 16 bits brought to 8.
 
-Memory is counted, for the process has a budget. A JPEG much larger than wanted is decoded at half,
-a quarter or an eighth of its size; ``reading_bytes`` says beforehand what a file will take.
+A JPEG whose end marker is missing is read if all of its rows are there, as webcams leave them out;
+whatever lacks rows is refused.
 """
 
 from __future__ import annotations
 
+import io
+import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ftdist.errors import InputError
+from ftdist.detection.bands import ORIENTATION_TAG, Take, decode
+from ftdist.detection.footprint import decoding_bytes
+from ftdist.detection.jpegheader import JpegHeader, read_header
+from ftdist.errors import FtdistError, InputError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,84 +37,97 @@ Size = tuple[int, int]
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What may be read; the common ones first, because Pillow loads the others' code on demand."""
 
-_ORIENTATION_TAG = 0x0112
-_TURNS = {
-    2: "FLIP_LEFT_RIGHT",
-    3: "ROTATE_180",
-    4: "FLIP_TOP_BOTTOM",
-    5: "TRANSPOSE",
-    6: "ROTATE_270",
-    7: "TRANSVERSE",
-    8: "ROTATE_90",
+_WIDTH_TAG, _HEIGHT_TAG = 256, 257
+_MOST_CHUNKS = 100_000
+_MOST_EXIF_BYTES = 1 << 20
+
+
+class Turn(NamedTuple):
+    """How stored rows become upright ones: reversed along an axis as stored, then transposed."""
+
+    sideways: bool
+    rows_reversed: bool
+    columns_reversed: bool
+
+
+TURNS = {
+    1: Turn(False, False, False),
+    2: Turn(False, False, True),
+    3: Turn(False, True, True),
+    4: Turn(False, True, False),
+    5: Turn(True, False, False),
+    6: Turn(True, True, False),
+    7: Turn(True, True, True),
+    8: Turn(True, False, True),
 }
-"""Pillow's name of the turn for each of EXIF's orientations; 1 is none."""
-
-_SIDEWAYS = (5, 6, 7, 8)
-"""Orientations whose rows are stored as columns."""
-
-_PILLOW_BYTES = 9 << 20
-"""Pillow's code with all of its formats, and its small buffers."""
+"""What EXIF's orientations mean."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What suffices: mode L or RGB, and for a picture of some size (turned), the size needed."""
+class PictureBytes:
+    """A picture that came through a pipe, and what messages call it."""
 
-    mode: str
-    needed: Callable[[Size], Size]
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source = str | Path | PictureBytes
+"""Where a picture comes from."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
-    """A picture as its file holds it, mode L, RGB or RGBA, maybe decoded smaller.
+class Picture:
+    """An opened picture, not yet decoded; `full` is its size as stored, before any draft."""
 
-    `orientation` is EXIF's 1..8, `size` the full one once turned.
-    """
-
-    image: Image
+    image: ImageFile
+    full: Size
     orientation: int
-    size: Size
+    jpeg: JpegHeader | None
 
-    def turned_size(self, size: Size) -> Size:
-        """The size as stored of what is to be `size` when turned, and the other way."""
-        return size[::-1] if self.orientation in _SIDEWAYS else size
+    @property
+    def turn(self) -> Turn:
+        return TURNS[self.orientation]
+
+    @property
+    def size(self) -> Size:
+        """The picture's full size, upright."""
+        return self.as_stored(self.full)
+
+    def as_stored(self, size: Size) -> Size:
+        """An upright size as it is stored, and the other way round."""
+        return size[::-1] if self.turn.sideways else size
+
+    @property
+    def decoded(self) -> Size:
+        """The size that its bands have together, as stored, after any draft."""
+        return self.image.size if self.jpeg is not None else self.full
+
+    @property
+    def named(self) -> str:
+        """What it is, as a message says it."""
+        return f"a {self.image.format} of {self.size[0]}x{self.size[1]}"
+
+    @property
+    def decoding_bytes(self) -> int:
+        """What ``bands`` holds at most, beside what the process holds now."""
+        return decoding_bytes(self.image, self.jpeg)
+
+    def draft(self, mode: str, needed: Size) -> None:
+        """Lets a JPEG's decoder make it smaller, by 2, 4 or 8, yet no smaller than needed."""
+        if self.jpeg is not None:
+            self.image.draft(mode, (max(1, needed[0]), max(1, needed[1])))
+
+    def bands(self, mode: str, take: Take) -> None:
+        """Decodes the picture: bands of it as stored, in mode L or RGB, in order."""
+        decode(self.image, self.jpeg, lambda first, band: take(first, opaque(band, mode)))
 
 
-def read(path: str | Path, wanted: Wanted | None = None) -> Stored:
-    """The file's picture, not yet turned; InputError when there is none.
-
-    When something smaller is wanted a JPEG may be smaller, yet no smaller than needed.
-    """
-    return _opened(path, wanted, _decoded)
-
-
-def read_picture(path: str | Path) -> Image:
-    """The whole picture in its own size, RGB, four bytes a pixel; InputError when it is none."""
-    stored = read(path)
-    return turned(opaque(stored.image, "RGB"), stored.orientation)
-
-
-def reading_bytes(path: str | Path, wanted: Wanted | None = None) -> tuple[int, bool]:
-    """What reading holds at most while it works, from the file's header alone, Pillow included.
-
-    Also whether the picture has the wanted size already, so that nobody need resize it.
-    """
-
-    def look(image: ImageFile, full: Size) -> tuple[int, bool]:
-        exact = wanted is not None and image.size == full == wanted.needed(full)
-        fits = exact and not _says_to_turn(image)
-        return _footprint(image, full, wanted, fits), fits
-
-    return _opened(path, wanted, look)
-
-
-Made = TypeVar("Made")
-
-
-def _opened(
-    path: str | Path, wanted: Wanted | None, work: Callable[[ImageFile, Size], Made]
-) -> Made:
-    """Does the work on the opened file; whatever Pillow says against it becomes one line of ours.
+@contextmanager
+def opened(source: Source) -> Iterator[Picture]:
+    """The picture with its header read; whatever Pillow says against it becomes one line of ours.
 
     Its decoders raise nearly anything on damaged files (OSError, SyntaxError, struct.error,
     ValueError, ...), hence the breadth; running out of memory is not the file's fault.
@@ -116,128 +136,112 @@ def _opened(
         from PIL import Image, UnidentifiedImageError
     except ImportError:
         raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
-    if not Path(path).is_file():
-        raise InputError(f"{path}: not a file" if Path(path).exists() else f"{path}: no such file")
     Image.preinit()
+    limit = Image.MAX_IMAGE_PIXELS
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=FORMATS) as image:
-                full = image.size
-                _draft(image, wanted)
-                return work(image, full)
-    except MemoryError:
+            Image.MAX_IMAGE_PIXELS = None
+            with Image.open(_file(source), formats=FORMATS) as image:
+                yield _examined(image)
+    except (MemoryError, FtdistError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{path}: not a picture ({', '.join(FORMATS)})") from None
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise InputError(f"{path}: too large a picture, make it smaller first") from None
+        raise InputError(f"{source}: not a picture ({', '.join(FORMATS)})") from None
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
         reason = " ".join(str(reason).split()) or type(error).__name__
-        raise InputError(f"{path}: cannot read the picture: {reason}") from error
+        raise InputError(f"{source}: cannot read the picture: {reason}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
-def _draft(image: ImageFile, wanted: Wanted | None) -> None:
-    """Lets a JPEG's decoder make it smaller, yet no smaller than needed."""
+def _file(source: Source) -> Path | IO[bytes]:
+    if isinstance(source, PictureBytes):
+        return io.BytesIO(source.content)
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
+    return path
+
+
+def _examined(image: ImageFile) -> Picture:
     if min(image.size) < 1:
         raise ValueError("it has no pixels")
-    if wanted is not None and image.format in ("JPEG", "MPO"):
-        sideways = _orientation(image) in _SIDEWAYS
-        needed = wanted.needed(image.size[::-1] if sideways else image.size)
-        image.draft(wanted.mode, needed[::-1] if sideways else needed)
-
-
-def _decoded(image: ImageFile, full: Size) -> Stored:
-    image.load()
-    orientation = _orientation(image)
-    if image.format == "TIFF":  # load() has turned it, and it says 1 by now
-        full = image.size
-    return Stored(
-        _eight_bits(image),
-        orientation,
-        full[::-1] if orientation in _SIDEWAYS else full,
-    )
-
-
-def _footprint(image: ImageFile, full: Size, wanted: Wanted | None, fits: bool) -> int:
-    """Bytes held while a picture with this header is read, from above; the factors were measured.
-
-    Pillow holds L in one byte a pixel, all else in four; a change of mode holds both, transparency
-    also a mask or a copy, a compressed TIFF its strips, WebP's decoder a few copies.
-    """
-    pixels = image.size[0] * image.size[1]
-    if image.format == "WEBP":
-        each = 17
-    elif image.mode.startswith("I"):
-        each = 7 if image.mode.startswith("I;") else 13
-    elif image.has_transparency_data:
-        each = 9 if image.mode == "RGBA" else 10
-    else:
-        grey = 5 if wanted is None else 1
-        each = {"RGB": 4, "L": grey, "1": grey + 1, "P": 5}.get(image.mode, 8)
-    each += 4 if image.format == "TIFF" else 0
-    if wanted is None:
-        extra = 4 * pixels if _says_to_turn(image) else 0
-    else:
-        extra = 0 if fits else 4 * max(image.size) * max(wanted.needed(image.size))
-    return each * pixels + extra + _coefficients_bytes(image, full) + _PILLOW_BYTES
-
-
-def _says_to_turn(image: ImageFile) -> bool:
-    """Whether the header says so; a PNG without EXIF there would be decoded to look at its end."""
-    hidden = image.format == "PNG" and "exif" not in image.info
-    return not hidden and _orientation(image) != 1
-
-
-def _coefficients_bytes(image: ImageFile, full: Size) -> int:
-    """What a progressive JPEG's decoder holds: two bytes a sample, however small it is decoded."""
-    from PIL.JpegImagePlugin import JpegImageFile
-
-    if not isinstance(image, JpegImageFile) or not image.info.get("progressive"):
-        return 0
-    across = max(layer[1] for layer in image.layer)
-    down = max(layer[2] for layer in image.layer)
-    samples = sum(layer[1] * layer[2] for layer in image.layer) / (across * down)
-    return round(2.1 * samples * full[0] * full[1])
-
-
-def _orientation(image: Image) -> int:
-    """How the stored rows are to be turned: EXIF's 1..8, 1 for not at all."""
-    found = image.getexif().get(_ORIENTATION_TAG)
-    return found if found in _TURNS else 1
-
-
-def turned(image: Image, orientation: int) -> Image:
-    """The picture the way up that its EXIF says."""
-    from PIL.Image import Transpose
-
-    return image if orientation == 1 else image.transpose(Transpose[_TURNS[orientation]])
-
-
-def _eight_bits(image: Image) -> Image:
-    """The picture in mode L, RGB or RGBA."""
-    from PIL.Image import fromarray
-
     if image.mode == "F":
         raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
-    if image.mode.startswith("I"):
-        samples = np.asarray(image).clip(0, 0xFFFF) >> 8
-        return fromarray(samples.astype(np.uint8))
-    if image.has_transparency_data:
-        return image if image.mode == "RGBA" else image.convert("RGBA")
-    if image.mode in ("L", "RGB"):
-        return image
-    return image.convert("L" if image.mode == "1" else "RGB")
+    jpeg = read_header(_open_file(image)) if image.format in ("JPEG", "MPO") else None
+    orientation = _orientation(image)
+    if image.format == "TIFF" and orientation != 1:  # load() turns it; some Pillows say so before
+        tags: Any = image
+        size = tags.tag_v2[_WIDTH_TAG], tags.tag_v2[_HEIGHT_TAG]
+        return Picture(image, size[::-1] if TURNS[orientation].sideways else size, 1, None)
+    return Picture(image, image.size, orientation, jpeg)
+
+
+def _open_file(image: ImageFile) -> Any:
+    return image.fp
+
+
+def _orientation(image: ImageFile) -> int:
+    """How the stored rows are to be turned: EXIF's 1..8, 1 for not at all."""
+    if image.format == "PNG" and "exif" not in image.info:  # getexif() would decode all of it
+        from PIL.Image import Exif
+
+        exif = Exif()
+        exif.load(_exif_of_png(_open_file(image)))
+    else:
+        exif = image.getexif()
+    found = exif.get(ORIENTATION_TAG)
+    return found if found in TURNS else 1
+
+
+def _exif_of_png(file: IO[bytes]) -> bytes:
+    """The eXIf chunk behind a PNG's pixels, where there is one."""
+    position = file.tell()
+    try:
+        file.seek(8)
+        for _ in range(_MOST_CHUNKS):
+            head = file.read(8)
+            length = int.from_bytes(head[:4], "big")
+            if len(head) < 8 or head[4:] == b"IEND":
+                break
+            if head[4:] == b"eXIf" and length <= _MOST_EXIF_BYTES:
+                return b"Exif\x00\x00" + file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)
+        return b""
+    finally:
+        file.seek(position)
 
 
 def opaque(image: Image, mode: str) -> Image:
-    """The picture in mode L or RGB, on white where it is transparent."""
-    from PIL.Image import new
+    """The picture in mode L or RGB, in 8 bits, on white where it is transparent."""
+    from PIL.Image import fromarray, new
 
-    if image.mode == "RGBA":
+    if image.mode.startswith("I"):
+        samples = np.asarray(image).clip(0, 0xFFFF) >> 8
+        image = fromarray(samples.astype(np.uint8))
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
         ground = new("RGB", image.size, (255, 255, 255))
         ground.paste(image, mask=image.getchannel("A"))
         image = ground
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
     return image if image.mode == mode else image.convert(mode)
+
+
+def read_picture(source: Source) -> Image:
+    """The whole picture in its own size, upright, RGB; InputError when it is none."""
+    from PIL.Image import Transpose, new
+
+    with opened(source) as picture:
+        found = new("RGB", picture.decoded)
+        picture.bands("RGB", lambda first, band: found.paste(band, (0, first)))
+    if picture.turn.rows_reversed:
+        found = found.transpose(Transpose.FLIP_TOP_BOTTOM)
+    if picture.turn.columns_reversed:
+        found = found.transpose(Transpose.FLIP_LEFT_RIGHT)
+    return found.transpose(Transpose.TRANSPOSE) if picture.turn.sideways else found

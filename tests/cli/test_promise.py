@@ -116,8 +116,8 @@ def test_a_named_plan_that_does_not_fit_names_what_it_needs(
 def test_a_photo_too_large_to_read_is_refused_before_it_is(things: Path, tmp_path: Path) -> None:
     """Its decoder would need what the process may not have."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
-    images.new("RGB", (6000, 4000)).save(tmp_path / "large.png")
-    arguments = ("run", things / "detector.ftd", "large.png", "--mem", "64M")
+    images.new("RGB", (6000, 4000)).save(tmp_path / "large.jpg", progressive=True)
+    arguments = ("run", things / "detector.ftd", "large.jpg", "--mem", "64M")
     outcome = measured_ftdist(*arguments, folder=tmp_path)
     assert_refused(outcome, 3)
     assert outcome.peak_bytes < 48 * MIB

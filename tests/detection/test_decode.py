@@ -254,7 +254,7 @@ def test_a_trained_detector_sees_what_is_there(
     anchors = ((12, 18), (37, 49), (52, 132), (115, 73), (119, 199), (242, 238))
     heads = [YoloHead(anchors, mask, classes=80) for mask in ((3, 4, 5), (0, 1, 2))]
     network = network_of((heads[0], 32), (heads[1], 16), source=Shape(320, 320, 3))
-    pixels, letterbox = load_picture(shared_photos / f"{photo}.jpg", network.input)
+    pixels, letterbox = load_picture(shared_photos / f"{photo}.jpg", network.input, "stretch")
     session = runtime.InferenceSession(str(shared_models / "yolo-fastest-1.1-xl.onnx"))
     batch = (pixels.astype(np.float32) / 255).transpose(2, 0, 1)[np.newaxis]
     raw = [each[0] for each in session.run(None, {"data": batch})]

@@ -1,0 +1,82 @@
+"""Darknet's bilinear resizing, of a picture that comes in bands of rows.
+
+A pixel of the result is a mixture of the four pixels of the picture around its place; corners lie
+on corners. Nothing is averaged beyond those four, as the networks saw it in training. Per axis::
+
+    scale = (m - 1) / (n - 1)        m pixels become n
+    at    = t * scale                where pixel t of the result lies; the last one on the last
+    value = (1 - d) * p[i] + d * p[i + 1]        i = int(at), d = at - i
+
+Source: resize_image of Darknet (image.c), in float32, first along rows, then along columns. It
+differs in nothing but this: the last row is the picture's last, where Darknet's may come out black
+by a rounding of `at`. The result is rounded to 8 bits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROWS_AT_ONCE = 8
+"""Rows of the result that are made at once; some ten float32 copies of them exist meanwhile."""
+
+
+class Taps(NamedTuple):
+    """For pixels of the result the pixel before their place, the one after it, and its share."""
+
+    before: NDArray[np.intp]
+    after: NDArray[np.intp]
+    share: NDArray[np.float32]
+
+
+def taps(source: int, target: int, wanted: Sequence[int] | NDArray[np.intp]) -> Taps:
+    """What the `wanted` pixels of an axis of `target` pixels are made of, out of `source` ones."""
+    index = np.asarray(wanted, dtype=np.intp)
+    scale = np.float32(source - 1) / np.float32(max(target - 1, 1))
+    place = index.astype(np.float32) * scale
+    before = np.minimum(place.astype(np.intp), source - 1)
+    share = place - before.astype(np.float32)
+    last = (index == target - 1) | (before == source - 1)
+    before[last], share[last] = source - 1, 0
+    return Taps(before, np.minimum(before + 1, source - 1), share)
+
+
+class Resizer:
+    """Makes the pixels that `rows` and `columns` stand for, as bands of the picture come by.
+
+    `out` is uint8 (rows, columns, channels), maybe a view; it is complete when the picture is.
+    """
+
+    def __init__(self, rows: Taps, columns: Taps, out: NDArray[np.uint8]) -> None:
+        self._rows = rows
+        self._columns = columns
+        self._out = out
+        self._needed = np.where(rows.share > 0, rows.after, rows.before)
+        self._last_row: NDArray[np.uint8] | None = None
+
+    def take(self, first: int, band: NDArray[np.uint8]) -> None:
+        """Rows of the picture from `first` on, (height, width, channels); bands follow in order."""
+        ready = np.flatnonzero((self._needed >= first) & (self._needed < first + len(band)))
+        for start in range(0, len(ready), ROWS_AT_ONCE):
+            part = ready[start : start + ROWS_AT_ONCE]
+            upper = self._across(self._rows.before[part] - first, band)
+            lower = self._across(self._rows.after[part] - first, band)
+            share = self._rows.share[part, None, None]
+            mixed = (1 - share) * upper + share * lower
+            self._out[part] = (mixed + np.float32(0.5)).astype(np.uint8)
+        self._last_row = band[-1:].copy()
+
+    def _across(self, at: NDArray[np.intp], band: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Rows of a band, -1 for the last one before it, resized along themselves."""
+        before, after, share = self._columns
+        found = np.empty((len(at), len(before), band.shape[2]), dtype=np.float32)
+        at = np.minimum(at, len(band) - 1)  # below the band is only what has no share
+        for rows, here in ((band, at >= 0), (self._last_row, at < 0)):
+            if rows is not None and here.any():
+                line = np.where(at[here] < 0, 0, at[here])[:, None]
+                left = rows[line, before] * (1 - share[:, None])
+                found[here] = left + rows[line, after] * share[:, None]
+        return found
