@@ -191,7 +191,7 @@ before = resident_bytes()
 held, pins = [], []
 for _ in range(32):
     held.append(bytearray(1 << 20))
-    pins.append(bytes(2000))
+    pins.append(bytes(30_000))  # more than any hole that was there before
 del held
 if sys.argv[1] == "trimmed":
     trim_heap()
@@ -207,6 +207,6 @@ def test_freed_messages_go_back_to_the_system() -> None:
         outcome = subprocess.run(command, env=environment(), capture_output=True, check=True)
         return int(outcome.stdout)
 
-    assert kept_bytes("settled") < 2 * MIB
-    assert kept_bytes("trimmed") < 2 * MIB
+    assert kept_bytes("settled") < 3 * MIB
+    assert kept_bytes("trimmed") < 3 * MIB
     assert kept_bytes("as it is") > 16 * MIB
