@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network import darknet_heads, darknet_layers
+from ftdist.network import darknet_heads, darknet_layers, darknet_operators
 from ftdist.network.about import Fit
 from ftdist.network.cfg import Section, closest, parse_sections, read_text
 from ftdist.network.darknet_keys import (
@@ -21,16 +21,18 @@ from ftdist.network.darknet_keys import (
     refuse_what_changes_the_result,
     remark_on_keys,
 )
+from ftdist.network.darknet_stored import Form, forms
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.heads import Head, classifies
 
-_BUILDERS = {**darknet_layers.BUILDERS, **darknet_heads.BUILDERS}
+_BUILDERS = {
+    **darknet_layers.BUILDERS,
+    **darknet_operators.BUILDERS,
+    **darknet_heads.BUILDERS,
+}
 
 _RECURRENT = ("conv_lstm", "crnn", "gru", "history", "lstm", "rnn")
-_NOT_RUN = (
-    *("batchnorm", "connected", "crop", "deconvolutional", "implicit", "iseg", "l2norm", "local"),
-    *("logistic", "normalization", "sam", "scale_channels"),
-)
+_NOT_RUN = ("deconvolutional", "implicit", "iseg", "l2norm")
 """Darknet's other layers."""
 
 
@@ -39,14 +41,15 @@ class DarknetModel:
     """A network as a .cfg file describes it.
 
     `normalized` are the convolutions whose batch norm is still apart in the .weights file, `uneven`
-    those whose filters are no multiple of their groups, with the number of groups. `fit` is how
-    pictures enter. `complete`: whether the whole file was read. `remarks` are lines for
-    whoever imports it.
+    those whose filters are no multiple of their groups, with the number of groups; `stored` says
+    how layers of other kinds lie in that file. `fit` is how pictures enter. `complete`: whether the
+    whole file was read. `remarks` are lines for whoever imports it.
     """
 
     network: Network
     normalized: frozenset[int]
     uneven: Mapping[int, int]
+    stored: Mapping[int, Form]
     fit: Fit
     complete: bool
     remarks: tuple[str, ...]
@@ -81,6 +84,7 @@ def parse_cfg(
         finished,
         frozenset(number for number, section in enumerate(layers) if _is_normalized(section)),
         _uneven(layers),
+        forms(layers, finished),
         fit(sections, classifies=classifies(finished)),
         until is None,
         (*sections[0].remarks, *remark_on_keys(sections)),
@@ -108,8 +112,6 @@ def _add(network: NetworkBuilder, section: Section) -> None:
 
 
 def _not_supported(kind: str) -> str:
-    if kind == "softmax":
-        return "is not supported; without this section the layer before it is an output"
     if kind == "net":
         return "may stand only at the beginning"
     if kind in _RECURRENT:

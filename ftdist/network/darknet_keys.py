@@ -158,7 +158,6 @@ _REFUSED: dict[str, dict[str, str]] = {
         "flipped": "0",
         "reverse": "0",
         "rotate": "0",
-        "share_index": "-1000000000",
         "stretch": "0",
         "stretch_sway": "0",
         "sway": "0",
@@ -167,14 +166,13 @@ _REFUSED: dict[str, dict[str, str]] = {
     "connected": _LOADED,
     "local": _LOADED,
     "batchnorm": _LOADED,
-    "maxpool": {"antialiasing": "0", "maxpool_depth": "0", "maxpool_zero_nonmax": "0"},
-    "shortcut": {"weights_type": "none", "alpha": "1", "beta": "1"},
+    "maxpool": {"antialiasing": "0", "maxpool_zero_nonmax": "0"},
     "reorg": {"extra": "0", "flatten": "0", "reverse": "0"},
     "reorg3d": {"reverse": "0"},
     "region": {"coords": "4", "background": "0"},
     "detection": {"coords": "4", "reorg": "0"},
     "yolo": {"embedding_layer": "999999"},
-    "softmax": {"spatial": "0", "temperature": "1"},
+    "softmax": {"tree": ""},
 }
 """Keys that change what Darknet computes or loads, each with the one value that does not."""
 

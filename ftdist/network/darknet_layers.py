@@ -22,10 +22,10 @@ from ftdist.network.layers import (
     Activate,
     Activation,
     ActivationKind,
-    Add,
     Concatenate,
     Convolution,
     Identity,
+    MaxChannels,
     Operation,
     Pool,
     Reorg,
@@ -42,7 +42,7 @@ def previous(network: NetworkBuilder) -> int:
     return len(network) - 1
 
 
-def _references(section: Section, key: str, network: NetworkBuilder) -> tuple[int, ...]:
+def references(section: Section, key: str, network: NetworkBuilder) -> tuple[int, ...]:
     """Layers named by number, or by how far back they are when negative."""
     number = len(network)
     found = []
@@ -55,13 +55,23 @@ def _references(section: Section, key: str, network: NetworkBuilder) -> tuple[in
     return tuple(found)
 
 
-def _activation(section: Section, default: ActivationKind) -> Activation:
+_NAMES = {
+    "hard_mish": Activation("hardmish"),
+    "relie": Activation("leaky", 0.01),
+    "revleaky": Activation("leaky"),
+    "silu": Activation("swish"),
+    **{kind: Activation(kind) for kind in get_args(ActivationKind)},
+}
+"""Darknet's names, some that others use for the same functions, and our own."""
+
+
+def activation(section: Section, default: ActivationKind) -> Activation:
+    """The activation that the section names."""
     kind = section.string("activation", default)
-    for known in get_args(ActivationKind):
-        if kind == known:
-            return Activation(known)
-    supported = ", ".join(get_args(ActivationKind))
-    raise section.error(f"{shown(kind)} is not supported; known are {supported}", "activation")
+    if kind not in _NAMES:
+        supported = ", ".join(sorted(_NAMES))
+        raise section.error(f"{shown(kind)} is not supported; known are {supported}", "activation")
+    return _NAMES[kind]
 
 
 def _strides(section: Section) -> tuple[int, int]:
@@ -92,13 +102,16 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
         filters=filters,
         window=Sliding(vertical, horizontal),
         groups=groups,
-        activation=_activation(section, "logistic"),
+        activation=activation(section, "logistic"),
     )
     return operation, (previous(network),)
 
 
 def _pool(mode: Literal["max", "average"], section: Section, network: NetworkBuilder) -> Built:
     source = network.shape(previous(network))
+    if mode == "max" and section.flag("maxpool_depth"):
+        channels = section.integer("out_channels", 1, minimum=1)
+        return MaxChannels(channels), (previous(network),)
     down, across = _strides(section)
     size = section.integer("size", section.integer("stride", 1), minimum=1)
     padding = section.integer("padding", size - 1, minimum=0)
@@ -130,16 +143,9 @@ def _global_average(section: Section, network: NetworkBuilder) -> Built:
 
 
 def _upsample(section: Section, network: NetworkBuilder) -> Built:
-    if section.number("scale", 1.0) != 1.0:
-        raise section.error("only 1 is supported", "scale")
-    return Upsample(section.integer("stride", 2, minimum=1)), (previous(network),)
-
-
-def _shortcut(section: Section, network: NetworkBuilder) -> Built:
-    added = _references(section, "from", network)
-    if len(added) > 1:
-        raise section.error("only one layer can be added to the one before", "from")
-    return Add(_activation(section, "linear")), (previous(network), *added)
+    """A negative stride is Darknet's way to ask for sums of blocks; it is refused."""
+    stride = section.integer("stride", 2, minimum=1)
+    return Upsample(stride, section.number("scale", 1.0)), (previous(network),)
 
 
 def _route(section: Section, network: NetworkBuilder) -> Built:
@@ -147,7 +153,7 @@ def _route(section: Section, network: NetworkBuilder) -> Built:
         parts=section.integer("groups", 1, minimum=1),
         part=section.integer("group_id", 0, minimum=0),
     )
-    return operation, _references(section, "layers", network)
+    return operation, references(section, "layers", network)
 
 
 def _reorg(order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder) -> Built:
@@ -160,7 +166,7 @@ def _nothing(section: Section, network: NetworkBuilder) -> Built:
 
 
 def _activate(section: Section, network: NetworkBuilder) -> Built:
-    return Activate(_activation(section, "linear")), (previous(network),)
+    return Activate(activation(section, "linear")), (previous(network),)
 
 
 BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
@@ -169,7 +175,6 @@ BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "local_avgpool": partial(_pool, "average"),
     "avgpool": _global_average,
     "upsample": _upsample,
-    "shortcut": _shortcut,
     "route": _route,
     "reorg": partial(_reorg, "darknet"),
     "reorg3d": partial(_reorg, "blocks"),

@@ -21,6 +21,7 @@ first CPU code. Networks are trained with the former, and it is the one here.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import struct
@@ -33,14 +34,12 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.darknet import DarknetModel
+from ftdist.network.darknet_stored import BatchNorm, Shared, fold
 from ftdist.network.graph import convolutions
 from ftdist.network.layers import Weighted
 from ftdist.network.parameters import Parameters
 
 Floats = NDArray[np.float32]
-
-EPSILON = 1e-5
-"""Added to the variance under the root."""
 
 _START_BYTES = 512
 _VERSION = struct.Struct("<3i")
@@ -68,9 +67,26 @@ def read_weights(model: DarknetModel, path: Path) -> Iterator[Parameters]:
     with _opened(path) as file:
         file_bytes = os.fstat(file.fileno()).st_size
         start = file.read(_START_BYTES)
+    model = _as_stored(model, file_bytes)
     header_bytes = _header_bytes(start, path, file_bytes, weights_bytes(model))
     _check_size(model, path, header_bytes, file_bytes)
     return _parameters(model, path, header_bytes)
+
+
+def _as_stored(model: DarknetModel, file_bytes: int) -> DarknetModel:
+    """The model with the [batchnorm] layers of the Darknet that wrote a file of that size."""
+    other = dataclasses.replace(
+        model,
+        stored={
+            number: BatchNorm(not form.biased) if isinstance(form, BatchNorm) else form
+            for number, form in model.stored.items()
+        },
+    )
+    for each in (model, other):
+        needed = weights_bytes(each)
+        if file_bytes in (needed + _SHORT_HEADER_BYTES, needed + _LONG_HEADER_BYTES):
+            return each
+    return model
 
 
 def _opened(path: Path) -> io.BufferedReader:
@@ -114,6 +130,8 @@ def _is_text(start: bytes) -> bool:
 
 
 def _layer_bytes(model: DarknetModel, number: int, operation: Weighted, source: Shape) -> int:
+    if (form := model.stored.get(number)) is not None:
+        return 4 * form.floats(operation, source)
     normalized = number in model.normalized
     filters, depth, height, width = _stored_shape(model, number, operation, source)
     return 4 * filters * ((4 if normalized else 1) + depth * height * width)
@@ -148,16 +166,47 @@ def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: 
 
 
 def _parameters(model: DarknetModel, path: Path, header_bytes: int) -> Iterator[Parameters]:
+    layers = {number: (op, source) for number, op, source in convolutions(model.network)}
+    places, end = {}, header_bytes
+    for number, layer in layers.items():
+        places[number] = end
+        end += _layer_bytes(model, number, *layer)
     with _opened(path) as file:
-        file.seek(header_bytes)
-        for number, operation, source in convolutions(model.network):
+        for number in layers:
+            stored = number
+            while isinstance(shared := model.stored.get(stored), Shared):
+                stored = shared.of
+            file.seek(places[stored])
             where = f"{path}: layer {number} ({model.network.layers[number].name})"
-            shape = _stored_shape(model, number, operation, source)
-            groups = model.uneven.get(number, 1)
             # Nothing here keeps hold of what is yielded.
-            yield Parameters(
-                number, *_folded(file, shape, number in model.normalized, groups, where)
-            )
+            yield Parameters(number, *_read_layer(file, model, stored, layers[stored], where))
+
+
+def _read_layer(
+    file: io.BufferedReader,
+    model: DarknetModel,
+    number: int,
+    layer: tuple[Weighted, Shape],
+    where: str,
+) -> tuple[Floats, Floats]:
+    """Weights and bias of the layer that the file is at."""
+    form = model.stored.get(number)
+    if form is None:
+        shape = _stored_shape(model, number, *layer)
+        groups = model.uneven.get(number, 1)
+        return _folded(file, shape, number in model.normalized, groups, where)
+    place = file.tell()
+    file.seek(0)
+    flagged = max(_VERSION.unpack(file.read(_VERSION.size))[:2]) > _FLAGGED
+    file.seek(place)
+    found = form.read(lambda shape: _read(file, shape, where), *layer, flagged=flagged)
+    return _finite(found, where)
+
+
+def _finite(found: tuple[Floats, Floats], where: str) -> tuple[Floats, Floats]:
+    if not all(np.isfinite(each).all() for each in found):
+        raise InputError(f"{where} has weights that are not finite numbers")
+    return found
 
 
 def _spread(stored: Floats, groups: int) -> Floats:
@@ -192,15 +241,8 @@ def _folded(
         weights = _spread(weights, uneven_groups)
     bias = vectors[0]
     if normalized:
-        with np.errstate(all="ignore"):  # broken values are found below
-            shift, scale, mean, variance = vectors.astype(np.float64)
-            factor = scale / np.sqrt(variance + EPSILON)
-            bias = (shift - mean * factor).astype(np.float32)
-            # Multiplied in float64, piece by piece, and rounded into where the weights were.
-            np.multiply(weights, factor[:, None, None, None], out=weights, casting="same_kind")
-    if not (np.isfinite(weights).all() and np.isfinite(bias).all()):
-        raise InputError(f"{where} has weights that are not finite numbers")
-    return weights, bias
+        bias = fold(weights, bias, vectors[1:])
+    return _finite((weights, bias), where)
 
 
 def _read(file: io.BufferedReader, shape: tuple[int, ...], where: str) -> Floats:
