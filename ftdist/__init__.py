@@ -8,6 +8,7 @@
     plan = ftdist.plan(model, mem="64M", threads=2)
     with ftdist.Session(model, plan) as session:
         outputs = session.run("photo.jpg")  # {name: float32 (channels, height, width)}
+        found = ftdist.detect(session, "photo.jpg")  # of a detector: labels, scores, boxes
 
 Everything is imported on first use: each MiB that a process imports is one its network lacks.
 """
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ftdist.planning.plan import Plan
     from ftdist.runtime.choice import plan
     from ftdist.runtime.local import Session
+    from ftdist.runtime.seeing import detect
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Model",
     "Plan",
     "Session",
+    "detect",
     "load",
     "plan",
 ]
@@ -42,6 +45,7 @@ _HOME = {
     "Model": "ftdist.network.modelfile",
     "Plan": "ftdist.planning.plan",
     "Session": "ftdist.runtime.local",
+    "detect": "ftdist.runtime.seeing",
     "load": "ftdist.network.modelfile",
     "plan": "ftdist.runtime.choice",
 }

@@ -16,6 +16,7 @@ from ftdist.cli.inputs import Input, phases, read_input
 from ftdist.cli.sources import Source, Sources
 from ftdist.detection.picture import Letterbox
 from ftdist.errors import BudgetError, FtdistError, InputError
+from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.runtime.choice import Choice, Surroundings
 from ftdist.runtime.limits import Budget
@@ -52,18 +53,26 @@ class Queue:
     """The inputs that can be run, and the first of them, read already."""
 
     def __init__(
-        self, given: Sources, network: Network, limit: Budget, *, drawn: bool, leave_out: LeaveOut
+        self,
+        given: Sources,
+        network: Network,
+        limit: Budget,
+        leave_out: LeaveOut,
+        *,
+        fit: Fit,
+        drawn: bool,
     ) -> None:
         self._network = network
+        self._fit = fit
         self._several = given.several
         self._leave_out = leave_out
-        self.held_bytes = resident_bytes()
         self.too_large: Surroundings | None = None
         self.waiting = [
             each
             for number, source in enumerate(given.all)
             if (each := self._look(number, source, limit, drawn)) is not None
         ]
+        self.held_bytes = resident_bytes()
         self._first: tuple[Looked, Input] | None = None
         self._are_pictures = False
 
@@ -104,7 +113,7 @@ class Queue:
     def _read(self, looked: Looked) -> Input | None:
         source = looked.source
         try:
-            return read_input(source.path, self._network, is_array=source.is_array)
+            return read_input(source.path, self._network, fit=self._fit, is_array=source.is_array)
         except InputError as error:
             self.drop(source, error)
             return None
@@ -127,7 +136,12 @@ class Queue:
 
     def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
         try:
-            found = phases(source.path, self._network, is_array=source.is_array, drawn=drawn)
+            found = phases(
+                *(source.path, self._network),
+                is_array=source.is_array,
+                drawn=drawn,
+                fit=self._fit,
+            )
         except InputError as error:
             self.drop(source, error)
             return None

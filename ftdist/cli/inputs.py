@@ -20,6 +20,7 @@ from ftdist.detection import detecting_bytes
 from ftdist.detection.draw import drawing_bytes
 from ftdist.detection.picture import Letterbox, load_picture, loading_bytes
 from ftdist.errors import InputError
+from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.planning.predictor import input_bytes, output_bytes
 from ftdist.runtime.choice import Surroundings
@@ -47,7 +48,9 @@ class Input:
         return not isinstance(self.array, np.memmap)
 
 
-def phases(source: Path, network: Network, *, is_array: bool, drawn: bool) -> Surroundings:
+def phases(
+    source: Path, network: Network, *, is_array: bool, drawn: bool, fit: Fit
+) -> Surroundings:
     """What reading, detecting and drawing will take, before anything but headers has been read."""
     after = detecting_bytes(network)
     if source.suffix == ".npz":
@@ -55,7 +58,7 @@ def phases(source: Path, network: Network, *, is_array: bool, drawn: bool) -> Su
     if is_array:
         return Surroundings(after_bytes=after)
     taken = input_bytes(network, picture=True)
-    reading = loading_bytes(source, network.input)
+    reading = loading_bytes(source, network.input, fit)
     held = resident_bytes()  # with Pillow, which has looked at the picture
     peak = held + reading
     if drawn:
@@ -64,13 +67,15 @@ def phases(source: Path, network: Network, *, is_array: bool, drawn: bool) -> Su
     return Surroundings(True, False, max(0, reading - taken), after, peak)
 
 
-def read_input(path: Path, network: Network, *, is_array: bool | None = None) -> Input:
+def read_input(
+    path: Path, network: Network, *, fit: Fit = "letterbox", is_array: bool | None = None
+) -> Input:
     """The array in a .npy file, mapped, or a picture fitted into the network's input.
 
     What is not said to be one or the other is an array by its name.
     """
     if not (path.suffix == ".npy" if is_array is None else is_array):
-        return Input(path, *load_picture(path, network.input))
+        return Input(path, *load_picture(path, network.input, fit))
     array: NDArray[Any]
     try:
         array = npy.open_memmap(path, mode="r")

@@ -105,9 +105,8 @@ def _prepare(
     this = _Run(arguments, given, line, model.network, names, origin, found)
     _refuse(this)
     tested_on = machine(arguments.kernels)
-    queue = Queue(
-        given, model.network, limit, drawn=found.kind == "pictures", leave_out=this.leave_out
-    )
+    fit, drawn = arguments.fit or model.about.fit, found.kind == "pictures"
+    queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn)
     if queue.too_large is not None and not queue.waiting:
         chosen(arguments, model, limit, queue.too_large)  # raises, for it counts that, too
     around = queue.read_first()

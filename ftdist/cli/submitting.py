@@ -119,7 +119,7 @@ class Batch:
         number = frame % len(self._inputs)
         self._know(header)
         if self._latest is None or self._latest[0] != number:
-            given = read_input(self._inputs[number], header.network)
+            given = read_input(self._inputs[number], header.network, fit=header.about.fit)
             batched = given.array.ndim == 4
             self._loaded[number] = _Loaded(given.letterbox, batched)
             self._latest = number, given.array[0] if batched else given.array

@@ -91,7 +91,7 @@ class Session:
         """
         network = self.model.network
         if not isinstance(image, np.ndarray | np.generic):
-            image = _array(image, network)
+            image = _array(image, self.model)
         batched = check_input(image, network)
         image = tidy(image[0] if batched else image)
         self._engine.prepare(self.lowered(picture=image.dtype == np.uint8), self._resident)
@@ -108,7 +108,7 @@ class Session:
         }
 
 
-def _array(given: object, network: Network) -> NDArray[Any]:
+def _array(given: object, model: Model) -> NDArray[Any]:
     """What a path leads to; InputError when that, or whatever else was given, is no input."""
     if not isinstance(given, str | os.PathLike):
         raise InputError(
@@ -119,7 +119,7 @@ def _array(given: object, network: Network) -> NDArray[Any]:
     if path.suffix != ".npy":
         from ftdist.detection.picture import load_picture
 
-        return load_picture(path, network.input)[0]
+        return load_picture(path, model.network.input, model.about.fit)[0]
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -94,3 +95,48 @@ def test_models_and_plans_print_in_a_line(folder: Path) -> None:
     assert f"input {size.width}x{size.height}x3, " in str(model) and len(str(model)) < 300
     plan = ftdist.plan(model, mem="1G", threads=1)
     assert str(plan) == plan.notation
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "image.npy"])
+def test_what_is_on_a_picture_in_one_call(folder: Path, name: str) -> None:
+    done = ftdist_command("run", "net.ftd", name, "-o", "found.json", folder=folder)
+    assert done.status == 0, done
+    (picture,) = json.loads((folder / "found.json").read_text())
+    model = ftdist.load(folder / "net.ftd")
+    with ftdist.Session(model, ftdist.plan(model, mem="128M")) as session:
+        found = ftdist.detect(session, folder / name)
+        assert ftdist.detect(model, str(folder / name)) == found
+        assert len(ftdist.detect(session, folder / name, threshold=0.5)) < len(found)
+    assert [each.label for each in found] == [each["label"] for each in picture["detections"]]
+    boxes = [list(each["box"].values()) for each in picture["detections"]]
+    mine = [[each.x, each.y, each.width, each.height] for each in found]
+    np.testing.assert_allclose(mine, boxes, atol=1e-3)
+
+
+def test_a_model_says_how_pictures_enter_it(folder: Path) -> None:
+    """Stretched, kept whole between grey bars, or as the user wants it."""
+    from ftdist.network.about import About
+    from ftdist.network.modelfile import write_model
+    from ftdist.network.parameters import random_parameters
+
+    network = ftdist.load(folder / "net.ftd").network
+    for fit in ("stretch", "letterbox"):
+        about = About(fit=fit)
+        write_model(folder / f"{fit}.ftd", network, random_parameters(network, 3), (), about)
+    written = {}
+    for model, options in (
+        ("stretch", ()),
+        ("letterbox", ("--stretch",)),
+        ("letterbox", ()),
+        ("stretch", ("--letterbox",)),
+    ):
+        run = ("run", f"{model}.ftd", "photo.jpg", "-o", "out.npz", *options)
+        assert ftdist_command(*run, folder=folder).status == 0
+        written[model, *options] = dict(np.load(folder / "out.npz"))["yolo3"]
+    stretched, whole = written["stretch",], written["letterbox",]
+    assert not np.array_equal(stretched, whole)
+    assert np.array_equal(stretched, written["letterbox", "--stretch"])
+    assert np.array_equal(whole, written["stretch", "--letterbox"])
+    model = ftdist.load(folder / "stretch.ftd")
+    with ftdist.Session(model, ftdist.plan(model, mem="128M")) as session:
+        assert np.array_equal(session.run(folder / "photo.jpg")["yolo3"], stretched)
