@@ -12,13 +12,13 @@ from pathlib import Path
 from ftdist.cli.budgeting import agreed
 from ftdist.cli.calibrating import kept
 from ftdist.cli.config import Config, read_config
-from ftdist.cli.printing import complain, tell
+from ftdist.cli.log import Log
 from ftdist.cli.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
 from ftdist.cluster.introduction import Abilities, measured_rate, warm_up
 from ftdist.cluster.keys import coordinator_keys
 from ftdist.cluster.planner import Planner
-from ftdist.cluster.process import Stop
+from ftdist.cluster.process import Stop, stopping_signals
 from ftdist.cluster.server import Server
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import AskPlan
@@ -52,21 +52,22 @@ def run(arguments: argparse.Namespace) -> None:
     limit = agreed(arguments.mem)
     settings = _settings(config, model, limit, arguments, profile)
     settle_heap(SPARING_BYTES)
-    local = _own_worker(model, limit, settings, arguments.threads or 0)
+    log = Log()
+    local = _own_worker(model, limit, settings, arguments.threads or 0, log)
     with ExitStack() as things:
         planner = Planner(lambda question: _plan(model, profile, question))
         things.callback(planner.close)
         trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
         stop = Stop()
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, lambda *_: stop.request())
-        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, tell)
+        for each in stopping_signals():
+            signal.signal(each, stop.on_signal)
+        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, log)
         things.callback(server.close)
         if warning:
-            complain(f"ftdist: {warning}")
-        _introduce(model, Endpoint(endpoint.host, server.port), keys)
+            log(warning)
+        _introduce(model, Endpoint(endpoint.host, server.port), keys, log)
         server.serve()
-    tell("ended")
+    log("ended")
 
 
 def _settings(
@@ -109,7 +110,7 @@ def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
 
 
 def _own_worker(
-    model: Model, limit: Budget, settings: Settings, threads: int
+    model: Model, limit: Budget, settings: Settings, threads: int, log: Log
 ) -> LocalWorker | None:
     """The worker of this process, with what frames leave of the budget."""
     if not threads:
@@ -117,7 +118,7 @@ def _own_worker(
     rate = measured_rate(threads)
     warm_up()
     left = replace(limit, bytes=limit.bytes - settings.memory_bytes)
-    return LocalWorker(Abilities("coordinator", left, threads, rate), model, tell)
+    return LocalWorker(Abilities("coordinator", left, threads, rate), model, log)
 
 
 def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan:
@@ -127,13 +128,13 @@ def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan
     return share(model.network, question.workers, question.frames, question.picture, profile)
 
 
-def _introduce(model: Model, endpoint: Endpoint, keys: Path | None) -> None:
+def _introduce(model: Model, endpoint: Endpoint, keys: Path | None, log: Log) -> None:
     """Says where it listens, how safely, with what, and what to type next."""
     safety = "encrypted" if keys is not None else "not encrypted"
-    tell(f"listens    {endpoint}, {safety}, with {model_line(model.network)}")
+    log(f"listens    {endpoint}, {safety}, with {model_line(model.network)}")
     host = _address() if endpoint.is_everywhere else endpoint.host
     named = " --keys NAME" if keys is not None else ""
-    tell(f"next       ftdist worker tcp://{host}:{endpoint.port} --mem 128M{named}")
+    log(f"next       ftdist worker tcp://{host}:{endpoint.port} --mem 128M{named}")
 
 
 def _address() -> str:

@@ -124,7 +124,7 @@ that board is shut out at once. Laptops that submit jobs are given keys in the s
 
 
 def _add_keygen(commands: Commands) -> None:
-    about = "make the keys with which a cluster knows its own and encrypts"
+    about = "create a cluster's encryption keys"
     parser = command(commands, "keygen", about, more=_KEYGEN)
     parser.add_argument("folder", metavar="DIR", type=Path, help="the cluster's folder of keys")
     names = "make keys for these workers or clients"

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ftdist.cli.budgeting import agreed
-from ftdist.cli.printing import tell
+from ftdist.cli.log import Log
 from ftdist.cluster.worker import CACHE_BYTES, WorkerSettings, run_worker
 from ftdist.errors import InputError
 from ftdist.runtime.memory import parse_size
@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
         keys=arguments.keys,
         insecure=arguments.insecure,
     )
-    run_worker(settings, tell)
+    log = Log()
+    run_worker(settings, log)
+    log("ended")
 
 
 def _name(given: str | None) -> str:

@@ -81,9 +81,10 @@ class Conversation:
     def _leave(self) -> Ending:
         """Lets the task that runs come to its end if that is soon, sends its result, and leaves."""
         self._session.leaving = True
+        self._tell(f"stopping: {self._stop.why or 'asked to'}")
         self._computing.drop_waiting()
         if self._computing.count:
-            self._tell("was told to stop; ends the task that it is at")
+            self._tell("finishes the task that it is computing first")
         self._poller.unregister(self._stop)
         until_s = time.monotonic() + _DRAIN_S
         while self._computing.count and self._session.ending is None:
@@ -125,7 +126,7 @@ class Conversation:
     def _take(self, message: Message | WireError) -> None:
         if isinstance(message, WireError):
             if not self._session.odd:
-                self._tell(f"passed over what makes no sense: {message}")
+                self._tell(f"ignored a message that makes no sense: {message}")
             self._session.odd += 1
             return
         welcomed = self._session.welcome is not None

@@ -101,7 +101,7 @@ def _fields(kind: Any) -> tuple[Any, ...]:
 def _serve(plan: Plan, questions: int, answers: int) -> NoReturn:
     """The process: answers one question after another, in silence, until nobody asks any more."""
     try:
-        for each in (signal.SIGINT, signal.SIGTERM):
+        for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, signal.SIG_IGN)
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):

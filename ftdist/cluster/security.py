@@ -98,7 +98,7 @@ class Gatekeeper(Authenticator):
             try:
                 self._names[read_public(self._folder / name)] = name.removesuffix(".key")
             except InputError as error:
-                self._say(f"passed over: {error}")
+                self._say(f"ignored a key file: {error}")
         self._revoked |= before.keys()
         self._revoked -= self._names.keys()
 

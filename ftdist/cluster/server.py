@@ -224,6 +224,7 @@ class Server:
                 self._complain()
         if self._stop.requested and not self._stopping:
             self._stopping = True
+            self._say(f"stopping: {self._stop.why or 'asked to'}")
             self._poller.unregister(self._stop)
             self._handle(Stop())
 

@@ -25,7 +25,7 @@ from ftdist.cluster.introduction import Abilities, introduce, measured_rate, war
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.modelcache import ModelCache
 from ftdist.cluster.pauses import Pauses
-from ftdist.cluster.process import Stop
+from ftdist.cluster.process import Stop, stopping_signals
 from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
@@ -63,7 +63,7 @@ class WorkerSettings:
 
 
 def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) -> None:
-    """Works for a coordinator until `stop`, or without one until SIGTERM or SIGINT.
+    """Works for a coordinator until `stop`, or without one until SIGTERM, SIGINT or SIGHUP.
 
     FtdistError when it cannot begin, or when the coordinator refuses it for good.
     """
@@ -235,12 +235,9 @@ def _given(stop: Stop) -> Iterator[Stop]:
 
 @contextmanager
 def _signals() -> Iterator[Stop]:
-    """A stop that SIGTERM and SIGINT request."""
+    """A stop that signals request."""
     stop = Stop()
-    before = {
-        each: signal.signal(each, lambda *_: stop.request())
-        for each in (signal.SIGTERM, signal.SIGINT)
-    }
+    before = {each: signal.signal(each, stop.on_signal) for each in stopping_signals()}
     try:
         yield stop
     finally:

@@ -49,6 +49,18 @@ class Attempt:
         self.bytes = 0
         self.whole = self.keep = self.uses_kept = self.fetch = False
 
+    def __str__(self) -> str:
+        """What it is about, for people."""
+        plan, stage = self.frame.plan, self.id.stage
+        tiles = len(plan.plan.stages[stage])
+        tile = f", tile {self.id.tile + 1} of {tiles}" if tiles > 1 else ""
+        return f"frame {self.id.frame}, {layers_named(*plan.flow.layers[stage])}{tile}"
+
     @property
     def received_bytes(self) -> int:
         return sum([piece.data.nbytes for piece in self.collector.pieces])
+
+
+def layers_named(first: int, stop: int) -> str:
+    """Layers [first, stop), for people."""
+    return f"layer {first}" if stop - first == 1 else f"layers {first}..{stop - 1}"

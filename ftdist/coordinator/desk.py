@@ -26,6 +26,7 @@ from ftdist.coordinator.messages import (
     Refusal,
     Submit,
     WantFrame,
+    versions_differ,
 )
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.regions import Collector, MapForm
@@ -88,10 +89,10 @@ class Desk:
 
     def _refused(self, job: Job | None, key: str, message: Submit) -> str:
         if message.protocol != PROTOCOL:
-            return f"you speak protocol {message.protocol}, I speak {PROTOCOL}"
+            return versions_differ(message.protocol)
         if job is None:
             full = len(self.jobs) >= self._settings.most_jobs
-            return f"{len(self.jobs)} jobs wait already" if full else ""
+            return f"{counted(len(self.jobs), 'job')} wait already" if full else ""
         if job.key != key:
             return f"a job {job.name} of somebody else is there; use another name"
         if (job.frames, job.picture) != (message.frames, message.picture):

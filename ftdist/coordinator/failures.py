@@ -49,7 +49,7 @@ class Failures:
         worker.failed += 1
         trouble.words.append(f"{worker.name}: {text}")
         trouble.seats |= 1 << attempt.seat
-        self._out.log(f"worker {worker.name}: {_named(attempt)} failed: {text}")
+        self._out.log(f"worker {worker.name}: {attempt} failed: {text}")
         if len(trouble.words) < self._settings.attempts:
             return False
         self.hopeless.append((attempt.frame, trouble.words))
@@ -74,8 +74,8 @@ class Failures:
         worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
         self.beliefs_changed = True
         self.remark = (
-            f"worker {worker.name}: {_named(attempt)} needs {message.needed_bytes / _MIB:.1f} MiB "
-            f"of {budget_bytes / _MIB:.1f}: {message.text}; it is planned smaller"
+            f"worker {worker.name}: {attempt} needs {message.needed_bytes / _MIB:.1f} MiB, "
+            f"the budget is {budget_bytes / _MIB:.1f} MiB: {message.text}; planning smaller tasks"
         )
         self._out.log(self.remark)
 
@@ -84,15 +84,15 @@ class Failures:
         trouble = attempt.frame.trouble(attempt.task.number)
         trouble.losses += 1
         if trouble.losses >= self._settings.losses:
-            words = f"{trouble.losses} workers were lost while they had {_named(attempt)}"
+            words = f"{trouble.losses} workers were lost while computing {attempt}"
             self.hopeless.append((attempt.frame, [words]))
 
     def take_away(self, attempt: Attempt) -> None:
         """A worker takes far too long for a task: others do it, and all that it was given."""
         taken_s = self._out.now_s - attempt.sent_s
         self._out.log(
-            f"worker {attempt.worker.name}: {_named(attempt)} takes {taken_s:.1f} s so far, "
-            f"{attempt.expected_s - attempt.sent_s:.1f} were predicted; others go on with it"
+            f"worker {attempt.worker.name}: {attempt} has taken {taken_s:.1f} s so far, "
+            f"{attempt.expected_s - attempt.sent_s:.1f} s were predicted; others take it over"
         )
         self._orders.cancel(attempt)
         self.again(attempt)
@@ -122,8 +122,3 @@ class Failures:
                 self._queues.restore(frame, number, attempt.places)
         elif not self._orders.frames[frame].get(number):
             self._queues.enqueue(frame, number)
-
-
-def _named(attempt: Attempt) -> str:
-    id_ = attempt.id
-    return f"task {id_.stage}.{id_.tile} of frame {id_.frame}"

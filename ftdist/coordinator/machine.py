@@ -49,6 +49,7 @@ from ftdist.coordinator.messages import (
     Result,
     StatusRequest,
     Submit,
+    versions_differ,
 )
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
@@ -149,18 +150,21 @@ class Coordinator:
             if job is not None:
                 self._from_clients[kind](job, message)
             elif kind is FrameInput:
-                self._roster.refuse(peer, "no such job of yours is here: submit it again")
+                self._roster.refuse(
+                    peer, "this coordinator has no such job of yours; submit it again"
+                )
         elif worker is not None and kind in self._from_workers:
             self._from_workers[kind](worker, message)
         elif kind is Bye:
             self._desk.gone(peer)
         elif kind is not ModelRequest or not self._desk.serves(peer):
-            self._roster.refuse(peer, "you are no worker here, or no longer: say hello again")
+            self._roster.refuse(peer, "not registered with this coordinator (any more); reconnect")
 
     def _unreadable(self, event: Unreadable) -> None:
         """Who sends what is no message is sent away: our own programs never do."""
         worker = self._roster.by_peer.get(event.peer)
-        reason = f"sent what is no message: {event.reason}"
+        differ = event.reason.startswith("versions differ")
+        reason = event.reason if differ else f"sent what is no message: {event.reason}"
         if worker is not None:
             self._handover.lose(worker, reason, final=True)
         else:
@@ -240,8 +244,7 @@ class Coordinator:
         if message.protocol == PROTOCOL:
             self._out.send(event.peer, self._report.status())
         else:
-            reason = f"you speak protocol {message.protocol}, I speak {PROTOCOL}"
-            self._out.send(event.peer, Refusal(reason, final=True))
+            self._out.send(event.peer, Refusal(versions_differ(message.protocol), final=True))
 
     # ---- time, plans, the end
 
@@ -271,6 +274,7 @@ class Coordinator:
         for worker in self._roster.by_number.values():
             self._out.send(worker.peer, Drain(reason))
         self._report.farewell(reason)
-        self._out.log(f"ends; {len(self._desk.jobs)} jobs are not done")
+        left = len(self._desk.jobs)
+        self._out.log(f"ends; {counted(left, 'job') if left else 'no job'} left unfinished")
         self._out.actions.append(Ended())
         self._ended = True

@@ -32,6 +32,15 @@ from ftdist.geometry import Region
 
 PROTOCOL = 1
 
+
+def versions_differ(theirs: int) -> str:
+    """What the coordinator says to who speaks another protocol."""
+    return (
+        f"versions differ: you speak protocol {theirs}, I speak {PROTOCOL}; "
+        "install the same version of ftdist on both machines"
+    )
+
+
 FRAME_BYTES = 16 << 20
 """The most bytes of one frame; what is larger travels as several pieces or parts."""
 

@@ -121,7 +121,7 @@ class Planner:
             self._refuse(str(error))
             return
         if plan is None:
-            self._refuse(event.reason or "no plan fits the workers that are here")
+            self._refuse(event.reason or "no plan fits the workers of this cluster")
             return
         self.reason = ""
         self.coming = plan

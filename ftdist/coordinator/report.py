@@ -134,10 +134,10 @@ class Report:
     def _state(self, worker: Worker) -> str:
         load = self.scheduler.orders.loads.get(worker.number)
         if load is not None and load.given:
-            return "works"
+            return "running"
         if worker.fetching:
-            return "fetches weights"
-        return "waits" if worker.measured else "is measured"
+            return "loading weights"
+        return "idle" if worker.measured else "measuring link"
 
     def _job(self, job: Job) -> JobStatus:
         computed = max(1, job.computed)

@@ -18,6 +18,7 @@ from ftdist.coordinator.messages import (
     Ready,
     Refusal,
     Welcome,
+    versions_differ,
 )
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
@@ -54,13 +55,13 @@ class Roster:
     def refusal(self, hello: Hello) -> Refusal | None:
         """Why a worker is not taken, if it is not."""
         if hello.protocol != PROTOCOL:
-            return Refusal(f"you speak protocol {hello.protocol}, I speak {PROTOCOL}", final=True)
+            return Refusal(versions_differ(hello.protocol), final=True)
         if not hello.fused and not self._settings.mix_unfused:
             isa = hello.instruction_set
             reason = f"{isa} has no fused multiply-add: results would differ in their last bits"
             return Refusal(f"{reason}; [job] mix_unfused allows it", final=True)
         if len(self.by_number) >= self._settings.most_workers:
-            return Refusal(f"{len(self.by_number)} workers are here already", final=False)
+            return Refusal(f"the cluster is full: {len(self.by_number)} workers", final=False)
         return None
 
     def take(self, peer: Peer, hello: Hello, key: str, *, local: bool) -> Worker:
@@ -108,7 +109,7 @@ class Roster:
         return True
 
     def remove(self, worker: Worker) -> None:
-        """The worker is none any more."""
+        """Removes the worker."""
         del self.by_peer[worker.peer], self.by_number[worker.number]
 
     def _free_name(self, name: str) -> str:

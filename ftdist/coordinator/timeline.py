@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftdist.coordinator.attempts import Attempt
+from ftdist.coordinator.attempts import Attempt, layers_named
 from ftdist.coordinator.events import Traced
 from ftdist.coordinator.jobs import Job
 from ftdist.coordinator.messages import Result
 from ftdist.coordinator.workers import Worker
+from ftdist.wording import counted
 
 OWN_TRACK = "coordinator"
 
 
 def spans(attempt: Attempt, result: Result, now_s: float) -> list[Traced]:
     """Out, wait, work, back. A worker's times are brought to this clock, and into their order."""
-    worker, plan = attempt.worker, attempt.frame.plan
-    track, job = worker.name, attempt.frame.job
-    first, stop = plan.flow.layers[attempt.id.stage]
-    tiles = len(plan.plan.stages[attempt.id.stage])
-    name = f"frame {attempt.id.frame}, {_layers(first, stop)}"
-    name += f", tile {attempt.id.tile + 1} of {tiles}" if tiles > 1 else ""
+    worker, track, job, name = attempt.worker, attempt.worker.name, attempt.frame.job, str(attempt)
     times = [attempt.sent_s]
     for clock_s in (result.received_s, result.started_s, result.ended_s):
         times.append(min(max(clock_s - worker.clock_offset_s, times[-1]), now_s))
@@ -35,13 +31,12 @@ def spans(attempt: Attempt, result: Result, now_s: float) -> list[Traced]:
 
 def planning(workers: int, asked_s: float, now_s: float) -> Traced:
     """A plan was asked for, and is here or is none."""
-    name = f"plan for {workers} worker{'s' * (workers != 1)}"
-    return Traced(OWN_TRACK, "plan", name, asked_s, now_s)
+    return Traced(OWN_TRACK, "plan", f"plan for {counted(workers, 'worker')}", asked_s, now_s)
 
 
 def weights(worker: Worker, layers: set[int], now_s: float) -> Traced:
     """A worker has weights that it was told to get."""
-    name = _layers(min(layers), max(layers) + 1)
+    name = layers_named(min(layers), max(layers) + 1)
     return Traced(worker.name, "weights", f"weights of {name}", worker.loading_s, now_s)
 
 
@@ -56,7 +51,3 @@ def transfer(
     job.transferred_s[kind] = now_s
     name = f"frame {frame}" if kind == "receive" else f"result of frame {frame}"
     return Traced(f"client of {job.name}", kind, name, start_s, now_s, size, job.name)
-
-
-def _layers(first: int, stop: int) -> str:
-    return f"layer {first}" if stop - first == 1 else f"layers {first}..{stop - 1}"

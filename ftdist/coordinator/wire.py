@@ -23,7 +23,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from ftdist.coordinator import messages
 from ftdist.coordinator.fields import record
-from ftdist.coordinator.messages import HEADER_BYTES, PROTOCOL, TENSORS, Message
+from ftdist.coordinator.messages import HEADER_BYTES, PROTOCOL, TENSORS, Message, versions_differ
 from ftdist.coordinator.values import WireError, shown
 
 __all__ = ["FROM_CLIENT", "FROM_COORDINATOR", "FROM_WORKER", "WireError", "decode", "encode"]
@@ -147,7 +147,7 @@ def _refuse_other_protocol(of: Any, fields: list[Any]) -> None:
     """If what cannot be read states another protocol, that is why."""
     theirs = fields[0] if fields and of in _VERSIONED else PROTOCOL
     if type(theirs) is int and theirs != PROTOCOL:
-        raise WireError(f"you speak protocol {theirs}, I speak {PROTOCOL}") from None
+        raise WireError(versions_differ(theirs)) from None
 
 
 def _header(frame: Any) -> tuple[Any, ...]:

@@ -172,7 +172,7 @@ def test_a_job_waits_for_workers_and_says_so(
 
 
 def test_signals_end_everybody_in_order(things: Path, tmp_path: Path) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with cluster(tmp_path / "c", things / "chain.ftd") as made:
             coordinator, worker = made.coordinator(), made.worker("pi")
             worker.wait_for("belongs to the cluster")
@@ -181,9 +181,15 @@ def test_signals_end_everybody_in_order(things: Path, tmp_path: Path) -> None:
             second = made.worker("pi2")
             second.wait_for("belongs to the cluster")
             assert coordinator.end(number) == 0
-            assert coordinator.said.splitlines()[-1] == "ended"
             second.wait_for("tries again")
             assert second.end(number) == 0, second.said
+        for each in (coordinator, worker, second):
+            lines = each.said.splitlines()
+            assert all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d \S", line) for line in lines), (
+                lines
+            )
+            assert f"stopping: {number.name}" in each.said or each is second
+            assert lines[-1].endswith(" ended")
 
 
 def test_a_coordinator_killed_and_restarted_in_the_middle_of_a_job(

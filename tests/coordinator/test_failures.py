@@ -89,7 +89,8 @@ def test_a_task_that_needs_too_much_is_planned_smaller() -> None:
     (prefetched,) = a.worker.tasks
     assert prefetched.task.frame == 1
     line = (
-        "worker a: task 0.0 of frame 0 needs 70.0 MiB of 64.0: a could not; it is planned smaller"
+        "worker a: frame 0, layers 0..1 needs 70.0 MiB, the budget is 64.0 MiB: "
+        "a could not; planning smaller tasks"
     )
     assert line in cluster.logs
     a.outbox.append(a.worker.fail("memory", 70 * MIB))

@@ -43,9 +43,9 @@ def test_a_worker_is_welcomed_and_measured() -> None:
     assert (welcome.heartbeat_s, welcome.lost_after_s) == (2.0, 5.0)
     assert isinstance(probe, Probe)
     assert probe.data.size == 0
-    assert states(cluster)["pi"].state == "is measured"
+    assert states(cluster)["pi"].state == "measuring link"
     cluster.exchange()
-    assert states(cluster)["pi"].state == "waits"
+    assert states(cluster)["pi"].state == "idle"
     assert cluster.logs == ["worker pi: joins, 4 threads, avx2, 64 MiB"]
 
 
@@ -54,7 +54,7 @@ def test_a_link_is_no_faster_than_its_round_trips_allow() -> None:
     cluster = Manual()
     line = cluster.connect(FakeWorker("pi", cluster.network))
     cluster.hand_in(line)
-    while states(cluster)["pi"].state != "waits":
+    while states(cluster)["pi"].state != "idle":
         probe = line.inbox[-1]
         assert isinstance(probe, Probe)
         cluster.now_s += 0.004 if probe.data.size else 0.010
@@ -203,14 +203,14 @@ def stranger(cluster: Manual) -> Line:
     ],
     ids=["heartbeat", "result"],
 )
-def test_who_is_no_worker_is_told_to_say_hello(message: Any) -> None:
+def test_who_is_not_registered_is_told_to_reconnect(message: Any) -> None:
     cluster = Manual()
     line = stranger(cluster)
     cluster.say(line, message)
     (refusal,) = line.inbox
     assert isinstance(refusal, Refusal)
     assert not refusal.final
-    assert "hello" in refusal.reason
+    assert "not registered" in refusal.reason
 
 
 def test_strangers_are_not_answered_each_time() -> None:

@@ -147,7 +147,7 @@ def test_status_while_a_job_runs() -> None:
     found = status(cluster)
     assert found.plan.startswith("3 stages, 6 tasks, 1 s a frame")
     one, two = found.workers
-    assert (one.name, one.state, one.instruction_set) == ("a", "works", "avx2")
+    assert (one.name, one.state, one.instruction_set) == ("a", "running", "avx2")
     assert (one.budget_bytes, one.peak_bytes) == (64 * MIB, 33 * MIB)
     done, left = len(a.worker.done), len(a.worker.tasks)
     assert (one.finished, one.failed, one.tasks) == (done, 0, left)
@@ -167,7 +167,7 @@ def test_status_says_who_fetches_weights() -> None:
     cluster.client("job", 1)
     cluster.plan()
     cluster.exchange()
-    assert status(cluster).workers[0].state == "fetches weights"
+    assert status(cluster).workers[0].state == "loading weights"
 
 
 def test_a_budget_that_is_exceeded_is_said_once() -> None:

@@ -68,7 +68,7 @@ def test_what_kills_every_worker_fails_the_job() -> None:
         cluster.exchange()
     failed = client(cluster).failed
     assert failed is not None
-    assert "4 workers were lost while they had task 0.0 of frame 0" in failed.reasons[0]
+    assert "4 workers were lost while computing frame 0, layers 0..1" in failed.reasons[0]
 
 
 # ---- stragglers
@@ -156,8 +156,8 @@ def test_a_task_that_takes_far_too_long_is_taken_away() -> None:
     """What b keeps for it is fetched from b, which is alive."""
     cluster = far_too_late()
     b = worker(cluster, "b")
-    (said,) = [text for text in cluster.logs if "others go on with it" in text]
-    assert said.startswith("worker b: task 1.1 of frame 0 takes")
+    (said,) = [text for text in cluster.logs if "others take it over" in text]
+    assert said.startswith("worker b: frame 0, layers 2..4, tile 2 of 2 has taken")
     assert b.worker.tasks
     finished = len(client(cluster).done)
     for _ in range(10):

@@ -1,7 +1,8 @@
 """Real processes of the command line on this machine: started, listened to, harmed and ended.
 
 A test never sleeps to be right: it waits for what a process prints, up to ``PATIENCE_S``. Lines
-carry the time (``time.monotonic``, one clock for all processes of a machine) at which they came.
+carry the time (``time.monotonic``, one clock for all processes of a machine) at which they came,
+and none of those that the program wrote.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from command import COMMAND, GUARD_S, environment
+
+WRITTEN_AT = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d ")
+"""The time that the logs of a coordinator and of a worker have before each line."""
 
 PATIENCE_S = GUARD_S
 
@@ -147,7 +151,8 @@ class Process:
         assert self._process.stdout is not None
         try:
             for line in self._process.stdout:
-                said = Said(len(self.lines), time.monotonic(), line.rstrip("\n"))
+                text = WRITTEN_AT.sub("", line.rstrip("\n"))
+                said = Said(len(self.lines), time.monotonic(), text)
                 with self._change:
                     self.lines.append(said)
                     self._change.notify_all()

@@ -133,8 +133,8 @@ def test_a_worker_that_needs_more_than_was_believed_is_planned_smaller(
     worker = cluster.start("modest", *arguments, "--cache", cache, program=MODEST)
     joined(worker)
     client = cluster.submit(frames.paths, coordinator.endpoint, cluster.folder / "out")
-    said = coordinator.says(r"worker modest: task .* needs [\d.]+ MiB of [\d.]+").text
-    assert "it is planned smaller" in said
+    said = coordinator.says(r"worker modest: frame .* needs [\d.]+ MiB, the budget is [\d.]+").text
+    assert "planning smaller tasks" in said
     assert client.status() == 0, client.log()
     assert not frames.wrong(cluster.folder / "out")
     (status,) = cluster.status(coordinator.endpoint)["workers"]
