@@ -67,7 +67,13 @@ def model_line(network: Network) -> str:
         network.macs(number) * layer.shape.height * layer.shape.width
         for number, layer in enumerate(network.layers)
     )
-    return f"{network.name}, {counted(len(network.layers), 'layer')}, {2 * macs / 1e9:.1f} GFLOP"
+    return f"{network.name}, {counted(len(network.layers), 'layer')}, {_work(2 * macs)}"
+
+
+def _work(operations: int) -> str:
+    if operations < 50e6:
+        return f"{operations / 1e6:.1f} MFLOP"
+    return f"{operations / 1e9:.1f} GFLOP"
 
 
 def parts_line(parts: dict[str, int]) -> str:

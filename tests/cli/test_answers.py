@@ -107,6 +107,32 @@ def test_names_that_nobody_gave_are_called_guessed(things: Path, tmp_path: Path)
     assert "guessed" not in quiet.out
 
 
+def test_a_classifier_says_the_five_likeliest_classes(
+    things: Path, tmp_path: Path, refused: Refused
+) -> None:
+    layers = "[convolutional]\nfilters=10\nsize=3\nstride=1\npad=1\nactivation=leaky\n"
+    net = "[net]\nwidth=64\nheight=64\nchannels=3\n"
+    text = f"{net}{layers}[avgpool]\n[softmax]\ngroups=1\n"
+    names = tuple(f"kind {number}" for number in range(10))
+    model = write_small_model(tmp_path / "m.ftd", text, labels=names)
+    ran(tmp_path, model, things / "photo.png", "-o", "raw.npy")
+    raw = np.load(tmp_path / "raw.npy").reshape(-1)
+    best = np.argsort(-raw)[:5]
+    outcome = ran(tmp_path, model, things / "photo.png", "--json", "r.json")
+    (result,) = json.loads((tmp_path / "r.json").read_text())["results"]
+    assert [each["class"] for each in result["classes"]] == best.tolist()
+    for each, number in zip(result["classes"], best, strict=True):
+        assert each["label"] == f"kind {number}"
+        assert each["probability"] == pytest.approx(raw[number], abs=1e-6)
+    lines = [line for line in outcome.out.splitlines() if line.startswith("class ")]
+    assert lines == [f"class      kind {number} {raw[number]:.3f}" for number in best]
+    out = ran(tmp_path, model, things / "photo.png", "--format", "csv").out.splitlines()
+    assert len(out) == 6 and out[0] == "file,label,class,probability"
+    (tmp_path / "r.json").unlink()
+    refused("run", model, things / "photo.png", "--format", "coco", words=("is a classifier",))
+    refused("run", model, things / "photo.png", "-o", "drawn.png", words=("no detector",))
+
+
 @pytest.mark.parametrize("option", ["--json", "--plot", "-o"])
 def test_no_command_replaces_what_it_reads(things: Path, tmp_path: Path, option: str) -> None:
     (tmp_path / "net.cfg").write_text(DETECTOR)
