@@ -146,25 +146,40 @@ def softmax(logits: Floats) -> Floats:
     return result
 
 
+def absolute(logits: Floats, parents: tuple[int, ...]) -> Floats:
+    """How probable each class of a tree is, in each row of (n, classes).
+
+    Siblings share a softmax; a class is as probable as that times its parent.
+    """
+    result = np.empty_like(logits)
+    for parent, first, after in _siblings(parents):
+        result[:, first:after] = softmax(logits[:, first:after])
+        if parent:
+            result[:, first:after] *= result[:, parent - 1 : parent]
+    return result
+
+
+def _siblings(parents: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """Runs of classes with one parent: its number plus one, the first class, the one after."""
+    found, first = [], 0
+    for parent, members in groupby(parents):
+        after = first + len(list(members))
+        found.append((parent, first, after))
+        first = after
+    return found
+
+
 def _in_a_tree(logits: Floats, parents: tuple[int, ...]) -> Floats:
     """1 for the class that Darknet takes in each row of (n, classes), 0 for all others.
 
-    Siblings share a softmax; a class is as probable as that times its parent. From the top Darknet
-    goes down to the best child as long as what it has found is sure enough.
+    From the top Darknet goes down to the best child as long as what it finds is sure enough.
     """
-    absolute = logits.copy()
     groups: dict[int, tuple[int, int]] = {}
-    first = 0
-    for parent, members in groupby(parents):
-        after = first + len(list(members))
-        absolute[:, first:after] = softmax(logits[:, first:after])
-        if parent:
-            absolute[:, first:after] *= absolute[:, parent - 1 : parent]
+    for parent, first, after in _siblings(parents):
         if parent or not first:  # what stands at the top again further down is out of reach
             groups[parent] = (first, after)
-        first = after
     taken = np.zeros_like(logits)
-    for row, probable in enumerate(absolute):
+    for row, probable in enumerate(absolute(logits, parents)):
         taken[row, _walk_down(probable, groups)] = 1
     return taken
 

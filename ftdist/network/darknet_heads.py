@@ -1,4 +1,4 @@
-"""What the detection heads of a Darknet .cfg file become.
+"""What the heads of a Darknet .cfg file become: whatever turns maps into boxes or probabilities.
 
 What suppression a file asks for counts as AlexeyAB's Darknet has it: ``greedynms`` takes the
 centres' distance into account too (to the power 0.6), ``diounms`` to the power `beta_nms`, and all
@@ -13,6 +13,7 @@ from pathlib import Path
 from ftdist.errors import InputError
 from ftdist.network.cfg import Section, closest, shown
 from ftdist.network.darknet_layers import Built, previous
+from ftdist.network.darknet_operators import softmax
 from ftdist.network.encoding import decoded
 from ftdist.network.graph import LARGEST_SIDE, NetworkBuilder
 from ftdist.network.heads import (
@@ -22,6 +23,7 @@ from ftdist.network.heads import (
     Point,
     RegionHead,
     Suppression,
+    TreeHead,
     YoloHead,
 )
 from ftdist.network.layers import Identity
@@ -110,7 +112,7 @@ def _tree(section: Section) -> tuple[int, ...] | None:
         if path.is_file():
             return _parents(path)
     section.remark(
-        f"{shown(str(named))} is not there, so boxes are not decoded: the output stays raw", "tree"
+        f"{shown(str(named))} is not there, so nothing is decoded: the output stays raw", "tree"
     )
     return None
 
@@ -176,10 +178,19 @@ def _detection(section: Section, network: NetworkBuilder) -> Built:
     return operation, (previous(network),)
 
 
+def _softmax(section: Section, network: NetworkBuilder) -> Built:
+    """One over all values, or over siblings in a tree of classes."""
+    if not section.has("tree"):
+        return softmax(section, network)
+    parents = _tree(section)
+    return Identity() if parents is None else TreeHead(parents), (previous(network),)
+
+
 BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "region": _region,
     "yolo": _yolo,
     "Gaussian_yolo": _gaussian_yolo,
     "detection": _detection,
+    "softmax": _softmax,
 }
 """What each kind of head becomes."""

@@ -152,11 +152,9 @@ _REFUSED: dict[str, dict[str, str]] = {
     "convolutional": {
         **_LOADED,
         "antialiasing": "0",
-        "assisted_excitation": "0",
         "binary": "0",
         "coordconv": "0",
         "flipped": "0",
-        "reverse": "0",
         "rotate": "0",
         "stretch": "0",
         "stretch_sway": "0",
@@ -171,8 +169,6 @@ _REFUSED: dict[str, dict[str, str]] = {
     "reorg3d": {"reverse": "0"},
     "region": {"coords": "4", "background": "0"},
     "detection": {"coords": "4", "reorg": "0"},
-    "yolo": {"embedding_layer": "999999"},
-    "softmax": {"tree": ""},
 }
 """Keys that change what Darknet computes or loads, each with the one value that does not."""
 

@@ -135,7 +135,7 @@ def _crop(section: Section, network: NetworkBuilder) -> Built:
     return Crop(height, width, top, left, factor, shift), (previous(network),)
 
 
-def _softmax(section: Section, network: NetworkBuilder) -> Built:
+def softmax(section: Section, network: NetworkBuilder) -> Built:
     """One sum for the whole map and group; spatial ones, at each position, are those of GPUs."""
     operation = Softmax(
         groups=section.integer("groups", 1, minimum=1),
@@ -158,7 +158,6 @@ BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "batchnorm": _batchnorm,
     "normalization": _normalization,
     "crop": _crop,
-    "softmax": _softmax,
     "logistic": _logistic,
 }
 """What each kind of section becomes."""

@@ -49,11 +49,8 @@ class RegionHead(Alias):
     parents: tuple[int, ...] = field(default=(), metadata=_LATER)
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        if self.parents and (
-            len(self.parents) != self.classes
-            or any(parent > label for label, parent in enumerate(self.parents))
-        ):
-            raise InputError(f"{self.kind}: the tree does not suit {self.classes} classes")
+        if self.parents:
+            _check_tree(self.kind, self.parents, self.classes)
         return _head_shape(self.kind, inputs, self.anchors, 5, self.classes)
 
 
@@ -126,6 +123,19 @@ class GridHead(Alias):
         return source
 
 
+@dataclass(frozen=True, slots=True)
+class TreeHead(Alias):
+    """A classifier's softmax over a tree of classes, as RegionHead has it: siblings share one."""
+
+    kind: ClassVar[str] = "softmax_tree"
+    parents: tuple[int, ...]
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        (source,) = inputs
+        _check_tree(self.kind, self.parents, source.height * source.width * source.channels)
+        return source
+
+
 Head = RegionHead | YoloHead | GaussianYoloHead | GridHead
 
 
@@ -145,6 +155,11 @@ def masked(
     if any(not 0 <= index < len(anchors) for index in mask):
         raise InputError(f"{kind}: mask {mask} names anchors beyond {len(anchors)}")
     return tuple(anchors[index] for index in mask)
+
+
+def _check_tree(kind: str, parents: tuple[int, ...], classes: int) -> None:
+    if len(parents) != classes or any(parent > label for label, parent in enumerate(parents)):
+        raise InputError(f"{kind}: the tree does not suit {classes} classes")
 
 
 def _head_shape(

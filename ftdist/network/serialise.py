@@ -17,12 +17,15 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
-from ftdist.network.heads import GaussianYoloHead, GridHead, RegionHead, YoloHead
+from ftdist.network.heads import GaussianYoloHead, GridHead, RegionHead, TreeHead, YoloHead
 from ftdist.network.layers import OPERATIONS, Operation
 
 _OPERATIONS: dict[str, Callable[..., Operation]] = {
     **OPERATIONS,
-    **{each.kind: each for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead)},
+    **{
+        each.kind: each
+        for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead, TreeHead)
+    },
 }
 
 
