@@ -71,6 +71,7 @@ def parse_cfg(
     sections = parse_sections(text, file, None if until is None else until + 2)
     if not sections:
         raise InputError(f"{file}: is empty; a .cfg begins with [net]")
+    _refuse_recurrent(sections)
     network, layers = NetworkBuilder(name, _input_shape(sections[0])), sections[1:]
     if not layers:
         raise sections[0].error("no layers follow")
@@ -89,6 +90,15 @@ def parse_cfg(
         until is None,
         (*sections[0].remarks, *remark_on_keys(sections)),
     )
+
+
+def _refuse_recurrent(sections: Sequence[Section]) -> None:
+    """Said first, for the inputs of such networks are often no maps either."""
+    for section in sections:
+        if canonical_kind(section) in _RECURRENT:
+            raise section.error(
+                "is recurrent: it depends on the inputs before, and ftdist sees one at a time"
+            )
 
 
 def _input_shape(net: Section) -> Shape:
@@ -114,8 +124,6 @@ def _add(network: NetworkBuilder, section: Section) -> None:
 def _not_supported(kind: str) -> str:
     if kind == "net":
         return "may stand only at the beginning"
-    if kind in _RECURRENT:
-        return "is recurrent: it depends on the inputs before, and ftdist sees one at a time"
     if kind in _NOT_RUN:
         return "is a layer of Darknet's that is not supported"
     return f"is no kind of section; {closest(kind, _BUILDERS)}"

@@ -22,10 +22,7 @@ from ftdist.network.layers import OPERATIONS, Operation
 
 _OPERATIONS: dict[str, Callable[..., Operation]] = {
     **OPERATIONS,
-    **{
-        each.kind: each
-        for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead, TreeHead)
-    },
+    **{each.kind: each for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead, TreeHead)},
 }
 
 

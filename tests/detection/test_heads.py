@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from ftdist.detection import Box, Detection, class_count, detect, detecting_bytes
+from ftdist.detection.classify import classify
 from ftdist.detection.decode import decode
 from ftdist.detection.suppress import suppress
 from ftdist.geometry import Shape
@@ -24,6 +25,7 @@ from ftdist.network.heads import (
     Head,
     RegionHead,
     Suppression,
+    TreeHead,
     YoloHead,
 )
 from ftdist.network.layers import Convolution, Sliding
@@ -264,3 +266,28 @@ def test_the_last_head_says_how_to_suppress() -> None:
     maps = {network.layers[-1].name: raw}
     assert len(detect(plain, maps)) == 1
     assert len(detect(network, maps)) == 2
+
+
+def test_of_a_tree_a_classifier_names_leaves() -> None:
+    """Darknet's hierarchy_predictions with only_leaves, then the five best."""
+    builder = NetworkBuilder("tree", Shape(1, 1, 3))
+    last = builder.add(Convolution(len(TREE), Sliding.square(1)), [INPUT])
+    builder.add(TreeHead(TREE), [last])
+    network = builder.finish()
+    assert from_json(json.loads(json.dumps(to_json(network)))) == network
+    logits = [1.0, 0.5, 2.0, 1.0, 0.0, 0.3, 0.1]
+    powers = [math.exp(each) for each in logits]
+    top = powers[0] / (powers[0] + powers[1])
+    kinds = [top * each / sum(powers[2:5]) for each in powers[2:5]]
+    expected = {
+        1: powers[1] / (powers[0] + powers[1]),
+        3: kinds[1],
+        4: kinds[2],
+        5: kinds[0] * powers[5] / (powers[5] + powers[6]),
+        6: kinds[0] * powers[6] / (powers[5] + powers[6]),
+    }
+    raw = np.array(logits, np.float32).reshape(-1, 1, 1)
+    found = classify(network, {network.layers[-1].name: raw})
+    assert [each.label for each in found] == sorted(expected, key=lambda each: -expected[each])
+    for each in found:
+        assert each.score == pytest.approx(expected[each.label], rel=1e-5)

@@ -137,7 +137,7 @@ def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path):
     model = parse_cfg(text, "n", file)
     assert model.network.layers[-1].operation.kind == "identity"
     (remark,) = model.remarks
-    assert "'data/a.tree' is not there, so boxes are not decoded" in remark
+    assert "'data/a.tree' is not there, so nothing is decoded" in remark
     (tmp_path / "data").mkdir()
     (tmp_path / "data/a.tree").write_text("thing -1\nanimal -1\ncat 1\ndog 1\n")
     assert parse_cfg(text, "n", file).network.layers[-1].operation.parents == (0, 0, 2, 2)
@@ -147,3 +147,16 @@ def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path):
     (tmp_path / "data/a.tree").write_text("thing -1\n")
     with pytest.raises(InputError, match="the tree does not suit 4 classes"):
         parse_cfg(text, "n", file)
+
+
+def test_a_softmax_over_a_tree_keeps_the_tree(tmp_path):
+    text = NET + "[conv]\nfilters=4\n[avgpool]\n[softmax]\ntree=a.tree\n"
+    (tmp_path / "a.tree").write_text("thing -1\nanimal -1\ncat 1\ndog 1\n")
+    operation = parse_cfg(text, "n", str(tmp_path / "n.cfg")).network.layers[-1].operation
+    assert (operation.kind, operation.parents) == ("softmax_tree", (0, 0, 2, 2))
+    assert parse_cfg(text, "n", "n.cfg").network.layers[-1].operation.kind == "identity"
+
+
+def test_recurrent_networks_are_named_as_such_whatever_their_input():
+    with pytest.raises(InputError, match=r"n:3: \[rnn\]: is recurrent: it depends on the inputs"):
+        parse_cfg("[net]\ninputs=256\n[rnn]\noutput=3\n", "n")

@@ -56,7 +56,6 @@ def failure(text: str) -> str:
         ("[normalization]\nsize=17\n", "a size of 17 does not suit 8 channels"),
         ("[softmax]\ngroups=3\n", "8 channels cannot be split into 3 groups"),
         ("[softmax]\ntemperature=0\n", "the temperature must be above 0"),
-        ("[softmax]\ntree=a.tree\n", "tree: 'a.tree' changes the result"),
         ("[maxpool]\nmaxpool_depth=1\nout_channels=9\n", "8 channels cannot become 9"),
         ("[conv]\n[max]\nstride=2\n[route]\nlayers=0,1\n", "concatenate: the maps differ in size"),
         ("[conv]\n[route]\nlayers=0\ngroups=2\n", "channels cannot be split into 2 parts"),
