@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftdist import __version__
-from ftdist.coordinator.messages import PROTOCOL, Hello
+from ftdist.coordinator.messages import MOST_DEATHS, PROTOCOL, Hello
 from ftdist.errors import BudgetError
 from ftdist.geometry import Region, Shape
 from ftdist.kernels import native
@@ -37,6 +37,7 @@ class Abilities:
     budget: Budget
     threads: int
     macs_per_s: float
+    deaths: int = 0
 
 
 def introduce(abilities: Abilities) -> Hello:
@@ -66,6 +67,7 @@ def introduce(abilities: Abilities) -> Hello:
         instruction_set=chosen.name,
         fused=chosen.fused,
         macs_per_s=abilities.macs_per_s,
+        deaths=min(abilities.deaths, MOST_DEATHS),
     )
 
 

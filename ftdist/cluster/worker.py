@@ -19,6 +19,7 @@ from pathlib import Path
 
 from ftdist.cluster.computing import Computing
 from ftdist.cluster.conversation import Conversation, Tell
+from ftdist.cluster.deaths import Deaths, Watched
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.fetching import FetchedWeights, OwnWeights, Weights
 from ftdist.cluster.introduction import Abilities, introduce, measured_rate, warm_up
@@ -76,13 +77,17 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
         settle_heap(REUSING_BYTES)
     rate = measured_rate(settings.threads)
     warm_up()
-    abilities = Abilities(settings.name, settings.budget, settings.threads, rate)
+    deaths = Deaths(settings.cache, settings.name, settings.budget)
+    budget = deaths.offered(settings.budget)
+    abilities = Abilities(settings.name, budget, settings.threads, rate, deaths.count)
     weights = FetchedWeights(ModelCache(settings.cache, settings.cache_bytes))
     context = make_context()
     try:
         with _signals() if stop is None else _given(stop) as stop_:
-            worker = Worker(context, str(endpoint), abilities, weights, stop_, say, keys)
+            worker = Worker(context, str(endpoint), abilities, weights, stop_, say, keys, deaths)
             say(_introduction(abilities, str(endpoint)))  # said by none that cannot begin
+            if deaths.count:
+                say(f"worker {settings.name}: {deaths.words(settings.budget)}")
             worker.serve()
     finally:
         context.destroy(0)
@@ -135,6 +140,7 @@ class Worker:
         stop: Stop,
         say: Tell,
         keys: CurveKeys | None = None,
+        deaths: Deaths | None = None,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
@@ -147,7 +153,7 @@ class Worker:
         self._pauses = Pauses(random.random)
         credit_bytes = introduce(abilities).credit_bytes
         runner = TaskRunner(abilities.budget.bytes, credit_bytes, abilities.threads)
-        self._computing = Computing(runner)
+        self._computing = Computing(runner if deaths is None else Watched(runner, deaths))
 
     def serve(self) -> None:
         """Works until it is stopped; FtdistError when the coordinator will never take it."""

@@ -187,9 +187,10 @@ class Coordinator:
             return
         worker = self._roster.take(event.peer, hello, event.key, local=event.local)
         self._scheduler.join(worker)
+        deaths = hello.deaths and f"; killed {counted(hello.deaths, 'time')} for want of memory"
         self._out.log(
             f"worker {worker.name}: joins, {counted(hello.threads, 'thread')}, "
-            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB"
+            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{deaths or ''}"
         )
         if worker.measured:
             self._measured(worker)

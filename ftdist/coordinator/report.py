@@ -133,11 +133,12 @@ class Report:
 
     def _state(self, worker: Worker) -> str:
         load = self.scheduler.orders.loads.get(worker.number)
+        past = f", died {min(worker.hello.deaths, 9)}x" if worker.hello.deaths else ""
         if load is not None and load.given:
-            return "running"
+            return f"running{past}"
         if worker.fetching:
             return "loading weights"
-        return "idle" if worker.measured else "measuring link"
+        return f"idle{past}" if worker.measured else "measuring link"
 
     def _job(self, job: Job) -> JobStatus:
         computed = max(1, job.computed)

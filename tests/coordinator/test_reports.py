@@ -281,3 +281,13 @@ def test_status_says_how_long_a_frame_takes() -> None:
     took_s = max(span.end_s for span in spans) - min(span.start_s for span in spans)
     assert job.seconds_a_frame == pytest.approx(took_s / 4, rel=0.05)
     assert job.seconds_a_frame >= whole_s
+
+
+def test_a_worker_that_was_killed_for_memory_is_named() -> None:
+    cluster = Manual()
+    cluster.worker("a", deaths=3)
+    cluster.worker("b")
+    killed = "killed 3 times for want of memory"
+    said = [text for text in cluster.logs if "killed" in text]
+    assert said == [f"worker a: joins, 1 thread, avx2, 64 MiB; {killed}"]
+    assert [each.state for each in status(cluster).workers] == ["idle, died 3x", "idle"]
