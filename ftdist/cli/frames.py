@@ -21,7 +21,7 @@ from ftdist.network.graph import Network
 from ftdist.runtime.choice import Choice, Surroundings
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.local import Outputs, Session
-from ftdist.runtime.memory import ceil_size, resident_bytes
+from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
 
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
@@ -226,7 +226,9 @@ def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:
     if not queue.waiting:
         smallest = other + programs
         raise BudgetError(
-            f"no input fits {limit.bytes} bytes; {ceil_size(smallest)} would do", smallest
+            f"no input fits {format_size(limit.bytes)} ({limit.origin}); with "
+            f"{ceil_size(smallest)} the largest does",
+            smallest,
         )
     other = max(each.surroundings.other_phases_bytes for each in queue.waiting)
     return replace(choice, peak_bytes=max(choice.peak_bytes, other + programs)), False

@@ -200,7 +200,7 @@ def _by_pattern(
     found = targets(given.all, place)
     if makes:
         _make(Path(place).parent)
-    for path in found:
+    for path in found[:1] + tuple(path for path in found[1:] if path.exists()):
         refuse_unwritable(path)
     return Outputs(kind, file_format, found)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.encoding import decoded
+from ftdist.wording import counted
 
 _VOC = (
     "aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, dining table, dog, horse, "
@@ -47,7 +48,10 @@ def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, 
     """
     if given is not None:
         if len(given) != classes:
-            raise InputError(f"{len(given)} names do not suit a model of {classes} classes")
+            raise InputError(
+                f"{counted(len(given), 'name')} for {counted(classes, 'class', 'classes')}: the model "
+                "needs one for each"
+            )
         return tuple(given)
     known, _ = _GUESSED.get(classes, (None, ""))
     return known or tuple(f"class {label}" for label in range(classes))
@@ -68,7 +72,8 @@ def find_names(
             names = read_names(path)
             if len(names) != classes:
                 raise InputError(
-                    f"{path}: {len(names)} names, but {cfg.stem} has {classes} classes"
+                    f"{path}: {counted(len(names), 'name')}, but {cfg.stem} has "
+                    f"{counted(classes, 'class', 'classes')}"
                     + ("" if origin == "given" else "; give the right ones with --names FILE")
                 )
             return names, "given" if origin == "given" else "beside", ""

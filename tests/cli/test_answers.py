@@ -90,7 +90,7 @@ def test_names_of_ones_own(things: Path, tmp_path: Path, refused: Refused) -> No
     given = things / "detector.ftd", things / "photo.png"
     lines = found(ran(tmp_path, *given, "--names", "my.names"))
     assert {line.split()[1] for line in lines} <= {"gauche", "droite"}
-    refused("run", *given, "--names", "one.names", words=("1 names", "2 classes"))
+    refused("run", *given, "--names", "one.names", words=("1 name ", "2 classes"))
     refused("run", *given, "--names", "absent.names", words=("absent.names",))
 
 

@@ -215,6 +215,18 @@ def test_an_input_is_never_replaced(
     refused(*run, "other.png", "-o", "new.png", words=("new.png", "several inputs", "{}.png"))
 
 
+@pytest.mark.parametrize("model", [(), ("other.ftd",)])
+def test_a_file_of_settings_may_name_the_model_of_several_inputs(
+    things: Path, photos: Path, tmp_path: Path, model: tuple[str, ...]
+) -> None:
+    shutil.copy(things / "detector.ftd", tmp_path / "net.ftd")
+    shutil.copy(things / "chain.ftd", tmp_path / "other.ftd")
+    (tmp_path / "c.toml").write_text('[model]\nfile = "net.ftd"\n')
+    outcome = ran(tmp_path, "--config", "c.toml", *model, "photos/a.png", "photos/b.PNG")
+    assert outcome.out.splitlines()[-1] == "inputs     2 of 2"
+    assert ("found" in outcome.out) == (not model)
+
+
 @settings(max_examples=100, derandomize=True)
 @given(some.lists(some.sampled_from(["a", "a-2", "a-3", "b", "b-2"]), max_size=9))
 def test_every_input_gets_a_file_of_its_own(stems: list[str]) -> None:

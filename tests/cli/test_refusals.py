@@ -242,7 +242,7 @@ def test_labels_of_another_count_are_refused_before_the_run(
     things: Path, tmp_path: Path, refused: Refused
 ) -> None:
     model = write_small_model(tmp_path / "m.ftd", DETECTOR, labels=("only one",))
-    words = ("1 names", "2 classes")
+    words = ("1 name ", "2 classes")
     refused("run", model, things / "image.npy", "-o", "out.npy", words=words)
 
 
