@@ -49,8 +49,8 @@ def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, 
     if given is not None:
         if len(given) != classes:
             raise InputError(
-                f"{counted(len(given), 'name')} for {counted(classes, 'class', 'classes')}: the model "
-                "needs one for each"
+                f"{counted(len(given), 'name')} for {counted(classes, 'class', 'classes')}: the "
+                "model needs one for each"
             )
         return tuple(given)
     known, _ = _GUESSED.get(classes, (None, ""))

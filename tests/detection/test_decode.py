@@ -220,7 +220,7 @@ def test_names_by_count_file_or_number(tmp_path: Path) -> None:
     file.write_bytes(b"\xef\xbb\xbfcrane\r\n\r\nd\xc3\xbcne \n\n")
     assert read_names(file) == ("crane", "class 1", "düne")
     assert class_names(3, read_names(file)) == ("crane", "class 1", "düne")
-    with pytest.raises(InputError, match="3 names do not suit a model of 80"):
+    with pytest.raises(InputError, match="3 names for 80 classes"):
         class_names(80, read_names(file))
 
 
