@@ -12,9 +12,11 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import zmq
 
+from ftdist.cluster.connection import Connection
 from ftdist.cluster.pauses import Pauses
 from ftdist.cluster.submission import Submission, Work
 from ftdist.cluster.transport import (
@@ -30,6 +32,7 @@ from ftdist.cluster.transport import (
     send_encoded,
 )
 from ftdist.coordinator.messages import (
+    FRAME_BYTES,
     PROTOCOL,
     Bye,
     Cancelled,
@@ -42,9 +45,7 @@ from ftdist.coordinator.messages import (
 from ftdist.coordinator.wire import FROM_COORDINATOR, WireError, encode
 from ftdist.errors import FtdistError, InputError
 
-_WAITING = 4
-"""Messages that the socket holds: what is sent and what is only queued stay close."""
-
+_RETRY_MS = 10
 _TRIES = 3
 """Handshakes that may fail for no clear reason before it is not tried again."""
 
@@ -64,6 +65,10 @@ class Patience:
 
 class _Lost(Exception):
     """The connection is of no use any more; another may be."""
+
+
+def _connection() -> Connection:
+    return Connection(FROM_COORDINATOR, FRAME_BYTES)
 
 
 class Client:
@@ -88,6 +93,7 @@ class Client:
         self._pauses = Pauses(chance)
         self._context: Context = make_context()
         self._socket: Socket | None = None
+        self._connection = _connection()
         self._failed_handshakes = 0
         self._told = ""
 
@@ -177,23 +183,23 @@ class Client:
         assert socket is not None
         poller = zmq.Poller()
         poller.register(socket.get_monitor_socket(), zmq.POLLIN)
-        outgoing = None
+        poller.register(socket, zmq.POLLIN)
+        connection = self._connection
         heard_at = asked_at = time.monotonic()
-        while outgoing or not finished():
-            if outgoing is None and (message := next_message()) is not None:
-                outgoing = encode(message)
-            poller.register(socket, zmq.POLLIN | (zmq.POLLOUT if outgoing else 0))
-            poller.poll(int(self._patience.ask_s * 500))
+        while connection.count or not finished():
+            while not connection.count and (message := next_message()) is not None:
+                connection.post(message)
+                self._flush(socket)
+            full = not self._flush(socket)
+            poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
             now = time.monotonic()
-            if outgoing and send_encoded(socket, outgoing):
-                outgoing, heard_at = None, now
             if self._receive(socket, take):
                 heard_at = now
             elif now - heard_at > self._patience.silence_s:
                 raise _Lost("the coordinator is silent")
             elif now - max(heard_at, asked_at) > self._patience.ask_s:
                 asked_at = now
-                send_encoded(socket, encode(StatusRequest(PROTOCOL)))
+                connection.post(StatusRequest(PROTOCOL))
             try:
                 self._look_after(socket)
             except _Lost:
@@ -208,22 +214,31 @@ class Client:
             self._say(line)
 
     def _receive(self, socket: Socket, take: Callable[[Message], None]) -> bool:
-        """Takes in one message, if there is one."""
+        """Takes in what came, if something did."""
         received = receive(socket, FROM_COORDINATOR)
         if received is None:
             return False
         self._pauses.begin_anew()
         self._told = ""
-        match received.message:
+        found = received.message
+        message: Message | WireError | None = found
+        if not isinstance(found, WireError):
+            message = self._connection.take(found, received.bytes, time.monotonic())
+        match message:
+            case None:
+                pass
             case WireError():
-                raise FtdistError(f"{self._endpoint}: sends what is no message: {received.message}")
-            case Refusal() if received.message.final:
-                raise InputError(f"{self._endpoint}: refused: {received.message.reason}")
+                raise FtdistError(f"{self._endpoint}: sends what is no message: {message}")
+            case Refusal() if message.final:
+                raise InputError(f"{self._endpoint}: refused: {message.reason}")
             case Refusal() | Drain():
-                raise _Lost(received.message.reason or "the coordinator ends")
+                raise _Lost(message.reason or "the coordinator ends")
             case _:
-                take(received.message)
+                take(message)
         return True
+
+    def _flush(self, socket: Socket) -> bool:
+        return self._connection.flush(partial(send_encoded, socket), time.monotonic())
 
     def _look_after(self, socket: Socket) -> None:
         """Heeds what became of the connection."""
@@ -253,12 +268,12 @@ class Client:
         """A new connection. Should it end, ZeroMQ is not let try again, but only told so then:
         without reconnecting it would drop what came and has not been read."""
         self._disconnect()
+        self._connection = _connection()
         self._socket = connect(
             self._context,
             self._endpoint,
             self._keys,
             watched=True,
-            waiting=_WAITING,
         )
 
     def _last_word(self, message: Message) -> None:

@@ -1,29 +1,30 @@
 """One connection of a worker: the loop between its socket, its session and what computes.
 
-Nothing here waits for a peer: what cannot be sent stays in a queue until the socket takes it, and
-while that queue is long nothing more is read.
+Nothing here waits for a peer: what cannot be sent yet stays in the connection's queue. A peer that
+has so much answered that it does not take is none.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from functools import partial
 
 import zmq
 
 from ftdist.cluster.computing import Computing
+from ftdist.cluster.connection import Connection, Frames
 from ftdist.cluster.process import Stop
 from ftdist.cluster.session import Ending, Session
-from ftdist.cluster.transport import Link, Socket, link_events, receive, send_encoded
-from ftdist.coordinator.messages import Bye, Failed, Heartbeat, Hello, Message, Ready, Result
+from ftdist.cluster.transport import Link, Received, Socket, link_events, receive, send_encoded
+from ftdist.coordinator.messages import Bye, Failed, Hello, Message, Ready, Result
 from ftdist.coordinator.wire import FROM_COORDINATOR, WireError, encode
 from ftdist.wording import counted
 
-_MOST_UNSENT = 64
+_MOST_UNSENT = 4096
 _BATCH = 32
+_RETRY_S = 0.01
 _DRAIN_S = 5.0
 _FAREWELL_S = 2.0
 _LOOK_AGAIN_S = 0.1
@@ -32,7 +33,10 @@ Tell = Callable[[str], None]
 
 
 class Conversation:
-    """Speaks for a worker on one socket, from its Hello until the session ends."""
+    """Speaks for a worker on one socket, from its Hello until the session ends.
+
+    Messages that come may be of `most_bytes`.
+    """
 
     def __init__(
         self,
@@ -43,22 +47,25 @@ class Conversation:
         tell: Tell,
         *,
         watched: bool,
+        most_bytes: int,
     ) -> None:
+        self._connection = Connection(FROM_COORDINATOR, most_bytes, plain=not watched)
+        self._send = partial(send_encoded, socket)
+        self._full = False
         self._socket = socket
         self._session = session
         self._computing = computing
         self._stop = stop
         self._tell = tell
         self._watched = watched
-        self._unsent: deque[list[Any]] = deque()
         self._poller = zmq.Poller()
         self._poller.register(computing.woken, zmq.POLLIN)
         self._poller.register(stop, zmq.POLLIN)
         self._link = socket.get_monitor_socket() if watched else None
         if self._link is not None:
             self._poller.register(self._link, zmq.POLLIN)
-        self._polled = 0
-        self._ready: dict[Any, int] = {}
+        self._poller.register(socket, zmq.POLLIN)
+        self._ready: dict[object, int] = {}
 
     def run(self, hello: Hello) -> Ending:
         """Speaks until the session ends or the worker is told to stop."""
@@ -73,10 +80,14 @@ class Conversation:
     def farewell(self, reason: str) -> None:
         """Says that the worker leaves, and why."""
         self._post([Bye(reason)])
-        until_s = time.monotonic() + _FAREWELL_S
-        while self._unsent and not self._is_down() and time.monotonic() < until_s:
-            self._socket.poll(int(_LOOK_AGAIN_S * 1e3), zmq.POLLOUT)
+        left_bytes, until_s = self._connection.waiting_bytes, time.monotonic() + _FAREWELL_S
+        while self._connection.count and not self._is_down() and time.monotonic() < until_s:
+            self._socket.poll(int(_LOOK_AGAIN_S * 1e3))
+            self._read()
             self._flush()
+            if self._connection.waiting_bytes < left_bytes:  # slowly, but it is being taken
+                left_bytes = self._connection.waiting_bytes
+                until_s = time.monotonic() + _FAREWELL_S
 
     def _leave(self) -> Ending:
         """Lets the task that runs come to its end if that is soon, sends its result, and leaves."""
@@ -98,10 +109,8 @@ class Conversation:
 
     def _wait(self, until_s: float) -> None:
         """Until there is something to do, at the latest at a time of the clock."""
-        events = zmq.POLLIN * (len(self._unsent) < _MOST_UNSENT) | zmq.POLLOUT * bool(self._unsent)
-        if events != self._polled:
-            self._poller.register(self._socket, events)
-            self._polled = events
+        if self._full:
+            until_s = min(until_s, time.monotonic() + _RETRY_S)
         self._ready = dict(self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3)))
 
     def _turn(self) -> None:
@@ -114,23 +123,30 @@ class Conversation:
     def _read(self) -> None:
         """Takes what came; looks at the link only when all that came before its end was read."""
         for _ in range(_BATCH):
-            if len(self._unsent) >= _MOST_UNSENT or self._session.ending is not None:
+            if self._session.ending is not None:
                 return
             received = receive(self._socket, FROM_COORDINATOR)
             if received is None:
                 if self._link in self._ready:
                     self._look_at_link()
                 return
-            self._take(received.message)
+            self._take(received)
 
-    def _take(self, message: Message | WireError) -> None:
+    def _take(self, received: Received) -> None:
+        now_s, found = time.monotonic(), received.message
+        self._session.hear(now_s)
+        message: Message | WireError | None = found
+        if not isinstance(found, WireError):
+            message = self._connection.take(found, received.bytes, now_s)
+        if message is None:
+            return
         if isinstance(message, WireError):
             if not self._session.odd:
                 self._tell(f"ignored a message that makes no sense: {message}")
             self._session.odd += 1
             return
         welcomed = self._session.welcome is not None
-        self._post(self._session.handle(message, time.monotonic()))
+        self._post(self._session.handle(message, now_s))
         if self._session.welcome is not None and not welcomed:
             self._tell(f"belongs to the cluster, as worker {self._session.welcome.worker}")
 
@@ -146,22 +162,22 @@ class Conversation:
 
     def _post(self, messages: Iterable[Message]) -> None:
         for message in messages:
-            if isinstance(message, Heartbeat) and self._unsent:
-                continue  # whatever is sent first says as much
             if isinstance(message, Ready):
                 self._tell(f"has the weights of {counted(len(message.layers), 'layer')}")
-            self._unsent.append(_encoded(message))
+            if isinstance(message, Result):  # copied, if at all, when its turn comes
+                self._connection.post_later(partial(_encoded, message))
+            else:
+                self._connection.post(message)
         self._flush()
 
     def _flush(self) -> None:
-        while self._unsent and send_encoded(self._socket, self._unsent[0]):
-            self._unsent.popleft()
+        self._full = not self._connection.flush(self._send, time.monotonic())
+        if self._connection.count > _MOST_UNSENT and self._session.ending is None:
+            self._session.ending = Ending("the coordinator takes nothing of what it is sent")
 
 
-def _encoded(message: Message) -> list[Any]:
+def _encoded(message: Result) -> Frames:
     try:
         return encode(message)
     except ValueError as error:
-        if not isinstance(message, Result):
-            raise
         return encode(Failed(message.task, "error", f"a result that cannot be sent: {error}", 0))

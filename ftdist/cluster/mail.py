@@ -1,55 +1,72 @@
-"""What goes out to peers: sent at once where the connection takes it, else kept in a short queue.
+"""What goes out to peers, and the state of each one's connection.
 
-The loop never waits for a peer. A queue holds what the state machine lets be under way (by credit),
-and requests for pieces of the model file, which are read only when they can be sent. A peer that
-takes nothing for so long that its queue overflows counts as gone.
+The loop never waits for a peer. What a connection's window does not let out yet stays in its queue,
+which holds what the state machine lets be under way (by credit), and requests for pieces of the
+model file, which are read only when they can be sent. A peer that takes nothing for so long that
+its queue overflows counts as gone.
 """
 
 from __future__ import annotations
 
-from collections import deque
+import time
 from collections.abc import Iterable
-from typing import Any
+from functools import partial
 
 from ftdist.cluster.chunks import Chunks
+from ftdist.cluster.connection import Connection, Frames
 from ftdist.cluster.transport import Socket, Unreachable, send_encoded
 from ftdist.coordinator.events import Peer
-from ftdist.coordinator.messages import Beat, JobProgress, Message, ModelRequest, Status
-from ftdist.coordinator.wire import encode
+from ftdist.coordinator.messages import (
+    FRAME_BYTES,
+    Assign,
+    Beat,
+    Cancel,
+    Drain,
+    Message,
+    ModelRequest,
+    Refusal,
+)
+from ftdist.coordinator.wire import FROM_CLIENT, FROM_WORKER, encode
 
 MOST_REQUESTS = 16
 """Pieces of the model file that a peer may wait for at a time."""
 
+_EXPECTED = FROM_WORKER | FROM_CLIENT
 _MOST_WAITING = 4096
-_SIGNS = (Beat, JobProgress, Status)
-"""Messages that say nothing that a later one does not say too."""
-
-_Encoded = list[Any]
 
 
 class Mail:
-    """Sends to the peers of some ROUTER sockets; `doors` by the first byte of a peer's name."""
+    """The peers of some ROUTER sockets; `doors` by the first byte of a peer's name. Those of the
+    doors `plain` are in this process."""
 
-    def __init__(self, doors: dict[bytes, Socket], chunks: Chunks) -> None:
+    def __init__(self, doors: dict[bytes, Socket], chunks: Chunks, plain: bytes = b"") -> None:
         self._doors = doors
         self._chunks = chunks
-        self._queues: dict[Peer, deque[_Encoded | ModelRequest]] = {}
-        self._peers: set[Peer] = set()
+        self._plain = plain
+        self._connections: dict[Peer, Connection] = {}
+        self._requests: dict[Peer, int] = {}
+        self._touched: dict[Peer, None] = {}
         self._gone: list[Peer] = []
 
     @property
     def waits(self) -> bool:
-        """Whether something waits for a peer to take it; then ``flush`` soon."""
-        return bool(self._queues)
+        """Whether something could not be sent that may be; then ``flush`` soon."""
+        return bool(self._touched)
 
     @property
     def lost(self) -> bool:
         """Whether ``take_gone`` has peers to tell."""
         return bool(self._gone)
 
-    def know(self, peer: Peer) -> None:
-        """A peer exists: it sent something."""
-        self._peers.add(peer)
+    def connection(self, peer: Peer) -> Connection:
+        """The connection of a peer that exists: it sent something. Sends later what it owes."""
+        found = self._connections.get(peer)
+        if found is None:
+            plain = peer[:1] in self._plain
+            found = Connection(_EXPECTED, FRAME_BYTES, plain=plain)
+            self._connections[peer] = found
+        self._touched[peer] = None
+        return found
 
     def take_gone(self) -> list[Peer]:
         """Peers that have turned out to be gone since the last time."""
@@ -58,54 +75,59 @@ class Mail:
 
     def send(self, peer: Peer, message: Message) -> None:
         """Sends a message, now or later; nothing to those who are gone."""
-        late = peer in self._queues and isinstance(message, _SIGNS)
-        if peer in self._peers and not late:
-            self._post(peer, encode(message))
+        connection = self._connections.get(peer)
+        if connection is None:
+            return
+        if isinstance(message, Refusal | Drain):
+            connection.clear()
+        if isinstance(message, Cancel) and connection.withdraw(message.task):
+            return
+        connection.post(message, message.task if isinstance(message, Assign) else None)
+        self._flush(peer, connection)
 
     def answer(self, peer: Peer, request: ModelRequest) -> str:
         """Sends what a request asks for, now or later; else says what is wrong with it."""
         flaw = self._chunks.flaw(request)
-        waiting = sum(isinstance(each, ModelRequest) for each in self._queues.get(peer, ()))
+        waiting = self._requests.get(peer, 0)
         if not flaw and waiting >= MOST_REQUESTS:
             flaw = f"asked for more than {MOST_REQUESTS} pieces of the model at a time"
-        if not flaw:
-            self._post(peer, request)
+        connection = self._connections.get(peer)
+        if not flaw and connection is not None:
+            self._requests[peer] = waiting + 1
+            connection.post_later(partial(self._chunk, peer, request))
+            self._flush(peer, connection)
         return flaw
 
     def knock(self, peers: Iterable[Peer] | None = None) -> None:
         """Sends a sign of life to all peers (or some), which tells who is gone."""
-        for peer in list(self._peers if peers is None else peers):
+        for peer in list(self._connections if peers is None else peers):
             self.send(peer, Beat())
 
     def flush(self) -> None:
         """Sends what waits and can be sent now."""
-        for peer, queue in list(self._queues.items()):
-            while queue and self._try(peer, queue[0]):
-                queue.popleft()
-            if not queue:
-                self._queues.pop(peer, None)
+        touched, self._touched = self._touched, {}
+        for peer in touched:
+            connection = self._connections.get(peer)
+            if connection is not None:
+                self._flush(peer, connection)
 
-    def _post(self, peer: Peer, item: _Encoded | ModelRequest) -> None:
-        queue = self._queues.get(peer)
-        if queue is None:
-            if not self._try(peer, item):
-                self._queues[peer] = deque([item])
-        elif len(queue) < _MOST_WAITING:
-            queue.append(item)
-        else:
-            self._lose(peer)
-
-    def _try(self, peer: Peer, item: _Encoded | ModelRequest) -> bool:
-        """Whether an item is done with: sent, or its peer is gone."""
-        buffers = encode(self._chunks.chunk(item)) if isinstance(item, ModelRequest) else item
+    def _flush(self, peer: Peer, connection: Connection) -> None:
+        send = partial(send_encoded, self._doors[peer[:1]], peer=peer[1:])
         try:
-            return send_encoded(self._doors[peer[:1]], buffers, peer[1:])
+            if not connection.flush(send, time.monotonic()):
+                self._touched[peer] = None
         except Unreachable:
             self._lose(peer)
-            return True
+            return
+        if connection.count > _MOST_WAITING:
+            self._lose(peer)
+
+    def _chunk(self, peer: Peer, request: ModelRequest) -> Frames:
+        self._requests[peer] -= 1
+        return encode(self._chunks.chunk(request))
 
     def _lose(self, peer: Peer) -> None:
-        self._queues.pop(peer, None)
-        if peer in self._peers:
-            self._peers.discard(peer)
+        self._requests.pop(peer, None)
+        self._touched.pop(peer, None)
+        if self._connections.pop(peer, None) is not None:
             self._gone.append(peer)

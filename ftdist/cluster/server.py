@@ -21,7 +21,16 @@ from ftdist.cluster.mail import Mail
 from ftdist.cluster.planner import Planner
 from ftdist.cluster.process import Stop as StopRequest
 from ftdist.cluster.security import Gatekeeper
-from ftdist.cluster.transport import Link, Socket, bind, close, link_events, make_context, receive
+from ftdist.cluster.transport import (
+    Link,
+    Received,
+    Socket,
+    bind,
+    close,
+    link_events,
+    make_context,
+    receive,
+)
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import (
     Arrived,
@@ -30,6 +39,7 @@ from ftdist.coordinator.events import (
     Event,
     Gone,
     Log,
+    Moved,
     Peer,
     Revoked,
     Send,
@@ -39,7 +49,7 @@ from ftdist.coordinator.events import (
     Unreadable,
 )
 from ftdist.coordinator.machine import Coordinator
-from ftdist.coordinator.messages import Message, ModelRequest, Refusal
+from ftdist.coordinator.messages import ModelRequest, Opening, Portion, Refusal
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.wire import FROM_CLIENT, FROM_WORKER, WireError
 from ftdist.errors import InputError
@@ -56,9 +66,6 @@ _LINKS = (
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
 )
 _EXPECTED = FROM_WORKER | FROM_CLIENT
-_WAITING = 8
-"""Messages that a connection's queue holds; with model pieces of 1 MiB that many MiB."""
-
 _BATCH = 64
 """Messages taken from a socket before the others get their turn."""
 
@@ -108,7 +115,7 @@ class Server:
             raise
         self._socket = self._doors[_REMOTE]
         self._links = self._socket.get_monitor_socket(_LINKS)
-        self._mail = Mail(self._doors, Chunks(model))
+        self._mail = Mail(self._doors, Chunks(model), plain=_LOCAL)
         self._poller = self._make_poller()
         self._knock_s = self._knocks_end_s = math.inf
         self._reread_s = 0.0
@@ -151,9 +158,9 @@ class Server:
         if keys is not None:
             own = coordinator_keys(keys)
             self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, self._say)
-        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own, waiting=_WAITING)}
+        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own)}
         if self._local is not None:
-            doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT, waiting=_WAITING)
+            doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT)
         return doors
 
     def _make_poller(self) -> zmq.Poller:
@@ -193,21 +200,30 @@ class Server:
                 received = receive(socket, _EXPECTED)
                 if received is None:
                     break
-                self._take(prefix + received.peer, received.message, received.key)
+                self._take(prefix + received.peer, received)
 
-    def _take(self, peer: Peer, message: Message | WireError, key: str) -> None:
-        """One message, from somebody who may still speak."""
-        local = peer.startswith(_LOCAL)
-        self._mail.know(peer)
+    def _take(self, peer: Peer, received: Received) -> None:
+        """What came in one go, from somebody who may still speak."""
+        local, message, key = peer.startswith(_LOCAL), received.message, received.key
+        connection = self._mail.connection(peer)
         if self._gatekeeper is not None and not local and not self._gatekeeper.admits(key):
             self._mail.send(peer, Refusal("your key is no longer allowed", final=True))
             return
-        if isinstance(message, WireError):
-            self._handle(Unreadable(peer, str(message)))
+        if isinstance(message, Opening | Portion) and not self._machine.knows(peer):
+            self._handle(Moved(peer, 0))  # nothing large is taken from strangers
             return
-        flaw = self._mail.answer(peer, message) if isinstance(message, ModelRequest) else ""
-        event = Unreadable(peer, flaw) if flaw else Arrived(peer, message, key, local)
-        self._handle(event)
+        whole = message
+        if not isinstance(message, WireError):
+            found = connection.take(message, received.bytes, time.monotonic())
+            if found is None:
+                self._handle(Moved(peer, connection.waiting_bytes))
+                return
+            whole = found
+        if isinstance(whole, WireError):
+            self._handle(Unreadable(peer, str(whole)))
+            return
+        flaw = self._mail.answer(peer, whole) if isinstance(whole, ModelRequest) else ""
+        self._handle(Unreadable(peer, flaw) if flaw else Arrived(peer, whole, key, local))
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""

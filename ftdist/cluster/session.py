@@ -94,6 +94,10 @@ class Session:
         self._beat_s = now_s
         self._checking = False
 
+    def hear(self, now_s: float) -> None:
+        """Something came: the coordinator is alive."""
+        self._heard_s = now_s
+
     def handle(self, message: Message, now_s: float) -> list[Message]:
         """Takes in one message; returns the answers."""
         self._heard_s = now_s

@@ -36,7 +36,9 @@ RESULT_BYTES = 1 << 20
 """About the most bytes of pieces in one message of a result: others get their turn between."""
 
 _LOWERED, _LOWERED_BYTES = 64, 2 << 20
-_SENDING_S = 20.0
+_SENDING_S = 600.0
+"""How long a task waits for memory that results take until they are sent; links may be slow."""
+
 _LOOK_AGAIN_S = 0.02
 
 

@@ -5,8 +5,9 @@ a full queue or an empty one is an answer. A received message is decoded in plac
 views of the frames that ZeroMQ received; sent tensors are not copied either, so whoever sends an
 array must not write into it afterwards.
 
-Limits: a frame larger than FRAME_BYTES drops its connection inside ZeroMQ, before it is allocated;
-queues hold few messages; a connection that does not finish its handshake is dropped.
+Limits: a frame larger than a portion drops its connection inside ZeroMQ, before it is allocated;
+queues hold few messages; a connection that does not finish its handshake is dropped. Messages of
+any size go out by a ``Connection``, which cuts them into portions.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from typing import Any, NamedTuple
 
 import zmq
 
-from ftdist.coordinator.messages import FRAME_BYTES, Message
-from ftdist.coordinator.wire import WireError, decode, encode
+from ftdist.coordinator.messages import PORTION_BYTES, Message
+from ftdist.coordinator.wire import FROM_EITHER, WireError, decode, encode
 from ftdist.errors import InputError
 
 Context = zmq.Context[zmq.Socket[bytes]]
@@ -29,8 +30,11 @@ Socket = zmq.Socket[bytes]
 LINGER_MS = 500
 """How long a closed socket goes on sending what was queued: long enough for a last word."""
 
-_WAITING = 32
-"""Messages that a queue holds before its sender is told to wait; bytes are bounded by credit."""
+_WAITING = 128
+"""Messages that a queue holds before its sender is told to wait; bytes are bounded by a window."""
+
+_FRAME_BYTES = PORTION_BYTES + 1024
+"""The most bytes of a frame as it travels, encrypted or not."""
 
 _HANDSHAKE_MS = 10_000
 _CONNECT_MS = 10_000
@@ -57,11 +61,14 @@ class Unreachable(Exception):
 
 
 class Received(NamedTuple):
-    """What came: from whom (b"" on a DEALER), the message or why it is none, and the proven key."""
+    """What came: from whom (b"" on a DEALER), the message or why it is none, and the proven key;
+    of how many bytes it is, and by which file descriptor they came (-1: none)."""
 
     peer: bytes
     message: Message | WireError
     key: str
+    bytes: int = 0
+    handle: int = -1
 
 
 def make_context() -> Context:
@@ -168,11 +175,14 @@ def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | No
     if socket.type == zmq.ROUTER:
         peer = frames.pop(0).bytes
         key = _key(frames[0]) if frames else ""
+    size = sum([len(frame) for frame in frames])
+    handle = _handle(frames[0]) if frames else -1
     try:
-        message: Message | WireError = decode([frame.buffer for frame in frames], expected)
+        buffers = [frame.buffer for frame in frames]
+        message: Message | WireError = decode(buffers, expected | FROM_EITHER)
     except WireError as error:
         message = WireError(str(error))  # without the frames that its traceback would hold
-    return Received(peer, message, key)
+    return Received(peer, message, key, size, handle)
 
 
 def _key(frame: zmq.Frame) -> str:
@@ -182,12 +192,19 @@ def _key(frame: zmq.Frame) -> str:
         return ""
 
 
+def _handle(frame: zmq.Frame) -> int:
+    try:
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:  # it came from within this process
+        return -1
+
+
 def _socket(context: Context, kind: int, endpoint: str, waiting: int) -> Socket:
     socket = context.socket(kind)
     socket.set(zmq.LINGER, LINGER_MS)
     socket.set(zmq.SNDHWM, waiting)
     socket.set(zmq.RCVHWM, waiting)
-    socket.set(zmq.MAXMSGSIZE, FRAME_BYTES)
+    socket.set(zmq.MAXMSGSIZE, _FRAME_BYTES)
     socket.set(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
     socket.set(zmq.IPV6, int("[" in endpoint))
     return socket

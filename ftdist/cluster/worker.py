@@ -187,7 +187,13 @@ class Worker:
         )
         session = Session(self._weights, self._computing, resident_and_peak_bytes, time.monotonic())
         conversation = Conversation(
-            socket, session, self._computing, self._stop, self._tell, watched=watched
+            socket,
+            session,
+            self._computing,
+            self._stop,
+            self._tell,
+            watched=watched,
+            most_bytes=hello.budget_bytes - hello.baseline_bytes,
         )
         try:
             ending = conversation.run(hello)

@@ -158,6 +158,13 @@ class Desk:
         """Whether a peer is the client of a job."""
         return any(job.client == peer for job in self.jobs.values())
 
+    def moved_for(self, peer: Peer) -> bool:
+        """Bytes move between a client and here; returns whether it is one."""
+        jobs = [job for job in self.jobs.values() if job.client == peer]
+        for job in jobs:
+            job.heard_s = self._out.now_s
+        return bool(jobs)
+
     def gone(self, peer: Peer) -> bool:
         """A client is gone, its jobs go on for a while; returns whether it had any."""
         jobs = [job for job in self.jobs.values() if job.client == peer]

@@ -41,6 +41,15 @@ class Unreadable:
 
 
 @dataclass(frozen=True, slots=True)
+class Moved:
+    """Bytes of a large message came from a peer or were taken by it; `left_bytes` are on their way
+    to it."""
+
+    peer: Peer
+    left_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """The connection is no more: a send to the peer failed."""
 
@@ -73,7 +82,7 @@ class Stop:
     """The coordinator is asked to end: it drains."""
 
 
-Event = Arrived | Unreadable | Gone | Revoked | Planned | Tick | Stop
+Event = Arrived | Unreadable | Moved | Gone | Revoked | Planned | Tick | Stop
 
 
 # ---- actions

@@ -24,6 +24,8 @@ from ftdist.coordinator.events import (
     Ended,
     Event,
     Gone,
+    Moved,
+    Peer,
     Planned,
     Revoked,
     Stop,
@@ -60,6 +62,8 @@ from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
 from ftdist.wording import counted
 
+_STRANGER = "not registered with this coordinator (any more); reconnect"
+
 
 class Coordinator:
     """The state machine; ``next_s`` says when it wants a Tick if nothing else happens before."""
@@ -81,6 +85,7 @@ class Coordinator:
         self._events: dict[type, Callable[[Any], None]] = {
             Arrived: self._arrived,
             Unreadable: self._unreadable,
+            Moved: self._moved,
             Gone: self._gone,
             Revoked: self._revoked,
             Planned: self._planned,
@@ -113,6 +118,10 @@ class Coordinator:
         if self._ended:
             return float("inf")
         return min(self._next_beat_s, self._roster.next_s, self._report.next_s)
+
+    def knows(self, peer: Peer) -> bool:
+        """Whether a peer may send large messages: it is a worker, or has a job."""
+        return peer in self._roster.by_peer or self._desk.serves(peer)
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
         """Takes an event; returns what is to be done, in this order."""
@@ -158,7 +167,16 @@ class Coordinator:
         elif kind is Bye:
             self._desk.gone(peer)
         elif kind is not ModelRequest or not self._desk.serves(peer):
-            self._roster.refuse(peer, "not registered with this coordinator (any more); reconnect")
+            self._roster.refuse(peer, _STRANGER)
+
+    def _moved(self, event: Moved) -> None:
+        """Bytes that move are life, and progress."""
+        worker = self._roster.by_peer.get(event.peer)
+        if worker is not None:
+            worker.heard_s = worker.progress_s = self._out.now_s
+            self._scheduler.moved(worker, event.left_bytes)
+        elif not self._desk.moved_for(event.peer):
+            self._roster.refuse(event.peer, _STRANGER)
 
     def _unreadable(self, event: Unreadable) -> None:
         """Who sends what is no message is sent away: our own programs never do."""

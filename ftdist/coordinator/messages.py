@@ -11,6 +11,7 @@ messages that have it, so that the other side can read it and say what is wrong.
 Maps travel as they lie in memory, (rows, columns, channels), float32, or uint8 where a picture is
 the network's input. A map is named by its *source*: the layer that makes it, or INPUT (-1).
 
+    either way              Opening, Portion, Taken: how large messages travel (``portions``)
     worker -> coordinator   Hello, ProbeReply, ModelRequest, Ready, Result, Failed, Heartbeat, Bye
     coordinator -> worker   Welcome, Refusal, Probe, Prepare, ModelChunk, Assign, Cancel, Fetch,
                             Forget, Beat, Drain
@@ -30,7 +31,7 @@ from numpy.typing import NDArray
 
 from ftdist.geometry import Region
 
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 def versions_differ(theirs: int) -> str:
@@ -42,7 +43,10 @@ def versions_differ(theirs: int) -> str:
 
 
 FRAME_BYTES = 16 << 20
-"""The most bytes of one frame; what is larger travels as several pieces or parts."""
+"""The most bytes of one array; what is larger travels as several pieces or parts."""
+
+PORTION_BYTES = 256 << 10
+"""The most bytes that travel in one go; larger messages travel in portions, others between them."""
 
 HEADER_BYTES = 64 << 10
 """The most bytes of a message's msgpack header; reading any takes about fifty times as much."""
@@ -183,6 +187,43 @@ Groups = Annotated[tuple[Group, ...], AtMost(1024, least=1)]
 
 MOST_DEATHS = 1 << 10
 """How many a worker tells of."""
+
+# ---- either way
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A large message begins: its header, and of how many bytes each of its arrays is."""
+
+    kind: ClassVar[str] = "opening"
+    header: Ballast
+    sizes: Annotated[tuple[Annotated[int, Between(0, FRAME_BYTES)], ...], AtMost(TENSORS, least=1)]
+
+    def flaw(self) -> str:
+        """A header is no longer than any."""
+        size = self.header.size
+        return "" if size <= HEADER_BYTES else f"a header of {size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """The next bytes of the message that was opened last, array after array."""
+
+    kind: ClassVar[str] = "portion"
+    data: Annotated[tuple[Ballast, ...], AtMost(TENSORS, least=1)]
+
+    def flaw(self) -> str:
+        """A portion is not too much."""
+        size = sum([each.size for each in self.data])
+        return "" if size <= PORTION_BYTES else f"a portion of {size} bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """So many bytes of portions, and of other large messages, have come since the beginning."""
+
+    kind: ClassVar[str] = "taken"
+    total: Total
 
 
 # ---- worker -> coordinator
@@ -603,7 +644,8 @@ class Status:
 
 
 Message = (
-    Hello | ProbeReply | ModelRequest | Ready | Result | Failed | Heartbeat | Bye
+    Opening | Portion | Taken
+    | Hello | ProbeReply | ModelRequest | Ready | Result | Failed | Heartbeat | Bye
     | Welcome | Refusal | Probe | Prepare | ModelChunk | Assign | Cancel | Fetch | Forget | Beat
     | Drain | Submit | FrameInput | Received | Cancelled | StatusRequest | Accepted | WantFrame
     | JobProgress | JobResult | JobFailed | Status

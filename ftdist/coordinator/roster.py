@@ -33,6 +33,9 @@ The shortest round trip of each sort counts: a worker that has just begun answer
 
 PROBES = len(_BALLAST)
 
+_BEHIND_BYTES = 128 << 10
+"""What may be on its way before a sign of life: how long that takes on a link is no silence."""
+
 _REMEMBERED = 1024
 """Peers of whom is remembered when they were refused, so that each message is not answered."""
 
@@ -183,7 +186,7 @@ class Roster:
             worker = self.by_number.get(number)
             if worker is None:
                 continue
-            due_s = max(worker.heard_s, self.deaf_s) + limit_s
+            due_s = max(worker.heard_s, self.deaf_s) + limit_s + worker.transfer_s(_BEHIND_BYTES)
             if due_s <= now_s:
                 found.append(worker)
                 due_s = now_s + limit_s

@@ -126,6 +126,20 @@ class Scheduler:
         if load is not None and message.tasks == 0 and self.orders.has_no_tasks(load):
             self._freed(load)
 
+    def moved(self, worker: Worker, left_bytes: int) -> None:
+        """Bytes move to or from a worker: what it has under way is not late for that.
+
+        `left_bytes` are on their way to it; results that it has begun to send may be as large as
+        they were planned. Until both could be here it is not expected to have ended anything.
+        """
+        load = self.orders.loads.get(worker.number)
+        if load is not None:
+            soonest_s = self._out.now_s + worker.transfer_s(left_bytes)
+            for attempt in load.given.values():
+                rest_s = worker.transfer_s(attempt.task.returned_bytes)
+                rest_s += attempt.predicted_s if left_bytes else 0.0
+                attempt.expected_s = max(attempt.expected_s, soonest_s + rest_s)
+
     def lose(self, worker: Worker) -> int:
         """A worker is gone: others get its tasks; returns how many."""
         load = self.orders.loads.pop(worker.number, None)

@@ -26,7 +26,20 @@ from ftdist.coordinator.fields import record
 from ftdist.coordinator.messages import HEADER_BYTES, PROTOCOL, TENSORS, Message, versions_differ
 from ftdist.coordinator.values import WireError, shown
 
-__all__ = ["FROM_CLIENT", "FROM_COORDINATOR", "FROM_WORKER", "WireError", "decode", "encode"]
+__all__ = [
+    "FROM_CLIENT",
+    "FROM_COORDINATOR",
+    "FROM_EITHER",
+    "FROM_WORKER",
+    "WireError",
+    "decode",
+    "encode",
+]
+
+FROM_EITHER: frozenset[type[Message]] = frozenset(
+    {messages.Opening, messages.Portion, messages.Taken}
+)
+"""What carries large messages, both ways."""
 
 FROM_WORKER: frozenset[type[Message]] = frozenset(
     {

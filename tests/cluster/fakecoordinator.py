@@ -11,6 +11,7 @@ from contextlib import suppress
 
 import numpy as np
 import zmq
+from talking import Talk
 
 from ftdist.cluster.chunks import Chunks, header_bytes
 from ftdist.cluster.frames import output_maps
@@ -22,8 +23,6 @@ from ftdist.cluster.transport import (
     bind,
     close,
     make_context,
-    receive,
-    send,
 )
 from ftdist.coordinator.messages import (
     Accepted,
@@ -83,20 +82,21 @@ class FakeCoordinator:
             self._context = None
 
     def _serve(self) -> None:
+        talk = Talk(self._socket, FROM_CLIENT)
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._stop, zmq.POLLIN)
         while not self._stop.requested:
             poller.poll()
             while not self._stop.requested:
-                received = receive(self._socket, FROM_CLIENT)
+                received = talk.receive()
                 if received is None:
                     break
                 assert not isinstance(received.message, Exception), received.message
                 self.heard.append(received.message)
                 for answer in self._answers(received.message):
                     with suppress(Unreachable):
-                        send(self._socket, answer, received.peer)
+                        talk.send(answer, received.peer)
 
     def _answers(self, message: Message) -> list[Message]:
         instead = self.before(message)

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 import numpy as np
 import zmq
 from command import GUARD_S
+from talking import Talk
 
 from ftdist.cluster.chunks import Chunks, header_bytes
-from ftdist.cluster.transport import CurveKeys, Received, bind, close, make_context, receive, send
+from ftdist.cluster.transport import CurveKeys, Received, bind, close, make_context
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Assign,
@@ -58,6 +59,7 @@ class ScriptedCoordinator:
         self.context = context or make_context()
         self._own_context = context is None
         self.socket = bind(self.context, endpoint, keys)
+        self.talk = Talk(self.socket, FROM_WORKER)
         self.endpoint = self.socket.get_string(zmq.LAST_ENDPOINT)
         self.peer = b""
         self.requests: list[ModelRequest] = []
@@ -76,16 +78,17 @@ class ScriptedCoordinator:
 
     def send(self, *messages: Message) -> None:
         for message in messages:
-            assert send(self.socket, message, self.peer)
+            self.talk.send(message, self.peer)
 
     def send_raw(self, *frames: bytes) -> None:
         self.socket.send_multipart([self.peer, *frames])
 
     def receive(self, timeout_s: float = PATIENCE_S) -> Received:
         """The next message, whatever it is."""
-        assert self.socket.poll(int(timeout_s * 1e3)), f"nothing came within {timeout_s} s"
-        received = receive(self.socket, FROM_WORKER)
-        assert received is not None
+        until_s = time.monotonic() + timeout_s
+        while (received := self.talk.receive()) is None:
+            left_ms = int(max(0.0, until_s - time.monotonic()) * 1e3)
+            assert self.socket.poll(left_ms), f"nothing came within {timeout_s} s"
         self.peer = received.peer
         return received
 

@@ -22,6 +22,7 @@ from ftdist.cluster.frames import Dishonest, Outputs
 from ftdist.cluster.submission import Work
 from ftdist.cluster.transport import CurveKeys
 from ftdist.coordinator.messages import (
+    PROTOCOL,
     Cancelled,
     Drain,
     FrameInput,
@@ -100,7 +101,7 @@ def test_done_frames_are_neither_sent_nor_computed(fake: FakeCoordinator) -> Non
     job = Job()
     job.submit(fake.endpoint, (0, 1, 4))
     assert sorted(fake.computed) == sorted(job.loaded) == [2, 3, 5]
-    assert fake.heard[0] == Submit(1, "job", FRAMES, False, ((0, 2), (4, 5)))
+    assert fake.heard[0] == Submit(PROTOCOL, "job", FRAMES, False, ((0, 2), (4, 5)))
 
 
 def test_a_coordinator_killed_and_restarted_twice_does_nothing_twice(

@@ -27,7 +27,7 @@ from ftdist.cluster.transport import (
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Beat,
-    Drain,
+    Forget,
     Message,
     ModelChunk,
     ModelRequest,
@@ -38,6 +38,11 @@ from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model, load
 
 PIECE = 1000
+
+
+def word(text: str) -> Message:
+    """A message that is nothing but itself."""
+    return Forget(text, 0, ())
 
 
 @pytest.fixture
@@ -63,7 +68,7 @@ class Post:
         received = receive(self.door, FROM_CLIENT)
         assert received is not None
         name = b"r" + received.peer
-        self.mail.know(name)
+        self.mail.connection(name)
         return name, socket
 
     def read(self, name: bytes, socket: Socket) -> list[Message]:
@@ -71,7 +76,7 @@ class Post:
         found: list[Message] = []
         while True:
             self.mail.flush()
-            waits = name in self.mail._queues
+            waits = name in self.mail._touched
             if not socket.poll(5 if waits else 100):
                 if waits:
                     continue
@@ -100,12 +105,12 @@ def request(model: Model, layer: int, number: int) -> ModelRequest:
 def test_nothing_waits_for_a_slow_peer_and_nothing_is_lost_or_out_of_order(post: Post) -> None:
     slow, slow_socket = post.peer()
     quick, quick_socket = post.peer()
-    drains = [Drain(str(number)) for number in range(50)]
+    drains = [word(str(number)) for number in range(50)]
     for each in drains:
         post.mail.send(slow, each)
     assert post.mail.waits
-    post.mail.send(quick, Drain("quick"))
-    assert post.read(quick, quick_socket) == [Drain("quick")]
+    post.mail.send(quick, word("quick"))
+    assert post.read(quick, quick_socket) == [word("quick")]
     assert post.read(slow, slow_socket) == drains
     assert not post.mail.waits and post.mail.take_gone() == []
 
@@ -113,10 +118,10 @@ def test_nothing_waits_for_a_slow_peer_and_nothing_is_lost_or_out_of_order(post:
 def test_signs_of_life_do_not_queue_up(post: Post) -> None:
     peer, socket = post.peer()
     for number in range(20):
-        post.mail.send(peer, Drain(str(number)))
+        post.mail.send(peer, word(str(number)))
         post.mail.send(peer, Beat())
     got = post.read(peer, socket)
-    assert [each for each in got if isinstance(each, Drain)] == [Drain(str(n)) for n in range(20)]
+    assert [each for each in got if isinstance(each, Forget)] == [word(str(n)) for n in range(20)]
     assert got.count(Beat()) < 5
 
 
@@ -180,7 +185,7 @@ def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
         left -= 1
         assert left and not post.door.poll(10)
     assert found == [gone]
-    post.mail.send(gone, Drain("?"))
+    post.mail.send(gone, word("?"))
     post.mail.knock()
     assert post.mail.take_gone() == []
     assert Beat() in post.read(here, here_socket) and here != gone
@@ -192,7 +197,7 @@ def test_a_peer_that_takes_nothing_for_too_long_counts_as_gone(
     monkeypatch.setattr(mail_module, "_MOST_WAITING", 10)
     peer, _ = post.peer()
     for number in range(30):
-        post.mail.send(peer, Drain(str(number)))
+        post.mail.send(peer, word(str(number)))
     assert post.mail.take_gone() == [peer] and not post.mail.waits
 
 
@@ -206,10 +211,10 @@ def test_closed_contexts_do_not_matter_to_peers_of_another_door(model: Model) ->
             peers[name] = connect(context, f"inproc://{name.decode()}")
             peers[name].send(b"")
             identity, _ = door.recv_multipart()
-            mail.know(name + identity)
-            mail.send(name + identity, Drain(name.decode()))
+            mail.connection(name + identity)
+            mail.send(name + identity, word(name.decode()))
         for name, socket in peers.items():
             received = receive(socket, FROM_COORDINATOR)
-            assert received is not None and received.message == Drain(name.decode())
+            assert received is not None and received.message == word(name.decode())
         for socket in (*doors.values(), *peers.values()):
             close(socket, 0)

@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pytest
 import zmq
 from command import GUARD_S
 from smallmodels import CHAIN, write_small_model
+from talking import Talk
 
 from ftdist.cluster.chunks import HEADER, header_bytes
 from ftdist.cluster.endpoints import listening
@@ -29,7 +31,6 @@ from ftdist.cluster.transport import (
     connect,
     link_events,
     make_context,
-    receive,
     send,
 )
 from ftdist.coordinator.events import AskPlan, Planned
@@ -149,12 +150,19 @@ class Running:
             time.sleep(0.005)
 
 
+TALKS: WeakKeyDictionary[Socket, Talk] = WeakKeyDictionary()
+
+
+def talk_of(socket: Socket) -> Talk:
+    return TALKS.setdefault(socket, Talk(socket, FROM_COORDINATOR))
+
+
 def next_of(socket: Socket, kind: type[Kind]) -> Kind:
     """The next message of a kind; others are passed over."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if socket.poll(100):
-            received = receive(socket, FROM_COORDINATOR)
+            received = talk_of(socket).receive()
             if received is not None and isinstance(received.message, kind):
                 return received.message
     raise AssertionError(f"no {kind.__name__} came")

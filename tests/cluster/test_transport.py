@@ -101,7 +101,7 @@ def test_a_message_travels_both_ways_with_its_values(ends: Ends, endpoint: str) 
     assert isinstance(there.message, Probe) and there.message.number == 7
     assert np.array_equal(there.message.data, ballast)
     assert send(client, Bye("done"))
-    assert next_of(server, FROM_WORKER) == (peer, Bye("done"), "")
+    assert next_of(server, FROM_WORKER)[:3] == (peer, Bye("done"), "")
 
 
 def test_nothing_waiting_is_no_message(ends: Ends) -> None:
@@ -178,7 +178,7 @@ def test_endpoints_that_cannot_be_had_are_named(ends: Ends) -> None:
 
 def test_sent_values_are_not_copied_and_are_let_go_when_sent(ends: Ends) -> None:
     server, client, peer = pair(ends)
-    values = np.zeros(1 << 20, np.uint8)
+    values = np.zeros(1 << 18, np.uint8)
     left = weakref.ref(values)
     assert send(server, Probe(1, values), peer)
     del values

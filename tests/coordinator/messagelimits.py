@@ -12,6 +12,7 @@ from anymessage import flaws, hints, taken_apart
 
 from ftdist.coordinator.messages import (
     FRAME_BYTES,
+    PROTOCOL,
     SIDE,
     AtMost,
     Between,
@@ -35,7 +36,7 @@ def sample(annotation: Any) -> Any:
     if kind is bool:
         return False
     if kind is Submit:
-        return Submit(1, "job", 3, True, ((0, 1),))
+        return Submit(PROTOCOL, "job", 3, True, ((0, 1),))
     if kind is Group:
         return Group(1, 2, 1, 1, 0, False)
     if get_origin(kind) is Literal:
@@ -53,7 +54,8 @@ def sample(annotation: Any) -> Any:
             return "0f" * (limit.digits // 2)
         case Values():
             return np.zeros((1, 2, 3) if limit.dimensions == 3 else (5,), limit.dtypes[0])
-    return kind(**{name: sample(each) for name, each in hints(kind).items()})
+    fields = {name: sample(each) for name, each in hints(kind).items()}
+    return kind(**fields | ({"protocol": PROTOCOL} if "protocol" in fields else {}))
 
 
 def places(annotation: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

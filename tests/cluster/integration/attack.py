@@ -15,9 +15,10 @@ import zmq
 from anymessage import frames_of
 from forge import Forge, Frames, Known
 from processes import PATIENCE_S
+from talking import Talk
 from zmtp import assault, assaults, greeting, messages
 
-from ftdist.cluster.transport import CurveKeys, connect, make_context, receive, send
+from ftdist.cluster.transport import CurveKeys, connect, make_context, send
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Assign,
@@ -46,7 +47,7 @@ from ftdist.coordinator.wire import FROM_CLIENT, FROM_COORDINATOR, FROM_WORKER, 
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
 
-HELLO = Hello(1, "x", "1", 1 << 30, 1 << 20, 1 << 20, 1, "avx2", True, 1e12)
+HELLO = Hello(PROTOCOL, "x", "1", 1 << 30, 1 << 20, 1 << 20, 1, "avx2", True, 1e12)
 
 _EACH = 200
 """Messages that an attacker sends before another one takes its place."""
@@ -187,10 +188,10 @@ def usual(model: Model) -> list[Frames]:
             Failed(task, "error", "no", 0),
             Heartbeat(1, 0, 1 << 20, 1 << 20),
             Bye("the end"),
-            Submit(1, "job", 3, False, ((0, 1),)),
+            Submit(PROTOCOL, "job", 3, False, ((0, 1),)),
             Received("job", 0),
             Cancelled("job"),
-            StatusRequest(1),
+            StatusRequest(PROTOCOL),
         )
     ]
 
@@ -205,6 +206,7 @@ class FalseWorker:
         self._trick = TRICKS[trick]
         self._context = make_context()
         self._socket = connect(self._context, endpoint, keys)
+        self._talk = Talk(self._socket, FROM_COORDINATOR)
         self.cheated = 0
         self.refused = ""
         self._asked = self._heard_out = False
@@ -223,7 +225,7 @@ class FalseWorker:
         while not self.refused and time.monotonic() < until_s:
             send(self._socket, Heartbeat(time.monotonic_ns(), 1, 1 << 50, 1 << 50))
             self._socket.poll(20)
-            received = receive(self._socket, FROM_COORDINATOR)
+            received = self._talk.receive()
             match received and received.message:
                 case Probe() as probe:
                     send(self._socket, ProbeReply(probe.number, time.monotonic()))
@@ -248,7 +250,7 @@ class FalseWorker:
     def _send(self, message: Message) -> None:
         """Sends a message, when the coordinator takes it."""
         assert self._socket.poll(int(PATIENCE_S * 1e3), zmq.POLLOUT), "nothing is taken any more"
-        assert send(self._socket, message)
+        self._talk.send(message)
 
 
 def _thin(assign: Assign) -> Piece:

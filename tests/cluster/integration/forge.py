@@ -26,6 +26,7 @@ from anymessage import MESSAGES, arrays, flaws, framed, frames_of, hints, taken_
 
 from ftdist.coordinator.messages import (
     HEADER_BYTES,
+    PROTOCOL,
     SIDE,
     AtMost,
     Between,
@@ -182,7 +183,7 @@ class Forge:
                 return self._array(limit, (self._random.randint(1, 9), self._random.randint(1, 9)))
         fields = {name: self._value(each) for name, each in hints(kind).items()}
         if "protocol" in fields and self._random.random() < 0.9:
-            fields["protocol"] = 1
+            fields["protocol"] = PROTOCOL
         if "job" in fields:
             fields["job"] = self._random.choice(self._known.jobs + self._known.labels)
         if kind is Submit:

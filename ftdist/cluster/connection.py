@@ -1,0 +1,260 @@
+"""One connection's two ways: small messages whole, large ones in portions, signs of life between.
+
+A message whose arrays are large is opened by its header and then travels in portions, of which only
+a *window* is under way at a time. Messages keep their order, but for signs of life, which pass
+between two portions: a heartbeat never waits for megabytes. Whoever receives says what it has taken
+in (Taken), which is what opens the window, tells how fast the link is, and is a sign of life too.
+
+What comes is checked before memory is taken for it: the header of an opened message is read at
+once, as if all its bytes were there already; they are written where its arrays will find them.
+
+No socket and no clock: ``flush`` is given what sends, and the time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ftdist.cluster.window import Window
+from ftdist.coordinator.messages import (
+    Beat,
+    Heartbeat,
+    JobProgress,
+    Message,
+    Opening,
+    Portion,
+    Status,
+    StatusRequest,
+    Taken,
+)
+from ftdist.coordinator.wire import WireError, decode, encode
+
+LIGHT_BYTES = 32 << 10
+"""Messages of up to so many bytes do not count in the window: most need no answer."""
+
+_SIGNS = (Heartbeat, Beat, JobProgress, Status, StatusRequest)
+"""Messages that pass others, and say nothing that a later one does not say too."""
+
+Frames = list[Any]
+Make = Callable[[], Frames]
+Send = Callable[[Frames], bool]
+"""Hands frames to the transport; False when it takes no more for now."""
+
+
+class Connection:
+    """What goes out over one connection, and what comes in.
+
+    `expected` are the messages that may come, each of at most `most_bytes`. `plain`: within this
+    process nothing is cut, copied or answered.
+    """
+
+    def __init__(
+        self, expected: frozenset[type[Message]], most_bytes: int, *, plain: bool = False
+    ) -> None:
+        self._out = _Outgoing(plain=plain)
+        self._in = _Incoming(expected, most_bytes)
+        self._plain = plain
+        self._owed = False
+
+    @property
+    def count(self) -> int:
+        """Messages that are not sent yet, wholly."""
+        return self._out.count
+
+    @property
+    def waiting_bytes(self) -> int:
+        """Bytes that the other side has not taken yet."""
+        return self._out.waiting_bytes
+
+    def post(self, message: Message, tag: Hashable = None) -> None:
+        """One more message to send; ValueError when it breaks its own limits."""
+        frames = encode(message)
+        if isinstance(message, _SIGNS):
+            self._out.signs[type(message)] = frames
+        else:
+            self._out.queue.append((tag, frames))
+
+    def post_later(self, make: Make) -> None:
+        """One more message, whose frames are made when its turn comes."""
+        self._out.queue.append((None, make))
+
+    def withdraw(self, tag: Hashable) -> bool:
+        """Takes back the message of this tag, if nothing of it is sent yet; whether it was so."""
+        return self._out.withdraw(tag)
+
+    def clear(self) -> None:
+        """Nothing more of what waits is sent."""
+        self._out.clear()
+
+    def flush(self, send: Send, now_s: float) -> bool:
+        """Sends what may be sent now; False when the transport took no more: try again soon."""
+        if self._owed:
+            if not send(encode(Taken(self._in.total))):
+                return False
+            self._owed = False
+        return self._out.flush(send, now_s)
+
+    def take(self, message: Message, size_bytes: int, now_s: float) -> Message | WireError | None:
+        """What came, in so many bytes: a message that is whole now, or nothing yet."""
+        if not self._plain and _counts(message, size_bytes):
+            self._in.total += size_bytes
+            self._owed = True
+        match message:
+            case Taken():
+                known = self._out.window.take(message.total, now_s)
+                return None if known else WireError("more was taken than was sent")
+            case Opening():
+                return self._in.open(message)
+            case Portion():
+                return self._in.fill(message)
+        return message
+
+
+def _counts(message: Message, size_bytes: int) -> bool:
+    return size_bytes > LIGHT_BYTES or isinstance(message, Portion)
+
+
+class _Outgoing:
+    """Messages in their order; `signs` pass them. The rest of one that is opened comes first."""
+
+    def __init__(self, *, plain: bool) -> None:
+        self.window = Window()
+        self.signs: dict[type, Frames] = {}
+        self.queue: deque[tuple[Hashable, Frames | Make]] = deque()
+        self._plain = plain
+        self._rest: deque[memoryview] = deque()
+        self._next: tuple[Frames, int] | None = None
+
+    @property
+    def count(self) -> int:
+        return len(self.queue) + bool(self._rest) + (self._next is not None)
+
+    @property
+    def waiting_bytes(self) -> int:
+        found = self.window.under_way_bytes + sum([each.nbytes for each in self._rest])
+        if self._next is not None:
+            found += self._next[1]
+        return found + sum([_size(item) for _, item in self.queue if isinstance(item, list)])
+
+    def withdraw(self, tag: Hashable) -> bool:
+        for entry in self.queue:
+            if entry[0] == tag:
+                self.queue.remove(entry)
+                return True
+        return False
+
+    def clear(self) -> None:
+        self.signs.clear()
+        self.queue.clear()
+        self._rest.clear()
+        self._next = None
+
+    def flush(self, send: Send, now_s: float) -> bool:
+        while self.signs:
+            kind, frames = next(iter(self.signs.items()))
+            if not send(frames):
+                return False
+            del self.signs[kind]
+        while self._next is not None or self.queue or self._rest:
+            if self._next is None:
+                self._next = self._make()
+            frames, weight = self._next
+            if weight and not self.window.lets(weight):
+                return True
+            if not send(frames):
+                return False
+            if weight:
+                self.window.send(weight, now_s)
+            self._next = None
+        return True
+
+    def _make(self) -> tuple[Frames, int]:
+        """What to send next, and as how many bytes it counts."""
+        if self._rest:
+            frames = encode(Portion(tuple(self._cut(self.window.portion_bytes))))
+            return frames, _size(frames)
+        _, item = self.queue.popleft()
+        frames = item if isinstance(item, list) else item()
+        size = _size(frames)
+        if self._plain or size <= LIGHT_BYTES:
+            return frames, 0
+        if size > self.window.portion_bytes and len(frames) > 1:
+            views = [memoryview(each).cast("B") for each in frames[1:]]
+            self._rest.extend(view for view in views if view.nbytes)
+            sizes = tuple(view.nbytes for view in views)
+            frames = encode(Opening(np.frombuffer(frames[0], np.uint8), sizes))
+            size = _size(frames)
+        return frames, size if size > LIGHT_BYTES else 0
+
+    def _cut(self, most: int) -> list[Any]:
+        """The next bytes of the message that is open, at most so many."""
+        found = []
+        while most and self._rest:
+            view = self._rest[0]
+            found.append(np.frombuffer(view[:most], np.uint8))
+            if view.nbytes <= most:
+                self._rest.popleft()
+            else:
+                self._rest[0] = view[most:]
+            most -= found[-1].nbytes
+        return found
+
+
+class _Incoming:
+    """The message that is open; `total` bytes of portions and messages that count have come."""
+
+    def __init__(self, expected: frozenset[type[Message]], most_bytes: int) -> None:
+        self.total = 0
+        self._expected = expected
+        self._most_bytes = most_bytes
+        self._message: Message | None = None
+        self._lacking: deque[memoryview] = deque()
+
+    def open(self, opening: Opening) -> Message | WireError | None:
+        size = sum(opening.sizes)
+        if self._message is not None:
+            return WireError("a message is opened before the last one is whole")
+        if size > self._most_bytes:
+            return WireError(f"a message of {size} bytes, more than {self._most_bytes}")
+        arrays = [np.empty(each, np.uint8) for each in opening.sizes]
+        try:
+            message = decode([opening.header.tobytes(), *arrays], self._expected)
+        except WireError as error:
+            return WireError(str(error))
+        self._lacking.extend(array.data for array in arrays if array.size)
+        if not self._lacking:
+            return message
+        self._message = message
+        return None
+
+    def fill(self, portion: Portion) -> Message | WireError | None:
+        for data in portion.data:
+            if not self._write(data.data):
+                return WireError("a portion of no message, or more than it lacks")
+        if self._lacking:
+            return None
+        message, self._message = self._message, None
+        return message
+
+    def _write(self, data: memoryview) -> bool:
+        """Writes bytes where they belong; False when there is no room for them."""
+        while data.nbytes:
+            if not self._lacking:
+                return False
+            target = self._lacking[0]
+            count = min(target.nbytes, data.nbytes)
+            target[:count] = data[:count]
+            data = data[count:]
+            if count < target.nbytes:
+                self._lacking[0] = target[count:]
+            else:
+                self._lacking.popleft()
+        return True
+
+
+def _size(frames: Sequence[Any]) -> int:
+    return sum([memoryview(each).nbytes for each in frames])
