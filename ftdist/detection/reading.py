@@ -238,8 +238,15 @@ def read_picture(source: Source) -> Image:
     from PIL.Image import Transpose, new
 
     with opened(source) as picture:
-        found = new("RGB", picture.decoded)
-        picture.bands("RGB", lambda first, band: found.paste(band, (0, first)))
+        made: list[Image] = []
+
+        def paste(first: int, band: Image) -> None:
+            if not made:  # not before something comes: a header may claim any size
+                made.append(new("RGB", picture.decoded))
+            made[0].paste(band, (0, first))
+
+        picture.bands("RGB", paste)
+        (found,) = made
     if picture.turn.rows_reversed:
         found = found.transpose(Transpose.FLIP_TOP_BOTTOM)
     if picture.turn.columns_reversed:
