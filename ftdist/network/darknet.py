@@ -6,7 +6,7 @@ means is ``darknet_layers`` and ``darknet_heads``, and which keys there are ``da
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +21,11 @@ from ftdist.network.darknet_keys import (
     refuse_what_changes_the_result,
     remark_on_keys,
 )
+from ftdist.network.darknet_numbers import DarknetBuilder, is_binary
 from ftdist.network.darknet_stored import Form, forms
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import Head, classifies
+from ftdist.network.layers import Convolution
 
 _BUILDERS = {
     **darknet_layers.BUILDERS,
@@ -41,14 +43,15 @@ class DarknetModel:
     """A network as a .cfg file describes it.
 
     `normalized` are the convolutions whose batch norm is still apart in the .weights file, `uneven`
-    those whose filters are no multiple of their groups, with the number of groups; `stored` says
-    how layers of other kinds lie in that file. `fit` is how pictures enter. `complete`: whether the
-    whole file was read. `remarks` are lines for whoever imports it.
+    those whose filters are no multiple of their groups, with the number of groups, `binary` those
+    of signs; `stored` says how layers of other kinds lie in that file. `fit` is how pictures enter.
+    `complete`: whether the whole file was read. `remarks` are lines for whoever imports it.
     """
 
     network: Network
     normalized: frozenset[int]
     uneven: Mapping[int, int]
+    binary: frozenset[int]
     stored: Mapping[int, Form]
     fit: Fit
     complete: bool
@@ -72,24 +75,32 @@ def parse_cfg(
     if not sections:
         raise InputError(f"{file}: is empty; a .cfg begins with [net]")
     _refuse_recurrent(sections)
-    network, layers = NetworkBuilder(name, _input_shape(sections[0])), sections[1:]
+    network, layers = DarknetBuilder(name, _input_shape(sections[0])), sections[1:]
     if not layers:
         raise sections[0].error("no layers follow")
     if until is not None and until >= len(layers):
         raise InputError(f"layer {until} does not exist: {file} has layers 0..{len(layers) - 1}")
     for section in layers:
         _add(network, section)
-    finished = network.finish()
-    _refuse_readers_of_heads(finished, layers)
+    finished, numbers = network.finish(), network.numbers
+    _refuse_readers_of_heads(finished, layers, numbers)
     return DarknetModel(
         finished,
-        frozenset(number for number, section in enumerate(layers) if _is_normalized(section)),
-        _uneven(layers),
-        forms(layers, finished),
+        frozenset(number for number, each in _pairs(numbers, layers) if _is_normalized(each)),
+        _uneven(_pairs(numbers, layers)),
+        frozenset(number for number, each in _pairs(numbers, layers) if each.flag("xnor")),
+        forms(layers, numbers, finished),
         fit(sections, classifies=classifies(finished)),
         until is None,
         (*sections[0].remarks, *remark_on_keys(sections)),
     )
+
+
+def _pairs(numbers: Sequence[int], layers: Sequence[Section]) -> Iterator[tuple[int, Section]]:
+    """The convolutional sections, with the numbers of their layers."""
+    for number, section in zip(numbers, layers, strict=True):
+        if canonical_kind(section) == "convolutional":
+            yield number, section
 
 
 def _refuse_recurrent(sections: Sequence[Section]) -> None:
@@ -107,7 +118,7 @@ def _input_shape(net: Section) -> Shape:
     return Shape(*(net.integer(key, minimum=1) for key in ("height", "width", "channels")))
 
 
-def _add(network: NetworkBuilder, section: Section) -> None:
+def _add(network: DarknetBuilder, section: Section) -> None:
     """Appends the layer of one section, or raises the InputError that says where it stands."""
     kind = canonical_kind(section)
     builder = _BUILDERS.get(kind)
@@ -115,8 +126,12 @@ def _add(network: NetworkBuilder, section: Section) -> None:
         raise section.error(_not_supported(kind))
     refuse_what_changes_the_result(section)
     operation, inputs = builder(section, network)
+    name = f"{kind}{len(network)}"
     try:
-        network.add(operation, inputs, f"{kind}{len(network)}")
+        if kind == "convolutional" and isinstance(operation, Convolution) and is_binary(section):
+            network.add_binary(operation, inputs[0], name)
+        else:
+            network.add(operation, inputs, name)
     except InputError as error:
         raise section.error(str(error)) from None
 
@@ -130,26 +145,25 @@ def _not_supported(kind: str) -> str:
 
 
 def _is_normalized(section: Section) -> bool:
-    if canonical_kind(section) != "convolutional":
-        return False
     return section.flag("batch_normalize") or section.flag("cbn")
 
 
-def _uneven(layers: Sequence[Section]) -> dict[int, int]:
+def _uneven(convolutions: Iterable[tuple[int, Section]]) -> dict[int, int]:
     """For each convolution whose filters are no multiple of its groups, how many groups."""
     found = {}
-    for number, section in enumerate(layers):
-        if canonical_kind(section) == "convolutional":
-            groups = section.integer("groups", 1)
-            if section.integer("filters", 1) % groups:
-                found[number] = groups
+    for number, section in convolutions:
+        groups = section.integer("groups", 1)
+        if section.integer("filters", 1) % groups:
+            found[number] = groups
     return found
 
 
-def _refuse_readers_of_heads(network: Network, sections: Sequence[Section]) -> None:
+def _refuse_readers_of_heads(
+    network: Network, sections: Sequence[Section], numbers: Sequence[int]
+) -> None:
     """A head hands on its raw input here, but decoded boxes in Darknet: nothing may follow it."""
-    for section, layer in zip(sections, network.layers, strict=True):
-        for number in layer.inputs:
+    for section, own in zip(sections, numbers, strict=True):
+        for number in network.layers[own].inputs:
             if number == INPUT:
                 continue
             source = network.layers[number]

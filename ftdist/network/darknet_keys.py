@@ -159,7 +159,6 @@ _REFUSED: dict[str, dict[str, str]] = {
         "stretch": "0",
         "stretch_sway": "0",
         "sway": "0",
-        "xnor": "0",
     },
     "connected": _LOADED,
     "local": _LOADED,

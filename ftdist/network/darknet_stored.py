@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.network.cfg import Section, shown
 from ftdist.network.darknet_keys import canonical_kind
+from ftdist.network.darknet_numbers import Signs
 from ftdist.network.darknet_operators import weights_type
 from ftdist.network.graph import Network
 from ftdist.network.layers import Convolution, Weighted
@@ -159,13 +160,22 @@ class Shared:
         raise NotImplementedError("the convolution that shares its weights is read instead")
 
 
-def forms(layers: Sequence[Section], network: Network) -> Mapping[int, Form]:
-    """The forms of all layers that are stored in another way than a convolution of their own."""
-    found = {number: _form(section, number, network) for number, section in enumerate(layers)}
-    return {number: form for number, form in found.items() if form is not None}
+def forms(
+    layers: Sequence[Section], numbers: Sequence[int], network: Network
+) -> Mapping[int, Form]:
+    """The forms of all layers that are stored in another way than a convolution of their own.
+
+    `numbers` are those of the sections' layers in the network; what is between was inserted.
+    """
+    found = {number: _form(layers, index, numbers, network) for index, number in enumerate(numbers)}
+    inserted = dict.fromkeys(set(range(len(network.layers))).difference(numbers), Signs())
+    return {**{number: form for number, form in found.items() if form is not None}, **inserted}
 
 
-def _form(section: Section, number: int, network: Network) -> Form | None:
+def _form(
+    layers: Sequence[Section], index: int, numbers: Sequence[int], network: Network
+) -> Form | None:
+    section = layers[index]
     match canonical_kind(section):
         case "connected":
             return Connected(section.flag("batch_normalize"))
@@ -176,7 +186,7 @@ def _form(section: Section, number: int, network: Network) -> Form | None:
         case "shortcut" if (kind := weights_type(section)) is not None:
             return ShortcutForm(kind == "per_channel", _normalization(section))
         case "convolutional" if section.has("share_index"):
-            return _shared(section, number, network)
+            return _shared(section, index, numbers, network)
     return None
 
 
@@ -196,14 +206,16 @@ def _normalization(section: Section) -> Literal["none", "relu", "softmax"]:
 _NOT_SHARED = -1_000_000_000
 
 
-def _shared(section: Section, number: int, network: Network) -> Shared | None:
+def _shared(
+    section: Section, number: int, numbers: Sequence[int], network: Network
+) -> Shared | None:
     index = section.integer("share_index", _NOT_SHARED)
     if index == _NOT_SHARED:
         return None
     of = index if index >= 0 else number + index
     if not 0 <= of < number:
         raise section.error(f"{index} means layer {of}, which is not before this", "share_index")
-    own, other = network.layers[number], network.layers[of]
+    own, other = network.layers[numbers[number]], network.layers[numbers[of]]
     shapes = [
         each.operation.weight_shape(network.shape(each.inputs[0]))
         for each in (own, other)
@@ -211,4 +223,4 @@ def _shared(section: Section, number: int, network: Network) -> Shared | None:
     ]
     if len(shapes) < 2 or shapes[0] != shapes[1]:
         raise section.error(f"layer {of} ({other.name}) has other weights", "share_index")
-    return Shared(of)
+    return Shared(numbers[of])

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.darknet import DarknetModel
+from ftdist.network.darknet_numbers import binarized
 from ftdist.network.darknet_stored import BatchNorm, Shared, fold
 from ftdist.network.graph import convolutions
 from ftdist.network.layers import Weighted
@@ -194,7 +195,8 @@ def _read_layer(
     if form is None:
         shape = _stored_shape(model, number, *layer)
         groups = model.uneven.get(number, 1)
-        return _folded(file, shape, number in model.normalized, groups, where)
+        found = _folded(file, shape, number in model.normalized, groups, where)
+        return binarized(*found) if number in model.binary else found
     place = file.tell()
     file.seek(0)
     flagged = max(_VERSION.unpack(file.read(_VERSION.size))[:2]) > _FLAGGED

@@ -137,6 +137,9 @@ class NetworkBuilder:
         return len(self._layers)
 
     def shape(self, number: int) -> Shape:
+        return self._shape(number)
+
+    def _shape(self, number: int) -> Shape:
         return self._input if number == INPUT else self._layers[number].shape
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
@@ -147,7 +150,7 @@ class NetworkBuilder:
             if not INPUT <= source < number:
                 raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
         try:
-            shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
+            shape = operation.output_shape(tuple(self._shape(each) for each in inputs))
         except InputError as error:
             raise InputError(f"layer {number} ({label}): {error}") from None
         if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:

@@ -116,14 +116,14 @@ def test_how_pictures_enter_follows_from_the_dialect(text, expected):
 
 
 def test_until_looks_at_nothing_that_comes_after():
-    text = NET + CONV + "[max]\n[conv]\nxnor=1\n[nonsense]\nz\n[not even\n= = ="
+    text = NET + CONV + "[max]\n[conv]\nbinary=1\n[nonsense]\nz\n[not even\n= = ="
     model = parse_cfg(text, "n", until=1)
     assert [layer.name for layer in model.network.layers] == ["convolutional0", "maxpool1"]
     assert model.remarks == ()
     assert not model.complete
-    with pytest.raises(InputError, match="xnor"):
+    with pytest.raises(InputError, match="binary"):
         parse_cfg(text, "n", until=2)
-    harmless = text.replace("xnor=1", "xnor=0")
+    harmless = text.replace("binary=1", "binary=0")
     with pytest.raises(InputError, match="nonsense"):
         parse_cfg(harmless, "n", until=3)
     with pytest.raises(InputError, match="is no section header"):
