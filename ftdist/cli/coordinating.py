@@ -30,7 +30,8 @@ from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.sharing import SharedPlan
 from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import ceil_size, resident_bytes
+from ftdist.runtime.memory import resident_bytes
+from ftdist.runtime.sizes import SPREAD_BYTES, ceil_size
 from ftdist.runtime.trace import Trace
 
 _OWN_BYTES = 24 << 20
@@ -100,7 +101,7 @@ def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
     share = 2 if threads else 1
     least = 2 * (network.input.bytes + output_bytes(network))
     if limit.bytes - taken < share * least:
-        smallest = taken + share * least
+        smallest = taken + share * least + SPREAD_BYTES
         raise BudgetError(
             f"the coordinator cannot hold a frame of {network.name} within its budget; "
             f"it needs {ceil_size(smallest)} ({limit.origin} says {ceil_size(limit.bytes)})",

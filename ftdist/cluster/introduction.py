@@ -22,6 +22,7 @@ from ftdist.runtime.apart import apart
 from ftdist.runtime.controlgroups import processor_quota
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
+from ftdist.runtime.sizes import SPREAD_BYTES
 
 _CREDIT_SHARE = 8
 _LEAST_CREDIT, _MOST_CREDIT = 256 << 10, 64 << 20
@@ -48,7 +49,7 @@ def introduce(abilities: Abilities) -> Hello:
     baseline = resident_bytes() + SLACK_BYTES
     left = abilities.budget.bytes - baseline
     if left < _LEAST_LEFT:
-        smallest = baseline + _LEAST_LEFT
+        smallest = baseline + _LEAST_LEFT + SPREAD_BYTES
         raise BudgetError(
             f"a worker holds {format_size(baseline)} without any task, which leaves no room in "
             f"{format_size(abilities.budget.bytes)} ({abilities.budget.origin}); "

@@ -6,6 +6,7 @@ takes. Questions and answers are lines of JSON. It ends when this process does.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -103,6 +104,7 @@ def _serve(plan: Plan, questions: int, answers: int) -> NoReturn:
     try:
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(each, signal.SIG_IGN)
+        _prefer_to_end()
         nowhere = os.open(os.devnull, os.O_RDWR)
         for standard in range(3):
             os.dup2(nowhere, standard)
@@ -114,11 +116,24 @@ def _serve(plan: Plan, questions: int, answers: int) -> NoReturn:
         os._exit(0)
 
 
+def _prefer_to_end() -> None:
+    """Where memory runs out, the system ends this process before the one that has the jobs."""
+    with contextlib.suppress(OSError):
+        handle = os.open("/proc/self/oom_score_adj", os.O_WRONLY)
+        try:
+            os.write(handle, b"1000")
+        finally:
+            os.close(handle)
+
+
 def _answer(plan: Plan, question: AskPlan) -> Planned:
     try:
         return Planned(question.number, plan(question))
     except FtdistError as error:
         return Planned(question.number, None, str(error))
+    except MemoryError:
+        reason = "planning needs more memory than there is; give the coordinator more"
+        return Planned(question.number, None, reason)
     except Exception as error:
         reason = f"a fault in planning, please report it: {error!r}"
         return Planned(question.number, None, reason)
