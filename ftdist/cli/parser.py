@@ -117,19 +117,23 @@ _KEYGEN = """
 
   ftdist keygen keys                        keys of the coordinator, and of clients on its machine
   ftdist keygen keys --worker pi1 pi2 pi3   keys of three boards, in keys/pi1, keys/pi2, keys/pi3
+  ftdist keygen keys --client laptop        keys of a machine that submits jobs
 
+A worker's key submits no jobs and a client's does no work; who is named as both may do both.
 The folder stays with the coordinator ('--keys keys'). Copy keys/pi1 to that board, and there say
 '--keys pi1'. Whoever has a public key in keys/allowed may connect: remove keys/allowed/pi1.key, and
-that board is shut out at once. Laptops that submit jobs are given keys in the same way."""
+that board is shut out at once."""
 
 
 def _add_keygen(commands: Commands) -> None:
     about = "create a cluster's encryption keys"
     parser = command(commands, "keygen", about, more=_KEYGEN)
     parser.add_argument("folder", metavar="DIR", type=Path, help="the cluster's folder of keys")
-    names = "make keys for these workers or clients"
+    names = "make keys for these workers"
     words: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
     parser.add_argument("--worker", metavar="NAME", **words, help=names)
+    clients = "make keys for these clients, which submit jobs"
+    parser.add_argument("--client", metavar="NAME", **words, help=clients)
     parser.handled_by("keygen")
 
 

@@ -57,15 +57,21 @@ def status_lines(status: Status) -> Iterator[str]:
 
 
 _HEADS = (
-    "worker", "state", "kernels", "threads", "budget", "peak", "share", "GFLOP/s", "link MB/s",
-    "tasks", "done", "failed",
+    "worker", "key", "address", "state", "kernels", "threads", "budget", "peak", "share",
+    "GFLOP/s", "link MB/s", "tasks", "done", "failed",
 )  # fmt: skip
+
+
+_WORDS = 5
+"""So many columns of words come first."""
 
 
 def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:
     link = worker.link_bytes_per_s
     return (
         worker.name,
+        worker.key or "-",
+        worker.address or "-",
         worker.state,
         worker.instruction_set,
         str(worker.threads),
@@ -85,7 +91,7 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [
-            cell.ljust(width) if number < 3 else cell.rjust(width)
+            cell.ljust(width) if number < _WORDS else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         yield "  ".join(cells).rstrip()
@@ -93,7 +99,8 @@ def _table(rows: list[tuple[str, ...]]) -> Iterator[str]:
 
 def _job_lines(job: JobStatus) -> Iterator[str]:
     text = f"; {job.text}" if job.text else ""
-    yield f"job        {job.job}: {job.finished} of {counted(job.frames, 'frame')}{text}"
+    whose = f" ({', '.join(filter(None, (job.key, job.address)))})" if job.address else ""
+    yield f"job        {job.job}{whose}: {job.finished} of {counted(job.frames, 'frame')}{text}"
     if job.finished:
         yield (
             f"           {job.seconds_a_frame * 1e3:.0f} ms and {job.bytes_a_frame / 1e6:.2f} MB "

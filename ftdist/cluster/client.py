@@ -11,7 +11,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import zmq
@@ -118,13 +118,18 @@ class Client:
 
         limit = time.monotonic() + self._patience.first_s
 
+        def whole(parts: list[Status]) -> bool:
+            return bool(parts) and not parts[-1].more
+
         def converse() -> None:
+            found.clear()
             self._connect()
             question: Iterator[Message] = iter([StatusRequest(PROTOCOL)])
-            self._converse(lambda: next(question, None), take, lambda: bool(found))
+            self._converse(lambda: next(question, None), take, lambda: whole(found))
 
         self._persist(converse, lambda: limit)
-        return found[0]
+        workers = [worker for part in found for worker in part.workers]
+        return replace(found[-1], workers=tuple(workers))
 
     def submit(self, work: Work, done: Iterable[int] = ()) -> None:
         """Has a job done; FtdistError when it fails or the coordinator is gone for too long."""

@@ -5,8 +5,11 @@
     DIR/allowed/NAME.key         public keys of those who may connect: the allow-list
     DIR/NAME/                    what to copy to NAME: NAME.key_secret, coordinator.key
 
-A worker's or a client's folder is such a DIR/NAME. Files are in the format of ZeroMQ's certificates
-(``zmq.auth``), read here because ``zmq.auth`` would cost each worker memory and reads any size.
+A key has a role: it is a worker's, a client's, or both. The role stands in the key's file, as
+metadata; what counts is that of the allow-list, and a file without one (of an earlier version, or
+another program's) means both. A worker's or a client's folder is such a DIR/NAME. Files are in the
+format of ZeroMQ's certificates (``zmq.auth``), read here because ``zmq.auth`` would cost each
+worker memory and reads any size.
 """
 
 from __future__ import annotations
@@ -15,11 +18,14 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import zmq
 
 from ftdist.cluster.transport import CurveKeys
+from ftdist.coordinator.events import Role
 from ftdist.errors import InputError
 
 COORDINATOR = "coordinator"
@@ -32,6 +38,7 @@ _KEY = re.compile(rb"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")
 """A key in Z85, the form that certificates hold."""
 
 _MOST_BYTES = 16 << 10
+_ROLES: dict[str, Role] = {"worker": "worker", "client": "client", "both": "both"}
 
 
 def make_coordinator(folder: Path) -> None:
@@ -46,23 +53,33 @@ def make_coordinator(folder: Path) -> None:
     _write_pair(folder, folder, COORDINATOR)
 
 
+@dataclass(frozen=True, slots=True)
+class AllowedKey:
+    """A public key of the allow-list, Z85 text, and what its owner may be."""
+
+    key: str
+    role: Role
+
+
 def check_name(folder: Path, name: str) -> None:
     """InputError when no keys of that name can be made in a cluster's folder."""
     if not _NAME.fullmatch(name) or name in (COORDINATOR, ALLOWED):
-        raise InputError(f"'{name}' is no name for a worker: use letters, digits, '-' and '_'")
+        raise InputError(
+            f"'{name}' is no name for a worker or a client: use letters, digits, '-' and '_'"
+        )
     if (folder / name).exists() or (folder / ALLOWED / f"{name}{_PUBLIC}").exists():
         raise InputError(f"{folder} holds keys of {name} already; remove them, or choose a name")
 
 
-def make_peer(folder: Path, name: str) -> Path:
+def make_peer(folder: Path, name: str, role: Role = "both") -> Path:
     """Makes keys for a worker or a client and allows them; returns the folder to copy there."""
     check_name(folder, name)
     own = folder / name
-    server, _ = _read(folder / f"{COORDINATOR}{_PUBLIC}")
+    server = _read(folder / f"{COORDINATOR}{_PUBLIC}").public
     _make_folder(own)
     _make_folder(folder / ALLOWED)
     _write(own / f"{COORDINATOR}{_PUBLIC}", 0o644, _text("Public", server))
-    _write_pair(own, folder / ALLOWED, name)
+    _write_pair(own, folder / ALLOWED, name, role)
     return own
 
 
@@ -93,12 +110,20 @@ def peer_keys(folder: Path) -> CurveKeys:
             f"{folder} is no folder of keys with {COORDINATOR}{_PUBLIC} and one *{_SECRET}; "
             "'ftdist keygen DIR --worker NAME' makes DIR/NAME, to be copied here"
         )
-    return CurveKeys(*_read_secret(secrets[0]), _read(server)[0])
+    return CurveKeys(*_read_secret(secrets[0]), _read(server).public)
 
 
 def read_public(path: Path) -> str:
     """The public key in a certificate, Z85 text; InputError when there is none."""
-    return _read(path)[0].decode()
+    return _read(path).public.decode()
+
+
+def read_allowed(path: Path) -> AllowedKey:
+    """A certificate of the allow-list; InputError when it is none, or of no role that there is."""
+    found = _read(path)
+    if found.role not in _ROLES:
+        raise InputError(f"{path}: has the role '{found.role}'; it must be {', '.join(_ROLES)}")
+    return AllowedKey(found.public.decode(), _ROLES[found.role])
 
 
 def _read_secret(path: Path) -> tuple[bytes, bytes]:
@@ -108,14 +133,21 @@ def _read_secret(path: Path) -> tuple[bytes, bytes]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if stat.S_IMODE(mode) & 0o077:
         raise InputError(f"{path}: others may read this secret; type 'chmod 600 {path}'")
-    public, secret = _read(path)
-    if secret is None or zmq.curve_public(secret) != public:
+    found = _read(path)
+    if found.secret is None or zmq.curve_public(found.secret) != found.public:
         raise InputError(f"{path}: is damaged: its secret and its public key do not match")
-    return public, secret
+    return found.public, found.secret
 
 
-def _read(path: Path) -> tuple[bytes, bytes | None]:
-    """The public key of a certificate, and its secret if it holds one."""
+class _Certificate(NamedTuple):
+    """What a file of keys holds; `secret` only if it is a secret one."""
+
+    public: bytes
+    secret: bytes | None
+    role: str
+
+
+def _read(path: Path) -> _Certificate:
     try:
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES)
@@ -125,7 +157,7 @@ def _read(path: Path) -> tuple[bytes, bytes | None]:
     public, secret = found.get(b"public-key"), found.get(b"secret-key")
     if public is None or any(key is not None and not _is_key(key) for key in (public, secret)):
         raise InputError(f"{path}: is no key file; make one with 'ftdist keygen'")
-    return public, secret
+    return _Certificate(public, secret, found.get(b"role", b"both").decode(errors="replace"))
 
 
 def _entries(content: bytes) -> Iterator[tuple[bytes, bytes]]:
@@ -146,15 +178,17 @@ def _is_key(key: bytes) -> bool:
     return True
 
 
-def _write_pair(secret_in: Path, public_in: Path, name: str) -> None:
+def _write_pair(secret_in: Path, public_in: Path, name: str, role: Role | None = None) -> None:
     """A new key pair; the public part comes last, for in the allow-list it takes effect."""
     public, secret = zmq.curve_keypair()
-    _write(secret_in / f"{name}{_SECRET}", 0o600, _text("**Secret**", public, secret))
-    _write(public_in / f"{name}{_PUBLIC}", 0o644, _text("Public", public))
+    _write(secret_in / f"{name}{_SECRET}", 0o600, _text("**Secret**", public, secret, role))
+    _write(public_in / f"{name}{_PUBLIC}", 0o644, _text("Public", public, role=role))
 
 
-def _text(kind: str, public: bytes, secret: bytes | None = None) -> str:
-    lines = [f"#   ZeroMQ CURVE {kind} Certificate", "", "metadata", "curve"]
+def _text(kind: str, public: bytes, secret: bytes | None = None, role: Role | None = None) -> str:
+    lines = [f"#   ZeroMQ CURVE {kind} Certificate", "", "metadata"]
+    lines += [f'    role = "{role}"'] if role is not None else []
+    lines.append("curve")
     lines.append(f'    public-key = "{public.decode()}"')
     if secret is not None:
         lines.append(f'    secret-key = "{secret.decode()}"')

@@ -13,8 +13,9 @@ from pathlib import Path
 import zmq
 from zmq.auth.base import Authenticator
 
-from ftdist.cluster.keys import read_public
+from ftdist.cluster.keys import read_allowed
 from ftdist.cluster.transport import Context, Socket
+from ftdist.coordinator.events import Role
 from ftdist.errors import InputError
 
 _DOMAIN = "*"
@@ -32,6 +33,7 @@ class Gatekeeper(Authenticator):
         self._folder = folder
         self._say = say
         self._names: dict[str, str] = {}
+        self._roles: dict[str, Role] = {}
         self._state: _State | None = None
         self._refused: set[str] = set()
         self._revoked: set[str] = set()
@@ -51,6 +53,10 @@ class Gatekeeper(Authenticator):
     def name(self, key: str) -> str:
         """What the owner of an allowed key is called."""
         return self._names.get(key, "")
+
+    def role(self, key: str) -> Role:
+        """What the owner of an allowed key may be."""
+        return self._roles.get(key, "both")
 
     def callback(self, domain: str, key: bytes) -> bool:
         """Called by ``zmq.auth`` for each handshake; `key` in Z85."""
@@ -83,7 +89,7 @@ class Gatekeeper(Authenticator):
 
     def reread(self) -> frozenset[str]:
         """Reads the folder again if it has changed; the keys that are allowed no longer since the
-        last time."""
+        last time, or in another role."""
         self._look()
         revoked, self._revoked = self._revoked, set()
         return frozenset(revoked)
@@ -93,14 +99,17 @@ class Gatekeeper(Authenticator):
         if state == self._state:
             return
         before, self._state = self._names, state
+        roles, self._roles = self._roles, {}
         self._names = {}
         for name, *_ in state:
             try:
-                self._names[read_public(self._folder / name)] = name.removesuffix(".key")
+                found = read_allowed(self._folder / name)
+                self._names[found.key] = name.removesuffix(".key")
+                self._roles[found.key] = found.role
             except InputError as error:
                 self._say(f"ignored a key file: {error}")
         self._revoked |= before.keys()
-        self._revoked -= self._names.keys()
+        self._revoked -= {key for key, role in self._roles.items() if roles.get(key, role) == role}
 
 
 def _state(folder: Path) -> _State:

@@ -40,6 +40,7 @@ from ftdist.coordinator.events import (
     Gone,
     Log,
     Moved,
+    Origin,
     Peer,
     Revoked,
     Send,
@@ -202,6 +203,13 @@ class Server:
                     break
                 self._take(prefix + received.peer, received)
 
+    def _origin(self, received: Received) -> Origin:
+        """Whose message it is, as people know it."""
+        if self._gatekeeper is None:
+            return Origin(address=received.address)
+        name, role = self._gatekeeper.name(received.key), self._gatekeeper.role(received.key)
+        return Origin(name, role, received.address)
+
     def _take(self, peer: Peer, received: Received) -> None:
         """What came in one go, from somebody who may still speak."""
         local, message, key = peer.startswith(_LOCAL), received.message, received.key
@@ -223,7 +231,11 @@ class Server:
             self._handle(Unreadable(peer, str(whole)))
             return
         flaw = self._mail.answer(peer, whole) if isinstance(whole, ModelRequest) else ""
-        self._handle(Unreadable(peer, flaw) if flaw else Arrived(peer, whole, key, local))
+        self._handle(
+            Unreadable(peer, flaw)
+            if flaw
+            else Arrived(peer, whole, key, local, self._origin(received))
+        )
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""

@@ -62,10 +62,14 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a session is over; `final` when there is no use in another one."""
+    """Why a session is over; `final` when there is no use in another one.
+
+    `was_member`: the coordinator had taken the worker in before.
+    """
 
     reason: str
     final: bool = False
+    was_member: bool = False
 
 
 class Session:

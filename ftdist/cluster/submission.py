@@ -29,6 +29,7 @@ from ftdist.coordinator.messages import (
     JobFailed,
     JobProgress,
     JobResult,
+    JobStatus,
     Message,
     ModelChunk,
     ModelRequest,
@@ -133,13 +134,16 @@ class Submission:
                 self._take_result(message)
             case JobProgress() if message.job == self.work.job:
                 self.work.progress(message)
-            case Status() if self.work.job not in [each.job for each in message.jobs]:
+            case Status() if not (message.more or self._is_among(message.jobs)):
                 self.begin()
             case JobFailed() if message.job == self.work.job:
                 reasons = "; ".join(message.reasons) or "no reason given"
                 raise FtdistError(f"job {message.job} failed: {reasons}")
             case _:  # about another job, or only a sign of life
                 pass
+
+    def _is_among(self, jobs: tuple[JobStatus, ...]) -> bool:
+        return self.work.job in [each.job for each in jobs]
 
     def _take_accepted(self, accepted: Accepted) -> None:
         size = result_bytes(accepted.outputs)

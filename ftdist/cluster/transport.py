@@ -62,13 +62,15 @@ class Unreachable(Exception):
 
 class Received(NamedTuple):
     """What came: from whom (b"" on a DEALER), the message or why it is none, and the proven key;
-    of how many bytes it is, and by which file descriptor they came (-1: none)."""
+    of how many bytes it is, and by which file descriptor they came (-1: none), from which address
+    ("" from within the process)."""
 
     peer: bytes
     message: Message | WireError
     key: str
     bytes: int = 0
     handle: int = -1
+    address: str = ""
 
 
 def make_context() -> Context:
@@ -171,10 +173,11 @@ def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | No
         frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
     except zmq.Again:
         return None
-    peer, key = b"", ""
+    peer, key, address = b"", "", ""
     if socket.type == zmq.ROUTER:
         peer = frames.pop(0).bytes
-        key = _key(frames[0]) if frames else ""
+        key = _told(frames[0], "User-Id") if frames else ""
+        address = _told(frames[0], "Peer-Address") if frames else ""
     size = sum([len(frame) for frame in frames])
     handle = _handle(frames[0]) if frames else -1
     try:
@@ -182,13 +185,14 @@ def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | No
         message: Message | WireError = decode(buffers, expected | FROM_EITHER)
     except WireError as error:
         message = WireError(str(error))  # without the frames that its traceback would hold
-    return Received(peer, message, key, size, handle)
+    return Received(peer, message, key, size, handle, address)
 
 
-def _key(frame: zmq.Frame) -> str:
+def _told(frame: zmq.Frame, what: str) -> str:
+    """What ZeroMQ knows of a frame's origin, "" where it knows nothing."""
     try:
-        return str(frame.get("User-Id"))
-    except zmq.ZMQError:  # nobody proved anything
+        return str(frame.get(what))
+    except zmq.ZMQError:
         return ""
 
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftdist.cluster.computing import Computing
@@ -30,7 +30,7 @@ from ftdist.cluster.process import Stop, stopping_signals
 from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
-from ftdist.errors import FtdistError
+from ftdist.errors import FtdistError, InputError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
 from ftdist.runtime.heap import REUSING_BYTES, settle_heap
@@ -164,7 +164,8 @@ class Worker:
                 self._computing.begin_anew()
                 self._weights.lose_connection()
                 if ending.final:
-                    raise FtdistError(f"{self._endpoint} refuses this worker: {ending.reason}")
+                    words = f"{self._endpoint} refuses this worker: {ending.reason}"
+                    raise FtdistError(words) if ending.was_member else InputError(words)
                 if not self._stop.requested:
                     self._tell(f"{self._endpoint}: {self._explained(ending)}; tries again")
                     self._rest(self._pauses.next_s())
@@ -199,7 +200,7 @@ class Worker:
             ending = conversation.run(hello)
             if session.welcome is not None:
                 self._pauses.begin_anew()
-            return ending
+            return replace(ending, was_member=session.welcome is not None)
         except FtdistError as error:  # its own trouble: it would be welcome again, in vain
             conversation.farewell(str(error))
             return Ending(str(error))

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from ftdist.coordinator import timeline
-from ftdist.coordinator.events import Peer
+from ftdist.coordinator.events import Arrived, Peer
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.jobs import Job
 from ftdist.coordinator.messages import (
@@ -66,8 +66,9 @@ class Desk:
 
     # ---- from clients
 
-    def submit(self, peer: Peer, key: str, message: Submit) -> None:
+    def submit(self, arrived: Arrived, message: Submit) -> None:
         """A client has a job, or comes back to one."""
+        peer, key = arrived.peer, arrived.key
         job = self.jobs.get(message.job)
         reason = self._refused(job, key, message)
         if reason:
@@ -79,10 +80,11 @@ class Desk:
             now_s = self._out.now_s
             job = Job(message.job, self._serial, peer, key, message.frames, message.picture, now_s)
             self.jobs[job.name] = job
-            self._out.log(f"job {job.name}: {counted(job.frames, 'frame')}")
+            self._out.log(f"job {job.name}: {counted(job.frames, 'frame')}{arrived.origin}")
         elif job.client is None or job.client != peer:
             self._out.log(f"job {job.name}: its client is back")
         job.client, job.heard_s, job.news = peer, self._out.now_s, True
+        job.origin = arrived.origin
         self.ended += job.submitted(message)
         self._accept(job, peer)
         self.moved = True

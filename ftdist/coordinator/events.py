@@ -16,6 +16,26 @@ Peer = bytes
 """A connection, as the transport names it."""
 
 
+Role = Literal["worker", "client", "both"]
+"""What the owner of a key may be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose message it is, as people know it: the name of its key, what that is for, its address.
+
+    Without encryption there is no name; within the process there is no address either.
+    """
+
+    name: str = ""
+    role: Role = "both"
+    address: str = ""
+
+    def __str__(self) -> str:
+        where = f" from {self.address}" if self.address else ""
+        return where + (f" with key {self.name}" if self.name else "")
+
+
 # ---- events
 
 
@@ -30,6 +50,7 @@ class Arrived:
     message: Message
     key: str = ""
     local: bool = False
+    origin: Origin = Origin()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ftdist.coordinator.events import Peer
+from ftdist.coordinator.events import Origin, Peer
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.messages import FRAME_BYTES, TENSORS, JobResult, Piece, Submit
 from ftdist.coordinator.regions import Collector
@@ -41,6 +41,7 @@ class Job:
     frames: int
     picture: bool
     heard_s: float
+    origin: Origin = field(default_factory=Origin)
     orphan_s: float = 0.0
     begun_s: float | None = None
     ended_s: float = 0.0

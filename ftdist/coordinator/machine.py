@@ -56,7 +56,7 @@ from ftdist.coordinator.messages import (
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
-from ftdist.coordinator.roster import Roster
+from ftdist.coordinator.roster import Roster, wrong_role
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers import Worker
@@ -198,16 +198,16 @@ class Coordinator:
             return
         if known is not None:
             self._handover.lose(known, "begins anew")
-        refusal = self._roster.refusal(hello)
+        refusal = wrong_role(event.origin, "worker") or self._roster.refusal(hello)
         if refusal is not None:
             if self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
-                self._out.log(f"worker {hello.name}: refused: {refusal.reason}")
+                self._out.log(f"worker {hello.name}{event.origin}: refused: {refusal.reason}")
             return
-        worker = self._roster.take(event.peer, hello, event.key, local=event.local)
+        worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
         deaths = hello.deaths and f"; killed {counted(hello.deaths, 'time')} for want of memory"
         self._out.log(
-            f"worker {worker.name}: joins, {counted(hello.threads, 'thread')}, "
+            f"worker {worker.name}: joins{event.origin}, {counted(hello.threads, 'thread')}, "
             f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{deaths or ''}"
         )
         if worker.measured:
@@ -254,14 +254,19 @@ class Coordinator:
     # ---- clients and everybody
 
     def _submit(self, event: Arrived, message: Submit) -> None:
-        self._desk.submit(event.peer, event.key, message)
+        refusal = wrong_role(event.origin, "client")
+        if refusal is None:
+            self._desk.submit(event, message)
+        elif self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
+            self._out.log(f"job {message.job}{event.origin}: refused: {refusal.reason}")
 
     def _cancelled(self, job: Job, _message: Cancelled) -> None:
         self._desk.drop(job, "cancelled")
 
     def _status(self, event: Arrived, message: StatusRequest) -> None:
         if message.protocol == PROTOCOL:
-            self._out.send(event.peer, self._report.status())
+            for part in self._report.status():
+                self._out.send(event.peer, part)
         else:
             self._out.send(event.peer, Refusal(versions_differ(message.protocol), final=True))
 

@@ -48,6 +48,9 @@ FRAME_BYTES = 16 << 20
 PORTION_BYTES = 256 << 10
 """The most bytes that travel in one go; larger messages travel in portions, others between them."""
 
+STATUS_WORKERS = 96
+"""The most workers in one Status."""
+
 HEADER_BYTES = 64 << 10
 """The most bytes of a message's msgpack header; reading any takes about fifty times as much."""
 
@@ -121,6 +124,7 @@ Side = Annotated[int, Between(0, SIDE)]
 Name = Annotated[str, AtMost(64, least=1)]
 Word = Annotated[str, AtMost(16, least=1)]
 Line = Annotated[str, Prose(500)]
+Whose = Annotated[str, Prose(64)]
 Digest = Annotated[str, Hex(32)]
 Layers = Annotated[tuple[Layer, ...], AtMost(4096)]
 Tensor = Annotated[NDArray[Any], Values(("float32", "uint8"), 3)]
@@ -601,7 +605,7 @@ class JobFailed:
 class WorkerStatus:
     """One worker as the coordinator sees it; a link within the process counts as 0 bytes a second.
 
-    `name` has room for what tells two of one name apart.
+    `name` has room for what tells two of one name apart. `key`: what its key is called, "" without.
     """
 
     name: Annotated[str, AtMost(72, least=1)]
@@ -616,11 +620,13 @@ class WorkerStatus:
     tasks: Count
     finished: Total
     failed: Total
+    key: Whose
+    address: Whose
 
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """One job as the coordinator sees it."""
+    """One job as the coordinator sees it; `key` and `address` are those of its client."""
 
     job: Name
     finished: Count
@@ -629,18 +635,24 @@ class JobStatus:
     bytes_a_frame: Bytes
     classic_bytes_a_frame: Bytes
     text: Annotated[str, Prose(140)]
+    key: Whose
+    address: Whose
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Everything at a glance. `late`: results that came too late and were dropped."""
+    """Everything at a glance. `late`: results that came too late and were dropped.
+
+    Of many workers it comes in parts: the last has `more` False, and all jobs.
+    """
 
     kind: ClassVar[str] = "status"
     model: Line
     plan: Line
-    workers: Annotated[tuple[WorkerStatus, ...], AtMost(256)]
+    workers: Annotated[tuple[WorkerStatus, ...], AtMost(STATUS_WORKERS)]
     jobs: Annotated[tuple[JobStatus, ...], AtMost(64)]
     late: Total
+    more: bool = False
 
 
 Message = (

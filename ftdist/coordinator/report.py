@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftdist.coordinator.desk import Desk
 from ftdist.coordinator.jobs import Job
-from ftdist.coordinator.messages import JobProgress, JobStatus, Status, WorkerStatus
+from ftdist.coordinator.messages import (
+    STATUS_WORKERS,
+    JobProgress,
+    JobStatus,
+    Status,
+    WorkerStatus,
+)
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.roster import Roster
@@ -88,8 +94,8 @@ class Report:
 
     # ---- status
 
-    def status(self) -> Status:
-        """Everything at a glance."""
+    def status(self) -> list[Status]:
+        """Everything at a glance, in as many parts as it takes."""
         plan = self.planner.current
         text = "no plan"
         if self.planner.reason:
@@ -102,13 +108,15 @@ class Report:
                 f"{shared.seconds:.3g} s a frame"
             )
             text = f"{text}; {shared.note}" if shared.note else text
-        return Status(
-            model=self.model.name,
-            plan=text,
-            workers=tuple(self._worker(each) for each in self.roster.by_number.values()),
-            jobs=tuple(self._job(each) for each in self.desk.jobs.values()),
-            late=self.scheduler.late,
-        )
+        jobs = tuple(self._job(each) for each in self.desk.jobs.values())
+        whole = Status(self.model.name, text, (), jobs, self.scheduler.late)
+        workers = [self._worker(each) for each in self.roster.by_number.values()]
+        parts = [
+            replace(whole, workers=tuple(workers[at : at + STATUS_WORKERS]), jobs=(), more=True)
+            for at in range(0, len(workers), STATUS_WORKERS)
+        ]
+        last = parts.pop().workers if parts else ()
+        return [*parts, replace(whole, workers=last)]
 
     def _worker(self, worker: Worker) -> WorkerStatus:
         load = self.scheduler.orders.loads.get(worker.number)
@@ -129,6 +137,8 @@ class Report:
             tasks=len(load.given) if load is not None else 0,
             finished=worker.finished,
             failed=worker.failed,
+            key=worker.origin.name,
+            address=worker.origin.address,
         )
 
     def _state(self, worker: Worker) -> str:
@@ -151,4 +161,6 @@ class Report:
             bytes_a_frame=(job.sent_bytes + job.received_bytes) // computed,
             classic_bytes_a_frame=self.model.classic_bytes,
             text=self._waits_for(job),
+            key=job.origin.name,
+            address=job.origin.address,
         )

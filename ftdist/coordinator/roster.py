@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import heapq
+from typing import Literal
 
 import numpy as np
 
 from ftdist.coordinator import timeline
-from ftdist.coordinator.events import Peer
+from ftdist.coordinator.events import Arrived, Origin, Peer
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Beat,
@@ -40,6 +41,14 @@ _REMEMBERED = 1024
 """Peers of whom is remembered when they were refused, so that each message is not answered."""
 
 
+def wrong_role(origin: Origin, role: Literal["worker", "client"]) -> Refusal | None:
+    """A refusal of whoever is what its key is not for."""
+    if origin.role in (role, "both"):
+        return None
+    reason = f"the key '{origin.name}' is a {origin.role}'s, not a {role}'s"
+    return Refusal(f"{reason}; make one with 'ftdist keygen DIR --{role} NAME'", final=True)
+
+
 class Roster:
     """Workers by peer and by number. `deaf_s`: until when nobody could be heard, because the
     coordinator itself was held up."""
@@ -67,14 +76,15 @@ class Roster:
             return Refusal(f"the cluster is full: {len(self.by_number)} workers", final=False)
         return None
 
-    def take(self, peer: Peer, hello: Hello, key: str, *, local: bool) -> Worker:
+    def take(self, arrived: Arrived, hello: Hello) -> Worker:
         """A worker is taken in and measured."""
-        now_s = self._out.now_s
+        now_s, peer = self._out.now_s, arrived.peer
         worker = Worker(
             number=self._next_number,
             peer=peer,
-            key=key,
-            local=local,
+            key=arrived.key,
+            local=arrived.local,
+            origin=arrived.origin,
             name=self._free_name(hello.name),
             hello=hello,
             first_slowness=self._settings.reference_macs_per_s / hello.macs_per_s,
@@ -87,7 +97,7 @@ class Roster:
         self._refused.pop(peer, None)
         heapq.heappush(self._silent, (now_s + self._settings.lost_after_s, worker.number))
         self.welcome(worker)
-        if local:
+        if worker.local:
             worker.measured = True
         else:
             self._probe(worker)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from ftdist.coordinator.events import Peer
+from ftdist.coordinator.events import Origin, Peer
 from ftdist.coordinator.messages import Heartbeat, Hello
 from ftdist.planning.sharing import Traits
 from ftdist.planning.timeline import TASK_S
@@ -34,6 +34,7 @@ class Worker:
     peer: Peer
     key: str
     local: bool
+    origin: Origin
     name: str
     hello: Hello
     first_slowness: float

@@ -72,22 +72,36 @@ def test_a_hostile_text_does_not_take_over_the_terminal() -> None:
 
 
 WORKER = WorkerStatus(
-    "pi", "running", "neon", 4, 128 << 20, 90 << 20, 0.25, 5e9, 11.5e6, 2, 1234, 1
+    "pi",
+    "running",
+    "neon",
+    4,
+    128 << 20,
+    90 << 20,
+    0.25,
+    5e9,
+    11.5e6,
+    2,
+    1234,
+    1,
+    "attic",
+    "10.0.0.7",
 )
 
 
 def test_status_as_a_table() -> None:
-    jobs = (JobStatus("job", 5, 20, 0.25, 7_500_000, 13_800_000, "waits for workers"),)
-    quick = WorkerStatus("own", "idle", "avx2", 1, 1 << 30, 0, 0.75, 1e11, 0.0, 0, 0, 0)
+    whose = "laptop", "10.0.0.9"
+    jobs = (JobStatus("job", 5, 20, 0.25, 7_500_000, 13_800_000, "waits for workers", *whose),)
+    quick = WorkerStatus("own", "idle", "avx2", 1, 1 << 30, 0, 0.75, 1e11, 0.0, 0, 0, 0, "", "")
     lines = list(status_lines(Status("net", "2 stages", (WORKER, quick), jobs, 3)))
     assert lines[0].split() == ["model", "net"]
     assert any("dropped    3 results: other" in line for line in lines)
-    rows = [line.split() for line in lines if line.startswith(("pi", "own"))]
+    rows = [" ".join(line.split()) for line in lines if line.startswith(("pi", "own"))]
     assert rows == [
-        ["pi", "running", "neon", "4", "128M", "90.0M", "25%", "10.0", "11.5", "2", "1234", "1"],
-        ["own", "idle", "avx2", "1", "1024M", "0.0M", "75%", "200.0", "-", "0", "0", "0"],
+        "pi attic 10.0.0.7 running neon 4 128M 90.0M 25% 10.0 11.5 2 1234 1",
+        "own - - idle avx2 1 1024M 0.0M 75% 200.0 - 0 0 0",
     ]
-    assert "job: 5 of 20 frames; waits for workers" in lines[-2]
+    assert "job (laptop, 10.0.0.9): 5 of 20 frames; waits for workers" in lines[-2]
     assert "250 ms and 7.50 MB a frame; 3x3 tiles (DeepThings) take 13.8 MB" in lines[-1]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from command import Outcome, ftdist_command
 
-from ftdist.cluster.keys import coordinator_keys, peer_keys
+from ftdist.cluster.keys import coordinator_keys, peer_keys, read_allowed
 
 
 def names(folder: Path) -> list[str]:
@@ -40,6 +40,21 @@ def test_everything_at_once(tmp_path: Path) -> None:
     assert len(outcome.out.splitlines()) == 8
 
 
+def test_keys_of_clients_and_of_those_that_are_both(tmp_path: Path) -> None:
+    words = ("keygen", "keys", "--worker", "pi1", "hub", "--client", "laptop", "hub")
+    outcome = ftdist_command(*words, folder=tmp_path)
+    assert outcome.status == 0
+    roles = {"pi1": "worker", "hub": "both", "laptop": "client", "client": "both"}
+    for name, role in roles.items():
+        assert read_allowed(tmp_path / f"keys/allowed/{name}.key").role == role
+    assert "keys of client laptop" in outcome.out and "keys of worker and client hub" in outcome.out
+    assert (
+        "ftdist submit PICTURE... --to tcp://THIS-HOST:5555 -o RESULTS --keys laptop\n"
+        in outcome.out
+    )
+    assert "--mem 128M --keys pi1\n" in outcome.out
+
+
 def test_no_secret_is_ever_printed(tmp_path: Path) -> None:
     outcome = ftdist_command("keygen", "keys", "--worker", "pi1", folder=tmp_path)
     for folder in (tmp_path / "keys" / "pi1",):
@@ -55,6 +70,7 @@ def test_no_secret_is_ever_printed(tmp_path: Path) -> None:
         (("keys", "--worker", "pi2", "../x"), ("'../x' is no name",)),
         (("keys", "--worker", "client"), ("holds keys of client already",)),
         (("file/keys",), ("cannot make file/keys", "Not a directory")),
+        (("keys", "--client", "pi1"), ("holds keys of pi1 already",)),
         ((), ("required: DIR",)),
     ],
 )

@@ -114,7 +114,7 @@ class FakeCoordinator:
                     tuple(network.input),
                     output_maps(network),
                 )
-                self.jobs = [JobStatus(message.job, 0, message.frames, 0.0, 0, 0, "")]
+                self.jobs = [JobStatus(message.job, 0, message.frames, 0.0, 0, 0, "", "", "")]
                 return [accepted, WantFrame(message.job, wanted)]
             case ModelRequest():
                 return [Chunks(self.model).chunk(message)]

@@ -20,6 +20,7 @@ from ftdist.cluster.keys import (
     make_coordinator,
     make_peer,
     peer_keys,
+    read_allowed,
     read_public,
 )
 from ftdist.cluster.security import Gatekeeper
@@ -36,6 +37,7 @@ from ftdist.cluster.transport import (
     receive,
     send,
 )
+from ftdist.coordinator.events import Role
 from ftdist.coordinator.messages import PROTOCOL, StatusRequest
 from ftdist.errors import InputError
 
@@ -120,6 +122,30 @@ def test_damaged_keys_are_refused(folder: Path, damage: object, words: str) -> N
         path.chmod(0o600)
     with pytest.raises(InputError, match=words):
         peer_keys(folder / "pi")
+
+
+@pytest.mark.parametrize("role", ["worker", "client", "both"])
+def test_a_key_has_a_role(folder: Path, role: Role) -> None:
+    own = make_peer(folder, "other", role)
+    found = read_allowed(folder / ALLOWED / "other.key")
+    assert found.key.encode() == peer_keys(own).public and found.role == role
+    assert zmq.auth.load_certificate(folder / ALLOWED / "other.key") == (found.key.encode(), None)
+
+
+def test_a_key_file_without_a_role_is_good_for_both(folder: Path) -> None:
+    path = folder / ALLOWED / "pi.key"
+    path.write_text(path.read_text().replace('    role = "both"\n', ""))
+    assert "role" not in path.read_text()
+    assert read_allowed(path).role == "both"
+    public, _ = zmq.auth.create_certificates(folder / ALLOWED, "theirs")
+    assert read_allowed(Path(public)).role == "both"
+
+
+def test_a_role_that_there_is_not(folder: Path) -> None:
+    path = folder / ALLOWED / "pi.key"
+    path.write_text(path.read_text().replace('"both"', '"king"'))
+    with pytest.raises(InputError, match="the role 'king'; it must be worker, client, both"):
+        read_allowed(path)
 
 
 def test_a_swapped_pair_is_noticed(folder: Path) -> None:
@@ -252,6 +278,16 @@ def test_a_key_written_over_with_another_is_noticed(gate: Gate, folder: Path) ->
     path.write_text(path.read_text().replace(key, other))
     os.utime(path, ns=(0, 0))
     assert gate.keeper.reread() == {key} and gate.keeper.admits(other)
+
+
+def test_a_key_in_another_role_counts_as_revoked_once(gate: Gate, folder: Path) -> None:
+    key = peer_keys(folder / "pi").public.decode()
+    assert gate.keeper.role(key) == "both"
+    path = folder / ALLOWED / "pi.key"
+    path.write_text(path.read_text().replace('"both"', '"client"'))
+    assert gate.keeper.reread() == {key}
+    assert gate.keeper.admits(key) and gate.keeper.role(key) == "client"
+    assert gate.keeper.reread() == frozenset()
 
 
 def test_what_is_no_key_is_passed_over_with_a_word(gate: Gate, folder: Path) -> None:

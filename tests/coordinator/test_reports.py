@@ -25,6 +25,7 @@ from ftdist.coordinator.messages import (
     StatusRequest,
 )
 from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.wire import encode
 from ftdist.network import architectures
 
 MIB = 1 << 20
@@ -183,6 +184,19 @@ def test_the_classic_scheme_moves_ten_megabytes_of_first16() -> None:
     network = architectures.load("yolov2-first16").network
     model = ModelInfo(network.name, network, "0" * 32, 1000)
     assert model.classic_bytes == pytest.approx(10.03e6, rel=1e-3)
+
+
+def test_the_status_of_many_workers_comes_in_parts() -> None:
+    cluster = Manual()
+    for number in range(100):
+        cluster.worker(f"w{number}")
+    line = Line(b"asker", FakeWorker("nobody", cluster.network))
+    cluster.lines[b"asker"] = line
+    cluster.say(line, StatusRequest(PROTOCOL))
+    parts = line.inbox
+    assert [part.more for part in parts] == [True, False]
+    assert sum((part.workers for part in parts), ())[99].name == "w99"
+    assert all(encode(part) for part in parts)
 
 
 # ---- the time line

@@ -76,6 +76,37 @@ def test_a_key_that_is_not_allowed(
         assert key in told and f"is not in {keys / ALLOWED}" in told
 
 
+def test_a_key_is_good_for_its_role_only(cluster: Cluster, tmp_path: Path, frames: Frames) -> None:
+    """Who is what its key is not for is refused for good, and both sides say so."""
+    keys = tmp_path / "keys"
+    make_coordinator(keys)
+    make_peer(keys, "attic", "worker")
+    make_peer(keys, "laptop", "client")
+    coordinator = cluster.coordinator(keys=keys)
+    astray = cluster.worker("astray", coordinator.endpoint, "--keys", keys / "laptop")
+    words = "the key 'laptop' is a client's, not a worker's; make one with 'ftdist keygen DIR"
+    coordinator.says(f"worker astray from 127.0.0.1 with key laptop: refused: {words}")
+    assert astray.status() == 2
+    assert words in astray.lines[-1].text
+    client = submitted(cluster, coordinator, frames, "--keys", keys / "attic", "--job", "night")
+    words = "the key 'attic' is a worker's, not a client's"
+    assert client.status() == 2
+    assert words in client.lines[-1].text
+    coordinator.says(f"job night from 127.0.0.1 with key attic: refused: {words}")
+
+    client = submitted(cluster, coordinator, frames, "--keys", keys / "laptop", "--job", "day")
+    client.says("waits for workers")
+    found = cluster.status(coordinator.endpoint, "--keys", keys / "attic")
+    assert [(job["job"], job["key"], job["address"]) for job in found["jobs"]] == [
+        ("day", "laptop", "127.0.0.1")
+    ]
+    joined(cluster.worker("pi", coordinator.endpoint, "--keys", keys / "attic"))
+    assert client.status() == 0, client.log()
+    assert not frames.wrong(cluster.folder / "results")
+    (worker,) = cluster.status(coordinator.endpoint, "--keys", keys / "laptop")["workers"]
+    assert (worker["name"], worker["key"], worker["address"]) == ("pi", "attic", "127.0.0.1")
+
+
 def test_an_allowed_key_is_let_in_without_a_restart(
     cluster: Cluster, coordinator: Coordinator, keys: Path
 ) -> None:
