@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ftdist.cli.outputs import refuse_overwriting
 from ftdist.cli.printing import complain, say
-from ftdist.detection import class_count
+from ftdist.detection import class_count, is_classifier
 from ftdist.detection.names import find_names
 from ftdist.errors import InputError
 from ftdist.network import architectures
@@ -73,5 +73,6 @@ def _labels(
         if arguments.names is not None:
             raise InputError(f"{arguments.names}: {network.name} tells no classes apart")
         return (), "none", ()
-    names, origin, remark = find_names(Path(arguments.source), classes, arguments.names)
+    source, classifier = Path(arguments.source), is_classifier(network)
+    names, origin, remark = find_names(source, classes, arguments.names, classifies=classifier)
     return names, origin, (remark,) if remark else ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from ftdist.errors import InputError
 from ftdist.network.about import Names
@@ -57,35 +58,59 @@ def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, 
     return known or tuple(f"class {label}" for label in range(classes))
 
 
+class FoundNames(NamedTuple):
+    """Names, where they come from, and what to say about that ("" for nothing)."""
+
+    names: tuple[str, ...]
+    origin: Names
+    remark: str
+
+
 def find_names(
-    cfg: Path, classes: int, given: Path | None = None
-) -> tuple[tuple[str, ...], Names, str]:
-    """Names for the network in a file, where they come from, and what to say about that.
+    cfg: Path, classes: int, given: Path | None = None, *, classifies: bool = False
+) -> FoundNames:
+    """Names for the network in a file.
 
     In this order: the file that is given; NET.names beside NET.cfg; the file that NET.data names;
-    the only other .names file beside it that has as many names; a guess by their number; none.
-    InputError when the first two are not as many as there are classes.
+    the only other .names file beside it that has as many names; for detectors a guess by their
+    number; none. InputError when the first two are not as many as there are classes, except that
+    of a longer list a classifier takes the first, as with Darknet's names of ImageNet.
     """
-    beside = cfg.with_suffix(".names")
-    for path, origin in ((given, "given"), (beside, "beside")):
-        if path is not None and (origin == "given" or (cfg.is_file() and path.is_file())):
-            names = read_names(path)
-            if len(names) != classes:
-                raise InputError(
-                    f"{path}: {counted(len(names), 'name')}, but {cfg.stem} has "
-                    f"{counted(classes, 'class', 'classes')}"
-                    + ("" if origin == "given" else "; give the right ones with --names FILE")
-                )
-            return names, "given" if origin == "given" else "beside", ""
-    found = None
+    if given is not None:
+        return FoundNames(*_fitting(given, classes, cfg.stem, "given", classifies=classifies))
+    remark = ""
     if cfg.is_file():  # not a built-in architecture
-        found = _in_data(cfg.with_suffix(".data"), classes) or _only_other(cfg.parent, classes)
-    if found is not None:
-        path, names = found
-        return names, "beside", f"the class names are taken from {path}"
-    if classes in _GUESSED:
-        return *_GUESSED[classes][:1], "guessed", doubt("guessed", classes) or ""
-    return (), "none", ""
+        beside = cfg.with_suffix(".names")
+        if beside.is_file():
+            return FoundNames(*_fitting(beside, classes, cfg.stem, "beside", classifies=classifies))
+        named = _in_data(cfg.with_suffix(".data"))
+        found = _suitable(named, classes, classifies=classifies) if named else None
+        if named is not None and found is None:
+            remark = f"{named} does not hold {counted(classes, 'name')}, so it is not used"
+        if found is None:
+            named, found = _only_other(cfg.parent, classes)
+        if found is not None:
+            return FoundNames(found, "beside", f"the class names are taken from {named}")
+    if classes in _GUESSED and not classifies:
+        return FoundNames(_GUESSED[classes][0], "guessed", doubt("guessed", classes) or remark)
+    return FoundNames((), "none", remark)
+
+
+def _fitting(
+    path: Path, classes: int, network: str, origin: Names, *, classifies: bool
+) -> tuple[tuple[str, ...], Names, str]:
+    """The names in a file that must suit the network; InputError when they do not."""
+    names = read_names(path)
+    if len(names) == classes:
+        return names, origin, ""
+    if classifies and len(names) > classes:
+        remark = f"{path}: the first {classes} of {len(names)} names are taken, as by Darknet"
+        return names[:classes], origin, remark
+    raise InputError(
+        f"{path}: {counted(len(names), 'name')}, but {network} has "
+        f"{counted(classes, 'class', 'classes')}"
+        + ("" if origin == "given" else "; give the right ones with --names FILE")
+    )
 
 
 def doubt(origin: Names, classes: int) -> str | None:
@@ -122,8 +147,8 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     return tuple(line.strip() or f"class {label}" for label, line in enumerate(lines))
 
 
-def _in_data(data: Path, classes: int) -> tuple[Path, tuple[str, ...]] | None:
-    """The names that Darknet's .data file names, if they are there and as many as the classes.
+def _in_data(data: Path) -> Path | None:
+    """The file of names that Darknet's .data file names, if it is there.
 
     Its paths are meant from Darknet's own folder; here from the file's, the one above, or beside.
     """
@@ -132,34 +157,37 @@ def _in_data(data: Path, classes: int) -> tuple[Path, tuple[str, ...]] | None:
             text = decoded(file.read(_LARGEST_FILE_BYTES)) or ""
     except OSError:
         return None
-    for line in text.splitlines():
-        key, _, value = line.partition("=")
-        if key.strip() in ("names", "labels") and value.strip():
-            named = Path(value.strip())
-            for path in (data.parent / named, data.parent.parent / named, data.parent / named.name):
-                if (names := _suitable(path, classes)) is not None:
-                    return path, names
+    pairs = [line.partition("=") for line in text.splitlines()]
+    for wanted in ("names", "labels"):
+        for key, _, value in pairs:
+            if key.strip() == wanted and value.strip():
+                named, folder = Path(value.strip()), data.parent
+                for path in (folder / named, folder.parent / named, folder / named.name):
+                    if path.is_file():
+                        return path
     return None
 
 
-def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...]] | None:
+def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...] | None]:
     """The .names file of a folder that has as many names as classes, if there is just one."""
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix == ".names")
     except OSError:
-        return None
+        return folder, None
     found = [
         (path, names)
         for path in paths[:_MOST_FILES]
         if (names := _suitable(path, classes)) is not None
     ]
-    return found[0] if len(found) == 1 else None
+    return found[0] if len(found) == 1 else (folder, None)
 
 
-def _suitable(path: Path, classes: int) -> tuple[str, ...] | None:
+def _suitable(path: Path, classes: int, *, classifies: bool = False) -> tuple[str, ...] | None:
     """The names in a file, if there are as many as classes."""
     try:
         names = read_names(path) if path.is_file() else ()
     except InputError:
         return None
+    if classifies and len(names) > classes:
+        return names[:classes]
     return names if len(names) == classes else None

@@ -6,9 +6,10 @@ somebody asks for them as a number, so that keys which only training reads may h
 
 Whatever Darknet reads is read, and means the same: blanks and tabs count nowhere, of a key that is
 given twice the first counts, a line without ``=`` says nothing, and a number ends where C's atoi or
-strtod would end it. But what its writer probably did not expect becomes a remark, which whoever
-imports the file is shown. Text without any digit where a number belongs is an error: Darknet reads
-a zero, and nobody means that. The encoding is ``encoding``'s business.
+strtod would end it. (A comment behind a word is the exception: in Darknet it is part of the word.)
+What its writer probably did not expect becomes a remark, which whoever imports the file is shown.
+Text without any digit where a number belongs is an error: Darknet reads a zero, and nobody means
+that. The encoding is ``encoding``'s business.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Option:
     key: str
     value: str
     line: int
+    commented: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class Section:
                 other = f"line {option.line} says {shown(option.value)}, which Darknet ignores"
                 self.remark(f"{shown(found[0].value)} counts; {other}", key)
         return found[0].value
+
+    def word(self, key: str, default: str) -> str:
+        """A word that is one of some; Darknet would take a comment after it for part of it."""
+        value = self.string(key, default)
+        if any(option.key == key and option.commented for option in self.options):
+            self.remark(f"{shown(value)} is taken, where Darknet reads the comment too", key)
+        return value
 
     def integer(self, key: str, default: int | None = None, minimum: int | None = None) -> int:
         if default is not None and not self.has(key):
@@ -166,7 +175,8 @@ def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Secti
     remarks: list[str] = []
     found: list[tuple[str, int, list[Option], list[Option]]] = []
     for line, written in enumerate(_lines(text), start=1):
-        content = _BLANKS.sub("", re.split("[#;]", written, maxsplit=1)[0]).strip()
+        said, *comment = re.split("[#;]", written, maxsplit=1)
+        content = _BLANKS.sub("", said).strip()
         if content.startswith("["):
             if len(found) == most:
                 break  # not even whether the line is well formed
@@ -176,7 +186,9 @@ def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Secti
         elif content:
             key, _, value = content.partition("=")
             options, stray = found[-1][2:]
-            (options if key and value else stray).append(Option(key or content, value, line))
+            (options if key and value else stray).append(
+                Option(key or content, value, line, bool(comment))
+            )
     return tuple(
         Section(kind, line, tuple(options), file, tuple(stray), remarks)
         for kind, line, options, stray in found

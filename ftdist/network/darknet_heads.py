@@ -74,7 +74,7 @@ def _classes(section: Section, default: int = 20) -> int:
 
 
 def _suppression(section: Section) -> Suppression:
-    kind = section.string("nms_kind", "default")
+    kind = section.word("nms_kind", "default")
     if kind == "greedynms":
         return Suppression(_GREEDY_DISTANCE)
     if kind != "diounms":
@@ -153,7 +153,7 @@ def _yolo(section: Section, network: NetworkBuilder) -> Built:
 
 def _gaussian_yolo(section: Section, network: NetworkBuilder) -> Built:
     anchors = _anchors(section)
-    point = section.string("yolo_point", "center")
+    point = section.word("yolo_point", "center")
     if point not in _POINTS:
         raise section.error(f"{shown(point)} is no point; {closest(point, _POINTS)}", "yolo_point")
     operation = GaussianYoloHead(

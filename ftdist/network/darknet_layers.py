@@ -67,7 +67,7 @@ _NAMES = {
 
 def activation(section: Section, default: ActivationKind) -> Activation:
     """The activation that the section names."""
-    kind = section.string("activation", default)
+    kind = section.word("activation", default)
     if kind not in _NAMES:
         supported = ", ".join(sorted(_NAMES))
         raise section.error(f"{shown(kind)} is not supported; known are {supported}", "activation")

@@ -38,9 +38,9 @@ def weights_file() -> bytes:
     return struct.pack("<3iQ", 0, 2, 5, 0) + (np.arange(sum(sizes), dtype="<f4") / 1000).tobytes()
 
 
-def imported(folder: Path, *arguments: object) -> Outcome:
+def imported(folder: Path, *arguments: object, remarks: bool = False) -> Outcome:
     outcome = ftdist_command("import", *arguments, folder=folder)
-    assert (outcome.status, outcome.err) == (0, ""), outcome
+    assert (outcome.status, bool(outcome.err)) == (0, remarks), outcome
     assert not list(folder.glob(".ftdist-*"))
     return outcome
 
@@ -164,3 +164,52 @@ def test_a_failed_import_leaves_the_old_model(sources: Path, refused: Refused) -
     (sources / "chain.weights").write_bytes(weights_file()[:-4])
     refused("import", "chain.cfg", "--weights", "chain.weights", "-o", "m.ftd")
     assert (sources / "m.ftd").read_text() == "old"
+
+
+def test_what_darknet_reads_otherwise_than_written_is_said(sources: Path) -> None:
+    text = CHAIN.replace("[net]\n", "# \xb2\xce\xca\xfd\n[net]\nTesting\nbatsh=1\n", 1)
+    (sources / "chain.cfg").write_bytes(text.encode("latin-1"))
+    arguments = ("chain.cfg", "--random-weights", 0, "-o", "chain.ftd")
+    outcome = imported(sources, *arguments, remarks=True)
+    assert outcome.err.splitlines() == [
+        "ftdist: chain.cfg: keys that Darknet does not know are ignored: 'batsh' in [net] "
+        "(line 4; did you mean batch?)",
+        "ftdist: chain.cfg: lines without a value are ignored, as by Darknet: 'Testing' (line 3)",
+    ]
+    assert load(sources / "chain.ftd").network == parse_cfg(CHAIN, "chain").network
+
+
+def test_until_looks_neither_at_text_nor_at_weights_beyond(sources: Path) -> None:
+    (sources / "chain.cfg").write_text(CHAIN + "[lstm]\n[nonsense]\n= 3\n[not even")
+    (sources / "chain.weights").write_bytes(weights_file() + b"whatever follows")
+    arguments = ("chain.cfg", "--weights", "chain.weights", "--until", 3)
+    imported(sources, *arguments, "-o", "cut.ftd")
+    assert load(sources / "cut.ftd").network == parse_cfg(CHAIN, "chain").network
+
+
+def test_given_names_and_guessed_ones_are_marked(sources: Path) -> None:
+    (sources / "mine.names").write_bytes("дым\nщит\n".encode("cp1251"))
+    arguments = ("detector.cfg", "--random-weights", 0, "-o", "detector.ftd")
+    imported(sources, *arguments, "--names", "mine.names")
+    model = load(sources / "detector.ftd")
+    assert (model.labels, model.about.names) == (("дым", "щит"), "given")
+    outcome = imported(sources, *arguments, remarks=True)
+    model = load(sources / "detector.ftd")
+    assert (model.labels, model.about.names) == (("дым", "щит"), "beside")
+    assert outcome.err == "ftdist: the class names are taken from mine.names\n"
+
+
+def test_names_where_there_are_no_classes_are_refused(sources: Path, refused: Refused) -> None:
+    (sources / "mine.names").write_text("a\nb\n")
+    arguments = ("import", "chain.cfg", "--random-weights", 0, "-o", "m.ftd")
+    refused(*arguments, "--names", "mine.names", words=("mine.names", "tells no classes apart"))
+
+
+def test_weights_that_are_none_are_told_by_what_they_are(sources: Path, refused: Refused) -> None:
+    (sources / "chain.weights").write_text(
+        "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 245\n"
+    )
+    refused(
+        *("import", "chain.cfg", "--weights", "chain.weights", "-o", "m.ftd"),
+        words=("chain.weights", "Git LFS pointer", "git lfs pull"),
+    )

@@ -84,3 +84,27 @@ def test_names_in_other_encodings_are_read(tmp_path: Path, names: str, encoding:
     path = tmp_path / "n.names"
     path.write_bytes(("\r\n".join(names.split()) + "\r\n").encode(encoding))
     assert read_names(path) == tuple(names.split())
+
+
+def test_of_a_longer_list_a_classifier_takes_the_first(cfg: Path, tmp_path: Path) -> None:
+    (tmp_path / "all.list").write_text("a\nb\nc\n")
+    names, origin, remark = find_names(cfg, 2, tmp_path / "all.list", classifies=True)
+    assert (names, origin) == (("a", "b"), "given")
+    assert remark == f"{tmp_path / 'all.list'}: the first 2 of 3 names are taken, as by Darknet"
+    with pytest.raises(InputError, match="3 names, but net has 4 classes"):
+        find_names(cfg, 4, tmp_path / "all.list", classifies=True)
+    cfg.with_suffix(".data").write_text("labels = ids\nnames = ../all.list\n")
+    (cfg.parent / "ids").write_text("n1\nn2\n")
+    assert find_names(cfg, 2, classifies=True)[:2] == (("a", "b"), "beside")
+
+
+def test_a_data_file_whose_names_do_not_suit_is_said(cfg: Path) -> None:
+    cfg.with_suffix(".data").write_text("names = my.names\n")
+    (cfg.parent / "my.names").write_text("a\n")
+    names, origin, remark = find_names(cfg, 2)
+    assert (names, origin) == ((), "none")
+    assert remark == f"{cfg.parent / 'my.names'} does not hold 2 names, so it is not used"
+
+
+def test_classifiers_have_no_data_set_to_guess(cfg: Path) -> None:
+    assert find_names(cfg, len(COCO), classifies=True) == ((), "none", "")

@@ -160,3 +160,10 @@ def test_a_softmax_over_a_tree_keeps_the_tree(tmp_path):
 def test_recurrent_networks_are_named_as_such_whatever_their_input():
     with pytest.raises(InputError, match=r"n:3: \[rnn\]: is recurrent: it depends on the inputs"):
         parse_cfg("[net]\ninputs=256\n[rnn]\noutput=3\n", "n")
+
+
+def test_a_comment_behind_a_word_is_remarked_on_for_darknet_reads_it_too():
+    (remark,) = remarks("[conv]\nactivation=leaky # slope .1\nfilters=3 # three\n")
+    assert remark == (
+        "n.cfg:6: [conv] activation: 'leaky' is taken, where Darknet reads the comment too"
+    )
