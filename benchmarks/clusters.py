@@ -191,7 +191,7 @@ class Cluster:
         self._submitted += 1
         results = self._folder / f"results-{self._submitted}"
         report = self._folder / f"report-{self._submitted}.json"
-        words = ftdist("submit", *inputs, *self._to(), "-o", results, "--json", report)
+        words = ftdist("submit", *inputs, *self._to(), "-o", results, "--raw", "--json", report)
         finished([*words, "--repeat", str(repeat)], self._hub)
         return {**json.loads(report.read_text()), "results": results}
 

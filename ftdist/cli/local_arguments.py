@@ -47,7 +47,9 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
         "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern as out/{}.png"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
-    _add_answers(parser)
+    as_data = "what was found, as data in the file by -o, or on standard output"
+    fitting = add_answers(parser, as_data)
+    _add_fit(fitting, "what the model file says")
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
@@ -61,10 +63,9 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.handled_by("running")
 
 
-def _add_answers(parser: Parser) -> None:
+def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
     """What is to be told of what a detector or a classifier saw."""
     group = parser.add_argument_group("what was seen")
-    as_data = "what was found, as data in the file by -o, or on standard output"
     group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
     scores = "yolo: the score as a sixth column"
     group.add_argument("--scores", action="store_true", help=scores)
@@ -73,9 +74,9 @@ def _add_answers(parser: Parser) -> None:
     overlap = "of two boxes that share more of their union the better one counts (default: 0.45)"
     group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
     group.add_argument("--all", action="store_true", help="list all detections, not the best only")
-    _add_fit(group, "what the model file says")
     names = "class names, one a line"
     group.add_argument("--names", metavar="FILE", type=Path, help=names)
+    return group
 
 
 def add_plan(commands: Commands, defaults: Defaults) -> None:

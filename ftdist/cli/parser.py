@@ -22,7 +22,7 @@ from ftdist.cli.arguments import (
     natural,
     positive,
 )
-from ftdist.cli.local_arguments import add_import, add_plan, add_run
+from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run
 
 _KEYS = "folder with this side's keys, made by 'ftdist keygen'"
 
@@ -87,14 +87,21 @@ def _add_worker(commands: Commands, defaults: Defaults) -> None:
 def _add_submit(commands: Commands, defaults: Defaults) -> None:
     about = "have a coordinator run its model on pictures or arrays"
     parser = command(commands, "submit", about, defaults)
-    given = "pictures, or .npy float32 (C, H, W)"
-    parser.add_argument("inputs", metavar="INPUT", type=Path, nargs="+", help=given)
+    given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     to = {"default": None} if "to" in parser.known else {"required": True}
     where = "where the coordinator listens"
     parser.add_argument("--to", metavar="tcp://HOST:PORT", help=where, **to)
-    output = "folder for the results: INPUT's name with .npy, or .npz where there are several"
+    output = (
+        "folder for the results: INPUT's name with .json of what was seen, else with .npy, or .npz "
+        "where there are several"
+    )
     parser.add_argument("-o", metavar="DIR", dest="output", type=Path, required=True, help=output)
     parser.add_argument("--draw", action="store_true", help="write pictures with boxes, too")
+    raw = "write raw outputs of detectors and classifiers, too"
+    parser.add_argument("--raw", action="store_true", help=raw)
+    as_data = "write DIR/detections.csv or .json of all inputs, or a .txt an input (yolo), too"
+    add_answers(parser, as_data)
     job = "the job's name; submitted again, it goes on where it was (default: a new one)"
     parser.add_argument("--job", metavar="NAME", help=job)
     repeat = "submit all inputs N times"

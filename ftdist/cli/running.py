@@ -21,20 +21,18 @@ from ftdist.cli.choosing import chosen
 from ftdist.cli.findings import print_result, summary
 from ftdist.cli.frames import Computed, Frames, Looked, Queue, for_all
 from ftdist.cli.inputs import write_arrays
+from ftdist.cli.naming import names_of, thresholds_of, unsure_of
 from ftdist.cli.outputs import Outputs, outputs, refuse_overwriting, write_text
 from ftdist.cli.printing import complain, say, tell
 from ftdist.cli.report import Report, machine, milliseconds, print_report, write_json
 from ftdist.cli.sources import Source, Sources, sources
 from ftdist.cli.terminal import PassingLine
-from ftdist.detection import class_count, detect, is_classifier, is_detector
-from ftdist.detection.classify import classify
 from ftdist.detection.draw import draw
-from ftdist.detection.names import class_names, doubt, read_names
-from ftdist.detection.seen import Classified, Seen, classified, seen
+from ftdist.detection.seen import Classified, Seen, answer
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.graph import Network
-from ftdist.network.modelfile import Model, load
+from ftdist.network.modelfile import load
 from ftdist.runtime.anew import peak_bytes
 from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
@@ -100,7 +98,7 @@ def _prepare(
     """Everything before the first frame; what can be refused is refused here."""
     started = time.perf_counter()
     model = load(arguments.model)
-    names, origin = _names(arguments, model)
+    names, origin = names_of(arguments, model)
     found = outputs(arguments.output, arguments.format, given, model.network)
     this = _Run(arguments, given, line, model.network, names, origin, found)
     _refuse(this)
@@ -124,21 +122,6 @@ def _prepare(
         trace = stack.enter_context(Trace(arguments.trace))
         session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
     return this, queue, stack.enter_context(frames)
-
-
-def _names(arguments: argparse.Namespace, model: Model) -> tuple[tuple[str, ...], Names]:
-    """What the classes are called, if there are classes, and who says so."""
-    network, count = model.network, class_count(model.network)
-    for option, value in (("--thresh", arguments.thresh), ("--nms", arguments.nms)):
-        if value is not None and not is_detector(network):
-            raise InputError(f"{option}: {network.name} is no detector")
-    if arguments.names is not None:
-        if not count:
-            raise InputError(f"{arguments.names}: {network.name} tells no classes apart")
-        return class_names(count, read_names(arguments.names)), "given"
-    if not count or model.labels:
-        return class_names(count, model.labels), model.about.names
-    return class_names(count), "guessed"
 
 
 def _refuse(this: _Run) -> None:
@@ -187,15 +170,8 @@ def _told(
     """What is on a picture, and the file that was written for it."""
     network, names, source = this.network, this.names, looked.source
     target = this.outputs.each[looked.number] if this.outputs.each else None
-    result: Seen | Classified | None = None
-    detections = []
-    if is_detector(network):
-        thresholds = {"threshold": this.arguments.thresh, "overlap": this.arguments.nms}
-        given = {name: value for name, value in thresholds.items() if value is not None}
-        detections = detect(network, computed.maps, **given)
-        result = seen(source.name, detections, names, network, computed.letterbox)
-    elif is_classifier(network):
-        result = classified(source.name, classify(network, computed.outputs), names)
+    given, box = thresholds_of(this.arguments), computed.letterbox
+    result, detections = answer(network, computed.maps, names, source.name, box, given)
     if target is None:
         return result, None
     if this.outputs.kind == "arrays":
@@ -227,7 +203,7 @@ def _finish(this: _Run) -> None:
     report = report.with_peak(peak_bytes())
     try:
         if found.is_printed:
-            if unsure := _unsure(this):
+            if unsure := unsure_of(this.names, this.names_from):
                 complain(f"ftdist: {unsure}")
         else:
             _print(this, report)
@@ -242,14 +218,9 @@ def _values(results: Sequence[Seen | Classified]) -> list[Any]:
     return [as_value(each) for each in results]
 
 
-def _unsure(this: _Run) -> str | None:
-    """What to say of names that nobody gave."""
-    return doubt("guessed", len(this.names)) if this.names_from == "guessed" else None
-
-
 def _print(this: _Run, report: Report) -> None:
     print_report(report)
-    if unsure := _unsure(this):
+    if unsure := unsure_of(this.names, this.names_from):
         say(f"names      {unsure.removeprefix('the class names ')}")
     if this.given.several:
         count = len(this.given.all)

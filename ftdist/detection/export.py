@@ -15,7 +15,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ftdist.detection.seen import Classified, Found, Seen, name_of
+from ftdist.detection.seen import Classified, Found, Likely, Seen, name_of
 
 Result: TypeAlias = "Seen | Classified"
 
@@ -53,6 +53,20 @@ def as_value(result: Result) -> dict[str, Any]:
     ]
     size = {"width": result.width, "height": result.height}
     return {"file": result.file, **size, "detections": detections}
+
+
+def from_value(value: Mapping[str, Any]) -> Result:
+    """The result that ``as_value`` made the value of."""
+    if "classes" in value:
+        return Classified(
+            value["file"],
+            tuple(Likely(e["label"], e["class"], e["probability"]) for e in value["classes"]),
+        )
+    objects = (
+        Found(each["label"], each["class"], each["score"], *(each["box"][key] for key in _BOX))
+        for each in value["detections"]
+    )
+    return Seen(value["file"], value["width"], value["height"], tuple(objects))
 
 
 def as_json(results: Sequence[Result]) -> str:

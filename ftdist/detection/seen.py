@@ -7,10 +7,14 @@ says), cut at its edges. What lies in the padding alone is not on the picture an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ftdist.detection.classify import Judgement
+from numpy.typing import NDArray
+
+from ftdist.detection import detect, is_classifier, is_detector
+from ftdist.detection.classify import Judgement, classify
 from ftdist.detection.decode import Detection
 from ftdist.detection.picture import Letterbox
 from ftdist.network.graph import Network
@@ -84,6 +88,26 @@ def classified(file: str, judgements: Sequence[Judgement], names: Sequence[str])
     return Classified(
         file, tuple(Likely(name_of(e.label, names), e.label, e.score) for e in judgements)
     )
+
+
+def answer(
+    network: Network,
+    maps: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    file: str,
+    letterbox: Letterbox | None,
+    thresholds: Mapping[str, float],
+) -> tuple[Seen | Classified | None, list[Detection]]:
+    """What a network's outputs (channels, height, width) for a file say, None if it only computes.
+
+    Also the detections as ``draw`` takes them. `thresholds` are those of ``detect``.
+    """
+    if is_detector(network):
+        detections = detect(network, maps, **thresholds)
+        return seen(file, detections, names, network, letterbox), detections
+    if is_classifier(network):
+        return classified(file, classify(network, maps), names), []
+    return None, []
 
 
 def name_of(number: int, names: Sequence[str]) -> str:

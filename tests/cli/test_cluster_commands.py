@@ -107,7 +107,6 @@ def test_inputs_that_do_not_suit_are_refused_and_others_go_on(
         (("text.png",), ("text.png", "not a picture")),
         (("absent.npy",), ("absent.npy", "no such file")),
         (("photo.npy", "text.png"), ("text.png is a picture", "photo.npy is not")),
-        (("photo.png", "sub/photo.png"), ("would both be written as", "out/photo")),
         (("a.npz",), ("a.npz", ".npy")),
         (("photo.png", "--draw"), ("--draw", "no detector")),
         (("photo.png", "--job", "a/b"), ("'a/b' is no name",)),
@@ -132,21 +131,58 @@ def test_a_result_never_replaces_its_input(
 ) -> None:
     shutil.copy(images[0], tmp_path / "in.npy")
     outcome = two.submit(tmp_path / "in.npy", "-o", tmp_path)
-    assert_refused(outcome, 2, "would replace it")
+    assert_refused(outcome, 2, "cannot write", "it is an input")
 
 
 def test_pictures_are_detected_in_and_drawn(things: Path, tmp_path: Path) -> None:
     with cluster(tmp_path / "c", things / "detector.ftd") as made:
         made.coordinator("--threads", 1, "--mem", "512M")
-        outcome = made.submit(things / "photo.png", "-o", tmp_path / "out", "--draw")
+        given = (things / "photo.png", "-o", tmp_path / "out", "--draw", "--raw")
+        outcome = made.submit(*given, "--json", tmp_path / "r.json")
         assert outcome.status == 0, outcome
         local = ftdist_command(
-            "run", made.model, things / "photo.png", "-o", "l.npy", folder=tmp_path
+            *("run", made.model, things / "photo.png", "-o", "l.npy", "--json", "l.json"),
+            folder=tmp_path,
         )
         assert np.array_equal(np.load(tmp_path / "l.npy"), np.load(tmp_path / "out/photo.npy"))
         found = [line for line in outcome.out.splitlines() if line.startswith("found")]
         assert found == [line for line in local.out.splitlines() if line.startswith("found")]
         assert (tmp_path / "out/photo-found.jpg").stat().st_size > 500
+        there, here = (json.loads((tmp_path / f"{name}.json").read_text()) for name in "rl")
+        assert there["results"] == here["results"]
+        assert json.loads((tmp_path / "out/photo.json").read_text()) == here["results"][0]
+
+
+def test_results_of_many_pictures_are_data_and_a_broken_one_is_left_out(
+    things: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    (folder / "sub").mkdir(parents=True)
+    for place in ("a.png", "sub/a.png"):
+        shutil.copy(things / "photo.png", folder / place)
+    (folder / "b.png").write_text("no picture")
+    with cluster(tmp_path / "c", things / "detector.ftd") as made:
+        made.coordinator("--threads", 1, "--mem", "512M")
+        given = (folder, folder / "sub/a.png", folder / "absent.png", "-o", tmp_path / "out")
+        outcome = made.submit(*given, "--format", "coco", "--json", tmp_path / "r.json")
+        assert outcome.status == 1, outcome
+        reasons = [line for line in outcome.err.splitlines() if "b.png" in line or "absent" in line]
+        assert len(reasons) == 2 and "not a picture" in reasons[0]
+        report = json.loads((tmp_path / "r.json").read_text())
+        assert [each["file"] for each in report["results"]] == [
+            str(folder / "a.png"),
+            str(folder / "sub/a.png"),
+        ]
+        assert len(report["left_out"]) == 2
+        written = sorted(each.name for each in (tmp_path / "out").iterdir())
+        assert written == ["a-2.json", "a.json", "detections.json"]
+        coco = json.loads((tmp_path / "out/detections.json").read_text())
+        count = sum(len(each["detections"]) for each in report["results"])
+        assert len(coco["images"]) == 2 and len(coco["annotations"]) == count > 0
+        strict = made.submit(things / "photo.png", "-o", tmp_path / "s", "--thresh", 0.99)
+        assert "found" not in strict.out and strict.status == 0
+        yolo = made.submit(things / "photo.png", "-o", tmp_path / "y", "--format", "yolo")
+        assert yolo.status == 0 and (tmp_path / "y/photo.txt").read_text().count(" ") >= 4
 
 
 def test_its_own_threads_are_enough(things: Path, images: list[Path], tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from ftdist.detection.classify import Judgement
 from ftdist.detection.decode import Box, Detection
-from ftdist.detection.export import as_coco, as_csv, as_json, as_text, as_yolo
+from ftdist.detection.export import as_coco, as_csv, as_json, as_text, as_value, as_yolo, from_value
 from ftdist.detection.picture import Letterbox
 from ftdist.detection.seen import Classified, Found, Likely, Seen, classified, seen
 from ftdist.geometry import Shape
@@ -50,6 +50,7 @@ def _near(values: list[float], found: Found) -> bool:
 def test_json_holds_everything(results: list[Seen]) -> None:
     read = json.loads(as_json(results))
     assert len(read) == len(results)
+    assert [as_value(from_value(value)) for value in read] == read
     for value, result in zip(read, results, strict=True):
         size = result.file, result.width, result.height
         assert (value["file"], value["width"], value["height"]) == size
@@ -114,6 +115,7 @@ def test_a_classifiers_best_in_json_and_csv() -> None:
     best = (Likely("b", 1, 0.5), Likely("class 3", 3, 0.3), Likely("a", 0, 0.1))
     assert result == Classified("p.jpg", best)
     (value,) = json.loads(as_text([result], "json", ()))
+    assert from_value(value) == result
     assert value["classes"][0] == {"label": "b", "class": 1, "probability": 0.5}
     lines = as_text([result], "csv", ()).splitlines()
     assert lines[:2] == ["file,label,class,probability", "p.jpg,b,1,0.5"]

@@ -241,7 +241,7 @@ class Cluster:
     def submit(self, inputs: Sequence[Path], endpoint: str, output: Path, *more: object) -> Process:
         """A client with a job; it is not waited for."""
         self._count += 1
-        arguments = ["submit", *inputs, "--to", endpoint, "-o", output, *more]
+        arguments = ["submit", *inputs, "--to", endpoint, "-o", output, "--raw", *more]
         return self.start(f"client {self._count}", *arguments)
 
     def status(self, endpoint: str, *more: object) -> dict[str, Any]:
