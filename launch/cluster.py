@@ -43,7 +43,7 @@ def main() -> int:
 
     print("\n-- A detector on three workers:")
     with cluster(detector) as (address, _):
-        ftdist("submit", scene, "--to", address, "-o", OUTPUT, "--draw")
+        ftdist("submit", scene, "--to", address, "-o", OUTPUT, "--draw", "--raw")
         ftdist("status", address)
     compare(detector, scene)
 
