@@ -17,7 +17,9 @@ from functools import partial
 import zmq
 
 from ftdist.cluster.connection import Connection
+from ftdist.cluster.endpoints import connecting
 from ftdist.cluster.pauses import Pauses
+from ftdist.cluster.reaching import name_trouble, trouble
 from ftdist.cluster.submission import Submission, Work
 from ftdist.cluster.transport import (
     Context,
@@ -96,6 +98,7 @@ class Client:
         self._connection = _connection()
         self._failed_handshakes = 0
         self._told = ""
+        self._heard = self._met = False  # on this connection, on any
 
     def __enter__(self) -> Client:
         return self
@@ -168,13 +171,17 @@ class Client:
             try:
                 return converse()
             except _Lost as lost:
+                self._disconnect()
+                found = None if self._heard else trouble(connecting(self._endpoint))
+                words = f"{self._endpoint}: {found.text if found else lost}"
+                if found and found.lasting and not self._met:
+                    raise InputError(words) from None
                 pause = self._pauses.next_s()
                 if time.monotonic() + pause > limit_s():
                     raise FtdistError(
-                        f"{self._endpoint}: {lost}; is a coordinator there?"
+                        words if found else f"{words}; is a coordinator there?"
                     ) from None
-                self._tell(f"{self._endpoint}: {lost}; trying again")
-                self._disconnect()
+                self._tell(f"{words}; trying again")
                 time.sleep(pause)
 
     def _converse(
@@ -224,6 +231,7 @@ class Client:
         if received is None:
             return False
         self._pauses.begin_anew()
+        self._heard = self._met = True
         self._told = ""
         found = received.message
         message: Message | WireError | None = found
@@ -261,7 +269,9 @@ class Client:
                 case Link.MISMATCH:
                     self._failed_handshakes += 1
                     if self._failed_handshakes >= _TRIES:
-                        raise InputError(f"{self._endpoint}: {self._mismatch()}")
+                        found = trouble(connecting(self._endpoint))
+                        words = found.text if found else self._mismatch()
+                        raise InputError(f"{self._endpoint}: {words}")
                     raise _Lost("no handshake")
 
     def _mismatch(self) -> str:
@@ -273,6 +283,10 @@ class Client:
         """A new connection. Should it end, ZeroMQ is not let try again, but only told so then:
         without reconnecting it would drop what came and has not been read."""
         self._disconnect()
+        self._heard = False
+        unknown = name_trouble(connecting(self._endpoint))
+        if unknown is not None:
+            raise _Lost(unknown.text)
         self._connection = _connection()
         self._socket = connect(
             self._context,

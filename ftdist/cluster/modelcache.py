@@ -11,6 +11,7 @@ into a layer that somebody has found whole. What was used longest ago goes when 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
@@ -20,6 +21,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
+from ftdist.atomic import refuse_unwritable
 from ftdist.errors import FtdistError, InputError
 from ftdist.network.modelfile import Header, Model, digest_pieces, load, read_header
 from ftdist.runtime.memory import format_size
@@ -145,6 +147,20 @@ class ModelCache:
         self._folder = folder
         self._limit_bytes = limit_bytes
 
+    def refuse_unwritable(self) -> None:
+        """InputError when the folder cannot be made or written; a full disk may have room later."""
+        try:
+            self._folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+            refuse_unwritable(self._folder / "any.ftd")
+        except (InputError, OSError) as error:
+            cause = error if isinstance(error, OSError) else error.__cause__
+            if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+                return
+            why = cause.strerror if isinstance(cause, OSError) else str(error)
+            raise InputError(
+                f"cannot keep models in {self._folder}: {why}; name another folder by --cache"
+            ) from None
+
     def find(self, digest: str) -> CachedModel | None:
         """A model whose header is in the cache, in use from now on; None when it is not there."""
         return self._open(digest, None) if self._path(digest).exists() else None
@@ -264,6 +280,11 @@ def _disk(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CacheError(
-            f"cannot use the model cache at {path}: {error.strerror}; "
-            "free some space, or name another folder"
+            f"cannot use the model cache at {path}: {error.strerror}; {_remedy(error)}"
         ) from None
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "free some space, or name another folder by --cache"
+    return "mend that, or name another folder by --cache"

@@ -215,7 +215,8 @@ class Server:
         local, message, key = peer.startswith(_LOCAL), received.message, received.key
         connection = self._mail.connection(peer)
         if self._gatekeeper is not None and not local and not self._gatekeeper.admits(key):
-            self._mail.send(peer, Refusal("your key is no longer allowed", final=True))
+            final = type(message) in FROM_CLIENT - FROM_WORKER  # a worker goes on asking
+            self._mail.send(peer, Refusal("your key is no longer allowed", final))
             return
         if isinstance(message, Opening | Portion) and not self._machine.knows(peer):
             self._handle(Moved(peer, 0))  # nothing large is taken from strangers

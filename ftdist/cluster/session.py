@@ -64,12 +64,14 @@ class Tasks(Protocol):
 class Ending:
     """Why a session is over; `final` when there is no use in another one.
 
-    `was_member`: the coordinator had taken the worker in before.
+    `was_member`: the coordinator had taken the worker in before. `lasting`: another one will end
+    so too, until somebody does something.
     """
 
     reason: str
     final: bool = False
     was_member: bool = False
+    lasting: bool = False
 
 
 class Session:

@@ -13,6 +13,7 @@ any size go out by a ``Connection``, which cuts them into portions.
 from __future__ import annotations
 
 import enum
+import errno
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,6 +41,12 @@ _HANDSHAKE_MS = 10_000
 _CONNECT_MS = 10_000
 _RECONNECT_MS = (500, 15_000)
 _NOW, _NOW_AND_MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)
+_NOT_LISTENING = {
+    zmq.EADDRINUSE: "another program listens there already",
+    zmq.EADDRNOTAVAIL: "this machine has no such address",
+    errno.ENODEV: "this machine has no such address",
+    errno.EACCES: "this user may not listen on that port",
+}
 _COPIED_BYTES = 16 << 10
 """Buffers up to this size are copied: cheaper than keeping them alive until they are sent."""
 
@@ -94,7 +101,8 @@ def bind(
         socket.bind(endpoint)
     except zmq.ZMQError as error:
         socket.close(0)
-        raise InputError(f"cannot listen on {endpoint}: {error.strerror}") from None
+        why = _NOT_LISTENING.get(error.errno or 0, error.strerror)
+        raise InputError(f"cannot listen on {endpoint}: {why}") from None
     return socket
 
 

@@ -25,8 +25,9 @@ from ftdist.cluster.fetching import FetchedWeights, OwnWeights, Weights
 from ftdist.cluster.introduction import Abilities, introduce, measured_rate, warm_up
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.modelcache import ModelCache
-from ftdist.cluster.pauses import Pauses
+from ftdist.cluster.pauses import LONGEST_S, SLOW_S, Pauses
 from ftdist.cluster.process import Stop, stopping_signals
+from ftdist.cluster.reaching import name_trouble, trouble
 from ftdist.cluster.session import Ending, Session
 from ftdist.cluster.tasks import TaskRunner
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
@@ -73,6 +74,8 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
     if warning:
         say(warning)
     keys = None if settings.keys is None else peer_keys(settings.keys)
+    cache = ModelCache(settings.cache, settings.cache_bytes)
+    cache.refuse_unwritable()
     if threading.active_count() == 1:  # the allocator's settings are the whole process's
         settle_heap(REUSING_BYTES)
     rate = measured_rate(settings.threads)
@@ -80,7 +83,7 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
     deaths = Deaths(settings.cache, settings.name, settings.budget)
     budget = deaths.offered(settings.budget)
     abilities = Abilities(settings.name, budget, settings.threads, rate, deaths.count)
-    weights = FetchedWeights(ModelCache(settings.cache, settings.cache_bytes))
+    weights = FetchedWeights(cache)
     context = make_context()
     try:
         with _signals() if stop is None else _given(stop) as stop_:
@@ -167,8 +170,9 @@ class Worker:
                     words = f"{self._endpoint} refuses this worker: {ending.reason}"
                     raise FtdistError(words) if ending.was_member else InputError(words)
                 if not self._stop.requested:
-                    self._tell(f"{self._endpoint}: {self._explained(ending)}; tries again")
-                    self._rest(self._pauses.next_s())
+                    ending = self._explained(ending)
+                    self._tell(f"{self._endpoint}: {ending.reason}; tries again")
+                    self._rest(self._pauses.next_s(SLOW_S if ending.lasting else LONGEST_S))
         finally:
             self._weights.close()
             self._computing.close(_END_S)
@@ -183,6 +187,9 @@ class Worker:
         """One connection, from its beginning to its end."""
         hello = introduce(self._abilities)
         watched = self._endpoint.startswith("tcp:")
+        unknown = name_trouble(connecting(self._endpoint)) if watched else None
+        if unknown is not None:
+            return Ending(unknown.text)
         socket = connect(
             self._context, self._endpoint, self._keys, reconnect=False, watched=watched
         )
@@ -203,20 +210,30 @@ class Worker:
             return replace(ending, was_member=session.welcome is not None)
         except FtdistError as error:  # its own trouble: it would be welcome again, in vain
             conversation.farewell(str(error))
-            return Ending(str(error))
+            return Ending(str(error), was_member=session.welcome is not None, lasting=True)
         finally:
             close(socket, _FAREWELL_MS if session.ending is None else 0)
 
-    def _explained(self, ending: Ending) -> str:
-        """What a failed handshake means to a person."""
-        if ending.reason == Link.REFUSED.value and self._keys is not None:
+    def _explained(self, ending: Ending) -> Ending:
+        """What an end before the worker was taken in means to a person."""
+        if ending.was_member or ending.lasting or not self._endpoint.startswith("tcp:"):
+            return ending
+        words = ending.reason
+        if words == Link.REFUSED.value and self._keys is not None:
             key = self._keys.public.decode()
-            return f"it does not accept this worker's key, {key}; have it added to the allowed ones"
-        if ending.reason == Link.MISMATCH.value:
+            words = (
+                f"it does not accept this worker's key, {key}; have it added to the allowed ones"
+            )
+            return Ending(words, lasting=True)
+        found = trouble(connecting(self._endpoint))
+        if found is not None:
+            return Ending(found.text, lasting=found.lasting)
+        if words == Link.MISMATCH.value:
+            words = "it has other keys than this worker was told, or uses none"
             if self._keys is None:
-                return "it takes only workers with keys: name a folder of keys by --keys"
-            return "it has other keys than this worker was told, or uses none"
-        return ending.reason
+                words = "it takes only workers with keys: name a folder of keys by --keys"
+            return Ending(words, lasting=True)
+        return ending
 
     def _rest(self, seconds: float) -> None:
         select.select([self._stop], [], [], seconds)

@@ -247,7 +247,7 @@ class Coordinator:
     def _revoked(self, event: Revoked) -> None:
         reason = "its key is no longer allowed"
         for worker in [w for w in self._roster.by_number.values() if event.key == w.key != ""]:
-            self._handover.lose(worker, reason, final=True)
+            self._handover.lose(worker, reason)
         if event.key:
             self._desk.revoke(event.key, reason)
 

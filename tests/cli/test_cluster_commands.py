@@ -367,7 +367,9 @@ def test_what_cannot_begin_says_so_in_one_line(
 
 def test_a_wrong_address_is_said(tmp_path: Path) -> None:
     outcome = ftdist_command("status", "tcp://127.0.0.1:1", folder=tmp_path)
-    assert_refused(outcome, 1, "tcp://127.0.0.1:1: no connection", "is a coordinator there")
+    assert_refused(
+        outcome, 1, "tcp://127.0.0.1:1: nothing listens there", "is the coordinator running"
+    )
 
 
 def test_running_is_a_context(tmp_path: Path) -> None:
