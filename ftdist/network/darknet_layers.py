@@ -16,7 +16,7 @@ from functools import partial
 from typing import Literal, get_args
 
 from ftdist.geometry import Window
-from ftdist.network.cfg import Section, shown
+from ftdist.network.cfg import Section, closest, shown
 from ftdist.network.graph import NetworkBuilder
 from ftdist.network.layers import (
     Activate,
@@ -69,8 +69,8 @@ def activation(section: Section, default: ActivationKind) -> Activation:
     """The activation that the section names."""
     kind = section.word("activation", default)
     if kind not in _NAMES:
-        supported = ", ".join(sorted(_NAMES))
-        raise section.error(f"{shown(kind)} is not supported; known are {supported}", "activation")
+        message = f"{shown(kind)} is not supported; {closest(kind, _NAMES)}"
+        raise section.error(message, "activation")
     return _NAMES[kind]
 
 
