@@ -117,6 +117,7 @@ class Walk:
             if need is None:
                 continue
             made, before, extent = self._extent(number, need)
+            self._known.pop(number, None)  # nobody asks again: a deep group would hold them all
             reads = dict.fromkeys(self._network.reads(number))
             for source in reads:
                 self._add_reader(source, number, need, made, before)
