@@ -8,6 +8,7 @@ be read, or does not fit the budget, is named and left out where there are other
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from ftdist.errors import BudgetError, FtdistError, InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.runtime.choice import Choice, Surroundings
+from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
@@ -175,6 +177,7 @@ class Frames:
         self._at_end: Callable[[list[float]], None] | None = at_end
         self._keeps = keeps
         self.latencies: list[float] = []
+        gc.freeze()  # what is here by now stays: looking through it after each picture takes longer
 
     def __enter__(self) -> Frames:
         return self
@@ -206,8 +209,11 @@ class Frames:
             if self._at_end is not None:
                 self._at_end(self.latencies)
             self._session = self._at_end = None
-        elif not self._keeps:
+            return
+        if not self._keeps:
             self._session.rest()
+        gc.collect()  # what pictures leave behind for each other must not add up
+        trim_heap()
 
 
 def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:

@@ -13,6 +13,7 @@ import pytest
 from command import Outcome, ftdist_command, in_shell, measured_ftdist
 from hypothesis import given, settings
 from hypothesis import strategies as some
+from smallmodels import write_small_model
 
 from ftdist.cli.outputs import targets
 from ftdist.cli.sources import Source
@@ -118,6 +119,21 @@ def needed(folder: Path, *arguments: object) -> int:
     return int(outcome.err.partition(" needs ")[2].partition("M")[0])
 
 
+_HEAVY = (
+    "[net]\nwidth=64\nheight=64\nchannels=3\n"
+    + "".join(
+        f"[convolutional]\nfilters={filters}\nsize={size}\nstride={stride}\npad=1\n"
+        f"activation={activation}\n"
+        for filters, size, stride, activation in (
+            *((16, 3, 2, "leaky"), (512, 3, 2, "leaky"), (512, 3, 1, "leaky")),
+            (14, 1, 1, "linear"),
+        )
+    )
+    + "[yolo]\nmask=0,1\nanchors=10,14, 23,27\nclasses=2\nnum=2\n"
+)
+"""A detector with 9 MiB of weights."""
+
+
 @pytest.mark.parametrize("more", [1, 60])
 def test_the_budget_holds_for_the_largest_and_what_does_not_fit_is_left_out(
     things: Path, photos: Path, tmp_path: Path, more: int
@@ -126,7 +142,9 @@ def test_the_budget_holds_for_the_largest_and_what_does_not_fit_is_left_out(
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     images.new("RGB", (2000, 1500)).save(photos / "c.png")
     images.new("RGB", (9000, 8000)).save(photos / "d.png")
-    model = things / "detector.ftd"
+    for number in range(9):  # what each leaves behind must not add up
+        shutil.copy(photos / "c.png", photos / f"c{number}.png")
+    model = write_small_model(tmp_path / "heavy.ftd", _HEAVY, seed=3, labels=("left", "right"))
     c, d = (needed(tmp_path, model, f"photos/{name}.png", "-o", "one.jpg") for name in "cd")
     mem, left_out = c + more, [] if d <= c + more else ["photos/d.png"]
     arguments = ("run", model, "photos", "-o", "out", "--mem", f"{mem}M", "--json", "r.json")
@@ -134,7 +152,7 @@ def test_the_budget_holds_for_the_largest_and_what_does_not_fit_is_left_out(
     assert outcome.status == bool(left_out), outcome
     assert [line.split(": ")[1] for line in outcome.err.splitlines()] == left_out
     report = json.loads((tmp_path / "r.json").read_text())
-    assert len(report["results"]) == 5 - len(left_out)
+    assert len(report["results"]) == 14 - len(left_out)
     assert outcome.peak_bytes <= report["predicted"]["peak_bytes"] <= mem << 20
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -311,3 +312,29 @@ def test_a_session_recovers_from_a_failed_run(
         session.run(image)
     monkeypatch.undo()
     assert_same(session.run(image), expected)
+
+
+def test_a_session_that_rests_gives_its_memory_back_and_runs_on(chain: Model) -> None:
+    image = random_image(64)
+    with Session(chain, tiled(chain, threads=2)) as session:
+        first = session.run(image)
+        engine = session._engine
+        assert engine.block_bytes > 0 and engine.resident
+        assert _resident_bytes(chain) > mmap.PAGESIZE
+        session.rest()
+        assert engine.block_bytes == 0 and not engine.resident
+        assert _resident_bytes(chain) <= mmap.PAGESIZE  # its end is no whole page
+        assert_same(session.run(image), first)
+
+
+def _resident_bytes(model: Model) -> int:
+    """How much of the mapped model file is in this process's memory."""
+    name, size = str(model.path), 0
+    with open("/proc/self/smaps") as file:
+        own = False
+        for line in file:
+            if line.split(" ", 1)[0].count("-") == 1:
+                own = line.rstrip().endswith(name)
+            elif own and line.startswith("Rss:"):
+                size += int(line.split()[1]) << 10
+    return size
