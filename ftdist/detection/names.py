@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ftdist.errors import InputError
 from ftdist.network.about import Names
-from ftdist.network.encoding import decoded
+from ftdist.network.encoding import decoded, disguise
 from ftdist.wording import counted
 
 _VOC = (
@@ -138,6 +138,8 @@ def read_names(path: str | Path) -> tuple[str, ...]:
         raise InputError(f"{path}: cannot read the class names: {error.strerror}") from error
     if len(content) > _LARGEST_FILE_BYTES:
         raise InputError(f"{path}: too large for a file of class names")
+    if (other := disguise(content)) is not None:
+        raise InputError(f"{path}: is {other}")
     text = decoded(content)
     if text is None:
         raise InputError(f"{path}: not a text file of class names, one a line")

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ftdist.errors import InputError
-from ftdist.network.encoding import decoded
+from ftdist.network.encoding import decoded, disguise
 
 _LONGEST_QUOTE = 40
 LARGEST_FILE_BYTES = 4 << 20
@@ -161,6 +161,8 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > LARGEST_FILE_BYTES:
         raise InputError(f"{path}: is no .cfg file: larger than {LARGEST_FILE_BYTES} bytes")
+    if (other := disguise(content)) is not None:
+        raise InputError(f"{path}: is {other}")
     text = decoded(content)
     if text is None:
         raise InputError(f"{path}: is no .cfg file: not text")

@@ -36,6 +36,7 @@ from ftdist.geometry import Shape
 from ftdist.network.darknet import DarknetModel
 from ftdist.network.darknet_numbers import binarized
 from ftdist.network.darknet_stored import BatchNorm, Shared, fold
+from ftdist.network.encoding import disguise
 from ftdist.network.graph import convolutions
 from ftdist.network.layers import Weighted
 from ftdist.network.parameters import Parameters
@@ -47,12 +48,6 @@ _VERSION = struct.Struct("<3i")
 _SHORT_HEADER_BYTES, _LONG_HEADER_BYTES = _VERSION.size + 4, _VERSION.size + 8
 _LONG_COUNTER_SINCE = 2  # version 0.2
 _FLAGGED = 1000  # numbers from here on are flags of the oldest files, whose counter is short
-_ARCHIVES = {
-    b"PK\x03\x04": "a zip archive (as PyTorch writes)",
-    b"\x1f\x8b": "a gzip archive",
-    b"7z\xbc\xaf": "a 7z archive",
-    b"Rar!": "a rar archive",
-}
 
 
 def weights_bytes(model: DarknetModel) -> int:
@@ -113,14 +108,8 @@ def _header_bytes(start: bytes, path: Path, file_bytes: int, needed_bytes: int) 
 
 def _other_kind(start: bytes) -> str | None:
     """What a file that begins like this is, and what to do, where it is surely no weights."""
-    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, which stands for the weights; fetch them with 'git lfs pull'"
-    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
-        return "a web page, not weights; download the file itself"
-    for mark, kind in _ARCHIVES.items():
-        if start.startswith(mark):
-            return f"{kind}, not weights; unpack it, or export Darknet weights"
+    if (other := disguise(start)) is not None:
+        return other
     if len(start) >= _VERSION.size and b"\0" not in start:
         return "text, not weights" if _is_text(start) else None
     return None

@@ -1,4 +1,4 @@
-"""Text files whose encoding nobody says: .cfg files and class names from all over the world.
+"""Files as they come from all over the world: text whose encoding nobody says, and disguises.
 
 A mark at the beginning decides where there is one; else text that is UTF-8 is UTF-8, for hardly any
 other is by accident. What is left was written by an older editor. Cyrillic ones (code page 1251)
@@ -17,6 +17,30 @@ _CYRILLIC_RUN_BYTES = 3
 """Western words rarely have so many accented letters side by side, Cyrillic ones on average do."""
 
 _CYRILLIC = frozenset((*range(0xC0, 0x100), 0xA8, 0xB8))
+
+
+_ARCHIVES = {
+    b"PK\x03\x04": "a zip archive (as PyTorch writes too)",
+    b"\x1f\x8b": "a gzip archive",
+    b"7z\xbc\xaf": "a 7z archive",
+    b"Rar!": "a rar archive",
+}
+
+
+def disguise(start: bytes) -> str | None:
+    """What a file that begins like this really is, and what to do; None where nothing shows.
+
+    Downloads bring many a file that is not what its name says.
+    """
+    text = start.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if text.startswith(b"version https://git-lfs"):
+        return "a Git LFS pointer, which stands for the file; fetch it with 'git lfs pull'"
+    if text.startswith((b"<!doctype", b"<html", b"<head", b"<?xml")):
+        return "a web page; download the file itself"
+    for mark, kind in _ARCHIVES.items():
+        if start.startswith(mark):
+            return f"{kind}; unpack it, or export the file itself"
+    return None
 
 
 def decoded(content: bytes) -> str | None:

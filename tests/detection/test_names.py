@@ -108,3 +108,9 @@ def test_a_data_file_whose_names_do_not_suit_is_said(cfg: Path) -> None:
 
 def test_classifiers_have_no_data_set_to_guess(cfg: Path) -> None:
     assert find_names(cfg, len(COCO), classifies=True) == ((), "none", "")
+
+
+def test_a_web_page_is_no_list_of_names(tmp_path: Path) -> None:
+    (tmp_path / "n.names").write_text("<html>\n<body>404</body>\n")
+    with pytest.raises(InputError, match=r"n\.names: is a web page; download the file itself"):
+        read_names(tmp_path / "n.names")

@@ -195,6 +195,12 @@ def test_files_that_are_no_cfg(tmp_path: Path):
     path.write_bytes(b"[net]\nwidth=3\n\0\xfe")
     with pytest.raises(InputError, match=r"n\.cfg: is no \.cfg file: not text"):
         read_text(path)
+    path.write_text("<!DOCTYPE html>\n<html>\n[net]\n")
+    with pytest.raises(InputError, match=r"n\.cfg: is a web page; download the file itself"):
+        read_text(path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 3\n")
+    with pytest.raises(InputError, match=r"n\.cfg: is a Git LFS pointer"):
+        read_text(path)
     path.write_bytes(bytes(LARGEST_FILE_BYTES + 1))
     with pytest.raises(InputError, match="larger than"):
         read_text(path)

@@ -174,8 +174,11 @@ def test_a_network_that_is_cut_reads_the_beginning_of_a_longer_file(tmp_path):
             b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 245\n",
             "git lfs pull",
         ),
-        (b"\n<!DOCTYPE html><html><head>Virus scan warning", "is a web page, not weights"),
-        (b"<html>404", "is a web page, not weights"),
+        (
+            b"\n<!DOCTYPE html><html><head>Virus scan warning",
+            "is a web page; download the file itself",
+        ),
+        (b"<html>404", "is a web page; download the file itself"),
         (b"PK\x03\x04" + bytes(40), "is a zip archive"),
         (b"\x1f\x8b\x08" + bytes(40), "is a gzip archive"),
         (b"[net]\nwidth=3\nheight=3\n", "is text, not weights"),
