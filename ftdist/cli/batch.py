@@ -253,7 +253,7 @@ def _are_pictures(inputs: tuple[Source, ...]) -> bool:
 
 
 def _is_picture(source: Source) -> bool:
-    if source.path.suffix == ".npz":
+    if source.path.suffix.lower() == ".npz":
         raise InputError(f"{source.path}: an input is one array; write it as a .npy file")
     if not source.path.is_file():
         raise InputError(f"{source.path}: cannot be read: no such file")

@@ -53,7 +53,7 @@ def phases(
 ) -> Surroundings:
     """What reading, detecting and drawing will take, before anything but headers has been read."""
     after = detecting_bytes(network)
-    if source.suffix == ".npz":
+    if source.suffix.lower() == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
         return Surroundings(after_bytes=after)
@@ -74,7 +74,7 @@ def read_input(
 
     What is not said to be one or the other is an array by its name.
     """
-    if not (path.suffix == ".npy" if is_array is None else is_array):
+    if not (path.suffix.lower() == ".npy" if is_array is None else is_array):
         return Input(path, *load_picture(path, network.input, fit))
     array: NDArray[Any]
     try:
@@ -97,7 +97,7 @@ def read_input(
 def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:
     """Writes one output as .npy or all by name as .npz."""
     with atomic_write(path) as temporary:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             (array,) = outputs.values()
             with temporary.open("wb") as file:
                 _write_npy(file, array)

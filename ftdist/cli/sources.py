@@ -97,7 +97,7 @@ def _file(path: Path) -> Source:
 def _is_array(word: str, path: Path) -> bool:
     """By its ending; standard input has none, so what it begins with must tell."""
     if word != STANDARD_INPUT:
-        return path.suffix == ".npy"
+        return path.suffix.lower() == ".npy"
     try:
         with path.open("rb") as file:
             return file.read(len(_NPY)) == _NPY
@@ -112,7 +112,7 @@ def _in_folder(folder: Path) -> list[Path]:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
     files = [folder / name for name in names if (folder / name).is_file()]
     pictures = [each for each in files if each.suffix.lower() in PICTURES]
-    found = pictures or [each for each in files if each.suffix == ".npy"]
+    found = pictures or [each for each in files if each.suffix.lower() == ".npy"]
     if not found:
         raise InputError(f"{folder}: no picture (*.jpg, *.png, ...) and no .npy file is in it")
     return found

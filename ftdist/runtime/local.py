@@ -116,7 +116,7 @@ def _array(given: object, model: Model) -> NDArray[Any]:
             "a picture or of a .npy file"
         )
     path = Path(given)
-    if path.suffix != ".npy":
+    if path.suffix.lower() != ".npy":
         from ftdist.detection.picture import load_picture
 
         return load_picture(path, model.network.input, model.about.fit)[0]

@@ -37,7 +37,7 @@ def detect(
     if not is_detector(network):
         raise InputError(f"{network.name} is no detector")
     letterbox = None
-    if isinstance(picture, str | os.PathLike) and not os.fspath(picture).endswith(".npy"):
+    if isinstance(picture, str | os.PathLike) and not os.fspath(picture).lower().endswith(".npy"):
         from ftdist.detection.picture import load_picture
 
         picture, letterbox = load_picture(os.fspath(picture), network.input, model.about.fit)

@@ -86,6 +86,15 @@ def _rest(layer: Any) -> tuple[Any, ...]:
     return layer.operation, layer.inputs, layer.shape
 
 
+def test_endings_may_be_in_capitals(things: Path, tmp_path: Path) -> None:
+    (tmp_path / "IMAGE.NPY").write_bytes((things / "image.npy").read_bytes())
+    ran(tmp_path, things / "chain.ftd", "IMAGE.NPY", "-o", "OUT.NPY")
+    ran(tmp_path, things / "chain.ftd", things / "image.npy", "-o", "out.npy")
+    assert (tmp_path / "OUT.NPY").read_bytes() == (tmp_path / "out.npy").read_bytes()
+    ran(tmp_path, things / "detector.ftd", things / "photo.png", "-o", "OUT.JPG")
+    ran(tmp_path, things / "detector.ftd", things / "photo.png", "-o", "OUT.JSON")
+
+
 @pytest.mark.parametrize("order", ["F", "C"])
 def test_arrays_in_any_order_and_pictures_give_the_same(
     things: Path, tmp_path: Path, order: str
