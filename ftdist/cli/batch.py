@@ -42,7 +42,7 @@ from ftdist.network.modelfile import Header
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 _ALL = "detections"
 _DRAWN = "-found.jpg"
-_ENDINGS = (".npy", ".npz", ".json", ".txt", _DRAWN)
+_ENDINGS = (".npy", ".npz", ".json", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +228,8 @@ class Batch:
         except OSError as error:
             raise InputError(f"cannot make {self._output}: {error.strerror}") from None
         refuse_unwritable(self._output / "results.npy")
-        written = [self._target(number, e) for number in range(len(self._stems)) for e in _ENDINGS]
+        endings = [*_ENDINGS, *[_DRAWN] * self._arguments.draw]
+        written = [self._target(number, e) for number in range(len(self._stems)) for e in endings]
         refuse_overwriting(written, [(each.name, each.path) for each in self._inputs])
 
 
