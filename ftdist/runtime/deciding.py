@@ -45,6 +45,8 @@ _LEAST_PLANNING_BYTES = 16 * MIB
 """What planning may take though no budget be left, so that the smallest that would do is named; but
 never what the control group would end the process for."""
 
+_UNFIT = "the plan does not fit"
+
 _MARGIN_BYTES = 1 * MIB
 """What a control group may count beside what the process holds."""
 
@@ -72,10 +74,10 @@ class Decision:
         known = handed or self._kept(cache, named, held)
         choice = self._taken(known, held) if known else None
         if choice is not None and (choice.fits or handed or named):
-            return choice.within_budget(_unfit(choice))
+            return choice.within_budget(_UNFIT)
         with self._room():
             choice = self._sought(named, held)
-        choice.within_budget(_unfit(choice))
+        choice.within_budget(_UNFIT)
         bound = 0 if named else None if choice.unbound else choice.left_bytes
         needed = choice.footprint.plan_bytes
         entry = Entry(choice.plan.notation, choice.latency_s, needed, bound)
@@ -126,7 +128,7 @@ class Decision:
                 return choice.within_budget(otherwise)
             if self.restartable:
                 begin_anew(key, entry)
-        return choice.within_budget(_unfit(choice))
+        return choice.within_budget(_UNFIT)
 
     def _counted(self, lowered: Lowered, seconds: float, held: Held) -> Choice:
         """A lowered plan beside what this process really holds by now."""
@@ -162,7 +164,3 @@ class Decision:
             ) from None
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
-
-
-def _unfit(choice: Choice) -> str:
-    return f"the plan {choice.plan.notation} does not fit"

@@ -2,8 +2,9 @@
 
 A file is of one model, number of threads and device profile, and holds what searches for them came
 to. A plan that was the fastest within so many bytes is so within any fewer that it still fits, so
-an entry says from which size to which it is the answer. What a file says is a proposal: whoever
-takes it lowers it and counts its bytes. A cache that is damaged, or cannot be written, is none.
+an entry says from which size to which it is the answer, give or take what processes differ by. What
+a file says is a proposal: whoever takes it lowers it and counts its bytes. A cache that is damaged,
+or cannot be written, is none.
 """
 
 from __future__ import annotations
@@ -45,9 +46,9 @@ class Entry:
     within_bytes: int | None = 0
 
     def answers(self, left_bytes: int) -> bool:
-        """Whether it is the answer where so much is left for a plan."""
+        """Whether it is the answer where about so much is left for a plan."""
         bound = math.inf if self.within_bytes is None else self.within_bytes + SPREAD_BYTES
-        return self.within_bytes != 0 and self.needs_bytes <= left_bytes <= bound
+        return self.within_bytes != 0 and self.needs_bytes - SPREAD_BYTES <= left_bytes <= bound
 
 
 @dataclass(frozen=True, slots=True)

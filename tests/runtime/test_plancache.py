@@ -35,11 +35,11 @@ def test_an_entry_is_the_answer_from_what_it_needs_to_what_it_was_sought_in() ->
         kept.keep(each)
     for left, answer in (
         (1 << 60, FREE),
-        (40 * MIB, FREE),
-        (40 * MIB - 1, None),  # nobody knows what is the fastest there
+        (40 * MIB - SPREAD_BYTES, FREE),
+        (40 * MIB - SPREAD_BYTES - 1, None),  # nobody knows what is the fastest there
         (20 * MIB + SPREAD_BYTES, SMALL),  # processes differ by so much
-        (10 * MIB, SMALL),
-        (10 * MIB - 1, None),  # a plan that was named is no answer
+        (10 * MIB - SPREAD_BYTES, SMALL),
+        (10 * MIB - SPREAD_BYTES - 1, None),  # a plan that was named is no answer
     ):
         assert cache().fastest(left) == answer
     assert cache().named("2x2") == NAMED
