@@ -21,11 +21,12 @@ from ftdist.network.darknet_keys import (
     refuse_what_changes_the_result,
     remark_on_keys,
 )
-from ftdist.network.darknet_numbers import DarknetBuilder, is_binary
+from ftdist.network.darknet_layers import strides
+from ftdist.network.darknet_numbers import DarknetBuilder, blur, is_binary
 from ftdist.network.darknet_stored import Form, forms
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import Head, classifies
-from ftdist.network.layers import Convolution
+from ftdist.network.layers import Convolution, Pool
 
 _BUILDERS = {
     **darknet_layers.BUILDERS,
@@ -82,14 +83,14 @@ def parse_cfg(
         raise InputError(f"layer {until} does not exist: {file} has layers 0..{len(layers) - 1}")
     for section in layers:
         _add(network, section)
-    finished, numbers = network.finish(), network.numbers
-    _refuse_readers_of_heads(finished, layers, numbers)
+    finished, weighted = network.finish(), network.weighted
+    _refuse_readers_of_heads(finished, layers, network.numbers)
     return DarknetModel(
         finished,
-        frozenset(number for number, each in _pairs(numbers, layers) if _is_normalized(each)),
-        _uneven(_pairs(numbers, layers)),
-        frozenset(number for number, each in _pairs(numbers, layers) if each.flag("xnor")),
-        forms(layers, numbers, finished),
+        frozenset(number for number, each in _pairs(weighted, layers) if _is_normalized(each)),
+        _uneven(_pairs(weighted, layers)),
+        frozenset(number for number, each in _pairs(weighted, layers) if each.flag("xnor")),
+        {**forms(layers, weighted, finished), **network.inserted},
         fit(sections, classifies=classifies(finished)),
         until is None,
         (*sections[0].remarks, *remark_on_keys(sections)),
@@ -128,8 +129,13 @@ def _add(network: DarknetBuilder, section: Section) -> None:
     operation, inputs = builder(section, network)
     name = f"{kind}{len(network)}"
     try:
-        if kind == "convolutional" and isinstance(operation, Convolution) and is_binary(section):
-            network.add_binary(operation, inputs[0], name)
+        if kind == "convolutional" and isinstance(operation, Convolution):
+            smooth = blur(section, operation.filters, strides(section))
+            binary = is_binary(section)
+            network.add_with(operation, inputs, name, binary=binary, blur=smooth)
+        elif kind == "maxpool" and isinstance(operation, Pool):
+            smooth = blur(section, network.shape(inputs[0]).channels, strides(section))
+            network.add_with(operation, inputs, name, blur=smooth)
         else:
             network.add(operation, inputs, name)
     except InputError as error:

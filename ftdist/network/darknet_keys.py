@@ -151,7 +151,6 @@ _LOADED = {"dontload": "0", "dontloadscales": "0", "numload": "0"}
 _REFUSED: dict[str, dict[str, str]] = {
     "convolutional": {
         **_LOADED,
-        "antialiasing": "0",
         "binary": "0",
         "coordconv": "0",
         "flipped": "0",
@@ -163,7 +162,7 @@ _REFUSED: dict[str, dict[str, str]] = {
     "connected": _LOADED,
     "local": _LOADED,
     "batchnorm": _LOADED,
-    "maxpool": {"antialiasing": "0", "maxpool_zero_nonmax": "0"},
+    "maxpool": {"maxpool_zero_nonmax": "0"},
     "reorg": {"extra": "0", "flatten": "0", "reverse": "0"},
     "reorg3d": {"reverse": "0"},
     "region": {"coords": "4", "background": "0"},

@@ -74,13 +74,18 @@ def activation(section: Section, default: ActivationKind) -> Activation:
     return _NAMES[kind]
 
 
-def _strides(section: Section) -> tuple[int, int]:
+def strides(section: Section) -> tuple[int, int]:
     """Strides (down, across): stride_y and stride_x where given, else stride."""
     stride = section.integer("stride", 1, minimum=1)
     return (
         section.integer("stride_y", stride, minimum=1),
         section.integer("stride_x", stride, minimum=1),
     )
+
+
+def _own_strides(section: Section) -> tuple[int, int]:
+    """Strides of the layer itself: with antialiasing those of the section are the blur's."""
+    return (1, 1) if section.flag("antialiasing") else strides(section)
 
 
 def _convolution(section: Section, network: NetworkBuilder) -> Built:
@@ -92,7 +97,7 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
         raise section.error("a dilated convolution must keep the map's size (odd size, pad=1)")
     vertical, horizontal = (
         Window(size, stride, dilation, padding * dilation, padding * dilation)
-        for stride in _strides(section)
+        for stride in _own_strides(section)
     )
     filters = section.integer("filters", 1, minimum=1)
     groups = section.integer("groups", 1, minimum=1)
@@ -112,7 +117,7 @@ def _pool(mode: Literal["max", "average"], section: Section, network: NetworkBui
     if mode == "max" and section.flag("maxpool_depth"):
         channels = section.integer("out_channels", 1, minimum=1)
         return MaxChannels(channels), (previous(network),)
-    down, across = _strides(section)
+    down, across = _own_strides(section) if mode == "max" else strides(section)
     size = section.integer("size", section.integer("stride", 1), minimum=1)
     padding = section.integer("padding", size - 1, minimum=0)
     window = Sliding(

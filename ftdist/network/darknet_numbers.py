@@ -1,4 +1,4 @@
-"""Layers by Darknet's numbers, where one of Darknet's may take two here: binary convolutions.
+"""Layers by Darknet's numbers, where one of Darknet's may take more here: binary and smooth ones.
 
 A convolution with xnor=1 sees of each value only whether it is above zero, +1 or -1, and -1 beside
 the map; its weights are the signs of the stored ones times their mean magnitude, filter by filter.
@@ -6,7 +6,11 @@ Here a depthwise layer before it makes 6 of what is above zero and 0 of the rest
 then relu6), with 0 beside the map: three times Darknet's value plus three. What that adds goes off
 the bias.
 
-Source: XNOR-Net (2016), and AlexeyAB's convolutional_layer.c, whose bits beside the map are unset.
+A convolution or pool with antialiasing goes from position to position, and its strides are those of
+a depthwise blur behind it: 3x3 binomial, or 2x2 even where antialiasing is 2.
+
+Sources: XNOR-Net (2016), and AlexeyAB's convolutional_layer.c, whose bits beside the map are unset;
+Making Convolutional Networks Shift-Invariant Again (2019), and maxpool_layer.c.
 """
 
 from __future__ import annotations
@@ -17,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.geometry import Shape
+from ftdist.geometry import Shape, Window
 from ftdist.network.cfg import Section
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Activation, Convolution, Operation, Sliding, Weighted
@@ -31,11 +35,17 @@ _ABOVE_ZERO = 6.0
 
 
 class DarknetBuilder(NetworkBuilder):
-    """Collects layers; numbers that it is given, or asked for, are Darknet's."""
+    """Collects layers; numbers that it is given, or asked for, are Darknet's.
+
+    For each of Darknet's layers: `numbers` has the one that hands on its result, `weighted` the one
+    with its stored weights. `inserted` are those that Darknet does not count.
+    """
 
     def __init__(self, name: str, shape: Shape) -> None:
         super().__init__(name, shape)
         self.numbers: list[int] = []
+        self.weighted: list[int] = []
+        self.inserted: dict[int, Signs | Blur] = {}
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -44,16 +54,36 @@ class DarknetBuilder(NetworkBuilder):
         return super().shape(self._own(number))
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
-        number = super().add(operation, [self._own(each) for each in inputs], name)
-        self.numbers.append(number)
-        return len(self) - 1
+        return self.add_with(operation, inputs, name)
 
-    def add_binary(self, operation: Convolution, source: int, name: str) -> None:
-        """Appends a binary convolution, and before it the layer that tells signs apart."""
-        channels = self.shape(source).channels
-        signs = Convolution(channels, Sliding.square(1), channels, Activation("relu6"))
-        before = super().add(signs, [self._own(source)], f"signs{len(self)}")
-        self.numbers.append(super().add(operation, [before], name))
+    def add_with(
+        self,
+        operation: Operation,
+        inputs: Sequence[int],
+        name: str | None = None,
+        *,
+        binary: bool = False,
+        blur: Convolution | None = None,
+    ) -> int:
+        """Appends a layer with what goes before it where it is binary, and a blur behind it."""
+        number, own = len(self), [self._own(each) for each in inputs]
+        if binary:
+            channels = super().shape(own[0]).channels
+            signs = Convolution(channels, Sliding.square(1), channels, Activation("relu6"))
+            own = [self._insert(signs, own[0], f"signs{number}", Signs())]
+        result = weighted = super().add(operation, own, f"sharp{number}" if blur else name)
+        if blur is not None:
+            result = self._insert(blur, weighted, name, Blur())
+        self.numbers.append(result)
+        self.weighted.append(weighted)
+        return number
+
+    def _insert(
+        self, operation: Convolution, source: int, name: str | None, form: Signs | Blur
+    ) -> int:
+        number = super().add(operation, [source], name)
+        self.inserted[number] = form
+        return number
 
     def _own(self, number: int) -> int:
         return number if number == INPUT else self.numbers[number]
@@ -73,6 +103,34 @@ class Signs:
         return np.full(shape, HUGE, np.float32), np.zeros(shape[0], np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """The layer behind a convolution or pool with antialiasing: its weights are constants."""
+
+    def floats(self, operation: Weighted, source: Shape) -> int:
+        return 0
+
+    def read(
+        self, take: object, operation: Weighted, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        shape = operation.weight_shape(source)
+        taps = np.array([1, 2, 1] if shape[2] == 3 else [1, 1], np.float32)
+        kernel = np.outer(taps, taps) / taps.sum() ** 2
+        weights = np.broadcast_to(kernel, shape).astype(np.float32)
+        return np.ascontiguousarray(weights), np.zeros(shape[0], np.float32)
+
+
+def blur(section: Section, channels: int, strides: tuple[int, int]) -> Convolution | None:
+    """The blur that a section asks for, with its own strides (down, across)."""
+    kind = section.integer("antialiasing", 0)
+    if not kind:
+        return None
+    size, padding = (2, 0) if kind == 2 else (3, 1)
+    down, across = (Window(size, stride, 1, padding, padding) for stride in strides)
+    section.remark("takes a layer more, so layers are not numbered as in this file", "antialiasing")
+    return Convolution(channels, Sliding(down, across), channels)
+
+
 def is_binary(section: Section) -> bool:
     """Whether a convolution is a binary one; InputError where Darknet computes it otherwise."""
     if not section.flag("xnor"):
@@ -82,7 +140,7 @@ def is_binary(section: Section) -> bool:
         raise section.error("is supported where both strides are the same", "xnor")
     if section.integer("groups", 1) > 1:
         raise section.error("is not supported with groups", "xnor")
-    section.remark("takes two layers, so layers are not numbered as in this file", "xnor")
+    section.remark("takes a layer more, so layers are not numbered as in this file", "xnor")
     return True
 
 

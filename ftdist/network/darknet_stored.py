@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.network.cfg import Section, shown
 from ftdist.network.darknet_keys import canonical_kind
-from ftdist.network.darknet_numbers import Signs
 from ftdist.network.darknet_operators import weights_type
 from ftdist.network.graph import Network
 from ftdist.network.layers import Convolution, Weighted
@@ -165,11 +164,10 @@ def forms(
 ) -> Mapping[int, Form]:
     """The forms of all layers that are stored in another way than a convolution of their own.
 
-    `numbers` are those of the sections' layers in the network; what is between was inserted.
+    `numbers` are those of the layers in the network that have the sections' weights.
     """
     found = {number: _form(layers, index, numbers, network) for index, number in enumerate(numbers)}
-    inserted = dict.fromkeys(set(range(len(network.layers))).difference(numbers), Signs())
-    return {**{number: form for number, form in found.items() if form is not None}, **inserted}
+    return {number: form for number, form in found.items() if form is not None}
 
 
 def _form(
