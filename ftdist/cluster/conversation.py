@@ -17,7 +17,8 @@ from ftdist.cluster.computing import Computing
 from ftdist.cluster.connection import Connection, Frames
 from ftdist.cluster.process import Stop
 from ftdist.cluster.session import Ending, Session
-from ftdist.cluster.transport import Link, Received, Socket, link_events, receive, send_encoded
+from ftdist.cluster.transport import Link, Received, Socket, receive, send_encoded
+from ftdist.cluster.watch import Watch
 from ftdist.coordinator.messages import Bye, Failed, Hello, Message, Ready, Result
 from ftdist.coordinator.wire import FROM_COORDINATOR, WireError, encode
 from ftdist.wording import counted
@@ -47,6 +48,7 @@ class Conversation:
         tell: Tell,
         *,
         watched: bool,
+        secured: bool,
         most_bytes: int,
     ) -> None:
         self._connection = Connection(FROM_COORDINATOR, most_bytes, plain=not watched)
@@ -57,13 +59,14 @@ class Conversation:
         self._computing = computing
         self._stop = stop
         self._tell = tell
-        self._watched = watched
+        self._secured = secured
         self._poller = zmq.Poller()
         self._poller.register(computing.woken, zmq.POLLIN)
         self._poller.register(stop, zmq.POLLIN)
-        self._link = socket.get_monitor_socket() if watched else None
-        if self._link is not None:
-            self._poller.register(self._link, zmq.POLLIN)
+        self._watch = Watch(socket) if watched else None
+        self._news = -1 if self._watch is None else self._watch.woken.fileno()
+        if self._watch is not None:
+            self._poller.register(self._watch.woken, zmq.POLLIN)
         self._poller.register(socket, zmq.POLLIN)
         self._ready: dict[object, int] = {}
 
@@ -114,7 +117,7 @@ class Conversation:
         self._ready = dict(self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3)))
 
     def _turn(self) -> None:
-        if self._socket in self._ready or self._link in self._ready:
+        if self._socket in self._ready or self._news in self._ready:
             self._read()
         if self._session.ending is None:
             self._post(self._session.tick(time.monotonic()))
@@ -125,15 +128,19 @@ class Conversation:
         for _ in range(_BATCH):
             if self._session.ending is not None:
                 return
-            received = receive(self._socket, FROM_COORDINATOR)
+            received = receive(self._socket, FROM_COORDINATOR, secured=self._secured)
             if received is None:
-                if self._link in self._ready:
+                if self._watch is not None:
+                    self._watch.drained()
+                if self._news in self._ready:
                     self._look_at_link()
                 return
             self._take(received)
 
     def _take(self, received: Received) -> None:
         now_s, found = time.monotonic(), received.message
+        if self._watch is not None:
+            self._watch.delivered(received.handle, received.wire_bytes, "")
         self._session.hear(now_s)
         message: Message | WireError | None = found
         if not isinstance(found, WireError):
@@ -151,9 +158,18 @@ class Conversation:
             self._tell(f"belongs to the cluster, as worker {self._session.welcome.worker}")
 
     def _look_at_link(self) -> None:
-        for link in link_events(self._socket) if self._watched else ():
+        if self._watch is None:
+            return
+        for line in self._watch.words():
+            self._tell(line)
+        for link in self._watch.links():
             if link is not Link.UP and self._session.ending is None:
                 self._session.ending = Ending(link.value)
+
+    def close(self) -> None:
+        """Stops watching the connection."""
+        if self._watch is not None:
+            self._watch.close()
 
     def _is_down(self) -> bool:
         """Whether nothing that is sent can arrive any more."""

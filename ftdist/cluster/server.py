@@ -27,10 +27,10 @@ from ftdist.cluster.transport import (
     Socket,
     bind,
     close,
-    link_events,
     make_context,
     receive,
 )
+from ftdist.cluster.watch import Watch
 from ftdist.cluster.worker import LocalWorker
 from ftdist.coordinator.events import (
     Arrived,
@@ -61,11 +61,6 @@ LOCAL_ENDPOINT = "inproc://ftdist-local"
 """Where a worker of this process connects."""
 
 _REMOTE, _LOCAL = b"r", b"l"
-_LINKS = (
-    zmq.EVENT_DISCONNECTED
-    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
-    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
-)
 _EXPECTED = FROM_WORKER | FROM_CLIENT
 _BATCH = 64
 """Messages taken from a socket before the others get their turn."""
@@ -115,7 +110,7 @@ class Server:
             self._context.destroy(0)
             raise
         self._socket = self._doors[_REMOTE]
-        self._links = self._socket.get_monitor_socket(_LINKS)
+        self._watch = Watch(self._socket, self._name_of)
         self._mail = Mail(self._doors, Chunks(model), plain=_LOCAL)
         self._poller = self._make_poller()
         self._knock_s = self._knocks_end_s = math.inf
@@ -149,6 +144,7 @@ class Server:
             self._local.close()
         if self._gatekeeper is not None:
             self._gatekeeper.stop()
+        self._watch.close()
         for socket in self._doors.values():
             close(socket)
         self._context.term()
@@ -159,14 +155,14 @@ class Server:
         if keys is not None:
             own = coordinator_keys(keys)
             self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, self._say)
-        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own)}
+        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own, watched=True)}
         if self._local is not None:
             doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT)
         return doors
 
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
-        for each in (*self._doors.values(), self._links, self._planner, self._stop):
+        for each in (*self._doors.values(), self._watch.woken, self._planner, self._stop):
             poller.register(each, zmq.POLLIN)
         if self._gatekeeper is not None:
             poller.register(self._gatekeeper.socket, zmq.POLLIN)
@@ -198,9 +194,12 @@ class Server:
     def _take_messages(self) -> None:
         for prefix, socket in self._doors.items():
             for _ in range(_BATCH):
-                received = receive(socket, _EXPECTED)
+                received = receive(socket, _EXPECTED, secured=self._gatekeeper is not None)
                 if received is None:
+                    if socket is self._socket:
+                        self._watch.drained()
                     break
+                self._watch.delivered(received.handle, received.wire_bytes, received.key)
                 self._take(prefix + received.peer, received)
 
     def _origin(self, received: Received) -> Origin:
@@ -244,18 +243,27 @@ class Server:
             self._gatekeeper.answer()
         for planned in self._planner.answers():
             self._handle(planned)
-        for event in link_events(self._socket):
-            if event is Link.DOWN:
-                now = time.monotonic()
-                self._knock_s = min(self._knock_s, now + _LAST_WORDS_S)
-                self._knocks_end_s = now + _KNOCKING_S
-            else:
-                self._complain()
+        self._take_links()
         if self._stop.requested and not self._stopping:
             self._stopping = True
             self._say(f"stopping: {self._stop.why or 'asked to'}")
             self._poller.unregister(self._stop)
             self._handle(Stop())
+
+    def _take_links(self) -> None:
+        """What became of connections."""
+        for event in self._watch.links():
+            if event is Link.DOWN:
+                now = time.monotonic()
+                self._knock_s = min(self._knock_s, now + _LAST_WORDS_S)
+                self._knocks_end_s = now + _KNOCKING_S
+            elif event is Link.MISMATCH:
+                self._complain()
+        for line in self._watch.words():
+            self._say(line)
+
+    def _name_of(self, key: str) -> str:
+        return "" if self._gatekeeper is None else self._gatekeeper.name(key)
 
     def _keep_time(self) -> None:
         """What is due now."""

@@ -34,6 +34,7 @@ LINGER_MS = 500
 _WAITING = 128
 """Messages that a queue holds before its sender is told to wait; bytes are bounded by a window."""
 
+_BOX_BYTES = 33
 _FRAME_BYTES = PORTION_BYTES + 1024
 """The most bytes of a frame as it travels, encrypted or not."""
 
@@ -69,8 +70,8 @@ class Unreachable(Exception):
 
 class Received(NamedTuple):
     """What came: from whom (b"" on a DEALER), the message or why it is none, and the proven key;
-    of how many bytes it is, and by which file descriptor they came (-1: none), from which address
-    ("" from within the process)."""
+    of how many bytes it is, by which file descriptor they came (-1: none), from which address
+    ("" from within the process), and as how many."""
 
     peer: bytes
     message: Message | WireError
@@ -78,6 +79,7 @@ class Received(NamedTuple):
     bytes: int = 0
     handle: int = -1
     address: str = ""
+    wire_bytes: int = 0
 
 
 def make_context() -> Context:
@@ -86,7 +88,12 @@ def make_context() -> Context:
 
 
 def bind(
-    context: Context, endpoint: str, keys: CurveKeys | None = None, *, waiting: int = _WAITING
+    context: Context,
+    endpoint: str,
+    keys: CurveKeys | None = None,
+    *,
+    watched: bool = False,
+    waiting: int = _WAITING,
 ) -> Socket:
     """A ROUTER socket bound to an endpoint; InputError when the endpoint cannot be had.
 
@@ -98,9 +105,11 @@ def bind(
         socket.set(zmq.CURVE_SERVER, 1)
         socket.set(zmq.CURVE_SECRETKEY, keys.secret)
     try:
+        if watched:
+            socket.get_monitor_socket(_WATCHED)
         socket.bind(endpoint)
     except zmq.ZMQError as error:
-        socket.close(0)
+        close(socket, 0)
         why = _NOT_LISTENING.get(error.errno or 0, error.strerror)
         raise InputError(f"cannot listen on {endpoint}: {why}") from None
     return socket
@@ -118,7 +127,7 @@ def connect(
     """A DEALER socket that connects to an endpoint; InputError when that is no endpoint.
 
     `reconnect`: a lost or refused connection is tried again with growing pauses; otherwise this
-    socket gets only one. `watched`: ``link_events`` of the socket tell what becomes of it.
+    socket gets only one. `watched`: ``link_events`` or a ``Watch`` tell what becomes of it.
     """
     socket = _socket(context, zmq.DEALER, endpoint, waiting)
     socket.set(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
@@ -131,7 +140,7 @@ def connect(
         socket.set(zmq.CURVE_SECRETKEY, keys.secret)
     try:
         if watched:
-            socket.get_monitor_socket(sum(_LINK_EVENTS))
+            socket.get_monitor_socket(_WATCHED)
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         close(socket, 0)
@@ -175,8 +184,13 @@ def send_encoded(socket: Socket, buffers: Sequence[Any], peer: bytes | None = No
     return True
 
 
-def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | None:
-    """The next message that waits, None when none does; `expected` are the kinds that may come."""
+def receive(
+    socket: Socket, expected: frozenset[type[Message]], *, secured: bool = False
+) -> Received | None:
+    """The next message that waits, None when none does; `expected` are the kinds that may come.
+
+    `secured`: they come encrypted.
+    """
     try:
         frames = socket.recv_multipart(zmq.DONTWAIT, copy=False)
     except zmq.Again:
@@ -186,14 +200,15 @@ def receive(socket: Socket, expected: frozenset[type[Message]]) -> Received | No
         peer = frames.pop(0).bytes
         key = _told(frames[0], "User-Id") if frames else ""
         address = _told(frames[0], "Peer-Address") if frames else ""
-    size = sum([len(frame) for frame in frames])
+    sizes = [len(frame) for frame in frames]
     handle = _handle(frames[0]) if frames else -1
     try:
         buffers = [frame.buffer for frame in frames]
         message: Message | WireError = decode(buffers, expected | FROM_EITHER)
     except WireError as error:
         message = WireError(str(error))  # without the frames that its traceback would hold
-    return Received(peer, message, key, size, handle, address)
+    wire_bytes = _wire_bytes(sizes, secured=secured)
+    return Received(peer, message, key, sum(sizes), handle, address, wire_bytes)
 
 
 def _told(frame: zmq.Frame, what: str) -> str:
@@ -202,6 +217,12 @@ def _told(frame: zmq.Frame, what: str) -> str:
         return str(frame.get(what))
     except zmq.ZMQError:
         return ""
+
+
+def _wire_bytes(sizes: list[int], *, secured: bool) -> int:
+    """As how many bytes frames travel (ZMTP 3: a short or a long head; CURVE: a box around it)."""
+    more = _BOX_BYTES if secured else 0
+    return sum([size + more + (2 if size + more < 256 else 9) for size in sizes])
 
 
 def _handle(frame: zmq.Frame) -> int:
@@ -234,7 +255,7 @@ class Link(enum.Enum):
     MISMATCH = "the handshake failed: the sides do not speak the same way"
 
 
-_LINK_EVENTS = {
+_LINK_EVENTS: dict[int, Link] = {
     zmq.EVENT_HANDSHAKE_SUCCEEDED: Link.UP,
     zmq.EVENT_DISCONNECTED: Link.DOWN,
     zmq.EVENT_CLOSED: Link.DOWN,
@@ -242,7 +263,14 @@ _LINK_EVENTS = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Link.MISMATCH,
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Link.MISMATCH,
 }
-_EVENT = struct.Struct("=hi")
+_WATCHED = sum(_LINK_EVENTS) | zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
+EVENT = struct.Struct("=hi")
+"""How an event is written: its number, and a value that is often a file descriptor."""
+
+
+def link_of(event: int) -> Link | None:
+    """What the number of an event means for a connection, if anything."""
+    return _LINK_EVENTS.get(event)
 
 
 def link_events(socket: Socket) -> list[Link]:
@@ -257,6 +285,6 @@ def link_events(socket: Socket) -> list[Link]:
             event, _ = monitor.recv_multipart(zmq.DONTWAIT)
         except zmq.Again:
             return found
-        number = _EVENT.unpack(event)[0]
-        if number in _LINK_EVENTS:
-            found.append(_LINK_EVENTS[number])
+        link = link_of(EVENT.unpack(event)[0])
+        if link is not None:
+            found.append(link)

@@ -201,6 +201,7 @@ class Worker:
             self._stop,
             self._tell,
             watched=watched,
+            secured=self._keys is not None,
             most_bytes=hello.budget_bytes - hello.baseline_bytes,
         )
         try:
@@ -212,6 +213,7 @@ class Worker:
             conversation.farewell(str(error))
             return Ending(str(error), was_member=session.welcome is not None, lasting=True)
         finally:
+            conversation.close()
             close(socket, _FAREWELL_MS if session.ending is None else 0)
 
     def _explained(self, ending: Ending) -> Ending:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import zmq
 from runningworkers import Slow, Workers
 from scriptedcoordinator import PATIENCE_S, ScriptedCoordinator, joined, task_id, whole, whole_task
 from smallmodels import CHAIN, write_small_model
@@ -166,3 +167,17 @@ def test_a_cache_that_cannot_hold_the_model_is_said_on_both_sides(
     assert "allow the cache more" in coordinator.take(Bye).reason
     running.hears("allow the cache more")
     coordinator.take(Hello)
+
+
+def test_a_coordinator_whose_message_has_no_end_is_cut_off(
+    workers: Workers, coordinator: ScriptedCoordinator
+) -> None:
+    worker_ = workers.start(coordinator.endpoint)
+    coordinator.welcome()
+    part = bytes(64 << 10)
+    coordinator.socket.send(coordinator.peer, zmq.SNDMORE)
+    for _ in range(4000):  # a quarter of a gigabyte, of one array of 64 KiB
+        coordinator.socket.send(part, zmq.SNDMORE, copy=False)
+    coordinator.socket.send(b"")
+    worker_.hears("cut off the connection of 127.0.0.1:")
+    coordinator.welcome()
