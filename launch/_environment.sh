@@ -5,8 +5,8 @@
 #     say WORDS...                   tells what is being done
 #     fail WORDS...                  tells why it cannot be done, and ends
 #     make_environment FOLDER        a virtual environment, empty if it is new
-#     once FOLDER SOURCES FUNCTION   installs into it by FUNCTION, unless that was done already and
-#                                    nothing in SOURCES (a folder) or the build's files has changed
+#     once FOLDER FUNCTION SOURCES...   installs into it by FUNCTION, unless that was done already
+#                                    and nothing in SOURCES or the build's files has changed
 #     pip_install FOLDER WHAT...     for use in FUNCTION; says what pip is at
 # shellcheck shell=bash
 
@@ -127,16 +127,16 @@ show_pip() {
 
 # A fingerprint of the sources of an installation and of how it is made.
 fingerprint() {
-  declare -f "$2"
-  find pyproject.toml CMakeLists.txt "$1" -type f ! -name '*.pyc' ! -name '*.so' -print0 |
+  declare -f "$1"
+  find pyproject.toml CMakeLists.txt "${@:2}" -type f ! -name '*.pyc' ! -name '*.so' -print0 |
     LC_ALL=C sort -z | xargs -0 sha256sum
 }
 
 once() {
   local folder=$1 wanted
-  wanted=$(cd "$ROOT" && fingerprint "$2" "$3")
+  wanted=$(cd "$ROOT" && fingerprint "${@:2}")
   if [[ -f $folder/installed && $(< "$folder/installed") == "$wanted" ]]; then return; fi
   rm -f "$folder/installed"
-  "$3"
+  "$2"
   printf '%s\n' "$wanted" > "$folder/installed"
 }

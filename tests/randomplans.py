@@ -11,8 +11,8 @@ from random import Random
 from ftdist.geometry import Region, Span, partition
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.demand import outputs
-from ftdist.planning.edges import plan_seconds
 from ftdist.planning.holding import Duty, Means
+from ftdist.planning.latency import plan_seconds
 from ftdist.planning.part import Part, map_bytes, part_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT

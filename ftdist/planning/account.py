@@ -8,12 +8,15 @@ that is in use at one moment: placing buffers exactly costs more.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, Network
 from ftdist.planning.cost import LayerCost, copy_row_s, layer_cost
+from ftdist.planning.placement import ALIGNMENT_BYTES
 from ftdist.planning.pools import pools_taken_along
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.walk import Extent, Walk
@@ -40,6 +43,15 @@ class Terms:
         frame_bytes = sum(4.0 * network.macs(n) for n in range(len(network.layers)))
         once = profile.weights_s_per_byte(np.array([frame_bytes]))
         return cls(network, profile, frame_bytes, float(once[0]), pools_taken_along(network))
+
+    def map_traffic_s(self, source: int) -> float:
+        """Seconds that moving a whole map in or out costs: other groups run before it returns.
+
+        Each byte moves twice, for a cache fetches a line before it is written.
+        """
+        size = float(self.network.shape(source).bytes)
+        beside = self.profile.traffic_s_per_byte(np.array([size + self.frame_bytes]))
+        return 2 * size * float(beside[0])
 
 
 class Account:
@@ -109,7 +121,7 @@ class Account:
     def arena_bytes(self) -> Numbers:
         """The most bytes in use at one step, with all line buffers: a lower bound of the arena."""
         kept = self._kept + sum(each for _, each in self._inputs.values())
-        return np.asarray(self._live.max(axis=0) + kept)
+        return np.asarray(self._live.max(axis=0) + kept + OVERREAD_BYTES)
 
     def seconds(self) -> Numbers:
         """Seconds of all tiles on one thread, weights resident.
@@ -127,16 +139,9 @@ class Account:
         return np.asarray(self._member_s + loads + weights + traffic)
 
     def _map_traffic_s(self) -> float:
-        """Seconds that moving whole maps in and out costs: other groups run before they return.
-
-        Each byte moves twice, for a cache fetches a line before it is written.
-        """
-        network = self._network
+        """Seconds that moving whole maps in and out costs."""
         outside = [*self._inputs, *(n for n in self._walk.outputs if n in self._made)]
-        sizes = np.array([float(network.shape(each).bytes) for each in outside])
-        return float(
-            (2 * sizes * self._profile.traffic_s_per_byte(sizes + self._terms.frame_bytes)).sum()
-        )
+        return sum(map(self._terms.map_traffic_s, outside))
 
     def streamed_s(self, resident_s: Numbers) -> Numbers:
         """Seconds with streamed weights, from those with resident ones.
@@ -173,7 +178,7 @@ class Account:
 
     def _kept_bytes(self, source: int, extent: Extent) -> Numbers:
         channels = self._network.shape(source).channels
-        return np.asarray(4.0 * extent.kept * extent.stored * channels)
+        return _aligned(4.0 * extent.kept * extent.stored * channels)
 
     def _occupy(self, source: int, first: int, extent: Extent) -> None:
         """Marks a source's buffer as in use from step `first` to its last reader."""
@@ -181,6 +186,11 @@ class Account:
         if known is not None:
             self._live[known[0] : known[1] + 1] -= known[2]
         last = max(self._last_reader.get(source, first), first)
-        size = np.asarray(4.0 * extent.held * extent.stored * self._network.shape(source).channels)
+        size = _aligned(4.0 * extent.held * extent.stored * self._network.shape(source).channels)
         self._live[first : last + 1] += size
         self._buffers[source] = (first, last, size)
+
+
+def _aligned(sizes: NDArray[Any]) -> Numbers:
+    """The room that blocks of these sizes take when they are placed."""
+    return np.asarray(np.ceil(sizes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network.graph import Network, convolutions
-from ftdist.planning.edges import group_seconds
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.latency import group_seconds
 from ftdist.planning.layout import Layout, lay_out
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.predictor import Lowered

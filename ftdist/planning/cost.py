@@ -12,6 +12,10 @@ caches, that costs their bytes over the bandwidth at the working set of the grou
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network
@@ -19,6 +23,8 @@ from ftdist.network.layers import Convolution, Pool, Weighted
 from ftdist.network.packing import BLOCK, packed_sizes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import PIECE_BLOCKS
+
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,23 +41,33 @@ class LayerCost:
 
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
     """The cost of a layer, or of loading the network's input, for rows of so many columns."""
-    if number == INPUT:
-        return LayerCost(4 * columns * network.input.channels / profile.planar_bytes_per_s)
-    layer = network.layers[number]
+    row_s = float(row_seconds(network, number, np.array([columns]), profile)[0])
+    operation = None if number == INPUT else network.layers[number].operation
+    if not isinstance(operation, Weighted):
+        return LayerCost(row_s)
     source = network.shape(network.reads(number)[0])
+    weights = 4 * sum(packed_sizes(operation, source))
+    if not isinstance(operation, Convolution) or operation.is_depthwise(source):
+        return LayerCost(row_s, weights)
+    blocks = -(-operation.filters // operation.groups // BLOCK)
+    return LayerCost(row_s, weights, operation.groups * -(-blocks // PIECE_BLOCKS))
+
+
+def row_seconds(
+    network: Network, number: int, columns: NDArray[Any], profile: DeviceProfile
+) -> Numbers:
+    """Seconds of a row of a layer, or of loading one of the network's input, for each number of
+    columns."""
+    if number == INPUT:
+        return columns * (4 * network.input.channels / profile.planar_bytes_per_s)
+    layer = network.layers[number]
     operation = layer.operation
-    if isinstance(operation, Convolution):
-        weights = 4 * sum(packed_sizes(operation, source))
-        row_s = _convolution_row_s(operation, source, columns, profile)
-        blocks = -(-operation.filters // operation.groups // BLOCK)
-        pieces = operation.groups * -(-blocks // PIECE_BLOCKS)
-        return LayerCost(row_s, weights, 0 if operation.is_depthwise(source) else pieces)
     inputs = tuple(map(network.shape, network.reads(number)))
-    moved = 4 * columns * operation.moved(inputs, layer.shape)
-    if isinstance(operation, Pool):
-        return LayerCost(moved / profile.pool_bytes_per_s)
-    weights = 4 * sum(packed_sizes(operation, source)) if isinstance(operation, Weighted) else 0
-    return LayerCost(moved / profile.copy_bytes_per_s, weights)
+    if isinstance(operation, Convolution):
+        return _convolution_row_s(operation, inputs[0], columns, profile)
+    moved = 4 * operation.moved(inputs, layer.shape)
+    rate = profile.pool_bytes_per_s if isinstance(operation, Pool) else profile.copy_bytes_per_s
+    return columns * (moved / rate)
 
 
 def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile) -> float:
@@ -61,27 +77,28 @@ def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile)
 
 
 def _convolution_row_s(
-    operation: Convolution, source: Shape, columns: int, profile: DeviceProfile
-) -> float:
+    operation: Convolution, source: Shape, columns: NDArray[Any], profile: DeviceProfile
+) -> Numbers:
     _, depth, height, width = operation.weight_shape(source)
     terms = depth * height * width
     if operation.is_depthwise(source):
         blocks = -(-operation.filters // BLOCK)
-        return columns * blocks * BLOCK * terms / profile.depthwise_macs_per_s
+        return columns * (blocks * BLOCK * terms / profile.depthwise_macs_per_s)
     blocks = -(-operation.filters // operation.groups // BLOCK)
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
-    seconds = wide * _blocks_s(profile.wide, columns, 2 * BLOCK * terms)
-    seconds += narrow * _blocks_s(profile.narrow, columns, BLOCK * terms)
-    return operation.groups * (seconds + columns * blocks * profile.sum_s)
+    seconds = columns * (blocks * profile.sum_s)
+    if wide:
+        seconds = seconds + wide * _blocks_s(profile.wide, columns, 2 * BLOCK * terms)
+    if narrow:
+        seconds = seconds + narrow * _blocks_s(profile.narrow, columns, BLOCK * terms)
+    return operation.groups * seconds
 
 
-def _blocks_s(rates: tuple[float, ...], columns: int, macs_per_pixel: int) -> float:
-    """Seconds of a row of pixels, cut into blocks as evenly as the kernel cuts it."""
-    if not rates:
-        return 0.0
-    parts = -(-columns // len(rates))
-    small, larger = columns // parts, columns % parts
-    seconds = (parts - larger) * small * macs_per_pixel / rates[small - 1]
-    if larger:
-        seconds += larger * (small + 1) * macs_per_pixel / rates[small]
-    return seconds
+def _blocks_s(rates: tuple[float, ...], columns: NDArray[Any], macs_per_pixel: int) -> Numbers:
+    """Seconds of rows of pixels, cut into blocks as evenly as the kernel cuts them."""
+    pixels = columns.astype(np.int64)
+    parts = np.maximum(-(-pixels // len(rates)), 1)
+    small, larger = np.divmod(pixels, parts)
+    pixel_s = macs_per_pixel / np.array((np.inf, *rates, np.inf))
+    seconds = (parts - larger) * small * pixel_s[small] + larger * (small + 1) * pixel_s[small + 1]
+    return np.asarray(seconds)

@@ -18,7 +18,7 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.account import Terms
 from ftdist.planning.cost import layer_cost
 from ftdist.planning.demand import Step
-from ftdist.planning.edges import group_seconds
+from ftdist.planning.latency import group_seconds
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DeviceProfile
 

@@ -3,16 +3,17 @@
 Cuts are nodes, candidate groups edges with a time and a peak; with all weights resident (or all
 streamed) the fastest plan is a shortest path over the edges that fit. A group's peak is its arenas
 (one a thread) plus every map that is alive while it runs, those that merely skip over it included,
-so a plan's peak is the largest of its groups'. Edges know a lower bound of their memory; whenever a
-path is found its groups are laid out, an edge that needs more is corrected, and the path sought
-again. So these two families are exact for the cost model over all cuts, grids and strips that
-``edges`` offers. Ties go to the smaller peak.
+so a plan's peak is the largest of its groups'. Candidates know a lower bound of their memory;
+whenever a path is found its groups are laid out, a candidate that needs more is corrected, and the
+path sought again. So these two families are exact for the cost model over all cuts, grids and
+strips that ``candidates`` offers. Ties go to the smaller peak.
 
-Which groups keep their weights resident couples the groups: resident weights add up over the plan.
-For that a pool of mixed plans is made once: shortest paths for a range of caps on the activations
-and a range of prices for a resident byte (Lagrange multipliers). Each also yields a lower bound for
-every plan there is, so a result says how far from the best it can be at most (`bound_s`). Neither
-family nor pool depends on the budget, so more memory never makes a plan slower.
+Which groups keep their weights resident couples the groups; plans in which only some do come from a
+``pool`` of priced paths, which also bounds the time of every plan there is (`bound_s`): a result
+says how far from the best it can be at most.
+
+Where no budget binds nothing of this is needed: the fastest plan is one walk over the cuts, and no
+candidate is kept.
 """
 
 from __future__ import annotations
@@ -23,17 +24,28 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftdist.network.graph import Network
-from ftdist.planning.edges import Edges, all_edges
+from ftdist.planning.candidates import (
+    MOST_PAIRS,
+    PAIR_BYTES,
+    TIE_S_PER_BYTE,
+    Candidates,
+    CutGraph,
+    Progress,
+)
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.layout import lay_out
-from ftdist.planning.paths import Allowed, Path, least_activations, leaving, offers, shortest
-from ftdist.planning.plan import Plan
+from ftdist.planning.paths import (
+    Allowed,
+    Among,
+    Path,
+    least_activations,
+    next_best,
+    shortest,
+)
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.pool import PRICES, Pool
+from ftdist.planning.predictor import live_maps
 from ftdist.planning.profile import DEFAULT, DeviceProfile
-
-_MOST_CAPS = 24
-
-_PRICES = tuple(float(each) for each in np.geomspace(1e-13, 1e-8, 16))
-"""Seconds that keeping a byte of weights resident may cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +60,37 @@ class Found:
 
 
 class Search:
-    """All candidates of a network for a number of threads; ask it for plans under any budget."""
+    """All candidates of a network for a number of threads; ask it for plans under any budget.
 
-    def __init__(self, network: Network, threads: int, profile: DeviceProfile = DEFAULT) -> None:
-        self._network = network
-        self._threads = threads
-        self._edges = all_edges(network, threads, profile)
-        self._caps = _caps(self._edges)
-        self._pool: list[tuple[float, float, Path]] | None = None
-        self._known: dict[tuple[float, float], Path | None] = {}
+    `progress` is told how far the making of the candidates is, from 0 to 1. Where the search has
+    `room_bytes` only, it looks at no longer groups than it has room for.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        threads: int,
+        profile: DeviceProfile = DEFAULT,
+        progress: Progress | None = None,
+        room_bytes: int | None = None,
+    ) -> None:
+        room = MOST_PAIRS if room_bytes is None else room_bytes // PAIR_BYTES
+        self._graph = CutGraph.of(network, threads, profile, min(MOST_PAIRS, room))
+        self._progress = progress
+        self._free: Found | None = None
+        self._table: Candidates | None = None
+        self._mixed: Pool | None = None
 
     def fastest(self, available_bytes: int | None = None) -> Found | None:
         """The fastest plan whose weights and activations take at most `available_bytes`.
 
         None if there is none.
         """
-        return self._fastest_of(self._candidates, available_bytes)
+        if self._free is None:
+            self._free = self._unbounded()
+        if available_bytes is None or self._free.peak_bytes <= available_bytes:
+            return self._free
+        return self._fastest_of(self._paths_within, available_bytes)
 
     def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
         """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
@@ -76,11 +103,53 @@ class Search:
     def smallest(self) -> Found:
         """The plan with the smallest peak; among those the fastest."""
         while True:
-            both = (least_activations(self._edges, streamed=each) for each in (False, True))
-            path = min((*both, *self._mixed()), key=lambda each: (each.bytes, each.seconds))
+            both = [least_activations(self._candidates, streamed=each) for each in (False, True)]
+            least = min(each.bytes for each in both)
+            paths = [*both, *self._pool.paths(least)]
+            path = min(paths, key=lambda each: (each.bytes, each.seconds))
             if self._settle(path):
                 found = self.fastest(int(np.ceil(path.bytes)))
                 return found if found is not None else self._found(path, path.seconds)
+
+    @property
+    def _candidates(self) -> Candidates:
+        """The table of all candidates, made when the first budget binds."""
+        if self._table is None:
+            self._table = Candidates.of(self._graph, self._progress)
+        return self._table
+
+    @property
+    def _pool(self) -> Pool:
+        """Plans of mixed residency."""
+        if self._mixed is None:
+            free = self.fastest()
+            assert free is not None
+            activations = free.peak_bytes - float(self._graph.weights[-1])
+            self._mixed = Pool(self._candidates, activations)
+        return self._mixed
+
+    def _unbounded(self) -> Found:
+        """The fastest plan of all, weights resident."""
+        graph = self._graph
+        best = np.zeros((len(graph.cuts), 2))  # seconds with and without the preference of ties
+        came = np.zeros((len(graph.cuts), 2), np.int64)
+        for later, ending in graph.endings(self._progress):
+            costs = ending.seconds + ending.bytes * TIE_S_PER_BYTE
+            schedule = costs.argmin(axis=1)
+            reached = best[ending.low : later, 0] + costs.min(axis=1)
+            at = int(reached.argmin())
+            first = ending.low + at
+            best[later] = reached[at], best[first, 1] + ending.seconds[at, schedule[at]]
+            came[later] = first, schedule[at]
+        groups: list[GroupPlan] = []
+        later = len(graph.cuts) - 1
+        while later:
+            first, number = map(int, came[later])
+            groups.append(graph.schedules[number].plan(graph.cuts[first], graph.cuts[later]))
+            later = first
+        peak = max(self._group_bytes(group) for group in groups) + int(graph.weights[-1])
+        plan = Plan(tuple(groups[::-1]), graph.threads)
+        return Found(plan, float(best[-1, 1]), peak, float(best[-1, 1]))
 
     def _fastest_of(
         self, propose: Callable[[float], list[Path]], available_bytes: int | None
@@ -93,133 +162,87 @@ class Search:
                 return None
             path = min(fitting, key=lambda each: each.key)
             if self._settle(path):
-                return self._found(path, min(self._bound_s(limit), path.seconds))
+                bound_s = self._pool.bound_s(limit) if np.isfinite(limit) else path.seconds
+                return self._found(path, min(bound_s, path.seconds))
 
-    def _candidates(self, limit: float) -> list[Path]:
+    def _paths_within(self, limit: float) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
-        pure = [shortest(offers(self._edges, allowed)) for allowed in self._families(limit)]
-        return [path for path in pure if path is not None] + (
-            [] if np.isinf(limit) else self._mixed()
-        )
+        pure = [each for each in shortest(self._candidates, self._families(limit)) if each]
+        best_s = min((each.seconds for each in pure), default=float("inf"))
+        return pure + self._pool.refined(limit, best_s)
 
     def _leaving(self, plan: Plan, limit: float) -> list[Path]:
         """Paths that are not the plan's: the fastest of both families, and mixed ones."""
-        edges = self._edges
-        kept = np.zeros(edges.bytes.shape, bool)
+        same, resident = self._same_groups(plan)
+        ways = [*self._families(limit)]
+        if np.isfinite(limit):
+            ways += [Allowed(limit - resident, price) for price in PRICES]
+        found = [path for path in next_best(self._candidates, ways, same) if path is not None]
+        if np.isfinite(limit):
+            for path in self._pool.paths(limit):
+                if not all(same[later - 1][at] for _, later, at, _ in path.steps):
+                    found.append(path)
+        return found
+
+    def _same_groups(self, plan: Plan) -> tuple[Among, float]:
+        """(candidates with the cuts and grid of one of the plan's groups, its resident bytes)."""
+        graph, candidates = self._graph, self._candidates
+        same = [np.zeros(len(block.floats), bool) for block in candidates.blocks]
         resident = 0.0
         for group in plan.groups:
-            pair = edges.cuts.index(group.first), edges.cuts.index(group.stop)
-            grid = group.rows, group.columns
-            kept[pair] = [(option.rows, option.columns) == grid for option in edges.options]
-            resident += float((edges.rest if group.streamed else edges.weights)[pair])
-        ways: list[tuple[Allowed, tuple[float, ...]]]
-        ways = [(allowed, (0.0,)) for allowed in self._families(limit)]
-        if np.isfinite(limit):
-            ways.append((Allowed(limit - resident), (0.0, *_PRICES)))
-        found: list[Path | None] = []
-        for allowed, prices in ways:
-            same, others = offers(edges, allowed, kept), offers(edges, allowed, ~kept)
-            every = offers(edges, allowed)
-            found += [leaving(same, others, every, price) for price in prices]
-        if np.isfinite(limit):
-            found += [path for path in self._mixed() if not all(kept[s[:3]] for s in path.steps)]
-        return [path for path in found if path is not None]
+            first, later = graph.cuts.index(group.first), graph.cuts.index(group.stop)
+            own = candidates.ending(later).of_group(first)
+            for at in range(own.start, own.stop):
+                schedule = candidates.schedule(later, at)
+                grid = schedule.rows, schedule.columns
+                same[later - 1][at] = grid == (group.rows, group.columns)
+            before = graph.rest if group.streamed else graph.weights
+            resident += float(before[later] - before[first])
+        return same, resident
 
     def _families(self, limit: float) -> tuple[Allowed, Allowed]:
         """All weights resident, and all streamed, each with what is left for activations."""
-        edges = self._edges
+        graph = self._graph
         return (
-            Allowed(limit - edges.total_weights, streamed=False),
-            Allowed(limit - float(edges.rest[0, -1]), resident=False),
+            Allowed(limit - float(graph.weights[-1]), streamed=False),
+            Allowed(limit - float(graph.rest[-1]), resident=False),
         )
-
-    def _mixed(self) -> list[Path]:
-        """The pool: paths of mixed residency, for every cap and price."""
-        return [path for _, _, path in self._priced()]
-
-    def _priced(self) -> list[tuple[float, float, Path]]:
-        """(cap, price, path) of the pool; a path with an edge that has grown is sought again."""
-        if self._pool is None:
-            self._pool = []
-            for cap in self._caps:
-                offered = None
-                for price in (0.0, *_PRICES):
-                    if (cap, price) not in self._known:
-                        offered = offered or offers(self._edges, Allowed(cap))
-                        self._known[cap, price] = shortest(offered, price)
-                    path = self._known[cap, price]
-                    if path is None:
-                        break
-                    self._pool.append((cap, price, path))
-                    if path.resident_bytes <= float(self._edges.rest[0, -1]):
-                        break  # all is streamed: a higher price changes nothing
-        return self._pool
-
-    def _bound_s(self, limit: float) -> float:
-        """A lower bound of the time of any plan within the limit.
-
-        A plan whose activations lie between two caps keeps at most the limit less the lower one of
-        weights resident: for each price the priced shortest path under the upper cap bounds it.
-        """
-        if np.isinf(limit):
-            free = shortest(offers(self._edges, Allowed(limit)))
-            return free.seconds if free else 0.0
-        bounds: dict[float, float] = {}
-        caps = sorted({cap for cap, _, _ in self._priced()})
-        below = dict(zip(caps, [0.0, *caps], strict=False))
-        for cap, price, path in self._priced():
-            if below[cap] <= limit:
-                spare = path.resident_bytes - (limit - below[cap])
-                bounds[cap] = max(bounds.get(cap, 0.0), path.seconds + price * spare)
-        return min(bounds.values(), default=0.0)
 
     def _settle(self, path: Path) -> bool:
         """Lays the groups of a path out; whether none needs more than the path assumed."""
-        edges = self._edges
-        grown = set()
-        for first, stop, option, _ in path.steps:
-            step = first, stop, option
-            if step not in edges.exact:
-                exact = self._group_bytes(step)
-                if exact > float(edges.bytes[step]):
-                    edges.bytes[step] = exact
-                    grown.add(step)
-                edges.exact.add(step)
-        if grown:
-            self._pool = None
-            self._known = {
-                key: path
-                for key, path in self._known.items()
-                if path is None or grown.isdisjoint(step[:3] for step in path.steps)
-            }
+        graph, candidates = self._graph, self._candidates
+        grown = []
+        for first, later, at, _ in path.steps:
+            block = candidates.ending(later)
+            if at not in block.settled:
+                group = candidates.schedule(later, at).plan(graph.cuts[first], graph.cuts[later])
+                exact = -(-self._group_bytes(group) // 4)
+                if exact > block.floats[at]:
+                    block.floats[at] = exact
+                    grown.append((later, at))
+                block.settled.add(at)
+        if grown and self._mixed is not None:
+            self._mixed.correct(grown)
         return not grown
 
-    def _group_bytes(self, step: tuple[int, int, int]) -> int:
+    def _group_bytes(self, plan: GroupPlan) -> int:
         """Arenas and maps in memory while a group runs, by its layout."""
-        edges = self._edges
-        first, stop, option = step
-        plan = edges.options[option].plan(edges.cuts[first], edges.cuts[stop])
-        group = FusedGroup(self._network, plan.first, plan.stop)
-        outputs = self._network.output_sources
+        network = self._graph.network
+        group = FusedGroup(network, plan.first, plan.stop)
+        outputs = network.output_sources
         layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
-        workers = min(self._threads, plan.rows * plan.columns)
-        maps = sum({**edges.maps[first], **edges.maps[stop]}.values())
-        return workers * layout.arena_bytes + maps
+        workers = min(self._graph.threads, plan.rows * plan.columns)
+        maps = {**live_maps(network, plan.first), **live_maps(network, plan.stop)}
+        between = sum(size for source, size in maps.items() if source not in outputs)
+        return workers * layout.arena_bytes + between
 
     def _found(self, path: Path, bound_s: float) -> Found:
-        edges = self._edges
+        graph, candidates = self._graph, self._candidates
         groups = tuple(
-            edges.options[option].plan(edges.cuts[first], edges.cuts[stop], streamed=streamed)
-            for first, stop, option, streamed in path.steps
+            candidates.schedule(later, at).plan(
+                graph.cuts[first], graph.cuts[later], streamed=streamed
+            )
+            for first, later, at, streamed in path.steps
         )
         peak_bytes = int(np.ceil(path.bytes))
-        return Found(Plan(groups, self._threads), path.seconds, peak_bytes, bound_s)
-
-
-def _caps(edges: Edges) -> list[float]:
-    """Caps on the activations: sizes that edges have before any is laid out, and no cap."""
-    sizes = np.concatenate([edges.bytes, edges.streamed_bytes], axis=None)
-    every = np.unique(sizes[np.isfinite(sizes)])
-    if len(every) > _MOST_CAPS:
-        every = every[np.unique(np.geomspace(1, len(every), _MOST_CAPS).astype(int) - 1)]
-    return [*(float(each) for each in every), float("inf")]
+        return Found(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)

@@ -61,6 +61,9 @@ _SIMPLER = 1.1
 """How much longer a job may be predicted to take by whole frames: they wait for no neighbour, and
 what waiting costs is known less well than arithmetic."""
 
+_SAME = 1 + 1e-6
+"""Times that differ by less are the same, rounded and summed up in another order."""
+
 
 def share(
     network: Network,
@@ -98,7 +101,7 @@ class SharedSearch:
         shared = self._shared(workers, frames, picture) if len(workers) > 1 else None
         if shared is None and not wholes.tasks:
             raise nothing_fits(self._means, workers, picture=picture)
-        margin = _SIMPLER if frames > len(workers) else 1.0
+        margin = _SIMPLER if frames > len(workers) else _SAME
         if shared is not None and not (
             wholes.tasks and wholes.job_s(frames) <= margin * shared.job_s
         ):

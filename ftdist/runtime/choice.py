@@ -97,7 +97,7 @@ class Choice:
         """Where weights that are streamed come from, and whether the disk sets the pace."""
         if not any(group.streamed for group in self.plan.groups):
             return "memory"
-        from ftdist.planning.edges import plan_seconds
+        from ftdist.planning.latency import plan_seconds
 
         network, profile = self.model.network, self.calibration.profile
         if file_stays_cached(self.model, self.budget):
@@ -246,7 +246,7 @@ def examine(
     """A plan with its predicted peak and latency, whether it keeps the budget or not."""
     lowered = lower(model.network, plan, model.offsets, picture=surroundings.picture)
     if seconds is None:
-        from ftdist.planning.edges import plan_seconds
+        from ftdist.planning.latency import plan_seconds
 
         profile = planning_profile(model, limit, calibration)
         seconds = plan_seconds(model.network, plan, profile)

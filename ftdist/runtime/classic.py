@@ -15,9 +15,9 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.network.graph import Network, is_alias
-from ftdist.planning.edges import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.kernel_tables import whole_maps
+from ftdist.planning.latency import group_seconds
 from ftdist.planning.lowering import GroupProgram, lower_group
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.predictor import arrange_plan

@@ -7,7 +7,7 @@ import pytest
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.planning.breakdown import group_shares, summit
-from ftdist.planning.edges import plan_seconds
+from ftdist.planning.latency import plan_seconds
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.predictor import Lowered, footprint, lower
 from ftdist.planning.profile import DEFAULT

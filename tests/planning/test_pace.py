@@ -8,7 +8,7 @@ from teams import first16
 
 from ftdist.geometry import Region, partition
 from ftdist.planning.demand import Demand, outputs, regions_of
-from ftdist.planning.edges import plan_seconds
+from ftdist.planning.latency import plan_seconds
 from ftdist.planning.pace import cut_groups, pace_of
 from ftdist.planning.plan import GroupPlan, parse_notation
 from ftdist.planning.profile import DEFAULT

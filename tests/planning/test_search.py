@@ -11,8 +11,9 @@ from ftdist.geometry import Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Pool, Sliding
-from ftdist.planning.edges import grids, plan_seconds
+from ftdist.planning.candidates import grids
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.latency import plan_seconds
 from ftdist.planning.layout import lay_out
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.predictor import live_maps

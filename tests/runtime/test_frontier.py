@@ -13,8 +13,9 @@ from smallmodels import write_small_model
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.edges import grids, group_seconds, plan_seconds
+from ftdist.planning.candidates import grids
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.latency import group_seconds, plan_seconds
 from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search import Search
@@ -88,24 +89,27 @@ def test_the_frontier_falls_from_the_smallest_plan_to_the_fastest(
 
 
 def test_peaks_of_the_frontier_are_budgets(first16: Model) -> None:
-    """Given as a budget each yields a plan that is as good."""
+    """Given as a budget each yields a plan that is as good, to a thousandth of its time."""
     outlook = outlook_of(first16)
     for point in outlook.frontier(outlook.chosen()):
         limit = Budget(point.peak_bytes, "--mem")
         found = choose(first16, limit, Surroundings(), held=HELD)
         assert found.peak_bytes <= point.peak_bytes
-        assert found.latency_s <= point.latency_s
+        assert found.latency_s <= point.latency_s * (1 + 1e-3)
 
 
 def test_no_budget_does_better_than_the_frontier(first16: Model) -> None:
-    """But for plans that need little less than a point: those are the same to any process."""
+    """But for plans that need little less than a point: those are the same to any process.
+
+    Around a budget prices are sought more closely, where that is worth a thousandth of the time.
+    """
     outlook = outlook_of(first16)
     points = outlook.frontier(outlook.chosen())
     for size in np.linspace(points[0].peak_bytes, points[-1].peak_bytes, 9, dtype=int):
         found = outlook.within(int(size))
         assert found is not None and found.peak_bytes <= size
         nearby = [each.latency_s for each in points if each.peak_bytes <= size + MIB // 2]
-        assert found.latency_s >= min(nearby)
+        assert found.latency_s >= min(nearby) * (1 - 1e-3)
     assert outlook.within(points[0].peak_bytes - MIB) is None
 
 

@@ -17,7 +17,7 @@ import ftdist
 from ftdist.errors import BudgetError, InputError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.edges import plan_seconds
+from ftdist.planning.latency import plan_seconds
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.runtime import profiles

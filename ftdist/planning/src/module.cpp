@@ -1,0 +1,128 @@
+// The Python face of the search's walk; candidates.py makes the tables and reads the answers.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/vector.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "account.hpp"
+
+namespace nb = nanobind;
+using namespace ftdist::planning;
+
+namespace {
+
+template <typename T>
+using Table = nb::ndarray<const T, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Row = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+template <typename T>
+using Answer = nb::ndarray<nb::numpy, T>;
+
+template <typename T>
+Answer<T> answer(std::vector<T>&& values, std::initializer_list<size_t> shape) {
+  auto kept = std::make_unique<std::vector<T>>(std::move(values));
+  T* data = kept->data();
+  nb::capsule owner(kept.release(), [](void* each) noexcept { delete static_cast<std::vector<T>*>(each); });
+  return Answer<T>(data, shape, owner);
+}
+
+AxisTerms axis_terms(const int64_t* numbers) {
+  return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
+}
+
+class Groups {
+ public:
+  // Rows of `sizes`: height, width, channels, computed, kept by the user, last use, pool. Of
+  // `costs`: weight bytes, chunks, copying a column, moving the map. Of `readings`: reader, source,
+  // padded, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of
+  // which each map has [start, stop) in `row_at`. `device`: as in tables.hpp.
+  Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
+         const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
+         const Table<double>& traffic, const Table<double>& weights) {
+    if (sizes.shape(1) != 7 || costs.shape(1) != 4 || readings.shape(1) != 13 || device.size() != 8)
+      throw nb::value_error("tables of another version; reinstall ftdist");
+    for (size_t index = 0; index < sizes.shape(0); index++) {
+      const int64_t* size = sizes.data() + 7 * index;
+      const double* cost = costs.data() + 4 * index;
+      Map map;
+      map.height = size[0], map.width = size[1], map.channels = size[2];
+      map.computed = size[3] != 0, map.kept_by_user = size[4] != 0;
+      map.last_use = static_cast<int>(size[5]), map.pool = static_cast<int>(size[6]);
+      map.weight_bytes = cost[0], map.chunks = cost[1];
+      map.copy_column_s = cost[2], map.map_traffic_s = cost[3];
+      map.row_at = static_cast<size_t>(row_at.data()[2 * index]);
+      tables_.maps.push_back(std::move(map));
+    }
+    for (size_t index = 0; index < readings.shape(0); index++) {
+      const int64_t* reading = readings.data() + 13 * index;
+      tables_.maps.at(static_cast<size_t>(reading[0]))
+          .reads.push_back({static_cast<int>(reading[1]), reading[2] != 0, axis_terms(reading + 3),
+                            axis_terms(reading + 8)});
+    }
+    tables_.row_s.assign(row_s.data(), row_s.data() + row_s.size());
+    const double* rate = device.data();
+    tables_.device = {rate[0], rate[1], rate[2], rate[3], rate[4], rate[5], rate[6], rate[7],
+                       curve(traffic), curve(weights)};
+  }
+
+  // All groups that end before map index `stop`, from first layers of index `first` and more:
+  // (which of `strips` are possible, first layers, and by first layer and strip: seconds on one
+  // thread, seconds of copying streamed weights, seconds of their disk, bytes of an arena).
+  nb::tuple ending_at(int stop, int first, int rows, int columns, const std::vector<int>& strips) const {
+    std::vector<int64_t> firsts;
+    std::vector<double> seconds, reading_s, disk_s, arena_bytes;
+    std::vector<int> possible;
+    {
+      nb::gil_scoped_release release;
+      Walk walk(tables_, stop, rows, columns, strips);
+      possible = walk.strips();
+      if (!possible.empty()) {
+        Account account(tables_, walk);
+        Account::Totals totals;
+        walk.run(first, [&](int index, const Extent& extent) {
+          account.take_in(index, extent);
+          account.totals(totals);
+          firsts.push_back(index);
+          const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
+            to.insert(to.end(), from.begin(), from.end());
+          };
+          append(seconds, totals.seconds);
+          append(reading_s, totals.reading_s);
+          append(disk_s, totals.disk_s);
+          append(arena_bytes, totals.arena_bytes);
+        });
+      }
+    }
+    const size_t groups = firsts.size(), heights = possible.size();
+    return nb::make_tuple(possible, answer(std::move(firsts), {groups}),
+                          answer(std::move(seconds), {groups, heights}),
+                          answer(std::move(reading_s), {groups, heights}),
+                          answer(std::move(disk_s), {groups, heights}),
+                          answer(std::move(arena_bytes), {groups, heights}));
+  }
+
+ private:
+  static Curve curve(const Table<double>& points) {
+    Curve curve;
+    for (size_t index = 0; index < points.shape(0); index++) {
+      curve.points.push_back(points.data()[2 * index]);
+      curve.costs.push_back(points.data()[2 * index + 1]);
+    }
+    return curve;
+  }
+
+  Tables tables_;
+};
+
+}  // namespace
+
+NB_MODULE(_groups, module) {
+  module.doc() = "Time and memory of every candidate group of a network.";
+  nb::class_<Groups>(module, "Groups")
+      .def(nb::init<const Table<int64_t>&, const Table<double>&, const Table<int64_t>&, const Row<double>&,
+                    const Table<int64_t>&, const Row<double>&, const Table<double>&, const Table<double>&>())
+      .def("ending_at", &Groups::ending_at, nb::arg("stop"), nb::arg("first"), nb::arg("rows"),
+           nb::arg("columns"), nb::arg("strips"));
+}

@@ -1,0 +1,71 @@
+// What the search's walk knows of a network and a device: plain numbers, made by candidates.py.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace ftdist::planning {
+
+// floor(a / b) for b > 0.
+inline int64_t floor_div(int64_t a, int64_t b) {
+  const int64_t quotient = a / b;
+  return quotient - (a % b < 0);
+}
+
+// geometry.AxisTerms: an output span [p, q) reads [(m p + before) / d, (m q + after) / d), both
+// rounded down; with `whole` every position reads all of an axis of that size.
+struct AxisTerms {
+  int64_t multiplier, divisor, before, after, whole;
+
+  int64_t start(int64_t position) const {
+    if (whole) return 0;
+    return floor_div(multiplier * position + before, divisor);
+  }
+  int64_t stop(int64_t position) const {
+    if (whole) return position > 0 ? whole : position * whole;
+    return floor_div(multiplier * position + after, divisor);
+  }
+};
+
+// What a layer reads: a map, by its index, and how its rows and columns follow from the layer's.
+// `padded`: columns beside the map are stored, as zeros.
+struct Reading {
+  int source;
+  bool padded;
+  AxisTerms rows, columns;
+};
+
+// A map: index 0 is the network's input, index n + 1 is made by layer n.
+struct Map {
+  int64_t height, width, channels;
+  bool computed;      // by a layer that is no alias
+  bool kept_by_user;  // the network's input or one of its outputs
+  int last_use;       // the index of its last reader; one past the last layer's for outputs; 0 if none
+  int pool;           // the index of the pool that is fused into it, else its own
+  double weight_bytes, chunks;  // of its layer: read by a call; reads of a call when streamed
+  double copy_column_s;         // seconds of copying a column of a row between arena and map
+  double map_traffic_s;         // seconds that moving the whole map in or out costs
+  std::vector<Reading> reads;
+  size_t row_at;  // where the layer's table of Tables::row_s begins
+};
+
+// profile.DeviceProfile, as far as groups need it; curves are costs over the logarithm of a size.
+struct Curve {
+  std::vector<double> points, costs;
+  double at(double size) const;
+};
+
+struct Device {
+  double call_s, copy_bytes_per_s, disk_bytes_per_s, reading_s_per_byte, reading_s_per_piece;
+  double weights_once_s;
+  double alignment_bytes, overread_bytes;  // of blocks in the arena; at its end
+  Curve traffic, weights;
+};
+
+struct Tables {
+  std::vector<Map> maps;
+  std::vector<double> row_s;  // seconds of a row by its columns, table after table
+  Device device;
+};
+
+}  // namespace ftdist::planning

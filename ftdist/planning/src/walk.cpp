@@ -1,0 +1,243 @@
+#include "walk.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace ftdist::planning {
+
+namespace {
+
+constexpr int64_t FAR = int64_t{1} << 40;
+
+Span share(int64_t size, int parts, int index) {
+  return {index * size / parts, (index + 1) * size / parts};
+}
+
+Span hull(const Span& a, const Span& b) {
+  if (a.stop <= a.start) return b;
+  if (b.stop <= b.start) return a;
+  return {std::min(a.start, b.start), std::max(a.stop, b.stop)};
+}
+
+Span clipped(const Span& span, int64_t size) {
+  const int64_t start = std::min(std::max(span.start, int64_t{0}), size);
+  return {start, std::max(start, std::min(span.stop, size))};
+}
+
+// group.columns_read: the columns of a map that must be stored for its reader to make `stored`.
+Span columns_read(const Reading& reading, const Map& reader, const Map& source, const Span& stored) {
+  const Span made = clipped(stored, reader.width);
+  const Span read = {reading.columns.start(made.start), reading.columns.stop(made.stop)};
+  if (!reading.padded) return clipped(read, source.width);
+  const int64_t beside = std::min(std::max(read.start, int64_t{0}), source.width - 1);
+  return hull(read, {beside, beside + 1});
+}
+
+}  // namespace
+
+Walk::Walk(const Tables& tables, int stop, int rows, int columns, const std::vector<int>& strips)
+    : tables_(tables), stop_(stop), rows_(rows), columns_(columns) {
+  is_output_.assign(static_cast<size_t>(stop), false);
+  bool fits = true;
+  for (int index = 1; index < stop; index++) {
+    const Map& own = map(index);
+    if (!own.computed || own.last_use < stop) continue;
+    is_output_[static_cast<size_t>(index)] = true;
+    primary_ = index;
+    fits = fits && rows <= own.height && columns <= own.width;
+  }
+  if (primary_ == 0 || !fits) return;
+  needs_.resize(static_cast<size_t>(stop));
+  lay_out_passes(strips);
+}
+
+void Walk::lay_out_passes(const std::vector<int>& strips) {
+  const int64_t height = map(primary_).height;
+  int64_t longest = 0;
+  for (int tile = 0; tile < rows_; tile++) {
+    const Span own = share(height, rows_, tile);
+    longest = std::max(longest, own.stop - own.start);
+  }
+  for (const int strip : strips)
+    if (strip < longest) strips_.push_back(strip);
+  const int64_t early_rows = warm_up();
+  for (int tile = 0; tile < rows_; tile++) {
+    const Span own = share(height, rows_, tile);
+    for (size_t index = 0; index < strips_.size(); index++) {
+      const size_t begin = target_.size();
+      if (const int64_t step = strips_[index]) {
+        const int64_t early = (early_rows + step - 1) / step;
+        for (int64_t row = own.start - early * step; row < own.stop; row += step)
+          target_.push_back(row);
+      }
+      target_.push_back(own.stop);
+      last_.resize(target_.size(), false);
+      last_.back() = true;
+      stretches_.push_back({tile, static_cast<int>(index), begin, target_.size()});
+    }
+  }
+}
+
+// Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two (walk.py).
+int64_t Walk::warm_up() const {
+  const int64_t height = map(primary_).height;
+  int doublings = 2;
+  for (int64_t rest = 4 * height; rest > 0; rest >>= 1) doublings++;
+  std::vector<int64_t> reach(static_cast<size_t>(stop_)), first(static_cast<size_t>(stop_));
+  std::vector<bool> known(static_cast<size_t>(stop_));
+  int64_t ahead = 1;
+  for (int doubling = 0; doubling < doublings; doubling++) {
+    ahead = int64_t{1} << doubling;
+    std::fill(known.begin(), known.end(), false);
+    bool settled = true;
+    for (int index = primary_; index > 0; index--) {
+      const size_t at = static_cast<size_t>(index);
+      if (is_output_[at]) {
+        const int64_t own = floor_div(-ahead * map(index).height, height);
+        reach[at] = known[at] ? std::max(reach[at], own) : own;
+        first[at] = known[at] ? std::min(first[at], int64_t{0}) : 0;
+        known[at] = true;
+      }
+      if (!known[at] || !map(index).computed) continue;
+      settled = settled && reach[at] <= first[at];
+      for (const Reading& reading : map(index).reads) {
+        const size_t source = static_cast<size_t>(reading.source);
+        const int64_t stop = reading.rows.stop(reach[at]), start = reading.rows.start(first[at]);
+        reach[source] = known[source] ? std::max(reach[source], stop) : stop;
+        first[source] = known[source] ? std::min(first[source], start) : start;
+        known[source] = true;
+      }
+    }
+    if (known[0]) settled = settled && reach[0] <= first[0];
+    if (settled) return ahead;
+  }
+  return ahead;
+}
+
+void Walk::add_share(int index) {
+  const Map& own = map(index);
+  const int64_t height = map(primary_).height;
+  Need& need = this->need(index);
+  const bool known = need.known;
+  if (!known) {
+    need.reach.assign(target_.size(), -FAR);
+    need.first.assign(target_.size(), FAR);
+    need.start.resize(static_cast<size_t>(rows_));
+    need.columns.assign(static_cast<size_t>(columns_), Span{0, 0});
+  }
+  for (const Stretch& stretch : stretches_) {
+    const int64_t stop = share(own.height, rows_, stretch.tile).stop;
+    for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
+      const int64_t aim = last_[pass] ? stop : floor_div(target_[pass] * own.height, height);
+      need.reach[pass] = std::max(need.reach[pass], aim);
+    }
+  }
+  for (int tile = 0; tile < rows_; tile++) {
+    int64_t& start = need.start[static_cast<size_t>(tile)];
+    const int64_t mine = share(own.height, rows_, tile).start;
+    start = known ? std::min(start, mine) : mine;
+  }
+  for (int tile = 0; tile < columns_; tile++) {
+    Span& columns = need.columns[static_cast<size_t>(tile)];
+    columns = hull(columns, share(own.width, columns_, tile));
+  }
+  need.known = true;
+  need.measured = false;
+}
+
+void Walk::measure(int index) {
+  Need& need = this->need(index);
+  const Map& own = map(index);
+  Extent& extent = need.extent;
+  const size_t strips = strips_.size();
+  extent.held.assign(strips, 0);
+  extent.kept.assign(strips, 0);
+  extent.calls.assign(strips, 0);
+  extent.moved.assign(strips, 0);
+  extent.rows = 0;
+  need.made.resize(target_.size());
+  for (const Stretch& stretch : stretches_) {
+    const int64_t start = need.start[static_cast<size_t>(stretch.tile)];
+    int64_t before = start, held = 0, kept = 0, calls = 0, moved = 0;
+    for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
+      const int64_t made = std::max(std::min(need.reach[pass], own.height), start);
+      const int64_t first = std::min(need.first[pass], before);
+      held = std::max(held, made - first);
+      kept = std::max(kept, before - first);
+      const bool makes = made > before;
+      calls += makes;
+      moved += makes ? before - first : 0;
+      need.made[pass] = before = made;
+    }
+    const size_t strip = static_cast<size_t>(stretch.strip);
+    extent.held[strip] = std::max(extent.held[strip], held);
+    extent.kept[strip] = std::max(extent.kept[strip], kept);
+    extent.calls[strip] += calls;
+    extent.moved[strip] += moved;
+    if (stretch.strip == 0) extent.rows += before - start;
+  }
+  extent.stored = extent.column_sum = 0;
+  extent.columns.clear();
+  for (const Span& span : need.columns) {
+    const Span on_map = clipped(span, own.width);
+    extent.stored = std::max(extent.stored, std::max(int64_t{0}, span.stop - span.start));
+    extent.columns.push_back(on_map.stop - on_map.start);
+    extent.column_sum += extent.columns.back();
+  }
+  need.measured = true;
+}
+
+const Extent& Walk::extent(int index) {
+  if (!need(index).measured) measure(index);
+  return need(index).extent;
+}
+
+void Walk::add_reader(int reader, const Reading& reading) {
+  const Map& layer = map(reader);
+  const Map& read = map(reading.source);
+  const Need& from = need(reader);
+  Need& to = need(reading.source);
+  const bool known = to.known;
+  if (!known) {
+    to.reach.resize(target_.size());
+    to.first.resize(target_.size());
+    to.start.resize(static_cast<size_t>(rows_));
+    to.columns.assign(static_cast<size_t>(columns_), Span{0, 0});
+  }
+  const AxisTerms& rows = reading.rows;
+  for (const Stretch& stretch : stretches_) {
+    const size_t tile = static_cast<size_t>(stretch.tile);
+    const int64_t stop = from.made[stretch.end - 1];
+    int64_t before = from.start[tile];
+    for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
+      const int64_t reach = rows.stop(std::min(from.reach[pass], layer.height));
+      const int64_t first = before < stop ? std::max(rows.start(before), int64_t{0}) : FAR;
+      to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;
+      to.first[pass] = known ? std::min(to.first[pass], first) : first;
+      before = from.made[pass];
+    }
+    if (stretch.strip == 0) {
+      const int64_t start = std::max(rows.start(from.start[tile]), int64_t{0});
+      to.start[tile] = known ? std::min(to.start[tile], start) : start;
+    }
+  }
+  for (size_t tile = 0; tile < to.columns.size(); tile++)
+    to.columns[tile] = hull(to.columns[tile], columns_read(reading, layer, read, from.columns[tile]));
+  to.known = true;
+  to.measured = false;
+}
+
+void Walk::run(int first, const std::function<void(int, const Extent&)>& visit) {
+  if (strips_.empty()) return;
+  for (int index = primary_; index >= first; index--) {
+    if (!map(index).computed) continue;
+    if (is_output(index)) add_share(index);
+    if (!need(index).known) continue;
+    const Extent& own = extent(index);
+    for (const Reading& reading : map(index).reads) add_reader(index, reading);
+    visit(index, own);
+    need(index) = Need();
+  }
+}
+
+}  // namespace ftdist::planning

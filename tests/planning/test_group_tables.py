@@ -1,0 +1,74 @@
+"""The native walk says of every group what its definition in Python says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from networks import cut_networks
+
+from ftdist.network import architectures
+from ftdist.planning.account import Account, Terms
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.group_tables import native_groups
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.walk import STRIPS, Walk
+
+HEIGHTS = [strip or 0 for strip in STRIPS]
+
+
+def defined(terms, stop, grid):
+    """(strips, and for each first layer its number, seconds, streamed seconds, arena bytes)."""
+    walk = Walk(terms.network, stop, *grid)
+    rows = []
+    if walk.strips:
+        account = Account(terms, walk)
+        for number, extent, inputs in walk.members():
+            account.take_in(number, extent, inputs)
+            seconds = account.seconds()
+            rows.append((number, seconds, account.streamed_s(seconds), account.arena_bytes()))
+    return [strip or 0 for strip in walk.strips], rows
+
+
+def compare(network, stops, grid):
+    terms = Terms.of(network, DEFAULT)
+    native = native_groups(terms)
+    for stop in stops:
+        strips, rows = defined(terms, stop, grid)
+        possible, firsts, seconds, reading_s, disk_s, sizes = native.ending_at(
+            stop + 1, 1, *grid, HEIGHTS
+        )
+        assert possible == strips
+        assert len(firsts) == len(rows)
+        for at, (number, expected_s, streamed_s, expected_bytes) in enumerate(rows):
+            assert firsts[at] == number + 1
+            assert seconds[at] == pytest.approx(expected_s)
+            assert np.maximum(seconds[at] + reading_s[at], disk_s[at]) == pytest.approx(streamed_s)
+            assert np.array_equal(sizes[at], expected_bytes)
+
+
+@settings(max_examples=60)
+@given(cut_networks())
+def test_the_native_walk_says_what_its_definition_says(case):
+    network, plan = case
+    for group in plan.groups:
+        if FusedGroup(network, group.first, group.stop).members:
+            compare(network, [group.stop], (group.rows, group.columns))
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (3, 1), (1, 2)])
+@pytest.mark.parametrize("name", ["yolov2", "yolov3-tiny"])
+def test_also_of_whole_architectures(name, grid):
+    network = architectures.load(name).network
+    compare(network, range(1, len(network.layers) + 1, 3), grid)
+
+
+def test_a_walk_may_end_early():
+    network = architectures.load("yolov3-tiny").network
+    native = native_groups(Terms.of(network, DEFAULT))
+    stop = len(network.layers) + 1
+    whole, part = (native.ending_at(stop, first, 1, 1, HEIGHTS) for first in (1, 9))
+    count = len(part[1])
+    assert 0 < count < len(whole[1])
+    for longer, shorter in zip(whole[1:], part[1:], strict=True):
+        assert np.array_equal(longer[:count], shorter)
