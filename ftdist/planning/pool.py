@@ -25,7 +25,7 @@ from ftdist.planning.paths import (
     shortest,
 )
 
-_CAPS = 20
+_CAPS = 24
 """Caps on the activations, from the smallest plan's to the fastest one's."""
 
 PRICES = (0.0, *(float(each) for each in np.geomspace(1e-13, 1e-8, 6)))
@@ -37,14 +37,15 @@ _HALVINGS = 4
 _WORTH_WHILE = 1e-3
 """The share of a plan's time for which prices are sought more closely."""
 
-_KNAPSACKS = 6
+_KNAPSACKS = 5
 """Caps under which a knapsack is tried."""
 
 
 class Pool:
     """Paths for every cap and price that a limit may need, made when it does.
 
-    `most_bytes` are the activations of the fastest plan: a larger cap changes nothing.
+    `most_bytes` are the activations of the fastest plan with the largest pieces of weights: more
+    changes little.
     """
 
     def __init__(self, candidates: Candidates, most_bytes: float) -> None:
@@ -60,38 +61,50 @@ class Pool:
         """The paths that may be of use within a limit; not all of them are within it."""
         return [path for _, path in self._priced(limit)]
 
-    def refined(self, limit: float, best_s: float) -> list[Path]:
-        """As `paths`, once the prices around a limit have been sought more closely.
+    def refined(self, limit: float, beside: Sequence[Path]) -> list[Path]:
+        """As `paths`, and better ones, once the room that a limit leaves is looked at closely.
 
-        Only where that may be faster than `best_s`.
+        `beside` are paths found in other ways.
         """
         for _ in range(_HALVINGS):
-            best_s = min([best_s, *(e.seconds for e in self.paths(limit) if e.bytes <= limit)])
-            between = self._prices_between(limit, best_s)
+            best = _fastest([*beside, *self.paths(limit)], limit)
+            between = self._prices_between(limit, best.seconds if best else np.inf)
             if not between:
                 break
             self._ways = sorted([*self._ways, *between], key=lambda way: (way.cap, way.price))
-        paths = self.paths(limit)
-        tried = {each.table.tobytes(): each for each in paths if each.seconds <= best_s}
+        paths = [*beside, *self.paths(limit)]
+        best = _fastest(paths, limit)
+        most_s = best.seconds if best else np.inf
+        tried = {each.table.tobytes(): each for each in paths if each.seconds <= most_s}
         fuller = (refilled(self._candidates, each, limit) for each in tried.values())
         paths += [path for path in fuller if path is not None]
-        best_s = min([best_s, *(each.seconds for each in paths if each.bytes <= limit)])
-        return paths + self._fullest(limit, best_s)
+        return paths + self._fullest(limit, _fastest(paths, limit))
 
-    def _fullest(self, limit: float, best_s: float) -> list[Path]:
-        """What a knapsack finds under the caps where prices leave most to be found."""
+    def _fullest(self, limit: float, best: Path | None) -> list[Path]:
+        """What a knapsack finds: with the activations of the best path, and under the caps where
+        prices leave most to be found."""
         bounds = sorted((bound_s, cap) for cap, bound_s in self._bounds_s(limit).items())
+        caps = [cap for bound_s, cap in bounds if cap < limit][:_KNAPSACKS]
+        caps = ([best.peak_bytes] if best else []) + caps
         found: list[Path] = []
-        for bound_s, cap in bounds[:_KNAPSACKS]:
-            if bound_s < best_s * (1 - _WORTH_WHILE):
-                key = cap, limit
-                if key not in self._knapsacks:
-                    self._knapsacks[key] = fullest(self._candidates, cap, limit)
-                path = self._knapsacks[key]
-                if path is not None and path.bytes <= limit:
-                    best_s = min(best_s, path.seconds)
-                    found.append(path)
+        while caps and (best is None or best.seconds > bounds[0][0] * (1 + _WORTH_WHILE)):
+            cap = caps.pop(0)
+            path = self._knapsack(cap, limit)
+            if path is None or path.bytes > limit:
+                continue
+            if best is None or path.seconds < best.seconds:
+                best = path
+                found.append(path)
+                if path.peak_bytes < cap:
+                    caps.insert(0, path.peak_bytes)
         return found
+
+    def _knapsack(self, cap: float, limit: float) -> Path | None:
+        """The fastest path under a cap with what a limit leaves beside it for weights."""
+        key = cap, limit
+        if key not in self._knapsacks:
+            self._knapsacks[key] = fullest(self._candidates, cap, limit)
+        return self._knapsacks[key]
 
     def bound_s(self, limit: float) -> float:
         """A lower bound of the time of any plan within the limit."""
@@ -147,3 +160,9 @@ class Pool:
                 if dearer.price / low > 1 + _WORTH_WHILE:
                     between.append(Allowed(way.cap, float(np.sqrt(low * dearer.price))))
         return between
+
+
+def _fastest(paths: Sequence[Path], limit: float) -> Path | None:
+    """The fastest of the paths that are within a limit."""
+    fitting = (path for path in paths if path.bytes <= limit)
+    return min(fitting, key=lambda each: each.key, default=None)

@@ -125,6 +125,7 @@ class Search:
             free = self.fastest()
             assert free is not None
             activations = free.peak_bytes - float(self._graph.weights[-1])
+            activations += float(self._graph.pieces.max())  # some may be streamed
             self._mixed = Pool(self._candidates, activations)
         return self._mixed
 
@@ -167,9 +168,8 @@ class Search:
 
     def _paths_within(self, limit: float) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
-        pure = [each for each in shortest(self._candidates, self._families(limit)) if each]
-        best_s = min((each.seconds for each in pure), default=float("inf"))
-        return pure + self._pool.refined(limit, best_s)
+        pure = shortest(self._candidates, self._families(limit))
+        return self._pool.refined(limit, [path for path in pure if path is not None])
 
     def _leaving(self, plan: Plan, limit: float) -> list[Path]:
         """Paths that are not the plan's: the fastest of both families, and mixed ones."""
