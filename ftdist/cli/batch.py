@@ -37,7 +37,7 @@ from ftdist.detection.export import Result, as_text, as_value, as_yolo, from_val
 from ftdist.detection.picture import Letterbox
 from ftdist.detection.seen import Seen, answer
 from ftdist.errors import InputError
-from ftdist.network.modelfile import Header
+from ftdist.network.modelheader import Header
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 _ALL = "detections"

@@ -8,7 +8,8 @@ from ftdist.detection import class_count, is_detector
 from ftdist.detection.names import class_names, doubt, read_names
 from ftdist.errors import InputError
 from ftdist.network.about import Names
-from ftdist.network.modelfile import Header, Model
+from ftdist.network.modelfile import Model
+from ftdist.network.modelheader import Header
 
 
 def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tuple[str, ...], Names]:

@@ -23,7 +23,8 @@ from typing import BinaryIO
 
 from ftdist.atomic import refuse_unwritable
 from ftdist.errors import FtdistError, InputError
-from ftdist.network.modelfile import Header, Model, digest_pieces, load, read_header
+from ftdist.network.modelfile import Model, digest_pieces, load
+from ftdist.network.modelheader import Header, read_header
 from ftdist.runtime.memory import format_size
 
 PART_BYTES = 256 << 10

@@ -42,7 +42,7 @@ from ftdist.coordinator.messages import (
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
-from ftdist.network.modelfile import Header, read_header
+from ftdist.network.modelheader import Header, read_header
 
 MOST_RESULT_BYTES = 1 << 30
 """The most that one frame's outputs may take, whatever the coordinator says."""

@@ -14,16 +14,14 @@ CPython's own module: ``hashlib`` would bring OpenSSL's 4 MiB into every worker.
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
-import struct
 import weakref
 from _blake2 import blake2b
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,46 +29,27 @@ from numpy.typing import NDArray
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
 from ftdist.network.about import NOTHING_SAID, About
-from ftdist.network.graph import INPUT, Network, convolutions
-from ftdist.network.packing import pack, packed_sizes
+from ftdist.network.graph import Network, convolutions
+from ftdist.network.modelheader import (
+    DIGEST_BYTES,
+    HEADER_AT,
+    MAGIC,
+    MOST_HEADER_BYTES,
+    PREFIX,
+    VERSION,
+    Blob,
+    Header,
+    aligned_size,
+    encoded,
+    parsed,
+    read_header,
+    refuse_idle,
+)
+from ftdist.network.packing import pack
 from ftdist.network.parameters import Parameters
-from ftdist.network.serialise import from_json, to_json
 from ftdist.wording import counted
 
-MAGIC = b"FTDIST\x1a\n"
-VERSION = 1
-ALIGNMENT = 64
-_PREFIX = struct.Struct("<8sIIQ")
-_DIGEST_BYTES = 16
-_REST_AT = _PREFIX.size + _DIGEST_BYTES
-_HEADER_AT = 64
-_MOST_HEADER_BYTES = 1 << 20
-"""Room for thousands of layers; a hostile header makes no more than some MiB of JSON values."""
-
 _PIECE_BYTES = 256 << 10
-
-
-@dataclass(frozen=True, slots=True)
-class Blob:
-    """Where a convolution's packed weights and bias lie in the file, in bytes."""
-
-    weights: int
-    bias: int
-    bytes: int
-    digest: str
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a model file says before its first blob; `bytes` of it are that, of `file_bytes`."""
-
-    network: Network
-    labels: tuple[str, ...]
-    digest: str
-    blobs: dict[int, Blob]
-    bytes: int
-    file_bytes: int
-    about: About
 
 
 @dataclass(frozen=True)
@@ -121,14 +100,14 @@ def write_model(
 
     InputError when the network cannot be a model file's, or the file cannot be written.
     """
-    _refuse_idle(network)
+    refuse_idle(network)
     shapes = {number: (op, source) for number, op, source in convolutions(network)}
-    draft = _header(network, labels, about, dict.fromkeys(shapes, "0" * 2 * _DIGEST_BYTES))
-    if len(draft) > _MOST_HEADER_BYTES:
+    draft = encoded(network, labels, about, dict.fromkeys(shapes, "0" * 2 * DIGEST_BYTES))
+    if len(draft) > MOST_HEADER_BYTES:
         raise InputError(
             f"{network.name} is too large for a model file: {len(draft)} bytes of header"
         )
-    _, _, _, blobs, end = _parse_header(draft, path)  # what is written can be loaded
+    _, _, _, blobs, end = parsed(draft, path)  # what is written can be loaded
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for each in parameters:
@@ -138,15 +117,15 @@ def write_model(
             )
             file.seek(blobs[each.layer].weights)
             file.write(data)
-            digests[each.layer] = blake2b(data, digest_size=_DIGEST_BYTES).hexdigest()
+            digests[each.layer] = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
         if digests.keys() != shapes.keys():
             raise ValueError("parameters do not cover the network's convolutions")
         file.truncate(end)
-        header = _header(network, labels, about, digests)
-        prefix = _PREFIX.pack(MAGIC, VERSION, len(header), end)
+        header = encoded(network, labels, about, digests)
+        prefix = PREFIX.pack(MAGIC, VERSION, len(header), end)
         file.seek(0)
-        file.write(prefix + blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest())
-        file.seek(_HEADER_AT)
+        file.write(prefix + blake2b(prefix + header, digest_size=DIGEST_BYTES).digest())
+        file.seek(HEADER_AT)
         file.write(header)
 
 
@@ -182,21 +161,9 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
     return model
 
 
-def read_header(file: BinaryIO, path: Path, *, alone: bool = False) -> Header:
-    """The checked header of an open model file; InputError says what is wrong with it.
-
-    `alone`: the file may end where the first blob would begin.
-    """
-    text, digest = _read_header(file, path, alone)
-    network, labels, about, blobs, end = _parse_header(text, path)
-    _check_frame(file, len(text), end, path, alone)
-    header_bytes = _aligned_size(_HEADER_AT + len(text))
-    return Header(network, labels, digest, blobs, header_bytes, end, about)
-
-
 def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
     """Reads a blob in small pieces: yields "" after each, and the blob's digest at last."""
-    digest = blake2b(digest_size=_DIGEST_BYTES)
+    digest = blake2b(digest_size=DIGEST_BYTES)
     for at in range(0, blob.bytes, _PIECE_BYTES):
         size = min(blob.bytes - at, _PIECE_BYTES)
         digest.update(os.pread(file.fileno(), size, blob.weights + at))
@@ -204,114 +171,8 @@ def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
     yield digest.hexdigest()
 
 
-def _header(
-    network: Network, labels: tuple[str, ...], about: About, digests: dict[int, str]
-) -> bytes:
-    value = {
-        "about": about.to_json(),
-        "network": to_json(network),
-        "labels": labels,
-        "digests": list(digests.items()),
-    }
-    return json.dumps(value, separators=(",", ":"), sort_keys=True).encode()
-
-
-def _aligned_size(size: int) -> int:
-    return -(-size // ALIGNMENT) * ALIGNMENT
-
-
 def _aligned(data: bytes) -> bytes:
-    return data + bytes(_aligned_size(len(data)) - len(data))
-
-
-def _places(network: Network, header_bytes: int) -> tuple[dict[int, tuple[int, int, int]], int]:
-    """For each convolution (weights offset, bias offset, bytes of both), and the file's end."""
-    at = _aligned_size(_HEADER_AT + header_bytes)
-    places = {}
-    for number, operation, source in convolutions(network):
-        weights, bias = (_aligned_size(4 * size) for size in packed_sizes(operation, source))
-        places[number] = (at, at + weights, weights + bias)
-        at += weights + bias
-    return places, at
-
-
-def _refuse_idle(network: Network) -> None:
-    """InputError when an output is merely the network's input: there is nothing to compute."""
-    for number in network.outputs:
-        if network.source(number) == INPUT:
-            name = network.layers[number].name
-            raise InputError(
-                f"{network.name}: layer {number} ({name}) hands on the network's input as it is"
-            )
-
-
-def _read_header(file: BinaryIO, path: Path, alone: bool) -> tuple[bytes, str]:
-    start = file.read(_HEADER_AT)
-    if not start.startswith(MAGIC):
-        raise InputError(f"{path}: not a model file; make one with 'ftdist import'")
-    if len(start) < _HEADER_AT:
-        raise InputError(f"{path}: cut short at {len(start)} bytes; import the model again")
-    _, version, header_bytes, file_bytes = _PREFIX.unpack_from(start)
-    if version != VERSION:
-        raise InputError(
-            f"{path}: format version {version}, this ftdist reads {VERSION}; "
-            "import the model again or update ftdist"
-        )
-    actual = file.seek(0, 2)
-    if actual != file_bytes and not alone:
-        raise InputError(f"{path}: {actual} bytes instead of {file_bytes}; import the model again")
-    file.seek(_HEADER_AT)
-    header = file.read(min(header_bytes, _MOST_HEADER_BYTES))
-    prefix = start[: _PREFIX.size]
-    digest, rest = start[_PREFIX.size : _REST_AT], start[_REST_AT:]
-    expected = blake2b(prefix + header, digest_size=_DIGEST_BYTES).digest()
-    if len(header) != header_bytes or digest != expected or any(rest):
-        raise _damaged_header(path)
-    return header, digest.hex()
-
-
-def _damaged_header(path: Path) -> InputError:
-    return InputError(f"{path}: the header is damaged; import the model again")
-
-
-def _parse_header(
-    header: bytes, path: Path
-) -> tuple[Network, tuple[str, ...], About, dict[int, Blob], int]:
-    """The network, its labels, what is said about it, its blobs, and where the file must end."""
-    try:
-        value: Any = json.loads(header)
-        about = About.from_json(value.pop("about", {}))
-        if value.keys() != {"network", "labels", "digests"}:
-            raise ValueError(f"it holds {len(value)} things instead of three")
-        network = from_json(value["network"])
-        _refuse_idle(network)
-        labels, digests = value["labels"], dict(value["digests"])
-        if type(labels) is not list or any(type(label) is not str for label in labels):
-            raise ValueError("its labels are no list of names")
-        places, end = _places(network, len(header))
-        if digests.keys() != places.keys():
-            raise ValueError("its digests are not those of the convolutions")
-        if any(
-            type(each) is not str or len(each) != 2 * _DIGEST_BYTES for each in digests.values()
-        ):
-            raise ValueError("its digests are no digests")
-        blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
-    except (AttributeError, InputError, RecursionError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: the header makes no sense ({error})") from None
-    return network, tuple(labels), about, blobs, end
-
-
-def _check_frame(file: BinaryIO, header_bytes: int, end: int, path: Path, alone: bool) -> None:
-    """InputError unless the blobs fill the file, and only zeros stand between header and blobs."""
-    actual = file.seek(0, 2)
-    if actual != end and not alone:
-        raise InputError(
-            f"{path}: {actual} bytes, but its network needs {end}; import the model again"
-        )
-    file.seek(_HEADER_AT + header_bytes)
-    padding = -(_HEADER_AT + header_bytes) % ALIGNMENT
-    if any(file.read(padding)):
-        raise _damaged_header(path)
+    return data + bytes(aligned_size(len(data)) - len(data))
 
 
 def _verify(file: BinaryIO, header: Header, path: Path) -> None:

@@ -34,7 +34,8 @@ from ftdist.coordinator.messages import (
     Submit,
 )
 from ftdist.errors import FtdistError, InputError
-from ftdist.network.modelfile import Header, Model, load
+from ftdist.network.modelfile import Model, load
+from ftdist.network.modelheader import Header
 
 PATIENT = Patience(first_s=GUARD_S, later_s=GUARD_S, ask_s=0.05, silence_s=GUARD_S)
 QUICK = Patience(first_s=GUARD_S, later_s=GUARD_S, ask_s=0.05, silence_s=0.4)

@@ -30,7 +30,8 @@ from ftdist.coordinator.messages import (
 )
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
-from ftdist.network.modelfile import Header, Model, load
+from ftdist.network.modelfile import Model, load
+from ftdist.network.modelheader import Header
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,8 @@ from hypothesis import strategies as some
 from smallmodels import DETECTOR, write_small_model
 
 from ftdist.errors import InputError
-from ftdist.network.modelfile import MAGIC, VERSION, Model, load
+from ftdist.network.modelfile import Model, load
+from ftdist.network.modelheader import MAGIC, VERSION
 from ftdist.planning.plan import untiled
 from ftdist.runtime.local import Session
 
