@@ -54,6 +54,7 @@ class _Run:
     results: list[Seen | Classified] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     report: Report | None = None
+    trace: Trace | None = None
 
     def leave_out(self, source: Source, reason: str) -> None:
         """Names an input that is left out."""
@@ -107,10 +108,13 @@ def _prepare(
     queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn)
     if queue.too_large is not None and not queue.waiting:
         chosen(arguments, model, limit, queue.too_large)  # raises, for it counts that, too
+    read_s = time.perf_counter()
     around = queue.read_first()
+    asked_s = time.perf_counter()
     arguments.restartable = arguments.restartable and given.stay and not this.left_out
     choice = chosen(arguments, model, limit, around)
     choice, keeps = for_all(choice, queue, limit)
+    planned_s = time.perf_counter()
     session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
 
@@ -121,6 +125,9 @@ def _prepare(
     if arguments.trace is not None:
         trace = stack.enter_context(Trace(arguments.trace))
         session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
+        trace.span("ftdist", "read", "read the first input", read_s, asked_s)
+        trace.span("ftdist", "plan", f"plan for {model.network.name}", asked_s, planned_s)
+        this.trace = trace
     return this, queue, stack.enter_context(frames)
 
 
@@ -140,6 +147,8 @@ def _refuse(this: _Run) -> None:
 
 def _one(this: _Run, looked: Looked, frames: Frames, *, over: bool) -> None:
     """Runs one input, writes what is asked for, and for one of several says it at once."""
+    if this.trace is not None:
+        this.trace.subject = looked.source.name
     computed = frames.compute(looked)
     frames.rest(over=over)
     if computed is None:

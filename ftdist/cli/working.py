@@ -11,8 +11,8 @@ from ftdist.cli.budgeting import agreed
 from ftdist.cli.log import Log
 from ftdist.cluster.worker import CACHE_BYTES, WorkerSettings, run_worker
 from ftdist.errors import InputError
-from ftdist.runtime.memory import parse_size
 from ftdist.runtime.profiles import cache_folder
+from ftdist.runtime.sizes import parse_budget
 from ftdist.runtime.threads import default_threads
 
 _MOST_NAME_BYTES = 64
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> None:
         threads=arguments.threads or default_threads(),
         name=_name(arguments.name),
         cache=arguments.cache or _cache(),
-        cache_bytes=CACHE_BYTES if size is None else parse_size(size),
+        cache_bytes=CACHE_BYTES if size is None else parse_budget(size, "--cache-size"),
         keys=arguments.keys,
         insecure=arguments.insecure,
     )

@@ -173,6 +173,8 @@ class Worker:
                     ending = self._explained(ending)
                     self._tell(f"{self._endpoint}: {ending.reason}; tries again")
                     self._rest(self._pauses.next_s(SLOW_S if ending.lasting else LONGEST_S))
+                    if self._stop.requested:
+                        self._tell(f"stopping: {self._stop.why or 'asked to'}")
         finally:
             self._weights.close()
             self._computing.close(_END_S)

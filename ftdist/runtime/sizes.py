@@ -29,14 +29,14 @@ def parse_size(text: str) -> int:
     return size
 
 
-def parse_budget(text: str) -> int:
+def parse_budget(text: str, option: str = "--mem") -> int:
     """As ``parse_size``, of a budget: a number without a unit that is absurdly small is asked
     about."""
     size, match = parse_size(text), _SIZE.fullmatch(text.strip())
     if size < MIB and match is not None and not (match[3] or match[4]):
         number = text.strip()
         meant = f": was {number}M meant?" if size < KIB << 4 else "; write a unit, as 64M"
-        raise InputError(f"--mem {number} is {number} bytes, too little for anything{meant}")
+        raise InputError(f"{option} {number} is {number} bytes, too little for anything{meant}")
     return size
 
 

@@ -40,6 +40,7 @@ _TITLES = {
     "receive": "received from it",
     "weights": "loading weights",
     "plan": "planning",
+    "read": "reading",
 }
 """What the line of a kind of span is called; other kinds by themselves."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command import Outcome, ftdist_command
+from timelines import assert_no_span_crosses_another
 
 Refused = Callable[..., Outcome]
 
@@ -23,14 +24,19 @@ def test_a_time_line_has_every_tile_of_every_run(things: Path, tmp_path: Path) -
         assert outcome.status == 0, outcome
         found = json.loads(trace.read_text())
         tasks = [each["name"] for each in found if each.get("cat") == "task"]
-        wanted = [f"layers 0..1 3x2s4 tile {tile}" for tile in range(6)]
-        assert sorted(tasks) == sorted(repeat * [*wanted, "layers 2..3 1x1 tile 0"])
+        where = f"{things / 'image.npy'}: layers"
+        wanted = [f"{where} 0..1 3x2s4 tile {tile}" for tile in range(6)]
+        others = [each["name"] for each in found if each.get("cat") in ("read", "plan")]
+        assert others == ["read the first input", "plan for chain"]
+        assert sorted(tasks) == sorted(repeat * [*wanted, f"{where} 2..3 1x1 tile 0"])
         named = {
             what: {each["args"]["name"] for each in found if each["name"] == f"{what}_name"}
             for what in ("process", "thread")
         }
-        assert "thread 0" in named["process"] <= {"thread 0", "thread 1"}
-        assert "computing" in named["thread"] <= {"computing", "waiting"}
+        assert {"ftdist", "thread 0"} <= named["process"] <= {"ftdist", "thread 0", "thread 1"}
+        assert "computing" in named["thread"]
+        assert named["thread"] <= {"computing", "waiting", "reading", "planning"}
+        assert_no_span_crosses_another(trace)
 
 
 @pytest.mark.parametrize(
