@@ -153,7 +153,6 @@ _REFUSED: dict[str, dict[str, str]] = {
         **_LOADED,
         "binary": "0",
         "coordconv": "0",
-        "flipped": "0",
         "rotate": "0",
         "stretch": "0",
         "stretch_sway": "0",

@@ -138,8 +138,8 @@ def is_binary(section: Section) -> bool:
     stride = section.integer("stride", 1)
     if section.integer("stride_x", stride) != section.integer("stride_y", stride):
         raise section.error("is supported where both strides are the same", "xnor")
-    if section.integer("groups", 1) > 1:
-        raise section.error("is not supported with groups", "xnor")
+    if section.integer("groups", 1) > 1 or section.flag("flipped"):
+        raise section.error("is not supported with groups, nor with flipped weights", "xnor")
     section.remark("takes a layer more, so layers are not numbered as in this file", "xnor")
     return True
 

@@ -81,6 +81,26 @@ class Connected:
 
 
 @dataclass(frozen=True, slots=True)
+class Flipped:
+    """A convolution whose weights stand (inputs, filters), after all vectors (flipped=1)."""
+
+    normalized: bool
+
+    def floats(self, operation: Weighted, source: Shape) -> int:
+        return Connected(self.normalized).floats(operation, source)
+
+    def read(
+        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        shape = operation.weight_shape(source)
+        vectors = take((4 if self.normalized else 1, shape[0]))
+        turned = take((int(np.prod(shape[1:])), shape[0]))
+        weights = np.ascontiguousarray(turned.T).reshape(shape)
+        bias = fold(weights, vectors[0], vectors[1:]) if self.normalized else vectors[0]
+        return weights, bias
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNorm:
     """Biases, which pjreddie's Darknet leaves out, scales, means and variances."""
 
@@ -183,6 +203,8 @@ def _form(
             return LocalForm()
         case "shortcut" if (kind := weights_type(section)) is not None:
             return ShortcutForm(kind == "per_channel", _normalization(section))
+        case "convolutional" if section.flag("flipped"):
+            return _flipped(section)
         case "convolutional" if section.has("share_index"):
             return _shared(section, index, numbers, network)
     return None
@@ -199,6 +221,12 @@ def _normalization(section: Section) -> Literal["none", "relu", "softmax"]:
         case other:
             message = f"{shown(other)} is none of none, relu and softmax"
             raise section.error(message, "weights_normalization")
+
+
+def _flipped(section: Section) -> Flipped:
+    if section.has("share_index") or section.integer("filters", 1) % section.integer("groups", 1):
+        raise section.error("is not supported with shared weights or uneven groups", "flipped")
+    return Flipped(section.flag("batch_normalize") or section.flag("cbn"))
 
 
 _NOT_SHARED = -1_000_000_000

@@ -228,6 +228,21 @@ def test_filters_beyond_the_groups_are_left_out_as_by_darknet(
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("normalized", [0, 1])
+def test_flipped_weights_stand_the_other_way(tmp_path, normalized):
+    text = "[net]\nheight=5\nwidth=5\nchannels=4\n[conv]\nfilters=3\nsize=3\ngroups=1\n"
+    plain = parse_cfg(text + f"batch_normalize={normalized}\n", "plain")
+    flipped = parse_cfg(text + f"batch_normalize={normalized}\nflipped=1\n", "flipped")
+    values = np.random.default_rng(1).uniform(0.1, 2, weights_bytes(plain) // 4).astype("<f4")
+    assert weights_bytes(flipped) == weights_bytes(plain)
+    (expected,) = read_weights(plain, write(tmp_path, HEADER + values.tobytes()))
+    first = 3 * (4 if normalized else 1)
+    values[first:] = values[first:].reshape(3, 36).T.reshape(-1).copy()
+    (found,) = read_weights(flipped, write(tmp_path, HEADER + values.tobytes()))
+    assert np.array_equal(found.weights, expected.weights)
+    assert np.array_equal(found.bias, expected.bias)
+
+
 def convolved(picture, weights):
     """A convolution that keeps the map's size, in float64."""
     padded = np.pad(picture, ((0, 0), (1, 1), (1, 1)))
