@@ -1,31 +1,32 @@
-"""Draws detections on the photo, in its own size.
+"""Draws detections on the photo and writes it, in its own size where the budget allows.
 
-What must be readable decides: lines and letters grow with the picture, a label stands on a plate of
-its class's colour, lies inside the picture, and gives way to the labels of better detections (a car
-and a truck often share one box). Hues of neighbouring class numbers are a golden angle apart, so
-that any few classes differ.
+The photo comes by in bands, is drawn on and written in bands. A JPEG that has to be decoded in one
+piece (a progressive one) is drawn at a half, a quarter or an eighth where the whole would not fit,
+and that is said. Photos that are stored turned lie on the disk for a moment.
 """
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from ftdist.atomic import atomic_write
 from ftdist.detection.decode import Box, Detection
-from ftdist.detection.picture import Letterbox
-from ftdist.detection.reading import opened, read_picture
+from ftdist.detection.encoding import Writer, band_rows, encoding_bytes, writer
+from ftdist.detection.fitting import Letterbox
+from ftdist.detection.fonts import ASKING_BYTES
+from ftdist.detection.labels import Names, Overlay, class_colour, label_bytes
+from ftdist.detection.reading import Picture, Size, Source, opened
+from ftdist.detection.turning import Turning, turned
 from ftdist.errors import InputError
 
 if TYPE_CHECKING:
-    from PIL.ImageDraw import ImageDraw
-    from PIL.ImageFont import FreeTypeFont, ImageFont
+    from PIL.Image import Image
+
+__all__ = ["FORMATS", "class_colour", "draw", "drawing_bytes", "output_format"]
 
 FORMATS = {
     ".jpg": "JPEG",
@@ -38,73 +39,61 @@ FORMATS = {
 }
 """What can be written, by extension in lower case."""
 
-Colour = tuple[int, int, int]
+_CODE_BYTES = 2_800_000
+"""Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
-_GOLDEN_ANGLE = 0.6180339887
-_SMALLEST_LETTERS = 9
-_LONGEST_NAME = 60
-_OPTIONS = {"JPEG": {"quality": 92, "subsampling": 0}}
-"""Colours in full resolution keep small letters on coloured plates legible."""
-
-_DRAWING_BYTES = 6 << 20
-"""Pillow's code for drawing and letters, and the encoder's buffers."""
+_REDUCTIONS = (1, 2, 4, 8)
+"""What a JPEG's decoder may divide its size by."""
 
 
-class _Plate(NamedTuple):
-    """A label that fits the picture: its text, the size of its letters, its pixels with margin."""
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A photo drawn at a part of its size: what divides it, the bytes that takes, its size."""
 
-    text: str
-    letters: int
-    width: int
-    height: int
-    margin: int
+    divisor: int
+    bytes: int
+    size: Size
+    full: Size
 
 
 def draw(
-    path_in: str | Path,
+    source: Source,
     detections: Sequence[Detection],
     names: Sequence[str],
     path_out: str | Path,
     letterbox: Letterbox,
-) -> None:
+    most_bytes: int | None = None,
+) -> list[str]:
     """Writes the photo with a box and a label, name and score, for each detection.
 
-    `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS.
-    InputError for another ending, an unreadable photo, or a place that cannot be written.
+    `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
+    largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
+    what is to be said of the result, a line each. InputError for another ending, an unreadable
+    photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
-    image = read_picture(path_in)
-    if image.size != (letterbox.picture_width, letterbox.picture_height):
-        raise InputError(f"{path_in}: no longer the picture in which the objects were found")
-    from PIL.ImageDraw import Draw
-
-    canvas = Draw(image)
+    scales = _scales(source, most_bytes)
+    scale = scales[-1]
+    known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
     best_first = sorted(detections, key=lambda each: -each.score)
-    placed = [(each, letterbox.to_picture(each.box)) for each in best_first]
-    visible = [(each, box) for each, box in placed if box.left < box.right and box.top < box.bottom]
-    for detection, box in reversed(visible):
-        _draw_outline(canvas, box, class_colour(detection.label))
-    taken = np.empty((0, 4))
-    for detection, box in visible:
-        known = detection.label < len(names)
-        name = names[detection.label] if known else f"class {detection.label}"
-        plate = _fitting_plate(name, detection.score, image.size)
-        if plate is not None:
-            place = _free_place(plate, box, image.size, taken)
-            taken = np.vstack([taken, place])
-            _draw_label(canvas, plate, place, class_colour(detection.label))
-    with atomic_write(path_out) as temporary:
-        try:
-            image.save(temporary, file_format, **_OPTIONS.get(file_format, {}))
-        except (OSError, ValueError) as error:
-            raise InputError(f"cannot write {path_out}: {error}") from error
+    with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
+        if photo.size != (letterbox.picture_width, letterbox.picture_height):
+            raise InputError(f"{source}: no longer the picture in which the objects were found")
+        _reduce(photo, scale.divisor)
+        placed = [(each, _part(letterbox.to_picture(each.box), scale)) for each in best_first]
+        overlay = Overlay(scale.size, placed, known)
+        with _writing(path_out):
+            canvas = _Canvas(writer(file, file_format, *scale.size), scale.size[0], overlay)
+        _paint(photo, canvas, scale.size, Path(path_out))
+        with _writing(path_out):
+            canvas.end()
+            file.flush()
+    return _said(scales, known)
 
 
-def drawing_bytes(path_in: str | Path) -> int:
+def drawing_bytes(source: Source, most_bytes: int | None = None) -> int:
     """What ``draw`` holds at most, beside what the process holds after this call."""
-    with opened(path_in) as picture:
-        width, height = picture.full
-        return picture.decoding_bytes + 8 * width * height + _DRAWING_BYTES
+    return _scales(source, most_bytes)[-1].bytes
 
 
 def output_format(path: str | Path) -> str:
@@ -115,87 +104,120 @@ def output_format(path: str | Path) -> str:
     return FORMATS[extension]
 
 
-def class_colour(label: int) -> Colour:
-    """The class's colour; strong enough for an outline, and another for each class."""
-    hue = (0.02 + label * _GOLDEN_ANGLE) % 1
-    red, green, blue = colorsys.hsv_to_rgb(hue, (0.95, 0.7)[label // 2 % 2], (1.0, 0.85)[label % 2])
-    return round(red * 255), round(green * 255), round(blue * 255)
+def _scales(source: Source, most_bytes: int | None) -> list[_Scale]:
+    """The full size, and smaller ones up to the first that takes no more than that, or the last."""
+    found: list[_Scale] = []
+    for divisor in _REDUCTIONS:
+        with opened(source) as picture:
+            if divisor > 1 and picture.jpeg is None:
+                break
+            _reduce(picture, divisor)
+            size = picture.as_stored(picture.decoded)
+            taken = picture.decoding_bytes + encoding_bytes(*size) + label_bytes(size)
+            taken += _CODE_BYTES
+            found.append(_Scale(divisor, taken, size, picture.size))
+        if most_bytes is None or taken <= most_bytes:
+            break
+    return found
 
 
-def _draw_outline(canvas: ImageDraw, box: Box, colour: Colour) -> None:
-    """A frame whose lines lie inside the box."""
-    width = max(2, round(max(canvas.im.size) * 0.004))
-    left, top = int(box.left), int(box.top)
-    corner = (max(left, round(box.right) - 1), max(top, round(box.bottom) - 1))
-    canvas.rectangle((left, top, *corner), outline=colour, width=width)
+def _reduce(picture: Picture, divisor: int) -> None:
+    if divisor > 1:
+        picture.draft("RGB", (picture.full[0] // divisor, picture.full[1] // divisor))
 
 
-def _draw_label(canvas: ImageDraw, plate: _Plate, place: Box, colour: Colour) -> None:
-    red, green, blue = colour
-    dark = 0.299 * red + 0.587 * green + 0.114 * blue < 140
-    canvas.rectangle((place.left, place.top, place.right - 1, place.bottom - 1), fill=colour)
-    start = (place.left + plate.margin, place.top + plate.height / 2)
-    ink = (255, 255, 255) if dark else (0, 0, 0)
-    canvas.text(start, plate.text, fill=ink, font=_font(plate.letters), anchor="lm")
+def _part(box: Box, scale: _Scale) -> Box:
+    across, down = scale.size[0] / scale.full[0], scale.size[1] / scale.full[1]
+    return Box(box.left * across, box.top * down, box.right * across, box.bottom * down)
 
 
-def _fitting_plate(name: str, score: float, picture: tuple[int, int]) -> _Plate | None:
-    """The label in letters that suit the picture, smaller or cut where it would not fit.
-
-    None when the picture is too small for any.
-    """
-    letters = max(13, round(max(picture) * 0.022))
-    name = "".join(each if each.isprintable() else " " for each in name)[:_LONGEST_NAME]
-    while True:
-        plate = _plate(f"{name} {score:.2f}".strip(), letters)
-        if plate.width <= picture[0] and plate.height <= picture[1]:
-            return plate
-        if letters > _SMALLEST_LETTERS:
-            letters -= max(1, letters // 8)
-        elif name:
-            name = name[:-1]
-        else:
-            return None
-
-
-def _plate(text: str, letters: int) -> _Plate:
-    """The label in letters of that size, with a margin around; letters below the line included."""
-    margin = max(2, letters // 4)
-    width = int(_font(letters).getbbox(text)[2]) + 1 + 2 * margin
-    return _Plate(text, letters, width, letters + 2 * (margin // 2), margin)
+def _said(scales: list[_Scale], names: Names) -> list[str]:
+    """What a user should know of the result."""
+    lines = []
+    full, drawn = scales[0], scales[-1]
+    if drawn.divisor > 1:
+        more = -(-(full.bytes - drawn.bytes) >> 20)
+        width, height = drawn.size
+        lines.append(f"drawn at {width}x{height}: the full size would need {more}M more")
+    if names.lacking:
+        name = min(names.lacking)
+        others = f" and {len(names.lacking) - 1} more" if len(names.lacking) > 1 else ""
+        lines.append(
+            f"drawn by class number: no font here has the letters of {name}{others}; install one, "
+            f"as the package fonts-noto-core or fonts-noto-cjk"
+        )
+    return lines
 
 
-def _free_place(
-    plate: _Plate, box: Box, picture: tuple[int, int], taken: NDArray[np.float64]
-) -> Box:
-    """Where the plate goes, in whole pixels inside the picture; `taken` are other plates, (n, 4).
+class _Canvas:
+    """Bands of the photo, drawn on, as high as they are written."""
 
-    Above the box, inside it at the top, below it, or inside at the bottom: the first that is free
-    of other plates; else down from the box's top edge by whole plates; else above in any case.
-    """
-    width, height = plate.width, plate.height
-    left = min(max(0, int(box.left)), picture[0] - width)
-    above, below = int(box.top) - height, round(box.bottom)
-    ladder = range(int(box.top) + height, picture[1], height)
-    tops = [above, int(box.top), below, below - height, *ladder]
-    lowest = picture[1] - height
-    for top in tops:
-        place = Box(left, top, left + width, top + height)
-        if 0 <= top <= lowest and not _covers_any(place, taken):
-            return place
-    top = min(max(0, above), lowest)
-    return Box(left, top, left + width, top + height)
+    def __init__(self, sink: Writer, width: int, overlay: Overlay) -> None:
+        self._sink = sink
+        self._width = width
+        self._overlay = overlay
+        self._band: Image | None = None
+        self._filled = self._first = 0
+
+    def take(self, _first: int, band: Image) -> None:
+        from PIL.Image import new
+
+        start, height = 0, band.size[1]
+        while start < height:
+            if self._band is None:
+                self._band = new("RGB", (self._width, self._sink.rows))
+            self._band.paste(band if start == 0 else _below(band, start), (0, self._filled))
+            used = min(height - start, self._sink.rows - self._filled)
+            start, self._filled = start + used, self._filled + used
+            if self._filled == self._sink.rows:
+                self._pass_on(self._band)
+
+    def end(self) -> None:
+        if self._band is not None and self._filled:
+            self._pass_on(self._band.crop((0, 0, self._width, self._filled)))
+        self._sink.end()
+
+    def _pass_on(self, band: Image) -> None:
+        self._overlay.paint(band, self._first)
+        self._sink.take(band)
+        self._first += self._filled
+        self._filled = 0
+        self._band = None
 
 
-def _covers_any(place: Box, taken: NDArray[np.float64]) -> bool:
-    """Whether a rectangle has a pixel in common with one of the others, (n, 4)."""
-    across = (place.left < taken[:, 2]) & (taken[:, 0] < place.right)
-    return bool((across & (place.top < taken[:, 3]) & (taken[:, 1] < place.bottom)).any())
+def _below(band: Image, start: int) -> Image:
+    return band.crop((0, start, *band.size))
 
 
-@lru_cache(maxsize=16)
-def _font(letters: int) -> FreeTypeFont | ImageFont:
-    """Pillow's own font, letters about so many pixels high."""
-    from PIL import ImageFont
+def _paint(picture: Picture, canvas: _Canvas, size: Size, path_out: Path) -> None:
+    """Gives the canvas the picture, upright."""
+    turn = picture.turn
 
-    return ImageFont.load_default(size=letters)
+    def take(first: int, band: Image) -> None:
+        with _writing(path_out):
+            canvas.take(first, turned(band, turn))
+
+    def put_aside(first: int, band: Image) -> None:
+        with _writing(path_out):
+            turning.take(first, band)
+
+    if not (turn.sideways or turn.rows_reversed):
+        picture.bands("RGB", take)
+        return
+    with _writing(path_out):
+        turning = Turning(size, turn, path_out.resolve().parent)
+    with turning:
+        picture.bands("RGB", put_aside)
+        with _writing(path_out):
+            for first, band in turning.bands(band_rows(size[0])):
+                canvas.take(first, band)
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    """Failures within it are about the file that is written, not about the picture that is read."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
+        raise InputError(f"cannot write {path}: {reason}") from error

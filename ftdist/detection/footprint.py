@@ -45,10 +45,10 @@ _ORIENTATION, _ROWS_PER_STRIP, _TILE_LENGTH = 274, 278, 323
 def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
     """What ``decode`` holds at most, its bands and their conversion to L or RGB included."""
     width, height = image.size
-    band = band_rows(image) * width
+    band = min(band_rows(image), height) * width
     each = band * _BAND_COPIES + _CODE_BYTES
     if raw_stride(image):
-        return each + 2 * band_rows(image) * raw_stride(image)
+        return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
     if streams(image, jpeg):
         mapped = width * height * mapped_pixel_bytes(image.mode)

@@ -211,17 +211,16 @@ def test_an_unknown_extension_is_refused_before_any_work(tmp_path: Path, name: s
 
 def test_errors_leave_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, letterbox = photo(tmp_path, 64, 48)
-    (tmp_path / "out.png").write_text("old")
+    (tmp_path / "out.jpg").write_text("old")
 
-    def half(self: Any, where: Path, *_: object, **__: object) -> None:
-        where.write_text("half")
+    def fails(*_: object, **__: object) -> None:
         raise OSError("encoder error")
 
-    monkeypatch.setattr(images.Image, "save", half)
-    with pytest.raises(InputError, match="encoder error"):
-        draw(path, [], COCO, tmp_path / "out.png", letterbox)
-    assert (tmp_path / "out.png").read_text() == "old"
-    assert sorted(os.listdir(tmp_path)) == ["out.png", "photo.png"]
+    monkeypatch.setattr(images.Image, "save", fails)
+    with pytest.raises(InputError, match=r"cannot write .*out\.jpg: encoder error"):
+        draw(path, [], COCO, tmp_path / "out.jpg", letterbox)
+    assert (tmp_path / "out.jpg").read_text() == "old"
+    assert sorted(os.listdir(tmp_path)) == ["out.jpg", "photo.png"]
 
 
 def test_another_photo_than_the_one_looked_at_is_refused(tmp_path: Path) -> None:
