@@ -38,6 +38,7 @@ from ftdist.detection.picture import Letterbox
 from ftdist.detection.seen import Seen, answer
 from ftdist.errors import InputError
 from ftdist.network.modelheader import Header
+from ftdist.runtime.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 _ALL = "detections"
@@ -139,7 +140,12 @@ class Batch:
         source, network = self._inputs[number], header.network
         height, width, channels = network.input
         try:
-            given = read_input(source.path, network, fit=header.about.fit, is_array=source.is_array)
+            given = read_input(
+                *(source.path, network),
+                fit=header.about.fit,
+                is_array=source.is_array,
+                most_bytes=budget(None).bytes,
+            )
             if given.is_picture != self.picture:
                 raise InputError(f"{source.path}: is no longer what it was")
         except InputError as error:
@@ -208,8 +214,11 @@ class Batch:
             print_result(result, everything=arguments.all)
         if arguments.draw and loaded.letterbox is not None:
             drawn = self._target(number, _DRAWN)
-            draw(source.path, detections, self._names, drawn, loaded.letterbox)
+            given = (source.path, detections, self._names, drawn, loaded.letterbox)
+            notes = draw(*given, budget(None).bytes)
             say(f"wrote      {drawn}")
+            for note in notes:
+                say(f"drawn      {note}")
 
     def _write_result(self, number: int, result: Result) -> None:
         arguments, target = self._arguments, self._target(number, ".json")

@@ -139,7 +139,7 @@ class Queue:
     def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
         try:
             found = phases(
-                *(source.path, self._network),
+                *(source.path, self._network, limit.bytes),
                 is_array=source.is_array,
                 drawn=drawn,
                 fit=self._fit,

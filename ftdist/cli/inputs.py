@@ -27,6 +27,9 @@ from ftdist.runtime.choice import Surroundings
 from ftdist.runtime.local import check_input
 from ftdist.runtime.memory import resident_bytes
 
+_LEFT_BEHIND_BYTES = 2 << 20
+"""What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -49,9 +52,12 @@ class Input:
 
 
 def phases(
-    source: Path, network: Network, *, is_array: bool, drawn: bool, fit: Fit
+    source: Path, network: Network, most_bytes: int, *, is_array: bool, drawn: bool, fit: Fit
 ) -> Surroundings:
-    """What reading, detecting and drawing will take, before anything but headers has been read."""
+    """What reading, detecting and drawing will take, before anything but headers has been read.
+
+    The whole process is to hold `most_bytes`; a picture is drawn smaller if it is for that.
+    """
     after = detecting_bytes(network)
     if source.suffix.lower() == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
@@ -63,19 +69,26 @@ def phases(
     peak = held + reading
     if drawn:
         outputs = taken + output_bytes(network) + after
-        peak = max(peak, held + outputs + drawing_bytes(source))
-    return Surroundings(True, False, max(0, reading - taken), after, peak)
+        left = most_bytes - held - outputs
+        peak = max(peak, held + outputs + drawing_bytes(source, left))
+    return Surroundings(True, False, min(reading, _LEFT_BEHIND_BYTES), after, peak)
 
 
 def read_input(
-    path: Path, network: Network, *, fit: Fit = "letterbox", is_array: bool | None = None
+    path: Path,
+    network: Network,
+    *,
+    fit: Fit = "letterbox",
+    is_array: bool | None = None,
+    most_bytes: int | None = None,
 ) -> Input:
     """The array in a .npy file, mapped, or a picture fitted into the network's input.
 
-    What is not said to be one or the other is an array by its name.
+    What is not said to be one or the other is an array by its name. InputError for a picture that
+    takes more than `most_bytes` to read.
     """
     if not (path.suffix.lower() == ".npy" if is_array is None else is_array):
-        return Input(path, *load_picture(path, network.input, fit))
+        return Input(path, *load_picture(path, network.input, fit, most_bytes))
     array: NDArray[Any]
     try:
         array = npy.open_memmap(path, mode="r")

@@ -36,6 +36,7 @@ from ftdist.network.modelfile import load
 from ftdist.runtime.anew import peak_bytes
 from ftdist.runtime.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.limits import Budget
+from ftdist.runtime.memory import resident_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 from ftdist.wording import counted
 
@@ -46,6 +47,7 @@ class _Run:
 
     arguments: argparse.Namespace
     given: Sources
+    limit: Budget
     line: PassingLine
     network: Network
     names: tuple[str, ...]
@@ -53,6 +55,7 @@ class _Run:
     outputs: Outputs
     results: list[Seen | Classified] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     report: Report | None = None
     trace: Trace | None = None
 
@@ -101,7 +104,7 @@ def _prepare(
     model = load(arguments.model)
     names, origin = names_of(arguments, model)
     found = outputs(arguments.output, arguments.format, given, model.network)
-    this = _Run(arguments, given, line, model.network, names, origin, found)
+    this = _Run(arguments, given, limit, line, model.network, names, origin, found)
     _refuse(this)
     tested_on = machine(arguments.kernels)
     fit, drawn = arguments.fit or model.about.fit, found.kind == "pictures"
@@ -187,7 +190,9 @@ def _told(
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
         assert computed.letterbox is not None
-        draw(source.path, detections, names, target, computed.letterbox)
+        most_bytes = this.limit.bytes - resident_bytes()
+        notes = draw(source.path, detections, names, target, computed.letterbox, most_bytes)
+        this.notes += [note for note in notes if note not in this.notes]
     else:
         assert isinstance(result, Seen)
         _write_data(this, target, [result])
@@ -231,6 +236,8 @@ def _print(this: _Run, report: Report) -> None:
     print_report(report)
     if unsure := unsure_of(this.names, this.names_from):
         say(f"names      {unsure.removeprefix('the class names ')}")
+    for note in this.notes:
+        say(f"drawn      {note}")
     if this.given.several:
         count = len(this.given.all)
         lost = f"; {counted(len(this.left_out), 'input')} left out" if this.left_out else ""

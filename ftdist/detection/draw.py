@@ -68,8 +68,8 @@ def draw(
 
     `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
     largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
-    what is to be said of the result, a line each. InputError for another ending, an unreadable
-    photo, or a place that cannot be written.
+    how it was drawn where that has to be said, a line each. InputError for another ending, an
+    unreadable photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
     scales = _scales(source, most_bytes)
@@ -138,12 +138,12 @@ def _said(scales: list[_Scale], names: Names) -> list[str]:
     if drawn.divisor > 1:
         more = -(-(full.bytes - drawn.bytes) >> 20)
         width, height = drawn.size
-        lines.append(f"drawn at {width}x{height}: the full size would need {more}M more")
+        lines.append(f"at {width}x{height}: the full size would need {more}M more")
     if names.lacking:
         name = min(names.lacking)
         others = f" and {len(names.lacking) - 1} more" if len(names.lacking) > 1 else ""
         lines.append(
-            f"drawn by class number: no font here has the letters of {name}{others}; install one, "
+            f"by class number: no font here has the letters of {name}{others}; install one, "
             f"as the package fonts-noto-core or fonts-noto-cjk"
         )
     return lines

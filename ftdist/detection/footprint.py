@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _CODE_BYTES = 1_400_000
 """A decoder's code, its small buffers, and numpy's code for picking samples."""
 
-_BAND_COPIES = 14
+_BAND_COPIES, _CONVERTED_COPIES = 10, 14
 """Bytes a pixel of a band: cut out (4), in another mode (8), as an array (6), not all at once."""
 
 _WEBP_PIXEL_BYTES = 16
@@ -46,7 +46,7 @@ def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
     """What ``decode`` holds at most, its bands and their conversion to L or RGB included."""
     width, height = image.size
     band = min(band_rows(image), height) * width
-    each = band * _BAND_COPIES + _CODE_BYTES
+    each = band * (_BAND_COPIES if image.mode == "RGB" else _CONVERTED_COPIES) + _CODE_BYTES
     if raw_stride(image):
         return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
@@ -72,7 +72,7 @@ def _streamed(image: ImageFile, jpeg: JpegHeader | None) -> int:
     row = size if size == stride else min(stride, size + 2 * mmap.PAGESIZE)
     marked = undecided_rows(image, jpeg) + 1 if jpeg is not None else 1
     rows = burst_rows(image, jpeg) + band_rows(image) - 1
-    return rows * row + marked * min(stride, 2 * mmap.PAGESIZE)
+    return rows * row + marked * min(stride, mmap.PAGESIZE + 64)
 
 
 def _jpeg_rows(image: ImageFile, jpeg: JpegHeader | None) -> int:

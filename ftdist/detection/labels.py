@@ -27,7 +27,10 @@ Colour = tuple[int, int, int]
 _GOLDEN_ANGLE = 0.6180339887
 _SMALLEST_LETTERS = 9
 _LONGEST_NAME = 60
-_KEPT_BYTES = 256 << 10
+_MOST_PLATE_PIXELS = 512 << 10
+"""Where a label would be larger, as in pictures of 100 megapixels, its letters are smaller."""
+
+_KEPT_BYTES = 128 << 10
 """Letters that are kept from band to band; others are made anew for each."""
 
 
@@ -161,7 +164,8 @@ def class_colour(label: int) -> Colour:
 def label_bytes(size: tuple[int, int]) -> int:
     """What letters take at once, a byte a pixel: those that are kept, and one more label."""
     letters = _letter_size(size)
-    return _KEPT_BYTES + 2 * letters * min(size[0], _LONGEST_NAME * letters)
+    largest = min(_MOST_PLATE_PIXELS, 2 * letters * min(size[0], _LONGEST_NAME * letters))
+    return _KEPT_BYTES + 2 * largest
 
 
 def _outline(box: Box, width: int, colour: Colour) -> Outline:
@@ -199,7 +203,8 @@ def _fitting_plate(name: str, font: Font, score: float, picture: tuple[int, int]
     letters = _letter_size(picture)
     while True:
         plate = _plate(f"{name} {score:.2f}".strip(), font, letters)
-        if plate.width <= picture[0] and plate.height <= picture[1]:
+        fits = plate.width <= picture[0] and plate.height <= picture[1]
+        if fits and plate.width * plate.height <= _MOST_PLATE_PIXELS:
             return plate
         if letters > _SMALLEST_LETTERS:
             letters -= max(1, letters // 8)

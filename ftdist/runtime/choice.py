@@ -90,7 +90,8 @@ class Choice:
     def parts(self) -> dict[str, int]:
         """The parts of the predicted peak, which they add up to."""
         more = self.peak_bytes - self.footprint.peak_bytes
-        return self.footprint.parts | ({"before_or_after_the_run": more} if more else {})
+        what = "picture" if self.surroundings.picture else "before_or_after_the_run"
+        return self.footprint.parts | ({what: more} if more else {})
 
     @property
     def weights_from(self) -> str:
@@ -113,6 +114,14 @@ class Choice:
         smallest = self.peak_bytes + SPREAD_BYTES
         parts = self.footprint.parts
         largest = max(parts, key=lambda name: parts[name])
+        if self.surroundings.picture and self.peak_bytes > self.footprint.peak_bytes:
+            raise BudgetError(
+                f"the picture does not fit {format_size(self.budget.bytes)} "
+                f"({self.budget.origin}): with what is done with it the run needs "
+                f"{ceil_size(smallest)}; the plan {self.plan.notation} alone "
+                f"{ceil_size(self.footprint.peak_bytes + SPREAD_BYTES)}",
+                smallest,
+            )
         if self.peak_bytes > self.footprint.peak_bytes:
             reason = "more than the run itself, for what comes before and after it"
         else:

@@ -119,5 +119,5 @@ def test_a_photo_too_large_to_read_is_refused_before_it_is(things: Path, tmp_pat
     images.new("RGB", (6000, 4000)).save(tmp_path / "large.jpg", progressive=True)
     arguments = ("run", things / "detector.ftd", "large.jpg", "--mem", "64M")
     outcome = measured_ftdist(*arguments, folder=tmp_path)
-    assert_refused(outcome, 3)
+    assert_refused(outcome, 3, "the picture does not fit 64.0 MiB (--mem)", "the plan ", " alone ")
     assert outcome.peak_bytes < 48 * MIB
