@@ -117,8 +117,8 @@ class Choice:
         if self.surroundings.picture and self.peak_bytes > self.footprint.peak_bytes:
             raise BudgetError(
                 f"the picture does not fit {format_size(self.budget.bytes)} "
-                f"({self.budget.origin}): with what is done with it the run needs "
-                f"{ceil_size(smallest)}; the plan {self.plan.notation} alone "
+                f"({self.budget.origin}): with it the run needs {ceil_size(smallest)}, the plan "
+                f"{self.plan.notation} alone "
                 f"{ceil_size(self.footprint.peak_bytes + SPREAD_BYTES)}",
                 smallest,
             )
