@@ -10,7 +10,17 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import Network
-from ftdist.network.layers import Convolution, Pool, Reorg, Upsample
+from ftdist.network.layers import (
+    Convolution,
+    Crop,
+    Local,
+    Multiply,
+    Pool,
+    Reorg,
+    Softmax,
+    Sum,
+    Upsample,
+)
 
 
 def _taps(window: Window, position: int, size: int, *, on_map: bool) -> list[int]:
@@ -32,13 +42,40 @@ def darknet_reorg_sources(source: Shape, stride: int) -> np.ndarray:
     return flat.reshape(shape).transpose(1, 2, 0)
 
 
+def _added(position: int, size: int, of: int) -> set[int]:
+    """Where Darknet's shortcut takes what it adds to a position, from a map of another size."""
+    stride, sample = max(1, size // of), max(1, of // size)
+    read = position // sample * stride
+    return {read} if position % sample == 0 and read < size else set()
+
+
+def _joined(network: Network, reader: int, source: int, position: int, side: int) -> set[int]:
+    """What sums and products read of a source, which may be several of their inputs."""
+    layer = network.layers[reader]
+    found: set[int] = set()
+    for place, number in enumerate(network.reads(reader)):
+        if number == source:
+            size, of = network.shape(source)[side], layer.shape[side]
+            if isinstance(layer.operation, Sum):
+                found |= _added(position, size, of) if place else {position}
+            else:
+                found.add(position if size == of else 0)
+    return found
+
+
 def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     """The rows on the map of `source` that row `row` of layer `reader` reads."""
     operation = network.layers[reader].operation
     shape = network.shape(source)
     match operation:
-        case Convolution(window=window) | Pool(window=window):
+        case Convolution(window=window) | Local(window=window) | Pool(window=window):
             return set(_taps(window.vertical, row, shape.height, on_map=True))
+        case Sum() | Multiply():
+            return _joined(network, reader, source, row, 0)
+        case Softmax(spatial=False):
+            return set(range(shape.height))
+        case Crop(top=top):
+            return {row + top}
         case Upsample(scale=scale):
             return {row // scale}
         case Reorg(stride=stride, order="blocks"):
@@ -54,8 +91,14 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
     operation = network.layers[reader].operation
     shape = network.shape(source)
     match operation:
-        case Convolution(window=window):
+        case Convolution(window=window) | Local(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=False))
+        case Sum() | Multiply():
+            return _joined(network, reader, source, column, 1)
+        case Softmax(spatial=False):
+            return set(range(shape.width))
+        case Crop(left=left):
+            return {column + left}
         case Pool(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=True))
         case Upsample(scale=scale):
@@ -68,9 +111,12 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
 def reads_without_gaps(network: Network, reader: int) -> bool:
     """Whether spans are exact for a layer: its reads leave no gaps and its geometry is local."""
     match network.layers[reader].operation:
-        case Convolution(window=window) | Pool(window=window):
+        case Convolution(window=window) | Local(window=window) | Pool(window=window):
             axes = (window.vertical, window.horizontal)
             return all(axis.dilation == 1 and axis.stride <= axis.kernel for axis in axes)
-        case Reorg(order="darknet"):
+        case Reorg(order="darknet") | Softmax(spatial=False):
             return False
+        case Sum():
+            sizes = {network.shape(each)[:2] for each in network.reads(reader)}
+            return len(sizes) == 1
     return True

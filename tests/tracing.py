@@ -18,6 +18,7 @@ from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import Concatenate
 from ftdist.planning.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering import GroupProgram
+from ftdist.planning.pools import pools_taken_along
 
 UNWRITTEN, PADDING = -1, -2
 
@@ -89,6 +90,7 @@ class Trace:
         columns = np.arange(kernel["left"], kernel["right"])
         high, wide = int(kernel["pool_height"]), int(kernel["pool_width"])
         assert rows.size * columns.size, f"layer {layer}: a call that makes nothing"
+        finished = True  # whether the map has all that belongs there
         if kernel["op"] == Op.COPY:
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
             made = self.memory[kernel["in"]["base"]][index]
@@ -100,13 +102,19 @@ class Trace:
             self._stream_weights(kernel)
             computed = np.arange(rows[0] * high, (rows[-1] + 1) * high)
             across = np.arange(columns[0] * wide, (columns[-1] + 1) * wide)
-            for name, source in zip(("in", "in2"), self.network.reads(layer), strict=False):
+            reads = self.network.reads(layer)
+            joins = self.network.layers[layer].operation.joins
+            for name, source in zip(
+                ("in", "in2"), reads[kernel["part"] :][:1] if joins else reads, strict=False
+            ):
                 self._check_read(kernel, name, call[f"{name}_row"], layer, source, computed, across)
-            if (high, wide) != (1, 1):  # a convolution that takes its pool along
+            if self._takes_pool_along(layer):
                 self.times_made[-1][layer][np.ix_(computed, across)] += 1
                 (layer,) = self._only_reader(layer)
             made = self.names(layer)[rows][:, columns]
-            counted = True
+            counted = finished = not joins or kernel["part"] == len(reads) - 1
+            if joins and kernel["part"]:
+                self._check_sum(kernel, call, rows, columns, made)
         if counted:
             self.times_made[-1][layer][np.ix_(rows, columns)] += 1
         out = kernel["out"]
@@ -117,10 +125,18 @@ class Trace:
         for where, value in ((beside, PADDING), (columns, made)):
             index = self._index(out, call["out_row"], rows, where, channels)
             memory[index] = value
-            if out["base"]:
+            if out["base"] and finished:
                 source = self.program.maps[out["base"] - 1]
                 np.add.at(self.stores[source], index, 1)
         self._stream_weights(kernel)
+
+    def _check_sum(
+        self, kernel: Any, call: Any, rows: np.ndarray, columns: np.ndarray, made: np.ndarray
+    ) -> None:
+        """What a sum adds to must be what its earlier kernels wrote."""
+        out = kernel["out"]
+        index = self._index(out, call["out_row"], rows, columns, kernel["filters"])
+        assert (self.memory[out["base"]][index] == made).all(), "a sum that was not begun"
 
     def _stream_weights(self, kernel: Any) -> None:
         """Overwrites the window of streamed weights, as happens before, during and after a call."""
@@ -132,6 +148,10 @@ class Trace:
         assert stop <= len(self.memory[0]), "the window lies beyond the arena"
         self.memory[0][kernel["window"] : stop] = UNWRITTEN
         self.touched_bytes = max(self.touched_bytes, 4 * stop)
+
+    def _takes_pool_along(self, layer: int) -> bool:
+        pool = pools_taken_along(self.network).get(layer, self.program.plan.stop)
+        return pool < self.program.plan.stop
 
     def _only_reader(self, layer: int) -> list[int]:
         """The layer that reads another, where there is just one."""

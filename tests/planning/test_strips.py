@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from networks import cut_networks
 from stripviews import passes
 
-from ftdist.geometry import Blocks, Repeat, Span, Whole, Window
+from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Span, Whole, Window
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
@@ -147,8 +147,12 @@ def steady_share(axis, share):
     match axis:
         case Window(stride=stride) | Blocks(stride=stride):
             return share * stride
-        case Repeat(scale=scale):
-            return -(-share // scale)
+        case Repeat(scale=step) | Sampled(step=step):
+            return -(-share // step)
+        case Shifted():
+            return share
+        case Hull(one=one, other=other):
+            return max(steady_share(one, share), steady_share(other, share))
         case Whole(size=size):
             return size
 
