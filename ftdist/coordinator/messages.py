@@ -35,9 +35,9 @@ PROTOCOL = 2
 
 
 def versions_differ(theirs: int) -> str:
-    """What the coordinator says to who speaks another protocol."""
+    """What both sides say when a worker or a client speaks another protocol."""
     return (
-        f"versions differ: you speak protocol {theirs}, I speak {PROTOCOL}; "
+        f"versions differ: the coordinator speaks protocol {PROTOCOL}, its peer {theirs}; "
         "install the same version of ftdist on both machines"
     )
 

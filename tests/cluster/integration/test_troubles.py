@@ -90,6 +90,29 @@ def test_somebody_else_who_listens(cluster: Cluster, frames: Frames) -> None:
         assert worker.end() == 0
 
 
+OTHER_VERSION = """
+import sys
+import ftdist.coordinator.messages as messages
+messages.PROTOCOL = 77
+from ftdist.cli.main import main
+sys.exit(main())
+"""
+
+
+def test_versions_that_differ(cluster: Cluster, frames: Frames) -> None:
+    coordinator = cluster.coordinator()
+    to = coordinator.endpoint
+    for name, *arguments in (
+        ("ann", "worker", to, "--mem", "128M", "--name", "ann"),
+        ("status", "status", to),
+        ("client", "submit", frames.paths[0], "--to", to, "-o", cluster.folder / "out"),
+    ):
+        process = cluster.start(name, *arguments, program=OTHER_VERSION)
+        process.says(r"versions differ: the coordinator speaks protocol \d+, its peer 77; install")
+        assert process.status() == 2, process.log()
+    coordinator.says("worker ann from 127.0.0.1: refused: versions differ")
+
+
 def test_a_cache_that_cannot_be_written(cluster: Cluster) -> None:
     (cluster.folder / "file").touch()
     arguments = ("worker", "tcp://127.0.0.1:1", "--mem", "128M", "--cache", "file/cache")
