@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ftdist.cli.outputs import refuse_overwriting
 from ftdist.cli.printing import complain, say
-from ftdist.detection import class_count, is_classifier
+from ftdist.detection import class_count, is_classifier, is_detector
 from ftdist.detection.names import find_names
 from ftdist.errors import InputError
 from ftdist.network import architectures
@@ -69,6 +69,8 @@ def _labels(
 ) -> tuple[tuple[str, ...], Names, tuple[str, ...]]:
     """Class names, where they come from, and remarks about that."""
     classes = class_count(network)
+    if arguments.until is not None and not is_detector(network) and arguments.names is None:
+        return (), "none", ()  # a list in the middle of a network is not of classes
     if not classes:
         if arguments.names is not None:
             raise InputError(f"{arguments.names}: {network.name} tells no classes apart")

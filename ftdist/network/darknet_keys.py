@@ -224,12 +224,13 @@ def fit(sections: Sequence[Section], *, classifies: bool) -> Fit:
 
 
 def _is_alexeyabs(section: Section) -> bool:
-    words = (_KEYS.get(canonical_kind(section), _Keys("")).alexeyab + " " + _EVERY_LAYER.alexeyab,)
+    own = _KEYS.get(canonical_kind(section), _Keys("")).alexeyab
+    first = {option.key: option.value for option in reversed(section.options)}
     return (
-        any(section.has(key) for key in " ".join(words).split())
-        or section.string("activation", "") in _ALEXEYABS_ACTIVATIONS
-        or (canonical_kind(section) == "shortcut" and "," in section.string("from", ""))
-        or section.string("policy", "") == "sgdr"
+        not first.keys().isdisjoint(f"{own} {_EVERY_LAYER.alexeyab}".split())
+        or first.get("activation") in _ALEXEYABS_ACTIVATIONS
+        or (canonical_kind(section) == "shortcut" and "," in first.get("from", "").rstrip(","))
+        or first.get("policy") == "sgdr"
     )
 
 

@@ -213,3 +213,11 @@ def test_weights_that_are_none_are_told_by_what_they_are(sources: Path, refused:
         *("import", "chain.cfg", "--weights", "chain.weights", "-o", "m.ftd"),
         words=("chain.weights", "Git LFS pointer", "git lfs pull"),
     )
+
+
+def test_a_network_cut_at_a_list_of_numbers_has_no_classes(sources: Path) -> None:
+    (sources / "net.cfg").write_text(CHAIN + "[avgpool]\n[conv]\nfilters=7\n")
+    (sources / "net.names").write_text("a\nb\n")
+    arguments = ("net.cfg", "--random-weights", 0, "--until", 4, "-o", "net.ftd")
+    imported(sources, *arguments)
+    assert load(sources / "net.ftd").labels == ()

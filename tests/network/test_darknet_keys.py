@@ -49,7 +49,8 @@ def test_training_keys_of_both_dialects_are_passed_over(section):
 
 
 def test_training_keys_of_the_network_are_passed_over():
-    text = "letter_box=1\nmosaic=1\nema_alpha=.1\nsteps=1,2,\nB1=.9\nmax_ratio=2\nseen=0\n"
+    text = "policy=steps\npolicy=sgdr\nletter_box=1\nmosaic=1\nema_alpha=.1\n"
+    text += "steps=1,2,\nB1=.9\nmax_ratio=2\nseen=0\n"
     assert remarks(text + CONV) == ()
 
 
