@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from ftdist.cli.calibrating import kept
+from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
@@ -22,13 +23,25 @@ def chosen(
     model: Model,
     limit: Budget,
     surroundings: Surroundings,
+    line: PassingLine,
 ) -> Choice:
     """The plan that the arguments name, or the fastest; BudgetError when it does not fit."""
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = kept(threads, arguments.kernels)
-    decision = Decision(model, limit, surroundings, threads, calibration, arguments.restartable)
-    return decision.plan(plan)
+    decision = Decision(
+        model,
+        limit,
+        surroundings,
+        threads,
+        calibration,
+        restartable=arguments.restartable,
+        progress=line.share("planning"),
+    )
+    try:
+        return decision.plan(plan)
+    finally:
+        line.clear()
 
 
 def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:

@@ -20,6 +20,7 @@ from ftdist.cli.choosing import named_plan
 from ftdist.cli.outputs import refuse_overwriting
 from ftdist.cli.printing import say
 from ftdist.cli.report import machine, predicted
+from ftdist.cli.terminal import PassingLine
 from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
 from ftdist.runtime.choice import Choice, Surroundings, planning_profile
@@ -43,10 +44,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     from ftdist.runtime.frontier import Outlook
 
-    outlook = Outlook(model, limit, surroundings, threads, calibration, held)
-    choice = outlook.named(plan) if plan else outlook.chosen()
-    wanted = arguments.frontier or arguments.plot is not None
-    points = outlook.frontier(choice) if wanted else ()
+    with PassingLine() as line:
+        progress = line.share("planning")
+        outlook = Outlook(model, limit, surroundings, threads, calibration, held, progress)
+        choice = outlook.named(plan) if plan else outlook.chosen()
+        wanted = arguments.frontier or arguments.plot is not None
+        points = outlook.frontier(choice) if wanted else ()
     try:
         _print(choice, outlook, points, instruction_set, searched=plan is None)
     finally:  # a full disk does not keep the result from being printed, nor the other way round

@@ -110,12 +110,12 @@ def _prepare(
     fit, drawn = arguments.fit or model.about.fit, found.kind == "pictures"
     queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn)
     if queue.too_large is not None and not queue.waiting:
-        chosen(arguments, model, limit, queue.too_large)  # raises, for it counts that, too
+        chosen(arguments, model, limit, queue.too_large, line)  # raises, for it counts that, too
     read_s = time.perf_counter()
     around = queue.read_first()
     asked_s = time.perf_counter()
     arguments.restartable = arguments.restartable and given.stay and not this.left_out
-    choice = chosen(arguments, model, limit, around)
+    choice = chosen(arguments, model, limit, around, line)
     choice, keeps = for_all(choice, queue, limit)
     planned_s = time.perf_counter()
     session = choice.open(arguments.kernels)

@@ -172,15 +172,18 @@ def choose(
     calibration: Calibration = SHIPPED,
     search: Search | None = None,
     held: Held | None = None,
+    progress: Callable[[float], None] | None = None,
 ) -> Choice:
     """The fastest plan within the budget, by a profile; BudgetError when none fits.
 
     `search` is one for this very network, threads and profile, when there is one already; `held`
-    is measured when it is not given.
+    is measured when it is not given. `progress` is told how far the search is, from 0 to 1.
     """
     from ftdist.planning.search import Search  # with all that it brings, only where one searches
 
-    search = search or Search(model.network, threads, planning_profile(model, limit, calibration))
+    if search is None:
+        profile = planning_profile(model, limit, calibration)
+        search = Search(model.network, threads, profile, progress=progress)
     choice = fit(model, search.fastest, limit, surroundings, calibration, held)
     if choice is not None:
         return choice

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -55,7 +55,8 @@ _MARGIN_BYTES = 1 * MIB
 class Decision:
     """What is to be decided: a plan for a model with so many threads, within a budget.
 
-    `restartable`: whether the process is the command itself, and may begin anew.
+    `restartable`: whether the process is the command itself, and may begin anew. `progress` is told
+    how far the search is, from 0 to 1.
     """
 
     model: Model
@@ -64,6 +65,7 @@ class Decision:
     threads: int
     calibration: Calibration
     restartable: bool = False
+    progress: Callable[[float], None] | None = None
 
     def plan(self, named: Plan | None = None) -> Choice:
         """The fastest plan, or the one that is named, lowered; BudgetError if it does not fit."""
@@ -115,7 +117,9 @@ class Decision:
         given = self.limit, self.surroundings
         if named is not None:
             return examine(self.model, named, *given, None, self.calibration, held)
-        return choose(self.model, *given, self.threads, self.calibration, held=held)
+        return choose(
+            self.model, *given, self.threads, self.calibration, held=held, progress=self.progress
+        )
 
     def _settled(
         self, lowered: Lowered, seconds: float, held: Held, key: str, entry: Entry

@@ -58,6 +58,7 @@ class Outlook:
         threads: int,
         calibration: Calibration,
         held: Held,
+        progress: Callable[[float], None] | None = None,
     ) -> None:
         self._model = model
         self._limit = limit
@@ -66,7 +67,7 @@ class Outlook:
         self._calibration = calibration
         self._held = held
         profile = planning_profile(model, limit, calibration)
-        self._search = Search(model.network, threads, profile)
+        self._search = Search(model.network, threads, profile, progress=progress)
 
     def chosen(self) -> Choice:
         """The fastest plan within the budget; BudgetError when none fits."""

@@ -142,3 +142,12 @@ def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
     assert named.threads == 2
     with pytest.raises(BudgetError):
         choice.plan(first16, mem="31M")
+
+
+def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:
+    told: list[float] = []
+    size = smallest(first16) + MIB
+    given = first16, Budget(size, "--mem"), Surroundings()
+    with_word = choose(*given, progress=told.append)
+    assert with_word.plan == chosen(first16, size).plan
+    assert told and told == sorted(told) and told[0] >= 0 and told[-1] <= 1 < len(told)
