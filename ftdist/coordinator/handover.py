@@ -44,7 +44,7 @@ class Handover:
         self._roster.remove(worker)
         count = self._scheduler.lose(worker)
         if tell:
-            self._out.send(worker.peer, Refusal(f"worker {worker.name} {why}", final))
+            self._out.send(worker.peer, Refusal(f"worker {worker.name}: {why}", final))
         tasks = f"; {counted(count, 'task')} given to others" if count else ""
         self._out.log(f"worker {worker.name}: {why}{tasks}")
         self._planner.changed()
