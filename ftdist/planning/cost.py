@@ -47,10 +47,11 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
         return LayerCost(row_s)
     source = network.shape(network.reads(number)[0])
     weights = 4 * sum(packed_sizes(operation, source))
-    if not isinstance(operation, Convolution) or operation.is_depthwise(source):
+    if not operation.streams(source):
         return LayerCost(row_s, weights)
-    blocks = -(-operation.filters // operation.groups // BLOCK)
-    return LayerCost(row_s, weights, operation.groups * -(-blocks // PIECE_BLOCKS))
+    groups = operation.weight_groups(source)
+    blocks = -(-operation.weight_shape(source)[0] // groups // BLOCK)
+    return LayerCost(row_s, weights, groups * -(-blocks // PIECE_BLOCKS))
 
 
 def row_seconds(
