@@ -1,5 +1,5 @@
-"""Deep networks for Darknet, written layer by layer: a plain chain, DenseNet-201 and YOLOv4 as
-detectors. Only their shapes are of interest; their weights are random."""
+"""Deep networks for Darknet, written layer by layer: a plain chain, DenseNet-201, YOLOv3 and
+YOLOv4 as detectors. Only their shapes are of interest; their weights are random."""
 
 from __future__ import annotations
 
@@ -104,6 +104,38 @@ def yolov4(size: int = 608) -> str:
 
 
 _STAGES = ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4))
+
+
+def yolov3(size: int = 416) -> str:
+    """YOLOv3: Darknet-53 and three scales.
+
+    Redmon and Farhadi, "YOLOv3: An Incremental Improvement" (2018), table 1.
+    """
+    text = _Text(size, "leaky")
+    text.conv(32, 3)
+    kept = []
+    for width, blocks in ((64, 1), (128, 2), (256, 8), (512, 8), (1024, 4)):
+        text.conv(width, 3, 2)
+        for _ in range(blocks):
+            text.conv(width // 2, 1)
+            text.conv(width, 3)
+            last = text.add("shortcut", from_=-3, activation="linear")
+        kept.append(last)
+    for width, beside, mask in (
+        (512, None, "6,7,8"),
+        (256, kept[3], "3,4,5"),
+        (128, kept[2], "0,1,2"),
+    ):
+        if beside is not None:
+            text.route(-4)
+            text.conv(width, 1)
+            text.add("upsample", stride=2)
+            text.route(-1, beside)
+        for _ in range(3):
+            text.conv(width, 1)
+            text.conv(2 * width, 3)
+        text.head(80, mask)
+    return str(text)
 
 
 def _leaky(text: _Text) -> _Text:

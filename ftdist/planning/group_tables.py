@@ -38,6 +38,10 @@ class NativeGroups(Protocol):
         """The groups before map index `stop` that begin at `first` or later."""
         ...
 
+    def arena_bytes(self, first: int, stop: int, rows: int, columns: int, strip: int) -> int:
+        """Bytes of an arena of the group of map indices [first, stop), as it will be laid out."""
+        ...
+
 
 def native_groups(terms: Terms) -> NativeGroups:
     """The native walk over a network on a device."""

@@ -9,13 +9,14 @@ prices are walked side by side, one block of candidates after the other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.planning.candidates import TIE_S_PER_BYTE, Block, Candidates, Numbers
+from ftdist.planning.candidates import TIE_S_PER_BYTE, Block, Candidates
+from ftdist.planning.cutgraph import Numbers
 
 Step = tuple[int, int, int, bool]
 """(first cut, later cut, candidate in the later cut's block, weights streamed)."""
@@ -26,9 +27,6 @@ longer."""
 
 Among = Sequence[NDArray[np.bool_]]
 """By block which candidates may be used."""
-
-_UNITS = 128
-"""Into how many units ``fullest`` divides the room for weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +82,13 @@ def shortest(candidates: Candidates, ways: Sequence[Allowed]) -> list[Path | Non
 
 
 def _shortest(candidates: Candidates, ways: Sequence[Allowed]) -> list[Path | None]:
-    offers = _Offers(candidates, ways)
+    offers = Offers(candidates, ways)
     best, came = offers.begin(0.0)
     for later in range(1, len(candidates.graph.cuts)):
         low, costs = offers.ending(later)
         _relax(best, came, best[:, low:later] + costs, low, later)
     return [
-        _path(candidates, [offers.step(way, *pair) for pair in _pairs(came[number])])
+        path_of(candidates, [offers.step(way, *pair) for pair in _pairs(came[number])])
         if np.isfinite(best[number, -1])
         else None
         for number, way in enumerate(ways)
@@ -103,9 +101,9 @@ def next_best(candidates: Candidates, ways: Sequence[Allowed], kept: Among) -> l
     A walk over two copies of the cuts: on the first nothing has differed yet, on the second
     something has.
     """
-    same = _Offers(candidates, ways, kept)
-    others = _Offers(candidates, ways, [~each for each in kept])
-    every = _Offers(candidates, ways)
+    same = Offers(candidates, ways, kept)
+    others = Offers(candidates, ways, [~each for each in kept])
+    every = Offers(candidates, ways)
     alike, came_alike = same.begin(0.0)
     differing, came_differing = every.begin(np.inf)
     turned = np.zeros(came_alike.shape, bool)
@@ -127,7 +125,7 @@ def next_best(candidates: Candidates, ways: Sequence[Allowed], kept: Among) -> l
             source = others if turns else every if has_differed else same
             steps.append(source.step(way, first, later))
             later, has_differed = first, has_differed and not turns
-        found.append(_path(candidates, steps[::-1]) if steps else None)
+        found.append(path_of(candidates, steps[::-1]) if steps else None)
     return found
 
 
@@ -146,89 +144,18 @@ def least_activations(candidates: Candidates, *, streamed: bool) -> Path:
         own = block.of_group(first)
         smallest = int(np.argmin(block.bytes(own, streamed=streamed)))
         steps.append((first, later, own.start + smallest, streamed))
-    return _path(candidates, steps)
+    return path_of(candidates, steps)
 
 
-def measured_anew(candidates: Candidates, path: Path, grown: Sequence[tuple[int, int]]) -> Path:
+def measured_anew(candidates: Candidates, path: Path, grown: Set[tuple[int, int]]) -> Path:
     """A path with its bytes as they are known by now that some candidates, (cut, number), have
-    `grown`."""
-    cuts, numbers = path.table[:, 1], path.table[:, 2]
-    if any(((cuts == later) & (numbers == at)).any() for later, at in grown):
-        return _path(candidates, path.steps)
-    return path
+    `grown`; the same one where it has none of them."""
+    if grown.isdisjoint((later, at) for _, later, at, _ in path.steps):
+        return path
+    return path_of(candidates, path.steps)
 
 
-def refilled(candidates: Candidates, path: Path, limit: float) -> Path | None:
-    """The groups of a path with those weights resident that save most time a byte, as far as a
-    limit has room; None where it has none."""
-    graph = candidates.graph
-    peak = 0.0
-    gains: list[tuple[float, float, int]] = []
-    for number, (first, later, at, _) in enumerate(path.steps):
-        block = candidates.ending(later)
-        peak = max(peak, 4.0 * float(block.floats[at]) + float(block.window[first - block.low]))
-        gain_s = float(block.streamed_s[at]) - float(block.seconds[at])
-        more = float(graph.weights[later] - graph.weights[first])
-        more -= float(graph.rest[later] - graph.rest[first])
-        if more and np.isfinite(gain_s):
-            gains.append((gain_s / more, more, number))
-    room = limit - peak - float(graph.rest[-1])
-    if room < 0:
-        return None
-    streamed = {number for _, _, number in gains}
-    for _, more, number in sorted(gains, reverse=True):
-        if more <= room:
-            room -= more
-            streamed.remove(number)
-    steps = [(*step[:3], number in streamed) for number, step in enumerate(path.steps)]
-    return _path(candidates, steps)
-
-
-def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
-    """The fastest path whose activations keep to a cap, with resident weights in what is left.
-
-    A knapsack over the cuts: for each cut and each number of units of weights the least time.
-    Weights are counted to the nearest unit, so what comes out is fitted to the limit at last.
-    """
-    graph = candidates.graph
-    unit = (limit - cap) / _UNITS
-    if unit <= 0:
-        return None
-    offers = _Offers(candidates, [Allowed(cap)])
-    cuts, units = len(graph.cuts), np.arange(_UNITS + 1)
-    best, came = np.full((cuts, _UNITS + 1), np.inf), np.zeros((cuts, _UNITS + 1), np.int16)
-    streams = np.zeros((cuts, _UNITS + 1), bool)
-    best[0] = 0
-    for later in range(1, cuts):
-        low, both = offers.by_residency(later)
-        reached = []
-        for seconds, before in zip(both, (graph.weights, graph.rest), strict=True):
-            taken = np.rint((before[later] - before[low:later]) / unit).astype(np.int64)
-            left = units - np.minimum(taken, _UNITS + 1)[:, None]
-            from_there = np.take_along_axis(best[low:later], np.maximum(left, 0), axis=1)
-            reached.append(np.where(left >= 0, from_there, np.inf) + seconds[0][:, None])
-        is_streamed = reached[1] < reached[0]
-        least = np.where(is_streamed, reached[1], reached[0])
-        at = least.argmin(axis=0)
-        best[later] = least[at, units]
-        came[later] = low + at
-        streams[later] = is_streamed[at, units]
-    if not np.isfinite(best[-1, -1]):
-        return None
-    steps: list[Step] = []
-    later, have = cuts - 1, _UNITS
-    while later:
-        first, streamed = int(came[later, have]), bool(streams[later, have])
-        way = Allowed(cap, resident=not streamed, streamed=streamed)
-        steps.append(offers.step(way, first, later))
-        before = graph.rest if streamed else graph.weights
-        have -= int(np.rint((before[later] - before[first]) / unit))
-        later = first
-    path = _path(candidates, steps[::-1])
-    return path if path.bytes <= limit else refilled(candidates, path, limit)
-
-
-class _Offers:
+class Offers:
     """What is offered in each of some ways, `among` some of the candidates if not all."""
 
     def __init__(
@@ -320,7 +247,7 @@ def _pairs(came: NDArray[np.int16]) -> list[tuple[int, int]]:
     return pairs[::-1]
 
 
-def _path(candidates: Candidates, steps: Sequence[Step]) -> Path:
+def path_of(candidates: Candidates, steps: Sequence[Step]) -> Path:
     graph = candidates.graph
     seconds = resident = peak = 0.0
     for first, later, candidate, streamed in steps:

@@ -10,20 +10,13 @@ most.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 import numpy as np
 
 from ftdist.planning.candidates import Candidates
-from ftdist.planning.paths import (
-    Allowed,
-    Path,
-    fullest,
-    least_activations,
-    measured_anew,
-    refilled,
-    shortest,
-)
+from ftdist.planning.knapsack import fullest, refilled
+from ftdist.planning.paths import Allowed, Path, least_activations, measured_anew, shortest
 
 _CAPS = 24
 """Caps on the activations, from the smallest plan's to the fastest one's."""
@@ -124,7 +117,7 @@ class Pool:
             bounds[way.cap] = max(bounds.get(way.cap, 0.0), path.seconds + way.price * spare)
         return bounds
 
-    def correct(self, grown: Sequence[tuple[int, int]]) -> None:
+    def correct(self, grown: Set[tuple[int, int]]) -> None:
         """Heeds that candidates, (later cut, number), take more memory than was known."""
         for way, path in list(self._known.items()):
             if path is not None:

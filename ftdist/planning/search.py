@@ -18,22 +18,14 @@ candidate is kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ftdist.network.graph import Network
-from ftdist.planning.candidates import (
-    MOST_PAIRS,
-    PAIR_BYTES,
-    TIE_S_PER_BYTE,
-    Candidates,
-    CutGraph,
-    Progress,
-)
-from ftdist.planning.group import FusedGroup
-from ftdist.planning.layout import lay_out
+from ftdist.planning.candidates import PAIR_BYTES, TIE_S_PER_BYTE, Candidates
+from ftdist.planning.cutgraph import MOST_PAIRS, CutGraph, Progress
 from ftdist.planning.paths import (
     Allowed,
     Among,
@@ -44,7 +36,6 @@ from ftdist.planning.paths import (
 )
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.pool import PRICES, Pool
-from ftdist.planning.predictor import live_maps
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 
 
@@ -98,7 +89,7 @@ class Search:
         `plan` is one of this search. For all weights resident and all streamed it is the very
         next; with mixed residency the pool is searched, and what leaves `plan` at each price.
         """
-        return self._fastest_of(lambda limit: self._leaving(plan, limit), available_bytes)
+        return self._fastest_of(lambda limit, _: self._leaving(plan, limit), available_bytes)
 
     def smallest(self) -> Found:
         """The plan with the smallest peak; among those the fastest."""
@@ -107,7 +98,7 @@ class Search:
             least = min(each.bytes for each in both)
             paths = [*both, *self._pool.paths(least)]
             path = min(paths, key=lambda each: (each.bytes, each.seconds))
-            if self._settle(path):
+            if self._settle([path]):
                 found = self.fastest(int(np.ceil(path.bytes)))
                 return found if found is not None else self._found(path, path.seconds)
 
@@ -136,40 +127,50 @@ class Search:
         came = np.zeros((len(graph.cuts), 2), np.int64)
         for later, ending in graph.endings(self._progress):
             costs = ending.seconds + ending.bytes * TIE_S_PER_BYTE
-            schedule = costs.argmin(axis=1)
+            schedules = costs.argmin(axis=1)
             reached = best[ending.low : later, 0] + costs.min(axis=1)
             at = int(reached.argmin())
             first = ending.low + at
-            best[later] = reached[at], best[first, 1] + ending.seconds[at, schedule[at]]
-            came[later] = first, schedule[at]
+            best[later] = reached[at], best[first, 1] + ending.seconds[at, schedules[at]]
+            came[later] = first, schedules[at]
         groups: list[GroupPlan] = []
-        later = len(graph.cuts) - 1
+        peak, later = 0, len(graph.cuts) - 1
         while later:
-            first, number = map(int, came[later])
-            groups.append(graph.schedules[number].plan(graph.cuts[first], graph.cuts[later]))
+            first, schedule = map(int, came[later])
+            groups.append(graph.plan(first, later, schedule))
+            peak = max(peak, graph.group_bytes(first, later, schedule))
             later = first
-        peak = max(self._group_bytes(group) for group in groups) + int(graph.weights[-1])
-        plan = Plan(tuple(groups[::-1]), graph.threads)
-        return Found(plan, float(best[-1, 1]), peak, float(best[-1, 1]))
+        plan, seconds = Plan(tuple(groups[::-1]), graph.threads), float(best[-1, 1])
+        return Found(plan, seconds, int(graph.weights[-1]) + peak, seconds)
 
     def _fastest_of(
-        self, propose: Callable[[float], list[Path]], available_bytes: int | None
+        self, propose: Callable[[float, bool], list[Path]], available_bytes: int | None
     ) -> Found | None:
-        """The fastest path proposed within the limit, once no layout corrects it any more."""
+        """The fastest path proposed within the limit, once no layout corrects it any more.
+
+        What takes longer to propose is asked for, `closely`, once that holds without it.
+        """
         limit = float("inf") if available_bytes is None else float(available_bytes)
+        closely = False
         while True:
-            fitting = [path for path in propose(limit) if path.bytes <= limit]
-            if not fitting:
+            paths = propose(limit, closely)
+            fitting = (path for path in paths if path.bytes <= limit)
+            path = min(fitting, key=lambda each: each.key, default=None)
+            if path is not None and not self._settle([path]):
+                self._settle(paths)  # one of them will be next
+            elif not closely:
+                closely = True
+            elif path is None:
                 return None
-            path = min(fitting, key=lambda each: each.key)
-            if self._settle(path):
+            else:
                 bound_s = self._pool.bound_s(limit) if np.isfinite(limit) else path.seconds
                 return self._found(path, min(bound_s, path.seconds))
 
-    def _paths_within(self, limit: float) -> list[Path]:
+    def _paths_within(self, limit: float, closely: bool) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
         pure = shortest(self._candidates, self._families(limit))
-        return self._pool.refined(limit, [path for path in pure if path is not None])
+        found = [path for path in pure if path is not None]
+        return self._pool.refined(limit, found) if closely else found + self._pool.paths(limit)
 
     def _leaving(self, plan: Plan, limit: float) -> list[Path]:
         """Paths that are not the plan's: the fastest of both families, and mixed ones."""
@@ -193,7 +194,7 @@ class Search:
             first, later = graph.cuts.index(group.first), graph.cuts.index(group.stop)
             own = candidates.ending(later).of_group(first)
             for at in range(own.start, own.stop):
-                schedule = candidates.schedule(later, at)
+                schedule = graph.schedules[candidates.schedule(later, at)]
                 grid = schedule.rows, schedule.columns
                 same[later - 1][at] = grid == (group.rows, group.columns)
             before = graph.rest if group.streamed else graph.weights
@@ -208,40 +209,26 @@ class Search:
             Allowed(limit - float(graph.rest[-1]), resident=False),
         )
 
-    def _settle(self, path: Path) -> bool:
-        """Lays the groups of a path out; whether none needs more than the path assumed."""
+    def _settle(self, paths: Sequence[Path]) -> bool:
+        """Lays the groups of paths out; whether none needs more than the paths assumed."""
         graph, candidates = self._graph, self._candidates
-        grown = []
-        for first, later, at, _ in path.steps:
+        grown = set()
+        for first, later, at, _ in (step for path in paths for step in path.steps):
             block = candidates.ending(later)
             if at not in block.settled:
-                group = candidates.schedule(later, at).plan(graph.cuts[first], graph.cuts[later])
-                exact = -(-self._group_bytes(group) // 4)
+                exact = graph.group_bytes(first, later, candidates.schedule(later, at)) // 4
                 if exact > block.floats[at]:
                     block.floats[at] = exact
-                    grown.append((later, at))
+                    grown.add((later, at))
                 block.settled.add(at)
         if grown and self._mixed is not None:
             self._mixed.correct(grown)
         return not grown
 
-    def _group_bytes(self, plan: GroupPlan) -> int:
-        """Arenas and maps in memory while a group runs, by its layout."""
-        network = self._graph.network
-        group = FusedGroup(network, plan.first, plan.stop)
-        outputs = network.output_sources
-        layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
-        workers = min(self._graph.threads, plan.rows * plan.columns)
-        maps = {**live_maps(network, plan.first), **live_maps(network, plan.stop)}
-        between = sum(size for source, size in maps.items() if source not in outputs)
-        return workers * layout.arena_bytes + between
-
     def _found(self, path: Path, bound_s: float) -> Found:
         graph, candidates = self._graph, self._candidates
         groups = tuple(
-            candidates.schedule(later, at).plan(
-                graph.cuts[first], graph.cuts[later], streamed=streamed
-            )
+            graph.plan(first, later, candidates.schedule(later, at), streamed=streamed)
             for first, later, at, streamed in path.steps
         )
         peak_bytes = int(np.ceil(path.bytes))

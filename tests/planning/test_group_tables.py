@@ -8,9 +8,12 @@ from hypothesis import given, settings
 from networks import cut_networks
 
 from ftdist.network import architectures
+from ftdist.network.graph import is_alias
 from ftdist.planning.account import Account, Terms
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.group_tables import native_groups
+from ftdist.planning.layout import lay_out
+from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.walk import STRIPS, Walk
 
@@ -72,3 +75,37 @@ def test_a_walk_may_end_early():
     assert 0 < count < len(whole[1])
     for longer, shorter in zip(whole[1:], part[1:], strict=True):
         assert np.array_equal(longer[:count], shorter)
+
+
+def arenas(network, stop, grid):
+    """For each group that ends at `stop` and each strip: its first layer, the strip, native bytes
+    of an arena, and those of a layout."""
+    native = native_groups(Terms.of(network, DEFAULT))
+    for first in range(stop - 1, -1, -1):
+        group = FusedGroup(network, first, stop)
+        if not group.members or is_alias(network.layers[first]):
+            continue
+        direct = frozenset(group.outputs) - network.output_sources
+        for strip in Walk(network, stop, *grid).strips:
+            plan = GroupPlan(first, stop, *grid, strip)
+            expected = lay_out(group, plan, direct).arena_bytes
+            yield first, strip, native.arena_bytes(first + 1, stop + 1, *grid, strip or 0), expected
+
+
+@settings(max_examples=40)
+@given(cut_networks())
+def test_an_arena_is_as_large_as_its_layout(case):
+    """Or larger, where a tile reads nothing but padding of some layer (see test_walk)."""
+    network, plan = case
+    for group in plan.groups:
+        if FusedGroup(network, group.first, group.stop).members:
+            for _, _, found, expected in arenas(network, group.stop, (group.rows, group.columns)):
+                assert found >= expected
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 1)])
+@pytest.mark.parametrize(("name", "stop"), [("yolov2", 31), ("yolov2", 17), ("yolov3-tiny", 23)])
+def test_arenas_of_whole_architectures_are_exact(name, stop, grid):
+    network = architectures.load(name).network
+    for first, strip, found, expected in arenas(network, stop, grid):
+        assert (first, strip, found) == (first, strip, expected)

@@ -11,7 +11,7 @@ from ftdist.geometry import Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Pool, Sliding
-from ftdist.planning.candidates import grids
+from ftdist.planning.cutgraph import grids
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.latency import plan_seconds
 from ftdist.planning.layout import lay_out

@@ -13,7 +13,7 @@ from smallmodels import write_small_model
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.candidates import grids
+from ftdist.planning.cutgraph import grids
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.latency import group_seconds, plan_seconds
 from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation

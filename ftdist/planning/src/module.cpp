@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "account.hpp"
+#include "placement.hpp"
 
 namespace nb = nanobind;
 using namespace ftdist::planning;
@@ -103,6 +104,13 @@ class Groups {
                           answer(std::move(arena_bytes), {groups, heights}));
   }
 
+  // Bytes of an arena of the group of map indices [first, stop) for one strip height.
+  int64_t arena_bytes(int first, int stop, int rows, int columns, int strip) const {
+    if (first < 1 || stop > static_cast<int>(tables_.maps.size()) || first >= stop)
+      throw nb::value_error("no such group");
+    return ::ftdist::planning::arena_bytes(tables_, first, stop, rows, columns, strip);
+  }
+
  private:
   static Curve curve(const Table<double>& points) {
     Curve curve;
@@ -124,5 +132,7 @@ NB_MODULE(_groups, module) {
       .def(nb::init<const Table<int64_t>&, const Table<double>&, const Table<int64_t>&, const Row<double>&,
                     const Table<int64_t>&, const Row<double>&, const Table<double>&, const Table<double>&>())
       .def("ending_at", &Groups::ending_at, nb::arg("stop"), nb::arg("first"), nb::arg("rows"),
-           nb::arg("columns"), nb::arg("strips"));
+           nb::arg("columns"), nb::arg("strips"))
+      .def("arena_bytes", &Groups::arena_bytes, nb::arg("first"), nb::arg("stop"), nb::arg("rows"),
+           nb::arg("columns"), nb::arg("strip"));
 }
