@@ -43,7 +43,7 @@ _CONNECT_MS = 10_000
 _RECONNECT_MS = (500, 15_000)
 _NOW, _NOW_AND_MORE = int(zmq.DONTWAIT), int(zmq.DONTWAIT | zmq.SNDMORE)
 _NOT_LISTENING = {
-    zmq.EADDRINUSE: "another program listens there already",
+    zmq.EADDRINUSE: "the address is in use: another program listens there",
     zmq.EADDRNOTAVAIL: "this machine has no such address",
     errno.ENODEV: "this machine has no such address",
     errno.EACCES: "this user may not listen on that port",

@@ -364,11 +364,12 @@ def test_a_key_removed_while_connected_is_shut_out(guarded: Running, keys: Path)
     join(worker)
     (keys / ALLOWED / "pi.key").unlink()
     refusal = next_of(worker, Refusal)
-    assert refusal.final and "no longer allowed" in refusal.reason
+    assert not refusal.final and "no longer allowed" in refusal.reason
     guarded.wait_for(lambda: any("no longer allowed" in line for line in guarded.said))
     beat = Heartbeat(1, 0, 1, 1)
-    assert answer(worker, beat, Refusal).final  # whatever it says from now on
-    assert answer(worker, HELLO, Refusal).final
+    assert not answer(worker, beat, Refusal).final  # whatever it says from now on; it may ask again
+    assert not answer(worker, HELLO, Refusal).final
+    assert answer(worker, StatusRequest(PROTOCOL), Refusal).final  # as to any client
     client = guarded.peer(peer_keys(keys / "laptop"))
     assert answer(client, StatusRequest(PROTOCOL), Status).workers == ()
 
