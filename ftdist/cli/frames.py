@@ -25,6 +25,12 @@ from ftdist.runtime.limits import Budget
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
 
+_PROGRAMS_BYTES = 1 << 20
+"""What a picture among others is drawn smaller for: a plan's programs stay for the next."""
+
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 3 << 20, 7 << 20
+"""What detecting in the first picture, and drawing it, leave for the next: their code."""
+
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
 
@@ -67,6 +73,7 @@ class Queue:
         self._network = network
         self._fit = fit
         self._several = given.several
+        self._left_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
         self._leave_out = leave_out
         self.too_large: Surroundings | None = None
         self.waiting = [
@@ -94,7 +101,7 @@ class Queue:
             wanted[0],
             picture=self._are_pictures,
             input_resident=self._first[1].resident,
-            reading_bytes=0,
+            reading_bytes=self._left_bytes if len(self.waiting) > 1 else 0,
             other_phases_bytes=max(each.other_phases_bytes for each in wanted),
         )
 
@@ -139,7 +146,7 @@ class Queue:
     def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
         try:
             found = phases(
-                *(source.path, self._network, limit.bytes),
+                *(source.path, self._network, limit.bytes - _PROGRAMS_BYTES * self._several),
                 is_array=source.is_array,
                 drawn=drawn,
                 fit=self._fit,
