@@ -15,7 +15,7 @@ from pathlib import Path
 
 import ftdist
 
-GUARD_S = 600.0
+GUARD_S = 300.0
 """Ends a run that hangs. No test is decided by it: a slow or busy machine is waited for."""
 
 PACKAGE = Path(ftdist.__file__).resolve().parents[1]
