@@ -5,6 +5,9 @@ as on a machine of its own; this machine's network is not touched. Each board ha
 whose rate is limited in both directions; what goes from board to board passes the hub. Needs root,
 ip, tc and nsenter.
 
+With a `trunk` the boards hang on a switch instead, and all share the one cable between that and the
+hub, as boards on Wi-Fi share the air.
+
 A process on a board is held to the board's memory and share of a core, as evenly as ``metronome``
 can make it; what the kernel does to send for it counts, as on a real board.
 """
@@ -26,6 +29,7 @@ from groups import Group, GroupError
 
 _TOOLS = ("ip", "tc", "nsenter")
 _SUBNET = "10.77"
+_TRUNK = "10.78.0.1", "10.78.0.2"
 _BURST = "32kb"
 """What may pass at once: as little as keeps the rate exact."""
 
@@ -34,12 +38,16 @@ _QUEUE = "50ms"
 
 @dataclass(frozen=True)
 class Make:
-    """What a board is like: bytes of memory, share of a core, bits a second of its link."""
+    """What a board is like: bytes of memory, share of a core, bits a second of its link.
+
+    `ways` of the link that are as slow: to the board ("down"), from it ("up"), or both.
+    """
 
     name: str
     limit_bytes: int
     cores: float
     link_bits: int | None = None
+    ways: tuple[str, ...] = ("down", "up")
 
 
 class Board:
@@ -48,7 +56,7 @@ class Board:
     def __init__(self, make: Make, namespace: str, group: Group, shelf: Shelf, number: int) -> None:
         self.make = make
         self.group = group
-        self.coordinator = f"{_SUBNET}.{number}.1"
+        self.coordinator = _TRUNK[0] if shelf.trunk_bits else f"{_SUBNET}.{number}.1"
         self._namespace = namespace
         self._shelf = shelf
         self._port = f"board{number}"
@@ -60,7 +68,7 @@ class Board:
     @property
     def traffic(self) -> tuple[int, int]:
         """Bytes that went to the board and came from it since it was made, headers included."""
-        counters = _ip(self._shelf.hub, "-json", "-stats", "link", "show", "dev", self._port)
+        counters = _ip(self._shelf.middle, "-json", "-stats", "link", "show", "dev", self._port)
         counts = json.loads(counters)[0]["stats64"]
         return int(counts["tx"]["bytes"]), int(counts["rx"]["bytes"])
 
@@ -68,11 +76,13 @@ class Board:
 class Shelf:
     """Boards that exist within a `with` block; GroupError when this machine cannot have them."""
 
-    def __init__(self, makes: list[Make]) -> None:
+    def __init__(self, makes: list[Make], trunk_bits: int | None = None) -> None:
         self._makes = makes
+        self.trunk_bits = trunk_bits
         self._stack = ExitStack()
         self._group = Group(None, swap=True, cores=math.inf, name="hub")
         self.hub = f"ftdist-{os.getpid()}-hub"
+        self.middle = f"ftdist-{os.getpid()}-switch" if trunk_bits else self.hub
         self.boards: list[Board] = []
 
     def __enter__(self) -> Shelf:
@@ -84,6 +94,8 @@ class Shelf:
             for processor in os.sched_getaffinity(0):
                 self._start_metronome(processor)
             self._add_namespace(self.hub)
+            if self.trunk_bits:
+                self._add_trunk(self.trunk_bits)
             self._stack.enter_context(self._group)
             for number, make in enumerate(self._makes):
                 self.boards.append(self._add(make, number))
@@ -103,14 +115,35 @@ class Shelf:
         namespace = f"ftdist-{os.getpid()}-{make.name}"
         self._add_namespace(namespace)
         ours, theirs = f"board{number}", "eth0"
-        _ip(self.hub, "link", "add", ours, "type", "veth", "peer", theirs, "netns", namespace)
-        for place, device, last in ((self.hub, ours, 1), (namespace, theirs, 2)):
+        _ip(self.middle, "link", "add", ours, "type", "veth", "peer", theirs, "netns", namespace)
+        ends = ((self.middle, ours, 1, "down"), (namespace, theirs, 2, "up"))
+        for place, device, last, way in ends:
             _ip(place, "address", "add", f"{_SUBNET}.{number}.{last}/24", "dev", device)
             _ip(place, "link", "set", device, "up")
-            if make.link_bits is not None:
-                rate = ["tbf", "rate", f"{make.link_bits}bit", "burst", _BURST, "latency", _QUEUE]
-                _must(["tc", "-n", place, "qdisc", "add", "dev", device, "root", *rate])
+            if make.link_bits is not None and way in make.ways:
+                _limit(place, device, make.link_bits)
+        if self.trunk_bits:
+            _ip(namespace, "route", "add", "default", "via", f"{_SUBNET}.{number}.1")
         return Board(make, namespace, group, self, number)
+
+    def _add_trunk(self, bits: int) -> None:
+        """The switch, and the cable between it and the hub."""
+        self._add_namespace(self.middle)
+        _ip(self.hub, "link", "add", "trunk", "type", "veth", "peer", "trunk", "netns", self.middle)
+        for place, address in ((self.hub, _TRUNK[0]), (self.middle, _TRUNK[1])):
+            _ip(place, "address", "add", f"{address}/24", "dev", "trunk")
+            _ip(place, "link", "set", "trunk", "up")
+            _limit(place, "trunk", bits)
+        _ip(self.hub, "route", "add", f"{_SUBNET}.0.0/16", "via", _TRUNK[1])
+        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
+        _must(_inside(self.middle, ["sh", "-c", forward]))
+
+    @property
+    def trunk_traffic(self) -> tuple[int, int]:
+        """Bytes that went to all boards and came from them over the trunk."""
+        counters = _ip(self.hub, "-json", "-stats", "link", "show", "dev", "trunk")
+        counts = json.loads(counters)[0]["stats64"]
+        return int(counts["tx"]["bytes"]), int(counts["rx"]["bytes"])
 
     def _start_metronome(self, processor: int) -> None:
         script = Path(__file__).with_name("metronome.py")
@@ -128,6 +161,11 @@ class Shelf:
 def _inside(namespace: str, words: list[str]) -> list[str]:
     """A command in a network namespace; not by `ip netns exec`, which hides control groups."""
     return ["nsenter", f"--net=/run/netns/{namespace}", *words]
+
+
+def _limit(namespace: str, device: str, bits: int) -> None:
+    rate = ["tbf", "rate", f"{bits}bit", "burst", _BURST, "latency", _QUEUE]
+    _must(["tc", "-n", namespace, "qdisc", "add", "dev", device, "root", *rate])
 
 
 def _ip(namespace: str, *words: str) -> str:
