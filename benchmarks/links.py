@@ -120,8 +120,8 @@ class Bench:
                 alone_s = float(report.get("computing_s", 0.0))
                 job = Job(float(report["seconds"]), sent, received, lost, alone_s)
                 sound &= _tell(label, f"{kind} {frames}", job, rates)
-            plans = re.findall(r"plan for .*", cluster.coordinator.said)
-            print("   ", *plans[-1:], flush=True)
+            said = re.findall(r"plan for .*|\d+ workers share .*", cluster.coordinator.said)
+            print("   ", "\n    ".join(said), flush=True)
         return sound
 
 

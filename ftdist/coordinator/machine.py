@@ -14,6 +14,7 @@ is decided in
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -59,6 +60,7 @@ from ftdist.coordinator.report import Report
 from ftdist.coordinator.roster import Roster, wrong_role
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.trunk import Trunk
 from ftdist.coordinator.workers import Worker
 from ftdist.wording import counted
 
@@ -73,7 +75,8 @@ class Coordinator:
         self._out = out = Outbox()
         self._roster = Roster(settings, model, out)
         self._scheduler = Scheduler(settings, model, out)
-        self._planner = Planner(settings, model, self._scheduler, out)
+        self._trunk = Trunk(out)
+        self._planner = Planner(settings, model, self._scheduler, self._trunk, out)
         self._desk = Desk(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._desk, out)
         self._handover = Handover(
@@ -216,11 +219,24 @@ class Coordinator:
     def _probe_reply(self, worker: Worker, message: ProbeReply) -> None:
         if self._roster.probe_reply(worker, message):
             self._measured(worker)
+        elif self._trunk.reply(worker, message.number):
+            self._planner.changed()
+            self._handover.review = True
+        elif not self._trunk.measures(math.inf):
+            self._handover.review = True
 
     def _measured(self, worker: Worker) -> None:
         self._planner.take_free_seats(worker)
         self._planner.changed()
+        if not worker.local:
+            self._trunk.want()
+            self._measure_trunk()
         self._handover.review = True
+
+    def _measure_trunk(self) -> None:
+        """While nobody has anything to do, so that nothing else is on the links."""
+        if self._scheduler.idle:
+            self._trunk.begin(self._roster.by_number.values())
 
     def _ready(self, worker: Worker, message: Ready) -> None:
         if self._roster.ready(worker, message):
@@ -283,6 +299,8 @@ class Coordinator:
         for worker in self._scheduler.stuck(now_s, self._roster.deaf_s):
             stuck_s = now_s - worker.progress_s
             self._handover.lose(worker, f"lost, it made no progress for {stuck_s:.0f} s")
+        self._trunk.give_up(3 * self._settings.heartbeat_s)
+        self._measure_trunk()
         self._desk.drop_orphans()
         self._report.progress(all_jobs=True)
         self._scheduler.queues.wake_all()

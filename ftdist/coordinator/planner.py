@@ -7,7 +7,8 @@ have their weights; the old one serves new frames until then, if it still can.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 from ftdist.coordinator import timeline
 from ftdist.coordinator.desk import Terms
@@ -16,8 +17,10 @@ from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.trunk import Trunk
 from ftdist.coordinator.workers import Worker
 from ftdist.errors import InputError
+from ftdist.planning.sharing import Traits
 from ftdist.wording import counted
 
 _SHARE = 10
@@ -39,11 +42,17 @@ class Planner:
     there is no plan."""
 
     def __init__(
-        self, settings: Settings, model: ModelInfo, scheduler: Scheduler, out: Outbox
+        self,
+        settings: Settings,
+        model: ModelInfo,
+        scheduler: Scheduler,
+        trunk: Trunk,
+        out: Outbox,
     ) -> None:
         self._settings = settings
         self._model = model
         self._scheduler = scheduler
+        self._trunk = trunk
         self._out = out
         self._asked: Question | None = None
         self._answered: Terms | None = None
@@ -90,8 +99,8 @@ class Planner:
             return
         soon_s = now_s - self._settings.heartbeat_s
         joining = any(not each.measured and each.probe_sent_s > soon_s for each in workers)
-        known = [(each, each.traits) for each in workers if each.measured]
-        if not known or joining:
+        known = [(each, self._traits(each)) for each in workers if each.measured]
+        if not known or joining or self._trunk.measures(3 * self._settings.heartbeat_s):
             return
         known.sort(key=lambda each: (each[1].slowness / each[1].threads, each[0].number))
         self._number += 1
@@ -101,6 +110,11 @@ class Planner:
         self._changed = False
         self._drift_s = None
         self._out.actions.append(ask)
+
+    def _traits(self, worker: Worker) -> Traits:
+        """What planning is told of a worker: with the trunk, if it is not in this process."""
+        shared = math.inf if worker.local else self._trunk.bytes_per_s
+        return replace(worker.traits, trunk_bytes_per_s=shared)
 
     def planned(self, event: Planned) -> None:
         """The answer: a plan, which its workers prepare for, or the reason why there is none."""

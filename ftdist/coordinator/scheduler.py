@@ -90,6 +90,12 @@ class Scheduler:
         load = self.orders.loads[worker.number] = Load(worker)
         return load
 
+    @property
+    def idle(self) -> bool:
+        """Whether no worker has anything to do or to get."""
+        loads = self.orders.loads.values()
+        return not any(load.given or load.fetches or load.worker.fetching for load in loads)
+
     def untouched(self, worker: Worker) -> bool:
         """Whether a worker was given nothing yet."""
         load = self.orders.loads[worker.number]

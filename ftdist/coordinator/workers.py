@@ -26,6 +26,7 @@ class Worker:
     """One worker from its Hello until it is lost or leaves; should it come back, it is another one.
 
     `baseline_bytes` is raised when the worker says that a task needed more than was predicted.
+    `crowded_bytes_per_s`: what its link gives while others use what it shares with them.
     `clock_offset_s`: its clock less the coordinator's. `layers`: whose weights it has;
     `asked_layers`: whose weights it was told to get, since `loading_s`.
     """
@@ -43,6 +44,7 @@ class Worker:
     baseline_bytes: int = 0
     latency_s: float = 0.0
     link_bytes_per_s: float = math.inf
+    crowded_bytes_per_s: float = math.inf
     clock_offset_s: float = 0.0
     probe: int = 0
     probe_sent_s: float = 0.0
@@ -100,8 +102,9 @@ class Worker:
         self._taken_s *= _WEIGHT
 
     def transfer_s(self, count_bytes: int) -> float:
-        """Predicted time for bytes to or from it."""
-        return self.latency_s + count_bytes / self.link_bytes_per_s
+        """Predicted time for bytes to or from it, while others have theirs."""
+        rate = min(self.link_bytes_per_s, self.crowded_bytes_per_s)
+        return self.latency_s + count_bytes / rate
 
     def heartbeat(self, beat: Heartbeat, now_s: float) -> None:
         """Notes what a heartbeat says: whether kernels worked since the one before."""

@@ -124,9 +124,12 @@ class StageCosts:
     @cached_property
     def _links(self) -> _Links:
         workers = self.team.workers
+        at_once = len({area.worker for area in self.scheme.areas}) or 1
         return _Links(
             np.array([each.slowness for each in workers]),
-            np.array([each.link_bytes_per_s for each in workers]),
+            np.array(
+                [min(each.link_bytes_per_s, each.trunk_bytes_per_s / at_once) for each in workers]
+            ),
             np.array([each.latency_s for each in workers]),
         )
 

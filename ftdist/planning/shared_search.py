@@ -112,7 +112,7 @@ class SharedSearch:
                 shared.seconds,
                 shared.period_s,
                 *shared.moved_bytes,
-                shared.note,
+                _with_trunk(shared.note, workers),
             )
         return SharedPlan(
             names,
@@ -121,7 +121,7 @@ class SharedSearch:
             wholes.alone_s(wholes.fastest),
             wholes.period_s,
             *wholes.moved_bytes(frames),
-            _whole_note(wholes, frames, shared),
+            _with_trunk(_whole_note(wholes, frames, shared), workers),
         )
 
     # ---- shares of each frame
@@ -262,6 +262,15 @@ def _whole_note(wholes: Wholes, frames: int, shared: Outcome | None) -> str:
         return _without({"too small for a whole frame": unable})
     shared_s = shared.plain_s if max(shared.shares) == 1 else shared.job_s
     return _alone(workers[wholes.fastest.worker], wholes.job_s(frames) / frames, shared_s / frames)
+
+
+def _with_trunk(note: str, workers: Sequence[Traits]) -> str:
+    """A note, with a word on the link that workers share."""
+    trunk = min(worker.trunk_bytes_per_s for worker in workers)
+    if math.isinf(trunk):
+        return note
+    shared = f"workers share a link of {8e-6 * trunk:.0f} Mbit/s"
+    return f"{note}; {shared}" if note else shared
 
 
 def _alone(worker: Traits, alone_s: float, shared_s: float) -> str:

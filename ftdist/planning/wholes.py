@@ -58,15 +58,34 @@ class Wholes:
     @property
     def period_s(self) -> float:
         """Seconds between frames when there are many."""
-        return 1 / sum(1 / self.pace_s(task) for task in self.tasks)
+        return 1 / sum(self._rates())
+
+    def _rates(self) -> list[float]:
+        """Frames a second of each task, with frames prefetched and links shared."""
+        alone = [1 / self.pace_s(task) for task in self.tasks]
+        in_use = sum(
+            rate * self._trunk_s(task) for rate, task in zip(alone, self.tasks, strict=True)
+        )
+        crowded = min(1.0, 1 / in_use) if in_use else 1.0
+        return [
+            rate * crowded if self._trunk_s(task) else rate
+            for rate, task in zip(alone, self.tasks, strict=True)
+        ]
+
+    def _trunk_s(self, task: Task) -> float:
+        """Seconds that a frame is on what all workers share, in the busier direction."""
+        return max(task.in_bytes, task.out_bytes) / self.workers[task.worker].trunk_bytes_per_s
 
     def job_s(self, frames: int) -> float:
         """Seconds of so many frames, each given to the worker that ends it first."""
         ends = [(self.alone_s(task), number) for number, task in enumerate(self.tasks)]
         heapq.heapify(ends)
-        last_s = 0.0
+        last_s = trunk_s = 0.0
         for _ in range(min(frames, _COUNTED)):
             end_s, number = ends[0]
+            if self._trunk_s(self.tasks[number]):
+                trunk_s += self._trunk_s(self.tasks[number])
+                end_s = max(end_s, trunk_s)
             last_s = max(last_s, end_s)
             heapq.heapreplace(ends, (end_s + self.pace_s(self.tasks[number]), number))
         return last_s + max(0, frames - _COUNTED) * self.period_s
@@ -77,8 +96,8 @@ class Wholes:
         if frames == 1:
             shares[self.fastest.worker] = 1.0
         else:
-            for task in self.tasks:
-                shares[task.worker] = self.period_s / self.pace_s(task)
+            for task, rate in zip(self.tasks, self._rates(), strict=True):
+                shares[task.worker] = self.period_s * rate
         return tuple(shares)
 
     def moved_bytes(self, frames: int) -> tuple[int, int]:

@@ -23,6 +23,7 @@ from ftdist.coordinator.events import (
     Event,
     Gone,
     Log,
+    Moved,
     Planned,
     Send,
     Stop,
@@ -67,6 +68,9 @@ class Simulation:
         self.planning: Planning = planning or (lambda ask: banded(self.network, ask.workers))
         self.planning_s = kwargs.get("planning_s", 0.01)
         self.now_s = 100.0
+        self.portions = False
+        self.trunk_bytes_per_s = float("inf")
+        self._trunk_s = {"down": 0.0, "up": 0.0}
         self.nodes: dict[bytes, Node] = {}
         self.logs: list[str] = []
         self.traced: list[Traced] = []
@@ -228,9 +232,26 @@ class Simulation:
 
     def _delay_s(self, node: Node, way: str, message: Message) -> float:
         """Until a message is through, after those before it."""
-        free_s = max(node.free_s.get(way, 0.0), self.now_s) + size_of(message) / node.bytes_per_s
-        node.free_s[way] = free_s
+        size = size_of(message)
+        free_s = max(node.free_s.get(way, 0.0), self.now_s) + size / node.bytes_per_s
+        shared_s = max(self._trunk_s[way], self.now_s) + size / self.trunk_bytes_per_s
+        node.free_s[way] = free_s = max(free_s, shared_s)
+        self._trunk_s[way] = shared_s
+        if self.portions:
+            self._move(node, size, free_s)
         return free_s - self.now_s + node.latency_s
+
+    def _move(self, node: Node, size: int, until_s: float) -> None:
+        """What takes long is heard of meanwhile, a portion at a time."""
+        at_s = self.now_s + 0.25
+        while at_s < until_s:
+            left = int(size * (until_s - at_s) / (until_s - self.now_s))
+            self.after(at_s - self.now_s, lambda left=left: self._moved(node, left))  # type: ignore[misc]
+            at_s += 0.25
+
+    def _moved(self, node: Node, left_bytes: int) -> None:
+        if not node.dead and not node.frozen:
+            self.handle(Moved(node.peer, left_bytes))
 
     def _take(self, node: Node, message: Message) -> None:
         if node.dead:

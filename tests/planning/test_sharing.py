@@ -351,3 +351,24 @@ def test_random_plans_are_plans():
                     if part is not None:
                         check_part(part, network)
     assert len(seen) > 2
+
+
+# ---- a link that all share
+
+
+def crowded(workers: tuple[Traits, ...], rate: float) -> tuple[Traits, ...]:
+    return tuple(replace(each, trunk_bytes_per_s=rate) for each in workers)
+
+
+def test_a_shared_link_is_what_many_frames_are_predicted_by() -> None:
+    workers = boards(4, slowness=2.0, link=5e6)
+    free, shared = plan_of(workers, 40), plan_of(crowded(workers, 5e6), 40)
+    moved = max(shared.sent_bytes, shared.received_bytes)
+    assert shared.period_s >= 0.99 * moved / 5e6 > free.period_s
+    assert "workers share a link of 40 Mbit/s" in shared.note and "share a link" not in free.note
+
+
+def test_who_is_faster_alone_than_over_a_shared_link_is_named() -> None:
+    workers = crowded((local(2.0), *boards(3, slowness=2.0, link=1e6)), 2e5)
+    plan = plan_of(workers)
+    assert plan.shares[0] == 1.0 and "here alone is faster than sharing" in plan.note

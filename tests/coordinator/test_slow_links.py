@@ -1,0 +1,86 @@
+"""Links that are slow, or shared: nobody is lost for them, and plans know what is shared."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from simulation import Node, Simulation
+
+from ftdist.coordinator.events import Moved
+from ftdist.coordinator.messages import Assign, Probe, Refusal
+from ftdist.coordinator.trunk import FIRST_NUMBER
+
+SLOW = 4e2
+"""Bytes a second on which the small network's frames take many seconds."""
+
+
+def slow_job(*, portions: bool) -> tuple[Simulation, Node]:
+    simulation = Simulation()
+    simulation.portions = portions
+    node = simulation.worker("pi")
+    simulation.run(2.0)
+    node.bytes_per_s = SLOW
+    client = simulation.client("job", 3)
+    simulation.run(0.5)
+    return simulation, client
+
+
+def test_bytes_that_move_are_life_and_no_delay() -> None:
+    simulation, client = slow_job(portions=True)
+    simulation.run_until(lambda: simulation.as_client(client).finished, 3000.0)
+    assigned = [message.task for _, _, message in simulation.sent if isinstance(message, Assign)]
+    assert len({(task.frame, task.stage, task.tile) for task in assigned}) == len(assigned)
+    assert not [line for line in simulation.logs if "lost" in line or "predicted;" in line]
+
+
+def test_silence_is_still_a_loss() -> None:
+    """The same link, but nothing is heard of what is on its way."""
+    simulation, _ = slow_job(portions=False)
+    simulation.run(120.0)
+    assert any("lost" in line for line in simulation.logs)
+
+
+def test_strangers_that_send_something_large_are_told_to_begin() -> None:
+    simulation = Simulation()
+    node = simulation.worker("pi")
+    simulation.run(2.0)
+    assert not simulation.machine.knows(b"nobody") and simulation.machine.knows(node.peer)
+    (sent,) = simulation.machine.handle(Moved(b"nobody", 0), simulation.now_s)
+    assert isinstance(sent.message, Refusal) and not sent.message.final  # type: ignore[union-attr]
+
+
+def measured(own: float, trunk: float, workers: int = 4) -> Simulation:
+    """A cluster whose workers have links of so many bytes a second, and share so many."""
+    simulation = Simulation()
+    simulation.trunk_bytes_per_s = trunk
+    for number in range(workers):
+        simulation.worker(f"pi{number}").bytes_per_s = own
+        simulation.run(12.0)
+    simulation.client("job", 2)
+    simulation.run(5.0)
+    return simulation
+
+
+def trunks(simulation: Simulation) -> set[float]:
+    return {worker.trunk_bytes_per_s for worker in simulation.asked[-1].workers}
+
+
+@pytest.mark.parametrize(("own", "trunk"), [(5e6, 5e6), (3e5, 5e5), (1e7, 2e7)])
+def test_a_link_that_workers_share_is_found(own: float, trunk: float) -> None:
+    simulation = measured(own, trunk)
+    (found,) = trunks(simulation)
+    assert found == pytest.approx(trunk, rel=0.15)
+    assert any("4 workers share one link" in line for line in simulation.logs)
+
+
+@pytest.mark.parametrize(("own", "trunk"), [(5e6, math.inf), (3e5, math.inf), (1e6, 8e6)])
+def test_links_that_share_nothing_are_left_alone(own: float, trunk: float) -> None:
+    assert trunks(measured(own, trunk)) == {math.inf}
+
+
+def test_fast_links_and_single_workers_are_not_measured_together() -> None:
+    for simulation in (measured(1e8, 1e8), measured(1e6, 1e6, workers=1)):
+        assert trunks(simulation) == {math.inf}
+        probes = [each for _, _, each in simulation.sent if isinstance(each, Probe)]
+        assert all(probe.number < FIRST_NUMBER for probe in probes)
