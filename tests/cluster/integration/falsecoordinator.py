@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from itertools import cycle
 from typing import Any
@@ -18,8 +19,10 @@ from processes import PATIENCE_S
 from scriptedcoordinator import ScriptedCoordinator, joined, task_id, whole_task
 
 from ftdist.cluster.chunks import Chunks, header_bytes
-from ftdist.cluster.transport import CurveKeys, Unreachable, receive, send_encoded
+from ftdist.cluster.connection import Connection
+from ftdist.cluster.transport import CurveKeys, Received, Unreachable, receive, send_encoded
 from ftdist.coordinator.messages import (
+    FRAME_BYTES,
     PROTOCOL,
     Drain,
     Failed,
@@ -32,6 +35,7 @@ from ftdist.coordinator.messages import (
     Ready,
     Refusal,
     Result,
+    Taken,
     Welcome,
 )
 from ftdist.coordinator.wire import FROM_WORKER, WireError, encode
@@ -61,6 +65,7 @@ class FalseCoordinator:
         self._chunks = Chunks(model)
         self._lies = iter(Forge(seed, known, spared=(Refusal, Drain, Prepare)))
         self._endings = cycle(_ENDINGS)
+        self._connections: dict[bytes, Connection] = {}
         self._probes = 0
         self.endpoint = self._script.endpoint
         self.hellos = 0
@@ -125,7 +130,7 @@ class FalseCoordinator:
         """One message, with its answer if it wants one."""
         received = receive(self._socket, FROM_WORKER)
         assert received is not None and not isinstance(received.message, WireError), received
-        message = received.message
+        message = self._whole(received)
         if isinstance(message, Hello):
             self._script.peer = received.peer
             self.hellos += 1
@@ -135,6 +140,19 @@ class FalseCoordinator:
         elif isinstance(message, ModelRequest) and not self._chunks.flaw(message):
             self._send(self._chunks.chunk(message))
         return message
+
+    def _whole(self, received: Received) -> Message | None:
+        """The message that is whole now; what came of it is acknowledged as it should be."""
+        peer, message, now_s = received.peer, received.message, time.monotonic()
+        if isinstance(message, Taken):  # of lies, which were not counted
+            return message
+        made = Connection(FROM_WORKER, FRAME_BYTES)
+        connection = self._connections.setdefault(peer, made)
+        whole = connection.take(message, received.bytes, now_s)
+        with suppress(Unreachable):
+            connection.flush(partial(send_encoded, self._socket, peer=peer), now_s)
+        assert not isinstance(whole, WireError), whole
+        return whole
 
     def _send(self, message: Message) -> None:
         self._post(encode(message))
