@@ -25,6 +25,7 @@ from ftdist.detection import detecting_bytes
 from ftdist.network.modelfile import load
 from ftdist.runtime.choice import Choice, Surroundings, planning_profile
 from ftdist.runtime.held import before_planning
+from ftdist.runtime.room import planning_room
 from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     from ftdist.runtime.frontier import Outlook
 
-    with PassingLine() as line:
+    with PassingLine() as line, planning_room(limit):
         progress = line.share("planning")
         outlook = Outlook(model, limit, surroundings, threads, calibration, held, progress)
         choice = outlook.named(plan) if plan else outlook.chosen()

@@ -1,7 +1,7 @@
 """Work whose memory must not stay: done in a forked child, which hands back a JSON value.
 
-An interpreter keeps what it once allocated. A search for a plan takes a few MiB for a moment, and
-those would be missing from the budget of the run that follows.
+An interpreter keeps what it once allocated. What a measurement brings into memory for a moment
+would be missing from the budget of all that follows.
 """
 
 from __future__ import annotations
@@ -38,9 +38,12 @@ def apart(work: Callable[[], Any]) -> Any:
         raise
     finally:
         os.waitpid(child, 0)
-    if not text:
-        raise FtdistError("planning ended without an answer: was it killed for want of memory?")
-    return _opened(json.loads(text))
+    try:
+        answer: dict[str, Any] = json.loads(text)
+    except ValueError:  # it ended before it had said all
+        killed = "a child that measures ended without an answer: was it killed for want of memory?"
+        raise FtdistError(f"{killed} Give it more by --mem or the control group") from None
+    return _opened(answer)
 
 
 def _report(work: Callable[[], Any], writing: int) -> None:
@@ -56,7 +59,7 @@ def _report(work: Callable[[], Any], writing: int) -> None:
         except FtdistError as error:
             answer = {"error": str(error), "status": error.exit_status}
         except Exception as error:
-            answer = {"error": f"a fault in planning, please report it: {error!r}", "status": 1}
+            answer = {"error": f"a fault in measuring, please report it: {error!r}", "status": 1}
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(json.dumps(answer).encode())
     finally:

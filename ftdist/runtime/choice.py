@@ -208,12 +208,16 @@ def smallest(
         return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
 
     best = examined(search.smallest())
-    size = best.peak_bytes - best.footprint.fixed_bytes - 1
-    found = search.fastest(size)
+    found: Found | None = None
+    if best.footprint.programs > SPREAD_BYTES:  # else none is smaller by what would be noticed
+        size = best.peak_bytes - best.footprint.fixed_bytes - 1
+        found = search.fastest(size)
     while found is not None and best.peak_bytes == best.footprint.peak_bytes:
         best = min(best, examined(found), key=lambda choice: choice.peak_bytes)
         size = min(best.peak_bytes - best.footprint.fixed_bytes, found.peak_bytes) - 1
         found = search.fastest(size)
+    if best.peak_bytes == best.footprint.peak_bytes:
+        return best  # and the fastest of its size
     enough = replace(limit, bytes=best.peak_bytes)
     fastest = fit(model, search.fastest, enough, surroundings, calibration, held)
     return replace(fastest or best, budget=limit)
@@ -230,9 +234,9 @@ def fit(
     """The first of the plans proposed for falling sizes with which the whole process fits.
 
     None where none does. `propose` is asked for plans whose weights and activations are within a
-    size. What a process holds beside them differs a little from plan to plan, so sizes fall from
-    what is left if it holds nothing, by one byte less than the last plan took. `held` is measured
-    when it is not given.
+    size. Programs come on top, about as many for one plan as for the next: sizes are what is left
+    beside those of the last plan, if it was them that did not fit. `held` is measured when it is
+    not given.
     """
     unbound, found = True, propose(None)
     while found is not None:
@@ -242,7 +246,9 @@ def fit(
         if choice.peak_bytes > choice.footprint.peak_bytes:
             return None  # not for the plan's sake
         left = choice.left_bytes
-        unbound, found = False, propose(min(left, found.peak_bytes - 1))
+        if found.peak_bytes <= left:
+            left = min(left - choice.footprint.programs, found.peak_bytes - 1)
+        unbound, found = False, propose(left)
     return None
 
 

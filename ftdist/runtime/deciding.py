@@ -8,12 +8,10 @@ program begins anew with the plan (``anew``). Plans are kept (``plancache``), so
 from __future__ import annotations
 
 import gc
-import resource
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from ftdist.errors import BudgetError, InputError
+from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.planning.predictor import (
@@ -32,23 +30,15 @@ from ftdist.runtime.choice import (
     planning_profile,
     predict,
 )
-from ftdist.runtime.controlgroups import memory_group
 from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.held import Held, before_planning
 from ftdist.runtime.limits import Budget
-from ftdist.runtime.memory import resident_bytes, virtual_bytes
+from ftdist.runtime.memory import resident_bytes
 from ftdist.runtime.plancache import Entry, PlanCache
 from ftdist.runtime.profiles import Calibration
-from ftdist.runtime.sizes import MIB, ceil_size, format_size
-
-_LEAST_PLANNING_BYTES = 16 * MIB
-"""What planning may take though no budget be left, so that the smallest that would do is named; but
-never what the control group would end the process for."""
+from ftdist.runtime.room import planning_room
 
 _UNFIT = "the plan does not fit"
-
-_MARGIN_BYTES = 1 * MIB
-"""What a control group may count beside what the process holds."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +67,7 @@ class Decision:
         choice = self._taken(known, held) if known else None
         if choice is not None and (choice.fits or handed or named):
             return choice.within_budget(_UNFIT)
-        with self._room():
+        with planning_room(self.limit):
             choice = self._sought(named, held)
         choice.within_budget(_UNFIT)
         bound = 0 if named else None if choice.unbound else choice.left_bytes
@@ -143,28 +133,3 @@ class Decision:
         real = Held(before, peak_bytes(), now - before)
         given = self.limit, self.surroundings
         return predict(self.model, lowered, *given, seconds, self.calibration, real)
-
-    @contextmanager
-    def _room(self) -> Iterator[None]:
-        """Has planning refused what it may not take; BudgetError when it needs more."""
-        now = resident_bytes()
-        room = max(self.limit.bytes - now, _LEAST_PLANNING_BYTES)
-        group = memory_group().limit_bytes
-        if group is not None:
-            room = min(room, max(group - now, 2 * _MARGIN_BYTES) - _MARGIN_BYTES)
-        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-        most = virtual_bytes() + room
-        least = most if soft == resource.RLIM_INFINITY else min(soft, most)
-        resource.setrlimit(resource.RLIMIT_AS, (least, hard))
-        try:
-            yield
-        except MemoryError:
-            smallest = now + 2 * room
-            raise BudgetError(
-                f"planning takes more than {format_size(self.limit.bytes)} "
-                f"({self.limit.origin}) leave beside the {format_size(now)} of the process: name "
-                f"a plan, as --tiling 1x1s4, or try {ceil_size(smallest)}",
-                smallest,
-            ) from None
-        finally:
-            resource.setrlimit(resource.RLIMIT_AS, (soft, hard))

@@ -28,14 +28,14 @@ def python(code: str, *arguments: object, folder: Path, **more: str) -> Outcome:
 
 _WITHOUT_SEARCH = """
 import sys
-import ftdist.planning.search, ftdist.planning.edges
+import ftdist.planning.search, ftdist.planning.latency
 from ftdist.cli.main import main
 
-def refuse(*_):
+def refuse(*_, **__):
     raise SystemExit("it planned")
 
 ftdist.planning.search.Search.__init__ = refuse
-ftdist.planning.edges.plan_seconds = refuse
+ftdist.planning.latency.plan_seconds = refuse
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -72,7 +72,7 @@ import numpy as np
 import ftdist.planning.search
 from ftdist.cli.main import main
 
-ftdist.planning.search.Search.__init__ = lambda *_: print(np.ones(1 << 27).sum())
+ftdist.planning.search.Search.__init__ = lambda *_, **__: print(np.ones(1 << 27).sum())
 sys.exit(main(sys.argv[1:]))
 """
 
