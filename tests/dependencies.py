@@ -13,6 +13,7 @@ from ftdist.network.graph import Network
 from ftdist.network.layers import (
     Convolution,
     Crop,
+    DepthToSpace,
     Local,
     Multiply,
     Pool,
@@ -76,7 +77,7 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
             return set(range(shape.height))
         case Crop(top=top):
             return {row + top}
-        case Upsample(scale=scale):
+        case Upsample(scale=scale) | DepthToSpace(stride=scale):
             return {row // scale}
         case Reorg(stride=stride, order="blocks"):
             return set(range(row * stride, (row + 1) * stride))
@@ -101,7 +102,7 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
             return {column + left}
         case Pool(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=True))
-        case Upsample(scale=scale):
+        case Upsample(scale=scale) | DepthToSpace(stride=scale):
             return {column // scale}
         case Reorg(stride=stride):
             return set(range(column * stride, (column + 1) * stride))

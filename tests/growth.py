@@ -22,6 +22,7 @@ from ftdist.network.layers import (
     Concatenate,
     Convolution,
     Crop,
+    DepthToSpace,
     Identity,
     Local,
     MaxChannels,
@@ -240,6 +241,12 @@ class Growth:
         orders = ["blocks"] if channels % stride**2 else ["darknet", "blocks"]
         self.builder.add(Reorg(stride, self.draw(st.sampled_from(orders))), [source])
 
+    def depth_to_space(self) -> None:
+        source = self.source()
+        channels = self.builder.shape(source).channels
+        strides = [s for s in (2, 3) if channels % s**2 == 0]
+        self.builder.add(DepthToSpace(self.draw(st.sampled_from(strides or [1]))), [source])
+
     def activate(self) -> None:
         self.builder.add(Activate(self.draw(activations)), [self.source()])
 
@@ -258,7 +265,7 @@ class Growth:
         kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
-        kinds += [self.max_channels, self.crop]
+        kinds += [self.max_channels, self.crop, self.depth_to_space]
         before = list(self.builder._layers)
         try:
             self.draw(st.sampled_from(kinds))()

@@ -19,6 +19,7 @@ from ftdist.network.layers import (
     Concatenate,
     Convolution,
     Crop,
+    DepthToSpace,
     Local,
     MaxChannels,
     Multiply,
@@ -110,6 +111,13 @@ def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
             return np.concatenate(taken, axis=2)
         case Upsample(scale=scale, factor=factor):
             return first.repeat(scale, axis=0).repeat(scale, axis=1) * factor
+        case DepthToSpace(stride=s):
+            result = np.empty(layer.shape)
+            count = layer.shape.channels
+            for y, x in np.ndindex(s, s):
+                part = (y * s + x) * count
+                result[y::s, x::s] = first[..., part : part + count]
+            return result
         case Reorg(stride=s, order="blocks"):
             blocks = [first[y::s, x::s] for y in range(s) for x in range(s)]
             return np.concatenate(blocks, axis=2)

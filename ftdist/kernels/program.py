@@ -49,6 +49,7 @@ class Op(IntEnum):
     NORMALIZE_RESPONSES = 15
     MAX_CHANNELS = 16
     CROP = 17
+    DEPTH_TO_SPACE = 18
 
 
 ACTIVATIONS = (

@@ -125,6 +125,21 @@ class Maps(Views):
         )
         return np.asarray(k["factor"] * source[rows - rows[0]][:, columns - columns[0]])
 
+    def depth_to_space(self) -> Array:
+        k, s = self.k, int(self.k["stride_y"])
+        rows = np.arange(self.row, self.row + self.rows)
+        columns = np.arange(int(k["left"]), int(k["right"]))
+        source = self.view(
+            "in",
+            (int(rows[0]) // s, int(rows[-1]) // s + 1),
+            (int(columns[0]) // s, int(columns[-1]) // s + 1),
+            k["channels"],
+        )
+        places = np.ix_(rows // s - rows[0] // s, columns // s - columns[0] // s)
+        parts = source.reshape(*source.shape[:2], s * s, -1)[places]
+        own = (rows % s * s)[:, None] + columns % s
+        return np.asarray(np.take_along_axis(parts, own[..., None, None], axis=2)[:, :, 0])
+
     def reorg(self) -> Array:
         k, s = self.k, int(self.k["stride_y"])
         source = self.view(

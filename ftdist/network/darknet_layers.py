@@ -24,6 +24,7 @@ from ftdist.network.layers import (
     ActivationKind,
     Concatenate,
     Convolution,
+    DepthToSpace,
     Identity,
     MaxChannels,
     Operation,
@@ -162,7 +163,11 @@ def _route(section: Section, network: NetworkBuilder) -> Built:
 
 
 def _reorg(order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder) -> Built:
-    return Reorg(section.integer("stride", 1, minimum=1), order), (previous(network),)
+    """[reorg] with reverse=1 takes channels apart in order; reorg3d's reverse is refused."""
+    stride = section.integer("stride", 1, minimum=1)
+    if order == "darknet" and section.flag("reverse"):
+        return DepthToSpace(stride), (previous(network),)
+    return Reorg(stride, order), (previous(network),)
 
 
 def _nothing(section: Section, network: NetworkBuilder) -> Built:

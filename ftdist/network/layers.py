@@ -32,7 +32,7 @@ from ftdist.network.operators.joining import (
     WeightedSum,
     sampling,
 )
-from ftdist.network.operators.resampling import Crop, Reorg, Upsample
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
 
 __all__ = (
@@ -46,6 +46,7 @@ __all__ = (
     "Concatenate",
     "Convolution",
     "Crop",
+    "DepthToSpace",
     "Identity",
     "Local",
     "MaxChannels",
@@ -80,6 +81,7 @@ OPERATIONS: dict[str, Callable[..., Operation]] = {
         MaxChannels,
         Upsample,
         Crop,
+        DepthToSpace,
         Reorg,
         Identity,
     )

@@ -119,6 +119,11 @@ def _crop(k: Any, operation: layers.Crop, inputs: Shapes, output: Shape) -> None
     k["factor"], k["shift"] = operation.factor, operation.shift
 
 
+def _depth_to_space(k: Any, operation: layers.DepthToSpace, inputs: Shapes, output: Shape) -> None:
+    k["op"] = Op.DEPTH_TO_SPACE
+    k["stride_y"] = k["stride_x"] = operation.stride
+
+
 def _reorg(k: Any, operation: layers.Reorg, inputs: Shapes, output: Shape) -> None:
     k["op"] = Op.REORG if operation.order == "blocks" else Op.REORG_DARKNET
     k["stride_y"] = k["stride_x"] = operation.stride
@@ -161,6 +166,7 @@ _WRITERS: dict[type[Any], Callable[[Any, Any, Shapes, Shape], None]] = {
     layers.MaxChannels: _max_channels,
     layers.Upsample: _upsample,
     layers.Crop: _crop,
+    layers.DepthToSpace: _depth_to_space,
     layers.Reorg: _reorg,
 }
 

@@ -29,6 +29,9 @@ inline bool has_weights(int op) {
 inline bool is_accumulation(int op) {
   return op == ftdist::OP_ACCUMULATE || op == ftdist::OP_ACCUMULATE_WEIGHTED;
 }
+inline bool repeats(int op) {
+  return op == ftdist::OP_UPSAMPLE || op == ftdist::OP_DEPTH_TO_SPACE;
+}
 inline bool reads_second(int op) { return op == ftdist::OP_ADD || op == ftdist::OP_MULTIPLY; }
 inline bool has_activation(int op) {
   return has_weights(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
@@ -60,7 +63,7 @@ inline Span rows_read(const Layer& layer, Span rows) {
     if (has_window(k.op)) {
       for (int ky = 0; ky < k.kernel_height; ky++)
         include(y * k.stride_y - k.pad_top + ky * k.dilation_y);
-    } else if (k.op == ftdist::OP_UPSAMPLE) {
+    } else if (repeats(k.op)) {
       include(y / k.stride_y);
     } else if (k.op == ftdist::OP_CROP) {
       include(y - k.pad_top);
@@ -89,7 +92,7 @@ inline Span columns_read(const Layer& layer, Span columns) {
         const int column = x * k.stride_x - k.pad_left + kx * k.dilation_x;
         if (!is_pool(k.op) || layer.in.has_column(column)) read.include(column);
       }
-    } else if (k.op == ftdist::OP_UPSAMPLE) {
+    } else if (repeats(k.op)) {
       read.include(x / k.stride_x);
     } else if (k.op == ftdist::OP_CROP) {
       read.include(x - k.pad_left);
@@ -167,7 +170,7 @@ inline int random_op(Random& random) {
       OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
       OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
       OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
-      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_CROP};
+      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_CROP, OP_DEPTH_TO_SPACE};
   return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
 }
 
@@ -195,6 +198,10 @@ inline void set_channels(Random& random, Kernel& k) {
     k.channels = k.filters = k.groups * random.within(1, most / k.groups);
   }
   if (k.op == ftdist::OP_NORMALIZE_RESPONSES) k.size = random.within(1, 2 * k.channels - 1);
+  if (k.op == ftdist::OP_DEPTH_TO_SPACE) {
+    k.filters = random.within(1, 12);
+    k.channels = k.filters * s * s;
+  }
   if (k.op == ftdist::OP_MAX_CHANNELS) k.filters = random.within(1, k.channels);
   if (k.op == ftdist::OP_REORG_DARKNET) k.channels = random.within(1, 6) * s * s;
   if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET)
@@ -227,6 +234,9 @@ inline void set_sizes(Random& random, Layer& layer) {
     k.stride_x = random.within(1, 3);
     layer.height *= k.stride_y, layer.width *= k.stride_x;
     if (random.one_in(3)) k.factor = random.fraction(), k.shift = random.fraction();
+  } else if (k.op == ftdist::OP_DEPTH_TO_SPACE) {
+    k.stride_y = k.stride_x = random.within(1, 3);
+    layer.height *= k.stride_y, layer.width *= k.stride_x;
   } else if (k.op == ftdist::OP_ACCUMULATE && random.one_in(2)) {
     const bool larger_map = random.one_in(2);
     const int step = random.within(2, 3);

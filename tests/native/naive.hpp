@@ -198,6 +198,10 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
     case ftdist::OP_SOFTMAX: return naive_softmax(layer, y, x, channel);
     case ftdist::OP_NORMALIZE_RESPONSES: return naive_normalize(layer, y, x, channel);
     case ftdist::OP_MAX_CHANNELS: return plain(naive_max_channels(layer, y, x, channel));
+    case ftdist::OP_DEPTH_TO_SPACE: {
+      const int part = y % s * s + x % s;
+      return plain(layer.in.at(y / s, x / s, part * k.filters + channel));
+    }
     case ftdist::OP_CROP:
       return plain(std::fma(layer.in.at(y - k.pad_top, x - k.pad_left, channel), k.factor, k.shift));
     case ftdist::OP_REORG: {

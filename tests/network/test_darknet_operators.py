@@ -160,6 +160,17 @@ def depth(x: Floats, take: Take) -> Floats:
     return np.stack([x[g::3].max(axis=0) for g in range(3)])
 
 
+def reversed_reorg(x: Floats, take: Take) -> Floats:
+    """reorg_cpu with forward=1, which scatters."""
+    out = np.empty((C // 4, 2 * H, 2 * W))
+    for k in range(C):
+        offset, c2 = k // (C // 4), k % (C // 4)
+        for j in range(H):
+            for i in range(W):
+                out[c2, j * 2 + offset // 2, i * 2 + offset % 2] = x[k, j, i]
+    return out
+
+
 THREE = conv("filters=5") + conv("filters=5")
 CASES: dict[str, tuple[str, Darknet]] = {
     "unlike channels": (
@@ -219,6 +230,7 @@ CASES: dict[str, tuple[str, Darknet]] = {
     ),
     "maxpool_depth": ("[maxpool]\nmaxpool_depth=1\nout_channels=3\n", depth),
     "share_index": (conv(f"filters={C}") + conv(f"filters={C}\nshare_index=-1"), shared),
+    "reorg, reversed": ("[reorg]\nstride=2\nreverse=1\n", reversed_reorg),
     "logistic": ("[logistic]\n", lambda x, _: 1 / (1 + np.exp(-x))),
 }
 for kind in ("per_feature", "per_channel"):

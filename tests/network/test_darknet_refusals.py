@@ -38,7 +38,10 @@ def failure(text: str) -> str:
         ("[maxpool]\nsize=20\npadding=0\n", "a 20x20 window does not fit a map of 12x16x8"),
         ("[maxpool]\nsize=0\n", "small.cfg:6: [maxpool] size: 0 is less than 1"),
         ("[upsample]\nstride=-2\n", "small.cfg:6: [upsample] stride: -2 is less than 1"),
-        ("[reorg]\nstride=2\nreverse=1\n", "small.cfg:7: [reorg] reverse: '1' changes the result"),
+        (
+            "[reorg3d]\nstride=2\nreverse=1\n",
+            "small.cfg:7: [reorg3d] reverse: '1' changes the resu",
+        ),
         ("[reorg]\nstride=5\n", "a map of 12x16x8 is no whole number of 5x5"),
         ("[shortcut]\nfrom=-1\n", "[shortcut] from: -1 means layer -1, but no layer is before thi"),
         ("[conv]\n[shortcut]\nfrom=-2\n", "from: -2 means layer -1, but only layers 0..0 are bef"),

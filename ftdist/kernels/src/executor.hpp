@@ -47,6 +47,7 @@ static void run_call(const Program& program, const Kernel& kernel, const Call& c
     case OP_NORMALIZE_RESPONSES: normalize_responses(program, kernel, call); break;
     case OP_MAX_CHANNELS: max_channels(program, kernel, call); break;
     case OP_CROP: crop(program, kernel, call); break;
+    case OP_DEPTH_TO_SPACE: depth_to_space(program, kernel, call); break;
     default: break;
   }
 }

@@ -97,6 +97,10 @@ bool channels_fit(const Kernel& k) {
       return same && k.channels % k.groups == 0 &&
              (one_tap || (k.kernel_height == k.height && k.kernel_width == k.width));
     case OP_NORMALIZE_RESPONSES: return same && k.size >= 1 && k.size / 2 < k.channels;
+    case OP_DEPTH_TO_SPACE: {
+      const int64_t s = k.stride_y;
+      return k.stride_x == s && s * s <= k.channels && k.channels == k.filters * s * s;
+    }
     case OP_MAX_CHANNELS: return k.filters <= k.channels;
     default: return same;
   }

@@ -149,6 +149,18 @@ static void reorg(const Program& program, const Kernel& kernel, const Call& call
     }
 }
 
+static void depth_to_space(const Program& program, const Kernel& kernel, const Call& call) {
+  const int stride = kernel.stride_y, channels = kernel.filters;
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const int part = row % stride * stride + column % stride;
+      __builtin_memcpy(at(program, kernel.out, call.out_row, row, column),
+                       at(program, kernel.in, call.in_row, row / stride, column / stride) +
+                           (int64_t)part * channels,
+                       sizeof(float) * channels);
+    }
+}
+
 // Darknet's reorg_cpu, backwards, on flat (C, H, W) indices: the output's flat index gives
 // (k, j, i) of a map of the input's shape, which gives the place in (C / s^2, H s, W s), whose flat
 // index is that of the input.

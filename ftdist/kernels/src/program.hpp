@@ -28,13 +28,14 @@ enum Op : int32_t {
   OP_NORMALIZE_RESPONSES,  // across channels, as Darknet does
   OP_MAX_CHANNELS,
   OP_CROP,
+  OP_DEPTH_TO_SPACE,
   OP_COUNT
 };
 
 constexpr const char* OP_NAMES[OP_COUNT] = {
     "copy", "convolution", "depthwise", "max_pool", "average_pool", "add", "activate", "upsample",
     "reorg", "reorg_darknet", "local", "accumulate", "accumulate_weighted", "multiply", "softmax",
-    "normalize_responses", "max_channels", "crop"};
+    "normalize_responses", "max_channels", "crop", "depth_to_space"};
 
 enum ActivationKind : int32_t {
   ACT_LINEAR, ACT_LEAKY, ACT_RELU, ACT_RELU6, ACT_LOGISTIC, ACT_SWISH, ACT_MISH, ACT_HARDSWISH,

@@ -47,6 +47,7 @@ constexpr Rules RULES[OP_COUNT] = {
     {Reads::POSITION, false, false, false, false, false},        // normalize responses
     {Reads::POSITION, false, false, false, false, false},        // max channels
     {Reads::SHIFTED, false, false, false, false, false},         // crop
+    {Reads::REPEATED, false, false, false, false, false},        // depth to space
 };
 
 }  // namespace ftdist

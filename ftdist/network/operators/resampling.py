@@ -53,6 +53,29 @@ class Crop(Unweighted):
 
 
 @dataclass(frozen=True, slots=True)
+class DepthToSpace(Unweighted):
+    """Channels become blocks of stride x stride positions: the inverse of Reorg's "blocks".
+
+    Output channel c at (y, x) is input channel (y % stride * stride + x % stride) * C + c of block
+    (y // stride, x // stride), C being the output's channels.
+    """
+
+    kind: ClassVar[str] = "depth_to_space"
+    stride: int
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source, stride = only(inputs), self.stride
+        if stride < 1 or source.channels % stride**2:
+            raise InputError(
+                f"depth to space: {source.channels} channels are no multiple of {stride**2}"
+            )
+        return Shape(source.height * stride, source.width * stride, source.channels // stride**2)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(Repeat(self.stride), Repeat(self.stride)),)
+
+
+@dataclass(frozen=True, slots=True)
 class Reorg(Unweighted):
     """Space to depth: blocks of stride x stride positions become channels.
 
