@@ -151,13 +151,15 @@ class Walk:
         """Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two.
 
         Walks back targets of -1, -2, -4, ... beside the first row that a tile from row 0 needs,
-        both unclipped, so that what holds at row 0 holds at any tile's first row.
+        both unclipped, so that what holds at row 0 holds at any tile's first row. But what a layer
+        reads wholly is wanted from row 0 on: later tiles begin as far ahead of that.
         """
         network = self._network
         height = network.shape(self.primary).height
         ahead = -(1 << np.arange(2 + (4 * height).bit_length()))
         reach: dict[int, Rows] = {}
         first: dict[int, int] = {}
+        whole = False
         for number in range(self.primary, -1, -1):
             if number in self.outputs:
                 own = ahead * network.shape(number).height // height
@@ -167,12 +169,14 @@ class Walk:
                 continue
             for source in network.reads(number):
                 axis = network.axes(number, source).rows
+                whole |= any(term.whole for term in axis.terms())
                 stop = np.asarray(axis.receptive(_before(reach[number])).stop)
                 start = axis.receptive(Span(first[number], first[number] + 1)).start
                 reach[source] = np.maximum(reach.get(source, stop), stop)
                 first[source] = min(first.get(source, start), start)
         settled = np.all([reach[source] <= first[source] for source in reach], axis=0)
-        return int(-ahead[np.argmax(settled)]) if settled.any() else int(-ahead[-1])
+        enough = int(-ahead[np.argmax(settled)]) if settled.any() else int(-ahead[-1])
+        return enough + partition(height, self._tiles[0])[-1].start if whole else enough
 
     def _with_share(self, number: int, need: _Need | None) -> _Need:
         """A need that includes the tiles' own shares of an output."""

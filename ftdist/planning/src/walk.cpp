@@ -109,9 +109,14 @@ int64_t Walk::warm_up() const {
       }
     }
     if (known[0]) settled = settled && reach[0] <= first[0];
-    if (settled) return ahead;
+    if (settled) break;
   }
-  return ahead;
+  // What a layer reads wholly is wanted from row 0 on: later tiles begin as far ahead of that.
+  bool whole = false;
+  for (int index = primary_; index > 0; index--)
+    for (const Reading& reading : map(index).reads)
+      whole = whole || (known[static_cast<size_t>(index)] && reading.rows.whole);
+  return whole ? ahead + share(height, rows_, rows_ - 1).start : ahead;
 }
 
 void Walk::add_share(int index) {
