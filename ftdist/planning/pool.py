@@ -19,7 +19,7 @@ from ftdist.planning.knapsack import fullest, refilled
 from ftdist.planning.paths import Allowed, Path, least_activations, measured_anew, shortest
 
 _CAPS = 24
-"""Caps on the activations, from the smallest plan's to the fastest one's."""
+"""Caps on the activations, from the smallest there are to where they change nothing."""
 
 PRICES = (0.0, *(float(each) for each in np.geomspace(1e-13, 1e-8, 6)))
 """Seconds that keeping a byte of weights resident may cost."""
@@ -35,20 +35,19 @@ _KNAPSACKS = 5
 
 
 class Pool:
-    """Paths for every cap and price that a limit may need, made when it does.
+    """Paths for every cap and price that a limit may need, made when it does."""
 
-    `most_bytes` are the activations of the fastest plan with the largest pieces of weights: more
-    changes little.
-    """
-
-    def __init__(self, candidates: Candidates, most_bytes: float) -> None:
+    def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
-        least = least_activations(candidates, streamed=True).peak_bytes
-        sizes = np.geomspace(least, max(least, most_bytes), _CAPS)
-        self._caps = [*dict.fromkeys(float(each) for each in sizes), float("inf")]
-        self._ways = [Allowed(cap, price) for cap in self._caps for price in PRICES]
         self._known: dict[Allowed, Path | None] = {}
         self._knapsacks: dict[tuple[float, float], Path | None] = {}
+        least = least_activations(candidates, streamed=True).peak_bytes
+        free = [Allowed(np.inf, price) for price in PRICES]
+        self._known.update(zip(free, shortest(candidates, free), strict=True))
+        most = max((path.peak_bytes for path in self._known.values() if path), default=0.0)
+        sizes = np.geomspace(least, max(least, most), _CAPS)
+        self._caps = [*dict.fromkeys(float(each) for each in sizes), np.inf]
+        self._ways = [Allowed(cap, price) for cap in self._caps for price in PRICES]
 
     def paths(self, limit: float) -> list[Path]:
         """The paths that may be of use within a limit; not all of them are within it."""

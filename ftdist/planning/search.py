@@ -113,11 +113,7 @@ class Search:
     def _pool(self) -> Pool:
         """Plans of mixed residency."""
         if self._mixed is None:
-            free = self.fastest()
-            assert free is not None
-            activations = free.peak_bytes - float(self._graph.weights[-1])
-            activations += float(self._graph.pieces.max())  # some may be streamed
-            self._mixed = Pool(self._candidates, activations)
+            self._mixed = Pool(self._candidates)
         return self._mixed
 
     def _unbounded(self) -> Found:
