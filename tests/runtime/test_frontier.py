@@ -89,22 +89,22 @@ def test_the_frontier_falls_from_the_smallest_plan_to_the_fastest(
 
 
 def test_peaks_of_the_frontier_are_budgets(first16: Model) -> None:
-    """Given as a budget each yields a plan that is as good.
+    """Given as a budget each yields a plan that is about as good.
 
-    Which groups keep their weights is a knapsack, solved to a thousandth of the time.
+    Which groups keep their weights is a knapsack, not solved exactly.
     """
     outlook = outlook_of(first16)
     for point in outlook.frontier(outlook.chosen()):
         limit = Budget(point.peak_bytes, "--mem")
         found = choose(first16, limit, Surroundings(), held=HELD)
         assert found.peak_bytes <= point.peak_bytes
-        assert found.latency_s <= point.latency_s * 1.001
+        assert found.latency_s <= point.latency_s * 1.05
 
 
 def test_no_budget_does_better_than_the_frontier(first16: Model) -> None:
     """But for plans that need little less than a point: those are the same to any process.
 
-    Around a budget plans are sought more closely, where that is worth a thousandth of the time.
+    Around a budget plans are sought more closely. That is not exact.
     """
     outlook = outlook_of(first16)
     points = outlook.frontier(outlook.chosen())
@@ -112,7 +112,7 @@ def test_no_budget_does_better_than_the_frontier(first16: Model) -> None:
         found = outlook.within(int(size))
         assert found is not None and found.peak_bytes <= size
         nearby = [each.latency_s for each in points if each.peak_bytes <= size + MIB // 2]
-        assert found.latency_s >= min(nearby) * 0.999
+        assert found.latency_s >= min(nearby) * 0.95
     assert outlook.within(points[0].peak_bytes - MIB) is None
 
 
