@@ -35,16 +35,18 @@ _HEXADECIMAL = re.compile(
     r"[+-]?0[xX]([0-9a-fA-F]+\.?[0-9a-fA-F]*|\.[0-9a-fA-F]+)([pP][+-]?[0-9]+)?"
 )
 _BLANKS = re.compile(r"[ \t]+")
+_JOINED = re.compile(r"[0-9.][ \t]+[0-9.]")
 
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One ``key = value`` line."""
+    """One ``key = value`` line; `joined` when digits with blanks between them became one number."""
 
     key: str
     value: str
     line: int
     commented: bool = field(default=False, compare=False)
+    joined: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ class Section:
             if option.value != found[0].value:
                 other = f"line {option.line} says {shown(option.value)}, which Darknet ignores"
                 self.remark(f"{shown(found[0].value)} counts; {other}", key)
+        if found[0].joined:
+            self.remark("digits with only blanks between them are one number, as in Darknet", key)
         return found[0].value
 
     def word(self, key: str, default: str) -> str:
@@ -189,7 +193,7 @@ def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Secti
             key, _, value = content.partition("=")
             options, stray = found[-1][2:]
             (options if key and value else stray).append(
-                Option(key or content, value, line, bool(comment))
+                Option(key or content, value, line, bool(comment), bool(_JOINED.search(said)))
             )
     return tuple(
         Section(kind, line, tuple(options), file, tuple(stray), remarks)

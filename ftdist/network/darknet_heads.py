@@ -41,32 +41,41 @@ _POINTS: dict[str, Point] = {
 _LARGEST_TREE_BYTES = 4 << 20
 
 
-def _anchors(section: Section) -> tuple[tuple[float, float], ...]:
-    """The first `num` (width, height) pairs."""
-    if not section.has("anchors"):
-        count = section.integer("num", 1, minimum=1)
-        if count > LARGEST_SIDE:
-            raise section.error(f"{count} anchors are more than a map has channels", "num")
-        section.remark("anchors are missing; each is 0.5 by 0.5, as in Darknet")
-        return ((_DEFAULT_ANCHOR, _DEFAULT_ANCHOR),) * count
-    sizes = section.floats("anchors")
-    count = section.integer("num", len(sizes) // 2, minimum=1)
-    if count > len(sizes) // 2:
-        raise section.error(f"{count} anchors are announced, {len(sizes) // 2} are given", "num")
+def _anchors(section: Section, masked: tuple[int, ...] = ()) -> tuple[tuple[float, float], ...]:
+    """The first `num` (width, height) pairs, and what `masked` needs beyond; 0.5 what is missing.
+
+    Where Darknet would look for a masked anchor beyond those that it has read, it is taken from the
+    file: that is what the file's writer meant.
+    """
+    sizes = section.floats("anchors") if section.has("anchors") else ()
+    given = len(sizes) // 2
+    count = section.integer("num", max(1, given), minimum=1)
+    if count > LARGEST_SIDE:
+        raise section.error(f"{count} anchors are more than a map has channels", "num")
     if len(sizes) % 2 and not section.has("num"):
         raise section.error("must be pairs of numbers: width, height, ...", "anchors")
-    sizes = sizes[: 2 * count]
+    if count < (needed := max(masked, default=0) + 1) <= given:
+        section.remark(f"{count} is too few for the mask: {needed} of the given count", "num")
+        count = needed
+    if not sizes:
+        section.remark("anchors are missing; each is 0.5 by 0.5, as in Darknet")
+    elif len(sizes) < 2 * count:
+        few = f"{len(sizes)} numbers are given for {count} anchors"
+        section.remark(f"{few}; the others are 0.5, as in Darknet", "anchors")
+    sizes = (*sizes, *(_DEFAULT_ANCHOR,) * (2 * count - len(sizes)))[: 2 * count]
     if min(sizes) <= 0:
         raise section.error("must be pairs of positive numbers: width, height, ...", "anchors")
     return tuple(zip(sizes[::2], sizes[1::2], strict=True))
 
 
-def _mask(section: Section, anchors: int) -> tuple[int, ...]:
-    mask = section.integers("mask") if section.has("mask") else tuple(range(anchors))
-    for index in mask:
-        if not 0 <= index < anchors:
-            raise section.error(f"anchor {index} is not among the {anchors} given", "mask")
-    return mask
+def _masked_anchors(section: Section) -> tuple[tuple[tuple[float, float], ...], tuple[int, ...]]:
+    """All anchors, and which of them the head has: those that `mask` names, else all."""
+    mask = section.integers("mask") if section.has("mask") else None
+    anchors = _anchors(section, mask or ())
+    for index in mask or ():
+        if not 0 <= index < len(anchors):
+            raise section.error(f"anchor {index} is not among the {len(anchors)} given", "mask")
+    return anchors, tuple(range(len(anchors))) if mask is None else mask
 
 
 def _classes(section: Section, default: int = 20) -> int:
@@ -139,10 +148,10 @@ def _parents(path: Path) -> tuple[int, ...]:
 
 
 def _yolo(section: Section, network: NetworkBuilder) -> Built:
-    anchors = _anchors(section)
+    anchors, mask = _masked_anchors(section)
     operation = YoloHead(
         anchors=anchors,
-        mask=_mask(section, len(anchors)),
+        mask=mask,
         classes=_classes(section),
         scale_xy=section.number("scale_x_y", 1.0),
         new_coords=section.flag("new_coords"),
@@ -152,13 +161,13 @@ def _yolo(section: Section, network: NetworkBuilder) -> Built:
 
 
 def _gaussian_yolo(section: Section, network: NetworkBuilder) -> Built:
-    anchors = _anchors(section)
+    anchors, mask = _masked_anchors(section)
     point = section.word("yolo_point", "center")
     if point not in _POINTS:
         raise section.error(f"{shown(point)} is no point; {closest(point, _POINTS)}", "yolo_point")
     operation = GaussianYoloHead(
         anchors=anchors,
-        mask=_mask(section, len(anchors)),
+        mask=mask,
         classes=_classes(section),
         scale_xy=section.number("scale_x_y", 1.0),
         point=_POINTS[point],

@@ -162,7 +162,7 @@ _REFUSED: dict[str, dict[str, str]] = {
     "local": _LOADED,
     "batchnorm": _LOADED,
     "maxpool": {"maxpool_zero_nonmax": "0"},
-    "reorg": {"extra": "0", "flatten": "0"},
+    "reorg": {"flatten": "0"},
     "reorg3d": {"reverse": "0"},
     "region": {"coords": "4", "background": "0"},
     "detection": {"coords": "4", "reorg": "0"},

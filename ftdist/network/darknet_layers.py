@@ -165,9 +165,30 @@ def _route(section: Section, network: NetworkBuilder) -> Built:
 def _reorg(order: Literal["blocks", "darknet"], section: Section, network: NetworkBuilder) -> Built:
     """[reorg] with reverse=1 takes channels apart in order; reorg3d's reverse is refused."""
     stride = section.integer("stride", 1, minimum=1)
+    if order == "darknet" and (extra := section.integer("extra", 0, minimum=0)):
+        return _list(section, network, extra)
     if order == "darknet" and section.flag("reverse"):
         return DepthToSpace(stride), (previous(network),)
     return Reorg(stride, order), (previous(network),)
+
+
+def _list(section: Section, network: NetworkBuilder, extra: int) -> Built:
+    """[reorg] with extra: a list of the map's values, channel by channel, and zeros behind.
+
+    A convolution over the whole map makes it: each filter has one weight of 1, or for the zeros
+    none (``darknet_stored.Flat``).
+    """
+    source = network.shape(previous(network))
+    values = source.height * source.width * source.channels
+    if values + extra > _LONGEST_LIST:
+        too_many = f"a list of {values} values and {extra} more is supported up to {_LONGEST_LIST}"
+        raise section.error(too_many, "extra")
+    window = Sliding(Window(source.height), Window(source.width))
+    return Convolution(values + extra, window), (previous(network),)
+
+
+_LONGEST_LIST = 4096
+"""Its weights are as many as the square of this: 64 MiB."""
 
 
 def _nothing(section: Section, network: NetworkBuilder) -> Built:

@@ -165,6 +165,21 @@ class ShortcutForm:
 
 
 @dataclass(frozen=True, slots=True)
+class Flat:
+    """Nothing: the filters of a convolution that makes a list of a map, and zeros behind it."""
+
+    def floats(self, operation: Weighted, source: Shape) -> int:
+        return 0
+
+    def read(
+        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        filters, *each = operation.weight_shape(source)
+        weights = np.eye(filters, int(np.prod(each)), dtype=np.float32)
+        return weights.reshape(filters, *each), np.zeros(filters, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
 class Shared:
     """Nothing: the layer has the weights of convolution `of`."""
 
@@ -201,6 +216,8 @@ def _form(
             return BatchNorm()
         case "local":
             return LocalForm()
+        case "reorg" if section.integer("extra", 0):
+            return Flat()
         case "shortcut" if (kind := weights_type(section)) is not None:
             return ShortcutForm(kind == "per_channel", _normalization(section))
         case "convolutional" if section.flag("flipped"):

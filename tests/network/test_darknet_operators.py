@@ -171,6 +171,16 @@ def reversed_reorg(x: Floats, take: Take) -> Floats:
     return out
 
 
+def listed(x: Floats, take: Take) -> Floats:
+    """forward_reorg_layer with extra: the flat array, then zeros."""
+    return np.concatenate([x.ravel(), np.zeros(2)])[:, None, None]
+
+
+def go(x: Floats, take: Take) -> Floats:
+    """All moves on a board and the one to pass, whose score is 0: cfg of a player of Go."""
+    return softmax(1, 1)(listed(pointwise(x, take, 1), take), take)
+
+
 THREE = conv("filters=5") + conv("filters=5")
 CASES: dict[str, tuple[str, Darknet]] = {
     "unlike channels": (
@@ -224,6 +234,8 @@ CASES: dict[str, tuple[str, Darknet]] = {
     "softmax": ("[softmax]\n", softmax(1, 1)),
     "softmax in groups": ("[softmax]\ngroups=2\ntemperature=2.5\n", softmax(2, 2.5)),
     "softmax at each position": ("[softmax]\nspatial=1\n", spatial_softmax),
+    "reorg with extra": ("[reorg]\nstride=2\nextra=2\n", listed),
+    "a list of moves": (conv("filters=1") + "[reorg]\nextra=2\nstride=1\n[softmax]\n", go),
     "upsample": (
         "[upsample]\nstride=2\nscale=.25\n",
         lambda x, _: 0.25 * x.repeat(2, 1).repeat(2, 2),
