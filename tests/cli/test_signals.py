@@ -33,9 +33,8 @@ import ftdist.atomic
 ftdist.atomic._flush = halt
 """
 IN_A_SEARCH = """
-import ftdist.runtime.apart as module
-honest = module._report
-module._report = lambda work, writing: honest(halt, writing)
+from ftdist.planning.search import Search
+Search.fastest = halt
 """
 
 NUMBERS = [signal.SIGTERM, signal.SIGHUP, signal.SIGINT]
@@ -83,7 +82,7 @@ def test_no_file_is_left(things: Path, tmp_path: Path, number: signal.Signals, p
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_child_that_plans_ends_too(
+def test_a_search_ends_too(
     things: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     arguments = ("run", things / "chain.ftd", things / "image.npy")
@@ -91,6 +90,7 @@ def test_the_child_that_plans_ends_too(
     process.send_signal(number)
     _, said = process.communicate(timeout=60)  # waits for the end of all who hold the pipes
     assert process.returncode == 128 + number, said
+    assert said.count("\n") == 1 and said.startswith("ftdist: "), said
 
 
 def test_what_was_ignored_before_stays_ignored(things: Path, tmp_path: Path) -> None:
