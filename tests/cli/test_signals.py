@@ -82,9 +82,7 @@ def test_no_file_is_left(things: Path, tmp_path: Path, number: signal.Signals, p
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-def test_a_search_ends_too(
-    things: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_a_search_ends_too(things: Path, tmp_path: Path, number: signal.Signals) -> None:
     arguments = ("run", things / "chain.ftd", things / "image.npy")
     process = halted(IN_A_SEARCH, *arguments, folder=tmp_path)
     process.send_signal(number)
