@@ -12,7 +12,7 @@ import pytest
 from ftdist.cli.config import defaults_of, read_config
 from ftdist.cli.parser import make_parser
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LAUNCH = ROOT / "launch"
 CLUSTERS = sorted((ROOT / "configs" / "cluster").glob("*.toml"))
 

@@ -1,0 +1,46 @@
+"""A coordinator, a worker and a client on this machine; no keys are needed on loopback."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+FTDIST = [sys.executable, "-u", "-m", "ftdist"]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        words = ("import", "yolov2-first16", "--random-weights", "1", "-o", "net.ftd")
+        subprocess.run([*FTDIST, *words], check=True, cwd=folder)
+        image = np.random.default_rng(0).random((3, 608, 608), dtype=np.float32)
+        np.save(Path(folder) / "image.npy", image)
+
+        # The coordinator chooses a free port and says it in its first line.
+        words = ("coordinator", "net.ftd", "--listen", "tcp://127.0.0.1:*")
+        coordinator = subprocess.Popen(
+            [*FTDIST, *words], cwd=folder, stdout=subprocess.PIPE, text=True
+        )
+        started = [coordinator]
+        try:
+            assert coordinator.stdout is not None
+            first = coordinator.stdout.readline()
+            address = re.search(r"tcp://[0-9.]+:[0-9]+", first)[0]
+            words = ("worker", address, "--mem", "96M", "--threads", "1", "--cache", "models")
+            started.append(
+                subprocess.Popen([*FTDIST, *words], cwd=folder, stdout=subprocess.DEVNULL)
+            )
+            words = ("submit", "image.npy", "--to", address, "-o", "results")
+            subprocess.run([*FTDIST, *words], check=True, cwd=folder)
+        finally:
+            for each in started:
+                each.terminate()
+            for each in started:
+                each.communicate()  # reads what it still says, and waits for its end
+        print(np.load(Path(folder) / "results" / "image.npy").shape)
+
+
+if __name__ == "__main__":
+    main()
