@@ -214,6 +214,7 @@ class Server:
         local, message, key = peer.startswith(_LOCAL), received.message, received.key
         connection = self._mail.connection(peer)
         if self._gatekeeper is not None and not local and not self._gatekeeper.admits(key):
+            self._take_keys()  # before the end of the connection is all that is known
             final = type(message) in FROM_CLIENT - FROM_WORKER  # a worker goes on asking
             self._mail.send(peer, Refusal("your key is no longer allowed", final))
             return
@@ -250,6 +251,12 @@ class Server:
             self._poller.unregister(self._stop)
             self._handle(Stop())
 
+    def _take_keys(self) -> None:
+        """Which keys are no longer allowed."""
+        if self._gatekeeper is not None:
+            for key in self._gatekeeper.reread():
+                self._handle(Revoked(key))
+
     def _take_links(self) -> None:
         """What became of connections."""
         for event in self._watch.links():
@@ -271,11 +278,9 @@ class Server:
         if self._knock_s <= now:
             self._mail.knock()
             self._knock_s = now + _KNOCK_S if now < self._knocks_end_s else math.inf
-        if self._gatekeeper is not None and self._reread_s <= now:
-            for key in self._gatekeeper.reread():
-                self._handle(Revoked(key))
         if self._reread_s <= now:
             self._reread_s = now + _REREAD_S
+            self._take_keys()
         if self._machine.next_s <= now:
             self._handle(Tick())
         self._mail.flush()
