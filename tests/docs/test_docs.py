@@ -216,6 +216,16 @@ def test_the_change_log_begins_with_what_is_not_released_and_knows_the_version()
     assert version and heads[0] == "Unreleased" and version[1] in text
 
 
+def test_ci_runs_the_checks_on_every_python_that_is_promised() -> None:
+    text = (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    (listed,) = re.findall(r"python: \[(.*)\]", text)
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    promised = re.findall(r"Python :: (3\.\d+)'", str(settings["classifiers"]))
+    assert re.findall(r'"(.+?)"', listed) == promised
+    assert settings["requires-python"] == f">={promised[0]}"
+    assert re.findall(r"run: (.*)", text) == [".ci/run"]
+
+
 @functools.cache
 def texts() -> tuple[str, ...]:
     """Every text in the package's code, a line break in place of each value put into it."""
