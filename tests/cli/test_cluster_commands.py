@@ -351,7 +351,7 @@ def test_what_cannot_begin_says_so_in_one_line(
     with cluster(tmp_path / "c", model) as made:
         made.coordinator()
         taken = ("coordinator", model, "--listen", made.endpoint)
-        refused(*taken, words=("cannot listen on", "listens there already"))
+        refused(*taken, words=("cannot listen on", "another program listens there"))
         for arguments, status, words in (
             (("coordinator", "absent.ftd"), 2, ("absent.ftd", "No such file")),
             (("coordinator", model, "--listen", "5555"), 2, ("'5555' is no place to listen",)),

@@ -103,7 +103,7 @@ def test_what_is_on_a_picture_in_one_call(folder: Path, name: str) -> None:
     assert done.status == 0, done
     (picture,) = json.loads((folder / "found.json").read_text())
     model = ftdist.load(folder / "net.ftd")
-    with ftdist.Session(model, ftdist.plan(model, mem="128M")) as session:
+    with ftdist.Session(model, ftdist.plan(model, mem="1G")) as session:
         found = ftdist.detect(session, folder / name)
         assert ftdist.detect(model, str(folder / name)) == found
         assert len(ftdist.detect(session, folder / name, threshold=0.5)) < len(found)
@@ -138,5 +138,5 @@ def test_a_model_says_how_pictures_enter_it(folder: Path) -> None:
     assert np.array_equal(stretched, written["letterbox", "--stretch"])
     assert np.array_equal(whole, written["stretch", "--letterbox"])
     model = ftdist.load(folder / "stretch.ftd")
-    with ftdist.Session(model, ftdist.plan(model, mem="128M")) as session:
+    with ftdist.Session(model, ftdist.plan(model, mem="1G")) as session:
         assert np.array_equal(session.run(folder / "photo.jpg")["yolo3"], stretched)
