@@ -168,10 +168,15 @@ class NetworkBuilder:
         return Network(self._name, self._input, tuple(self._layers))
 
 
-def convolutions(network: Network) -> tuple[tuple[int, Weighted, Shape], ...]:
-    """(number, operation, shape of the first input) of each layer with weights, in order."""
+def convolutions(
+    network: Network, first: int = 0, stop: int | None = None
+) -> tuple[tuple[int, Weighted, Shape], ...]:
+    """(number, operation, shape of the first input) of each layer with weights, in order.
+
+    Only of layers `first` to before `stop`, where these are given.
+    """
     return tuple(
         (number, layer.operation, network.shape(layer.inputs[0]))
-        for number, layer in enumerate(network.layers)
+        for number, layer in enumerate(network.layers[first:stop], start=first)
         if isinstance(layer.operation, Weighted)
     )

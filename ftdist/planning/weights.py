@@ -27,10 +27,12 @@ class LayerWeights:
     piece: int
 
 
-def layer_weights(network: Network) -> dict[int, LayerWeights]:
-    """The weights of each layer that has some, by layer."""
+def layer_weights(
+    network: Network, first: int = 0, stop: int | None = None
+) -> dict[int, LayerWeights]:
+    """The weights of each layer that has some, by layer; of layers `first` to before `stop`."""
     found = {}
-    for number, operation, source in convolutions(network):
+    for number, operation, source in convolutions(network, first, stop):
         weights, bias = (4 * size for size in packed_sizes(operation, source))
         if not operation.streams(source):
             found[number] = LayerWeights(weights + bias, weights + bias, 0)
@@ -44,10 +46,8 @@ def window_bytes(network: Network, group: GroupPlan) -> int:
     """Bytes of the arena into which a group's pieces are read; 0 when its weights are resident."""
     if not group.streamed:
         return 0
-    weights = layer_weights(network)
-    return max(
-        (weights[n].piece for n in range(group.first, group.stop) if n in weights), default=0
-    )
+    weights = layer_weights(network, group.first, group.stop)
+    return max((each.piece for each in weights.values()), default=0)
 
 
 def resident_layers(network: Network, plan: Plan) -> dict[int, int]:
