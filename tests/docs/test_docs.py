@@ -243,6 +243,22 @@ def texts() -> tuple[str, ...]:
     return tuple(found)
 
 
+def test_troubles_of_a_cluster_are_those_of_the_module_that_tells_them() -> None:
+    """Column by column, word by word: the document has the table of ``cluster.reaching``."""
+    said = ast.get_docstring(ast.parse((PACKAGE / "cluster" / "reaching.py").read_text()))
+    assert said is not None
+    lines = said[said.index("    trouble ") :].split("\n\n")[0].splitlines()
+    heads = re.split(r" {2,}", lines[0].strip())
+    starts = [lines[0].index(head) for head in heads]
+    bounds = [*zip(starts, [*starts[1:], None], strict=True)]
+    theirs = [[w for line in lines[1:] for w in line[slice(*b)].split()] for b in bounds]
+    section = (DOCS / "clusters.md").read_text().split("## Troubleshooting")[1]
+    rows = [line[1:-1].split("|") for line in section.splitlines() if line.startswith("|")]
+    ours = [[w for row in rows[2:] for w in row[column].split()] for column in range(len(heads))]
+    assert len(theirs[0]) > 50
+    assert ours == [[word for word in column if word != "-"] for column in theirs]
+
+
 def messages(path: Path) -> list[str]:
     """What tables of two columns quote on their left side."""
     return [word for row in cells(path, columns=2) for word in _TICKED.findall(row[0])]
