@@ -70,7 +70,8 @@ class Ladder:
     def _extend(self) -> None:
         """One more plan: the fastest that is clearly smaller, at last the smallest there is."""
         last = self._rungs[-1].peak_bytes if self._rungs else None
-        found = self._search.fastest(None if last is None else int(_SMALLER * last))
+        size = None if last is None else int(_SMALLER * last)
+        found = self._search.fastest(size, closely=False)
         if found is None:
             self._complete = True
             found = self._search.smallest()

@@ -72,16 +72,17 @@ class Search:
         self._table: Candidates | None = None
         self._mixed: Pool | None = None
 
-    def fastest(self, available_bytes: int | None = None) -> Found | None:
+    def fastest(self, available_bytes: int | None = None, *, closely: bool = True) -> Found | None:
         """The fastest plan whose weights and activations take at most `available_bytes`.
 
-        None if there is none.
+        None if there is none. Without looking `closely` it is found sooner, and may be some
+        percent slower than the fastest where some groups keep their weights.
         """
         if self._free is None:
             self._free = self._unbounded()
         if available_bytes is None or self._free.peak_bytes <= available_bytes:
             return self._free
-        return self._fastest_of(self._paths_within, available_bytes)
+        return self._fastest_of(self._paths_within, available_bytes, closely)
 
     def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
         """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
@@ -89,7 +90,7 @@ class Search:
         `plan` is one of this search. For all weights resident and all streamed it is the very
         next; with mixed residency the pool is searched, and what leaves `plan` at each price.
         """
-        return self._fastest_of(lambda limit, _: self._leaving(plan, limit), available_bytes)
+        return self._fastest_of(lambda limit, _: self._leaving(plan, limit), available_bytes, False)
 
     def smallest(self) -> Found:
         """The plan with the smallest peak; among those the fastest."""
@@ -140,22 +141,25 @@ class Search:
         return Found(plan, seconds, int(graph.weights[-1]) + peak, seconds)
 
     def _fastest_of(
-        self, propose: Callable[[float, bool], list[Path]], available_bytes: int | None
+        self,
+        propose: Callable[[float, bool], list[Path]],
+        available_bytes: int | None,
+        closely: bool,
     ) -> Found | None:
         """The fastest path proposed within the limit, once no layout corrects it any more.
 
-        What takes longer to propose is asked for, `closely`, once that holds without it.
+        What is proposed `closely` takes longer, and is asked for once that holds without it.
         """
         limit = float("inf") if available_bytes is None else float(available_bytes)
-        closely = False
+        looks_closely = False
         while True:
-            paths = propose(limit, closely)
+            paths = propose(limit, looks_closely)
             fitting = (path for path in paths if path.bytes <= limit)
             path = min(fitting, key=lambda each: each.key, default=None)
             if path is not None and not self._settle([path]):
                 self._settle(paths)  # one of them will be next
-            elif not closely:
-                closely = True
+            elif closely and not looks_closely:
+                looks_closely = True
             elif path is None:
                 return None
             else:

@@ -1,15 +1,12 @@
-"""From a model and a budget to a plan whose peak is known before it runs.
+"""A plan for a model with all that is known of it before it runs: its peak by parts, its latency.
 
-The search proposes; lowering tells the exact bytes; what does not fit is sent back with less to
-spend. A plan that the user names is held to the same promise.
+A plan that the user names is held to the same promise as one that was found (``choosing``).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
@@ -22,16 +19,12 @@ from ftdist.planning.predictor import (
     lower,
 )
 from ftdist.planning.profile import DeviceProfile
-from ftdist.runtime.engine import Kernels, executor
+from ftdist.runtime.engine import Kernels
 from ftdist.runtime.held import Held, held_now
-from ftdist.runtime.limits import Budget, budget
+from ftdist.runtime.limits import Budget
 from ftdist.runtime.local import Session
-from ftdist.runtime.memory import peak_resident_bytes
-from ftdist.runtime.profiles import SHIPPED, Calibration, load
+from ftdist.runtime.profiles import SHIPPED, Calibration
 from ftdist.runtime.sizes import SPREAD_BYTES, ceil_size, format_size
-
-if TYPE_CHECKING:
-    from ftdist.planning.search import Found, Search
 
 _NOTICEABLE = 1.01
 
@@ -140,15 +133,6 @@ class Choice:
         return session
 
 
-def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
-    """The fastest plan for a float32 input whose whole process stays within `mem`.
-
-    `mem` is bytes or a SIZE such as "64M"; None means what the machine or its control group allows.
-    """
-    executor("native")  # its code is in memory before it is measured
-    return choose(model, budget(mem), Surroundings(), threads, load(threads)).plan
-
-
 def file_stays_cached(model: Model, limit: Budget) -> bool:
     """Whether the system can keep a model's file in memory beside a process of this budget."""
     return len(model.weights) < limit.cache_bytes
@@ -162,94 +146,6 @@ def planning_profile(model: Model, limit: Budget, calibration: Calibration) -> D
 
 def _without_disk(profile: DeviceProfile) -> DeviceProfile:
     return replace(profile, disk_bytes_per_s=math.inf)
-
-
-def choose(
-    model: Model,
-    limit: Budget,
-    surroundings: Surroundings,
-    threads: int = 1,
-    calibration: Calibration = SHIPPED,
-    search: Search | None = None,
-    held: Held | None = None,
-    progress: Callable[[float], None] | None = None,
-) -> Choice:
-    """The fastest plan within the budget, by a profile; BudgetError when none fits.
-
-    `search` is one for this very network, threads and profile, when there is one already; `held`
-    is measured when it is not given. `progress` is told how far the search is, from 0 to 1.
-    """
-    from ftdist.planning.search import Search  # with all that it brings, only where one searches
-
-    if search is None:
-        profile = planning_profile(model, limit, calibration)
-        search = Search(model.network, threads, profile, progress=progress)
-    choice = fit(model, search.fastest, limit, surroundings, calibration, held)
-    if choice is not None:
-        return choice
-    least = smallest(model, search, limit, surroundings, calibration, held)
-    # searching takes memory too, which will be needed again
-    least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
-    return least.within_budget("no plan fits")
-
-
-def smallest(
-    model: Model,
-    search: Search,
-    limit: Budget,
-    surroundings: Surroundings,
-    calibration: Calibration = SHIPPED,
-    held: Held | None = None,
-) -> Choice:
-    """The plan with which the whole process is smallest; of several the fastest."""
-    held = held or held_now()
-
-    def examined(found: Found) -> Choice:
-        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
-
-    best = examined(search.smallest())
-    found: Found | None = None
-    if best.footprint.programs > SPREAD_BYTES:  # else none is smaller by what would be noticed
-        size = best.peak_bytes - best.footprint.fixed_bytes - 1
-        found = search.fastest(size)
-    while found is not None and best.peak_bytes == best.footprint.peak_bytes:
-        best = min(best, examined(found), key=lambda choice: choice.peak_bytes)
-        size = min(best.peak_bytes - best.footprint.fixed_bytes, found.peak_bytes) - 1
-        found = search.fastest(size)
-    if best.peak_bytes == best.footprint.peak_bytes:
-        return best  # and the fastest of its size
-    enough = replace(limit, bytes=best.peak_bytes)
-    fastest = fit(model, search.fastest, enough, surroundings, calibration, held)
-    return replace(fastest or best, budget=limit)
-
-
-def fit(
-    model: Model,
-    propose: Callable[[int | None], Found | None],
-    limit: Budget,
-    surroundings: Surroundings,
-    calibration: Calibration = SHIPPED,
-    held: Held | None = None,
-) -> Choice | None:
-    """The first of the plans proposed for falling sizes with which the whole process fits.
-
-    None where none does. `propose` is asked for plans whose weights and activations are within a
-    size. Programs come on top, about as many for one plan as for the next: sizes are what is left
-    beside those of the last plan, if it was them that did not fit. `held` is measured when it is
-    not given.
-    """
-    unbound, found = True, propose(None)
-    while found is not None:
-        choice = examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
-        if choice.fits:
-            return replace(choice, unbound=unbound)
-        if choice.peak_bytes > choice.footprint.peak_bytes:
-            return None  # not for the plan's sake
-        left = choice.left_bytes
-        if found.peak_bytes <= left:
-            left = min(left - choice.footprint.programs, found.peak_bytes - 1)
-        unbound, found = False, propose(left)
-    return None
 
 
 def examine(

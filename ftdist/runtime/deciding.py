@@ -22,14 +22,8 @@ from ftdist.planning.predictor import (
     slack_bytes,
 )
 from ftdist.runtime.anew import begin_anew, handed_over, peak_bytes
-from ftdist.runtime.choice import (
-    Choice,
-    Surroundings,
-    choose,
-    examine,
-    planning_profile,
-    predict,
-)
+from ftdist.runtime.choice import Choice, Surroundings, examine, planning_profile, predict
+from ftdist.runtime.choosing import choose
 from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.held import Held, before_planning
 from ftdist.runtime.limits import Budget

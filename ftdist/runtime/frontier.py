@@ -13,15 +13,8 @@ from dataclasses import dataclass, replace
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan
 from ftdist.planning.search import Found, Search
-from ftdist.runtime.choice import (
-    Choice,
-    Surroundings,
-    choose,
-    examine,
-    fit,
-    planning_profile,
-    smallest,
-)
+from ftdist.runtime.choice import Choice, Surroundings, examine, planning_profile
+from ftdist.runtime.choosing import Proposer, choose, fastest_of, fit, smallest
 from ftdist.runtime.held import Held
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
@@ -86,17 +79,17 @@ class Outlook:
 
     def within(self, size: int) -> Choice | None:
         """The fastest plan within so many bytes."""
-        return self._fit(self._search.fastest, replace(self._limit, bytes=size))
+        return self._fit(fastest_of(self._search), replace(self._limit, bytes=size))
 
     def runner_up(self, chosen: Choice) -> Choice | None:
         """The fastest plan within the budget whose cuts or grids differ from the chosen ones."""
 
-        def propose(available: int | None) -> Found | None:
-            return self._search.runner_up(chosen.plan, available)
+        def propose(size: int | None, _closely: bool) -> Found | None:
+            return self._search.runner_up(chosen.plan, size)
 
         return self._fit(propose, self._limit)
 
-    def _fit(self, propose: Callable[[int | None], Found | None], limit: Budget) -> Choice | None:
+    def _fit(self, propose: Proposer, limit: Budget) -> Choice | None:
         given = self._surroundings, self._calibration, self._held
         return fit(self._model, propose, limit, *given)
 

@@ -14,7 +14,7 @@ from ftdist.detection.names import class_names
 from ftdist.detection.seen import Found, seen
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
-from ftdist.runtime.choice import plan
+from ftdist.runtime.choosing import plan
 from ftdist.runtime.local import Session
 
 

@@ -12,8 +12,9 @@ from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import parse_notation, untiled
-from ftdist.runtime import choice, held
-from ftdist.runtime.choice import SPREAD_BYTES, Choice, Surroundings, choose, examine
+from ftdist.runtime import choosing, held
+from ftdist.runtime.choice import SPREAD_BYTES, Choice, Surroundings, examine
+from ftdist.runtime.choosing import choose
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB, parse_size
 
@@ -35,7 +36,7 @@ def first16(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process holds BASELINE and never held more."""
     monkeypatch.setattr(held, "resident_bytes", lambda: BASELINE)
-    for module in (held, choice):
+    for module in (held, choosing):
         monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
 
 
@@ -137,11 +138,11 @@ def test_a_choice_opens_the_session_that_it_lowered(first16: Model) -> None:
 
 
 def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
-    named = choice.plan(first16, mem="100M", threads=2)
-    assert named == choice.plan(first16, mem=100 * MIB, threads=2)
+    named = choosing.plan(first16, mem="100M", threads=2)
+    assert named == choosing.plan(first16, mem=100 * MIB, threads=2)
     assert named.threads == 2
     with pytest.raises(BudgetError):
-        choice.plan(first16, mem="31M")
+        choosing.plan(first16, mem="31M")
 
 
 def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:

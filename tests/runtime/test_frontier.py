@@ -20,7 +20,8 @@ from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search import Search
 from ftdist.planning.walk import STRIPS
-from ftdist.runtime.choice import Surroundings, choose, examine
+from ftdist.runtime.choice import Surroundings, examine
+from ftdist.runtime.choosing import choose
 from ftdist.runtime.classic import configurations
 from ftdist.runtime.frontier import Outlook, undominated
 from ftdist.runtime.held import Held

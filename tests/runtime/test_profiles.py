@@ -21,7 +21,8 @@ from ftdist.planning.latency import plan_seconds
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.runtime import profiles
-from ftdist.runtime.choice import SPREAD_BYTES, Choice, Surroundings, choose, examine
+from ftdist.runtime.choice import SPREAD_BYTES, Choice, Surroundings, examine
+from ftdist.runtime.choosing import choose
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import MIB
 from ftdist.runtime.profiles import SHIPPED, Calibration, Device, save, this_device
@@ -244,7 +245,7 @@ def test_python_plans_with_the_profile_that_is_kept(
         used.append(arguments[4])
         return choose(*arguments)
 
-    monkeypatch.setattr("ftdist.runtime.choice.choose", spy)
+    monkeypatch.setattr("ftdist.runtime.choosing.choose", spy)
     save(PROFILE, HERE)
     ftdist.plan(chain, mem="4G", threads=2)
     assert [each.profile for each in used] == [PROFILE]
@@ -274,7 +275,7 @@ def test_the_search_shuns_a_slow_disk_only_where_it_is_read(
     """The smallest budget leaves no choice but to stream; from the page cache that costs little."""
     monkeypatch.setattr("ftdist.runtime.held.resident_bytes", lambda: MIB)
     monkeypatch.setattr("ftdist.runtime.held.peak_resident_bytes", lambda: MIB)
-    monkeypatch.setattr("ftdist.runtime.choice.peak_resident_bytes", lambda: MIB)
+    monkeypatch.setattr("ftdist.runtime.choosing.peak_resident_bytes", lambda: MIB)
     slow = Calibration(replace(DEFAULT, disk_bytes_per_s=1e4))
     with pytest.raises(BudgetError) as caught:
         choose(chain, Budget(MIB, "--mem"), Surroundings(), 1, slow)
