@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ftdist.cli.inputs import Input, phases, read_input
 from ftdist.cli.sources import Source, Sources
+from ftdist.detection.footprint import CODE_BYTES
 from ftdist.detection.picture import Letterbox
 from ftdist.errors import BudgetError, FtdistError, InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
+from ftdist.planning.predictor import SLACK_BYTES, output_bytes
 from ftdist.runtime.choice import Choice, Surroundings
 from ftdist.runtime.heap import trim_heap
 from ftdist.runtime.limits import Budget
@@ -28,8 +31,9 @@ from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 3 << 20, 7 << 20
-"""What detecting in the first picture, and drawing it, leave for the next: their code."""
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 5 << 19, 11 << 19
+"""What detecting in the first picture, and drawing it, leave for the next: their code, and that of
+decoders which the first had no need of."""
 
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
@@ -50,11 +54,21 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """An input whose header was looked at, and what it needs beside the plan."""
+    """An input whose header was looked at, and what it needs beside the plan.
+
+    `reading_bytes`: what reading it takes beside what the process held then.
+    """
 
     number: int
     source: Source
     surroundings: Surroundings
+    reading_bytes: int
+
+    def beside_bytes(self, left_bytes: int) -> int:
+        """What it takes beside a session and outputs when others left so much before it: reading it
+        is over when its result is detected and drawn."""
+        again = max(0, self.reading_bytes - CODE_BYTES)
+        return max(left_bytes + again, self.surroundings.after_bytes)
 
 
 class Queue:
@@ -68,20 +82,22 @@ class Queue:
         leave_out: LeaveOut,
         *,
         fit: Fit,
-        drawn: bool,
+        drawn: Sequence[Path],
+        names: Sequence[str] = (),
     ) -> None:
         self._network = network
         self._fit = fit
+        self._names = names
         self._several = given.several
-        self._left_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
+        self.left_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
         self._leave_out = leave_out
         self.too_large: Surroundings | None = None
         self.waiting = [
             each
             for number, source in enumerate(given.all)
-            if (each := self._look(number, source, limit, drawn)) is not None
+            if (each := self._look(number, source, limit, drawn[number] if drawn else None))
+            is not None
         ]
-        self.held_bytes = resident_bytes()
         self._first: tuple[Looked, Input] | None = None
         self._are_pictures = False
 
@@ -101,7 +117,8 @@ class Queue:
             wanted[0],
             picture=self._are_pictures,
             input_resident=self._first[1].resident,
-            reading_bytes=self._left_bytes if len(self.waiting) > 1 else 0,
+            reading_bytes=self.left_bytes if len(self.waiting) > 1 else 0,
+            after_bytes=self._after_bytes,
             other_phases_bytes=max(each.other_phases_bytes for each in wanted),
         )
 
@@ -134,32 +151,54 @@ class Queue:
             raise error from None
         self._leave_out(source, str(error))
 
+    @property
+    def _after_bytes(self) -> int:
+        """What comes after a run takes; of several, beside what the others left."""
+        if len(self.waiting) == 1:
+            return self.waiting[0].surroundings.after_bytes
+        return max(0, self.most_beside_bytes - self.left_bytes)
+
+    @property
+    def most_beside_bytes(self) -> int:
+        """What the largest takes beside a session and outputs."""
+        return max(each.beside_bytes(self.left_bytes) for each in self.waiting)
+
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
-        """Leaves out what needs more than that before and after its run."""
-        kept = [e for e in self.waiting if e.surroundings.other_phases_bytes <= most_bytes]
+        """Leaves out what takes more than that beside session and outputs."""
+        kept = []
         for each in self.waiting:
-            if each not in kept:
-                excess = each.surroundings.other_phases_bytes - most_bytes
+            excess = each.beside_bytes(self.left_bytes) - most_bytes
+            if excess <= 0:
+                kept.append(each)
+            else:
                 self._leave_out(each.source, _too_large(each.source, limit.bytes + excess, limit))
         self.waiting = kept
 
-    def _look(self, number: int, source: Source, limit: Budget, drawn: bool) -> Looked | None:
+    def _look(
+        self, number: int, source: Source, limit: Budget, drawn: Path | None
+    ) -> Looked | None:
         try:
             found = phases(
                 *(source.path, self._network, limit.bytes - _PROGRAMS_BYTES * self._several),
                 is_array=source.is_array,
                 drawn=drawn,
                 fit=self._fit,
+                names=self._names,
             )
         except InputError as error:
             self.drop(source, error)
             return None
-        if found.other_phases_bytes > limit.bytes:
+        held = resident_bytes()
+        needed = found.other_phases_bytes
+        if self._several:  # one that is alone is left to the plan's account, which knows more
+            left = held + found.reading_bytes + output_bytes(self._network)
+            needed = max(needed, left + found.after_bytes)
+        if needed > limit.bytes:
             self.too_large = self.too_large or found
             if self._several:
-                self._leave_out(source, _too_large(source, found.other_phases_bytes, limit))
+                self._leave_out(source, _too_large(source, needed, limit))
             return None
-        return Looked(number, source, found)
+        return Looked(number, source, found, max(0, found.other_phases_bytes - held))
 
 
 class Frames:
@@ -230,21 +269,22 @@ def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:
     """
     if len(queue.waiting) < 2:
         return choice, False
-    other = choice.surroundings.other_phases_bytes
-    together = choice.footprint.peak_bytes + max(0, other - queue.held_bytes)
-    if together <= limit.bytes:
-        return replace(choice, peak_bytes=max(choice.peak_bytes, together)), True
-    programs = choice.footprint.programs
-    queue.keep_below(limit.bytes - programs, limit)
+    parts, largest = choice.footprint, queue.most_beside_bytes
+    session = parts.peak_bytes - parts.input - SLACK_BYTES  # that is for while it runs
+    session -= choice.surroundings.reading_bytes  # counted in the largest
+    if session + largest <= limit.bytes:
+        return replace(choice, peak_bytes=max(choice.peak_bytes, session + largest)), True
+    rest = session - parts.weights - parts.arenas - parts.boundary_maps
+    queue.keep_below(limit.bytes - rest, limit)
     if not queue.waiting:
-        smallest = other + programs
+        smallest = rest + largest
         raise BudgetError(
             f"no input fits {format_size(limit.bytes)} ({limit.origin}); with "
             f"{ceil_size(smallest)} the largest does",
             smallest,
         )
-    other = max(each.surroundings.other_phases_bytes for each in queue.waiting)
-    return replace(choice, peak_bytes=max(choice.peak_bytes, other + programs)), False
+    most = rest + queue.most_beside_bytes
+    return replace(choice, peak_bytes=max(choice.peak_bytes, most)), False
 
 
 def _too_large(source: Source, needed: int, limit: Budget) -> str:

@@ -6,7 +6,7 @@ that cannot be written where it is wanted, a picture that is too large for the b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -16,13 +16,13 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ftdist.atomic import atomic_write
-from ftdist.detection import detecting_bytes
+from ftdist.detection import detected_bytes, detecting_bytes
 from ftdist.detection.draw import drawing_bytes
 from ftdist.detection.picture import Letterbox, load_picture, loading_bytes
 from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.planning.predictor import input_bytes, output_bytes
+from ftdist.planning.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.choice import Surroundings
 from ftdist.runtime.local import check_input
 from ftdist.runtime.memory import resident_bytes
@@ -52,26 +52,36 @@ class Input:
 
 
 def phases(
-    source: Path, network: Network, most_bytes: int, *, is_array: bool, drawn: bool, fit: Fit
+    source: Path,
+    network: Network,
+    most_bytes: int,
+    *,
+    is_array: bool,
+    drawn: Path | None,
+    fit: Fit,
+    names: Sequence[str],
 ) -> Surroundings:
     """What reading, detecting and drawing will take, before anything but headers has been read.
 
-    The whole process is to hold `most_bytes`; a picture is drawn smaller if it is for that.
+    The whole process is to hold `most_bytes`; `drawn` is the picture to be made, if any, smaller if
+    it is for that. Reading comes before the run, detecting and then drawing when the session is
+    closed.
     """
     after = detecting_bytes(network)
     if source.suffix.lower() == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
         return Surroundings(after_bytes=after)
-    taken = input_bytes(network, picture=True)
     reading = loading_bytes(source, network.input, fit)
     held = resident_bytes()  # with Pillow, which has looked at the picture
-    peak = held + reading
-    if drawn:
-        outputs = taken + output_bytes(network) + after
-        left = most_bytes - held - outputs
-        peak = max(peak, held + outputs + drawing_bytes(source, left))
-    return Surroundings(True, False, min(reading, _LEFT_BEHIND_BYTES), after, peak)
+    left_behind = min(reading, _LEFT_BEHIND_BYTES)
+    if drawn is not None:
+        seen = detected_bytes(network)
+        there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
+        after = max(
+            after, seen + drawing_bytes(source, names, drawn, most_bytes - there, read=True)
+        )
+    return Surroundings(True, False, left_behind, after, held + reading)
 
 
 def read_input(

@@ -34,7 +34,7 @@ from ftdist.network.about import Names
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import load
 from ftdist.runtime.anew import peak_bytes
-from ftdist.runtime.heap import SPARING_BYTES, settle_heap
+from ftdist.runtime.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.limits import Budget
 from ftdist.runtime.memory import resident_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
@@ -107,8 +107,8 @@ def _prepare(
     this = _Run(arguments, given, limit, line, model.network, names, origin, found)
     _refuse(this)
     tested_on = machine(arguments.kernels)
-    fit, drawn = arguments.fit or model.about.fit, found.kind == "pictures"
-    queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn)
+    fit, drawn = arguments.fit or model.about.fit, found.each if found.kind == "pictures" else ()
+    queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn, names=names)
     if queue.too_large is not None and not queue.waiting:
         chosen(arguments, model, limit, queue.too_large, line)  # raises, for it counts that, too
     read_s = time.perf_counter()
@@ -190,6 +190,7 @@ def _told(
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
         assert computed.letterbox is not None
+        trim_heap()  # what candidates took is free for drawing
         most_bytes = this.limit.bytes - resident_bytes()
         notes = draw(source.path, detections, names, target, computed.letterbox, most_bytes)
         this.notes += [note for note in notes if note not in this.notes]

@@ -26,19 +26,27 @@ from ftdist.network.heads import (
 )
 
 __all__ = [
+    "MOST_OBJECTS",
     "Box",
     "Detection",
     "class_count",
     "detect",
+    "detected_bytes",
     "detecting_bytes",
     "is_classifier",
     "is_detector",
 ]
 
+MOST_OBJECTS = 500
+"""How many of one picture are kept and told, the best; real photos have tens."""
+
 _CODE_BYTES = 5 << 19
 _CANDIDATE_BYTES = 512
 _COPIES = 6
 """What detecting takes, measured: numpy's code for it, a candidate, copies of an anchor's map."""
+
+_LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 13 << 17, 2, 400
+"""What it leaves beside objects, scattered where candidates were: that code, small free blocks."""
 
 
 def is_detector(network: Network) -> bool:
@@ -69,9 +77,10 @@ def detect(
 
     `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
     Objects score above `threshold`; no two of one class share more than `overlap` of their union,
-    in the way that the network's last head asks for.
+    in the way that the network's last head asks for. Of more than MOST_OBJECTS the best are kept.
     """
-    return suppress(decode(network, outputs, threshold), overlap, _suppression(network))
+    found = suppress(decode(network, outputs, threshold), overlap, _suppression(network))
+    return found[:MOST_OBJECTS]
 
 
 def _suppression(network: Network) -> Suppression:
@@ -83,18 +92,30 @@ def _suppression(network: Network) -> Suppression:
 
 def detecting_bytes(network: Network) -> int:
     """What ``detect`` holds at most beside the outputs, however many candidates there are."""
-    size = 0
-    largest_map = 0
+    candidates, largest_map = _candidates_and_largest_map(network)
+    size = candidates * _CANDIDATE_BYTES
+    return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
+
+
+def detected_bytes(network: Network) -> int:
+    """What ``detect`` leaves behind at most, with all that is told of what it found."""
+    candidates, largest_map = _candidates_and_largest_map(network)
+    size = candidates * _LEFT_CANDIDATE_BYTES
+    return size + _LEFT_COPIES * largest_map + _LEFT_CODE_BYTES if largest_map else 0
+
+
+def _candidates_and_largest_map(network: Network) -> tuple[int, int]:
+    """How many candidates all heads may hand on, and the bytes of the largest anchor's map."""
+    candidates = largest_map = 0
     for layer in heads(network):
         height, width, channels = layer.shape
         operation = layer.operation
         assert isinstance(operation, Head)
         values = height * width * channels
         anchors, positions = _anchors_and_positions(operation, values)
-        most = min(MOST_CANDIDATES, positions * operation.classes)
-        size += anchors * most * _CANDIDATE_BYTES
+        candidates += anchors * min(MOST_CANDIDATES, positions * operation.classes)
         largest_map = max(largest_map, 4 * values // anchors)
-    return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
+    return candidates, largest_map
 
 
 def _anchors_and_positions(head: Head, values: int) -> tuple[int, int]:

@@ -18,7 +18,15 @@ from ftdist.detection.decode import Box, Detection
 from ftdist.detection.encoding import Writer, band_rows, encoding_bytes, writer
 from ftdist.detection.fitting import Letterbox
 from ftdist.detection.fonts import ASKING_BYTES
-from ftdist.detection.labels import Names, Overlay, class_colour, label_bytes
+from ftdist.detection.footprint import CODE_BYTES
+from ftdist.detection.labels import (
+    MOST_DRAWN,
+    OVERLAY_BYTES,
+    Names,
+    Overlay,
+    class_colour,
+    label_bytes,
+)
 from ftdist.detection.reading import Picture, Size, Source, opened
 from ftdist.detection.turning import Turning, turned
 from ftdist.errors import InputError
@@ -39,7 +47,7 @@ FORMATS = {
 }
 """What can be written, by extension in lower case."""
 
-_CODE_BYTES = 2_800_000
+_CODE_BYTES = 3_200_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
 _REDUCTIONS = (1, 2, 4, 8)
@@ -72,10 +80,12 @@ def draw(
     unreadable photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
-    scales = _scales(source, most_bytes)
+    # the picture has been read, so that its decoder is in memory
+    most = None if most_bytes is None else most_bytes + CODE_BYTES
+    scales = _scales(source, names, file_format, most)
     scale = scales[-1]
     known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
-    best_first = sorted(detections, key=lambda each: -each.score)
+    best_first = sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
     with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
         if photo.size != (letterbox.picture_width, letterbox.picture_height):
             raise InputError(f"{source}: no longer the picture in which the objects were found")
@@ -88,12 +98,27 @@ def draw(
         with _writing(path_out):
             canvas.end()
             file.flush()
-    return _said(scales, known)
+    said = _said(scales, known)
+    if len(detections) > MOST_DRAWN:
+        said.append(f"the {MOST_DRAWN} likeliest of {len(detections)} objects")
+    return said
 
 
-def drawing_bytes(source: Source, most_bytes: int | None = None) -> int:
-    """What ``draw`` holds at most, beside what the process holds after this call."""
-    return _scales(source, most_bytes)[-1].bytes
+def drawing_bytes(
+    source: Source,
+    names: Sequence[str],
+    path_out: str | Path,
+    most_bytes: int | None = None,
+    *,
+    read: bool = False,
+) -> int:
+    """What ``draw`` holds at most, beside what the process holds after this call.
+
+    Where it will have `read` the picture by then, beside what it holds after that.
+    """
+    there = CODE_BYTES if read else 0
+    most = None if most_bytes is None else most_bytes + there
+    return _scales(source, names, output_format(path_out), most)[-1].bytes - there
 
 
 def output_format(path: str | Path) -> str:
@@ -104,7 +129,9 @@ def output_format(path: str | Path) -> str:
     return FORMATS[extension]
 
 
-def _scales(source: Source, most_bytes: int | None) -> list[_Scale]:
+def _scales(
+    source: Source, names: Sequence[str], file_format: str, most_bytes: int | None
+) -> list[_Scale]:
     """The full size, and smaller ones up to the first that takes no more than that, or the last."""
     found: list[_Scale] = []
     for divisor in _REDUCTIONS:
@@ -113,8 +140,8 @@ def _scales(source: Source, most_bytes: int | None) -> list[_Scale]:
                 break
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
-            taken = picture.decoding_bytes + encoding_bytes(*size) + label_bytes(size)
-            taken += _CODE_BYTES
+            taken = picture.showing_bytes + encoding_bytes(file_format, *size)
+            taken += label_bytes(size, names) + OVERLAY_BYTES + _CODE_BYTES
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break

@@ -26,7 +26,7 @@ JPEG_QUALITY = 92
 """With colours in full resolution, which keeps small letters on coloured plates legible."""
 
 _BLOCK = 8
-_BAND_COPIES = 12
+_BAND_COPIES, _JPEG_COPIES = 12, 8
 _ZLIB_BYTES = 320 << 10
 _LARGEST_JPEG = 65500
 _LARGEST_FILE = (1 << 32) - 1024
@@ -56,9 +56,11 @@ def band_rows(width: int) -> int:
     return max(1, BAND_PIXELS // width // _BLOCK) * _BLOCK
 
 
-def encoding_bytes(width: int, height: int) -> int:
+def encoding_bytes(file_format: str, width: int, height: int) -> int:
     """What writing holds at most: a band, the band in the file's form, twice, and zlib's tables."""
-    return _BAND_COPIES * min(band_rows(width), height) * width + _ZLIB_BYTES
+    copies = _JPEG_COPIES if file_format == "JPEG" else _BAND_COPIES
+    tables = _ZLIB_BYTES if file_format == "PNG" else 0
+    return copies * min(band_rows(width), height) * width + tables
 
 
 class _Jpeg:

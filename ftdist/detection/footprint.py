@@ -25,11 +25,15 @@ from ftdist.detection.jpegheader import JpegHeader
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-_CODE_BYTES = 1_400_000
-"""A decoder's code, its small buffers, and numpy's code for picking samples."""
+CODE_BYTES = 1_400_000
+"""A decoder's code, its small buffers, and numpy's code for picking samples: what a picture that
+is decoded again finds in memory."""
 
 _BAND_COPIES, _CONVERTED_COPIES = 10, 14
 """Bytes a pixel of a band: cut out (4), in another mode (8), as an array (6), not all at once."""
+
+_SHOWN_COPIES, _SHOWN_CONVERTED_COPIES = 4, 12
+"""As above, of a band that becomes no array."""
 
 _WEBP_PIXEL_BYTES = 16
 """Two canvases of libwebp's animation decoder, Pillow's copy of one, its picture: 4 bytes each."""
@@ -42,11 +46,17 @@ _WIDTH, _HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258
 _ORIENTATION, _ROWS_PER_STRIP, _TILE_LENGTH = 274, 278, 323
 
 
-def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
-    """What ``decode`` holds at most, its bands and their conversion to L or RGB included."""
+def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = False) -> int:
+    """What ``decode`` holds at most, its bands and their conversion to L or RGB included.
+
+    Bands are sampled as arrays, or `shown` as they are.
+    """
     width, height = image.size
     band = min(band_rows(image), height) * width
-    each = band * (_BAND_COPIES if image.mode == "RGB" else _CONVERTED_COPIES) + _CODE_BYTES
+    plain, converted = _BAND_COPIES, _CONVERTED_COPIES
+    if shown:
+        plain, converted = _SHOWN_COPIES, _SHOWN_CONVERTED_COPIES
+    each = band * (plain if image.mode == "RGB" else converted) + CODE_BYTES
     if raw_stride(image):
         return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)

@@ -27,8 +27,12 @@ Colour = tuple[int, int, int]
 _GOLDEN_ANGLE = 0.6180339887
 _SMALLEST_LETTERS = 9
 _LONGEST_NAME = 60
+_UNNAMED, _SCORE_LETTERS = "class 1000", 5
 _MOST_PLATE_PIXELS = 512 << 10
 """Where a label would be larger, as in pictures of 100 megapixels, its letters are smaller."""
+
+MOST_DRAWN, OVERLAY_BYTES = 200, 320 << 10
+"""How many objects are drawn, the likeliest: more hide the photo; and what those take, laid out."""
 
 _KEPT_BYTES = 128 << 10
 """Letters that are kept from band to band; others are made anew for each."""
@@ -161,10 +165,12 @@ def class_colour(label: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def label_bytes(size: tuple[int, int]) -> int:
+def label_bytes(size: tuple[int, int], names: Sequence[str]) -> int:
     """What letters take at once, a byte a pixel: those that are kept, and one more label."""
     letters = _letter_size(size)
-    largest = min(_MOST_PLATE_PIXELS, 2 * letters * min(size[0], _LONGEST_NAME * letters))
+    longest = min(max(map(len, names), default=0), _LONGEST_NAME)
+    width = min(size[0], max(longest, len(_UNNAMED)) * letters + _SCORE_LETTERS * letters)
+    largest = min(_MOST_PLATE_PIXELS, letters * 3 // 2 * width)
     return _KEPT_BYTES + 2 * largest
 
 

@@ -22,7 +22,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ftdist.detection.bands import ORIENTATION_TAG, Take, decode
+from ftdist.detection.bands import BAND_PIXELS, ORIENTATION_TAG, Take, decode
 from ftdist.detection.footprint import decoding_bytes
 from ftdist.detection.jpegheader import JpegHeader, read_header
 from ftdist.errors import FtdistError, InputError
@@ -39,6 +39,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 
 _WIDTH_TAG, _HEIGHT_TAG = 256, 257
 _MOST_CHUNKS = 100_000
+_TURNED_COPIES = 8
 _MOST_EXIF_BYTES = 1 << 20
 
 
@@ -114,6 +115,12 @@ class Picture:
     def decoding_bytes(self) -> int:
         """What ``bands`` holds at most, beside what the process holds now."""
         return decoding_bytes(self.image, self.jpeg)
+
+    @property
+    def showing_bytes(self) -> int:
+        """The same where bands are shown, upright, and not sampled."""
+        turned = _TURNED_COPIES * BAND_PIXELS if any(self.turn) else 0
+        return decoding_bytes(self.image, self.jpeg, shown=True) + turned
 
     def draft(self, mode: str, needed: Size) -> None:
         """Lets a JPEG's decoder make it smaller, by 2, 4 or 8, yet no smaller than needed."""

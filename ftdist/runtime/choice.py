@@ -35,8 +35,8 @@ class Surroundings:
 
     `input_resident`: whether the input array is in memory already. `reading_bytes`: what reading it
     may leave behind beside the array, when that is still to come. `after_bytes`: what is done with
-    the outputs takes, while they are in memory, and the input too unless it is a mapped file.
-    `other_phases_bytes`: a peak that the process has in any case (reading and drawing pictures).
+    the outputs takes (detecting, drawing), while they are in memory, but input and session are not.
+    `other_phases_bytes`: a peak that the process has in any case (reading a picture).
     """
 
     picture: bool = False
@@ -184,8 +184,6 @@ def predict(
     baseline -= taken if surroundings.input_resident else 0
     parts = footprint(lowered, model.network, baseline, taken, held.planning_bytes)
     after = parts.baseline + parts.planning + parts.output + surroundings.after_bytes
-    if picture or surroundings.input_resident:  # a mapped file leaves with the session
-        after += parts.input
     other = max(surroundings.other_phases_bytes, held.most_bytes)
     peak = max(parts.peak_bytes, after, other)
     return Choice(model, lowered, parts, peak, seconds, limit, surroundings, held, calibration)

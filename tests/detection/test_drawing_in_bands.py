@@ -70,10 +70,10 @@ def test_no_file_is_left_beside_a_photo_that_is_turned(tmp_path: Path) -> None:
 
 def test_a_photo_is_drawn_smaller_where_only_that_fits(tmp_path: Path) -> None:
     path = saved(tmp_path, "progressive", 2000, 1504)
-    full = drawing_bytes(path)
+    full = drawing_bytes(path, NAMES, "out.png")
     less = full - (6 << 20)
-    assert drawing_bytes(path, full) == full
-    assert drawing_bytes(path, less) <= less
+    assert drawing_bytes(path, NAMES, "out.png", full) == full
+    assert drawing_bytes(path, NAMES, "out.png", less) <= less
     out, letterbox = tmp_path / "out.png", Letterbox.fit(2000, 1504, NETWORK)
     assert draw(path, seen(), NAMES, out, letterbox, full) == []
     (said,) = draw(path, seen(), NAMES, out, letterbox, less)

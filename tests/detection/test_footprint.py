@@ -35,9 +35,10 @@ def figure(name):
         return next(int(line.split()[1]) << 10 for line in lines if line.startswith(name))
 
 network = Shape(416, 416, 3)
+names = ["person", "traffic light", "dog"]
 out = sys.argv[1]
 for path in sys.argv[2:]:
-    promised = loading_bytes(path, network) if out == "-" else drawing_bytes(path)
+    promised = loading_bytes(path, network) if out == "-" else drawing_bytes(path, names, out)
     with opened(path) as picture:
         size = picture.size
     held = figure("VmRSS")
@@ -48,7 +49,6 @@ for path in sys.argv[2:]:
         sides = [sorted(chance.random() for _ in range(2)) for _ in range(80)]
         boxes = [Box(x[0], y[0], x[1], y[1]) for x, y in zip(sides[::2], sides[1::2])]
         seen = [Detection(n % 3, chance.random(), box) for n, box in enumerate(boxes)]
-        names = ["person", "traffic light", "dog"]
         draw(path, seen, names, out, Letterbox.fit(*size, network))
     print(figure("VmHWM") - held, held, promised)
 """

@@ -257,7 +257,8 @@ def figure(name):
 work, path, width, height = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 network = Shape(416, 416, 3)
 before = figure("VmHWM")
-promised = loading_bytes(path, network) if work == "load" else drawing_bytes(path)
+drawn = drawing_bytes(path, ["dog"], "out.jpg")
+promised = loading_bytes(path, network) if work == "load" else drawn
 looked, resident = figure("VmHWM"), figure("VmRSS")
 if work == "load":
     load_picture(path, network)
