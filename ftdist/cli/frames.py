@@ -31,9 +31,12 @@ from ftdist.runtime.memory import ceil_size, format_size, resident_bytes
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 5 << 19, 11 << 19
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 5 << 19, 12 << 19
 """What detecting in the first picture, and drawing it, leave for the next: their code, and that of
 decoders which the first had no need of."""
+
+_TOLD_BYTES, _MOST_TOLD_BYTES = 32 << 10, 1 << 20
+"""What is kept of a picture's result, with ten times a photo's objects; and of many results."""
 
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
@@ -54,21 +57,12 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """An input whose header was looked at, and what it needs beside the plan.
-
-    `reading_bytes`: what reading it takes beside what the process held then.
-    """
+    """An input whose header was looked at, what it needs beside the plan, and what reading takes."""
 
     number: int
     source: Source
     surroundings: Surroundings
     reading_bytes: int
-
-    def beside_bytes(self, left_bytes: int) -> int:
-        """What it takes beside a session and outputs when others left so much before it: reading it
-        is over when its result is detected and drawn."""
-        again = max(0, self.reading_bytes - CODE_BYTES)
-        return max(left_bytes + again, self.surroundings.after_bytes)
 
 
 class Queue:
@@ -89,7 +83,7 @@ class Queue:
         self._fit = fit
         self._names = names
         self._several = given.several
-        self.left_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
+        self._left_by_one_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
         self._leave_out = leave_out
         self.too_large: Surroundings | None = None
         self.waiting = [
@@ -152,6 +146,11 @@ class Queue:
         self._leave_out(source, str(error))
 
     @property
+    def left_bytes(self) -> int:
+        """What inputs leave for those after them."""
+        return self._left_by_one_bytes + min(_TOLD_BYTES * len(self.waiting), _MOST_TOLD_BYTES)
+
+    @property
     def _after_bytes(self) -> int:
         """What comes after a run takes; of several, beside what the others left."""
         if len(self.waiting) == 1:
@@ -161,13 +160,19 @@ class Queue:
     @property
     def most_beside_bytes(self) -> int:
         """What the largest takes beside a session and outputs."""
-        return max(each.beside_bytes(self.left_bytes) for each in self.waiting)
+        return max(self._beside_bytes(each) for each in self.waiting)
+
+    def _beside_bytes(self, looked: Looked) -> int:
+        """What one takes beside session and outputs after others: reading it, or what is after."""
+        again = max(0, looked.reading_bytes - CODE_BYTES)
+        told = self.left_bytes - self._left_by_one_bytes
+        return max(self.left_bytes + again, told + looked.surroundings.after_bytes)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""
         kept = []
         for each in self.waiting:
-            excess = each.beside_bytes(self.left_bytes) - most_bytes
+            excess = self._beside_bytes(each) - most_bytes
             if excess <= 0:
                 kept.append(each)
             else:

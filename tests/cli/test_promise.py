@@ -103,6 +103,30 @@ def test_the_smallest_budget_that_an_error_names_is_enough(
     assert (tmp_path / output).exists()
 
 
+@pytest.mark.parametrize("more", [(), ("--thresh", "0", "--nms", "1")])
+@pytest.mark.parametrize("output", ["jpg", "png"])
+def test_a_drawn_picture_is_predicted_closely(
+    things: Path, tmp_path: Path, output: str, more: tuple[str, ...]
+) -> None:
+    """Session, input and candidates are gone when drawing begins, however much is found."""
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    images.effect_noise((2000, 1500), 60).convert("RGB").save(tmp_path / "photo.jpg")
+    arguments = (things / "detector.ftd", "photo.jpg", "-o", f"found.{output}", *more)
+    report = run_within(tmp_path, "64M", *arguments)
+    peak = report["measured"]["peak_bytes"]
+    assert report["predicted"]["peak_bytes"] <= 1.05 * peak + MIB
+
+
+def test_several_drawn_pictures_are_predicted_closely(things: Path, tmp_path: Path) -> None:
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    (tmp_path / "photos").mkdir()
+    for name, size in (("a.png", (300, 200)), ("b.jpg", (2000, 1500)), ("c.jpg", (640, 480))):
+        images.effect_noise(size, 60).convert("RGB").save(tmp_path / "photos" / name)
+    report = run_within(tmp_path, "64M", things / "detector.ftd", "photos", "-o", "found")
+    peak = report["measured"]["peak_bytes"]
+    assert report["predicted"]["peak_bytes"] <= 1.05 * peak + MIB
+
+
 def test_a_named_plan_that_does_not_fit_names_what_it_needs(
     first16_file: Path, image608: Path, tmp_path: Path
 ) -> None:

@@ -13,6 +13,7 @@ from ftdist.detection import bands, encoding, fonts
 from ftdist.detection.decode import Box, Detection
 from ftdist.detection.draw import draw, drawing_bytes
 from ftdist.detection.fitting import Letterbox
+from ftdist.detection.labels import MOST_DRAWN
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from tests.detection.pictures import saved, scene
@@ -85,6 +86,17 @@ def test_a_photo_is_drawn_smaller_where_only_that_fits(tmp_path: Path) -> None:
     with images.open(out) as picture:  # the frame still runs along the edges
         pixels = np.asarray(picture)
         assert (pixels[-1, :] == pixels[-1, 0]).all() and (pixels[:, -1] == pixels[-1, -1]).all()
+
+
+def test_of_very_many_objects_the_likeliest_are_drawn(tmp_path: Path) -> None:
+    path = saved(tmp_path, "png", 200, 150)
+    letterbox = Letterbox.fit(200, 150, NETWORK)
+    likely = [Detection(n % 3, 0.9, Box(0.2, 0.2, 0.8, 0.8)) for n in range(MOST_DRAWN)]
+    unlikely = Detection(0, 0.1, Box(0, 0.3, 1, 0.6))
+    (said,) = draw(path, [unlikely, *likely], NAMES, tmp_path / "all.png", letterbox)
+    assert said == f"the {MOST_DRAWN} likeliest of {MOST_DRAWN + 1} objects"
+    assert draw(path, likely, NAMES, tmp_path / "likely.png", letterbox) == []
+    assert (tmp_path / "all.png").read_bytes() == (tmp_path / "likely.png").read_bytes()
 
 
 def test_a_damaged_photo_is_not_called_a_failure_to_write(tmp_path: Path) -> None:
