@@ -57,7 +57,7 @@ class Computed:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """An input whose header was looked at, what it needs beside the plan, and what reading takes."""
+    """An input as its header told: what it needs beside the plan, and what reading it takes."""
 
     number: int
     source: Source
