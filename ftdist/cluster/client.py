@@ -198,11 +198,13 @@ class Client:
         poller.register(socket, zmq.POLLIN)
         connection = self._connection
         heard_at = asked_at = time.monotonic()
-        while connection.count or not finished():
+        while True:
             while not connection.count and (message := next_message()) is not None:
                 connection.post(message)
                 self._flush(socket)
             full = not self._flush(socket)
+            if finished() and not connection.count:
+                return
             poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
             now = time.monotonic()
             if self._receive(socket, take):

@@ -70,6 +70,11 @@ class Connection:
         """Bytes that the other side has not taken yet."""
         return self._out.waiting_bytes
 
+    @property
+    def opened(self) -> Message | None:
+        """The message that has begun to come, without its values."""
+        return self._in.message
+
     def post(self, message: Message, tag: Hashable = None) -> None:
         """One more message to send; ValueError when it breaks its own limits."""
         frames = encode(message)
@@ -93,7 +98,7 @@ class Connection:
     def flush(self, send: Send, now_s: float) -> bool:
         """Sends what may be sent now; False when the transport took no more: try again soon."""
         if self._owed:
-            if not send(encode(Taken(self._in.total))):
+            if not send(encode(Taken(self._in.total, now_s))):
                 return False
             self._owed = False
         return self._out.flush(send, now_s)
@@ -105,11 +110,12 @@ class Connection:
             self._owed = True
         match message:
             case Taken():
-                known = self._out.window.take(message.total, now_s)
+                known = self._out.window.take(message.total, message.clock_s, now_s)
                 return None if known else WireError("more was taken than was sent")
             case Opening():
                 return self._in.open(message)
             case Portion():
+                self._out.window.hear_clock(message.clock_s, now_s)
                 return self._in.fill(message)
         return message
 
@@ -161,7 +167,7 @@ class _Outgoing:
             del self.signs[kind]
         while self._next is not None or self.queue or self._rest:
             if self._next is None:
-                self._next = self._make()
+                self._next = self._make(now_s)
             frames, weight = self._next
             if weight and not self.window.lets(weight):
                 return True
@@ -172,10 +178,10 @@ class _Outgoing:
             self._next = None
         return True
 
-    def _make(self) -> tuple[Frames, int]:
+    def _make(self, now_s: float) -> tuple[Frames, int]:
         """What to send next, and as how many bytes it counts."""
         if self._rest:
-            frames = encode(Portion(tuple(self._cut(self.window.portion_bytes))))
+            frames = encode(Portion(now_s, tuple(self._cut(self.window.portion_bytes))))
             return frames, _size(frames)
         _, item = self.queue.popleft()
         frames = item if isinstance(item, list) else item()
@@ -211,12 +217,12 @@ class _Incoming:
         self.total = 0
         self._expected = expected
         self._most_bytes = most_bytes
-        self._message: Message | None = None
+        self.message: Message | None = None
         self._lacking: deque[memoryview] = deque()
 
     def open(self, opening: Opening) -> Message | WireError | None:
         size = sum(opening.sizes)
-        if self._message is not None:
+        if self.message is not None:
             return WireError("a message is opened before the last one is whole")
         if size > self._most_bytes:
             return WireError(f"a message of {size} bytes, more than {self._most_bytes}")
@@ -228,7 +234,7 @@ class _Incoming:
         self._lacking.extend(array.data for array in arrays if array.size)
         if not self._lacking:
             return message
-        self._message = message
+        self.message = message
         return None
 
     def fill(self, portion: Portion) -> Message | WireError | None:
@@ -237,7 +243,7 @@ class _Incoming:
                 return WireError("a portion of no message, or more than it lacks")
         if self._lacking:
             return None
-        message, self._message = self._message, None
+        message, self.message = self.message, None
         return message
 
     def _write(self, data: memoryview) -> bool:

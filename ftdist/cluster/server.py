@@ -50,7 +50,7 @@ from ftdist.coordinator.events import (
     Unreadable,
 )
 from ftdist.coordinator.machine import Coordinator
-from ftdist.coordinator.messages import ModelRequest, Opening, Portion, Refusal
+from ftdist.coordinator.messages import ModelRequest, Opening, Portion, Refusal, Result
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.wire import FROM_CLIENT, FROM_WORKER, WireError
 from ftdist.errors import InputError
@@ -225,7 +225,9 @@ class Server:
         if not isinstance(message, WireError):
             found = connection.take(message, received.bytes, time.monotonic())
             if found is None:
-                self._handle(Moved(peer, connection.waiting_bytes))
+                opened = connection.opened if isinstance(message, Opening) else None
+                begun = opened.task if isinstance(opened, Result) else None
+                self._handle(Moved(peer, connection.waiting_bytes, begun))
                 return
             whole = found
         if isinstance(whole, WireError):

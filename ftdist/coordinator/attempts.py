@@ -15,14 +15,14 @@ class Attempt:
     """What one worker was told to do and send; `collector` takes what it sends.
 
     `whole`: it sends all that the task makes. `keep`: it keeps it. `uses_kept`: it reads what it
-    kept. `fetch`: nothing is computed. `bytes` of inputs were sent. `expected_s`: when the result
-    is predicted to be here. `dropped_s`: since when its result is not wanted any more; the worker
-    may still be at it.
+    kept. `fetch`: nothing is computed. `returning`: its result has begun to come. `bytes` of inputs
+    were sent. `expected_s`: when the result is predicted to be here. `dropped_s`: since when its
+    result is not wanted any more; the worker may still be at it.
     """
 
     __slots__ = (
         "bytes", "collector", "dropped_s", "expected_s", "fetch", "frame", "id", "keep", "places",
-        "predicted_s", "seat", "sent_s", "task", "uses_kept", "whole", "worker",
+        "predicted_s", "returning", "seat", "sent_s", "task", "uses_kept", "whole", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -47,7 +47,7 @@ class Attempt:
         self.dropped_s: float | None = None
         self.predicted_s = 0.0
         self.bytes = 0
-        self.whole = self.keep = self.uses_kept = self.fetch = False
+        self.whole = self.keep = self.uses_kept = self.fetch = self.returning = False
 
     def __str__(self) -> str:
         """What it is about, for people."""

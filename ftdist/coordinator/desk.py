@@ -186,13 +186,16 @@ class Desk:
     # ---- to clients
 
     def finish(self, frame: Frame) -> int:
-        """A frame is computed: its client gets the result. All frames before the returned number
-        are computed too."""
+        """A frame is computed; its client gets the result by ``hand_out``. All frames before the
+        returned number are computed too."""
         job = self.jobs[frame.job]
         job.finish(frame, self._out.now_s)
-        self._deliver(job, frame.number)
         self.moved = True
         return job.made.first_missing(0)
+
+    def hand_out(self, frame: Frame) -> None:
+        """The client of a frame that is computed gets its result."""
+        self._deliver(self.jobs[frame.job], frame.number)
 
     def _deliver(self, job: Job, number: int) -> None:
         if job.client is not None:

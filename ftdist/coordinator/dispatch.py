@@ -184,7 +184,7 @@ class Dispatcher:
     def end_s(self, plan: SeatedPlan, task: Task, seat: int) -> float:
         """When a worker is predicted to end a task, given it now; who is late stays late."""
         load, now_s = self._orders.load_of(plan, seat), self._out.now_s
-        free_s = max(load.free_s, 2 * now_s - load.free_s) if load.given else -math.inf
+        free_s = max(load.free_s, 2 * now_s - load.free_s) if load.to_do else -math.inf
         arrives_s = now_s + load.worker.transfer_s(task.input_bytes)
         return max(free_s, arrives_s) + plan.seconds(task, seat)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ftdist.coordinator.messages import Message
+from ftdist.coordinator.messages import Message, TaskId
 from ftdist.planning.sharing import SharedPlan, Traits
 
 Peer = bytes
@@ -64,10 +64,11 @@ class Unreadable:
 @dataclass(frozen=True, slots=True)
 class Moved:
     """Bytes of a large message came from a peer or were taken by it; `left_bytes` are on their way
-    to it."""
+    to it. `begun`: the task whose result has begun to come."""
 
     peer: Peer
     left_bytes: int
+    begun: TaskId | None = None
 
 
 @dataclass(frozen=True, slots=True)

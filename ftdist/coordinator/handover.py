@@ -11,6 +11,7 @@ from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.messages import Refusal
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.report import Report
 from ftdist.coordinator.roster import Roster
 from ftdist.coordinator.scheduler import Scheduler
 from ftdist.coordinator.seats import SeatedPlan
@@ -29,6 +30,7 @@ class Handover:
         scheduler: Scheduler,
         planner: Planner,
         desk: Desk,
+        report: Report,
         out: Outbox,
     ) -> None:
         self._settings = settings
@@ -36,6 +38,7 @@ class Handover:
         self._scheduler = scheduler
         self._planner = planner
         self._desk = desk
+        self._report = report
         self._out = out
         self.review = False
 
@@ -77,7 +80,10 @@ class Handover:
             frame = scheduler.finished.pop(0)
             if not frame.over:
                 self._planner.compare_speeds(frame.plan)
-                self._end(frame, before=desk.finish(frame))
+                before = desk.finish(frame)
+                self._report.completed(desk.jobs[frame.job])
+                desk.hand_out(frame)
+                self._end(frame, before)
         elif scheduler.queues.parked:
             self._parked(scheduler.queues.parked.pop())
         elif failures.beliefs_changed:
@@ -135,5 +141,6 @@ class Handover:
         if plan is None:
             return 1
         settings = self._settings
-        most = settings.in_flight or 2 * len(self._roster.by_number) + 1
+        returning = sum([bool(load.returning) for load in self._scheduler.orders.loads.values()])
+        most = settings.in_flight or 2 * len(self._roster.by_number) + 1 + returning
         return min(most, settings.memory_bytes // plan.flow.frame_bytes)

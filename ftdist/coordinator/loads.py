@@ -13,7 +13,8 @@ from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.workers import Worker
 
 TASKS = 2
-"""Tasks at a worker at a time: one runs, one is there already when it ends."""
+"""Tasks at a worker at a time: one runs, one is there already when it ends. One more, the oldest,
+does not count once its result has begun to come: a slow link would lie idle the other way."""
 
 
 class Queue:
@@ -66,7 +67,8 @@ class Load:
     """A worker's attempts (`given` in the order in which it does them), queue and seats.
 
     `keeping`: the frames of which it keeps maps. `free_s`: when it is predicted to have done all.
-    `avoided`: it is far too slow at something.
+    `returning`: how many of those given have results on their way. `avoided`: it is far too slow at
+    something.
     """
 
     worker: Worker
@@ -77,16 +79,22 @@ class Load:
     keeping: dict[Frame, None] = field(default_factory=dict)
     free_s: float = 0.0
     bytes: int = 0
+    returning: int = 0
     avoided: bool = False
 
     @property
+    def to_do(self) -> int:
+        """Tasks that it was given and has not done, as far as that is known here."""
+        return len(self.given) - min(self.returning, 1)
+
+    @property
     def room(self) -> bool:
-        return len(self.given) < TASKS
+        return self.to_do < TASKS
 
     def takes(self, count_bytes: int) -> bool:
         """Whether it has credit for so many bytes more; a single task may be larger than it."""
         credit = self.worker.hello.credit_bytes
-        return not self.given or self.bytes + count_bytes <= credit
+        return not self.to_do or self.bytes + count_bytes <= credit
 
     def give(self, attempt: Attempt) -> None:
         """One more task to do."""
@@ -97,6 +105,16 @@ class Load:
     def take_back(self, attempt: Attempt) -> None:
         """A task is not with the worker any more."""
         del self.given[attempt.id]
+        if attempt.returning:
+            self.returning -= 1
+        else:
+            self.bytes -= attempt.bytes
+        self._tell_plans()
+
+    def returns(self, attempt: Attempt) -> None:
+        """The result of a task has begun to come, so its inputs are used up."""
+        attempt.returning = True
+        self.returning += 1
         self.bytes -= attempt.bytes
         self._tell_plans()
 
@@ -114,6 +132,6 @@ class Load:
             plan.avoid(seat, avoided)
 
     def _tell_plans(self) -> None:
-        count = len(self.given)
+        room, idle = self.room, self.to_do == 0
         for plan, seat in self.seats.items():
-            plan.set_load(seat, room=count < TASKS, idle=count == 0)
+            plan.set_load(seat, room=room, idle=idle)

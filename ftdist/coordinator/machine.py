@@ -80,7 +80,7 @@ class Coordinator:
         self._desk = Desk(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._desk, out)
         self._handover = Handover(
-            settings, self._roster, self._scheduler, self._planner, self._desk, out
+            settings, self._roster, self._scheduler, self._planner, self._desk, self._report, out
         )
         self._last_s: float | None = None
         self._next_beat_s = float("inf")
@@ -177,7 +177,8 @@ class Coordinator:
         worker = self._roster.by_peer.get(event.peer)
         if worker is not None:
             worker.heard_s = worker.progress_s = self._out.now_s
-            self._scheduler.moved(worker, event.left_bytes)
+            if self._scheduler.moved(worker, event.left_bytes, event.begun):
+                self._handover.review = True
         elif not self._desk.moved_for(event.peer):
             self._roster.refuse(event.peer, _STRANGER)
 

@@ -211,9 +211,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """The next bytes of the message that was opened last, array after array."""
+    """The next bytes of the message that was opened last, array after array; made at a time of the
+    sender's own clock."""
 
     kind: ClassVar[str] = "portion"
+    clock_s: Clock
     data: Annotated[tuple[Ballast, ...], AtMost(TENSORS, least=1)]
 
     def flaw(self) -> str:
@@ -224,10 +226,12 @@ class Portion:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """So many bytes of portions, and of other large messages, have come since the beginning."""
+    """So many bytes of portions, and of other large messages, have come since the beginning; said
+    at a time of the sender's own clock."""
 
     kind: ClassVar[str] = "taken"
     total: Total
+    clock_s: Clock
 
 
 # ---- worker -> coordinator

@@ -122,7 +122,17 @@ class Orders:
                 load.take_back(each)
         load.take_back(attempt)
         self.close(attempt)
-        load.free_s = self._out.now_s + sum([each.predicted_s for each in load.given.values()])
+        self._expect(load)
+
+    def returns(self, attempt: Attempt) -> None:
+        """A worker has done a task whose result is on its way."""
+        load = self.loads[attempt.worker.number]
+        load.returns(attempt)
+        self._expect(load)
+
+    def _expect(self, load: Load) -> None:
+        to_do = [each.predicted_s for each in load.given.values() if not each.returning]
+        load.free_s = self._out.now_s + sum(to_do)
 
     def close(self, attempt: Attempt) -> None:
         """The attempt no longer counts for its task."""

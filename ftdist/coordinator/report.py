@@ -46,6 +46,12 @@ class Report:
             job.news, job.told_s = False, self.out.now_s
             self.out.send(job.client, self._progress(job, self._waits_for(job)))
 
+    def completed(self, job: Job) -> None:
+        """Tells a client that its last frame is computed, before it gets that and goes."""
+        if job.client is not None and job.made.count == job.frames:
+            job.news, job.told_s = False, self.out.now_s
+            self.out.send(job.client, self._progress(job, ""))
+
     def farewell(self, text: str) -> None:
         """Tells all clients a last word."""
         for job in self.desk.jobs.values():

@@ -13,7 +13,7 @@ from ftdist.coordinator.dispatch import Dispatcher
 from ftdist.coordinator.failures import Failures
 from ftdist.coordinator.frames import Frame
 from ftdist.coordinator.loads import Load
-from ftdist.coordinator.messages import Failed, Forget, Heartbeat, Result
+from ftdist.coordinator.messages import Failed, Forget, Heartbeat, Result, TaskId
 from ftdist.coordinator.orders import Orders
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.seats import SeatedPlan
@@ -132,19 +132,31 @@ class Scheduler:
         if load is not None and message.tasks == 0 and self.orders.has_no_tasks(load):
             self._freed(load)
 
-    def moved(self, worker: Worker, left_bytes: int) -> None:
+    def moved(self, worker: Worker, left_bytes: int, begun: TaskId | None) -> bool:
         """Bytes move to or from a worker: what it has under way is not late for that.
 
         `left_bytes` are on their way to it; results that it has begun to send may be as large as
         they were planned. Until both could be here it is not expected to have ended anything.
+        Returns whether that made room for another task: a result has begun to come.
         """
         load = self.orders.loads.get(worker.number)
-        if load is not None:
-            soonest_s = self._out.now_s + worker.transfer_s(left_bytes)
-            for attempt in load.given.values():
-                rest_s = worker.transfer_s(attempt.task.returned_bytes)
-                rest_s += attempt.predicted_s if left_bytes else 0.0
-                attempt.expected_s = max(attempt.expected_s, soonest_s + rest_s)
+        if load is None:
+            return False
+        soonest_s = self._out.now_s + worker.transfer_s(left_bytes)
+        for each in load.given.values():
+            rest_s = worker.transfer_s(each.task.returned_bytes)
+            rest_s += each.predicted_s if left_bytes else 0.0
+            each.expected_s = max(each.expected_s, soonest_s + rest_s)
+        attempt = None if begun is None else load.given.get(begun)
+        return attempt is not None and self._returns(load, attempt)
+
+    def _returns(self, load: Load, attempt: Attempt) -> bool:
+        """A result has begun to come: while it travels its worker does the next tasks."""
+        if attempt.returning:
+            return False
+        self.orders.returns(attempt)
+        self.queues.wake(load)
+        return True
 
     def lose(self, worker: Worker) -> int:
         """A worker is gone: others get its tasks; returns how many."""
@@ -183,6 +195,8 @@ class Scheduler:
             self._fetched(attempt)
         elif not message.more:
             self._accept(attempt, message)
+        elif not attempt.fetch:
+            self._returns(self.orders.loads[worker.number], attempt)
 
     def _attempt(self, worker: Worker, message: Result | Failed) -> Attempt | None:
         """The attempt that a message answers, unless it is one that is not wanted any more."""

@@ -18,11 +18,12 @@ class Settings:
     A worker that is silent for `lost_after_beats` heartbeats is lost; so is one that has tasks and
     makes no progress for `stuck_after_s`. `attempts`: a task that fails so often, on different
     workers where there are some, fails its job; so does one that `losses` workers were lost over.
-    `in_flight` frames are asked for ahead (None: two for each worker and one more), but no more
-    than `memory_bytes` of inputs, maps and results can hold. Workers keep maps of `kept_frames`
-    frames at a time. A job whose client is gone is dropped after `orphan_s`; one whose client does
-    not send what it was asked for lets others pass after `patience_s`. A plan is renewed when a
-    worker's speed changes by `replan_change`, at most every `replan_after_s`.
+    `in_flight` frames are asked for ahead (None: two for each worker and one more, beside those
+    whose results are on their way), but no more than `memory_bytes` of inputs, maps and results can
+    hold. Workers keep maps of `kept_frames` frames at a time. A job whose client is gone is dropped
+    after `orphan_s`; one whose client does not send what it was asked for lets others pass after
+    `patience_s`. A plan is renewed when a worker's speed changes by `replan_change`, at most every
+    `replan_after_s`.
     `reference_macs_per_s`: what a worker's measured rate is compared with, the profile's.
     """
 

@@ -6,9 +6,11 @@ import math
 
 import pytest
 from simulation import Node, Simulation
+from started import client, job_line, started, worker
 
 from ftdist.coordinator.events import Moved
 from ftdist.coordinator.messages import Assign, Probe, Refusal
+from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.trunk import FIRST_NUMBER
 
 SLOW = 4e2
@@ -32,6 +34,25 @@ def test_bytes_that_move_are_life_and_no_delay() -> None:
     assigned = [message.task for _, _, message in simulation.sent if isinstance(message, Assign)]
     assert len({(task.frame, task.stage, task.tile) for task in assigned}) == len(assigned)
     assert not [line for line in simulation.logs if "lost" in line or "predicted;" in line]
+
+
+def test_while_a_result_travels_its_worker_is_given_one_task_more() -> None:
+    cluster = started("a", frames=9, settings=Settings(kept_frames=9))
+    line = worker(cluster, "a")
+    cluster.exchange()
+    first, second = [task.task for task in line.worker.tasks]
+    cluster.work(line)
+    cluster.work(line)  # both are done; the first result begins to come, the other waits behind it
+    for task, count in ((first, 1), (first, 1), (second, 1)):
+        cluster.handle(Moved(line.peer, 0, task))
+        cluster.exchange(job_line(cluster))
+        while cluster.deliver(line):
+            pass
+        assert len(line.worker.tasks) == count
+    while line.outbox or line.worker.tasks:
+        cluster.work(line)
+        cluster.exchange()
+    assert client(cluster).finished
 
 
 def test_silence_is_still_a_loss() -> None:
