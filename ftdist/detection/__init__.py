@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ftdist.detection.decode import MOST_CANDIDATES, Box, Detection, decode, heads
+from ftdist.detection.decode import MOST_CANDIDATES, MOST_TOGETHER, Box, Detection, decode, heads
 from ftdist.detection.suppress import suppress
 from ftdist.network.graph import Network
 from ftdist.network.heads import (
@@ -93,14 +93,14 @@ def _suppression(network: Network) -> Suppression:
 def detecting_bytes(network: Network) -> int:
     """What ``detect`` holds at most beside the outputs, however many candidates there are."""
     candidates, largest_map = _candidates_and_largest_map(network)
-    size = candidates * _CANDIDATE_BYTES
+    size = min(candidates, MOST_TOGETHER + MOST_CANDIDATES) * _CANDIDATE_BYTES
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
 
 
 def detected_bytes(network: Network) -> int:
     """What ``detect`` leaves behind at most, with all that is told of what it found."""
     candidates, largest_map = _candidates_and_largest_map(network)
-    size = candidates * _LEFT_CANDIDATE_BYTES
+    size = min(candidates, MOST_TOGETHER) * _LEFT_CANDIDATE_BYTES
     return size + _LEFT_COPIES * largest_map + _LEFT_CODE_BYTES if largest_map else 0
 
 

@@ -7,7 +7,7 @@ those may carry several labels, as in Darknet.
 
 Maps are not trusted to make sense, for weights may be random or broken: an anchor with any value
 that is not finite is no detection, and of one anchor's map at most MOST_CANDIDATES go on, the
-best, so that memory stays bounded when everything seems to be a detection.
+best, and of all MOST_TOGETHER, so that memory stays bounded when everything seems to be one.
 
 How an anchor reads its map is ``anchors``; what is here goes for all of them, and for the grid of
 YOLOv1 (Darknet's detection_layer.c), which has no anchors.
@@ -31,6 +31,10 @@ Floats = NDArray[np.float32]
 
 MOST_CANDIDATES = 500
 """Detections that one anchor of one head may hand on; real photos have tens."""
+
+
+MOST_TOGETHER = 1000
+"""Detections that all heads together may hand on."""
 
 
 class Box(NamedTuple):
@@ -74,12 +78,20 @@ def decode(
     for layer in heads(network):
         raw = _raw_map(outputs, layer)
         if isinstance(layer.operation, GridHead):
-            found += _decode_grid(raw.reshape(-1), layer.operation, threshold)
+            found = _best(found + _decode_grid(raw.reshape(-1), layer.operation, threshold))
             continue
         own = anchors(layer, network.input)
         for anchor, values in zip(own, np.split(raw, len(own)), strict=True):
-            found += _decode_anchor(values, anchor, threshold)
+            found = _best(found + _decode_anchor(values, anchor, threshold))
     return found
+
+
+def _best(found: list[Detection]) -> list[Detection]:
+    """The best of them as they are ordered, no more than MOST_TOGETHER."""
+    if len(found) <= MOST_TOGETHER:
+        return found
+    ranked = sorted(range(len(found)), key=lambda place: -found[place].score)
+    return [found[place] for place in sorted(ranked[:MOST_TOGETHER])]
 
 
 def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:

@@ -15,7 +15,7 @@ import pytest
 
 from ftdist.detection import MOST_OBJECTS, Box, Detection, class_count, detect, detecting_bytes
 from ftdist.detection.classify import classify
-from ftdist.detection.decode import decode
+from ftdist.detection.decode import MOST_TOGETHER, decode
 from ftdist.detection.suppress import suppress
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
@@ -295,11 +295,13 @@ def test_of_a_tree_a_classifier_names_leaves() -> None:
 
 def test_no_more_than_a_bounded_number_of_objects_is_kept_the_best() -> None:
     """What is told of each takes memory, whatever the thresholds."""
-    network = grid_of(GridHead(side=32, boxes=2, classes=1))
-    count = 2 * 32 * 32
+    network = grid_of(GridHead(side=32, boxes=3, classes=1))
+    count = 3 * 32 * 32
     scores = np.linspace(0.5, 1, count, dtype=np.float32)
     boxes = np.tile(np.array([0.5, 0.5, 0.1, 0.1], np.float32), count)
-    raw = np.concatenate([np.ones(count // 2, np.float32), scores, boxes]).reshape(-1, 1, 1)
-    found = detect(network, {network.layers[-1].name: raw}, 0.1, 1.0)
+    raw = np.concatenate([np.ones(count // 3, np.float32), scores, boxes]).reshape(-1, 1, 1)
+    outputs = {network.layers[-1].name: raw}
+    assert len(decode(network, outputs, 0.1)) == MOST_TOGETHER
+    found = detect(network, outputs, 0.1, 1.0)
     assert len(found) == MOST_OBJECTS
     assert found[0].score == pytest.approx(1.0)
