@@ -133,10 +133,10 @@ def _answer(plan: Plan, question: AskPlan) -> Planned:
         return Planned(question.number, None, str(error))
     except MemoryError:
         reason = "planning needs more memory than there is; give the coordinator more"
-        return Planned(question.number, None, reason)
+        return Planned(question.number, None, reason, fault=True)
     except Exception as error:
         reason = f"a fault in planning, please report it: {error!r}"
-        return Planned(question.number, None, reason)
+        return Planned(question.number, None, reason, fault=True)
 
 
 def _line(value: Any) -> bytes:

@@ -273,6 +273,12 @@ def link_of(event: int) -> Link | None:
     return _LINK_EVENTS.get(event)
 
 
+def only_knocked(event: int, value: int) -> bool:
+    """Whether an event of a socket that listens tells of somebody who went away without a word:
+    he looked whether anybody is there (see ``reaching``), or was switched off."""
+    return event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value == errno.EPIPE
+
+
 def link_events(socket: Socket) -> list[Link]:
     """What happened to a watched socket's connection since the last time.
 

@@ -34,10 +34,10 @@ from dataclasses import dataclass
 import zmq
 
 from ftdist.cluster.process import WakeUp
-from ftdist.cluster.transport import EVENT, Link, Socket, link_of
+from ftdist.cluster.transport import EVENT, Link, Socket, link_of, only_knocked
 from ftdist.cluster.window import MOST_BYTES
 
-MOST_HELD = 3 * MOST_BYTES
+MOST_HELD = MOST_BYTES + (2 << 20)
 """What one connection may have in ZeroMQ: a window, and small messages that do not count in it."""
 
 MOST_UNFINISHED = 512 << 10
@@ -110,6 +110,7 @@ class Watch:
         self.woken = WakeUp()
         self._monitor = watched.get_monitor_socket()
         self._watched = watched
+        self._listens = watched.type == zmq.ROUTER
         self._name = name
         self._links: deque[Link] = deque()
         self._words: deque[str] = deque()
@@ -194,6 +195,8 @@ class Watch:
                 self._add(handle)
             elif number in (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED):
                 self._forget(handle)
+            if self._listens and only_knocked(number, handle):
+                continue
             link = link_of(number)
             if link is not None:
                 self._links.append(link)

@@ -87,11 +87,13 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """The answer to AskPlan `number`: a plan, or why there is none."""
+    """The answer to AskPlan `number`: a plan, or why there is none. `fault`: not because nothing
+    fits, but because planning itself failed; it would again."""
 
     number: int
     plan: SharedPlan | None
     reason: str = ""
+    fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)

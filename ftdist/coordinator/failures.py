@@ -85,7 +85,7 @@ class Failures:
         trouble.losses += 1
         if trouble.losses >= self._settings.losses:
             words = f"{trouble.losses} workers were lost while computing {attempt}"
-            self.hopeless.append((attempt.frame, [words]))
+            self.hopeless.append((attempt.frame, [f"{words}; {_link_of(attempt)}"]))
 
     def take_away(self, attempt: Attempt) -> None:
         """A worker takes far too long for a task: others do it, and all that it was given."""
@@ -122,3 +122,16 @@ class Failures:
                 self._queues.restore(frame, number, attempt.places)
         elif not self._orders.frames[frame].get(number):
             self._queues.enqueue(frame, number)
+
+
+def _link_of(attempt: Attempt) -> str:
+    """The link of a worker that was lost over an attempt, for people."""
+    worker = attempt.worker
+    if worker.local:
+        return f"the last was {worker.name}, in the coordinator's own process"
+    rate = min(worker.link_bytes_per_s, worker.crowded_bytes_per_s)
+    sent, due = attempt.bytes / _MIB, attempt.task.returned_bytes / _MIB
+    return (
+        f"the last was {worker.name}, whose link carried {8e-6 * rate:.3g} Mbit/s: "
+        f"{sent:.1f} MiB were sent to it, {due:.1f} MiB were to come back"
+    )

@@ -133,6 +133,9 @@ class Handover:
         if plan is not None:
             for frame in self._desk.take_off(terms, plan):
                 self._scheduler.begin(frame)
+        elif fault := self._planner.take_fault():
+            self._desk.fail(job, [fault])
+            return
         self._scheduler.queues.to_come = job.unbegun if terms.many else 0
         self._desk.want(job, self._window(plan))
 

@@ -39,7 +39,7 @@ class Question:
 
 class Planner:
     """`current`: new frames follow it. `coming`: waits for its workers' weights. `reason`: why
-    there is no plan."""
+    there is no plan. `fault`: planning itself failed, which waiting does not mend."""
 
     def __init__(
         self,
@@ -63,10 +63,20 @@ class Planner:
         self.current: SeatedPlan | None = None
         self.coming: SeatedPlan | None = None
         self.reason = ""
+        self.fault = ""
 
     def changed(self) -> None:
         """Workers are not what the plan was made for."""
         self._changed = True
+
+    def take_fault(self) -> str:
+        """What went wrong with planning, once, unless it is tried again; the next job has it tried
+        anew."""
+        if self._asked is not None or not self.fault:
+            return ""
+        fault, self.fault = self.fault, ""
+        self._answered = None
+        return fault
 
     def usable(self, terms: Terms) -> SeatedPlan | None:
         """The plan that a new frame of such a job follows, if there is one."""
@@ -123,6 +133,7 @@ class Planner:
             return
         self._asked = None
         self._answered = asked.terms
+        self.fault = event.reason if event.fault else ""
         now_s = self._out.now_s
         if self._settings.trace:
             span = timeline.planning(len(asked.workers), asked.asked_s, now_s)

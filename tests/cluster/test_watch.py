@@ -128,6 +128,21 @@ def test_what_is_delivered_is_counted_to_the_byte(door: Door) -> None:
     assert door.words == []
 
 
+def test_a_knock_is_no_failed_handshake(door: Door) -> None:
+    """Whoever cannot connect looks whether anybody is there, and goes without a word."""
+    links: list[Link] = []
+    for _ in range(3):
+        made = door.raw(greets=False)
+        assert made.recv(64)
+        made.close()
+        found: list[Link] = []
+        while Link.DOWN not in found:
+            door.turn()
+            found += door.watch.links()
+        links += found
+    assert set(links) == {Link.DOWN}
+
+
 def test_a_message_without_an_end_is_cut_off_and_named(door: Door) -> None:
     honest, other = door.peer(), door.peer(watched=True)
     honest.send(b"here")

@@ -23,7 +23,7 @@ from hypothesis.stateful import (
 from manual import Line, Manual
 from sharedplans import banded, gridded, mixed
 
-from ftdist.coordinator.events import Gone, Planned
+from ftdist.coordinator.events import Gone, Moved, Planned
 from ftdist.coordinator.messages import (
     PROTOCOL,
     Message,
@@ -147,6 +147,19 @@ class AnyOrder(RuleBasedStateMachine):
                 line.outbox.extend(worker.lose_kept())
             else:
                 line.outbox.append(worker.fail(reason, 65 << 20))
+
+    @rule(index=st.integers(0, 5), left_bytes=st.integers(0, 1 << 20), late=st.booleans())
+    def move(self, index: int, left_bytes: int, late: bool) -> None:
+        """Bytes move: a result has begun to come, or somebody's who is gone did before (`late`)."""
+        line = self.one_of([*self.alive(), *self.clients], index)
+        if not line or line.deaf:
+            return
+        if not late and line not in self.clients:
+            self.cluster.work(line, 2)
+        results = [each for each in line.outbox if isinstance(each, Result)]
+        if late:
+            results = [each for _, each in self.sent if isinstance(each, Result)]
+        self.cluster.handle(Moved(line.peer, left_bytes, results[0].task if results else None))
 
     # ---- messages that should not be
 

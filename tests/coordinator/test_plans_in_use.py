@@ -294,3 +294,20 @@ def test_speeds_that_are_as_believed_change_no_plan() -> None:
     watched = sim.as_client(sim.client("job", 50))
     sim.run_until(lambda: watched.finished)
     assert len(sim.asked) == 1
+
+
+def test_a_fault_in_planning_ends_the_job_and_the_next_one_tries_anew() -> None:
+    cluster = Manual()
+    cluster.worker("a")
+    lines = [cluster.client(name, 2) for name in ("one", "two")]
+    cluster.exchange()
+    ask = cluster.questions.pop(0)
+    cluster.handle(Planned(ask.number, None, "a fault in planning: KeyError(3)", fault=True))
+    cluster.exchange()
+    one, two = (line.client for line in lines)
+    assert one.failed is not None and one.failed.reasons == ("a fault in planning: KeyError(3)",)
+    assert two.failed is None
+    cluster.plan()
+    for _ in range(4):
+        cluster.run()
+    assert two.finished

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from fakes import FakeWorker
 from manual import Manual
 from sharedplans import banded, gridded
@@ -69,6 +71,11 @@ def test_what_kills_every_worker_fails_the_job() -> None:
     failed = client(cluster).failed
     assert failed is not None
     assert "4 workers were lost while computing frame 0, layers 0..1" in failed.reasons[0]
+    assert re.search(
+        r"; the last was a, whose link carried [\d.e+]+ Mbit/s: [\d.]+ MiB were sent to it, "
+        r"[\d.]+ MiB were to come back$",
+        failed.reasons[0],
+    )
 
 
 # ---- stragglers
