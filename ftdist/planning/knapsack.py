@@ -57,18 +57,21 @@ def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
     best[0] = 0
     for later in range(1, cuts):
         low, both = offers.by_residency(later)
-        reached = []
-        for seconds, before in zip(both, (graph.weights, graph.rest), strict=True):
-            taken = np.rint((before[later] - before[low:later]) / unit).astype(np.int64)
-            left = units - np.minimum(taken, _UNITS + 1)[:, None]
-            from_there = np.take_along_axis(best[low:later], np.maximum(left, 0), axis=1)
-            reached.append(np.where(left >= 0, from_there, np.inf) + seconds[0][:, None])
-        is_streamed = reached[1] < reached[0]
-        least = np.where(is_streamed, reached[1], reached[0])
-        at = least.argmin(axis=0)
-        best[later] = least[at, units]
-        came[later] = low + at
-        streams[later] = is_streamed[at, units]
+        for streamed, before in ((False, graph.weights), (True, graph.rest)):
+            seconds = both[int(streamed)][0]
+            taken = np.rint((before[later] - before[low:later]) / unit)
+            groups = np.flatnonzero(np.isfinite(seconds) & (taken <= _UNITS))
+            if not len(groups):
+                continue
+            left = units - taken[groups, None].astype(np.int64)
+            reached = best[(low + groups)[:, None], np.maximum(left, 0)]
+            reached = np.where(left >= 0, reached, np.inf) + seconds[groups, None]
+            at = reached.argmin(axis=0)
+            least = reached[at, units]
+            better = least < best[later]
+            best[later] = np.where(better, least, best[later])
+            came[later] = np.where(better, low + groups[at], came[later])
+            streams[later] = np.where(better, streamed, streams[later])
     if not np.isfinite(best[-1, -1]):
         return None
     steps: list[Step] = []

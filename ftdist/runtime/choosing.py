@@ -92,6 +92,9 @@ def smallest(
     return replace(fastest or best, budget=limit)
 
 
+_CLOSE_BYTES = 4096
+"""Sizes that differ by less are about the same."""
+
 _CLOSE_LOOKS = 3
 """How often a plan of the size that is left is looked for closely: its programs may not fit."""
 
@@ -123,7 +126,7 @@ def fit(
     def examined(found: Found) -> Choice:
         return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
 
-    size: int | None = None
+    sizes = _Sizes()
     found = propose(None, False)
     while found is not None:
         choice = examined(found)
@@ -131,12 +134,12 @@ def fit(
             break
         if choice.peak_bytes > choice.footprint.peak_bytes:
             return None  # not for the plan's sake
-        size = _smaller(choice, found)
-        found = propose(size, False)
+        found = sizes.next(choice, found, propose)
     if found is None:
         return None
-    if size is None:
+    if sizes.last is None:
         return replace(choice, unbound=True)
+    size = sizes.last
     for _ in range(_CLOSE_LOOKS):
         better = propose(size, True)
         if better is None or better.seconds >= found.seconds:
@@ -148,9 +151,39 @@ def fit(
     return choice
 
 
+class _Sizes:
+    """The falling sizes that a search is asked for, until a plan fits with its programs.
+
+    After the first, each step is twice as long as the one before for what a plan exceeds the budget
+    by, since smaller plans have more groups and so larger programs; but never to where there is no
+    plan at all.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self._misses = 0
+        self._none = 0  # there is no plan of this size
+
+    def next(self, choice: Choice, found: Found, propose: Proposer) -> Found | None:
+        """A smaller plan than one that does not fit; None where there is none."""
+        largest = _smaller(choice, found)
+        more = (choice.peak_bytes - choice.budget.bytes) << self._misses if self._misses else 0
+        size = min(largest, found.peak_bytes - more)
+        self._misses += 1
+        while True:
+            if largest - self._none <= _CLOSE_BYTES:
+                size = largest
+            size = min(largest, max(size, (self._none + largest) // 2 if self._none else size))
+            self.last = size
+            proposed = propose(size, False)
+            if proposed is not None or size >= largest:
+                return proposed
+            self._none = size
+
+
 def _smaller(choice: Choice, found: Found) -> int:
-    """The size to ask for where a plan does not fit."""
+    """The largest size to ask for where a plan does not fit."""
     left = choice.left_bytes
-    if found.peak_bytes > left:
-        return left
-    return min(left - choice.footprint.programs, found.peak_bytes - 1)
+    if found.peak_bytes <= left:
+        left -= choice.footprint.programs
+    return min(left, found.peak_bytes - 1)
