@@ -14,9 +14,11 @@ from itertools import cycle
 from typing import Any
 
 import numpy as np
+import zmq
 from forge import Forge, Known
 from processes import PATIENCE_S
 from scriptedcoordinator import ScriptedCoordinator, joined, task_id, whole_task
+from zmtp import send_endless
 
 from ftdist.cluster.chunks import Chunks, header_bytes
 from ftdist.cluster.connection import Connection
@@ -105,6 +107,13 @@ class FalseCoordinator:
             else:
                 self._post(next(self._lies))
         self.settle()
+
+    def flood(self) -> None:
+        """A message without an end."""
+        peer = self._script.peer
+        assert peer is not None
+        self._socket.send(peer, zmq.SNDMORE)
+        send_endless(self._socket)
 
     def settle(self) -> None:
         """Waits until the worker has read everything, and belongs to the cluster."""

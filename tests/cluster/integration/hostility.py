@@ -14,15 +14,18 @@ from forge import Forge
 from frames import Frames
 from processes import PATIENCE_S, Cluster, Process, joined
 from proxy import Proxy
+from zmtp import send_endless
 
 from ftdist.cluster.keys import coordinator_keys, make_coordinator, make_peer, peer_keys
-from ftdist.cluster.transport import CurveKeys
+from ftdist.cluster.transport import CurveKeys, close, connect, make_context
 
 SLOW_CONNECTIONS = 50
 _BATCH = 500
 _EACH_JOB = 6
 _A_WHILE_S = 0.1
 _TASKS = 5
+_AT_ONCE = 4
+"""Floods of a coordinator at a time."""
 
 
 @dataclass
@@ -96,6 +99,28 @@ class Town:
         result.growth_bytes = self._growth(before)
         return result
 
+    def flooded(self, rounds: int) -> Result:
+        """Messages without an end, some at once, so often, while jobs go on."""
+        result = Result()
+        for _ in range(2):
+            self._end(self._begin(), result)
+        before, keys = self.coordinator.peak_bytes(), self._attackers_keys()
+        context = make_context()
+        job = self._begin()
+        for _ in range(rounds):
+            mark = self.coordinator.mark()
+            peers = [connect(context, self.coordinator.endpoint, keys) for _ in range(_AT_ONCE)]
+            for peer in peers:
+                send_endless(peer)
+            self.coordinator.says("cut off the connection of", after=mark)
+            result.sent += len(peers)
+            for peer in peers:
+                close(peer, 0)
+        context.destroy(0)
+        self._end(job, result)
+        result.growth_bytes = self._growth(before)
+        return result
+
     def cheated(self, tricks: Sequence[str]) -> Result:
         """False workers, one after another, each with its trick, while jobs go on."""
         result = Result()
@@ -165,6 +190,31 @@ def lied_to(
             assert worker.is_running, worker.log()
             result.growth_bytes = worker.peak_bytes() - before
         assert liar.hellos >= endings // 2
+    return result
+
+
+def flooded_worker(cluster: Cluster, frames: Frames, rounds: int, *, secured: bool) -> Result:
+    """A worker whose coordinator sends it messages without an end, and then an honest task."""
+    keys = make_keys(cluster.folder) if secured else None
+    (output,) = frames.expected[0].values()
+    expected = np.ascontiguousarray(output.transpose(1, 2, 0))
+    image = np.ascontiguousarray(np.load(frames.paths[0]).transpose(1, 2, 0))
+    result = Result()
+    own = coordinator_keys(keys) if keys else None
+    with FalseCoordinator(frames.model, 0, own) as liar:
+        more = ("--keys", keys / "ann") if keys else ()
+        worker = cluster.worker("ann", liar.endpoint, *more, mem="96M")
+        before = 0
+        for _ in range(rounds + 1):
+            if not liar.honest(image, expected):
+                result.wrong.append(f"after {result.sent} floods")
+            before = before or worker.peak_bytes()
+            mark = worker.mark()
+            liar.flood()
+            worker.says("cut off the connection of", after=mark)
+            result.sent += 1
+            result.jobs += 1
+        result.growth_bytes = worker.peak_bytes() - before
     return result
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from frames import Frames, first_layers
-from hostility import Town, lied_to
+from hostility import Town, flooded_worker, lied_to
 from processes import Cluster, joined
 from smallmodels import write_small_model
 from zmtp import Babbler, greeting, ready
@@ -60,6 +60,24 @@ def test_a_worker_survives_a_coordinator_that_lies(
     result = lied_to(cluster, frames, MESSAGES, 3, endings=4, secured=secured)
     assert result.jobs == 2 and not result.wrong
     assert result.growth_bytes < GROWTH_BYTES
+
+
+@both_ways
+def test_messages_without_an_end_are_cut_off(
+    cluster: Cluster, frames: Frames, secured: bool
+) -> None:
+    with Town(cluster, frames, 4, secured=secured) as town:
+        result = town.flooded(2)
+    assert not result.failed and not result.wrong
+    assert result.growth_bytes < 32 << 20
+
+
+@both_ways
+def test_a_worker_cuts_off_messages_without_an_end(
+    cluster: Cluster, frames: Frames, secured: bool
+) -> None:
+    result = flooded_worker(cluster, frames, 2, secured=secured)
+    assert not result.wrong and result.growth_bytes < 32 << 20
 
 
 def test_a_worker_outlives_whatever_else_listens_there(cluster: Cluster, frames: Frames) -> None:

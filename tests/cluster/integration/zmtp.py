@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+import zmq
 from command import GUARD_S
 
 MORE, LONG, COMMAND = 1, 2, 4
@@ -44,6 +45,14 @@ def metadata(name: bytes, value: bytes) -> bytes:
 def ready(kind: bytes = b"DEALER") -> bytes:
     """The handshake without encryption."""
     return command(b"READY", metadata(b"Socket-Type", kind))
+
+
+def send_endless(peer: zmq.Socket[bytes]) -> None:
+    """A message of a quarter of a gigabyte, in parts, for as long as they are taken."""
+    part = bytes(64 << 10)
+    for _ in range(4000):
+        peer.send(part, zmq.SNDMORE, copy=False)
+    peer.send(b"", copy=False)
 
 
 def messages(stream: bytes) -> Iterator[list[bytes]]:
