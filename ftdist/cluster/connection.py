@@ -49,8 +49,10 @@ class Connection:
     """What goes out over one connection, and what comes in.
 
     `expected` are the messages that may come, each of at most `most_bytes`. `plain`: within this
-    process nothing is cut, copied or answered.
+    process nothing is cut, copied or answered. `moved_s`: when its owner last said that bytes move.
     """
+
+    moved_s = float("-inf")
 
     def __init__(
         self, expected: frozenset[type[Message]], most_bytes: int, *, plain: bool = False

@@ -15,6 +15,7 @@ from pathlib import Path
 import zmq
 
 from ftdist.cluster.chunks import Chunks, header_bytes
+from ftdist.cluster.connection import Connection
 from ftdist.cluster.endpoints import Endpoint
 from ftdist.cluster.keys import ALLOWED, coordinator_keys
 from ftdist.cluster.mail import Mail
@@ -67,6 +68,9 @@ _BATCH = 64
 
 _RETRY_S = 0.002
 _REREAD_S = 1.0
+_MOVED_S = 0.05
+"""How often it is news that bytes move."""
+
 _LAST_WORDS_S, _KNOCK_S, _KNOCKING_S = 0.005, 0.05, 0.25
 """When to knock after a connection ended: once its last words have been read, for they may be Bye,
 then so often and for so long, because the socket may learn of the end a little later."""
@@ -225,9 +229,7 @@ class Server:
         if not isinstance(message, WireError):
             found = connection.take(message, received.bytes, time.monotonic())
             if found is None:
-                opened = connection.opened if isinstance(message, Opening) else None
-                begun = opened.task if isinstance(opened, Result) else None
-                self._handle(Moved(peer, connection.waiting_bytes, begun))
+                self._tell_moved(peer, connection, begins=isinstance(message, Opening))
                 return
             whole = found
         if isinstance(whole, WireError):
@@ -239,6 +241,14 @@ class Server:
             if flaw
             else Arrived(peer, whole, key, local, self._origin(received))
         )
+
+    def _tell_moved(self, peer: Peer, connection: Connection, *, begins: bool) -> None:
+        """Bytes moved: news if that was not said a moment ago, or if a result begins with them."""
+        now_s, opened = time.monotonic(), connection.opened if begins else None
+        begun = opened.task if isinstance(opened, Result) else None
+        if begun is not None or now_s >= connection.moved_s + _MOVED_S:
+            connection.moved_s = now_s
+            self._handle(Moved(peer, connection.waiting_bytes, begun))
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""
