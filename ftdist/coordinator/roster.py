@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from typing import Literal
 
 import numpy as np
@@ -33,6 +34,8 @@ The shortest round trip of each sort counts: a worker that has just begun answer
 """
 
 PROBES = len(_BALLAST)
+_MEASURING_S = 3.0
+"""How long others wait for a worker to be measured."""
 
 _BEHIND_BYTES = 128 << 10
 """What may be on its way before a sign of life: how long that takes on a link is no silence."""
@@ -60,6 +63,9 @@ class Roster:
         self._next_number = 1
         self._silent: list[tuple[float, int]] = []
         self._refused: dict[Peer, float] = {}
+        self._unmeasured: deque[Worker] = deque()
+        self._measures: Worker | None = None
+        self._measures_since_s = 0.0
         self.by_peer: dict[Peer, Worker] = {}
         self.by_number: dict[int, Worker] = {}
         self.deaf_s = float("-inf")
@@ -100,7 +106,9 @@ class Roster:
         if worker.local:
             worker.measured = True
         else:
-            self._probe(worker)
+            worker.probe_sent_s = now_s
+            self._unmeasured.append(worker)
+            self._measure_next()
         return worker
 
     def welcome(self, worker: Worker) -> None:
@@ -124,6 +132,7 @@ class Roster:
     def remove(self, worker: Worker) -> None:
         """Removes the worker."""
         del self.by_peer[worker.peer], self.by_number[worker.number]
+        self._measure_next()
 
     def _free_name(self, name: str) -> str:
         names = {worker.name for worker in self.by_number.values()}
@@ -134,6 +143,25 @@ class Roster:
         return found
 
     # ---- measuring
+
+    def _measure_next(self) -> None:
+        """One worker after another, for they may share a link; nobody is waited for for long."""
+        now_s, before = self._out.now_s, self._measures
+        recent = now_s - self._measures_since_s < _MEASURING_S
+        if recent and before is not None and self._is_here(before) and not before.measured:
+            return
+        self._measures = None
+        while self._unmeasured and self._measures is None:
+            worker = self._unmeasured.popleft()
+            if self._is_here(worker):
+                self._measures, self._measures_since_s = worker, now_s
+                worker.progress_s = now_s
+                self._probe(worker)
+        for worker in self._unmeasured:
+            worker.progress_s = now_s
+
+    def _is_here(self, worker: Worker) -> bool:
+        return self.by_number.get(worker.number) is worker
 
     def _probe(self, worker: Worker) -> None:
         worker.probe_sent_s = self._out.now_s
@@ -146,7 +174,9 @@ class Roster:
         worker.probed(message.clock_s, self._out.now_s, _BALLAST[worker.probe].size)
         worker.probe += 1
         worker.measured = worker.probe == PROBES
-        if not worker.measured:
+        if worker.measured:
+            self._measure_next()
+        else:
             self._probe(worker)
         return worker.measured
 
@@ -174,6 +204,7 @@ class Roster:
         """Tells all workers that the coordinator is alive."""
         for worker in self.by_number.values():
             self._out.send(worker.peer, Beat())
+        self._measure_next()
 
     def heartbeat(self, worker: Worker, message: Heartbeat) -> None:
         """A worker says how it is."""

@@ -105,3 +105,26 @@ def test_fast_links_and_single_workers_are_not_measured_together() -> None:
         assert trunks(simulation) == {math.inf}
         probes = [each for _, _, each in simulation.sent if isinstance(each, Probe)]
         assert all(probe.number < FIRST_NUMBER for probe in probes)
+
+
+def test_workers_that_come_together_are_measured_one_after_another() -> None:
+    simulation = Simulation()
+    simulation.trunk_bytes_per_s = 4e6
+    for number in range(4):
+        simulation.worker(f"pi{number}").bytes_per_s = 4e6
+    simulation.run(12.0)
+    simulation.client("job", 2)
+    simulation.run(5.0)
+    for traits in simulation.asked[-1].workers:
+        assert traits.link_bytes_per_s == pytest.approx(4e6, rel=0.2)
+        assert traits.trunk_bytes_per_s == pytest.approx(4e6, rel=0.2)
+
+
+def test_a_worker_that_does_not_answer_holds_up_the_others_only_for_a_while() -> None:
+    simulation = Simulation()
+    simulation.worker("mute").frozen = True
+    simulation.worker("pi")
+    simulation.run(8.0)
+    simulation.client("job", 2)
+    simulation.run(5.0)
+    assert [each.name for each in simulation.asked[-1].workers] == ["pi"]
