@@ -57,10 +57,12 @@ def written(client: Process, before: int | None = None) -> int:
     return sum(before is None or said.number < before for said in client.said("^wrote "))
 
 
-@pytest.mark.parametrize(("how", "share"), [("KILL", 0.3), ("KILL", 0.7), ("TERM", 0.5)])
+@pytest.mark.parametrize(("how", "share"), [("KILL", 0.4), ("KILL", 0.7), ("TERM", 0.5)])
 def test_a_coordinator_that_comes_back_computes_only_what_is_not_delivered(
     site: Site, how: str, share: float
 ) -> None:
+    """Up to seven inputs pass before the first result does: two for each worker, one more, and one
+    for each result that is on its way."""
     number = signal.Signals[f"SIG{how}"]
     site.link.meter.when_passed(
         int(share * FRAMES * _BYTES_A_FRAME), lambda: site.coordinator.signal(number)
