@@ -47,7 +47,7 @@ FORMATS = {
 }
 """What can be written, by extension in lower case."""
 
-_CODE_BYTES = 3_200_000
+_CODE_BYTES = 4_000_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
 _REDUCTIONS = (1, 2, 4, 8)
