@@ -5,6 +5,9 @@ not got the weights yet. All its inputs must be here, and it must be clearly soo
 merely waits for its neighbours' rows leaves theirs alone: where a task is planned to run its maps
 are kept, and elsewhere they would have to travel. Only when a worker takes far too long its tasks
 are taken away, and the maps that it keeps are fetched from it.
+
+What travels over a link that both share is left alone while it moves: a second copy would take the
+link from the first.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def help_others(
     Returns an attempt that goes on far too long, many times `patience_s` too, and that can only be
     helped by taking it away.
     """
-    for frame, task, theirs_s in _slow(load, orders, queues, now_s):
+    for frame, task, theirs_s in _slow(load, orders, queues, now_s, patience_s):
         plan = frame.plan
         seat = load.seats.get(plan)
         if seat is None or not (plan.able(task) & plan.ready(task.stage)) >> seat & 1:
@@ -48,7 +51,8 @@ def help_others(
             continue
         if not _sooner(plan.seconds(task, seat), theirs_s - now_s):
             continue
-        if not _sooner(queues.end_s(plan, task, seat) - now_s, theirs_s - now_s):
+        back_s = load.worker.transfer_s(task.returned_bytes)
+        if not _sooner(queues.end_s(plan, task, seat) + back_s - now_s, theirs_s - now_s):
             continue
         inputs = frame.inputs_for(task, load.worker.number)
         if not inputs.missing:
@@ -61,7 +65,7 @@ def help_others(
 
 
 def _slow(
-    load: Load, orders: Orders, queues: Dispatcher, now_s: float
+    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
 ) -> Iterator[tuple[Frame, Task, float]]:
     """Tasks that might be helped, and when they are predicted to end as it is."""
     for attempt in list(islice(orders.running, _LOOKED_AT)):
@@ -71,7 +75,9 @@ def _slow(
         ends_s = max(attempt.expected_s, 2 * now_s - attempt.expected_s)
         late = _lateness(attempt, now_s) > _LATE
         lonely = len(orders.frames[attempt.frame][attempt.task.number]) == 1
-        if lonely and (late or attempt.task.seat is None):
+        shared = load.worker.crowded and attempt.worker.crowded
+        moves = shared and now_s - attempt.worker.moved_s < patience_s
+        if lonely and not moves and (late or attempt.task.seat is None):
             yield attempt.frame, attempt.task, ends_s
         if late and (waiting := other.queue.first()) is not None:
             frame, task = waiting

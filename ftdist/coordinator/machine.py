@@ -176,7 +176,7 @@ class Coordinator:
         """Bytes that move are life, and progress."""
         worker = self._roster.by_peer.get(event.peer)
         if worker is not None:
-            worker.heard_s = worker.progress_s = self._out.now_s
+            worker.heard_s = worker.progress_s = worker.moved_s = self._out.now_s
             if self._scheduler.moved(worker, event.left_bytes, event.begun):
                 self._handover.review = True
         elif not self._desk.moved_for(event.peer):

@@ -25,6 +25,7 @@ may answer nothing later than much."""
 class Worker:
     """One worker from its Hello until it is lost or leaves; should it come back, it is another one.
 
+    `moved_s`: when bytes of something large last moved to or from it.
     `baseline_bytes` is raised when the worker says that a task needed more than was predicted.
     `crowded_bytes_per_s`: what its link gives while others use what it shares with them.
     `clock_offset_s`: its clock less the coordinator's. `layers`: whose weights it has;
@@ -41,6 +42,7 @@ class Worker:
     first_slowness: float
     heard_s: float
     progress_s: float
+    moved_s: float = -math.inf
     baseline_bytes: int = 0
     latency_s: float = 0.0
     link_bytes_per_s: float = math.inf
@@ -100,6 +102,11 @@ class Worker:
         """
         self._base_s *= _WEIGHT
         self._taken_s *= _WEIGHT
+
+    @property
+    def crowded(self) -> bool:
+        """Whether it shares its link with others."""
+        return self.crowded_bytes_per_s < self.link_bytes_per_s
 
     def transfer_s(self, count_bytes: int) -> float:
         """Predicted time for bytes to or from it, while others have theirs."""

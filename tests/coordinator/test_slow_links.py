@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import pytest
+from sharedplans import gridded
 from simulation import Node, Simulation
 from started import client, job_line, started, worker
 
@@ -118,6 +120,44 @@ def test_workers_that_come_together_are_measured_one_after_another() -> None:
     for traits in simulation.asked[-1].workers:
         assert traits.link_bytes_per_s == pytest.approx(4e6, rel=0.2)
         assert traits.trunk_bytes_per_s == pytest.approx(4e6, rel=0.2)
+
+
+def late_over_a_shared_link() -> Counter[tuple[int, int, int]]:
+    """The orders for each task of a job when the link has become far slower than predicted."""
+    simulation = Simulation()
+    simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
+    simulation.trunk_bytes_per_s = 5e6
+    for number in range(4):
+        simulation.worker(f"pi{number}").bytes_per_s = 5e6
+    simulation.run(30.0)
+    simulation.portions, simulation.trunk_bytes_per_s = True, 4 * SLOW
+    watched = simulation.as_client(simulation.client("job", 5))
+    simulation.run_until(lambda: watched.finished, 3000.0)
+    orders = [message.task for _, _, message in simulation.sent if isinstance(message, Assign)]
+    return Counter((task.frame, task.stage, task.tile) for task in orders)
+
+
+def test_what_moves_over_a_shared_link_is_not_sent_again() -> None:
+    assert set(late_over_a_shared_link().values()) == {1}
+
+
+def test_a_straggler_behind_a_shared_link_is_helped() -> None:
+    """Nothing of its task moves any more: it computes, a thousand times slower than before."""
+    simulation = Simulation()
+    simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
+    simulation.trunk_bytes_per_s = 5e6
+    nodes = [simulation.worker(f"pi{number}", slowness=20.0) for number in range(3)]
+    for each in nodes:
+        each.bytes_per_s = 5e6
+    simulation.run(30.0)
+    simulation.portions = True
+    watched = simulation.as_client(simulation.client("job", 6))
+    simulation.run_until(lambda: len(watched.done) == 2)
+    simulation.as_worker(nodes[1]).slowness = 20_000.0
+    before_s = simulation.now_s
+    simulation.run_until(lambda: watched.finished)
+    assert simulation.now_s - before_s < 20.0
+    assert any("3 workers share one link" in line for line in simulation.logs)
 
 
 def test_a_worker_that_does_not_answer_holds_up_the_others_only_for_a_while() -> None:
