@@ -3,7 +3,6 @@
 The table is made for boards, where the search has little room: candidates lie in one compact block
 for each later cut, 15 bytes each, and those that another of their pair beats in time and, by a
 margin larger than what placement adds, in memory are left out. A network of 300 layers takes 3 MiB.
-Where that is more than there is room for, the longest groups are not looked at.
 """
 
 from __future__ import annotations
@@ -14,9 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.planning.cutgraph import CutGraph, Ending, Numbers, Progress
-
-PAIR_BYTES = 96
-"""What a pair takes in memory: 4 to 6 candidates on one thread, and its share of the paths."""
 
 TIE_S_PER_BYTE = 1e-16
 """A preference for smaller peaks that no real difference in time is as small as."""

@@ -109,10 +109,8 @@ class CutGraph:
     maps: MapBytes
 
     @classmethod
-    def of(
-        cls, network: Network, threads: int, profile: DeviceProfile, most_pairs: int = MOST_PAIRS
-    ) -> CutGraph:
-        """All of a network, but no more than `most_pairs` groups."""
+    def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
+        """All of a network; of more than ``MOST_PAIRS`` groups the longest are left out."""
         cuts = _cuts(network)
         schedules = (Schedule(*grid, s) for grid in grids(network, threads) for s in STRIPS)
         return cls(
@@ -120,7 +118,7 @@ class CutGraph:
             profile,
             cuts,
             tuple(schedules),
-            max(1, min(len(cuts) - 1, most_pairs // len(cuts))),
+            max(1, min(len(cuts) - 1, MOST_PAIRS // len(cuts))),
             *_weights_before(network, cuts, threads),
             native_groups(Terms.of(network, profile)),
             MapBytes(network, cuts),

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftdist.network.graph import Network
-from ftdist.planning.candidates import PAIR_BYTES, TIE_S_PER_BYTE, Candidates
-from ftdist.planning.cutgraph import MOST_PAIRS, CutGraph, Progress
+from ftdist.planning.candidates import TIE_S_PER_BYTE, Candidates
+from ftdist.planning.cutgraph import CutGraph, Progress
 from ftdist.planning.paths import (
     Allowed,
     Among,
@@ -53,8 +53,7 @@ class Found:
 class Search:
     """All candidates of a network for a number of threads; ask it for plans under any budget.
 
-    `progress` is told how far the making of the candidates is, from 0 to 1. Where the search has
-    `room_bytes` only, it looks at no longer groups than it has room for.
+    `progress` is told how far the making of the candidates is, from 0 to 1.
     """
 
     def __init__(
@@ -63,10 +62,8 @@ class Search:
         threads: int,
         profile: DeviceProfile = DEFAULT,
         progress: Progress | None = None,
-        room_bytes: int | None = None,
     ) -> None:
-        room = MOST_PAIRS if room_bytes is None else room_bytes // PAIR_BYTES
-        self._graph = CutGraph.of(network, threads, profile, min(MOST_PAIRS, room))
+        self._graph = CutGraph.of(network, threads, profile)
         self._progress = progress
         self._free: Found | None = None
         self._table: Candidates | None = None
