@@ -23,20 +23,19 @@ from clusters import HERE, Cluster
 
 import ftdist
 from ftdist.cluster.endpoints import listening
-from ftdist.cluster.planner import Planner
 from ftdist.cluster.process import Stop
-from ftdist.cluster.server import Server
+from ftdist.cluster.server.planner import Planner
+from ftdist.cluster.server.server import Server
 from ftdist.coordinator.events import AskPlan
 from ftdist.coordinator.settings import Settings
 from ftdist.errors import BudgetError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
-from ftdist.planning.sharing import SharedPlan
+from ftdist.planning.sharing.plan import SharedPlan
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from frames import Frames
-from randomplans import random_shared_plan
+from support.integration.frames import Frames
+from support.randomplans import random_shared_plan
 
 TEAM = (("96M", 1), ("256M", 2), ("64M", 1), ("160M", 1))
 """Budgets and threads of the workers, in the order in which they join."""

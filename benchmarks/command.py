@@ -12,7 +12,7 @@ from typing import Any
 from models import Prepared
 
 from ftdist.errors import BudgetError
-from ftdist.runtime.memory import parse_size
+from ftdist.runtime.budget.memory import parse_size
 
 Report = dict[str, Any]
 

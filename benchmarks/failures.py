@@ -20,13 +20,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from frames import Frames, first_layers
-from moments import KINDS, NAMES, Kind, Outcome, Shelf
-from processes import Cluster
-from smallmodels import write_small_model
+from support.integration.frames import Frames, first_layers
+from support.integration.moments import KINDS, NAMES, Kind, Outcome, Shelf
+from support.integration.processes import Cluster
+from support.smallmodels import write_small_model
 
 BEATS = 3.0
 

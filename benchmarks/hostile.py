@@ -21,16 +21,13 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "coordinator"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "cluster" / "integration"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from attack import TRICKS
-from frames import Frames, first_layers
-from hostility import Result, Town, flooded_worker, lied_to
-from processes import Cluster
-from smallmodels import write_small_model
+from support.integration.attack import TRICKS
+from support.integration.frames import Frames, first_layers
+from support.integration.hostility import Result, Town, flooded_worker, lied_to
+from support.integration.processes import Cluster
+from support.smallmodels import write_small_model
 
 MIB = 1 << 20
 MOST_BYTES, MOST_ENDLESS_BYTES = 8 * MIB, 32 * MIB

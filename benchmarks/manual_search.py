@@ -30,16 +30,16 @@ from statistics import median
 from typing import Any
 
 import charts
-import command
 import numpy as np
 from configurations import published, relative_work, strips
 from models import Prepared, builtin
 from numpy.typing import NDArray
+from support import command
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model, load
+from ftdist.planning.lowering.predictor import footprint, input_bytes, lower
 from ftdist.planning.plan import Plan, parse_notation
-from ftdist.planning.predictor import footprint, input_bytes, lower
 from ftdist.runtime.local import Session
 
 MIB = 1 << 20

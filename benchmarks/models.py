@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ftdist.network import architectures
-from ftdist.network.darknet import read_cfg
-from ftdist.network.darknet_weights import read_weights
+from ftdist.network.darknet.importer import read_cfg
+from ftdist.network.darknet.weights import read_weights
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import write_model
 from ftdist.network.parameters import Parameters, random_parameters

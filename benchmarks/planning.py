@@ -33,9 +33,9 @@ FACTORS = {"free": None, "tight": 1.3, "half": 2.0, "loose": 5.0}
 _SEARCH = """
 import json, resource, sys, time
 from pathlib import Path
-from ftdist.network.darknet import parse_cfg
-from ftdist.planning.search import Search
-from ftdist.runtime.memory import peak_resident_bytes
+from ftdist.network.darknet.importer import parse_cfg
+from ftdist.planning.search.search import Search
+from ftdist.runtime.budget.memory import peak_resident_bytes
 network = parse_cfg(Path(sys.argv[1]).read_text(), "net", "net.cfg").network
 threads, size = int(sys.argv[2]), json.loads(sys.argv[3])
 before, begun = peak_resident_bytes(), time.process_time()
@@ -48,11 +48,11 @@ print(json.dumps([found.peak_bytes, found.seconds, took_s, peak_resident_bytes()
 _KEPT = """
 import sys, time
 from ftdist.network.modelfile import load
-from ftdist.runtime.choice import Surroundings
-from ftdist.runtime.deciding import Decision
+from ftdist.runtime.choosing.choice import Surroundings
+from ftdist.runtime.choosing.decision import Decision
 from ftdist.runtime.engine import executor
-from ftdist.runtime.limits import budget
-from ftdist.runtime.profiles import SHIPPED
+from ftdist.runtime.budget.limits import budget
+from ftdist.runtime.measuring.profiles import SHIPPED
 executor("native")
 model = load(sys.argv[1])
 begun = time.process_time()

@@ -28,7 +28,7 @@ from pathlib import Path
 import deepnets
 from groups import Group
 
-from ftdist.runtime.memory import MIB, ceil_size, parse_size
+from ftdist.runtime.budget.memory import MIB, ceil_size, parse_size
 
 TRAINED = Path(__file__).resolve().parents[2] / "shared" / "models" / "yolo-fastest-1.1-xl.cfg"
 NETWORKS = {

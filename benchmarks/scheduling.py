@@ -22,7 +22,14 @@ import numpy as np
 
 from ftdist.coordinator.events import Action, Arrived, AskPlan, Event, Planned, Send, Tick
 from ftdist.coordinator.machine import Coordinator
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.geometry import Region, Shape, partition
+from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.layers import Convolution, Sliding
+from ftdist.planning.lowering.part import Part
+from ftdist.planning.plan import GroupPlan
+from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.protocol.messages import (
     PROTOCOL,
     Assign,
     FrameInput,
@@ -40,13 +47,6 @@ from ftdist.coordinator.messages import (
     Submit,
     WantFrame,
 )
-from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.geometry import Region, Shape, partition
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.part import Part
-from ftdist.planning.plan import GroupPlan
-from ftdist.planning.sharing import SharedPlan, Tile, Traits
 
 STAGES, HEIGHT, WIDTH = 4, 1024, 4
 SIZES = 64, 512, 4096

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from time import process_time
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "planning"))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from teams import boards, first16
+from support.planning.teams import boards, first16
 
-from ftdist.planning import shared_search
+from ftdist.planning.sharing import search as shared_search
 
 BAR_S, BAR_RATIO = 1.0, 6.0
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ftdist.errors import BudgetError, FtdistError, InputError
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan
-    from ftdist.runtime.choosing import plan
+    from ftdist.runtime.choosing.choose import plan
     from ftdist.runtime.local import Session
     from ftdist.runtime.seeing import detect
 
@@ -47,7 +47,7 @@ _HOME = {
     "Session": "ftdist.runtime.local",
     "detect": "ftdist.runtime.seeing",
     "load": "ftdist.network.modelfile",
-    "plan": "ftdist.runtime.choosing",
+    "plan": "ftdist.runtime.choosing.choose",
 }
 
 

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 import ftdist
-from ftdist.detection import detect
-from ftdist.network.darknet import read_cfg
-from ftdist.network.darknet_weights import read_weights
+from ftdist.answers.detectors import detect
+from ftdist.network.darknet.importer import read_cfg
+from ftdist.network.darknet.weights import read_weights
 from ftdist.network.modelfile import write_model
 from ftdist.planning.plan import parse_notation, untiled
 

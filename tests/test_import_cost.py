@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import COMMAND, Outcome, measured
+from support.command import COMMAND, Outcome, measured
 
-from ftdist.runtime.memory import MIB
+from ftdist.runtime.budget.memory import MIB
 
 
 def modules_after(code: str, folder: Path) -> set[str]:
@@ -55,7 +55,7 @@ def test_help_takes_no_more_than_the_bare_package(tmp_path: Path) -> None:
 
 def test_a_run_on_arrays_loads_nothing_that_it_does_not_use(tmp_path: Path) -> None:
     """Pillow is for pictures, OpenSSL (by hashlib) and asyncio for nobody here."""
-    loaded = modules_after("import ftdist.cli.running, ftdist.kernels.native", tmp_path)
+    loaded = modules_after("import ftdist.cli.commands.run, ftdist.kernels.native", tmp_path)
     assert "ftdist.runtime.local" in loaded and "numpy" in loaded
     assert not {"PIL", "_hashlib", "_ssl", "ssl", "asyncio", "onnx", "matplotlib"} & loaded
-    assert python("import ftdist.cli.running", tmp_path).peak_bytes <= 34 * MIB
+    assert python("import ftdist.cli.commands.run", tmp_path).peak_bytes <= 34 * MIB

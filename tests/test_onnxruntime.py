@@ -11,14 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import measured_ftdist
 from numpy.typing import NDArray
-from smallmodels import random_image, write_small_model
+from support.command import measured_ftdist
+from support.smallmodels import random_image, write_small_model
 
-from ftdist.detection.picture import load_picture
 from ftdist.network import architectures
-from ftdist.network.darknet import read_cfg
-from ftdist.network.darknet_weights import read_weights
+from ftdist.network.darknet.importer import read_cfg
+from ftdist.network.darknet.weights import read_weights
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import (
     Activate,
@@ -32,6 +31,7 @@ from ftdist.network.layers import (
 )
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import Parameters, random_parameters
+from ftdist.pictures.fitted import load_picture
 from ftdist.planning.plan import untiled
 from ftdist.runtime.local import Kernels, Outputs, Session
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ftdist.cli.printing import complain
-from ftdist.runtime.anew import begun_anew
-from ftdist.runtime.limits import Budget, budget
+from ftdist.runtime.budget.limits import Budget, budget
+from ftdist.runtime.choosing.anew import begun_anew
 
 
 def agreed(mem: str | None) -> Budget:

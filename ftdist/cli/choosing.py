@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftdist.cli.calibrating import kept
+from ftdist.cli.commands.calibrate import kept
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.choice import Choice, Surroundings
-from ftdist.runtime.deciding import Decision
-from ftdist.runtime.limits import Budget
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.choosing.choice import Choice, Surroundings
+from ftdist.runtime.choosing.decision import Decision
 from ftdist.runtime.threads import default_threads
 
 _MOST_PLAN_BYTES = 1 << 20

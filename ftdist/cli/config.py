@@ -21,7 +21,7 @@ from typing import Annotated, Any, get_args, get_type_hints
 
 from ftdist.cluster.endpoints import connecting, listening
 from ftdist.errors import InputError
-from ftdist.runtime.memory import parse_size
+from ftdist.runtime.budget.memory import parse_size
 
 _MOST_BYTES = 1 << 20
 

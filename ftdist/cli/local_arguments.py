@@ -33,7 +33,7 @@ def add_import(commands: Commands) -> None:
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
     _add_fit(parser, "the dialect of the .cfg")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
-    parser.handled_by("importing")
+    parser.handled_by("import_model")
 
 
 def add_run(commands: Commands, defaults: Defaults) -> None:
@@ -60,7 +60,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
     parser.set_defaults(configured_model=parser.known.get("model"))
-    parser.handled_by("running")
+    parser.handled_by("run")
 
 
 def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
@@ -93,7 +93,7 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--frontier", action="store_true", help=frontier)
     plot = "draw the frontier (implies --frontier)"
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help=plot)
-    parser.handled_by("planning")
+    parser.handled_by("plan")
 
 
 def _add_fit(parser: Parser | argparse._ArgumentGroup, default: str) -> None:

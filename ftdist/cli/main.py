@@ -40,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments = _parsed(_asked(words))
             arguments.restartable = argv is None
             if hasattr(arguments, "mem"):
-                from ftdist.runtime.limits import refuse_hopeless
+                from ftdist.runtime.budget.limits import refuse_hopeless
 
                 refuse_hopeless(arguments.mem)
-            command = importlib.import_module(f"ftdist.cli.{arguments.handler}")
+            command = importlib.import_module(f"ftdist.cli.commands.{arguments.handler}")
             status: int | None = command.run(arguments)
             if sys.stdout is not None:  # it is None where standard output is closed
                 sys.stdout.flush()

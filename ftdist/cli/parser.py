@@ -66,7 +66,7 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
     keys = "folder of the cluster's keys, made by 'ftdist keygen'"
     _add_security(parser, keys)
-    parser.handled_by("coordinating")
+    parser.handled_by("coordinator")
 
 
 def _add_worker(commands: Commands, defaults: Defaults) -> None:
@@ -81,7 +81,7 @@ def _add_worker(commands: Commands, defaults: Defaults) -> None:
     most = "how much of the disk they may take (default: 2G)"
     parser.add_argument("--cache-size", metavar="SIZE", help=most)
     _add_security(parser, _KEYS)
-    parser.handled_by("working")
+    parser.handled_by("worker")
 
 
 def _add_submit(commands: Commands, defaults: Defaults) -> None:
@@ -108,7 +108,7 @@ def _add_submit(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help=repeat)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write a report as JSON")
     _add_security(parser, _KEYS)
-    parser.handled_by("submitting")
+    parser.handled_by("submit")
 
 
 def _add_status(commands: Commands, defaults: Defaults) -> None:
@@ -151,7 +151,7 @@ def _add_calibrate(commands: Commands) -> None:
     parser.add_argument("--threads", metavar="N", type=positive, help=number)
     where = "a folder on the disk where models are kept (default: this one)"
     parser.add_argument("--folder", metavar="DIR", type=Path, default=Path(), help=where)
-    parser.handled_by("calibrating")
+    parser.handled_by("calibrate")
 
 
 def _add_doctor(commands: Commands) -> None:

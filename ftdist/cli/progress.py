@@ -8,7 +8,7 @@ from typing import TextIO
 
 from ftdist.cli.printing import complain
 from ftdist.cli.terminal import PassingLine
-from ftdist.coordinator.messages import JobProgress
+from ftdist.protocol.messages import JobProgress
 from ftdist.wording import counted
 
 _WIDTH = 24

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from ftdist.cluster.window import Window
-from ftdist.coordinator.messages import (
+from ftdist.protocol.messages import (
     Beat,
     Heartbeat,
     JobProgress,
@@ -31,7 +31,7 @@ from ftdist.coordinator.messages import (
     StatusRequest,
     Taken,
 )
-from ftdist.coordinator.wire import WireError, decode, encode
+from ftdist.protocol.wire import WireError, decode, encode
 
 LIGHT_BYTES = 32 << 10
 """Messages of up to so many bytes do not count in the window: most need no answer."""

@@ -21,9 +21,9 @@ from typing import Any, NamedTuple
 
 import zmq
 
-from ftdist.coordinator.messages import PORTION_BYTES, Message
-from ftdist.coordinator.wire import FROM_EITHER, WireError, decode, encode
 from ftdist.errors import InputError
+from ftdist.protocol.messages import PORTION_BYTES, Message
+from ftdist.protocol.wire import FROM_EITHER, WireError, decode, encode
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]

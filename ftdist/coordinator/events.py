@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ftdist.coordinator.messages import Message, TaskId
-from ftdist.planning.sharing import SharedPlan, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.protocol.messages import Message, TaskId
 
 Peer = bytes
 """A connection, as the transport names it."""

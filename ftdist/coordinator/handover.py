@@ -6,17 +6,17 @@ here the desk gets it for the client, the planner looks at the speeds, the sched
 
 from __future__ import annotations
 
-from ftdist.coordinator.desk import Desk
-from ftdist.coordinator.frames import Frame
-from ftdist.coordinator.messages import Refusal
+from ftdist.coordinator.jobs.desk import Desk
+from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
-from ftdist.coordinator.roster import Roster
-from ftdist.coordinator.scheduler import Scheduler
-from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import Settings
-from ftdist.coordinator.workers import Worker
+from ftdist.coordinator.tasks.scheduler import Scheduler
+from ftdist.coordinator.workers.roster import Roster
+from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.workers.worker import Worker
+from ftdist.protocol.messages import Refusal
 from ftdist.wording import counted
 
 

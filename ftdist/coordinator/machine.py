@@ -18,7 +18,6 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ftdist.coordinator.desk import Desk
 from ftdist.coordinator.events import (
     Action,
     Arrived,
@@ -34,8 +33,17 @@ from ftdist.coordinator.events import (
     Unreadable,
 )
 from ftdist.coordinator.handover import Handover
-from ftdist.coordinator.jobs import Job
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.jobs.desk import Desk
+from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.report import Report
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.tasks.scheduler import Scheduler
+from ftdist.coordinator.workers.roster import Roster, wrong_role
+from ftdist.coordinator.workers.trunk import Trunk
+from ftdist.coordinator.workers.worker import Worker
+from ftdist.protocol.messages import (
     PROTOCOL,
     Bye,
     Cancelled,
@@ -54,14 +62,6 @@ from ftdist.coordinator.messages import (
     Submit,
     versions_differ,
 )
-from ftdist.coordinator.outbox import Outbox
-from ftdist.coordinator.planner import Planner
-from ftdist.coordinator.report import Report
-from ftdist.coordinator.roster import Roster, wrong_role
-from ftdist.coordinator.scheduler import Scheduler
-from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.coordinator.trunk import Trunk
-from ftdist.coordinator.workers import Worker
 from ftdist.wording import counted
 
 _STRANGER = "not registered with this coordinator (any more); reconnect"

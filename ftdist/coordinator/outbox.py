@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftdist.coordinator.events import Action, Log, Peer, Send
-from ftdist.coordinator.messages import Message
+from ftdist.protocol.messages import Message
 
 
 class Outbox:

@@ -11,16 +11,16 @@ import math
 from dataclasses import dataclass, replace
 
 from ftdist.coordinator import timeline
-from ftdist.coordinator.desk import Terms
 from ftdist.coordinator.events import AskPlan, Planned
+from ftdist.coordinator.jobs.desk import Terms
 from ftdist.coordinator.outbox import Outbox
-from ftdist.coordinator.scheduler import Scheduler
-from ftdist.coordinator.seats import SeatedPlan
 from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.coordinator.trunk import Trunk
-from ftdist.coordinator.workers import Worker
+from ftdist.coordinator.tasks.scheduler import Scheduler
+from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.workers.trunk import Trunk
+from ftdist.coordinator.workers.worker import Worker
 from ftdist.errors import InputError
-from ftdist.planning.sharing import Traits
+from ftdist.planning.sharing.plan import Traits
 from ftdist.wording import counted
 
 _SHARE = 10

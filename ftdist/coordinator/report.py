@@ -5,21 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ftdist.coordinator.desk import Desk
-from ftdist.coordinator.jobs import Job
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.jobs.desk import Desk
+from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.settings import ModelInfo
+from ftdist.coordinator.tasks.scheduler import Scheduler
+from ftdist.coordinator.workers.roster import Roster
+from ftdist.coordinator.workers.worker import Worker
+from ftdist.protocol.messages import (
     STATUS_WORKERS,
     JobProgress,
     JobStatus,
     Status,
     WorkerStatus,
 )
-from ftdist.coordinator.outbox import Outbox
-from ftdist.coordinator.planner import Planner
-from ftdist.coordinator.roster import Roster
-from ftdist.coordinator.scheduler import Scheduler
-from ftdist.coordinator.settings import ModelInfo
-from ftdist.coordinator.workers import Worker
 from ftdist.wording import counted
 
 SOONEST_S = 0.25

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from ftdist.coordinator.messages import OutputMap
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, convolutions
-from ftdist.planning.part import map_bytes, part_needs
+from ftdist.planning.lowering.part import map_bytes, part_needs
+from ftdist.protocol.messages import OutputMap
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ftdist.coordinator.attempts import Attempt, layers_named
 from ftdist.coordinator.events import Traced
-from ftdist.coordinator.jobs import Job
-from ftdist.coordinator.messages import Result
-from ftdist.coordinator.workers import Worker
+from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.tasks.attempts import Attempt, layers_named
+from ftdist.coordinator.workers.worker import Worker
+from ftdist.protocol.messages import Result
 from ftdist.wording import counted
 
 OWN_TRACK = "coordinator"

@@ -1,4 +1,4 @@
-"""Detection heads: outputs of a network that can be decoded into boxes (``ftdist.detection``).
+"""Detection heads: outputs of a network that can be decoded into boxes (``ftdist.answers``).
 
 A head hands on its raw input: all that Darknet does in one is decoding.
 """

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from ftdist.errors import FtdistError
 from ftdist.kernels.program import COUNTERS, Program, Table
 from ftdist.network.modelfile import Model
-from ftdist.planning.predictor import Arrangement
+from ftdist.planning.lowering.predictor import Arrangement
+from ftdist.runtime.budget.memory import bring_in, page_block
 from ftdist.runtime.crew import Crew
-from ftdist.runtime.memory import bring_in, page_block
 
 Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]

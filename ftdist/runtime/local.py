@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
+from ftdist.planning.lowering.predictor import Lowered, lower
 from ftdist.planning.plan import Plan, check
-from ftdist.planning.predictor import Lowered, lower
 from ftdist.planning.weights import resident_layers
 from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
 
@@ -117,7 +117,7 @@ def _array(given: object, model: Model) -> NDArray[Any]:
         )
     path = Path(given)
     if path.suffix.lower() != ".npy":
-        from ftdist.detection.picture import load_picture
+        from ftdist.pictures.fitted import load_picture
 
         return load_picture(path, model.network.input, model.about.fit)[0]
     try:

@@ -17,7 +17,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
-from ftdist.planning.part import LoweredPart, part_footprint
+from ftdist.planning.lowering.part import LoweredPart, part_footprint
 from ftdist.runtime.engine import Engine, Kernels, Maps, tidy
 
 __all__ = ["PartRunner", "part_footprint"]

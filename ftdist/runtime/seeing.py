@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.detection import class_count, is_detector
-from ftdist.detection import detect as detections
-from ftdist.detection.names import class_names
-from ftdist.detection.seen import Found, seen
+from ftdist.answers.detectors import class_count, is_detector
+from ftdist.answers.detectors import detect as detections
+from ftdist.answers.names import class_names
+from ftdist.answers.seen import Found, seen
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
-from ftdist.runtime.choosing import plan
+from ftdist.runtime.choosing.choose import plan
 from ftdist.runtime.local import Session
 
 
@@ -38,7 +38,7 @@ def detect(
         raise InputError(f"{network.name} is no detector")
     letterbox = None
     if isinstance(picture, str | os.PathLike) and not os.fspath(picture).lower().endswith(".npy"):
-        from ftdist.detection.picture import load_picture
+        from ftdist.pictures.fitted import load_picture
 
         picture, letterbox = load_picture(os.fspath(picture), network.input, model.about.fit)
     outputs = source.run(picture)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ftdist.runtime.controlgroups import processor_quota
+from ftdist.runtime.budget.controlgroups import processor_quota
 
 
 def default_threads() -> int:

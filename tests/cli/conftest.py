@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, assert_refused, ftdist_command
-from smallmodels import CHAIN, DETECTOR, TWO_OUTPUTS, random_image, write_small_model
+from support.command import Outcome, assert_refused, ftdist_command
+from support.smallmodels import CHAIN, DETECTOR, TWO_OUTPUTS, random_image, write_small_model
 
 
 @pytest.fixture(scope="session")

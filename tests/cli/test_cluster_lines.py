@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from ftdist.cli.journal import Journal
+from ftdist.cli.commands.status import status_lines
+from ftdist.cli.files.journal import Journal
 from ftdist.cli.progress import Progress
-from ftdist.cli.status import status_lines
-from ftdist.coordinator.messages import JobProgress, JobStatus, Status, WorkerStatus
 from ftdist.errors import InputError
+from ftdist.protocol.messages import JobProgress, JobStatus, Status, WorkerStatus
 
 
 class Terminal(io.StringIO):

@@ -8,9 +8,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from command import Outcome, ftdist_command
 from hypothesis import given
 from hypothesis import strategies as some
+from support.command import Outcome, ftdist_command
 
 from ftdist.cli.config import Config, defaults_of, read_config
 from ftdist.errors import InputError

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, measured
-from smallmodels import random_image
+from support.command import Outcome, measured
+from support.smallmodels import random_image
 
-from ftdist.runtime.memory import MIB
+from ftdist.runtime.budget.memory import MIB
 
 _ROOT = Path("/sys/fs/cgroup")
 _ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'

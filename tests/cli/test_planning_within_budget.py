@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import Outcome, environment, ftdist_command
+from support.command import Outcome, environment, ftdist_command
 
-from ftdist.runtime.memory import MIB
+from ftdist.runtime.budget.memory import MIB
 
 
 def python(code: str, *arguments: object, folder: Path, **more: str) -> Outcome:
@@ -28,14 +28,14 @@ def python(code: str, *arguments: object, folder: Path, **more: str) -> Outcome:
 
 _WITHOUT_SEARCH = """
 import sys
-import ftdist.planning.search, ftdist.planning.latency
+import ftdist.planning.search.search, ftdist.planning.cost.latency
 from ftdist.cli.main import main
 
 def refuse(*_, **__):
     raise SystemExit("it planned")
 
-ftdist.planning.search.Search.__init__ = refuse
-ftdist.planning.latency.plan_seconds = refuse
+ftdist.planning.search.search.Search.__init__ = refuse
+ftdist.planning.cost.latency.plan_seconds = refuse
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -69,10 +69,10 @@ def test_the_parts_of_the_peak_add_up_to_it(things: Path, tmp_path: Path) -> Non
 _GREEDY = """
 import sys
 import numpy as np
-import ftdist.planning.search
+import ftdist.planning.search.search
 from ftdist.cli.main import main
 
-ftdist.planning.search.Search.__init__ = lambda *_, **__: print(np.ones(1 << 27).sum())
+ftdist.planning.search.search.Search.__init__ = lambda *_, **__: print(np.ones(1 << 27).sum())
 sys.exit(main(sys.argv[1:]))
 """
 
@@ -86,8 +86,8 @@ def test_planning_is_refused_what_it_may_not_take(things: Path, tmp_path: Path) 
 
 
 _ANEW = """
-from ftdist.runtime.anew import begin_anew, handed_over, peak_bytes
-from ftdist.runtime.plancache import Entry
+from ftdist.runtime.choosing.anew import begin_anew, handed_over, peak_bytes
+from ftdist.runtime.choosing.plancache import Entry
 
 held = b"x" * (64 << 20) if handed_over("k") is None else b""
 print(handed_over("k"), handed_over("other"), peak_bytes() > 64 << 20)

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import Outcome, assert_refused, ftdist_command, measured_ftdist
-from smallmodels import random_image
+from support.command import Outcome, assert_refused, ftdist_command, measured_ftdist
+from support.smallmodels import random_image
 
-from ftdist.runtime.memory import MIB, parse_size
+from ftdist.runtime.budget.memory import MIB, parse_size
 
 LEAST = "32769K"
 """The smallest budget that is looked at: less holds not even the interpreter and numpy."""

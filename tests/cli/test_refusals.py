@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, assert_refused, ftdist_command, in_shell
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from smallmodels import CHAIN, DETECTOR, random_image, write_small_model
+from support.command import Outcome, assert_refused, ftdist_command, in_shell
+from support.smallmodels import CHAIN, DETECTOR, random_image, write_small_model
 
-from ftdist.cli.inputs import read_input
+from ftdist.cli.files.inputs import read_input
 from ftdist.errors import InputError
-from ftdist.network.darknet import parse_cfg
+from ftdist.network.darknet.importer import parse_cfg
 
 Refused = Callable[..., Outcome]
 

@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import environment
+from support.command import environment
 
 HALTING = """
 import os, sys, time
@@ -33,7 +33,7 @@ import ftdist.atomic
 ftdist.atomic._flush = halt
 """
 IN_A_SEARCH = """
-from ftdist.planning.search import Search
+from ftdist.planning.search.search import Search
 Search.fastest = halt
 """
 

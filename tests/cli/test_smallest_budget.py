@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import assert_refused, environment, ftdist_command, measured_ftdist
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from smallmodels import random_image, write_small_model
+from support.command import assert_refused, environment, ftdist_command, measured_ftdist
+from support.smallmodels import random_image, write_small_model
 
 from ftdist.network.modelfile import load
-from ftdist.runtime.memory import parse_size
+from ftdist.runtime.budget.memory import parse_size
 
 LEAST = "32769K"
 

@@ -11,7 +11,7 @@ import termios
 from pathlib import Path
 
 import pytest
-from command import COMMAND, environment
+from support.command import COMMAND, environment
 
 from ftdist.cli.terminal import PassingLine
 

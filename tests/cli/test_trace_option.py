@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command import Outcome, ftdist_command
-from timelines import assert_no_span_crosses_another
+from support.command import Outcome, ftdist_command
+from support.timelines import assert_no_span_crosses_another
 
 Refused = Callable[..., Outcome]
 

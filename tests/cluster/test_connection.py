@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from ftdist.cluster.connection import LIGHT_BYTES, Connection
 from ftdist.cluster.window import MOST_BYTES, Window
-from ftdist.coordinator.messages import (
+from ftdist.geometry import Region
+from ftdist.protocol.messages import (
     FRAME_BYTES,
     PORTION_BYTES,
     Assign,
@@ -29,8 +30,7 @@ from ftdist.coordinator.messages import (
     Taken,
     TaskId,
 )
-from ftdist.coordinator.wire import FROM_COORDINATOR, FROM_EITHER, WireError, decode, encode
-from ftdist.geometry import Region
+from ftdist.protocol.wire import FROM_COORDINATOR, FROM_EITHER, WireError, decode, encode
 
 EXPECTED = FROM_COORDINATOR
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import zmq
-from scriptedcoordinator import PATIENCE_S
+from support.cluster.scriptedcoordinator import PATIENCE_S
 from zmq.utils import z85
 
 from ftdist.cluster.transport import (
@@ -28,9 +28,9 @@ from ftdist.cluster.transport import (
     receive,
     send,
 )
-from ftdist.coordinator.messages import FRAME_BYTES, Beat, Bye, Message, Probe, Refusal
-from ftdist.coordinator.wire import FROM_COORDINATOR, FROM_WORKER, WireError
 from ftdist.errors import InputError
+from ftdist.protocol.messages import FRAME_BYTES, Beat, Bye, Message, Probe, Refusal
+from ftdist.protocol.wire import FROM_COORDINATOR, FROM_WORKER, WireError
 
 
 class Ends:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import zmq
-from command import GUARD_S
+from support.command import GUARD_S
 
 from ftdist.cluster import watch as watch_module
 from ftdist.cluster.transport import (
@@ -27,7 +27,7 @@ from ftdist.cluster.transport import (
     receive,
 )
 from ftdist.cluster.watch import MOST_UNFINISHED, Watch
-from ftdist.coordinator.wire import FROM_WORKER
+from ftdist.protocol.wire import FROM_WORKER
 
 PART = bytes(64 << 10)
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)

@@ -10,7 +10,6 @@ from collections import deque
 
 import numpy as np
 import pytest
-from books import Books
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -20,11 +19,14 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from manual import Line, Manual
-from sharedplans import banded, gridded, mixed
+from support.coordinator.books import Books
+from support.coordinator.manual import Line, Manual
+from support.coordinator.sharedplans import banded, gridded, mixed
 
 from ftdist.coordinator.events import Gone, Moved, Planned
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import Settings
+from ftdist.geometry import Region
+from ftdist.protocol.messages import (
     PROTOCOL,
     Message,
     Piece,
@@ -32,8 +34,6 @@ from ftdist.coordinator.messages import (
     Result,
     StatusRequest,
 )
-from ftdist.coordinator.settings import Settings
-from ftdist.geometry import Region
 
 FRAMES = 8
 

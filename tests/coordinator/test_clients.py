@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from fakeclients import FakeClient
-from manual import Line, Manual
-from started import client, job_line, started, submit, wanted, worker
+from support.coordinator.fakeclients import FakeClient
+from support.coordinator.manual import Line, Manual
+from support.coordinator.started import client, job_line, started, submit, wanted, worker
 
 from ftdist.coordinator.events import Gone, Unreadable
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import Settings
+from ftdist.protocol.messages import (
     Assign,
     Bye,
     Cancel,
@@ -19,7 +20,6 @@ from ftdist.coordinator.messages import (
     Received,
     Refusal,
 )
-from ftdist.coordinator.settings import Settings
 
 # ---- clients that go and come
 

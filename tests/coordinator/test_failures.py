@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from fakes import FakeWorker
-from manual import Manual
-from started import client, started, status, worker
+from support.coordinator.fakes import FakeWorker
+from support.coordinator.manual import Manual
+from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Planned
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import Settings
+from ftdist.protocol.messages import (
     Prepare,
 )
-from ftdist.coordinator.settings import Settings
 
 MIB = 1 << 20
 

@@ -9,20 +9,27 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mapvalues import marked
-from networks import networks, plans
-from sharedplans import banded, base_seconds, gridded, mixed, plan_of, small_network
+from support.coordinator.sharedplans import (
+    banded,
+    base_seconds,
+    gridded,
+    mixed,
+    plan_of,
+    small_network,
+)
+from support.networks import networks, plans
+from support.protocol.mapvalues import marked
 
-from ftdist.coordinator.flow import Flow
-from ftdist.coordinator.messages import Place
-from ftdist.coordinator.regions import common
+from ftdist.coordinator.jobs.flow import Flow
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.part import Part, part_needs
+from ftdist.planning.lowering.part import Part, part_needs
 from ftdist.planning.plan import GroupPlan
-from ftdist.planning.sharing import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.protocol.messages import Place
+from ftdist.protocol.regions import common
 
 
 def traits(count: int, **changed: float) -> tuple[Traits, ...]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from manual import Manual
-from started import client, job_line, started, submit, wanted
+from support.coordinator.manual import Manual
+from support.coordinator.started import client, job_line, started, submit, wanted
 
-from ftdist.coordinator import jobs
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.jobs import jobs
+from ftdist.coordinator.settings import Settings
+from ftdist.geometry import Region
+from ftdist.network.graph import INPUT
+from ftdist.protocol.messages import (
     PROTOCOL,
     Accepted,
     FrameInput,
@@ -19,9 +22,6 @@ from ftdist.coordinator.messages import (
     Refusal,
     Submit,
 )
-from ftdist.coordinator.settings import Settings
-from ftdist.geometry import Region
-from ftdist.network.graph import INPUT
 
 # ---- submitting
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from fakes import CLOCK_S, FakeWorker
-from manual import Line, Manual
-from simulation import Simulation
+from support.coordinator.fakes import CLOCK_S, FakeWorker
+from support.coordinator.manual import Line, Manual
+from support.coordinator.simulation import Simulation
 
 from ftdist.coordinator.events import Arrived, Revoked, Unreadable
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import Settings
+from ftdist.protocol.messages import (
     PROTOCOL,
     Heartbeat,
     Probe,
@@ -21,7 +22,6 @@ from ftdist.coordinator.messages import (
     Welcome,
     WorkerStatus,
 )
-from ftdist.coordinator.settings import Settings
 
 
 def states(cluster: Manual) -> dict[str, WorkerStatus]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from manual import Manual
-from sharedplans import gridded, plan_of
-from simulation import Simulation
-from started import client, started, worker
+from support.coordinator.manual import Manual
+from support.coordinator.sharedplans import gridded, plan_of
+from support.coordinator.simulation import Simulation
+from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone, Tick
-from ftdist.coordinator.messages import (
+from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.protocol.messages import (
     Assign,
     Bye,
     Fetch,
@@ -20,7 +21,6 @@ from ftdist.coordinator.messages import (
     Refusal,
     Result,
 )
-from ftdist.planning.sharing import SharedPlan, Traits
 
 # ---- silence
 

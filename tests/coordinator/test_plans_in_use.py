@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from fakes import FakeWorker
-from manual import Line, Manual
-from sharedplans import banded
-from simulation import Simulation
-from started import client, started, worker
+from support.coordinator.fakes import FakeWorker
+from support.coordinator.manual import Line, Manual
+from support.coordinator.sharedplans import banded
+from support.coordinator.simulation import Simulation
+from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone, Planned
 from ftdist.coordinator.settings import Settings

@@ -5,16 +5,18 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from fakeclients import FakeClient
-from fakes import FakeWorker
-from manual import Line, Manual
-from sharedplans import banded, gridded, model_of, small_network
-from simulation import Simulation
-from started import client, started, status, worker
+from support.coordinator.fakeclients import FakeClient
+from support.coordinator.fakes import FakeWorker
+from support.coordinator.manual import Line, Manual
+from support.coordinator.sharedplans import banded, gridded, model_of, small_network
+from support.coordinator.simulation import Simulation
+from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Arrived, Ended, Stop
-from ftdist.coordinator.flow import Flow
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.jobs.flow import Flow
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.network import architectures
+from ftdist.protocol.messages import (
     PROTOCOL,
     Beat,
     Drain,
@@ -24,9 +26,7 @@ from ftdist.coordinator.messages import (
     Status,
     StatusRequest,
 )
-from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.coordinator.wire import encode
-from ftdist.network import architectures
+from ftdist.protocol.wire import encode
 
 MIB = 1 << 20
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from started import client, started, status, worker
+from support.coordinator.started import client, started, status, worker
 
-from ftdist.coordinator import orders
 from ftdist.coordinator.events import Gone
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.tasks import orders
+from ftdist.geometry import Region
+from ftdist.protocol.messages import (
     Assign,
     Failed,
     Fetch,
@@ -16,7 +17,6 @@ from ftdist.coordinator.messages import (
     Refusal,
     Result,
 )
-from ftdist.geometry import Region
 
 # ---- results
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftdist.coordinator.runs import Runs
+from ftdist.coordinator.jobs.runs import Runs
 
 NUMBERS = st.integers(0, 30)
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
-from sharedplans import banded, gridded, plan_of
-from simulation import Simulation
+from support.coordinator.sharedplans import banded, gridded, plan_of
+from support.coordinator.simulation import Simulation
 
-from ftdist.coordinator import frames
-from ftdist.coordinator.messages import Assign
+from ftdist.coordinator.jobs import frames
 from ftdist.coordinator.settings import Settings
-from ftdist.planning.sharing import SharedPlan
+from ftdist.planning.sharing.plan import SharedPlan
+from ftdist.protocol.messages import Assign
 
 
 def simulated(

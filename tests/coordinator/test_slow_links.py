@@ -6,14 +6,14 @@ import math
 from collections import Counter
 
 import pytest
-from sharedplans import gridded
-from simulation import Node, Simulation
-from started import client, job_line, started, worker
+from support.coordinator.sharedplans import gridded
+from support.coordinator.simulation import Node, Simulation
+from support.coordinator.started import client, job_line, started, worker
 
 from ftdist.coordinator.events import Moved
-from ftdist.coordinator.messages import Assign, Probe, Refusal
 from ftdist.coordinator.settings import Settings
-from ftdist.coordinator.trunk import FIRST_NUMBER
+from ftdist.coordinator.workers.trunk import FIRST_NUMBER
+from ftdist.protocol.messages import Assign, Probe, Refusal
 
 SLOW = 4e2
 """Bytes a second on which the small network's frames take many seconds."""

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 
-from fakes import FakeWorker
-from manual import Manual
-from sharedplans import banded, gridded
-from simulation import Node, Simulation
-from started import client, started, worker
+from support.coordinator.fakes import FakeWorker
+from support.coordinator.manual import Manual
+from support.coordinator.sharedplans import banded, gridded
+from support.coordinator.simulation import Node, Simulation
+from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone
-from ftdist.coordinator.messages import (
+from ftdist.coordinator.settings import Settings
+from ftdist.protocol.messages import (
     Assign,
     Cancel,
     Fetch,
     ModelRequest,
     Refusal,
 )
-from ftdist.coordinator.settings import Settings
 
 # ---- stuck
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakes import FakeWorker
-from manual import Manual
-from started import client, started, worker
+from support.coordinator.fakes import FakeWorker
+from support.coordinator.manual import Manual
+from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.settings import Settings
 

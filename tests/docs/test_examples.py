@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import GUARD_S, environment
-from documented import ROOT
+from support.command import GUARD_S, environment
+from support.documented import ROOT
 
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 SAYS = {

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from networks import (
+from support.networks import (
     cut_networks,
     model_of,
     networks,
@@ -23,16 +23,16 @@ from networks import (
     random_input,
     reads_nothing_but_padding,
 )
-from oracle import evaluate
-from poison import poisoned_memory
+from support.oracles.oracle import evaluate
+from support.oracles.poison import poisoned_memory
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Activation, Concatenate, Convolution, Pool, Sliding
 from ftdist.network.parameters import random_parameters
+from ftdist.planning.lowering.predictor import lower
 from ftdist.planning.plan import Plan, parse_notation, untiled
-from ftdist.planning.predictor import lower
 from ftdist.runtime.local import Session
 
 FUSED = [each for each in native.available() if each.fused]

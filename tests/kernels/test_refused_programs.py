@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from networks import model_of, random_input
+from support.networks import model_of, random_input
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native, reference
 from ftdist.kernels.program import COUNTERS, Op, Program
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Convolution, Pool, Sliding
+from ftdist.planning.lowering.predictor import lower
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.predictor import lower
 
 Change = Callable[[Program, list[np.ndarray]], None]
 """Breaks a sound program, or the memory (arena, then maps) that it is given."""

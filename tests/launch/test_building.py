@@ -12,7 +12,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from documented import ROOT
+from support.documented import ROOT
 
 SOURCES = ROOT / "ftdist" / "kernels" / "src"
 TARGET = SOURCES / "target.cmake"

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documented import CLUSTERS, LAUNCH, ROOT, commands, parses
+from support.documented import CLUSTERS, LAUNCH, ROOT, commands, parses
 
 from ftdist.cli.config import defaults_of, read_config
 from ftdist.cli.parser import make_parser

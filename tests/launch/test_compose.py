@@ -10,9 +10,9 @@ from fnmatch import fnmatch
 from typing import Any
 
 import pytest
-from documented import LAUNCH, ROOT, parses
+from support.documented import LAUNCH, ROOT, parses
 
-from ftdist.runtime.memory import parse_size
+from ftdist.runtime.budget.memory import parse_size
 
 Lines = list[tuple[int, str]]
 

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from command import GUARD_S
-from documented import LAUNCH
+from support.command import GUARD_S
+from support.documented import LAUNCH
 
 PIP = """\
 Processing /somewhere/ftdist

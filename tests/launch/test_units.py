@@ -6,9 +6,9 @@ import re
 import shlex
 
 import pytest
-from documented import LAUNCH, expanded, parses
+from support.documented import LAUNCH, expanded, parses
 
-from ftdist.runtime.memory import parse_size
+from ftdist.runtime.budget.memory import parse_size
 
 FOLDER = LAUNCH / "systemd"
 Section = dict[str, list[str]]

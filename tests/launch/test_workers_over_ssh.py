@@ -14,8 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command import GUARD_S, PACKAGE, environment
-from documented import LAUNCH
+from support.command import GUARD_S, PACKAGE, environment
+from support.documented import LAUNCH
 
 SCRIPT = LAUNCH / "workers-over-ssh"
 NOWHERE = "tcp://127.0.0.1:1"

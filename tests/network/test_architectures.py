@@ -7,7 +7,7 @@ import pytest
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.architectures import load, names
-from ftdist.network.darknet_weights import weights_bytes
+from ftdist.network.darknet.weights import weights_bytes
 from ftdist.network.graph import Network, convolutions
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import Concatenate, Reorg

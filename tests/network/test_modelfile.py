@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as some
-from smallmodels import CHAIN, DETECTOR, write_small_model
+from support.smallmodels import CHAIN, DETECTOR, write_small_model
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.about import About
-from ftdist.network.darknet import parse_cfg
+from ftdist.network.darknet.importer import parse_cfg
 from ftdist.network.graph import INPUT, Network, NetworkBuilder, convolutions
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.layers import (

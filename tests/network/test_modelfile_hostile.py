@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from counting import counted_calls
 from hypothesis import given, settings
 from hypothesis import strategies as some
-from smallmodels import DETECTOR, write_small_model
+from support.oracles.counting import counted_calls
+from support.smallmodels import DETECTOR, write_small_model
 
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model, load

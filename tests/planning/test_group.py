@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from dependencies import columns_read, reads_without_gaps, rows_read
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import cut_networks
+from support.networks import cut_networks
+from support.oracles.dependencies import columns_read, rows_read
+from support.planning.groups import needed_by_walk, small_detector
 
 from ftdist.geometry import Shape, Span, partition
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.heads import YoloHead
 from ftdist.network.layers import (
-    Activate,
-    Activation,
     Add,
     Concatenate,
-    Convolution,
     Identity,
-    Pool,
-    Sliding,
-    Upsample,
 )
 from ftdist.planning.group import FusedGroup
-
-SAME3 = Sliding.square(3, padding=1)
-
-
-def small_detector():
-    """Two heads at different scales, a dropout, a skip over several layers, a concatenated input.
-
-    0 conv, 1 dropout, 2 pool, 3 conv, 4 head of 3, 5 route to 3, 6 upsample, 7 route to 6 and 1,
-    8 conv, 9 head of 8, 10 route to the input and 1, 11 activation of 10.
-    """
-    builder = NetworkBuilder("detector", Shape(8, 8, 6))
-    head = YoloHead(((1.0, 1.0),), (0,), 1)
-    builder.add(Convolution(6, SAME3), [INPUT])
-    builder.add(Identity(), [0])
-    builder.add(Pool("max", Sliding.square(2, 2)), [1])
-    builder.add(Convolution(6, SAME3), [2])
-    builder.add(head, [3])
-    builder.add(Concatenate(), [3])
-    builder.add(Upsample(2), [5])
-    builder.add(Concatenate(), [6, 1])
-    builder.add(Convolution(6, Sliding.square(1)), [7])
-    builder.add(head, [8])
-    builder.add(Concatenate(), [INPUT, 1])
-    builder.add(Activate(Activation("relu")), [10])
-    return builder.finish()
 
 
 def test_a_group_of_the_whole_network():
@@ -99,29 +68,6 @@ def test_each_output_is_shared_out_by_its_own_height():
     assert [share[3] for share in shares] == list(partition(4, 3))
     assert [share[8] for share in shares] == [share[11] for share in shares]
     assert [share[8] for share in shares] == list(partition(8, 3))
-
-
-def needed_by_walk(group, shares, axis, reads):
-    """For each source the positions a tile needs, element by element, and whether spans are exact.
-
-    A layer makes whole spans, so everything between the first and the last position of a layer that
-    is needed is made, and needs its inputs too.
-    """
-    network = group.network
-    needed, exact = {source: set() for source in (*group.inputs, *group.members)}, {}
-    for source in reversed(needed):
-        size = network.shape(source)[axis]
-        if source in shares:
-            needed[source] |= set(range(*shares[source]))
-        readers = group.readers[source]
-        for reader in readers:
-            made = [p for p in needed[reader] if 0 <= p < network.shape(reader)[axis]]
-            for position in range(min(made), max(made) + 1) if made else ():
-                needed[source] |= reads(network, reader, source, position)
-        exact[source] = all(exact[r] and reads_without_gaps(network, r) for r in readers) and any(
-            0 <= p < size for p in needed[source]
-        )
-    return needed, exact
 
 
 def check_against_walk(found, needed, exact):

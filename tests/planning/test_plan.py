@@ -7,7 +7,7 @@ import json
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from networks import cut_networks
+from support.networks import cut_networks
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape

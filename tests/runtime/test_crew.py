@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command import GUARD_S, measured
+from support.command import GUARD_S, measured
 
 from ftdist.errors import FtdistError
 from ftdist.runtime import crew as module

@@ -8,20 +8,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import GUARD_S
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import cut_networks, model_of, networks, random_input
-from parts import Stages, interleaved, lowered_parts, run_in_parts, stages
-from poison import poisoned_memory
-from smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
+from support.command import GUARD_S
+from support.networks import cut_networks, model_of, networks, random_input
+from support.oracles.poison import poisoned_memory
+from support.parts import Stages, interleaved, lowered_parts, run_in_parts, stages
+from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Sliding
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.part import LoweredPart, Part, lower_part, map_bytes
+from ftdist.planning.lowering.part import LoweredPart, Part, lower_part, map_bytes
 from ftdist.planning.plan import GroupPlan, untiled
 from ftdist.runtime.local import Kernels, Session
 from ftdist.runtime.part import PartRunner, part_footprint

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import PACKAGE, environment, ftdist_command
-from smallmodels import DETECTOR, random_image, write_small_model
+from support.command import PACKAGE, environment, ftdist_command
+from support.smallmodels import DETECTOR, random_image, write_small_model
 
 import ftdist
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command import GUARD_S
-from smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
+from support.command import GUARD_S
+from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.kernels import native, reference

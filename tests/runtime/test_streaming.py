@@ -13,17 +13,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command import Outcome, measured, measured_ftdist
 from hypothesis import given, settings
-from networks import cut_networks, model_of, random_input
-from smallmodels import CHAIN, random_image, write_small_model
+from support.command import Outcome, measured, measured_ftdist
+from support.networks import cut_networks, model_of, random_input
+from support.smallmodels import CHAIN, random_image, write_small_model
 
 from ftdist.errors import FtdistError
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import load
 from ftdist.planning.plan import Plan, parse_notation
+from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.local import Session
-from ftdist.runtime.memory import MIB
 
 HEAVY = """[net]
 width=16

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from timelines import assert_no_span_crosses_another, events, lines_of
+from support.timelines import assert_no_span_crosses_another, events, lines_of
 
 from ftdist.errors import InputError
 from ftdist.runtime.trace import Trace

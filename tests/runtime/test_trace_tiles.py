@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from smallmodels import CHAIN, random_image, write_small_model
+from support.smallmodels import CHAIN, random_image, write_small_model
 
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import parse_notation

@@ -8,8 +8,8 @@ from __future__ import annotations
 from importlib import resources
 
 from ftdist.errors import InputError
-from ftdist.network.cfg import closest
-from ftdist.network.darknet import DarknetModel, parse_cfg
+from ftdist.network.darknet.cfg import closest
+from ftdist.network.darknet.importer import DarknetModel, parse_cfg
 
 _SUFFIX = ".cfg"
 

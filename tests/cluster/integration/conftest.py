@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-sys.path.append(str(Path(__file__).parents[1]))  # whose helpers are of use here too
-sys.path.append(str(Path(__file__).parents[2] / "coordinator"))
-
-from processes import Cluster
-from smallmodels import DETECTOR, write_small_model
+from support.integration.processes import Cluster
+from support.smallmodels import DETECTOR, write_small_model
 
 
 @pytest.fixture(scope="session")

@@ -10,10 +10,10 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from frames import Frames, first_layers
-from moments import KINDS, NAMES, Kind, Shelf
-from processes import Cluster
-from smallmodels import write_small_model
+from support.integration.frames import Frames, first_layers
+from support.integration.moments import KINDS, NAMES, Kind, Shelf
+from support.integration.processes import Cluster
+from support.smallmodels import write_small_model
 
 MOMENTS: dict[Kind, int] = {"kill": 3, "stop": 3, "cut": 2, "stall": 2}
 HEARTBEAT_S = 0.2

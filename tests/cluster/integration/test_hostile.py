@@ -8,11 +8,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from frames import Frames, first_layers
-from hostility import Town, flooded_worker, lied_to
-from processes import Cluster, joined
-from smallmodels import write_small_model
-from zmtp import Babbler, greeting, ready
+from support.integration.frames import Frames, first_layers
+from support.integration.hostility import Town, flooded_worker, lied_to
+from support.integration.processes import Cluster, joined
+from support.integration.zmtp import Babbler, greeting, ready
+from support.smallmodels import write_small_model
 
 MESSAGES = 2000
 GROWTH_BYTES = 8 << 20

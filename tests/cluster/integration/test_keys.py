@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from frames import Frames
-from hostility import make_keys
-from processes import Cluster, Coordinator, Process, joined
+from support.integration.frames import Frames
+from support.integration.hostility import make_keys
+from support.integration.processes import Cluster, Coordinator, Process, joined
 
 from ftdist.cluster.keys import ALLOWED, make_coordinator, make_peer, read_public
 

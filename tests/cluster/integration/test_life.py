@@ -9,14 +9,14 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from attack import recorded, understood
-from frames import Frames, first_layers
-from processes import Cluster, joined, ready
-from proxy import Proxy
-from smallmodels import write_small_model
+from support.integration.attack import recorded, understood
+from support.integration.frames import Frames, first_layers
+from support.integration.processes import Cluster, joined, ready
+from support.integration.proxy import Proxy
+from support.smallmodels import write_small_model
 
 from ftdist.cluster.pauses import Pauses
-from ftdist.coordinator.messages import ModelRequest
+from ftdist.protocol.messages import ModelRequest
 
 FRAMES = 8
 _LINK = 3e6
@@ -24,8 +24,9 @@ _LINES_A_TRY = 4
 
 MODEST = """
 import sys
-from ftdist.cluster import introduction, worker
-from ftdist.runtime.limits import Budget
+from ftdist.cluster.worker import introduction
+from ftdist.cluster.worker import worker
+from ftdist.runtime.budget.limits import Budget
 
 honest, Abilities = introduction.resident_bytes, worker.Abilities
 introduction.resident_bytes = lambda: honest() - (8 << 20)

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from frames import Frames, first_layers
-from processes import Cluster, Coordinator, Process, joined
-from proxy import Proxy
-from smallmodels import write_small_model
+from support.integration.frames import Frames, first_layers
+from support.integration.processes import Cluster, Coordinator, Process, joined
+from support.integration.proxy import Proxy
+from support.smallmodels import write_small_model
 
 FRAMES = 20
 _LINK = 3e6

@@ -8,11 +8,11 @@ from itertools import cycle
 from pathlib import Path
 
 import pytest
-from command import ftdist_command
-from frames import Frames, first_layers
-from processes import Cluster, joined
-from proxy import Proxy
-from smallmodels import DETECTOR, write_small_model
+from support.command import ftdist_command
+from support.integration.frames import Frames, first_layers
+from support.integration.processes import Cluster, joined
+from support.integration.proxy import Proxy
+from support.smallmodels import DETECTOR, write_small_model
 
 from ftdist.kernels import native
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from frames import Frames
-from processes import Cluster, joined
+from support.integration.frames import Frames
+from support.integration.processes import Cluster, joined
 
 UNKNOWN = "tcp://no-such-host.invalid:5555"
 
@@ -92,7 +92,7 @@ def test_somebody_else_who_listens(cluster: Cluster, frames: Frames) -> None:
 
 OTHER_VERSION = """
 import sys
-import ftdist.coordinator.messages as messages
+import ftdist.protocol.messages as messages
 messages.PROTOCOL = 77
 from ftdist.cli.main import main
 sys.exit(main())

@@ -1,0 +1,154 @@
+"""Turns the raw maps of detection heads into scored boxes.
+
+Boxes are in fractions of the network's input, (0, 0) its top left and (1, 1) its bottom right; what
+they mean on the photo is the letterbox's business (``picture.py``). An anchor is looked at only
+where its objectness passes the threshold, which leaves a few positions of thousands, and each of
+those may carry several labels, as in Darknet.
+
+Maps are not trusted to make sense, for weights may be random or broken: an anchor with any value
+that is not finite is no detection, and of one anchor's map at most MOST_CANDIDATES go on, the
+best, and of all MOST_TOGETHER, so that memory stays bounded when everything seems to be one.
+
+How an anchor reads its map is ``anchors``; what is here goes for all of them, and for the grid of
+YOLOv1 (Darknet's detection_layer.c), which has no anchors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.anchors import YoloAnchor, anchors, shift, softmax
+from ftdist.errors import InputError
+from ftdist.network.graph import Layer, Network
+from ftdist.network.heads import GridHead, Head
+from ftdist.pictures.fitting import Box
+
+Floats = NDArray[np.float32]
+
+MOST_CANDIDATES = 500
+"""Detections that one anchor of one head may hand on; real photos have tens."""
+
+
+MOST_TOGETHER = 1000
+"""Detections that all heads together may hand on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One object: the number of its class, a score in 0..1, and where it is.
+
+    `box` is in fractions of the network's input and may reach beyond 0..1.
+    """
+
+    label: int
+    score: float
+    box: Box
+
+
+def heads(network: Network) -> tuple[Layer, ...]:
+    """The outputs of the network that are detection heads, in order."""
+    outputs = (network.layers[number] for number in network.outputs)
+    return tuple(layer for layer in outputs if isinstance(layer.operation, Head))
+
+
+def decode(
+    network: Network, outputs: Mapping[str, NDArray[Any]], threshold: float
+) -> list[Detection]:
+    """All detections that score above the threshold, ordered by head, anchor and position.
+
+    `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
+    InputError when one is missing or of another shape, or the threshold is not in 0..1.
+    """
+    if not 0 <= threshold <= 1:
+        raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
+    found: list[Detection] = []
+    for layer in heads(network):
+        raw = _raw_map(outputs, layer)
+        if isinstance(layer.operation, GridHead):
+            found = _best(found + _decode_grid(raw.reshape(-1), layer.operation, threshold))
+            continue
+        own = anchors(layer, network.input)
+        for anchor, values in zip(own, np.split(raw, len(own)), strict=True):
+            found = _best(found + _decode_anchor(values, anchor, threshold))
+    return found
+
+
+def _best(found: list[Detection]) -> list[Detection]:
+    """The best of them as they are ordered, no more than MOST_TOGETHER."""
+    if len(found) <= MOST_TOGETHER:
+        return found
+    ranked = sorted(range(len(found)), key=lambda place: -found[place].score)
+    return [found[place] for place in sorted(ranked[:MOST_TOGETHER])]
+
+
+def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
+    """The head's map, (channels, height, width)."""
+    if layer.name not in outputs:
+        raise InputError(f"the outputs lack the map of the detection head {layer.name}")
+    raw = np.asarray(outputs[layer.name])
+    expected = (layer.shape.channels, layer.shape.height, layer.shape.width)
+    if raw.shape != expected:
+        raise InputError(f"the map of {layer.name} is {raw.shape}, it should be {expected}")
+    with np.errstate(all="ignore"):
+        return raw.astype(np.float32, copy=False)
+
+
+def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list[Detection]:
+    """Detections of one anchor; `values` is (values of an anchor, height, width)."""
+    with np.errstate(all="ignore"):
+        rows, columns = np.nonzero(anchor.objectness(values) > threshold)
+        picked = values[:, rows, columns]
+        cells = np.array(values.shape[:0:-1], np.float32)[:, np.newaxis]
+        centres = (np.stack([columns, rows]) + anchor.offsets(picked)) / cells
+        sizes = anchor.sizes(picked)
+        boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
+        sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)
+        return _detections(boxes[:, sound], anchor.scores(picked[:, sound]), threshold)
+
+
+def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detection]:
+    """Detections of a grid; `values` is the head's whole list. A box must have a size."""
+    cells, side = head.side**2, head.side
+    classes, confidences, raw = np.split(
+        values, [cells * head.classes, cells * (head.classes + head.boxes)]
+    )
+    rows, columns = np.divmod(np.arange(cells, dtype=np.float32), np.float32(side))
+    found: list[Detection] = []
+    with np.errstate(all="ignore"):
+        scores = classes.reshape(cells, head.classes)
+        scores = softmax(scores) if head.softmax else scores
+        for box in range(head.boxes):
+            mine = raw.reshape(cells, head.boxes, 4)[:, box].T
+            confidence = confidences.reshape(cells, head.boxes)[:, box, np.newaxis]
+            sizes = np.square(mine[2:]) if head.squared else mine[2:]
+            boxes = _corners((np.stack([columns, rows]) + mine[:2]) / np.float32(side), sizes)
+            strength = scores * confidence
+            sound = np.isfinite(boxes).all(axis=0) & np.isfinite(strength).all(axis=1)
+            sound &= (sizes >= 0).all(axis=0)
+            found += _detections(boxes[:, sound], strength[sound], threshold)
+    return found
+
+
+def _corners(centres: Floats, sizes: Floats) -> Floats:
+    """Left, top, right, bottom, (4, n)."""
+    half = sizes * np.float32(0.5)
+    return np.concatenate([centres - half, centres + half]).astype(np.float32, copy=False)
+
+
+def _detections(boxes: Floats, scores: Floats, threshold: float) -> list[Detection]:
+    """What scores above the threshold, of boxes (4, n) and scores (n, classes); bounded."""
+    places, labels = np.nonzero(scores > threshold)
+    strength = scores[places, labels]
+    if len(strength) > MOST_CANDIDATES:
+        best = np.sort(np.argsort(-strength, kind="stable")[:MOST_CANDIDATES])
+        places, labels, strength = places[best], labels[best], strength[best]
+    corners = boxes[:, places].T.tolist()
+    return [
+        Detection(label, score, Box(*corner))
+        for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
+    ]

@@ -1,0 +1,250 @@
+"""Draws detections on the photo and writes it, in its own size where the budget allows.
+
+The photo comes by in bands, is drawn on and written in bands. A JPEG that has to be decoded in one
+piece (a progressive one) is drawn at a half, a quarter or an eighth where the whole would not fit,
+and that is said. Photos that are stored turned lie on the disk for a moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ftdist.answers.decode import Detection
+from ftdist.answers.drawing.fonts import ASKING_BYTES
+from ftdist.answers.drawing.labels import (
+    MOST_DRAWN,
+    OVERLAY_BYTES,
+    Names,
+    Overlay,
+    class_colour,
+    label_bytes,
+)
+from ftdist.atomic import atomic_write
+from ftdist.errors import InputError
+from ftdist.pictures.encoding import Writer, band_rows, encoding_bytes, writer
+from ftdist.pictures.fitting import Box, Letterbox
+from ftdist.pictures.footprint import CODE_BYTES
+from ftdist.pictures.reading import Picture, Size, Source, opened
+from ftdist.pictures.turning import Turning, turned
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["FORMATS", "class_colour", "draw", "drawing_bytes", "output_format"]
+
+FORMATS = {
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".png": "PNG",
+    ".bmp": "BMP",
+    ".ppm": "PPM",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+"""What can be written, by extension in lower case."""
+
+_CODE_BYTES = 4_000_000
+"""Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
+
+_REDUCTIONS = (1, 2, 4, 8)
+"""What a JPEG's decoder may divide its size by."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """A photo drawn at a part of its size: what divides it, the bytes that takes, its size."""
+
+    divisor: int
+    bytes: int
+    size: Size
+    full: Size
+
+
+def draw(
+    source: Source,
+    detections: Sequence[Detection],
+    names: Sequence[str],
+    path_out: str | Path,
+    letterbox: Letterbox,
+    most_bytes: int | None = None,
+) -> list[str]:
+    """Writes the photo with a box and a label, name and score, for each detection.
+
+    `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
+    largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
+    how it was drawn where that has to be said, a line each. InputError for another ending, an
+    unreadable photo, or a place that cannot be written.
+    """
+    file_format = output_format(path_out)
+    # the picture has been read, so that its decoder is in memory
+    most = None if most_bytes is None else most_bytes + CODE_BYTES
+    scales = _scales(source, names, file_format, most)
+    scale = scales[-1]
+    known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
+    best_first = sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
+    with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
+        if photo.size != (letterbox.picture_width, letterbox.picture_height):
+            raise InputError(f"{source}: no longer the picture in which the objects were found")
+        _reduce(photo, scale.divisor)
+        placed = [(each, _part(letterbox.to_picture(each.box), scale)) for each in best_first]
+        overlay = Overlay(scale.size, placed, known)
+        with _writing(path_out):
+            canvas = _Canvas(writer(file, file_format, *scale.size), scale.size[0], overlay)
+        _paint(photo, canvas, scale.size, Path(path_out))
+        with _writing(path_out):
+            canvas.end()
+            file.flush()
+    said = _said(scales, known)
+    if len(detections) > MOST_DRAWN:
+        said.append(f"the {MOST_DRAWN} likeliest of {len(detections)} objects")
+    return said
+
+
+def drawing_bytes(
+    source: Source,
+    names: Sequence[str],
+    path_out: str | Path,
+    most_bytes: int | None = None,
+    *,
+    read: bool = False,
+) -> int:
+    """What ``draw`` holds at most, beside what the process holds after this call.
+
+    Where it will have `read` the picture by then, beside what it holds after that.
+    """
+    there = CODE_BYTES if read else 0
+    most = None if most_bytes is None else most_bytes + there
+    return _scales(source, names, output_format(path_out), most)[-1].bytes - there
+
+
+def output_format(path: str | Path) -> str:
+    """Pillow's name of the format that a file's extension asks for; InputError when unknown."""
+    extension = Path(path).suffix.lower()
+    if extension not in FORMATS:
+        raise InputError(f"cannot write {path}: a picture must end in {', '.join(FORMATS)}")
+    return FORMATS[extension]
+
+
+def _scales(
+    source: Source, names: Sequence[str], file_format: str, most_bytes: int | None
+) -> list[_Scale]:
+    """The full size, and smaller ones up to the first that takes no more than that, or the last."""
+    found: list[_Scale] = []
+    for divisor in _REDUCTIONS:
+        with opened(source) as picture:
+            if divisor > 1 and picture.jpeg is None:
+                break
+            _reduce(picture, divisor)
+            size = picture.as_stored(picture.decoded)
+            taken = picture.showing_bytes + encoding_bytes(file_format, *size)
+            taken += label_bytes(size, names) + OVERLAY_BYTES + _CODE_BYTES
+            found.append(_Scale(divisor, taken, size, picture.size))
+        if most_bytes is None or taken <= most_bytes:
+            break
+    return found
+
+
+def _reduce(picture: Picture, divisor: int) -> None:
+    if divisor > 1:
+        picture.draft("RGB", (picture.full[0] // divisor, picture.full[1] // divisor))
+
+
+def _part(box: Box, scale: _Scale) -> Box:
+    across, down = scale.size[0] / scale.full[0], scale.size[1] / scale.full[1]
+    return Box(box.left * across, box.top * down, box.right * across, box.bottom * down)
+
+
+def _said(scales: list[_Scale], names: Names) -> list[str]:
+    """What a user should know of the result."""
+    lines = []
+    full, drawn = scales[0], scales[-1]
+    if drawn.divisor > 1:
+        more = -(-(full.bytes - drawn.bytes) >> 20)
+        width, height = drawn.size
+        lines.append(f"at {width}x{height}: the full size would need {more}M more")
+    if names.lacking:
+        name = min(names.lacking)
+        others = f" and {len(names.lacking) - 1} more" if len(names.lacking) > 1 else ""
+        lines.append(
+            f"by class number: no font here has the letters of {name}{others}; install one, "
+            f"as the package fonts-noto-core or fonts-noto-cjk"
+        )
+    return lines
+
+
+class _Canvas:
+    """Bands of the photo, drawn on, as high as they are written."""
+
+    def __init__(self, sink: Writer, width: int, overlay: Overlay) -> None:
+        self._sink = sink
+        self._width = width
+        self._overlay = overlay
+        self._band: Image | None = None
+        self._filled = self._first = 0
+
+    def take(self, _first: int, band: Image) -> None:
+        from PIL.Image import new
+
+        start, height = 0, band.size[1]
+        while start < height:
+            if self._band is None:
+                self._band = new("RGB", (self._width, self._sink.rows))
+            self._band.paste(band if start == 0 else _below(band, start), (0, self._filled))
+            used = min(height - start, self._sink.rows - self._filled)
+            start, self._filled = start + used, self._filled + used
+            if self._filled == self._sink.rows:
+                self._pass_on(self._band)
+
+    def end(self) -> None:
+        if self._band is not None and self._filled:
+            self._pass_on(self._band.crop((0, 0, self._width, self._filled)))
+        self._sink.end()
+
+    def _pass_on(self, band: Image) -> None:
+        self._overlay.paint(band, self._first)
+        self._sink.take(band)
+        self._first += self._filled
+        self._filled = 0
+        self._band = None
+
+
+def _below(band: Image, start: int) -> Image:
+    return band.crop((0, start, *band.size))
+
+
+def _paint(picture: Picture, canvas: _Canvas, size: Size, path_out: Path) -> None:
+    """Gives the canvas the picture, upright."""
+    turn = picture.turn
+
+    def take(first: int, band: Image) -> None:
+        with _writing(path_out):
+            canvas.take(first, turned(band, turn))
+
+    def put_aside(first: int, band: Image) -> None:
+        with _writing(path_out):
+            turning.take(first, band)
+
+    if not (turn.sideways or turn.rows_reversed):
+        picture.bands("RGB", take)
+        return
+    with _writing(path_out):
+        turning = Turning(size, turn, path_out.resolve().parent)
+    with turning:
+        picture.bands("RGB", put_aside)
+        with _writing(path_out):
+            for first, band in turning.bands(band_rows(size[0])):
+                canvas.take(first, band)
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[None]:
+    """Failures within it are about the file that is written, not about the picture that is read."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
+        raise InputError(f"cannot write {path}: {reason}") from error

@@ -1,0 +1,148 @@
+"""`ftdist coordinator`: a model, a place to listen, and the loop until somebody interrupts it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import socket
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from ftdist.cli.budgeting import agreed
+from ftdist.cli.commands.calibrate import kept
+from ftdist.cli.config import Config, read_config
+from ftdist.cli.log import Log
+from ftdist.cli.reports.report import model_line
+from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
+from ftdist.cluster.keys import coordinator_keys
+from ftdist.cluster.process import Stop, stopping_signals
+from ftdist.cluster.server.planner import Planner
+from ftdist.cluster.server.server import Server
+from ftdist.cluster.worker.introduction import Abilities, measured_rate, warm_up
+from ftdist.cluster.worker.worker import LocalWorker
+from ftdist.coordinator.events import AskPlan
+from ftdist.coordinator.settings import Settings
+from ftdist.errors import BudgetError, InputError
+from ftdist.network.modelfile import Model, load
+from ftdist.planning.lowering.predictor import output_bytes
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.sharing.plan import SharedPlan
+from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size
+from ftdist.runtime.trace import Trace
+
+_OWN_BYTES = 24 << 20
+"""What the coordinator takes beside the frames it holds: queues, pieces of weights, its plan."""
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Listens, and works until a signal ends it and everything under way is put in order."""
+    config = read_config(arguments.config) if arguments.config else Config()
+    if arguments.model is None:
+        raise InputError("no model: name a .ftd file, or one as [model] file by --config")
+    endpoint = listening(arguments.listen or f"tcp://127.0.0.1:{DEFAULT_PORT}")
+    keys: Path | None = arguments.keys
+    warning = refuse_open(endpoint, keys=keys is not None, insecure=arguments.insecure)
+    if keys is not None:
+        coordinator_keys(keys)
+    model = load(arguments.model)
+    profile = kept(1).profile
+    limit = agreed(arguments.mem)
+    settings = _settings(config, model, limit, arguments, profile)
+    settle_heap(SPARING_BYTES)
+    log = Log()
+    local = _own_worker(model, limit, settings, arguments.threads or 0, log)
+    with ExitStack() as things:
+        planner = Planner(lambda question: _plan(model, profile, question))
+        things.callback(planner.close)
+        trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
+        stop = Stop()
+        for each in stopping_signals():
+            signal.signal(each, stop.on_signal)
+        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, log)
+        things.callback(server.close)
+        if warning:
+            log(warning)
+        _introduce(model, Endpoint(endpoint.host, server.port), keys, log)
+        server.serve()
+    log("ended")
+
+
+def _settings(
+    config: Config,
+    model: Model,
+    limit: Budget,
+    arguments: argparse.Namespace,
+    profile: DeviceProfile,
+) -> Settings:
+    job = config.job
+    return Settings(
+        heartbeat_s=config.coordinator.heartbeat_s,
+        attempts=job.attempts,
+        in_flight=job.in_flight,
+        memory_bytes=_memory_for_frames(model, limit, arguments.threads or 0),
+        speculate=job.speculate,
+        mix_unfused=job.mix_unfused,
+        reference_macs_per_s=max(*profile.narrow, *profile.wide),
+        trace=arguments.trace is not None,
+    )
+
+
+def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
+    """Bytes of the budget for inputs, maps and results of frames; BudgetError if one is too much.
+
+    With threads of its own, half of what is left is theirs.
+    """
+    network = model.network
+    taken = resident_bytes() + _OWN_BYTES
+    share = 2 if threads else 1
+    least = 2 * (network.input.bytes + output_bytes(network))
+    if limit.bytes - taken < share * least:
+        smallest = taken + share * least + SPREAD_BYTES
+        raise BudgetError(
+            f"the coordinator cannot hold a frame of {network.name} within its budget; "
+            f"it needs {ceil_size(smallest)} ({limit.origin} says {ceil_size(limit.bytes)})",
+            smallest,
+        )
+    return (limit.bytes - taken) // share
+
+
+def _own_worker(
+    model: Model, limit: Budget, settings: Settings, threads: int, log: Log
+) -> LocalWorker | None:
+    """The worker of this process, with what frames leave of the budget."""
+    if not threads:
+        return None
+    rate = measured_rate(threads)
+    warm_up()
+    left = replace(limit, bytes=limit.bytes - settings.memory_bytes)
+    return LocalWorker(Abilities("coordinator", left, threads, rate), model, log)
+
+
+def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan:
+    """In the planner's process."""
+    from ftdist.planning.sharing.search import share  # with all that it brings
+
+    return share(model.network, question.workers, question.frames, question.picture, profile)
+
+
+def _introduce(model: Model, endpoint: Endpoint, keys: Path | None, log: Log) -> None:
+    """Says where it listens, how safely, with what, and what to type next."""
+    safety = "encrypted" if keys is not None else "not encrypted"
+    log(f"listens    {endpoint}, {safety}, with {model_line(model.network)}")
+    host = _address() if endpoint.is_everywhere else endpoint.host
+    named = " --keys NAME" if keys is not None else ""
+    log(f"next       ftdist worker tcp://{host}:{endpoint.port} --mem 128M{named}")
+
+
+def _address() -> str:
+    """The address by which other machines most likely reach this one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # nothing is sent
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostname()

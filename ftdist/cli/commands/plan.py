@@ -1,0 +1,131 @@
+"""`ftdist plan`: what a run would take, group by group, and what other budgets would change.
+
+Nothing is run. The input is assumed to be a float32 array that is mapped from its file, as `run`
+maps a .npy file; a picture changes the peak by what reading and drawing it take. The process is
+measured where `run` measures it: what only planning needs is imported afterwards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
+from ftdist.answers.detectors import detecting_bytes
+from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.cli.budgeting import agreed
+from ftdist.cli.choosing import named_plan
+from ftdist.cli.commands.calibrate import kept
+from ftdist.cli.files.outputs import refuse_overwriting
+from ftdist.cli.printing import say
+from ftdist.cli.reports.report import machine, predicted
+from ftdist.cli.terminal import PassingLine
+from ftdist.network.modelfile import load
+from ftdist.runtime.budget.held import before_planning
+from ftdist.runtime.choosing.choice import Choice, Surroundings, planning_profile
+from ftdist.runtime.choosing.room import planning_room
+from ftdist.runtime.threads import default_threads
+
+if TYPE_CHECKING:
+    from ftdist.runtime.choosing.frontier import Outlook, Point
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Prints the plan and what surrounds it, and writes what is asked for."""
+    limit = agreed(arguments.mem)
+    model = load(arguments.model)
+    instruction_set = str(machine("native")["instruction_set"])
+    plan = named_plan(arguments, model)
+    threads = plan.threads if plan else arguments.threads or default_threads()
+    surroundings = Surroundings(after_bytes=detecting_bytes(model.network))
+    calibration, held = kept(threads), before_planning(model.network)
+    _refuse_unwritable(arguments)
+
+    from ftdist.runtime.choosing.frontier import Outlook
+
+    with PassingLine() as line, planning_room(limit):
+        progress = line.share("planning")
+        outlook = Outlook(model, limit, surroundings, threads, calibration, held, progress)
+        choice = outlook.named(plan) if plan else outlook.chosen()
+        wanted = arguments.frontier or arguments.plot is not None
+        points = outlook.frontier(choice) if wanted else ()
+    try:
+        _print(choice, outlook, points, instruction_set, searched=plan is None)
+    finally:  # a full disk does not keep the result from being printed, nor the other way round
+        if arguments.json is not None:
+            _write_json(arguments.json, choice, points)
+    if arguments.plot is not None:
+        _draw(arguments.plot, choice, points, instruction_set)
+    if arguments.mem is not None:
+        choice.within_budget(f"the plan {choice.plan.notation} does not fit")
+
+
+def _refuse_unwritable(arguments: argparse.Namespace) -> None:
+    written = [each for each in (arguments.json, arguments.plot) if each is not None]
+    read = [
+        each for each in (arguments.model, arguments.plan, arguments.config) if each is not None
+    ]
+    refuse_overwriting(written, [(str(each), each) for each in read])
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    if arguments.plot is not None:
+        from ftdist.cli.reports import plot
+
+        plot.refuse_unplottable(arguments.plot)
+
+
+def _print(
+    choice: Choice,
+    outlook: Outlook,
+    points: tuple[Point, ...],
+    instruction_set: str,
+    *,
+    searched: bool,
+) -> None:
+    from ftdist.cli.reports.forecast import (
+        alternative_lines,
+        frontier_lines,
+        group_table,
+        plan_lines,
+    )
+    from ftdist.planning.search.breakdown import group_shares, summit
+
+    network = choice.model.network
+    profile = planning_profile(choice.model, choice.budget, choice.calibration)
+    shares = group_shares(network, choice.lowered, profile)
+    lines = [
+        *plan_lines(choice, instruction_set),
+        "",
+        *group_table(choice, shares),
+        "",
+        *alternative_lines(choice, summit(network, choice.lowered), outlook, searched=searched),
+    ]
+    if points:
+        lines += ["", *frontier_lines(points, choice)]
+    for line in lines:
+        say(line)
+
+
+def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
+    """The first two tables of a run's report, and the frontier if there is one."""
+    value: dict[str, Any] = {
+        "plan": choice.plan.to_json(choice.model.digest),
+        "predicted": predicted(choice),
+    }
+    if points:
+        value["frontier"] = [
+            {"peak_bytes": each.peak_bytes, "latency_s": each.latency_s, "notation": each.notation}
+            for each in points
+        ]
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def _draw(path: Path, choice: Choice, points: tuple[Point, ...], instruction_set: str) -> None:
+    from ftdist.cli.reports import plot
+    from ftdist.runtime.choosing.classic import configurations
+
+    plot.draw(path, choice, points, configurations(choice), instruction_set)
+    say(f"wrote      {path}")

@@ -1,0 +1,252 @@
+"""`ftdist run`: one model, inputs, one plan within a budget, and a report of what came true.
+
+One input is run and reported; of several each is told as it comes, then the report of all. When a
+model's last input is computed, model and session are gone before its result is drawn and written:
+what they held is free for that.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ftdist.answers.drawing.draw import draw
+from ftdist.answers.seen import Classified, Seen, answer
+from ftdist.atomic import refuse_unwritable
+from ftdist.cli.budgeting import agreed
+from ftdist.cli.choosing import chosen
+from ftdist.cli.files.findings import print_result, summary
+from ftdist.cli.files.frames import Computed, Frames, Looked, Queue, for_all
+from ftdist.cli.files.inputs import write_arrays
+from ftdist.cli.files.naming import names_of, thresholds_of, unsure_of
+from ftdist.cli.files.outputs import Outputs, outputs, refuse_overwriting, write_text
+from ftdist.cli.files.sources import Source, Sources, sources
+from ftdist.cli.printing import complain, say, tell
+from ftdist.cli.reports.report import Report, machine, milliseconds, print_report, write_json
+from ftdist.cli.terminal import PassingLine
+from ftdist.errors import InputError
+from ftdist.network.about import Names
+from ftdist.network.graph import Network
+from ftdist.network.modelfile import load
+from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap, trim_heap
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.choosing.anew import peak_bytes
+from ftdist.runtime.trace import Trace, refuse_as_trace
+from ftdist.wording import counted
+
+
+@dataclass
+class _Run:
+    """What is asked for, and what came of it so far."""
+
+    arguments: argparse.Namespace
+    given: Sources
+    limit: Budget
+    line: PassingLine
+    network: Network
+    names: tuple[str, ...]
+    names_from: Names
+    outputs: Outputs
+    results: list[Seen | Classified] = field(default_factory=list)
+    left_out: list[dict[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    report: Report | None = None
+    trace: Trace | None = None
+
+    def leave_out(self, source: Source, reason: str) -> None:
+        """Names an input that is left out."""
+        self.line.clear()
+        complain(f"ftdist: {reason}")
+        self.left_out.append({"file": source.name, "reason": reason})
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
+    limit = agreed(arguments.mem)
+    if arguments.kernels == "reference" and arguments.mem is not None:
+        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
+    settle_heap(SPARING_BYTES)
+    _take_model_for_input(arguments)
+    with ExitStack() as stack, PassingLine() as line:
+        given = sources(arguments.inputs, stack)
+        this, queue, frames = _prepare(arguments, given, limit, line, stack)
+        for number, looked in enumerate(queue.waiting, 1):
+            line.show(f"{number} of {len(queue.waiting)}: {looked.source.name}")
+            _one(this, looked, frames, over=number == len(queue.waiting))
+        line.clear()
+        _finish(this)
+    return 1 if this.left_out else 0
+
+
+def _take_model_for_input(arguments: argparse.Namespace) -> None:
+    """Where a file of settings names the model, the first word is one only by its ending."""
+    configured = getattr(arguments, "configured_model", None)
+    if configured is not None and arguments.model.suffix != ".ftd":
+        arguments.inputs.insert(0, str(arguments.model))
+        arguments.model = configured
+
+
+def _prepare(
+    arguments: argparse.Namespace,
+    given: Sources,
+    limit: Budget,
+    line: PassingLine,
+    stack: ExitStack,
+) -> tuple[_Run, Queue, Frames]:
+    """Everything before the first frame; what can be refused is refused here."""
+    started = time.perf_counter()
+    model = load(arguments.model)
+    names, origin = names_of(arguments, model)
+    found = outputs(arguments.output, arguments.format, given, model.network)
+    this = _Run(arguments, given, limit, line, model.network, names, origin, found)
+    _refuse(this)
+    tested_on = machine(arguments.kernels)
+    fit, drawn = arguments.fit or model.about.fit, found.each if found.kind == "pictures" else ()
+    queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn, names=names)
+    if queue.too_large is not None and not queue.waiting:
+        chosen(arguments, model, limit, queue.too_large, line)  # raises, for it counts that, too
+    read_s = time.perf_counter()
+    around = queue.read_first()
+    asked_s = time.perf_counter()
+    arguments.restartable = arguments.restartable and given.stay and not this.left_out
+    choice = chosen(arguments, model, limit, around, line)
+    choice, keeps = for_all(choice, queue, limit)
+    planned_s = time.perf_counter()
+    session = choice.open(arguments.kernels)
+    load_s = time.perf_counter() - started
+
+    def report(latencies: list[float]) -> None:
+        this.report = Report.of(choice, tested_on, latencies, load_s)
+
+    frames = Frames(queue, session, arguments.repeat, report, keeps=keeps)
+    if arguments.trace is not None:
+        trace = stack.enter_context(Trace(arguments.trace))
+        session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
+        trace.span("ftdist", "read", "read the first input", read_s, asked_s)
+        trace.span("ftdist", "plan", f"plan for {model.network.name}", asked_s, planned_s)
+        this.trace = trace
+    return this, queue, stack.enter_context(frames)
+
+
+def _refuse(this: _Run) -> None:
+    """InputError for a file that cannot be written, or that is an input."""
+    arguments = this.arguments
+    more = [each for each in (arguments.json, arguments.trace) if each is not None]
+    if arguments.json is not None:
+        refuse_unwritable(arguments.json)
+    if arguments.trace is not None:
+        refuse_as_trace(arguments.trace)
+    read = [(each.name, each.path) for each in this.given.all]
+    others = (arguments.model, arguments.plan, arguments.names, arguments.config)
+    read += [(str(path), path) for path in others if path is not None]
+    refuse_overwriting([*this.outputs.files, *more], read)
+
+
+def _one(this: _Run, looked: Looked, frames: Frames, *, over: bool) -> None:
+    """Runs one input, writes what is asked for, and for one of several says it at once."""
+    if this.trace is not None:
+        this.trace.subject = looked.source.name
+    computed = frames.compute(looked)
+    frames.rest(over=over)
+    if computed is None:
+        return
+    source = looked.source
+    try:
+        result, written = _told(this, looked, computed)
+    except InputError as error:
+        if not this.given.several:
+            raise source.named(error) from None
+        this.leave_out(source, str(source.named(error)))
+        return
+    if result is not None:
+        this.results.append(result)
+    if this.given.several and not this.outputs.is_printed:
+        this.line.clear()
+        what = f"{summary(result)}, " if result is not None else ""
+        tell(f"input      {source.name}: {what}{milliseconds(frames.latencies[-1])}")
+        if result is not None:
+            print_result(result, everything=this.arguments.all)
+        if written is not None:
+            tell(f"wrote      {written}")
+
+
+def _told(
+    this: _Run, looked: Looked, computed: Computed
+) -> tuple[Seen | Classified | None, Path | None]:
+    """What is on a picture, and the file that was written for it."""
+    network, names, source = this.network, this.names, looked.source
+    target = this.outputs.each[looked.number] if this.outputs.each else None
+    given, box = thresholds_of(this.arguments), computed.letterbox
+    result, detections = answer(network, computed.maps, names, source.name, box, given)
+    if target is None:
+        return result, None
+    if this.outputs.kind == "arrays":
+        write_arrays(target, computed.outputs)
+    elif this.outputs.kind == "pictures":
+        assert computed.letterbox is not None
+        trim_heap()  # what candidates took is free for drawing
+        most_bytes = this.limit.bytes - resident_bytes()
+        notes = draw(source.path, detections, names, target, computed.letterbox, most_bytes)
+        this.notes += [note for note in notes if note not in this.notes]
+    else:
+        assert isinstance(result, Seen)
+        _write_data(this, target, [result])
+    return result, target
+
+
+def _write_data(this: _Run, target: Path | None, results: Sequence[Seen | Classified]) -> None:
+    from ftdist.answers.export import as_text  # with all that it brings, only where it is wanted
+
+    file_format, scores = this.outputs.file_format, this.arguments.scores
+    write_text(target, as_text(results, file_format, this.names, scores=scores))
+
+
+def _finish(this: _Run) -> None:
+    """The data, the report, and what a single input's result was."""
+    arguments, found, report = this.arguments, this.outputs, this.report
+    assert report is not None
+    if found.kind == "data" and not found.each:
+        _write_data(this, found.all, this.results)
+    if arguments.json is not None:
+        report = report.with_answers(results=_values(this.results), left_out=this.left_out)
+    report = report.with_peak(peak_bytes())
+    try:
+        if found.is_printed:
+            if unsure := unsure_of(this.names, this.names_from):
+                complain(f"ftdist: {unsure}")
+        else:
+            _print(this, report)
+    finally:  # a full disk does not keep the result from being printed, nor the other way round
+        if arguments.json is not None:
+            write_json(arguments.json, report)
+
+
+def _values(results: Sequence[Seen | Classified]) -> list[Any]:
+    from ftdist.answers.export import as_value  # as above
+
+    return [as_value(each) for each in results]
+
+
+def _print(this: _Run, report: Report) -> None:
+    print_report(report)
+    if unsure := unsure_of(this.names, this.names_from):
+        say(f"names      {unsure.removeprefix('the class names ')}")
+    for note in this.notes:
+        say(f"drawn      {note}")
+    if this.given.several:
+        count = len(this.given.all)
+        lost = f"; {counted(len(this.left_out), 'input')} left out" if this.left_out else ""
+        say(f"inputs     {count - len(this.left_out)} of {count}{lost}")
+        if this.outputs.all is not None:
+            say(f"wrote      {this.outputs.all}")
+        return
+    for result in this.results:
+        print_result(result, everything=this.arguments.all)
+    for path in this.outputs.files:
+        say(f"wrote      {path}")

@@ -1,0 +1,276 @@
+"""The inputs of a submitted job, loaded when they are asked for, and their results in a folder.
+
+Of a detector or a classifier NAME.json holds what was seen, raw
+outputs are for those who ask; of any other network NAME.npy or .npz are its outputs. An input that
+cannot be read is known only when its turn comes, and then the coordinator waits for it: a blank one
+goes in its place, and what comes of that is dropped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ftdist.answers.detectors import is_classifier, is_detector
+from ftdist.answers.drawing.draw import draw
+from ftdist.answers.export import Result, as_text, as_value, as_yolo, from_value
+from ftdist.answers.seen import Seen, answer
+from ftdist.atomic import refuse_unwritable
+from ftdist.cli.files.findings import print_result
+from ftdist.cli.files.inputs import read_input, write_arrays
+from ftdist.cli.files.journal import Journal
+from ftdist.cli.files.naming import names_of, thresholds_of, unsure_of
+from ftdist.cli.files.outputs import PLACE, refuse_overwriting, targets, write_text
+from ftdist.cli.files.sources import Source, Sources
+from ftdist.cli.printing import complain, say
+from ftdist.cli.progress import Progress
+from ftdist.cluster.client.frames import Outputs
+from ftdist.cluster.client.submission import Work
+from ftdist.errors import InputError
+from ftdist.network.modelheader import Header
+from ftdist.pictures.fitted import Letterbox
+from ftdist.runtime.budget.limits import budget
+
+_JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
+_ALL = "detections"
+_DRAWN = "-found.jpg"
+_ENDINGS = (".npy", ".npz", ".json", ".txt")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """What is remembered of an input: where the photo lies in it, whether it has a batch axis."""
+
+    letterbox: Letterbox | None
+    batched: bool
+
+
+class Batch:
+    """The inputs of one job, each so often as is asked for, and where their results go."""
+
+    def __init__(self, given: Sources, arguments: argparse.Namespace) -> None:
+        self._inputs = given.all
+        self._several = given.several
+        self._arguments = arguments
+        self._output: Path = arguments.output
+        self._loaded: dict[int, _Loaded] = {}
+        self._latest: tuple[int, NDArray[Any]] | None = None
+        self._journal: Journal | None = None
+        self._progress: Progress | None = None
+        self._names: tuple[str, ...] = ()
+        self.model: Header | None = None
+        self.job = f"{os.uname().nodename[:40]}-{os.getpid()}-{os.urandom(4).hex()}"
+        self.done: set[int] = set()
+        self.latency_s: list[float] = []
+        self.left_out: dict[int, str] = {}
+        self.picture = _are_pictures(self._inputs)
+        self._stems = [path.name for path in targets(self._inputs, PLACE)]
+        if _ALL in self._stems:
+            raise InputError(f"an input is called {_ALL}, as the file of all results: rename it")
+        self._make_folder()
+
+    @property
+    def frames(self) -> int:
+        return len(self._inputs) * int(self._arguments.repeat)
+
+    def keep_journal(self) -> None:
+        """Gives the job its name, if it has one, under which it can be gone on with."""
+        job = self._arguments.job
+        if job is None:
+            return
+        if not _JOB.fullmatch(job):
+            raise InputError(f"'{job}' is no name for a job: use letters, digits, '-' and '_'")
+        self.job = job
+        inputs = [os.path.abspath(each.name) for each in self._inputs] * self._arguments.repeat
+        self._journal = Journal(self._output, job, inputs)
+        self.done = set(self._journal.done)
+
+    def work(self, progress: Progress) -> Work:
+        """The job as the client runs it."""
+        self._progress = progress
+        return Work(self.job, self.frames, self.picture, self._load, self._deliver, progress.show)
+
+    def end(self) -> list[Result]:
+        """All results are written: what was seen, of inputs that were done before, too."""
+        results = []
+        for number in range(len(self._inputs)):
+            path = self._target(number, ".json")
+            if self._sees and number not in self.left_out and path.is_file():
+                results.append(from_value(json.loads(path.read_text())))
+        file_format = self._arguments.format
+        if file_format in ("json", "csv", "coco") and self._sees:
+            path = self._output / f"{_ALL}.{'csv' if file_format == 'csv' else 'json'}"
+            write_text(path, as_text(results, file_format, self._names))
+            say(f"wrote      {path}")
+        if self._journal is not None:
+            self._journal.end()
+        return results
+
+    def named_left_out(self) -> list[dict[str, str]]:
+        """The inputs that were left out, and why."""
+        return [
+            {"file": self._inputs[number].name, "reason": reason}
+            for number, reason in sorted(self.left_out.items())
+        ]
+
+    @property
+    def _sees(self) -> bool:
+        if self.model is None:
+            return False
+        return is_detector(self.model.network) or is_classifier(self.model.network)
+
+    def _load(self, header: Header, frame: int) -> NDArray[Any]:
+        number = frame % len(self._inputs)
+        self._know(header)
+        if self._latest is None or self._latest[0] != number:
+            self._latest = number, self._read(header, number)
+        return self._latest[1]
+
+    def _read(self, header: Header, number: int) -> NDArray[Any]:
+        """An input's array, without a batch axis; a blank one for what cannot be read."""
+        source, network = self._inputs[number], header.network
+        height, width, channels = network.input
+        try:
+            given = read_input(
+                *(source.path, network),
+                fit=header.about.fit,
+                is_array=source.is_array,
+                most_bytes=budget(None).bytes,
+            )
+            if given.is_picture != self.picture:
+                raise InputError(f"{source.path}: is no longer what it was")
+        except InputError as error:
+            self._leave_out(number, source.named(error))
+            if self.picture:
+                return np.zeros((height, width, channels), np.uint8)
+            return np.zeros((channels, height, width), np.float32)
+        batched = given.array.ndim == 4
+        self._loaded[number] = _Loaded(given.letterbox, batched)
+        return given.array[0] if batched else given.array
+
+    def _leave_out(self, number: int, error: InputError) -> None:
+        """Names an input that cannot be read; when it is the only one, that is the error."""
+        if not self._several:
+            raise error from None
+        if number not in self.left_out:
+            assert self._progress is not None
+            self._progress.complain(str(error))
+            self.left_out[number] = str(error)
+
+    def _know(self, header: Header) -> None:
+        """The model is known now: what does not suit it is refused before any work."""
+        if self.model is not None:
+            return
+        arguments, network = self._arguments, header.network
+        if arguments.draw and not is_detector(network):
+            raise InputError(f"--draw: {network.name} is no detector")
+        for_both = arguments.format in (None, "json", "csv") and is_classifier(network)
+        if arguments.format is not None and not (is_detector(network) or for_both):
+            raise InputError(f"--format {arguments.format}: {network.name} is no detector")
+        self._names, origin = names_of(arguments, header)
+        if unsure := unsure_of(self._names, origin):
+            complain(f"ftdist: {unsure}")
+        if self._journal is not None:
+            self._journal.begin(header.digest)
+        self.model = header
+
+    def _deliver(self, header: Header, frame: int, outputs: Outputs, seconds: float) -> None:
+        self._know(header)
+        self.latency_s.append(seconds)
+        number, repetition = frame % len(self._inputs), frame // len(self._inputs)
+        if repetition == 0:
+            if number not in self._loaded:  # sent by a client before this one, or left out
+                self._read(header, number)
+            if number not in self.left_out:
+                self._write(header, number, outputs)
+        if self._journal is not None:
+            self._journal.add(frame)
+
+    def _write(self, header: Header, number: int, outputs: Outputs) -> None:
+        source, loaded, arguments = self._inputs[number], self._loaded[number], self._arguments
+        named = thresholds_of(arguments)
+        result, detections = answer(
+            *(header.network, outputs, self._names, source.name, loaded.letterbox), named
+        )
+        assert self._progress is not None
+        self._progress.clear()
+        if result is None or arguments.raw:
+            if loaded.batched:
+                outputs = {name: array[None] for name, array in outputs.items()}
+            target = self._target(number, ".npy" if len(header.network.outputs) == 1 else ".npz")
+            write_arrays(target, outputs)
+            say(f"wrote      {target}")
+        if result is not None:
+            self._write_result(number, result)
+            print_result(result, everything=arguments.all)
+        if arguments.draw and loaded.letterbox is not None:
+            drawn = self._target(number, _DRAWN)
+            given = (source.path, detections, self._names, drawn, loaded.letterbox)
+            notes = draw(*given, budget(None).bytes)
+            say(f"wrote      {drawn}")
+            for note in notes:
+                say(f"drawn      {note}")
+
+    def _write_result(self, number: int, result: Result) -> None:
+        arguments, target = self._arguments, self._target(number, ".json")
+        write_text(target, json.dumps(as_value(result), indent=2) + "\n")
+        if arguments.format == "yolo" and isinstance(result, Seen):
+            target = self._target(number, ".txt")
+            write_text(target, as_yolo(result, scores=arguments.scores))
+        say(f"wrote      {target}")
+
+    def _target(self, number: int, ending: str) -> Path:
+        return self._output / f"{self._stems[number]}{ending}"
+
+    def _make_folder(self) -> None:
+        try:
+            self._output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot make {self._output}: {error.strerror}") from None
+        refuse_unwritable(self._output / "results.npy")
+        endings = [*_ENDINGS, *[_DRAWN] * self._arguments.draw]
+        written = [self._target(number, e) for number in range(len(self._stems)) for e in endings]
+        refuse_overwriting(written, [(each.name, each.path) for each in self._inputs])
+
+
+def _are_pictures(inputs: tuple[Source, ...]) -> bool:
+    """Whether the inputs travel as bytes; InputError when some do and some do not.
+
+    What cannot be read is left out when its turn comes, unless it is all there is.
+    """
+    kinds: dict[bool, Source] = {}
+    problem: InputError | None = None
+    for source in inputs:
+        try:
+            kinds.setdefault(_is_picture(source), source)
+        except InputError as error:
+            problem = problem or source.named(error)
+    if len(kinds) > 1:
+        names = kinds[True].name, kinds[False].name
+        raise InputError(f"{names[0]} is a picture, {names[1]} is not: submit them apart")
+    if not kinds and problem is not None:
+        raise problem
+    return next(iter(kinds))
+
+
+def _is_picture(source: Source) -> bool:
+    if source.path.suffix.lower() == ".npz":
+        raise InputError(f"{source.path}: an input is one array; write it as a .npy file")
+    if not source.path.is_file():
+        raise InputError(f"{source.path}: cannot be read: no such file")
+    if not source.is_array:
+        return True
+    try:
+        mapped: Any = npy.open_memmap(source.path, mode="r")
+    except Exception:  # numpy raises nearly anything on damaged headers
+        raise InputError(f"{source.path}: is no .npy file, or is damaged") from None
+    return bool(mapped.dtype == np.uint8)

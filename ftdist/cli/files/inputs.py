@@ -1,0 +1,139 @@
+"""What `ftdist run` reads and writes: inputs and outputs of a network as files.
+
+What can be refused is refused before the work: an input that the network does not take, an output
+that cannot be written where it is wanted, a picture that is too large for the budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ftdist.answers.detectors import detected_bytes, detecting_bytes
+from ftdist.answers.drawing.draw import drawing_bytes
+from ftdist.atomic import atomic_write
+from ftdist.errors import InputError
+from ftdist.network.about import Fit
+from ftdist.network.graph import Network
+from ftdist.pictures.fitted import Letterbox, load_picture, loading_bytes
+from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
+from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.choosing.choice import Surroundings
+from ftdist.runtime.local import check_input
+
+_LEFT_BEHIND_BYTES = 2 << 20
+"""What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A network's input: an array, and for a photo where it lies in it.
+
+    `resident`: whether the array is in memory already; arrays from .npy files are mapped.
+    """
+
+    path: Path
+    array: NDArray[Any]
+    letterbox: Letterbox | None
+
+    @property
+    def is_picture(self) -> bool:
+        return self.array.dtype == np.uint8
+
+    @property
+    def resident(self) -> bool:
+        return not isinstance(self.array, np.memmap)
+
+
+def phases(
+    source: Path,
+    network: Network,
+    most_bytes: int,
+    *,
+    is_array: bool,
+    drawn: Path | None,
+    fit: Fit,
+    names: Sequence[str],
+) -> Surroundings:
+    """What reading, detecting and drawing will take, before anything but headers has been read.
+
+    The whole process is to hold `most_bytes`; `drawn` is the picture to be made, if any, smaller if
+    it is for that. Reading comes before the run, detecting and then drawing when the session is
+    closed.
+    """
+    after = detecting_bytes(network)
+    if source.suffix.lower() == ".npz":
+        raise InputError(f"{source}: an input is one array; write it as a .npy file")
+    if is_array:
+        return Surroundings(after_bytes=after)
+    reading = loading_bytes(source, network.input, fit)
+    held = resident_bytes()  # with Pillow, which has looked at the picture
+    left_behind = min(reading, _LEFT_BEHIND_BYTES)
+    if drawn is not None:
+        seen = detected_bytes(network)
+        there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
+        after = max(
+            after, seen + drawing_bytes(source, names, drawn, most_bytes - there, read=True)
+        )
+    return Surroundings(True, False, left_behind, after, held + reading)
+
+
+def read_input(
+    path: Path,
+    network: Network,
+    *,
+    fit: Fit = "letterbox",
+    is_array: bool | None = None,
+    most_bytes: int | None = None,
+) -> Input:
+    """The array in a .npy file, mapped, or a picture fitted into the network's input.
+
+    What is not said to be one or the other is an array by its name. InputError for a picture that
+    takes more than `most_bytes` to read.
+    """
+    if not (path.suffix.lower() == ".npy" if is_array is None else is_array):
+        return Input(path, *load_picture(path, network.input, fit, most_bytes))
+    array: NDArray[Any]
+    try:
+        array = npy.open_memmap(path, mode="r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except Exception:  # numpy raises nearly anything on damaged headers
+        raise InputError(f"{path}: is no .npy file, or is damaged") from None
+    try:
+        check_input(array, network)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not (
+        array.flags.c_contiguous and array.flags.aligned
+    ):  # not as the kernels read it: another order, or not aligned
+        array = np.array(array, order="C")
+    return Input(path, array, None)
+
+
+def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:
+    """Writes one output as .npy or all by name as .npz."""
+    with atomic_write(path) as temporary:
+        if path.suffix.lower() == ".npy":
+            (array,) = outputs.values()
+            with temporary.open("wb") as file:
+                _write_npy(file, array)
+            return
+        import zipfile  # brings bz2, lzma and shutil: only for those who want it
+
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in outputs.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _write_npy(member, array)
+
+
+def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
+    """As np.save does it, without a copy in memory, and with the system's word for a full disk."""
+    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+    file.write(array.data.cast("B"))

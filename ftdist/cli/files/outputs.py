@@ -1,0 +1,212 @@
+"""Where the results of a run go: decided and refused before anything is computed.
+
+    -o FILE.npy, .npz         the network's outputs, raw
+    -o FILE.jpg, .png, ...    the picture with boxes, of a detector
+    -o FILE.json, .csv, .txt  what was found, as data; --format says which data in any other file
+    -o -                      the same on standard output, which then holds nothing else
+    -o FOLDER, A{}B           a file an input, where there are several; {} is the input's name
+
+Data of all inputs are one file; only YOLO's are a file a picture. Two inputs of one name get
+different files: the second is NAME-2. No output may be one of the inputs, by whatever name.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ftdist.answers.detectors import is_classifier, is_detector
+from ftdist.answers.drawing.draw import FORMATS as PICTURES
+from ftdist.answers.drawing.draw import output_format
+from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.cli.files.sources import Source, Sources
+from ftdist.errors import InputError
+from ftdist.network.graph import Network
+
+STANDARD_OUTPUT = "-"
+PLACE = "{}"
+
+Kind = Literal["nothing", "arrays", "pictures", "data"]
+
+_ARRAYS = (".npy", ".npz")
+_DATA = {".json": "json", ".csv": "csv", ".txt": "yolo"}
+_DRAWN = "-found.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is written: of which kind, in which format of data, and where.
+
+    `each` is the file of each input; where it is empty `all` is one for them all, None standard
+    output (or, where the kind is nothing, none).
+    """
+
+    kind: Kind
+    file_format: str
+    each: tuple[Path, ...] = ()
+    all: Path | None = None
+
+    @property
+    def is_printed(self) -> bool:
+        """Whether data take standard output."""
+        return self.kind == "data" and not self.each and self.all is None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return self.each if self.all is None else (self.all,)
+
+
+def outputs(word: str | None, wanted: str | None, given: Sources, network: Network) -> Outputs:
+    """What -o and --format ask for, of these inputs; InputError when it cannot be done.
+
+    A folder that is named by -o is made.
+    """
+    if word is None or word == STANDARD_OUTPUT:
+        if word is None and wanted is None:
+            return Outputs("nothing", "")
+        return Outputs("data", _data(wanted or "json", network, "standard output"))
+    suffix = Path(word).suffix.lower()
+    known = suffix in (*_ARRAYS, *_DATA, *PICTURES)
+    is_folder = word.endswith("/") or (not known and (Path(word).is_dir() or given.several))
+    if is_folder and PLACE not in word and wanted not in ("json", "csv", "coco"):
+        return _in_folder(Path(word), wanted, given, network)
+    kind, file_format = _kind(Path(word), wanted, network)
+    if kind == "pictures":
+        _refuse_undrawable(word, given.all)
+    if PLACE in Path(word).name:
+        return _by_pattern(word, kind, file_format, given)
+    if kind == "data" and file_format != "yolo":
+        refuse_unwritable(word)
+        return Outputs(kind, file_format, all=Path(word))
+    if given.several:
+        example = Path(word).with_name(PLACE + Path(word).suffix)
+        raise InputError(f"{word}: one file for several inputs; name a folder, or as {example}")
+    refuse_unwritable(word)
+    return Outputs(kind, file_format, (Path(word),))
+
+
+def refuse_overwriting(written: Iterable[Path], read: Iterable[tuple[str, Path]]) -> None:
+    """InputError when a file to be written is one that is read, or is to be written twice.
+
+    Links of either kind are followed: what counts is the file itself.
+    """
+    inputs: dict[tuple[int, int], str] = {}
+    for name, path in read:
+        if identity := _identity(path):
+            inputs[identity] = name
+    taken: set[str] = set()
+    for path in written:
+        identity = _identity(path)
+        if identity in inputs:
+            name = inputs[identity]
+            same = "it" if name == str(path) else f"it is {name}, which"
+            raise InputError(f"cannot write {path}: {same} is an input; name another file")
+        real = os.path.realpath(path)
+        if real in taken:
+            raise InputError(f"{path}: two outputs cannot be one file")
+        taken.add(real)
+
+
+def write_text(path: Path | None, text: str) -> None:
+    """Writes data to a file, or to standard output; names that are no UTF-8 keep their bytes."""
+    data = text.encode("utf-8", "surrogateescape")
+    if path is not None:
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(data)
+    elif sys.stdout is not None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+
+
+def targets(given: Sequence[Source], place: str) -> tuple[Path, ...]:
+    """For each input a file of its own: `place` with the input's name for {}."""
+    taken: set[str] = set()
+    names = []
+    for source in given:
+        name, number = source.stem, 1
+        while name in taken:
+            number += 1
+            name = f"{source.stem}-{number}"
+        taken.add(name)
+        names.append(name)
+    path = Path(place)
+    return tuple(path.with_name(path.name.replace(PLACE, name)) for name in names)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _kind(path: Path, wanted: str | None, network: Network) -> tuple[Kind, str]:
+    """What a file of that name is to hold."""
+    suffix = path.suffix.lower()
+    if wanted is not None:
+        if suffix in _ARRAYS or suffix in PICTURES:
+            raise InputError(f"{path}: not a name for data of --format {wanted}; name another file")
+        return "data", _data(wanted, network, path)
+    if suffix in _ARRAYS:
+        if suffix == ".npy" and len(network.outputs) > 1:
+            raise InputError(f"{path}: {network.name} has several outputs; write a .npz file")
+        return "arrays", ""
+    if suffix in _DATA:
+        return "data", _data(_DATA[suffix], network, path)
+    output_format(path)
+    if not is_detector(network):
+        raise InputError(f"{path}: {network.name} is no detector; write a .npy or .npz file")
+    return "pictures", ""
+
+
+def _data(file_format: str, network: Network, where: object) -> str:
+    """The format, which must suit the network."""
+    if is_detector(network) or (is_classifier(network) and file_format in ("json", "csv")):
+        return file_format
+    if is_classifier(network):
+        raise InputError(f"{where}: {network.name} is a classifier; use --format json or csv")
+    raise InputError(
+        f"{where}: {network.name} is neither detector nor classifier; write a .npy or .npz file"
+    )
+
+
+def _refuse_undrawable(word: str, given: Sequence[Source]) -> None:
+    for source in given:
+        if source.is_array:
+            raise InputError(f"{word}: boxes are drawn on a picture, {source.name} is none")
+
+
+def _in_folder(folder: Path, wanted: str | None, given: Sources, network: Network) -> Outputs:
+    kind: Kind = "arrays"
+    file_format, ending = "", ".npy" if len(network.outputs) == 1 else ".npz"
+    if wanted is not None:
+        kind, file_format, ending = "data", _data(wanted, network, folder), ".txt"
+    elif is_detector(network):
+        kind, ending = "pictures", _DRAWN
+        _refuse_undrawable(str(folder), given.all)
+    return _by_pattern(str(folder / (PLACE + ending)), kind, file_format, given, makes=True)
+
+
+def _by_pattern(
+    place: str, kind: Kind, file_format: str, given: Sources, *, makes: bool = False
+) -> Outputs:
+    if kind == "data" and file_format != "yolo":
+        raise InputError(f"{place}: --format {file_format} is one file for all inputs")
+    found = targets(given.all, place)
+    if makes:
+        _make(Path(place).parent)
+    for path in found[:1] + tuple(path for path in found[1:] if path.exists()):
+        refuse_unwritable(path)
+    return Outputs(kind, file_format, found)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}") from None

@@ -1,0 +1,308 @@
+"""The client's side of a connection: submits a job and stays with it until all results are here.
+
+Whatever happens to the coordinator, the client comes back: when the connection ends, when nothing
+has come for a while (it asks for signs of life), when the coordinator says to come back later. It
+then submits the same job again, with what it has of it. Only the first contact has to succeed soon:
+who types a wrong address is told.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+
+import zmq
+
+from ftdist.cluster.client.submission import Submission, Work
+from ftdist.cluster.connection import Connection
+from ftdist.cluster.endpoints import connecting
+from ftdist.cluster.pauses import Pauses
+from ftdist.cluster.reaching import name_trouble, trouble
+from ftdist.cluster.transport import (
+    Context,
+    CurveKeys,
+    Link,
+    Socket,
+    close,
+    connect,
+    link_events,
+    make_context,
+    receive,
+    send_encoded,
+)
+from ftdist.errors import FtdistError, InputError
+from ftdist.protocol.messages import (
+    FRAME_BYTES,
+    PROTOCOL,
+    Bye,
+    Cancelled,
+    Drain,
+    Message,
+    Refusal,
+    Status,
+    StatusRequest,
+)
+from ftdist.protocol.wire import FROM_COORDINATOR, WireError, encode
+
+_RETRY_MS = 10
+_TRIES = 3
+"""Handshakes that may fail for no clear reason before it is not tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a client waits: for the first contact, for lost ones, and for a sign of life.
+
+    After `ask_s` of silence it asks for one, after `silence_s` it connects anew.
+    """
+
+    first_s: float = 15.0
+    later_s: float = 3600.0
+    ask_s: float = 1.0
+    silence_s: float = 10.0
+
+
+class _Lost(Exception):
+    """The connection is of no use any more; another may be."""
+
+
+def _connection() -> Connection:
+    return Connection(FROM_COORDINATOR, FRAME_BYTES)
+
+
+class Client:
+    """Talks to the coordinator at an endpoint; a context manager.
+
+    `say` is told, in a line each, what goes wrong meanwhile.
+    """
+
+    def __init__(
+        self,
+        endpoint: str,
+        keys: CurveKeys | None = None,
+        *,
+        patience: Patience = Patience(),
+        say: Callable[[str], None] = lambda _: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._endpoint = endpoint
+        self._keys = keys
+        self._patience = patience
+        self._say = say
+        self._pauses = Pauses(chance)
+        self._context: Context = make_context()
+        self._socket: Socket | None = None
+        self._connection = _connection()
+        self._failed_handshakes = 0
+        self._told = ""
+        self._heard = self._met = False  # on this connection, on any
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection; what was queued is still sent, if it goes quickly."""
+        self._disconnect()
+        self._context.term()
+
+    def status(self) -> Status:
+        """What the coordinator says of itself; FtdistError when it does not answer in time."""
+        found: list[Status] = []
+
+        def take(message: Message) -> None:
+            if isinstance(message, Status):
+                found.append(message)
+
+        limit = time.monotonic() + self._patience.first_s
+
+        def whole(parts: list[Status]) -> bool:
+            return bool(parts) and not parts[-1].more
+
+        def converse() -> None:
+            found.clear()
+            self._connect()
+            question: Iterator[Message] = iter([StatusRequest(PROTOCOL)])
+            self._converse(lambda: next(question, None), take, lambda: whole(found))
+
+        self._persist(converse, lambda: limit)
+        workers = [worker for part in found for worker in part.workers]
+        return replace(found[-1], workers=tuple(workers))
+
+    def submit(self, work: Work, done: Iterable[int] = ()) -> None:
+        """Has a job done; FtdistError when it fails or the coordinator is gone for too long."""
+        submission = Submission(work, done)
+        began = time.monotonic()
+        lost_at: list[float] = []
+
+        def limit() -> float:
+            if submission.header is None:
+                return began + self._patience.first_s
+            return (lost_at or [began])[-1] + self._patience.later_s
+
+        def converse() -> None:
+            self._connect()
+            submission.begin()
+            try:
+                self._converse(submission.next_message, submission.take, finished)
+            except _Lost:
+                lost_at.append(time.monotonic())
+                if not submission.complete:
+                    raise
+
+        def finished() -> bool:
+            return submission.finished
+
+        try:
+            self._persist(converse, limit)
+            self._last_word(Bye("the job is done"))
+        except BaseException:
+            self._last_word(Cancelled(work.job))
+            raise
+
+    def _persist(self, converse: Callable[[], None], limit_s: Callable[[], float]) -> None:
+        """Tries a conversation until it comes to its end, with growing pauses, up to a time."""
+        while True:
+            try:
+                return converse()
+            except _Lost as lost:
+                self._disconnect()
+                found = None if self._heard else trouble(connecting(self._endpoint))
+                words = f"{self._endpoint}: {found.text if found else lost}"
+                if found and found.lasting and not self._met:
+                    raise InputError(words) from None
+                pause = self._pauses.next_s()
+                if time.monotonic() + pause > limit_s():
+                    raise FtdistError(
+                        words if found else f"{words}; is a coordinator there?"
+                    ) from None
+                self._tell(f"{words}; trying again")
+                time.sleep(pause)
+
+    def _converse(
+        self,
+        next_message: Callable[[], Message | None],
+        take: Callable[[Message], None],
+        finished: Callable[[], bool],
+    ) -> None:
+        """Sends and receives until it is finished; _Lost when the other side is gone or silent."""
+        socket = self._socket
+        assert socket is not None
+        poller = zmq.Poller()
+        poller.register(socket.get_monitor_socket(), zmq.POLLIN)
+        poller.register(socket, zmq.POLLIN)
+        connection = self._connection
+        heard_at = asked_at = time.monotonic()
+        while True:
+            while not connection.count and (message := next_message()) is not None:
+                connection.post(message)
+                self._flush(socket)
+            full = not self._flush(socket)
+            if finished() and not connection.count:
+                return
+            poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
+            now = time.monotonic()
+            if self._receive(socket, take):
+                heard_at = now
+            elif now - heard_at > self._patience.silence_s:
+                raise _Lost("the coordinator is silent")
+            elif now - max(heard_at, asked_at) > self._patience.ask_s:
+                asked_at = now
+                connection.post(StatusRequest(PROTOCOL))
+            try:
+                self._look_after(socket)
+            except _Lost:
+                while self._receive(socket, take):  # what it said before it went
+                    pass
+                raise
+
+    def _tell(self, line: str) -> None:
+        """Says what has changed, once."""
+        if line != self._told:
+            self._told = line
+            self._say(line)
+
+    def _receive(self, socket: Socket, take: Callable[[Message], None]) -> bool:
+        """Takes in what came, if something did."""
+        received = receive(socket, FROM_COORDINATOR)
+        if received is None:
+            return False
+        self._pauses.begin_anew()
+        self._heard = self._met = True
+        self._told = ""
+        found = received.message
+        message: Message | WireError | None = found
+        if not isinstance(found, WireError):
+            message = self._connection.take(found, received.bytes, time.monotonic())
+        match message:
+            case None:
+                pass
+            case WireError():
+                raise FtdistError(f"{self._endpoint}: sends what is no message: {message}")
+            case Refusal() if message.final:
+                raise InputError(f"{self._endpoint}: refused: {message.reason}")
+            case Refusal() | Drain():
+                raise _Lost(message.reason or "the coordinator ends")
+            case _:
+                take(message)
+        return True
+
+    def _flush(self, socket: Socket) -> bool:
+        return self._connection.flush(partial(send_encoded, socket), time.monotonic())
+
+    def _look_after(self, socket: Socket) -> None:
+        """Heeds what became of the connection."""
+        for event in link_events(socket):
+            match event:
+                case Link.UP:
+                    self._failed_handshakes = 0
+                case Link.DOWN:
+                    raise _Lost("no connection")
+                case Link.REFUSED:
+                    raise InputError(
+                        f"{self._endpoint}: refused: this side's key is not in the coordinator's "
+                        "folder 'allowed'; 'ftdist keygen' puts it there"
+                    )
+                case Link.MISMATCH:
+                    self._failed_handshakes += 1
+                    if self._failed_handshakes >= _TRIES:
+                        found = trouble(connecting(self._endpoint))
+                        words = found.text if found else self._mismatch()
+                        raise InputError(f"{self._endpoint}: {words}")
+                    raise _Lost("no handshake")
+
+    def _mismatch(self) -> str:
+        if self._keys is None:
+            return "wants keys, if a coordinator is there; name yours by --keys"
+        return "does not take these keys: coordinator.key is another's, or it has no keys itself"
+
+    def _connect(self) -> None:
+        """A new connection. Should it end, ZeroMQ is not let try again, but only told so then:
+        without reconnecting it would drop what came and has not been read."""
+        self._disconnect()
+        self._heard = False
+        unknown = name_trouble(connecting(self._endpoint))
+        if unknown is not None:
+            raise _Lost(unknown.text)
+        self._connection = _connection()
+        self._socket = connect(
+            self._context,
+            self._endpoint,
+            self._keys,
+            watched=True,
+        )
+
+    def _last_word(self, message: Message) -> None:
+        """Sends a message if it can be sent at once."""
+        if self._socket is not None:
+            send_encoded(self._socket, encode(message))
+
+    def _disconnect(self) -> None:
+        if self._socket is not None:
+            close(self._socket)
+            self._socket = None

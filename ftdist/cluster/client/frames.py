@@ -1,0 +1,84 @@
+"""One frame's outputs, put together from the pieces in which they come.
+
+The coordinator is not trusted either: a piece must lie in a map that the job has, hold what its
+region says, and come once. Arrays are made for the maps that the network is known to have, never by
+a number that came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import FtdistError
+from ftdist.geometry import Shape
+from ftdist.network.graph import Network
+from ftdist.protocol.messages import Accepted, OutputMap, Piece
+
+Outputs = dict[str, NDArray[np.float32]]
+
+
+class Dishonest(FtdistError):
+    """The coordinator sent what it may not send."""
+
+
+def output_maps(network: Network) -> tuple[OutputMap, ...]:
+    """The outputs of a network as messages describe them."""
+    return tuple(
+        OutputMap(network.layers[number].name, network.source(number), *network.shape(number))
+        for number in network.outputs
+    )
+
+
+def refuse_unlike(accepted: Accepted, network: Network) -> None:
+    """Dishonest unless the job's input and outputs are those of the network."""
+    if Shape(*accepted.input) != network.input or accepted.outputs != output_maps(network):
+        raise Dishonest("the coordinator's job has other inputs or outputs than its model")
+
+
+def result_bytes(outputs: Iterable[OutputMap]) -> int:
+    """What all outputs of a frame take."""
+    shapes = {each.source: Shape(each.height, each.width, each.channels) for each in outputs}
+    return sum(shape.bytes for shape in shapes.values())
+
+
+class Assembly:
+    """The outputs of one frame while their pieces come in."""
+
+    def __init__(self, frame: int, outputs: tuple[OutputMap, ...]) -> None:
+        self.frame = frame
+        self._outputs = outputs
+        self._here: dict[int, NDArray[np.bool_]] = {}
+        self._arrays: dict[int, NDArray[np.float32]] = {}
+        for each in outputs:
+            self._arrays[each.source] = np.empty(
+                (each.channels, each.height, each.width), np.float32
+            )
+            self._here[each.source] = np.zeros((each.height, each.width), np.bool_)
+
+    def add(self, pieces: Iterable[Piece]) -> None:
+        """Takes in some pieces; Dishonest when one does not belong here."""
+        for piece in pieces:
+            array, here = self._arrays.get(piece.source), self._here.get(piece.source)
+            if array is None or here is None:
+                raise Dishonest(f"a result of layer {piece.source}, which is no output")
+            top, bottom, left, right = piece.region
+            channels, height, width = array.shape
+            shape = (bottom - top, right - left, channels)
+            if bottom > height or right > width or piece.data.shape != shape:
+                raise Dishonest(f"a result of layer {piece.source} that is not of its region")
+            if piece.data.dtype != np.float32:
+                raise Dishonest(f"a result of layer {piece.source} as {piece.data.dtype}")
+            if here[top:bottom, left:right].any():
+                raise Dishonest(f"a result of layer {piece.source} that came twice")
+            here[top:bottom, left:right] = True
+            array[:, top:bottom, left:right] = piece.data.transpose(2, 0, 1)
+
+    def finish(self) -> Outputs:
+        """The outputs by name, float32 (channels, height, width); Dishonest unless whole."""
+        for source, here in self._here.items():
+            if not here.all():
+                raise Dishonest(f"a result of layer {source} that is not whole")
+        return {each.name: self._arrays[each.source] for each in self._outputs}

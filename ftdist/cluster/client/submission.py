@@ -1,0 +1,243 @@
+"""A job as its client sees it: what came so far, and what to send next. No sockets, no clock.
+
+Submit is answered by Accepted, which names a model; the client asks for the model's header, for
+only then it knows what the results must look like. Frames are sent when they are asked for, one
+after another, each loaded when its turn comes. When the connection is lost, everything but finished
+frames begins anew: the next Submit says which they are. So it does when the coordinator turns out
+not to know the job.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.cluster.client.frames import Assembly, Dishonest, Outputs, refuse_unlike, result_bytes
+from ftdist.errors import FtdistError, InputError
+from ftdist.geometry import Region
+from ftdist.network.graph import INPUT
+from ftdist.network.modelheader import Header, read_header
+from ftdist.protocol.messages import (
+    CHUNK_BYTES,
+    PROTOCOL,
+    Accepted,
+    FrameInput,
+    JobFailed,
+    JobProgress,
+    JobResult,
+    JobStatus,
+    Message,
+    ModelChunk,
+    ModelRequest,
+    Piece,
+    Received,
+    Status,
+    Submit,
+    WantFrame,
+)
+from ftdist.protocol.pieces import parcels
+
+MOST_RESULT_BYTES = 1 << 30
+"""The most that one frame's outputs may take, whatever the coordinator says."""
+
+_PARCEL_BYTES = 4 << 20
+_RUNS = 1024
+_HEADER = -1
+
+Load = Callable[[Header, int], NDArray[Any]]
+"""A frame's input, for the network that a model's header describes."""
+
+Deliver = Callable[[Header, int, Outputs, float], None]
+"""Takes a frame's outputs, and the seconds that it took."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a client wants done: so many frames, all of them pictures or none.
+
+    `load` gives a frame's input: uint8 (height, width, channels) for a picture, else float32
+    (channels, height, width). `deliver` takes its outputs, and has kept them when it returns.
+    """
+
+    job: str
+    frames: int
+    picture: bool
+    load: Load
+    deliver: Deliver
+    progress: Callable[[JobProgress], None] = lambda _: None
+
+
+class Submission:
+    """One job under way; `done` frames have been delivered."""
+
+    def __init__(self, work: Work, done: Iterable[int] = ()) -> None:
+        self.work = work
+        self.done = set(done)
+        self.header: Header | None = None
+        self.accepted: Accepted | None = None
+        self._header_bytes = bytearray()
+        self._wanted: deque[int] = deque()
+        self._upload: Iterator[FrameInput] = iter(())
+        self._assembly: Assembly | None = None
+        self._missed = False
+        self._outgoing: deque[Message] = deque()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all frames have been delivered."""
+        return len(self.done) == self.work.frames
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to wait for or to say."""
+        return self.complete and not self._outgoing
+
+    def begin(self) -> None:
+        """A new connection: whatever was under way is asked for again."""
+        self.accepted, self._assembly, self._missed = None, None, False
+        self._header_bytes.clear()
+        self._wanted.clear()
+        self._upload = iter(())
+        runs = tuple(_runs(self.done))[:_RUNS]
+        work = self.work
+        self._outgoing = deque([Submit(PROTOCOL, work.job, work.frames, work.picture, runs)])
+
+    def next_message(self) -> Message | None:
+        """What to send next, None while there is nothing to say."""
+        if self._outgoing:
+            return self._outgoing.popleft()
+        if self.header is None:
+            return None
+        message = next(self._upload, None)
+        while message is None and self._wanted:
+            self._upload = self._frame_input(self.header, self._wanted.popleft())
+            message = next(self._upload, None)
+        return message
+
+    def take(self, message: Message) -> None:
+        """Takes in what the coordinator sent; FtdistError when that ends the job."""
+        match message:
+            case Accepted() if message.job == self.work.job:
+                self._take_accepted(message)
+            case ModelChunk():
+                self._take_header(message)
+            case WantFrame() if message.job == self.work.job:
+                self._take_wanted(message)
+            case JobResult() if message.job == self.work.job:
+                self._take_result(message)
+            case JobProgress() if message.job == self.work.job:
+                self.work.progress(message)
+            case Status() if not (message.more or self._is_among(message.jobs)):
+                self.begin()
+            case JobFailed() if message.job == self.work.job:
+                reasons = "; ".join(message.reasons) or "no reason given"
+                raise FtdistError(f"job {message.job} failed: {reasons}")
+            case _:  # about another job, or only a sign of life
+                pass
+
+    def _is_among(self, jobs: tuple[JobStatus, ...]) -> bool:
+        return self.work.job in [each.job for each in jobs]
+
+    def _take_accepted(self, accepted: Accepted) -> None:
+        size = result_bytes(accepted.outputs)
+        if size > MOST_RESULT_BYTES:
+            raise Dishonest(f"a job whose results take {size} bytes a frame")
+        self.accepted = accepted
+        if self.header is None:
+            self._ask_for_header(accepted)
+        elif self.header.digest != accepted.model:
+            raise InputError(f"job {accepted.job} began with another model than there is now")
+        else:
+            refuse_unlike(accepted, self.header.network)
+
+    def _ask_for_header(self, accepted: Accepted) -> None:
+        at = len(self._header_bytes)
+        size = min(CHUNK_BYTES, max(1, accepted.model_header_bytes - at))
+        self._outgoing.append(ModelRequest(accepted.model, _HEADER, at, size))
+
+    def _take_header(self, chunk: ModelChunk) -> None:
+        accepted = self.accepted
+        if accepted is None or self.header is not None:
+            return
+        if (chunk.digest, chunk.layer, chunk.offset) != (
+            accepted.model,
+            _HEADER,
+            len(self._header_bytes),
+        ):
+            return
+        left = accepted.model_header_bytes - len(self._header_bytes)
+        if not 0 < len(chunk.data) <= left:
+            raise Dishonest("a piece of its model's header that does not fit")
+        self._header_bytes += chunk.data.tobytes()
+        if len(self._header_bytes) < accepted.model_header_bytes:
+            self._ask_for_header(accepted)
+            return
+        where = Path("the coordinator's model")
+        header = read_header(BytesIO(self._header_bytes), where, alone=True)
+        if header.digest != accepted.model:
+            raise Dishonest("a model's header that is of another model")
+        refuse_unlike(accepted, header.network)
+        self.header = header
+        if self._missed:
+            self.begin()
+
+    def _take_wanted(self, wanted: WantFrame) -> None:
+        for frame in wanted.frames:
+            if frame >= self.work.frames:
+                raise Dishonest(f"it asks for frame {frame} of {self.work.frames}")
+            if frame not in self._wanted and frame not in self.done:
+                self._wanted.append(frame)
+
+    def _frame_input(self, header: Header, frame: int) -> Iterator[FrameInput]:
+        """One frame's input as messages; a float32 one is made interleaved here."""
+        array = self.work.load(header, frame)
+        if array.dtype == np.float32:
+            array = np.ascontiguousarray(array.transpose(1, 2, 0))
+        assert array.shape == header.network.input, array.shape
+        height, width, _ = array.shape
+        whole = Piece(INPUT, Region(0, height, 0, width), array)
+        parts = list(parcels([whole], _PARCEL_BYTES, 1))
+        del array, whole
+        for number, pieces in enumerate(parts):
+            yield FrameInput(self.work.job, frame, number + 1 < len(parts), tuple(pieces))
+
+    def _take_result(self, result: JobResult) -> None:
+        if self.accepted is None or result.frame >= self.work.frames:
+            raise Dishonest(f"a result of frame {result.frame}, which it cannot have")
+        if self.header is None:  # of a client before this one; it will be sent again
+            self._missed = True
+            return
+        if result.frame in self.done:  # it was on its way twice
+            if not result.more:
+                self._outgoing.append(Received(self.work.job, result.frame))
+            return
+        if self._assembly is None or self._assembly.frame != result.frame:
+            self._assembly = Assembly(result.frame, self.accepted.outputs)
+        self._assembly.add(result.pieces)
+        if result.more:
+            return
+        outputs, self._assembly = self._assembly.finish(), None
+        self.work.deliver(self.header, result.frame, outputs, result.seconds)
+        self.done.add(result.frame)
+        self._outgoing.append(Received(self.work.job, result.frame))
+
+
+def _runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
+    """Half-open runs of numbers, in order."""
+    start = stop = -1
+    for frame in sorted(frames):
+        if frame == stop:
+            stop += 1
+            continue
+        if stop > start:
+            yield start, stop
+        start, stop = frame, frame + 1
+    if stop > start:
+        yield start, stop

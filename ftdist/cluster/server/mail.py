@@ -1,0 +1,133 @@
+"""What goes out to peers, and the state of each one's connection.
+
+The loop never waits for a peer. What a connection's window does not let out yet stays in its queue,
+which holds what the state machine lets be under way (by credit), and requests for pieces of the
+model file, which are read only when they can be sent. A peer that takes nothing for so long that
+its queue overflows counts as gone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import partial
+
+from ftdist.cluster.connection import Connection, Frames
+from ftdist.cluster.server.chunks import Chunks
+from ftdist.cluster.transport import Socket, Unreachable, send_encoded
+from ftdist.coordinator.events import Peer
+from ftdist.protocol.messages import (
+    FRAME_BYTES,
+    Assign,
+    Beat,
+    Cancel,
+    Drain,
+    Message,
+    ModelRequest,
+    Refusal,
+)
+from ftdist.protocol.wire import FROM_CLIENT, FROM_WORKER, encode
+
+MOST_REQUESTS = 16
+"""Pieces of the model file that a peer may wait for at a time."""
+
+_EXPECTED = FROM_WORKER | FROM_CLIENT
+_MOST_WAITING = 4096
+
+
+class Mail:
+    """The peers of some ROUTER sockets; `doors` by the first byte of a peer's name. Those of the
+    doors `plain` are in this process."""
+
+    def __init__(self, doors: dict[bytes, Socket], chunks: Chunks, plain: bytes = b"") -> None:
+        self._doors = doors
+        self._chunks = chunks
+        self._plain = plain
+        self._connections: dict[Peer, Connection] = {}
+        self._requests: dict[Peer, int] = {}
+        self._touched: dict[Peer, None] = {}
+        self._gone: list[Peer] = []
+
+    @property
+    def waits(self) -> bool:
+        """Whether something could not be sent that may be; then ``flush`` soon."""
+        return bool(self._touched)
+
+    @property
+    def lost(self) -> bool:
+        """Whether ``take_gone`` has peers to tell."""
+        return bool(self._gone)
+
+    def connection(self, peer: Peer) -> Connection:
+        """The connection of a peer that exists: it sent something. Sends later what it owes."""
+        found = self._connections.get(peer)
+        if found is None:
+            plain = peer[:1] in self._plain
+            found = Connection(_EXPECTED, FRAME_BYTES, plain=plain)
+            self._connections[peer] = found
+        self._touched[peer] = None
+        return found
+
+    def take_gone(self) -> list[Peer]:
+        """Peers that have turned out to be gone since the last time."""
+        gone, self._gone = self._gone, []
+        return gone
+
+    def send(self, peer: Peer, message: Message) -> None:
+        """Sends a message, now or later; nothing to those who are gone."""
+        connection = self._connections.get(peer)
+        if connection is None:
+            return
+        if isinstance(message, Refusal | Drain):
+            connection.clear()
+        if isinstance(message, Cancel) and connection.withdraw(message.task):
+            return
+        connection.post(message, message.task if isinstance(message, Assign) else None)
+        self._flush(peer, connection)
+
+    def answer(self, peer: Peer, request: ModelRequest) -> str:
+        """Sends what a request asks for, now or later; else says what is wrong with it."""
+        flaw = self._chunks.flaw(request)
+        waiting = self._requests.get(peer, 0)
+        if not flaw and waiting >= MOST_REQUESTS:
+            flaw = f"asked for more than {MOST_REQUESTS} pieces of the model at a time"
+        connection = self._connections.get(peer)
+        if not flaw and connection is not None:
+            self._requests[peer] = waiting + 1
+            connection.post_later(partial(self._chunk, peer, request))
+            self._flush(peer, connection)
+        return flaw
+
+    def knock(self, peers: Iterable[Peer] | None = None) -> None:
+        """Sends a sign of life to all peers (or some), which tells who is gone."""
+        for peer in list(self._connections if peers is None else peers):
+            self.send(peer, Beat())
+
+    def flush(self) -> None:
+        """Sends what waits and can be sent now."""
+        touched, self._touched = self._touched, {}
+        for peer in touched:
+            connection = self._connections.get(peer)
+            if connection is not None:
+                self._flush(peer, connection)
+
+    def _flush(self, peer: Peer, connection: Connection) -> None:
+        send = partial(send_encoded, self._doors[peer[:1]], peer=peer[1:])
+        try:
+            if not connection.flush(send, time.monotonic()):
+                self._touched[peer] = None
+        except Unreachable:
+            self._lose(peer)
+            return
+        if connection.count > _MOST_WAITING:
+            self._lose(peer)
+
+    def _chunk(self, peer: Peer, request: ModelRequest) -> Frames:
+        self._requests[peer] -= 1
+        return encode(self._chunks.chunk(request))
+
+    def _lose(self, peer: Peer) -> None:
+        self._requests.pop(peer, None)
+        self._touched.pop(peer, None)
+        if self._connections.pop(peer, None) is not None:
+            self._gone.append(peer)

@@ -1,0 +1,301 @@
+"""Clients and their jobs: what is asked of them and what they are sent.
+
+Frames are asked for as there is room (the *window*), so that inputs, maps and results never take
+more memory here than was allowed. A job goes on without its client for a while, and under the same
+name with the client that comes back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ftdist.coordinator import timeline
+from ftdist.coordinator.events import Arrived, Peer
+from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.settings import ModelInfo, Settings
+from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.geometry import Region
+from ftdist.network.graph import INPUT
+from ftdist.protocol.messages import (
+    PROTOCOL,
+    Accepted,
+    FrameInput,
+    JobFailed,
+    Place,
+    Received,
+    Refusal,
+    Submit,
+    WantFrame,
+    versions_differ,
+)
+from ftdist.protocol.regions import Collector, MapForm
+from ftdist.wording import counted
+
+_ASKED_AT_ONCE = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What kind of job a plan is for."""
+
+    picture: bool
+    many: bool
+
+
+class Desk:
+    """Jobs in order of submission. `ended`: frames that are not wanted any more.
+
+    `moved`: something happened that may change which job is served, or how many frames fit.
+    `stray`: messages about jobs or frames that nobody asked for.
+    """
+
+    def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
+        self._settings = settings
+        self._model = model
+        self._out = out
+        self._serial = 0
+        self.jobs: dict[str, Job] = {}
+        self.ended: list[Frame] = []
+        self.moved = False
+        self.stray = 0
+
+    # ---- from clients
+
+    def submit(self, arrived: Arrived, message: Submit) -> None:
+        """A client has a job, or comes back to one."""
+        peer, key = arrived.peer, arrived.key
+        job = self.jobs.get(message.job)
+        reason = self._refused(job, key, message)
+        if reason:
+            final = job is not None or len(self.jobs) < self._settings.most_jobs
+            self._out.send(peer, Refusal(reason, final))
+            return
+        if job is None:
+            self._serial += 1
+            now_s = self._out.now_s
+            job = Job(message.job, self._serial, peer, key, message.frames, message.picture, now_s)
+            self.jobs[job.name] = job
+            self._out.log(f"job {job.name}: {counted(job.frames, 'frame')}{arrived.origin}")
+        elif job.client is None or job.client != peer:
+            self._out.log(f"job {job.name}: its client is back")
+        job.client, job.heard_s, job.news = peer, self._out.now_s, True
+        job.origin = arrived.origin
+        self.ended += job.submitted(message)
+        self._accept(job, peer)
+        self.moved = True
+
+    def _refused(self, job: Job | None, key: str, message: Submit) -> str:
+        if message.protocol != PROTOCOL:
+            return versions_differ(message.protocol)
+        if job is None:
+            full = len(self.jobs) >= self._settings.most_jobs
+            return f"{counted(len(self.jobs), 'job')} wait already" if full else ""
+        if job.key != key:
+            return f"a job {job.name} of somebody else is there; use another name"
+        if (job.frames, job.picture) != (message.frames, message.picture):
+            return (
+                f"another job {job.name} is there: {counted(job.frames, 'frame')}; use another name"
+            )
+        return ""
+
+    def _accept(self, job: Job, peer: Peer) -> None:
+        model = self._model
+        size = model.network.input
+        self._out.send(
+            peer,
+            Accepted(
+                job.name,
+                model.digest,
+                model.header_bytes,
+                (size.height, size.width, size.channels),
+                model.outputs,
+            ),
+        )
+        for number in job.results:
+            self._deliver(job, number)
+
+    def frame_input(self, job: Job, message: FrameInput) -> None:
+        """A piece of a frame's input; what was not asked for is dropped."""
+        job.heard_s = self._out.now_s
+        collector = job.wanted.get(message.frame)
+        if collector is None:
+            self.stray += 1
+            return
+        problem = collector.take(message.pieces)
+        if not problem and not message.more and not collector.whole:
+            problem = "something is lacking"
+        if problem:
+            self.fail(job, [f"frame {message.frame}: {problem}"])
+        elif not message.more:
+            del job.wanted[message.frame]
+            job.complete[message.frame] = collector.pieces
+            size = sum(piece.data.nbytes for piece in collector.pieces)
+            self._trace(job, "receive", message.frame, job.asked_s, size)
+            self.moved = True
+
+    def received(self, job: Job, message: Received) -> None:
+        """The client has a result; when it has all, the job is over."""
+        job.heard_s = self._out.now_s
+        result = job.results.get(message.frame)
+        if result is not None:
+            size = sum(piece.data.nbytes for piece in result.pieces)
+            self._trace(job, "send", message.frame, job.delivered_s, size)
+        job.received(message.frame)
+        self.moved = True
+
+    def of(self, peer: Peer, name: str) -> Job | None:
+        """The client's job of that name; others, and strangers, are told to submit it."""
+        job = self.jobs.get(name)
+        if job is not None and job.client == peer:
+            return job
+        self.stray += 1
+        return None
+
+    def serves(self, peer: Peer) -> bool:
+        """Whether a peer is the client of a job."""
+        return any(job.client == peer for job in self.jobs.values())
+
+    def moved_for(self, peer: Peer) -> bool:
+        """Bytes move between a client and here; returns whether it is one."""
+        jobs = [job for job in self.jobs.values() if job.client == peer]
+        for job in jobs:
+            job.heard_s = self._out.now_s
+        return bool(jobs)
+
+    def gone(self, peer: Peer) -> bool:
+        """A client is gone, its jobs go on for a while; returns whether it had any."""
+        jobs = [job for job in self.jobs.values() if job.client == peer]
+        for job in jobs:
+            self._out.log(f"job {job.name}: its client is gone")
+            job.client_gone(self._out.now_s)
+            self.moved = True
+        return bool(jobs)
+
+    def revoke(self, key: str, reason: str) -> None:
+        """The clients of a key are sent away, their jobs dropped."""
+        for job in [job for job in self.jobs.values() if job.key == key]:
+            if job.client is not None:
+                self._out.send(job.client, Refusal(reason, final=True))
+            self.drop(job, reason)
+
+    # ---- to clients
+
+    def finish(self, frame: Frame) -> int:
+        """A frame is computed; its client gets the result by ``hand_out``. All frames before the
+        returned number are computed too."""
+        job = self.jobs[frame.job]
+        job.finish(frame, self._out.now_s)
+        self.moved = True
+        return job.made.first_missing(0)
+
+    def hand_out(self, frame: Frame) -> None:
+        """The client of a frame that is computed gets its result."""
+        self._deliver(self.jobs[frame.job], frame.number)
+
+    def _deliver(self, job: Job, number: int) -> None:
+        if job.client is not None:
+            job.heard_s = job.delivered_s[number] = self._out.now_s
+            for message in job.result_messages(number):
+                self._out.send(job.client, message)
+
+    def fail(self, job: Job, reasons: list[str]) -> None:
+        """The job is given up."""
+        if job.client is not None:
+            self._out.send(job.client, JobFailed(job.name, tuple(reasons[:16])))
+        self.drop(job, "given up: " + "; ".join(reasons))
+
+    def drop(self, job: Job, reason: str) -> None:
+        """The job is no more."""
+        del self.jobs[job.name]
+        self.ended += job.flying.values()
+        self._out.log(f"job {job.name}: {reason}")
+        self.moved = True
+
+    # ---- which job, which frames
+
+    def serve(self) -> Job | None:
+        """The job whose frames are asked for now: the first that can go on."""
+        for job in list(self.jobs.values()):
+            if job.over:
+                seconds = job.ended_s - job.begun_s if job.begun_s is not None else 0.0
+                self.drop(job, f"done, {counted(job.computed, 'frame')} in {seconds:.1f} s")
+            elif job.computing or (job.client is not None and not self._stalled(job)):
+                return job
+        return None
+
+    def _stalled(self, job: Job) -> bool:
+        """Whether the client lets everybody wait."""
+        waits = bool(job.wanted or job.results)
+        return waits and self._out.now_s - job.heard_s > self._settings.patience_s
+
+    def take_off(self, terms: Terms, plan: SeatedPlan) -> list[Frame]:
+        """Frames that are complete here begin to fly, those of jobs of these terms."""
+        begun = []
+        for job in self.jobs.values():
+            if self.terms(job) == terms:
+                for number in sorted(job.complete):
+                    order = job.serial, number
+                    inputs = job.complete.pop(number)
+                    frame = Frame(job.name, job.label(), order, plan, inputs)
+                    job.flying[number] = frame
+                    begun.append(frame)
+        return begun
+
+    def land(self, frame: Frame) -> None:
+        """A frame must begin again."""
+        job = self.jobs[frame.job]
+        del job.flying[frame.number]
+        job.complete[frame.number] = frame.inputs
+        job.restarts += 1
+        self.moved = True
+
+    def terms(self, job: Job) -> Terms:
+        """What plans for a job are made for: one frame at a time is as one frame."""
+        return Terms(job.picture, job.many and self._settings.in_flight != 1)
+
+    def want(self, job: Job, window: int) -> None:
+        """Asks the client for as many frames as there is room for, at least one at a time."""
+        new: list[int] = []
+        window -= sum(each.held for each in self.jobs.values() if each is not job)
+        while job.client is not None and len(new) < _ASKED_AT_ONCE:
+            number = job.next_frame() if job.held < max(1, window) else None
+            if number is None:
+                break
+            job.wanted[number] = self._collector(job)
+            job.asked_s[number] = self._out.now_s
+            new.append(number)
+        if new and job.client is not None:
+            job.heard_s = self._out.now_s
+            self._out.send(job.client, WantFrame(job.name, tuple(new)))
+
+    def _trace(
+        self,
+        job: Job,
+        kind: Literal["send", "receive"],
+        frame: int,
+        begun_s: dict[int, float],
+        size: int,
+    ) -> None:
+        now_s = self._out.now_s
+        start_s = begun_s.pop(frame, now_s)
+        if self._settings.trace:
+            span = timeline.transfer(job, kind, frame, start_s, now_s, size)
+            self._out.actions.append(span)
+
+    def _collector(self, job: Job) -> Collector:
+        size = self._model.network.input
+        dtype = np.dtype(np.uint8 if job.picture else np.float32)
+        place = Place(INPUT, Region(0, size.height, 0, size.width))
+        return Collector([place], {INPUT: MapForm(size.channels, dtype)})
+
+    def drop_orphans(self) -> None:
+        """Jobs whose clients have been gone for too long are no more."""
+        for job in list(self.jobs.values()):
+            gone_s = self._out.now_s - job.orphan_s
+            if job.client is None and gone_s > self._settings.orphan_s:
+                self.drop(job, f"dropped, its client has been gone for {gone_s:.0f} s")

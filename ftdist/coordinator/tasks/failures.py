@@ -1,0 +1,137 @@
+"""Attempts that come to nothing: what is blamed, who tries next, and when a job is given up."""
+
+from __future__ import annotations
+
+from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.tasks.attempts import Attempt
+from ftdist.coordinator.tasks.dispatch import Dispatcher
+from ftdist.coordinator.tasks.orders import Orders
+from ftdist.protocol.messages import Failed
+
+_MIB = 1 << 20
+
+
+class Failures:
+    """`hopeless`: frames that cannot be done, with the last words of those that tried.
+
+    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew;
+    `remark` says so to people until that is done.
+    """
+
+    def __init__(self, settings: Settings, orders: Orders, queues: Dispatcher, out: Outbox) -> None:
+        self._settings = settings
+        self._orders = orders
+        self._queues = queues
+        self._out = out
+        self.hopeless: list[tuple[Frame, list[str]]] = []
+        self.beliefs_changed = False
+        self.remark = ""
+
+    def failed(self, attempt: Attempt, message: Failed) -> None:
+        """A worker could not do a task, or does not have what it was asked for."""
+        reason, trouble = message.reason, attempt.frame.trouble(attempt.task.number)
+        trouble.weights += reason == "weights"
+        if attempt.fetch or (reason == "kept" and attempt.uses_kept):
+            attempt.frame.distrust(attempt.worker.number)
+        elif reason == "weights" and trouble.weights < self._settings.attempts:
+            self._lacks_weights(attempt)
+        elif reason == "memory":
+            self._lacks_memory(attempt, message)
+        elif self._blamed(attempt, message.text):
+            return
+        self.again(attempt)
+
+    def _blamed(self, attempt: Attempt, text: str) -> bool:
+        """Writes an error down; returns whether there were so many that the frame is hopeless."""
+        trouble, worker = attempt.frame.trouble(attempt.task.number), attempt.worker
+        worker.failed += 1
+        trouble.words.append(f"{worker.name}: {text}")
+        trouble.seats |= 1 << attempt.seat
+        self._out.log(f"worker {worker.name}: {attempt} failed: {text}")
+        if len(trouble.words) < self._settings.attempts:
+            return False
+        self.hopeless.append((attempt.frame, trouble.words))
+        return True
+
+    def _lacks_weights(self, attempt: Attempt) -> None:
+        """The worker does not have weights any more that it had."""
+        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
+        layers = attempt.frame.plan.layers(attempt.task.stage)
+        worker.layers -= layers
+        for plan, seat in load.seats.items():
+            plan.update_ready(worker, seat)
+        self._orders.prepare(load, layers)
+
+    def _lacks_memory(self, attempt: Attempt, message: Failed) -> None:
+        """A task needs more than was predicted: never again there, and plans are made anew."""
+        worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
+        worker.failed += 1
+        if not attempt.frame.plan.ban(attempt.task, attempt.seat):
+            return  # the same task of another frame, given before that was known
+        self._queues.enqueue_again(self._orders.loads[worker.number].queue.take_all())
+        worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
+        self.beliefs_changed = True
+        self.remark = (
+            f"worker {worker.name}: {attempt} needs {message.needed_bytes / _MIB:.1f} MiB, "
+            f"the budget is {budget_bytes / _MIB:.1f} MiB: {message.text}; planning smaller tasks"
+        )
+        self._out.log(self.remark)
+
+    def lost(self, attempt: Attempt) -> None:
+        """A worker was lost over a task: what kills every worker is not tried for ever."""
+        trouble = attempt.frame.trouble(attempt.task.number)
+        trouble.losses += 1
+        if trouble.losses >= self._settings.losses:
+            words = f"{trouble.losses} workers were lost while computing {attempt}"
+            self.hopeless.append((attempt.frame, [f"{words}; {_link_of(attempt)}"]))
+
+    def take_away(self, attempt: Attempt) -> None:
+        """A worker takes far too long for a task: others do it, and all that it was given."""
+        taken_s = self._out.now_s - attempt.sent_s
+        self._out.log(
+            f"worker {attempt.worker.name}: {attempt} has taken {taken_s:.1f} s so far, "
+            f"{attempt.expected_s - attempt.sent_s:.1f} s were predicted; others take it over"
+        )
+        self._orders.cancel(attempt)
+        self.again(attempt)
+        self.set_aside(attempt)
+
+    def set_aside(self, attempt: Attempt) -> None:
+        """Until a worker has come to an end with a task that nobody waits for, others do the rest.
+
+        That it is at least so slow is learned at once, so that the next plan knows.
+        """
+        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
+        base_s = attempt.frame.plan.base_seconds(attempt.task, attempt.seat)
+        worker.learn(base_s, self._out.now_s - attempt.sent_s)
+        load.avoid(True)
+        for each in [a for a in load.given.values() if a.dropped_s is None]:
+            self._orders.cancel(each)
+            self.again(each)
+        self._queues.enqueue_again(load.queue.take_all())
+
+    def again(self, attempt: Attempt) -> None:
+        """An attempt came to nothing: unless there is another one, a new one is made."""
+        frame, number = attempt.frame, attempt.task.number
+        if frame.over:
+            return
+        if attempt.fetch:
+            if frame.awaited(number):
+                self._queues.restore(frame, number, attempt.places)
+        elif not self._orders.frames[frame].get(number):
+            self._queues.enqueue(frame, number)
+
+
+def _link_of(attempt: Attempt) -> str:
+    """The link of a worker that was lost over an attempt, for people."""
+    worker = attempt.worker
+    if worker.local:
+        return f"the last was {worker.name}, in the coordinator's own process"
+    rate = min(worker.link_bytes_per_s, worker.crowded_bytes_per_s)
+    sent, due = attempt.bytes / _MIB, attempt.task.returned_bytes / _MIB
+    return (
+        f"the last was {worker.name}, whose link carried {8e-6 * rate:.3g} Mbit/s: "
+        f"{sent:.1f} MiB were sent to it, {due:.1f} MiB were to come back"
+    )

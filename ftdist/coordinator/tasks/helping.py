@@ -1,0 +1,96 @@
+"""What a worker does that has nothing to do: it takes over what others will not end soon.
+
+That is a second attempt at a task that runs, or a task that waits for a worker that is late or has
+not got the weights yet. All its inputs must be here, and it must be clearly sooner. A worker that
+merely waits for its neighbours' rows leaves theirs alone: where a task is planned to run its maps
+are kept, and elsewhere they would have to travel. Only when a worker takes far too long its tasks
+are taken away, and the maps that it keeps are fetched from it.
+
+What travels over a link that both share is left alone while it moves: a second copy would take the
+link from the first.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import islice
+
+from ftdist.coordinator.jobs.flow import Task
+from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.tasks.attempts import Attempt
+from ftdist.coordinator.tasks.dispatch import Dispatcher
+from ftdist.coordinator.tasks.loads import Load
+from ftdist.coordinator.tasks.orders import Orders
+
+_LOOKED_AT = 4
+"""The oldest attempts that are looked at."""
+
+_LATE, _FAR_TOO_LONG = 1.5, 4.0
+"""How many times as long as predicted an attempt takes to be helped, and to be taken away."""
+
+_SOONER = 1.25
+"""How many times as long the other one must be predicted to take."""
+
+
+def help_others(
+    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
+) -> Attempt | None:
+    """Gives an idle worker a task of another one, if there is one to give.
+
+    Returns an attempt that goes on far too long, many times `patience_s` too, and that can only be
+    helped by taking it away.
+    """
+    for frame, task, theirs_s in _slow(load, orders, queues, now_s, patience_s):
+        plan = frame.plan
+        seat = load.seats.get(plan)
+        if seat is None or not (plan.able(task) & plan.ready(task.stage)) >> seat & 1:
+            continue
+        trouble = frame.troubles.get(task.number)
+        if trouble is not None and trouble.seats >> seat & 1:
+            continue
+        if not _sooner(plan.seconds(task, seat), theirs_s - now_s):
+            continue
+        back_s = load.worker.transfer_s(task.returned_bytes)
+        if not _sooner(queues.end_s(plan, task, seat) + back_s - now_s, theirs_s - now_s):
+            continue
+        inputs = frame.inputs_for(task, load.worker.number)
+        if not inputs.missing:
+            orders.assign(frame, task, load, seat, inputs)
+            return None
+        running = orders.frames[frame].get(task.number)
+        if running and _lateness(running[0], now_s, patience_s) > _FAR_TOO_LONG:
+            return running[0]
+    return None
+
+
+def _slow(
+    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
+) -> Iterator[tuple[Frame, Task, float]]:
+    """Tasks that might be helped, and when they are predicted to end as it is."""
+    for attempt in list(islice(orders.running, _LOOKED_AT)):
+        other = orders.loads[attempt.worker.number]
+        if other is load:
+            continue
+        ends_s = max(attempt.expected_s, 2 * now_s - attempt.expected_s)
+        late = _lateness(attempt, now_s) > _LATE
+        lonely = len(orders.frames[attempt.frame][attempt.task.number]) == 1
+        shared = load.worker.crowded and attempt.worker.crowded
+        moves = shared and now_s - attempt.worker.moved_s < patience_s
+        if lonely and not moves and (late or attempt.task.seat is None):
+            yield attempt.frame, attempt.task, ends_s
+        if late and (waiting := other.queue.first()) is not None:
+            frame, task = waiting
+            yield frame, task, ends_s + frame.plan.seconds(task, other.seats[frame.plan])
+    for other in queues.unready.values():
+        if other is not load and (waiting := other.queue.first()) is not None:
+            yield *waiting, math.inf
+
+
+def _sooner(mine_s: float, theirs_s: float) -> bool:
+    return theirs_s > _SOONER * mine_s
+
+
+def _lateness(attempt: Attempt, now_s: float, least_s: float = 1e-9) -> float:
+    """How many times as long as predicted, or as `least_s`, an attempt takes so far."""
+    return (now_s - attempt.sent_s) / max(attempt.expected_s - attempt.sent_s, least_s)

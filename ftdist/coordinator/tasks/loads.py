@@ -1,0 +1,137 @@
+"""What a worker is busy with: attempts given to it, tasks that wait for it, maps that it keeps."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass, field
+
+from ftdist.coordinator.jobs.flow import Task
+from ftdist.coordinator.jobs.frames import Frame, State
+from ftdist.coordinator.tasks.attempts import Attempt
+from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.workers.worker import Worker
+from ftdist.protocol.messages import TaskId
+
+TASKS = 2
+"""Tasks at a worker at a time: one runs, one is there already when it ends. One more, the oldest,
+does not count once its result has begun to come: a slow link would lie idle the other way."""
+
+
+class Queue:
+    """Tasks that are ready, in the order of frames and then of tasks."""
+
+    __slots__ = ("_entries", "_pushed")
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[tuple[int, int], int, int, Frame, Task]] = []
+        self._pushed = 0
+
+    def __len__(self) -> int:
+        """How many at most: some may not be ready any more."""
+        return len(self._entries)
+
+    @property
+    def order(self) -> tuple[tuple[int, int], int]:
+        """Where its first entry stands among all tasks; it has one."""
+        return self._entries[0][:2]
+
+    def push(self, frame: Frame, task: Task) -> None:
+        self._pushed += 1
+        heapq.heappush(self._entries, (frame.order, task.number, self._pushed, frame, task))
+
+    def first(self) -> tuple[Frame, Task] | None:
+        """The first task that is still ready; it stays."""
+        entries = self._entries
+        while entries:
+            _, number, _, frame, task = entries[0]
+            if not frame.over and frame.states[number] == State.QUEUED:
+                return frame, task
+            heapq.heappop(entries)
+        return None
+
+    def pop(self) -> None:
+        """Removes the first task."""
+        heapq.heappop(self._entries)
+
+    def take_all(self) -> list[tuple[Frame, Task]]:
+        """Empties the queue."""
+        found = []
+        while (entry := self.first()) is not None:
+            found.append(entry)
+            self.pop()
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """A worker's attempts (`given` in the order in which it does them), queue and seats.
+
+    `keeping`: the frames of which it keeps maps. `free_s`: when it is predicted to have done all.
+    `returning`: how many of those given have results on their way. `avoided`: it is far too slow at
+    something.
+    """
+
+    worker: Worker
+    queue: Queue = field(default_factory=Queue)
+    given: dict[TaskId, Attempt] = field(default_factory=dict)
+    fetches: dict[TaskId, Attempt] = field(default_factory=dict)
+    seats: dict[SeatedPlan, int] = field(default_factory=dict)
+    keeping: dict[Frame, None] = field(default_factory=dict)
+    free_s: float = 0.0
+    bytes: int = 0
+    returning: int = 0
+    avoided: bool = False
+
+    @property
+    def to_do(self) -> int:
+        """Tasks that it was given and has not done, as far as that is known here."""
+        return len(self.given) - min(self.returning, 1)
+
+    @property
+    def room(self) -> bool:
+        return self.to_do < TASKS
+
+    def takes(self, count_bytes: int) -> bool:
+        """Whether it has credit for so many bytes more; a single task may be larger than it."""
+        credit = self.worker.hello.credit_bytes
+        return not self.to_do or self.bytes + count_bytes <= credit
+
+    def give(self, attempt: Attempt) -> None:
+        """One more task to do."""
+        self.given[attempt.id] = attempt
+        self.bytes += attempt.bytes
+        self._tell_plans()
+
+    def take_back(self, attempt: Attempt) -> None:
+        """A task is not with the worker any more."""
+        del self.given[attempt.id]
+        if attempt.returning:
+            self.returning -= 1
+        else:
+            self.bytes -= attempt.bytes
+        self._tell_plans()
+
+    def returns(self, attempt: Attempt) -> None:
+        """The result of a task has begun to come, so its inputs are used up."""
+        attempt.returning = True
+        self.returning += 1
+        self.bytes -= attempt.bytes
+        self._tell_plans()
+
+    def sit(self, plan: SeatedPlan, seat: int) -> None:
+        """The worker takes a seat of a plan."""
+        self.seats[plan] = seat
+        plan.sit(self.worker, seat)
+        plan.avoid(seat, self.avoided)
+        self._tell_plans()
+
+    def avoid(self, avoided: bool) -> None:
+        """Whether others are preferred to the worker, for it takes far too long."""
+        self.avoided = avoided
+        for plan, seat in self.seats.items():
+            plan.avoid(seat, avoided)
+
+    def _tell_plans(self) -> None:
+        room, idle = self.room, self.to_do == 0
+        for plan, seat in self.seats.items():
+            plan.set_load(seat, room=room, idle=idle)

@@ -1,0 +1,153 @@
+"""Layers by Darknet's numbers, where one of Darknet's may take more here: binary and smooth ones.
+
+A convolution with xnor=1 sees of each value only whether it is above zero, +1 or -1, and -1 beside
+the map; its weights are the signs of the stored ones times their mean magnitude, filter by filter.
+Here a depthwise layer before it makes 6 of what is above zero and 0 of the rest (a huge factor,
+then relu6), with 0 beside the map: three times Darknet's value plus three. What that adds goes off
+the bias.
+
+A convolution or pool with antialiasing goes from position to position, and its strides are those of
+a depthwise blur behind it: 3x3 binomial, or 2x2 even where antialiasing is 2.
+
+Sources: XNOR-Net (2016), and AlexeyAB's convolutional_layer.c, whose bits beside the map are unset;
+Making Convolutional Networks Shift-Invariant Again (2019), and maxpool_layer.c.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.geometry import Shape, Window
+from ftdist.network.darknet.cfg import Section
+from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.layers import Activation, Convolution, Operation, Sliding, Weighted
+
+Floats = NDArray[np.float32]
+
+HUGE = np.float32(1e20)
+"""Makes at least 6 of any value that is not below 6e-20, and overflows for none below 1e18."""
+
+_ABOVE_ZERO = 6.0
+
+
+class DarknetBuilder(NetworkBuilder):
+    """Collects layers; numbers that it is given, or asked for, are Darknet's.
+
+    For each of Darknet's layers: `numbers` has the one that hands on its result, `weighted` the one
+    with its stored weights. `inserted` are those that Darknet does not count.
+    """
+
+    def __init__(self, name: str, shape: Shape) -> None:
+        super().__init__(name, shape)
+        self.numbers: list[int] = []
+        self.weighted: list[int] = []
+        self.inserted: dict[int, Signs | Blur] = {}
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def shape(self, number: int) -> Shape:
+        return super().shape(self._own(number))
+
+    def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
+        return self.add_with(operation, inputs, name)
+
+    def add_with(
+        self,
+        operation: Operation,
+        inputs: Sequence[int],
+        name: str | None = None,
+        *,
+        binary: bool = False,
+        blur: Convolution | None = None,
+    ) -> int:
+        """Appends a layer with what goes before it where it is binary, and a blur behind it."""
+        number, own = len(self), [self._own(each) for each in inputs]
+        if binary:
+            channels = super().shape(own[0]).channels
+            signs = Convolution(channels, Sliding.square(1), channels, Activation("relu6"))
+            own = [self._insert(signs, own[0], f"signs{number}", Signs())]
+        result = weighted = super().add(operation, own, f"sharp{number}" if blur else name)
+        if blur is not None:
+            result = self._insert(blur, weighted, name, Blur())
+        self.numbers.append(result)
+        self.weighted.append(weighted)
+        return number
+
+    def _insert(
+        self, operation: Convolution, source: int, name: str | None, form: Signs | Blur
+    ) -> int:
+        number = super().add(operation, [source], name)
+        self.inserted[number] = form
+        return number
+
+    def _own(self, number: int) -> int:
+        return number if number == INPUT else self.numbers[number]
+
+
+@dataclass(frozen=True, slots=True)
+class Signs:
+    """The layer before a binary convolution: nothing of it is in a .weights file."""
+
+    def floats(self, operation: Weighted, source: Shape) -> int:
+        return 0
+
+    def read(
+        self, take: object, operation: Weighted, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        shape = operation.weight_shape(source)
+        return np.full(shape, HUGE, np.float32), np.zeros(shape[0], np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Blur:
+    """The layer behind a convolution or pool with antialiasing: its weights are constants."""
+
+    def floats(self, operation: Weighted, source: Shape) -> int:
+        return 0
+
+    def read(
+        self, take: object, operation: Weighted, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        shape = operation.weight_shape(source)
+        taps = np.array([1, 2, 1] if shape[2] == 3 else [1, 1], np.float32)
+        kernel = np.outer(taps, taps) / taps.sum() ** 2
+        weights = np.broadcast_to(kernel, shape).astype(np.float32)
+        return np.ascontiguousarray(weights), np.zeros(shape[0], np.float32)
+
+
+def blur(section: Section, channels: int, strides: tuple[int, int]) -> Convolution | None:
+    """The blur that a section asks for, with its own strides (down, across)."""
+    kind = section.integer("antialiasing", 0)
+    if not kind:
+        return None
+    size, padding = (2, 0) if kind == 2 else (3, 1)
+    down, across = (Window(size, stride, 1, padding, padding) for stride in strides)
+    section.remark("takes a layer more, so layers are not numbered as in this file", "antialiasing")
+    return Convolution(channels, Sliding(down, across), channels)
+
+
+def is_binary(section: Section) -> bool:
+    """Whether a convolution is a binary one; InputError where Darknet computes it otherwise."""
+    if not section.flag("xnor"):
+        return False
+    stride = section.integer("stride", 1)
+    if section.integer("stride_x", stride) != section.integer("stride_y", stride):
+        raise section.error("is supported where both strides are the same", "xnor")
+    if section.integer("groups", 1) > 1 or section.flag("flipped"):
+        raise section.error("is not supported with groups, nor with flipped weights", "xnor")
+    section.remark("takes a layer more, so layers are not numbered as in this file", "xnor")
+    return True
+
+
+def binarized(weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
+    """What a binary convolution computes with, from the stored weights with batch norm folded."""
+    magnitude = np.abs(weights).mean(axis=(1, 2, 3), dtype=np.float64)
+    signs = np.where(weights > 0, 1, -1)
+    both = signs * magnitude[:, None, None, None]
+    shifted = bias - both.sum(axis=(1, 2, 3))
+    return (both * (2 / _ABOVE_ZERO)).astype(np.float32), shifted.astype(np.float32)

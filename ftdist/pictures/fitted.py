@@ -1,0 +1,124 @@
+"""Fits a photo into a network's input, and remembers how, so that boxes find their way back.
+
+Everything stays in 8 bits, and the picture comes by in bands, because the whole process lives on a
+budget: a photo of 12 megapixels would take 48 MiB for itself. A JPEG of more than a megapixel is
+decoded at a half, a quarter or an eighth of its size where that is more than the network takes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.about import Fit
+from ftdist.pictures.fitting import Letterbox
+from ftdist.pictures.reading import Picture, Size, Source, opened
+from ftdist.pictures.resizing import ROWS_AT_ONCE, Resizer, taps
+
+__all__ = ["Letterbox", "load_picture", "loading_bytes"]
+
+GREY = 128
+"""The padding: half of full brightness."""
+
+_MODES = {1: "L", 3: "RGB"}
+"""Pillow's name of a picture with that many channels."""
+
+_PIXELS_IN_FULL = 1 << 20
+"""Up to here a JPEG is decoded in its own size, so that it is resized exactly as Darknet does."""
+
+
+def load_picture(
+    source: Source, shape: Shape, fit: Fit = "letterbox", most_bytes: int | None = None
+) -> tuple[NDArray[np.uint8], Letterbox]:
+    """The picture as a network's input of that shape, uint8 (height, width, channels), and where.
+
+    Networks of one channel see it in grey. A picture of exactly the network's size is not touched.
+    InputError when the file is no picture, the network takes neither 1 nor 3 channels, or reading
+    it would take more than `most_bytes`.
+    """
+    mode = _mode(source, shape)
+    with opened(source) as picture:
+        box = Letterbox.fit(*picture.size, shape, fit)
+        _draft(picture, mode, box)
+        needed = _loading_bytes(picture, shape)
+        if most_bytes is not None and needed > most_bytes:
+            raise InputError(
+                f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
+                f"and there are {most_bytes >> 20}"
+            )
+        pixels = np.full(shape, GREY, np.uint8)
+        resizer = _resizer(picture, box, pixels, repeats=fit == "crop")
+        picture.bands(mode, lambda first, band: resizer.take(first, _samples(band)))
+    return pixels, box
+
+
+def loading_bytes(source: Source, shape: Shape, fit: Fit = "letterbox") -> int:
+    """What ``load_picture`` holds at most, beside what the process holds after this call.
+
+    InputError as there.
+    """
+    mode = _mode(source, shape)
+    with opened(source) as picture:
+        _draft(picture, mode, Letterbox.fit(*picture.size, shape, fit))
+        return _loading_bytes(picture, shape)
+
+
+def _loading_bytes(picture: Picture, shape: Shape) -> int:
+    rows = ROWS_AT_ONCE * max(shape.width, shape.height) * shape.channels * 4
+    return picture.decoding_bytes + shape.elements + 8 * rows
+
+
+def _mode(source: Source, shape: Shape) -> str:
+    if shape.channels not in _MODES:
+        raise InputError(
+            f"{source}: a picture suits networks of 1 or 3 input channels, this one has "
+            f"{shape.channels}; give it a .npy file"
+        )
+    return _MODES[shape.channels]
+
+
+def _draft(picture: Picture, mode: str, box: Letterbox) -> None:
+    needed = picture.as_stored((box.content_width, box.content_height))
+    width, height = picture.full
+    picture.draft(mode, picture.full if width * height <= _PIXELS_IN_FULL else needed)
+
+
+def _samples(band: object) -> NDArray[np.uint8]:
+    """A band in mode L or RGB as (height, width, channels)."""
+    rows: NDArray[np.uint8] = np.asarray(band)
+    return rows if rows.ndim == 3 else rows[:, :, None]
+
+
+def _resizer(
+    picture: Picture, box: Letterbox, pixels: NDArray[np.uint8], *, repeats: bool
+) -> Resizer:
+    """What fills the network's input with the picture's content as its rows come by, upright.
+
+    What the content leaves free `repeats` its edges, as crop_image does, or stays as it is.
+    """
+    across, columns = _visible(box.left, box.content_width, box.network_width, repeats=repeats)
+    down, rows = _visible(box.top, box.content_height, box.network_height, repeats=repeats)
+    window = pixels[down : down + len(rows), across : across + len(columns)]
+    content: Size = picture.as_stored((box.content_width, box.content_height))
+    turn = picture.turn
+    if turn.sideways:
+        window, rows, columns = window.transpose(1, 0, 2), columns, rows
+    if turn.rows_reversed:
+        rows = content[1] - 1 - rows
+    if turn.columns_reversed:
+        columns = content[0] - 1 - columns
+    stored_width, stored_height = picture.decoded
+    return Resizer(
+        taps(stored_height, content[1], rows), taps(stored_width, content[0], columns), window
+    )
+
+
+def _visible(
+    offset: int, content: int, network: int, *, repeats: bool
+) -> tuple[int, NDArray[np.intp]]:
+    """Along an axis, where the content begins in the network's input, and its pixels there."""
+    if repeats:
+        return 0, np.clip(np.arange(network) - offset, 0, content - 1)
+    return offset, np.arange(content)

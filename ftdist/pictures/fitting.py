@@ -1,0 +1,92 @@
+"""Where a picture lies in a network's input, so that boxes find their way back.
+
+Three ways, all Darknet's. `letterbox` keeps the aspect ratio, puts the whole picture in the middle
+and leaves grey around it (letterbox_image); `stretch` fills the input whatever the aspect ratio
+(resize_image, what AlexeyAB's detector does unless letter_box=1); `crop` fits the shorter side and
+cuts what is too long from the middle (resize_min and crop_image, what classifiers are fed with).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ftdist.geometry import Shape
+from ftdist.network.about import Fit
+
+
+class Box(NamedTuple):
+    """A rectangle with left <= right and top <= bottom; whoever hands it on says in which units."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """Where a picture lies in a network's input; everything in whole pixels.
+
+    The picture, resized to `content_width` x `content_height`, has its corner at `left`, `top` of
+    the network's input: positive where grey is beside it, negative where it is cut.
+    """
+
+    network_width: int
+    network_height: int
+    picture_width: int
+    picture_height: int
+    left: int
+    top: int
+    content_width: int
+    content_height: int
+
+    @classmethod
+    def fit(
+        cls, picture_width: int, picture_height: int, network: Shape, fit: Fit = "letterbox"
+    ) -> Letterbox:
+        """Where the picture lies when it is fitted in that way; sizes are rounded down.
+
+        Source: Darknet's letterbox_image, resize_image, resize_min and crop_image (image.c).
+        """
+        size, picture = (network.width, network.height), (picture_width, picture_height)
+        if fit == "letterbox":
+            width, height = _inside(picture, size)
+        elif fit == "crop":
+            width, height = _shorter_side(picture, network.width)
+        else:
+            width, height = size
+        # C divides towards zero
+        left, top = int((size[0] - width) / 2), int((size[1] - height) / 2)
+        return cls(*size, *picture, left, top, width, height)
+
+    def to_picture(self, box: Box) -> Box:
+        """The box, in fractions of the network's input, in pixels of the picture, cut at its edges.
+
+        A box that lies in the padding becomes empty.
+        """
+
+        def across(x: float) -> float:
+            pixels = (x * self.network_width - self.left) * self.picture_width
+            return min(max(pixels / self.content_width, 0.0), float(self.picture_width))
+
+        def down(y: float) -> float:
+            pixels = (y * self.network_height - self.top) * self.picture_height
+            return min(max(pixels / self.content_height, 0.0), float(self.picture_height))
+
+        return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
+
+
+def _inside(picture: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:
+    """The largest size of the picture's aspect ratio within `size`."""
+    if size[0] * picture[1] < size[1] * picture[0]:
+        return size[0], max(1, picture[1] * size[0] // picture[0])
+    return max(1, picture[0] * size[1] // picture[1]), size[1]
+
+
+def _shorter_side(picture: tuple[int, int], side: int) -> tuple[int, int]:
+    """The size of the picture's aspect ratio whose shorter side is `side`."""
+    width, height = picture
+    if width < height:
+        return side, height * side // width
+    return width * side // height, side

@@ -1,0 +1,261 @@
+"""Reads pictures: what a viewer would show, in 8 bits, by bands, or one line that says why not.
+
+A picture file is not trusted. Only formats that Pillow decodes by itself are tried (others start
+programs); damage becomes an InputError. Pillow's own limit of pixels is put aside, because memory
+is counted: ``footprint`` says from the header alone what reading takes, and whoever has a budget
+compares. What is shown: the rows turned as EXIF says, transparency on white, 16 bits brought to 8.
+
+A JPEG whose end marker is missing is read if all of its rows are there, as webcams leave them out;
+whatever lacks rows is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from ftdist.errors import FtdistError, InputError
+from ftdist.pictures.bands import BAND_PIXELS, ORIENTATION_TAG, Take, decode
+from ftdist.pictures.footprint import decoding_bytes
+from ftdist.pictures.jpegheader import JpegHeader, read_header
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+Size = tuple[int, int]
+"""(width, height) in pixels."""
+
+FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
+"""What may be read; the common ones first, because Pillow loads the others' code on demand."""
+
+_WIDTH_TAG, _HEIGHT_TAG = 256, 257
+_MOST_CHUNKS = 100_000
+_TURNED_COPIES = 8
+_MOST_EXIF_BYTES = 1 << 20
+
+
+class Turn(NamedTuple):
+    """How stored rows become upright ones: reversed along an axis as stored, then transposed."""
+
+    sideways: bool
+    rows_reversed: bool
+    columns_reversed: bool
+
+
+TURNS = {
+    1: Turn(False, False, False),
+    2: Turn(False, False, True),
+    3: Turn(False, True, True),
+    4: Turn(False, True, False),
+    5: Turn(True, False, False),
+    6: Turn(True, True, False),
+    7: Turn(True, True, True),
+    8: Turn(True, False, True),
+}
+"""What EXIF's orientations mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class PictureBytes:
+    """A picture that came through a pipe, and what messages call it."""
+
+    name: str
+    content: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+
+Source = str | Path | PictureBytes
+"""Where a picture comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An opened picture, not yet decoded; `full` is its size as stored, before any draft."""
+
+    image: ImageFile
+    full: Size
+    orientation: int
+    jpeg: JpegHeader | None
+
+    @property
+    def turn(self) -> Turn:
+        return TURNS[self.orientation]
+
+    @property
+    def size(self) -> Size:
+        """The picture's full size, upright."""
+        return self.as_stored(self.full)
+
+    def as_stored(self, size: Size) -> Size:
+        """An upright size as it is stored, and the other way round."""
+        return size[::-1] if self.turn.sideways else size
+
+    @property
+    def decoded(self) -> Size:
+        """The size that its bands have together, as stored, after any draft."""
+        return self.image.size if self.jpeg is not None else self.full
+
+    @property
+    def named(self) -> str:
+        """What it is, as a message says it."""
+        return f"a {self.image.format} of {self.size[0]}x{self.size[1]}"
+
+    @property
+    def decoding_bytes(self) -> int:
+        """What ``bands`` holds at most, beside what the process holds now."""
+        return decoding_bytes(self.image, self.jpeg)
+
+    @property
+    def showing_bytes(self) -> int:
+        """The same where bands are shown, upright, and not sampled."""
+        turned = _TURNED_COPIES * BAND_PIXELS if any(self.turn) else 0
+        return decoding_bytes(self.image, self.jpeg, shown=True) + turned
+
+    def draft(self, mode: str, needed: Size) -> None:
+        """Lets a JPEG's decoder make it smaller, by 2, 4 or 8, yet no smaller than needed."""
+        if self.jpeg is not None:
+            self.image.draft(mode, (max(1, needed[0]), max(1, needed[1])))
+
+    def bands(self, mode: str, take: Take) -> None:
+        """Decodes the picture: bands of it as stored, in mode L or RGB, in order."""
+        decode(self.image, self.jpeg, lambda first, band: take(first, opaque(band, mode)))
+
+
+@contextmanager
+def opened(source: Source) -> Iterator[Picture]:
+    """The picture with its header read; whatever Pillow says against it becomes one line of ours.
+
+    Its decoders raise nearly anything on damaged files (OSError, SyntaxError, struct.error,
+    ValueError, ...), hence the breadth; running out of memory is not the file's fault.
+    """
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
+    Image.preinit()
+    limit = Image.MAX_IMAGE_PIXELS
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Image.MAX_IMAGE_PIXELS = None
+            with Image.open(_file(source), formats=FORMATS) as image:
+                yield _examined(image)
+    except (MemoryError, FtdistError):
+        raise
+    except UnidentifiedImageError:
+        raise InputError(f"{source}: not a picture ({', '.join(FORMATS)})") from None
+    except Exception as error:
+        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
+        reason = " ".join(str(reason).split()) or type(error).__name__
+        raise InputError(f"{source}: cannot read the picture: {reason}") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _file(source: Source) -> Path | IO[bytes]:
+    if isinstance(source, PictureBytes):
+        return io.BytesIO(source.content)
+    path = Path(source)
+    if not path.is_file():
+        raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
+    return path
+
+
+def _examined(image: ImageFile) -> Picture:
+    if min(image.size) < 1:
+        raise ValueError("it has no pixels")
+    if image.mode == "F":
+        raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
+    jpeg = read_header(_open_file(image)) if image.format in ("JPEG", "MPO") else None
+    orientation = _orientation(image)
+    if image.format == "TIFF" and orientation != 1:  # load() turns it; some Pillows say so before
+        tags: Any = image
+        size = tags.tag_v2[_WIDTH_TAG], tags.tag_v2[_HEIGHT_TAG]
+        return Picture(image, size[::-1] if TURNS[orientation].sideways else size, 1, None)
+    return Picture(image, image.size, orientation, jpeg)
+
+
+def _open_file(image: ImageFile) -> Any:
+    return image.fp
+
+
+def _orientation(image: ImageFile) -> int:
+    """How the stored rows are to be turned: EXIF's 1..8, 1 for not at all."""
+    if image.format == "PNG" and "exif" not in image.info:  # getexif() would decode all of it
+        from PIL.Image import Exif
+
+        exif = Exif()
+        exif.load(_exif_of_png(_open_file(image)))
+    else:
+        exif = image.getexif()
+    found = exif.get(ORIENTATION_TAG)
+    return found if found in TURNS else 1
+
+
+def _exif_of_png(file: IO[bytes]) -> bytes:
+    """The eXIf chunk behind a PNG's pixels, where there is one."""
+    position = file.tell()
+    try:
+        file.seek(8)
+        for _ in range(_MOST_CHUNKS):
+            head = file.read(8)
+            length = int.from_bytes(head[:4], "big")
+            if len(head) < 8 or head[4:] == b"IEND":
+                break
+            if head[4:] == b"eXIf" and length <= _MOST_EXIF_BYTES:
+                return b"Exif\x00\x00" + file.read(length)
+            file.seek(length + 4, os.SEEK_CUR)
+        return b""
+    finally:
+        file.seek(position)
+
+
+def opaque(image: Image, mode: str) -> Image:
+    """The picture in mode L or RGB, in 8 bits, on white where it is transparent."""
+    from PIL.Image import fromarray, new
+
+    if image.mode.startswith("I"):
+        samples = np.asarray(image).clip(0, 0xFFFF) >> 8
+        image = fromarray(samples.astype(np.uint8))
+    if image.has_transparency_data:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        ground = new("RGB", image.size, (255, 255, 255))
+        ground.paste(image, mask=image.getchannel("A"))
+        image = ground
+    elif image.mode == "1":
+        image = image.convert("L")
+    elif image.mode not in ("L", "RGB"):
+        image = image.convert("RGB")
+    return image if image.mode == mode else image.convert(mode)
+
+
+def read_picture(source: Source) -> Image:
+    """The whole picture in its own size, upright, RGB; InputError when it is none."""
+    from PIL.Image import Transpose, new
+
+    with opened(source) as picture:
+        made: list[Image] = []
+
+        def paste(first: int, band: Image) -> None:
+            if not made:  # not before something comes: a header may claim any size
+                made.append(new("RGB", picture.decoded))
+            made[0].paste(band, (0, first))
+
+        picture.bands("RGB", paste)
+        (found,) = made
+    if picture.turn.rows_reversed:
+        found = found.transpose(Transpose.FLIP_TOP_BOTTOM)
+    if picture.turn.columns_reversed:
+        found = found.transpose(Transpose.FLIP_LEFT_RIGHT)
+    return found.transpose(Transpose.TRANSPOSE) if picture.turn.sideways else found

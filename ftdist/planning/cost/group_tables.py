@@ -1,0 +1,147 @@
+"""What the native walk knows of a network and a device, as plain numbers (src/tables.hpp).
+
+Index 0 is the network's input, index n + 1 what layer n makes. Seconds of a row are tabled by its
+columns; layers that are alike share a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import FtdistError
+from ftdist.kernels.program import OVERREAD_BYTES
+from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
+from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
+from ftdist.planning.profile import DeviceProfile
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+Ending = tuple[list[int], Integers, Numbers, Numbers, Numbers, Numbers]
+"""The groups that end at one layer: the strips that are possible (0: the whole tile), the groups'
+first layers (by index), and by first layer and strip the seconds on one thread, those of copying
+streamed weights, those of their disk, and the bytes of an arena."""
+
+
+class NativeGroups(Protocol):
+    """All groups of a network with time and memory."""
+
+    def ending_at(
+        self, stop: int, first: int, rows: int, columns: int, strips: Sequence[int]
+    ) -> Ending:
+        """The groups before map index `stop` that begin at `first` or later."""
+        ...
+
+    def arena_bytes(self, first: int, stop: int, rows: int, columns: int, strip: int) -> int:
+        """Bytes of an arena of the group of map indices [first, stop), as it will be laid out."""
+        ...
+
+
+def native_groups(terms: Terms) -> NativeGroups:
+    """The native walk over a network on a device."""
+    try:
+        from ftdist.planning import _groups  # type: ignore[attr-defined]
+    except ImportError as error:  # pragma: no cover - a broken installation
+        raise FtdistError(f"the planner cannot be loaded ({error}); reinstall ftdist") from error
+    row_s, row_at = _row_seconds(terms.network, terms.profile)
+    found: NativeGroups = _groups.Groups(
+        _sizes(terms),
+        _costs(terms),
+        _readings(terms.network),
+        row_s,
+        row_at,
+        _device(terms),
+        _curve(terms.profile.traffic_s),
+        _curve(terms.profile.weights_s),
+    )
+    return found
+
+
+def _sizes(terms: Terms) -> Integers:
+    """Of each map: height, width, channels, computed, kept by the user, last use, fused pool."""
+    network = terms.network
+    last = network.last_use
+    rows = []
+    for number in range(INPUT, len(network.layers)):
+        computed = number != INPUT and not is_alias(network.layers[number])
+        kept_by_user = number == INPUT or number in network.output_sources
+        pool = terms.pooled.get(number, number)
+        shape = network.shape(number)
+        rows.append((*shape, computed, kept_by_user, last.get(number, INPUT) + 1, pool + 1))
+    return np.array(rows, np.int64)
+
+
+def _costs(terms: Terms) -> Numbers:
+    """Of each map: weight bytes and chunks of a call, copying a column, moving the whole map."""
+    network, profile = terms.network, terms.profile
+    costs = np.zeros((len(network.layers) + 1, 4))
+    for number in range(INPUT, len(network.layers)):
+        shape, at = network.shape(number), costs[number + 1]
+        if number != INPUT and not is_alias(network.layers[number]):
+            cost = layer_cost(network, number, shape.width, profile)
+            at[:2] = cost.weight_bytes, cost.pieces
+        planar = number == INPUT or number in network.output_sources
+        at[2] = copy_row_s(shape, 1, planar, profile)
+        at[3] = terms.map_traffic_s(number)
+    return costs
+
+
+def _readings(network: Network) -> Integers:
+    """For each map that a layer reads: reader, source, padded, the terms of rows and columns."""
+    rows = []
+    for number, layer in enumerate(network.layers):
+        if is_alias(layer):
+            continue
+        for source in dict.fromkeys(network.reads(number)):
+            axes = network.axes(number, source)
+            both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
+            head = number + 1, source + 1, int(axes.padded)
+            rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]
+    return np.array(rows, np.int64).reshape(-1, 13)
+
+
+def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Integers]:
+    """(seconds of rows of 0, 1, ... columns, table after table; by map where its table begins)."""
+    tables: list[Numbers] = [np.zeros(1)]
+    known: dict[object, tuple[int, int]] = {}
+    places = [(0, 1)]
+    length = 1
+    for number, layer in enumerate(network.layers):
+        if is_alias(layer):
+            places.append((0, 1))
+            continue
+        shapes = tuple(map(network.shape, network.reads(number)))
+        key = layer.operation, layer.shape, shapes
+        if key not in known:
+            widths = np.arange(layer.shape.width + 1, dtype=np.float64)
+            tables.append(row_seconds(network, number, widths, profile))
+            known[key] = length, length + len(widths)
+            length += len(widths)
+        places.append(known[key])
+    return np.concatenate(tables), np.array(places, np.int64)
+
+
+def _device(terms: Terms) -> Numbers:
+    profile = terms.profile
+    return np.array(
+        (
+            profile.call_s,
+            profile.copy_bytes_per_s,
+            profile.disk_bytes_per_s,
+            profile.reading_s_per_byte,
+            profile.reading_s_per_piece,
+            terms.weights_once_s,
+            ALIGNMENT_BYTES,
+            OVERREAD_BYTES,
+        )
+    )
+
+
+def _curve(points: tuple[tuple[float, float], ...]) -> Numbers:
+    return np.array([(np.log(size), cost) for size, cost in points])

@@ -1,0 +1,42 @@
+"""Seconds of a plan that is given, by the cost model: group after group, each walked back once."""
+
+from __future__ import annotations
+
+from ftdist.network.graph import Network
+from ftdist.planning.cost.account import Account, Terms
+from ftdist.planning.cost.walk import Walk
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.profile import DeviceProfile
+
+
+def plan_seconds(network: Network, plan: Plan, profile: DeviceProfile) -> float:
+    """The cost model's time of any plan."""
+    return sum(group_seconds(network, each, plan.threads, profile) for each in plan.groups)
+
+
+def group_seconds(
+    network: Network, group: GroupPlan, threads: int, profile: DeviceProfile
+) -> float:
+    """The cost model's time of any group, its tiles shared by so many threads."""
+    tried = (None,) if group.strip is None else (group.strip, None)
+    walk = Walk(network, group.stop, group.rows, group.columns, tried)
+    account = Account(Terms.of(network, profile), walk)
+    for number, extent, inputs in walk.members():
+        if number < group.first:
+            break
+        account.take_in(number, extent, inputs)
+    tiles = group.rows * group.columns
+    seconds = account.seconds() * share_of(tiles, threads, profile)
+    seconds = seconds + waking_s(tiles, threads, profile)
+    return float((account.streamed_s(seconds) if group.streamed else seconds)[0])
+
+
+def share_of(tiles: int, threads: int, profile: DeviceProfile) -> float:
+    """What a group takes of the time that all its tiles take on one thread."""
+    slower = profile.parallel if min(tiles, threads) > 1 else 1.0
+    return slower * -(-tiles // threads) / tiles
+
+
+def waking_s(tiles: int, threads: int, profile: DeviceProfile) -> float:
+    """What a group costs beside its kernels: nothing on one thread, else waking the others."""
+    return profile.group_s if min(tiles, threads) > 1 else 0.0

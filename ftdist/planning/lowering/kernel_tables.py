@@ -1,0 +1,154 @@
+"""Kernel tables: what stays the same from strip to strip, for one column of tiles.
+
+Here each map becomes a buffer with strides; what an operation is to a kernel says
+``descriptors``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from ftdist.geometry import Region, Span
+from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, Op
+from ftdist.network.graph import INPUT, Network
+from ftdist.network.layers import Pool, Weighted
+from ftdist.planning.group import FusedGroup, whole_map
+from ftdist.planning.lowering.descriptors import describe, neutral
+from ftdist.planning.lowering.layout import Layout, Slot
+
+Blobs = Mapping[int, tuple[int, int]]
+"""For each layer with weights the offsets of its packed weights and bias, in floats."""
+
+
+class MapLayout(Enum):
+    """How a map outside the arena lies in memory, and its element type."""
+
+    INTERLEAVED = "float32 (height, width, channels)"
+    PLANAR = "float32 (channels, height, width)"
+    PICTURE = "uint8 (height, width, channels)"
+
+
+@dataclass(frozen=True, slots=True)
+class OutsideMap:
+    """The region of a map that exists outside the arenas, and how it lies there."""
+
+    layout: MapLayout
+    region: Region
+
+    def buffer(self, base: int, channels: int) -> Any:
+        """The region as a buffer of base number `base`; its first row is the region's top."""
+        record = np.zeros((), BUFFER)
+        height, width = self.region.rows.size, self.region.columns.size
+        record["base"], record["column"], record["columns"] = base, self.region.left, width
+        record["type"] = UINT8 if self.layout is MapLayout.PICTURE else FLOAT32
+        if self.layout is MapLayout.PLANAR:
+            strides = (width, 1, height * width)
+        else:
+            strides = (width * channels, channels, 1)
+        record["row"], record["pixel"], record["channel"] = strides
+        return record
+
+
+def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> dict[int, OutsideMap]:
+    """Maps of a whole network: planar where the user gives or gets them as an array."""
+    found = {}
+    for source in sources:
+        layout = MapLayout.INTERLEAVED
+        if source == INPUT or source in network.output_sources:
+            layout = MapLayout.PLANAR
+        if source == INPUT and picture:
+            layout = MapLayout.PICTURE
+        found[source] = OutsideMap(layout, whole_map(network, source))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class KernelWriter:
+    """Fills in the kernels of one column of tiles.
+
+    `columns` are what the tiles hold of each map, `shares` what they own of each output.
+    """
+
+    group: FusedGroup
+    layout: Layout
+    blobs: Blobs
+    outside: Mapping[int, OutsideMap]
+    columns: dict[int, Span]
+    shares: dict[int, Span]
+    streamed: bool
+
+    def write(self, k: Any, kind: str, source: int, part: int) -> None:
+        """Fills `k`, an array of one KERNEL."""
+        neutral(k)
+        group = self.group
+        shape = group.network.shape(source)
+        produced = self.columns[source].clipped(shape.width)
+        k["height"], k["width"], k["channels"] = shape
+        k["filters"] = shape.channels
+        k["left"], k["right"] = produced
+        if kind == "make" and source not in group.inputs:
+            self.make(k, source, part)
+            return
+        k["op"] = Op.COPY
+        if kind == "make":
+            k["in"], k["out"] = self.map(source), self.buffer(source)
+        elif kind == "store":
+            k["left"], k["right"] = self.shares[source]
+            k["in"], k["out"] = self.buffer(source), self.destination(source)
+        else:
+            k["left"], k["right"] = self.columns[source]
+            kept = self.slot(self.layout.kept[source], self.columns[source])
+            buffer = self.buffer(source)
+            k["in"], k["out"] = (kept, buffer) if kind == "restore" else (buffer, kept)
+
+    def make(self, k: Any, number: int, part: int) -> None:
+        network = self.group.network
+        pool = number
+        number = self.group.taken_along.get(pool, pool)
+        operation = network.layers[number].operation
+        reads = network.reads(number)
+        k["height"], k["width"], k["channels"] = network.shape(reads[part])
+        k["in"] = self.buffer(reads[part])
+        if pool in self.layout.buffers:
+            k["out"] = self.buffer(pool)
+        else:
+            k["out"] = self.destination(pool)
+        if len(reads) > 1 and not operation.joins:
+            k["in2"] = self.buffer(reads[1])
+        shapes = tuple(map(network.shape, reads))
+        describe(k, operation, shapes, network.shape(number), part)
+        if isinstance(operation, Weighted):
+            k["weights"], k["bias"] = self.blobs[number]
+            k["streamed"] = self.streamed and operation.streams(shapes[0])
+            k["window"] = self.layout.window
+        riding = network.layers[pool].operation
+        if pool != number and isinstance(riding, Pool):
+            window = riding.window
+            k["pool_height"], k["pool_width"] = window.vertical.kernel, window.horizontal.kernel
+
+    def buffer(self, source: int) -> Any:
+        return self.slot(self.layout.buffers[source], self.columns[source])
+
+    def slot(self, slot: Slot, columns: Span) -> Any:
+        record = np.zeros((), BUFFER)
+        record["column"], record["columns"] = columns.start, columns.size
+        record["offset"], record["row"] = slot.offset, slot.row_floats
+        record["pixel"], record["channel"] = slot.channels, 1
+        return record
+
+    def map(self, source: int) -> Any:
+        """The buffer of a map outside the arena."""
+        base = 1 + (*self.group.inputs, *self.group.outputs).index(source)
+        return self.outside[source].buffer(base, self.group.network.shape(source).channels)
+
+    def destination(self, source: int) -> Any:
+        """The tile's own columns of an output's map: no kernel may touch a neighbour's."""
+        record, own = self.map(source), self.shares[source]
+        record["offset"] = (own.start - record["column"]) * record["pixel"]
+        record["column"], record["columns"] = own.start, own.size
+        return record

@@ -1,0 +1,95 @@
+"""Lowering: a group and its plan become programs, one a tile.
+
+The columns of a tile decide its kernels, its rows decide its calls; so a grid of n x m tiles has n
+lists of calls (``calls``) and m tables of kernels (``kernel_tables``), and a tile's program is a
+pair of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ftdist.kernels.program import KERNEL, Program, Table
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.lowering.calls import kernel_numbers, row_calls
+from ftdist.planning.lowering.kernel_tables import Blobs, KernelWriter, MapLayout, OutsideMap
+from ftdist.planning.lowering.layout import lay_out
+from ftdist.planning.plan import GroupPlan
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProgram:
+    """All programs of one fused group, each needing an arena of `arena_bytes`.
+
+    `maps` are the sources whose maps the programs address, in the order of their bases (inputs,
+    then outputs). `made_by` is, for each kernel, the layer (or INPUT) that it works for.
+    """
+
+    plan: GroupPlan
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    arena_bytes: int
+    kernels: tuple[Table, ...]
+    calls: tuple[Table, ...]
+    made_by: tuple[int, ...]
+
+    @property
+    def maps(self) -> tuple[int, ...]:
+        return (*self.inputs, *self.outputs)
+
+    @property
+    def tiles(self) -> int:
+        return len(self.calls) * len(self.kernels)
+
+    def program(self, tile: int) -> Program:
+        """The program of a tile, counted row by row."""
+        row, column = divmod(tile, len(self.kernels))
+        return Program(self.kernels[column], self.calls[row])
+
+    @property
+    def table_bytes(self) -> int:
+        """Bytes of the kernel tables and calls of all tiles."""
+        return sum(table.nbytes for table in (*self.kernels, *self.calls))
+
+
+def lower_group(
+    group: FusedGroup, plan: GroupPlan, blobs: Blobs, outside: Mapping[int, OutsideMap]
+) -> GroupProgram:
+    """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
+    layout = lay_out(group, plan, direct_outputs(group, outside))
+    numbers = kernel_numbers(group, layout)
+    tables = []
+    for index, columns in enumerate(layout.columns):
+        table = np.zeros(len(numbers), KERNEL)
+        shares = group.column_shares(len(layout.columns), index)
+        writer = KernelWriter(group, layout, blobs, outside, columns, shares, plan.streamed)
+        for (kind, source, part), number in numbers.items():
+            writer.write(table[number : number + 1], kind, source, part)
+        tables.append(table)
+    tops = {source: outside[source].region.top for source in (*group.inputs, *group.outputs)}
+    calls = tuple(row_calls(group, layout, row, numbers, tops) for row in range(len(layout.passes)))
+    made_by = tuple(
+        group.taken_along.get(source, source) if kind == "make" else source
+        for kind, source, _ in numbers
+    )
+    return GroupProgram(
+        plan,
+        group.inputs,
+        group.outputs,
+        layout.arena_bytes,
+        tuple(tables),
+        calls,
+        made_by,
+    )
+
+
+def direct_outputs(group: FusedGroup, outside: Mapping[int, OutsideMap]) -> frozenset[int]:
+    """Outputs that their kernel can write straight into the map: none in the group reads them."""
+    return frozenset(
+        output
+        for output in group.outputs
+        if outside[output].layout is MapLayout.INTERLEAVED and not group.readers[output]
+    )

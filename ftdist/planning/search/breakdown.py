@@ -1,0 +1,120 @@
+"""A prediction taken apart: what each group of a plan holds and takes, and what sets the peak.
+
+The peak of a plan's activations is one moment: some layer of some tile of the group that holds
+most. That is where a smaller grid or a lower strip would help, so reports name it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.network.graph import Network, convolutions
+from ftdist.planning.cost.latency import group_seconds
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.lowering.layout import Layout, lay_out
+from ftdist.planning.lowering.predictor import Lowered
+from ftdist.planning.plan import GroupPlan
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.weights import layer_weights
+
+
+@dataclass(frozen=True, slots=True)
+class GroupShare:
+    """What one group of a plan has of the whole.
+
+    `algorithm` of its convolutions, if it has any. `weights_bytes`: all its weights, resident or
+    not; `held_bytes`: the arenas of its threads and the maps that are alive while it runs.
+    """
+
+    plan: GroupPlan
+    algorithm: str | None
+    weights_bytes: int
+    held_bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summit:
+    """The moment at which a plan's activations are largest.
+
+    Group number `group` makes rows of `layer` (or loads it, where it is one of the group's inputs)
+    in the tile at this row and column of the grid.
+    """
+
+    group: int
+    layer: int
+    tile: tuple[int, int]
+
+
+def group_shares(
+    network: Network, lowered: Lowered, profile: DeviceProfile
+) -> tuple[GroupShare, ...]:
+    """The shares of all groups of a plan, in order."""
+    plans = (each.plan for each in lowered.programs)
+    held = dict(zip(plans, _held_bytes(network, lowered), strict=True))
+    weights = layer_weights(network)
+    with_weights = {number for number, _, _ in convolutions(network)}
+    shares = []
+    for group in lowered.plan.groups:
+        layers = with_weights.intersection(range(group.first, group.stop))
+        shares.append(
+            GroupShare(
+                group,
+                "direct" if layers else None,
+                sum(weights[number].whole for number in layers),
+                held.get(group, 0),
+                group_seconds(network, group, lowered.plan.threads, profile),
+            )
+        )
+    return tuple(shares)
+
+
+def summit(network: Network, lowered: Lowered) -> Summit:
+    """The moment at which the activations of a plan are largest; the first where there are many."""
+    number = int(np.argmax(_held_bytes(network, lowered)))
+    plan = lowered.programs[number].plan
+    group = FusedGroup(network, plan.first, plan.stop)
+    outputs = network.output_sources
+    layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
+    most, found = -1.0, (0, 0, 0)
+    for row in range(plan.rows):
+        for column in range(plan.columns):
+            live = _live_bytes(group, layout, row, column)
+            if live.max() > most:
+                most, found = live.max(), (int(np.argmax(live)), row, column)
+    step, row, column = found
+    return Summit(lowered.plan.groups.index(plan), layout.order[step], (row, column))
+
+
+def _held_bytes(network: Network, lowered: Lowered) -> list[int]:
+    """For each program the arenas of its threads and the maps alive while it runs."""
+    made = {source: n for n, each in enumerate(lowered.programs) for source in each.outputs}
+    last = {source: n for n, each in enumerate(lowered.programs) for source in each.inputs}
+    held = []
+    for number, (program, arenas) in enumerate(zip(lowered.programs, lowered.arenas, strict=True)):
+        alive = [source for source in lowered.maps if made[source] <= number <= last[source]]
+        maps = sum(network.shape(source).bytes for source in alive)
+        held.append(program.arena_bytes * len(arenas) + maps)
+    return held
+
+
+def _live_bytes(group: FusedGroup, layout: Layout, row: int, column: int) -> NDArray[np.float64]:
+    """For each step of a tile's work the most bytes of its buffers in use, over its passes."""
+    position = {source: step for step, source in enumerate(layout.order)}
+    passes = layout.passes[row]
+    index = {source: number for number, source in enumerate(passes.sources)}
+    most: NDArray[np.float64] = np.zeros(len(layout.order))
+    for block in passes.blocks():
+        live = np.zeros((len(block), len(layout.order)))
+        for source in layout.buffers:
+            width = layout.columns[column][source].size
+            rows = block.held_sizes[:, index[source]]
+            readers = [position[group.made_with[reader]] for reader in group.readers[source]]
+            until = max(readers, default=position[source])
+            size = 4.0 * rows * width * group.network.shape(source).channels
+            live[:, position[source] : until + 1] += size[:, None]
+        np.maximum(most, live.max(axis=0), out=most)
+    return most

@@ -1,0 +1,209 @@
+"""The cuts of a network and all groups between them: the graph that the search walks.
+
+The cuts are nodes; a *pair* of cuts is a group, and with each schedule (a grid and a strip height)
+a candidate. One native walk back from each last layer yields time and memory of all that end there
+(src/walk.hpp). The memory is a lower bound, the most that is in use at one moment: placing buffers
+exactly costs more, so that is done only for candidates that are to be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.group_tables import NativeGroups, native_groups
+from ftdist.planning.cost.latency import share_of, waking_s
+from ftdist.planning.cost.walk import STRIPS
+from ftdist.planning.plan import GroupPlan
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.weights import LayerWeights, layer_weights
+
+Numbers = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Progress = Callable[[float], None]
+"""Told how much of the candidates has been made, from 0 to 1."""
+
+MOST_PAIRS = 1 << 16
+"""The most groups that are looked at: all of a network of 360 layers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A grid and a strip height that any group may have."""
+
+    rows: int
+    columns: int
+    strip: int | None
+
+    def plan(self, first: int, stop: int, *, streamed: bool = False) -> GroupPlan:
+        return GroupPlan(first, stop, self.rows, self.columns, self.strip, streamed)
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """All groups that end at one cut: those that begin at cuts [low, cut), by schedule.
+
+    `seconds` and `streamed_s` are infinite where a schedule does not exist; `bytes` are those of
+    the arenas and maps in memory while the group runs.
+    """
+
+    low: int
+    seconds: Numbers
+    streamed_s: Numbers
+    bytes: Numbers
+
+
+class MapBytes:
+    """Bytes of the maps between groups; the user's own arrays are none of them."""
+
+    def __init__(self, network: Network, cuts: tuple[int, ...]) -> None:
+        own = sorted(
+            (source, last, network.shape(source).bytes)
+            for source, last in network.last_use.items()
+            if source != INPUT and source not in network.output_sources
+        )
+        table = np.array(own, np.int64).reshape(-1, 3)
+        self._cuts = np.array(cuts)
+        self._last, self._bytes = table[:, 1], table[:, 2].astype(np.float64)
+        self._made_before = np.searchsorted(table[:, 0], self._cuts)
+        self._alive = np.array([self._used_from(cut)[number] for number, cut in enumerate(cuts)])
+
+    def beside(self, low: int, later: int) -> Numbers:
+        """Those in memory while a group runs from a cut in [low, later) to `later`.
+
+        They are alive at either of its cuts.
+        """
+        at_both = self._used_from(int(self._cuts[later]))[low:later]
+        return np.asarray(self._alive[low:later] + self._alive[later] - at_both)
+
+    def _used_from(self, layer: int) -> Numbers:
+        """By cut the bytes of the maps that are made before it and used from a layer on."""
+        used = np.concatenate([[0.0], np.cumsum(self._bytes * (self._last >= layer))])
+        return np.asarray(used[self._made_before])
+
+
+@dataclass(frozen=True)
+class CutGraph:
+    """The cuts of a network, what lies between them, and all schedules.
+
+    `cuts` are the layers that may begin a group, then the number of layers; `longest` is the most
+    cuts that a group spans. By cut: `weights`, `rest`, the bytes of all weights before it, and of
+    what stays of them when they are streamed; by cut but the last `pieces`, in which the layers up
+    to the next one hold streamed weights.
+    """
+
+    threads: int
+    profile: DeviceProfile
+    cuts: tuple[int, ...]
+    schedules: tuple[Schedule, ...]
+    longest: int
+    weights: Numbers
+    rest: Numbers
+    pieces: Numbers
+    native: NativeGroups
+    maps: MapBytes
+
+    @classmethod
+    def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
+        """All of a network; of more than ``MOST_PAIRS`` groups the longest are left out."""
+        cuts = _cuts(network)
+        schedules = (Schedule(*grid, s) for grid in grids(network, threads) for s in STRIPS)
+        return cls(
+            threads,
+            profile,
+            cuts,
+            tuple(schedules),
+            max(1, min(len(cuts) - 1, MOST_PAIRS // len(cuts))),
+            *_weights_before(network, cuts, threads),
+            native_groups(Terms.of(network, profile)),
+            MapBytes(network, cuts),
+        )
+
+    def plan(self, first: int, later: int, schedule: int, *, streamed: bool = False) -> GroupPlan:
+        """The group between two cuts by a schedule."""
+        return self.schedules[schedule].plan(self.cuts[first], self.cuts[later], streamed=streamed)
+
+    def endings(self, progress: Progress | None = None) -> Iterator[tuple[int, Ending]]:
+        """(number of the cut, all groups that end there), from the first to the last cut."""
+        for later in range(1, len(self.cuts)):
+            low = max(0, later - self.longest)
+            shape = later - low, len(self.schedules)
+            ending = Ending(low, *(np.full(shape, np.inf) for _ in range(3)))
+            held = self.maps.beside(low, later)
+            for at in range(0, len(self.schedules), len(STRIPS)):
+                self._fill(ending, at, later, held)
+            yield later, ending
+            if progress is not None:
+                progress((later / (len(self.cuts) - 1)) ** 2)
+
+    def group_bytes(self, first: int, later: int, schedule: int) -> int:
+        """Arenas and maps in memory while a group runs, weights resident, as it is laid out."""
+        chosen = self.schedules[schedule]
+        arena_bytes = self.native.arena_bytes(
+            self.cuts[first] + 1,
+            self.cuts[later] + 1,
+            chosen.rows,
+            chosen.columns,
+            chosen.strip or 0,
+        )
+        workers = min(self.threads, chosen.rows * chosen.columns)
+        return workers * arena_bytes + int(self.maps.beside(first, later)[0])
+
+    def _fill(self, ending: Ending, at: int, later: int, held: Numbers) -> None:
+        """Fills in the candidates of one grid, that of the schedules from `at` on."""
+        grid = self.schedules[at].rows, self.schedules[at].columns
+        heights = [strip or 0 for strip in STRIPS]
+        begin = self.cuts[ending.low] + 1
+        possible, firsts, seconds, reading_s, disk_s, arena_bytes = self.native.ending_at(
+            self.cuts[later] + 1, begin, *grid, heights
+        )
+        if not possible:
+            return
+        assert len(firsts) == len(held)
+        tiles = grid[0] * grid[1]
+        seconds = seconds * share_of(tiles, self.threads, self.profile)
+        seconds += waking_s(tiles, self.threads, self.profile)
+        places = [at + heights.index(height) for height in possible]
+        ending.seconds[:, places] = seconds[::-1]
+        ending.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
+        workers = min(self.threads, tiles)
+        ending.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
+
+
+def grids(network: Network, threads: int) -> tuple[tuple[int, int], ...]:
+    """Grids that are tried: one tile a thread, by rows or by columns.
+
+    More tiles would only recompute more halos: strips save memory without. Where a map is too small
+    for that, one tile too.
+    """
+    tried = [(threads, 1), (1, threads)]
+    if any(min(layer.shape.height, layer.shape.width) < threads for layer in network.layers):
+        tried.append((1, 1))
+    return tuple(dict.fromkeys(tried))
+
+
+def _cuts(network: Network) -> tuple[int, ...]:
+    """0, every other layer that computes something, and the number of layers."""
+    members = [n for n, layer in enumerate(network.layers) if not is_alias(layer)]
+    return (0, *members[1:], len(network.layers))
+
+
+def _weights_before(
+    network: Network, cuts: tuple[int, ...], threads: int
+) -> tuple[Numbers, Numbers, Numbers]:
+    """By cut the bytes of weights before it: all, and what stays when they are streamed; by cut but
+    the last the bytes in which the layers up to the next one hold pieces of weights."""
+    layers = layer_weights(network)
+    none = LayerWeights(0, 0, 0)
+    whole, rest, pieces = np.zeros(len(cuts)), np.zeros(len(cuts)), np.zeros(len(cuts) - 1)
+    for number in range(len(cuts) - 1):
+        own = [layers.get(each, none) for each in range(cuts[number], cuts[number + 1])]
+        whole[number + 1] = whole[number] + sum(each.whole for each in own)
+        rest[number + 1] = rest[number] + sum(each.rest for each in own)
+        pieces[number] = threads * max((each.piece for each in own), default=0)
+    return whole, rest, pieces

@@ -1,0 +1,87 @@
+"""Which groups keep their weights in what a limit leaves beside the activations.
+
+A knapsack: each group's weights have a size, and time that is saved by keeping them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ftdist.planning.search.candidates import Candidates
+from ftdist.planning.search.paths import Allowed, Offers, Path, Step, path_of
+
+_UNITS = 128
+"""Into how many units ``fullest`` divides the room for weights."""
+
+
+def refilled(candidates: Candidates, path: Path, limit: float) -> Path | None:
+    """The groups of a path with those weights resident that save most time a byte, as far as a
+    limit has room; None where it has none."""
+    graph = candidates.graph
+    peak = 0.0
+    gains: list[tuple[float, float, int]] = []
+    for number, (first, later, at, _) in enumerate(path.steps):
+        block = candidates.ending(later)
+        peak = max(peak, 4.0 * float(block.floats[at]) + float(block.window[first - block.low]))
+        gain_s = float(block.streamed_s[at]) - float(block.seconds[at])
+        more = float(graph.weights[later] - graph.weights[first])
+        more -= float(graph.rest[later] - graph.rest[first])
+        if more and np.isfinite(gain_s):
+            gains.append((gain_s / more, more, number))
+    room = limit - peak - float(graph.rest[-1])
+    if room < 0:
+        return None
+    streamed = {number for _, _, number in gains}
+    for _, more, number in sorted(gains, reverse=True):
+        if more <= room:
+            room -= more
+            streamed.remove(number)
+    steps = [(*step[:3], number in streamed) for number, step in enumerate(path.steps)]
+    return path_of(candidates, steps)
+
+
+def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
+    """The fastest path whose activations keep to a cap, with resident weights in what is left.
+
+    A knapsack over the cuts: for each cut and each number of units of weights the least time.
+    Weights are counted to the nearest unit, so what comes out is fitted to the limit at last.
+    """
+    graph = candidates.graph
+    unit = (limit - cap) / _UNITS
+    if unit <= 0:
+        return None
+    offers = Offers(candidates, [Allowed(cap)])
+    cuts, units = len(graph.cuts), np.arange(_UNITS + 1)
+    best, came = np.full((cuts, _UNITS + 1), np.inf), np.zeros((cuts, _UNITS + 1), np.int16)
+    streams = np.zeros((cuts, _UNITS + 1), bool)
+    best[0] = 0
+    for later in range(1, cuts):
+        low, both = offers.by_residency(later)
+        for streamed, before in ((False, graph.weights), (True, graph.rest)):
+            seconds = both[int(streamed)][0]
+            taken = np.rint((before[later] - before[low:later]) / unit)
+            groups = np.flatnonzero(np.isfinite(seconds) & (taken <= _UNITS))
+            if not len(groups):
+                continue
+            left = units - taken[groups, None].astype(np.int64)
+            reached = best[(low + groups)[:, None], np.maximum(left, 0)]
+            reached = np.where(left >= 0, reached, np.inf) + seconds[groups, None]
+            at = reached.argmin(axis=0)
+            least = reached[at, units]
+            better = least < best[later]
+            best[later] = np.where(better, least, best[later])
+            came[later] = np.where(better, low + groups[at], came[later])
+            streams[later] = np.where(better, streamed, streams[later])
+    if not np.isfinite(best[-1, -1]):
+        return None
+    steps: list[Step] = []
+    later, have = cuts - 1, _UNITS
+    while later:
+        first, streamed = int(came[later, have]), bool(streams[later, have])
+        way = Allowed(cap, resident=not streamed, streamed=streamed)
+        steps.append(offers.step(way, first, later))
+        before = graph.rest if streamed else graph.weights
+        have -= int(np.rint((before[later] - before[first]) / unit))
+        later = first
+    path = path_of(candidates, steps[::-1])
+    return path if path.bytes <= limit else refilled(candidates, path, limit)

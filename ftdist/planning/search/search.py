@@ -1,0 +1,232 @@
+"""Which plan: the fastest one, by the cost model, whose memory fits.
+
+Cuts are nodes, candidate groups edges with a time and a peak; with all weights resident (or all
+streamed) the fastest plan is a shortest path over the edges that fit. A group's peak is its arenas
+(one a thread) plus every map that is alive while it runs, those that merely skip over it included,
+so a plan's peak is the largest of its groups'. Candidates know a lower bound of their memory;
+whenever a path is found its groups are laid out, a candidate that needs more is corrected, and the
+path sought again. So these two families are exact for the cost model over all cuts, grids and
+strips that ``candidates`` offers. Ties go to the smaller peak.
+
+Which groups keep their weights resident couples the groups; plans in which only some do come from a
+``pool`` of priced paths, which also bounds the time of every plan there is (`bound_s`): a result
+says how far from the best it can be at most.
+
+Where no budget binds nothing of this is needed: the fastest plan is one walk over the cuts, and no
+candidate is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ftdist.network.graph import Network
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.profile import DEFAULT, DeviceProfile
+from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates
+from ftdist.planning.search.cutgraph import CutGraph, Progress
+from ftdist.planning.search.paths import (
+    Allowed,
+    Among,
+    Path,
+    least_activations,
+    next_best,
+    shortest,
+)
+from ftdist.planning.search.pool import PRICES, Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A plan with the cost model's time, its peak (weights and activations), and a lower bound of
+    the time of any plan within the same budget."""
+
+    plan: Plan
+    seconds: float
+    peak_bytes: int
+    bound_s: float
+
+
+class Search:
+    """All candidates of a network for a number of threads; ask it for plans under any budget.
+
+    `progress` is told how far the making of the candidates is, from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        threads: int,
+        profile: DeviceProfile = DEFAULT,
+        progress: Progress | None = None,
+    ) -> None:
+        self._graph = CutGraph.of(network, threads, profile)
+        self._progress = progress
+        self._free: Found | None = None
+        self._table: Candidates | None = None
+        self._mixed: Pool | None = None
+
+    def fastest(self, available_bytes: int | None = None, *, closely: bool = True) -> Found | None:
+        """The fastest plan whose weights and activations take at most `available_bytes`.
+
+        None if there is none. Without looking `closely` it is found sooner, and may be some
+        percent slower than the fastest where some groups keep their weights.
+        """
+        if self._free is None:
+            self._free = self._unbounded()
+        if available_bytes is None or self._free.peak_bytes <= available_bytes:
+            return self._free
+        return self._fastest_of(self._paths_within, available_bytes, closely)
+
+    def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
+        """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
+
+        `plan` is one of this search. For all weights resident and all streamed it is the very
+        next; with mixed residency the pool is searched, and what leaves `plan` at each price.
+        """
+        return self._fastest_of(lambda limit, _: self._leaving(plan, limit), available_bytes, False)
+
+    def smallest(self) -> Found:
+        """The plan with the smallest peak; among those the fastest."""
+        while True:
+            both = [least_activations(self._candidates, streamed=each) for each in (False, True)]
+            least = min(each.bytes for each in both)
+            paths = [*both, *self._pool.paths(least)]
+            path = min(paths, key=lambda each: (each.bytes, each.seconds))
+            if self._settle([path]):
+                found = self.fastest(int(np.ceil(path.bytes)))
+                return found if found is not None else self._found(path, path.seconds)
+
+    @property
+    def _candidates(self) -> Candidates:
+        """The table of all candidates, made when the first budget binds."""
+        if self._table is None:
+            self._table = Candidates.of(self._graph, self._progress)
+        return self._table
+
+    @property
+    def _pool(self) -> Pool:
+        """Plans of mixed residency."""
+        if self._mixed is None:
+            self._mixed = Pool(self._candidates)
+        return self._mixed
+
+    def _unbounded(self) -> Found:
+        """The fastest plan of all, weights resident."""
+        graph = self._graph
+        best = np.zeros((len(graph.cuts), 2))  # seconds with and without the preference of ties
+        came = np.zeros((len(graph.cuts), 2), np.int64)
+        for later, ending in graph.endings(self._progress):
+            costs = ending.seconds + ending.bytes * TIE_S_PER_BYTE
+            schedules = costs.argmin(axis=1)
+            reached = best[ending.low : later, 0] + costs.min(axis=1)
+            at = int(reached.argmin())
+            first = ending.low + at
+            best[later] = reached[at], best[first, 1] + ending.seconds[at, schedules[at]]
+            came[later] = first, schedules[at]
+        groups: list[GroupPlan] = []
+        peak, later = 0, len(graph.cuts) - 1
+        while later:
+            first, schedule = map(int, came[later])
+            groups.append(graph.plan(first, later, schedule))
+            peak = max(peak, graph.group_bytes(first, later, schedule))
+            later = first
+        plan, seconds = Plan(tuple(groups[::-1]), graph.threads), float(best[-1, 1])
+        return Found(plan, seconds, int(graph.weights[-1]) + peak, seconds)
+
+    def _fastest_of(
+        self,
+        propose: Callable[[float, bool], list[Path]],
+        available_bytes: int | None,
+        closely: bool,
+    ) -> Found | None:
+        """The fastest path proposed within the limit, once no layout corrects it any more.
+
+        What is proposed `closely` takes longer, and is asked for once that holds without it.
+        """
+        limit = float("inf") if available_bytes is None else float(available_bytes)
+        looks_closely = False
+        while True:
+            paths = propose(limit, looks_closely)
+            fitting = (path for path in paths if path.bytes <= limit)
+            path = min(fitting, key=lambda each: each.key, default=None)
+            if path is not None and not self._settle([path]):
+                self._settle(paths)  # one of them will be next
+            elif closely and not looks_closely:
+                looks_closely = True
+            elif path is None:
+                return None
+            else:
+                bound_s = self._pool.bound_s(limit) if np.isfinite(limit) else path.seconds
+                return self._found(path, min(bound_s, path.seconds))
+
+    def _paths_within(self, limit: float, closely: bool) -> list[Path]:
+        """The fastest paths of both pure families within the limit, and the pool."""
+        pure = shortest(self._candidates, self._families(limit))
+        found = [path for path in pure if path is not None]
+        return self._pool.refined(limit, found) if closely else found + self._pool.paths(limit)
+
+    def _leaving(self, plan: Plan, limit: float) -> list[Path]:
+        """Paths that are not the plan's: the fastest of both families, and mixed ones."""
+        same, resident = self._same_groups(plan)
+        ways = [*self._families(limit)]
+        if np.isfinite(limit):
+            ways += [Allowed(limit - resident, price) for price in PRICES]
+        found = [path for path in next_best(self._candidates, ways, same) if path is not None]
+        if np.isfinite(limit):
+            for path in self._pool.paths(limit):
+                if not all(same[later - 1][at] for _, later, at, _ in path.steps):
+                    found.append(path)
+        return found
+
+    def _same_groups(self, plan: Plan) -> tuple[Among, float]:
+        """(candidates with the cuts and grid of one of the plan's groups, its resident bytes)."""
+        graph, candidates = self._graph, self._candidates
+        same = [np.zeros(len(block.floats), bool) for block in candidates.blocks]
+        resident = 0.0
+        for group in plan.groups:
+            first, later = graph.cuts.index(group.first), graph.cuts.index(group.stop)
+            own = candidates.ending(later).of_group(first)
+            for at in range(own.start, own.stop):
+                schedule = graph.schedules[candidates.schedule(later, at)]
+                grid = schedule.rows, schedule.columns
+                same[later - 1][at] = grid == (group.rows, group.columns)
+            before = graph.rest if group.streamed else graph.weights
+            resident += float(before[later] - before[first])
+        return same, resident
+
+    def _families(self, limit: float) -> tuple[Allowed, Allowed]:
+        """All weights resident, and all streamed, each with what is left for activations."""
+        graph = self._graph
+        return (
+            Allowed(limit - float(graph.weights[-1]), streamed=False),
+            Allowed(limit - float(graph.rest[-1]), resident=False),
+        )
+
+    def _settle(self, paths: Sequence[Path]) -> bool:
+        """Lays the groups of paths out; whether none needs more than the paths assumed."""
+        graph, candidates = self._graph, self._candidates
+        grown = set()
+        for first, later, at, _ in (step for path in paths for step in path.steps):
+            block = candidates.ending(later)
+            if at not in block.settled:
+                exact = graph.group_bytes(first, later, candidates.schedule(later, at)) // 4
+                if exact > block.floats[at]:
+                    block.floats[at] = exact
+                    grown.add((later, at))
+                block.settled.add(at)
+        if grown and self._mixed is not None:
+            self._mixed.correct(grown)
+        return not grown
+
+    def _found(self, path: Path, bound_s: float) -> Found:
+        graph, candidates = self._graph, self._candidates
+        groups = tuple(
+            graph.plan(first, later, candidates.schedule(later, at), streamed=streamed)
+            for first, later, at, streamed in path.steps
+        )
+        peak_bytes = int(np.ceil(path.bytes))
+        return Found(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)

@@ -1,0 +1,108 @@
+"""How long a worker takes for tiles: the time of its own plan, spread over the layers' positions.
+
+A worker computes every tile by the groups of one plan of the whole network, cut to the stage. What
+a group takes beside its weights is spread over its layers in proportion to their arithmetic, and
+within a layer over the positions; so a tile takes what the positions that it makes take, halos
+included. What does not shrink with the tile stays apart: weights fetched once a tile, or, where
+they are streamed, read again for each strip.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.network.graph import Network, is_alias
+from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.kernels import layer_cost
+from ftdist.planning.cost.latency import group_seconds
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.sharing.demand import Step
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """Seconds of a plan on a machine of slowness 1, by layer.
+
+    `position_s`: of one position of the layer's map; `tile_s`: of the layer's weights, once a tile;
+    `strip_s`, `disk_s`: of copying them, and of reading them from the disk, once a strip.
+    `group_s`: of each group, once a tile.
+    """
+
+    plan: Plan
+    position_s: Numbers
+    tile_s: Numbers
+    strip_s: Numbers
+    disk_s: Numbers
+    group_s: float
+
+    def seconds(self, steps: list[Step], first: int, stop: int) -> Numbers:
+        """Seconds of each tile of a stage, of which `steps` are all that it demands."""
+        sizes = np.array([step.sizes for step in steps])
+        numbers = [step.number for step in steps]
+        groups = [each for each in self.plan.groups if each.first < stop and first < each.stop]
+        wait = self._threads_wait(steps[0])
+        seconds = self.position_s[numbers] @ sizes * wait
+        seconds = seconds + float(self.tile_s[numbers].sum()) + len(groups) * self.group_s
+        for group in groups:
+            if group.streamed:
+                seconds = seconds + self._reading_s(group, steps, wait)
+        return np.asarray(seconds)
+
+    def _reading_s(self, group: GroupPlan, steps: list[Step], wait: Numbers) -> Numbers:
+        """What streamed weights add: copying, or waiting for the disk, which reads meanwhile."""
+        inside = [step for step in steps if group.first <= step.number < group.stop]
+        if not inside:
+            return np.zeros(len(wait))
+        rows = np.maximum(inside[0].made[2] - inside[0].made[0], 1)
+        strips = np.ones(len(rows)) if group.strip is None else -(-rows // group.strip)
+        computing_s = sum(self.position_s[step.number] * step.sizes for step in inside) * wait
+        layers = [step.number for step in inside]
+        copying_s = strips * float(self.strip_s[layers].sum())
+        waiting_s = strips * float(self.disk_s[layers].sum()) - computing_s
+        return np.asarray(np.maximum(copying_s, waiting_s))
+
+    def _threads_wait(self, last: Step) -> Numbers:
+        """How much longer a tile takes because its longer side is no multiple of the threads."""
+        threads = self.plan.threads
+        longer = np.maximum(last.made[2:] - last.made[:2], 1).max(axis=0)
+        return np.asarray(-(-longer // threads) * threads / longer)
+
+
+def pace_of(network: Network, plan: Plan, profile: DeviceProfile) -> Pace:
+    """The pace of a plan of a network on a machine with this profile."""
+    position_s, tile_s, strip_s, disk_s = np.zeros((4, len(network.layers)))
+    once_s = Terms.of(network, profile).weights_once_s
+    for group in plan.groups:
+        costs = {
+            n: layer_cost(network, n, network.shape(n).width, profile)
+            for n in range(group.first, group.stop)
+            if not is_alias(network.layers[n])
+        }
+        for n, cost in costs.items():
+            tile_s[n] = cost.weight_bytes * once_s
+            strip_s[n] = cost.weight_bytes * profile.reading_s_per_byte
+            strip_s[n] += cost.pieces * profile.reading_s_per_piece
+            disk_s[n] = cost.weight_bytes / profile.disk_bytes_per_s
+        resident = replace(group, streamed=False)
+        seconds = group_seconds(network, resident, plan.threads, profile) - profile.group_s
+        left_s = max(0.0, seconds - float(tile_s[group.first : group.stop].sum()))
+        rows_s = {n: cost.row_s * network.shape(n).height for n, cost in costs.items()}
+        scale = left_s / (sum(rows_s.values()) or 1.0)
+        for n, cost in costs.items():
+            position_s[n] = scale * cost.row_s / network.shape(n).width
+    return Pace(plan, position_s, tile_s, strip_s, disk_s, profile.group_s)
+
+
+def cut_groups(groups: tuple[GroupPlan, ...], first: int, stop: int) -> tuple[GroupPlan, ...]:
+    """Groups that follow one another, cut to layers [first, stop)."""
+    return tuple(
+        replace(group, first=max(group.first, first), stop=min(group.stop, stop))
+        for group in groups
+        if group.first < stop and first < group.stop
+    )

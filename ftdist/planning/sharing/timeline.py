@@ -1,0 +1,194 @@
+"""When tasks of several workers end: list scheduling over processors and links, as in a cluster.
+
+The coordinator gives a worker its next task when the worker has fewer than two and the results of
+all that make the task's inputs have come. Of such tasks it gives the first, by frame and place in
+the plan. Inputs travel down the worker's link, results up, one after another in each direction; a
+worker computes one task at a time and receives the next meanwhile, which takes half of what a task
+costs beside its arithmetic. What goes from worker to worker goes through the coordinator.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from ftdist.planning.sharing.plan import Traits
+
+TASK_S = 0.6e-3
+"""Seconds that a task costs a worker of slowness 1 beside its arithmetic: messages, arrays."""
+
+BYTE_S = 1e-9
+"""Seconds that a byte received or sent costs it: sockets and copies."""
+
+AT_ONCE = 2
+"""Tasks that a worker has at a time: one runs, one is prefetched."""
+
+
+@dataclass(slots=True)
+class Task:
+    """One tile of one frame: its arithmetic on its worker, what travels, and what it waits for.
+
+    `makers`: numbers of the tasks that make its inputs; all come earlier in the list.
+    """
+
+    worker: int
+    seconds: float
+    in_bytes: int = 0
+    out_bytes: int = 0
+    makers: list[int] = field(default_factory=list)
+
+    def busy_s(self, worker: Traits) -> float:
+        """Seconds that the worker's processor has to do with it."""
+        beside_s = TASK_S + BYTE_S * (self.in_bytes + self.out_bytes)
+        if math.isinf(worker.link_bytes_per_s):
+            beside_s = TASK_S
+        return self.seconds + worker.slowness * beside_s
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """When the last result of each frame came."""
+
+    ends_s: tuple[float, ...]
+
+    @property
+    def seconds(self) -> float:
+        """Until the last frame's last result."""
+        return self.ends_s[-1]
+
+
+class _Run:
+    """The state of a simulation: frames of the same tasks, so many in flight."""
+
+    def __init__(
+        self, tasks: Sequence[Task], workers: Sequence[Traits], frames: int, in_flight: int
+    ) -> None:
+        self.tasks, self.workers, self.frames, self.in_flight = tasks, workers, frames, in_flight
+        self.busy_s = [task.busy_s(workers[task.worker]) for task in tasks]
+        self.readers: list[list[int]] = [[] for _ in tasks]
+        for number, task in enumerate(tasks):
+            for maker in task.makers:
+                self.readers[maker].append(number)
+        count = len(workers)
+        self.missing: dict[int, list[int]] = {}
+        self.left: dict[int, int] = {}
+        self.ready: list[list[tuple[int, int]]] = [[] for _ in workers]
+        self.room = [AT_ONCE] * count
+        self.down, self.up, self.free = [0.0] * count, [0.0] * count, [0.0] * count
+        self.trunk_down = self.trunk_up = 0.0
+        self.results: list[tuple[float, int, int]] = []
+        self.ends_s = [0.0] * frames
+
+    def begin(self, frame: int) -> set[int]:
+        """A frame comes into flight; the workers that now may have something to do."""
+        self.missing[frame] = [len(task.makers) for task in self.tasks]
+        self.left[frame] = len(self.tasks)
+        touched = set()
+        for number, count in enumerate(self.missing[frame]):
+            if not count:
+                touched.add(self._is_ready(frame, number))
+        return touched
+
+    def assign(self, worker: int, now_s: float) -> None:
+        """Gives a worker what it may have."""
+        traits, ready = self.workers[worker], self.ready[worker]
+        while self.room[worker] and ready:
+            frame, number = heapq.heappop(ready)
+            task = self.tasks[number]
+            self.room[worker] -= 1
+            rate, latency_s = traits.link_bytes_per_s, traits.latency_s
+            self.down[worker] = max(now_s, self.down[worker]) + task.in_bytes / rate
+            trunk = traits.trunk_bytes_per_s
+            if trunk < math.inf:
+                self.trunk_down = max(now_s, self.trunk_down) + task.in_bytes / trunk
+                self.down[worker] = max(self.down[worker], self.trunk_down)
+            opened_s = self.down[worker] + latency_s + traits.slowness * TASK_S / 2
+            start_s = max(opened_s, self.free[worker])
+            self.free[worker] = start_s + self.busy_s[number]
+            self.up[worker] = max(self.free[worker], self.up[worker]) + task.out_bytes / rate
+            if trunk < math.inf:
+                self.trunk_up = max(self.trunk_up, self.free[worker]) + task.out_bytes / trunk
+                self.up[worker] = max(self.up[worker], self.trunk_up)
+            heapq.heappush(self.results, (self.up[worker] + latency_s, frame, number))
+
+    def accept(self) -> None:
+        """Takes the next result, and gives out what it sets free."""
+        now_s, frame, number = heapq.heappop(self.results)
+        worker = self.tasks[number].worker
+        self.room[worker] += 1
+        touched = {worker} | self._done_for(frame, self.readers[number])
+        self.left[frame] -= 1
+        if not self.left[frame]:
+            self.ends_s[frame] = now_s
+            del self.missing[frame]
+            if frame + self.in_flight < self.frames:
+                touched |= self.begin(frame + self.in_flight)
+        for each in sorted(touched):
+            self.assign(each, now_s)
+
+    def _done_for(self, frame: int, readers: list[int]) -> set[int]:
+        """One more input of these tasks is there; the workers whose tasks now have all."""
+        missing, touched = self.missing[frame], set()
+        for reader in readers:
+            missing[reader] -= 1
+            if not missing[reader]:
+                touched.add(self._is_ready(frame, reader))
+        return touched
+
+    def _is_ready(self, frame: int, number: int) -> int:
+        worker = self.tasks[number].worker
+        heapq.heappush(self.ready[worker], (frame, number))
+        return worker
+
+
+def simulate(
+    tasks: Sequence[Task], workers: Sequence[Traits], frames: int = 1, in_flight: int = 1
+) -> Timeline:
+    """The timeline of so many frames of the same tasks; the list is in the order of preference."""
+    run = _Run(tasks, workers, frames, in_flight)
+    for frame in range(min(frames, in_flight)):
+        run.begin(frame)
+    for worker in range(len(workers)):
+        run.assign(worker, 0.0)
+    while run.results:
+        run.accept()
+    return Timeline(tuple(run.ends_s))
+
+
+def at_work_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> tuple[float, ...]:
+    """Seconds from nothing to each worker's last result if it never waits for others."""
+    first, last = [0.0] * len(workers), [0.0] * len(workers)
+    for task in tasks:
+        rate = workers[task.worker].link_bytes_per_s
+        first[task.worker] = first[task.worker] or task.in_bytes / rate
+        last[task.worker] = task.out_bytes / rate
+    used = _used_s(tasks, workers)
+    return tuple(
+        max(first[number] + busy + last[number], down, up)
+        for number, (busy, down, up) in enumerate(used)
+    )
+
+
+def busiest_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
+    """The most seconds a frame that any processor or link is in use: no period is shorter."""
+    return max(trunk_s(tasks, workers), *(max(used) for used in _used_s(tasks, workers)))
+
+
+def trunk_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
+    """Seconds a frame that what all workers share is in use, in the busier direction."""
+    down = sum([task.in_bytes / workers[task.worker].trunk_bytes_per_s for task in tasks])
+    up = sum([task.out_bytes / workers[task.worker].trunk_bytes_per_s for task in tasks])
+    return max(down, up)
+
+
+def _used_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> list[list[float]]:
+    """For each worker the seconds a frame that its processor and its link, down and up, work."""
+    used = [[0.0, 0.0, 0.0] for _ in workers]
+    for task in tasks:
+        worker, mine = workers[task.worker], used[task.worker]
+        mine[0] += task.busy_s(worker)
+        mine[1] += task.in_bytes / worker.link_bytes_per_s
+        mine[2] += task.out_bytes / worker.link_bytes_per_s
+    return used

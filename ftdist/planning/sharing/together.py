@@ -1,0 +1,238 @@
+"""Sharing one frame among several workers: the best scheme found, judged by its time line.
+
+Shortest paths over cuts, for several ways to lay out the workers' areas and to cut them into tiles,
+give schemes to start from. From the best of these a walk of small random changes goes on, which
+accepts what is not much worse than the best so far, less and less so (record-to-record travel,
+Dueck 1993): tiles cut elsewhere, a cut between stages moved, put in or taken out, and now and then
+areas made such that all workers are busy equally long. The seed is fixed: the same question has the
+same answer. A scheme is as good as ``timeline`` says, for a job of so many frames.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from random import Random
+
+from ftdist.planning.sharing.areas import areas, layouts
+from ftdist.planning.sharing.cuts import StageCosts, cheapest, cut_points
+from ftdist.planning.sharing.exchange import tasks_of
+from ftdist.planning.sharing.scheme import Scheme, Stage
+from ftdist.planning.sharing.team import Team
+from ftdist.planning.sharing.timeline import at_work_s, busiest_s, simulate
+
+_WAYS = ((1, 1.0), (2, 0.25))
+"""Tiles of an area, and what of an exchange is taken to stay visible, for the shortest paths."""
+
+_PATTERNS: tuple[tuple[float, ...], ...] = ((), (0.5,), (0.7,), (0.2, 0.75))
+"""Where areas are cut into tiles at first."""
+
+_LAYOUTS = 3
+_STARTS = 3
+_TRIES = 15_000
+"""How many tasks are simulated from each start: what bounds the time of a search."""
+
+_MOST_TRIES = 360
+_ALLOWED = 0.01
+"""How much worse than the best a scheme may be at first, to go on from it."""
+
+_BALANCING = 60
+"""Tries after which areas are balanced."""
+
+_STEPS = (0.2, 0.1, 0.05, 0.02)
+_SKEW = 0.06
+_MOST_TILES = 3
+_ROUNDS = 4
+_DAMPED = 0.7
+
+Bands = tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A scheme and what it is made from: bands of workers and their speeds; its predicted time."""
+
+    scheme: Scheme
+    bands: Bands
+    speeds: tuple[float, ...]
+    job_s: float
+
+
+@dataclass
+class Together:
+    """The search for one team, of which `members` take part, and a job of so many frames."""
+
+    team: Team
+    members: tuple[int, ...]
+    frames: int
+    _judged: dict[Scheme, float] = field(default_factory=dict)
+
+    def best(self) -> Start:
+        """The best scheme found."""
+        found = [self._improved(start) for start in self.starts()[:_STARTS]]
+        return min(found, key=lambda each: each.job_s)
+
+    def starts(self, most_layouts: int = _LAYOUTS) -> list[Start]:
+        """Schemes by shortest paths: of each layout and direction the best, the best first."""
+        found: list[Start] = []
+        for bands in layouts(self.members, self.speeds, self.team.network.input, most_layouts):
+            places = areas(bands, self.speeds)
+            paths = self._paths(Scheme(places, ()), self.local)
+            for by_columns in (False, True):
+                schemes = [
+                    Scheme(places, _with_tiles(stages, cuts), by_columns)
+                    for stages in paths
+                    for cuts in _PATTERNS
+                ]
+                best = min(schemes, key=self.job_s)
+                found.append(Start(best, bands, self.speeds, self.job_s(best)))
+        return sorted(found, key=lambda each: each.job_s)
+
+    def job_s(self, scheme: Scheme) -> float:
+        """Seconds of the whole job."""
+        known = self._judged.get(scheme)
+        if known is None:
+            tasks = tasks_of(self.team, scheme)
+            known = simulate(tasks, self.team.workers).seconds
+            known += (self.frames - 1) * busiest_s(tasks, self.team.workers)
+            self._judged[scheme] = known
+        return known
+
+    def plain_s(self) -> float:
+        """Seconds of the job by a scheme in which each member has its part, not the best one."""
+        (bands,) = layouts(self.members, self.speeds, self.team.network.input, 1)
+        scheme = Scheme(areas(bands, self.speeds), ())
+        paths = self._paths(scheme, local=None)
+        return min(self.job_s(replace(scheme, stages=stages)) for stages in paths)
+
+    @cached_property
+    def speeds(self) -> tuple[float, ...]:
+        """How much of the whole network each worker does in a second."""
+        whole = Stage(0, len(self.team.network.layers))
+        found = []
+        for worker in range(len(self.team.workers)):
+            (task,) = tasks_of(self.team, Scheme((), (replace(whole, alone=worker),)))
+            found.append(1 / task.seconds)
+        return tuple(found)
+
+    @cached_property
+    def local(self) -> int | None:
+        """The fastest member in the coordinator's process: stages may be left to it."""
+        workers = self.team.workers
+        local = [each for each in self.members if math.isinf(workers[each].link_bytes_per_s)]
+        return min(local, key=lambda each: workers[each].slowness, default=None)
+
+    def _paths(self, scheme: Scheme, local: int | None) -> list[tuple[Stage, ...]]:
+        """Stages by shortest paths, for several ways to cut areas into tiles."""
+        costs = [StageCosts(self.team, scheme, *way, local) for way in _WAYS]
+        return list(dict.fromkeys(_with_tiles(cheapest(each), ()) for each in costs))
+
+    def _improved(self, start: Start) -> Start:
+        """The best of the schemes that a walk of small changes passes."""
+        random, points = Random(0), cut_points(self.team.network)
+        best = current = self._balanced(start)
+        tries = min(_MOST_TRIES, _TRIES // len(tasks_of(self.team, start.scheme)))
+        for number in range(tries):
+            stages = _changed(current.scheme.stages, random, points, self.local)
+            scheme = replace(current.scheme, stages=stages)
+            changed = replace(current, scheme=scheme, job_s=self.job_s(scheme))
+            if changed.job_s < best.job_s * (1 + _ALLOWED * (1 - number / tries)):
+                current = changed
+            best = min(best, current, key=lambda each: each.job_s)
+            if number % _BALANCING == _BALANCING - 1:
+                best = current = self._balanced(best)
+        return self._balanced(best)
+
+    def _balanced(self, start: Start) -> Start:
+        """The scheme with areas such that workers are at work for about as long as each other."""
+        best = current = start
+        for _ in range(_ROUNDS):
+            work = at_work_s(tasks_of(self.team, current.scheme), self.team.workers)
+            mean = sum(work[each] for each in self.members) / len(self.members)
+            speeds = tuple(
+                speed * (mean / taken) ** _DAMPED if taken else speed
+                for speed, taken in zip(current.speeds, work, strict=True)
+            )
+            scheme = replace(current.scheme, areas=areas(current.bands, speeds))
+            current = Start(scheme, current.bands, speeds, self.job_s(scheme))
+            best = min(best, current, key=lambda each: each.job_s)
+        return best
+
+
+def _with_tiles(stages: tuple[Stage, ...], cuts: tuple[float, ...]) -> tuple[Stage, ...]:
+    """Stages with areas in tiles, such that first tiles shrink from stage to stage.
+
+    What a first tile needs of its neighbours is then in their first tiles of the stage before.
+    """
+    middle = (len(stages) - 1) / 2
+    found = []
+    for number, stage in enumerate(stages):
+        skew = _SKEW * max(-2.0, min(2.0, middle - number))
+        moved = tuple(round(cut + skew, 3) for cut in cuts) if len(cuts) == 1 else cuts
+        found.append(replace(stage, cuts=() if stage.alone is not None else moved))
+    return tuple(found)
+
+
+def _changed(
+    stages: tuple[Stage, ...], random: Random, points: Sequence[int], local: int | None
+) -> tuple[Stage, ...]:
+    """The stages with one or two small changes."""
+    for _ in range(random.choice((1, 1, 2))):
+        number = random.randrange(len(stages))
+        before, stage, after = stages[:number], stages[number], stages[number + 1 :]
+        kind = random.random()
+        if kind < 0.6 and stage.cuts:
+            stages = (*before, _cut_moved(stage, random), *after)
+        elif kind < 0.8:
+            stages = (*before, _recut(stage, random, local), *after)
+        else:
+            stages = _restaged(before, stage, after, random, points)
+    return stages
+
+
+def _cut_moved(stage: Stage, random: Random) -> Stage:
+    """A stage with tiles cut elsewhere."""
+    cuts = list(stage.cuts)
+    number = random.randrange(len(cuts))
+    moved = cuts[number] + random.choice((-1, 1)) * random.choice(_STEPS)
+    cuts[number] = round(min(0.97, max(0.03, moved)), 3)
+    return replace(stage, cuts=tuple(sorted(set(cuts))))
+
+
+def _recut(stage: Stage, random: Random, local: int | None) -> Stage:
+    """A stage with one tile more or less in each area, or left to one worker, or to all again."""
+    if stage.alone is not None:
+        return replace(stage, alone=None)
+    if local is not None and random.random() < 0.3:
+        return replace(stage, alone=local, cuts=())
+    cuts = set(stage.cuts)
+    if len(cuts) + 1 < _MOST_TILES and (not cuts or random.random() < 0.5):
+        cuts.add(round(random.uniform(0.1, 0.9), 3))
+    else:
+        cuts.remove(random.choice(stage.cuts))
+    return replace(stage, cuts=tuple(sorted(cuts)))
+
+
+def _restaged(
+    before: tuple[Stage, ...],
+    stage: Stage,
+    after: tuple[Stage, ...],
+    random: Random,
+    points: Sequence[int],
+) -> tuple[Stage, ...]:
+    """Stages with one more cut in a stage, or the cut before it moved or taken out."""
+    inner = [point for point in points if stage.first < point < stage.stop]
+    if inner and (not before or random.random() < 0.3):
+        point = random.choice(inner)
+        return (*before, replace(stage, stop=point), replace(stage, first=point), *after)
+    if not before:
+        return (*before, stage, *after)
+    *others, earlier = before
+    if random.random() < 0.3:
+        return (*others, replace(stage, first=earlier.first), *after)
+    at = points.index(stage.first) + random.choice((-2, -1, 1, 2))
+    if not 0 <= at < len(points) or not earlier.first < points[at] < stage.stop:
+        return (*before, stage, *after)
+    return (*others, replace(earlier, stop=points[at]), replace(stage, first=points[at]), *after)

@@ -1,0 +1,176 @@
+"""Sharing whole frames: every worker that can hold one computes one after another, by itself.
+
+Nothing is computed twice and no map travels between workers, so this is best for many frames. A
+single frame goes to the one worker that ends it first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import dataclass
+
+from ftdist.errors import BudgetError
+from ftdist.planning.group import whole_map
+from ftdist.planning.lowering.part import Part
+from ftdist.planning.sharing.demand import outputs
+from ftdist.planning.sharing.duties import Kind, kind_of
+from ftdist.planning.sharing.holding import Duty, Means, whole_part
+from ftdist.planning.sharing.plan import Tile, Traits
+from ftdist.planning.sharing.timeline import TASK_S, Task
+
+_COUNTED = 4096
+"""So many frames are given out one by one; of more, the rest at the common rate."""
+
+_MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Wholes:
+    """The workers that can take whole frames: for each the task that a frame is to it.
+
+    `parts` are by worker, None for those who cannot.
+    """
+
+    workers: tuple[Traits, ...]
+    tasks: tuple[Task, ...]
+    parts: tuple[Part | None, ...]
+
+    def alone_s(self, task: Task) -> float:
+        """Seconds from nothing to a frame's result by one worker."""
+        worker = self.workers[task.worker]
+        moved = task.in_bytes + task.out_bytes
+        opened_s = worker.slowness * TASK_S / 2
+        there_and_back_s = 2 * worker.latency_s + moved / worker.link_bytes_per_s
+        return there_and_back_s + opened_s + task.busy_s(worker)
+
+    def pace_s(self, task: Task) -> float:
+        """Seconds from one result of a worker to its next, with frames prefetched."""
+        worker = self.workers[task.worker]
+        rate = worker.link_bytes_per_s
+        return max(task.busy_s(worker), task.in_bytes / rate, task.out_bytes / rate)
+
+    @property
+    def fastest(self) -> Task:
+        """The task of the worker that ends a single frame first."""
+        return min(self.tasks, key=self.alone_s)
+
+    @property
+    def period_s(self) -> float:
+        """Seconds between frames when there are many."""
+        return 1 / sum(self._rates())
+
+    def _rates(self) -> list[float]:
+        """Frames a second of each task, with frames prefetched and links shared."""
+        alone = [1 / self.pace_s(task) for task in self.tasks]
+        in_use = sum(
+            rate * self._trunk_s(task) for rate, task in zip(alone, self.tasks, strict=True)
+        )
+        crowded = min(1.0, 1 / in_use) if in_use else 1.0
+        return [
+            rate * crowded if self._trunk_s(task) else rate
+            for rate, task in zip(alone, self.tasks, strict=True)
+        ]
+
+    def _trunk_s(self, task: Task) -> float:
+        """Seconds that a frame is on what all workers share, in the busier direction."""
+        return max(task.in_bytes, task.out_bytes) / self.workers[task.worker].trunk_bytes_per_s
+
+    def job_s(self, frames: int) -> float:
+        """Seconds of so many frames, each given to the worker that ends it first."""
+        ends = [(self.alone_s(task), number) for number, task in enumerate(self.tasks)]
+        heapq.heapify(ends)
+        last_s = trunk_s = 0.0
+        for _ in range(min(frames, _COUNTED)):
+            end_s, number = ends[0]
+            if self._trunk_s(self.tasks[number]):
+                trunk_s += self._trunk_s(self.tasks[number])
+                end_s = max(end_s, trunk_s)
+            last_s = max(last_s, end_s)
+            heapq.heapreplace(ends, (end_s + self.pace_s(self.tasks[number]), number))
+        return last_s + max(0, frames - _COUNTED) * self.period_s
+
+    def shares(self, frames: int) -> tuple[float, ...]:
+        """The part of a job's frames that each worker takes."""
+        shares = [0.0] * len(self.workers)
+        if frames == 1:
+            shares[self.fastest.worker] = 1.0
+        else:
+            for task, rate in zip(self.tasks, self._rates(), strict=True):
+                shares[task.worker] = self.period_s * rate
+        return tuple(shares)
+
+    def moved_bytes(self, frames: int) -> tuple[int, int]:
+        """Bytes a frame sent to workers and received, of those outside this process."""
+        shares = self.shares(frames)
+        remote = [
+            task for task in self.tasks if math.isfinite(self.workers[task.worker].link_bytes_per_s)
+        ]
+        sent = sum(shares[task.worker] * task.in_bytes for task in remote)
+        return round(sent), round(sum(shares[task.worker] * task.out_bytes for task in remote))
+
+    def tile(self) -> Tile:
+        """The one tile: a whole frame, for any of the workers."""
+        seconds = [math.inf] * len(self.workers)
+        for task in self.tasks:
+            seconds[task.worker] = task.seconds
+        return Tile(None, self.parts, tuple(seconds))
+
+
+def whole_frames(means: Means, workers: tuple[Traits, ...], *, picture: bool) -> Wholes:
+    """Who can take whole frames, and by which part."""
+    tasks: list[Task] = []
+    parts: list[Part | None] = []
+    rungs: dict[Kind, int | None] = {}
+    for number, worker in enumerate(workers):
+        kind = kind_of(worker)
+        if kind not in rungs:
+            rungs[kind] = _rung(means, worker, picture)
+        rung = rungs[kind]
+        if rung is None:
+            parts.append(None)
+            continue
+        seconds = worker.slowness * means.ladder(worker.threads).seconds(rung)
+        tasks.append(Task(number, seconds, *means.frame_bytes(picture=picture)))
+        parts.append(_part(means, worker, rung))
+    return Wholes(workers, tuple(tasks), tuple(parts))
+
+
+def nothing_fits(means: Means, workers: tuple[Traits, ...], *, picture: bool) -> BudgetError:
+    """Names the smallest budget with which one of the workers could take whole frames."""
+    needed = []
+    for number, worker in enumerate(workers):
+        rung = 0
+        while means.ladder(worker.threads).pace(rung) is not None:
+            needed.append((_needed_bytes(means, worker, rung, picture), number))
+            rung += 1
+    smallest, number = min(needed)
+    worker = workers[number]
+    return BudgetError(
+        f"no worker can hold {means.network.name}: {worker.name}, with "
+        f"{worker.budget_bytes / _MIB:.1f} MiB, needs {math.ceil(10 * smallest / _MIB) / 10} MiB",
+        smallest,
+    )
+
+
+def _rung(means: Means, worker: Traits, picture: bool) -> int | None:
+    """The first of the plans by which a worker can hold a whole frame."""
+    rung = 0
+    while means.ladder(worker.threads).pace(rung) is not None:
+        if _needed_bytes(means, worker, rung, picture) <= worker.budget_bytes:
+            return rung
+        rung += 1
+    return None
+
+
+def _needed_bytes(means: Means, worker: Traits, rung: int, picture: bool) -> int:
+    duty = Duty((_part(means, worker, rung),), *means.frame_bytes(picture=picture))
+    return means.needed_bytes(worker, duty, picture=picture)
+
+
+def _part(means: Means, worker: Traits, rung: int) -> Part:
+    network = means.network
+    pace = means.ladder(worker.threads).pace(rung)
+    assert pace is not None
+    primary = outputs(network, 0, len(network.layers))[-1]
+    return whole_part(pace, whole_map(network, primary))

@@ -1,0 +1,47 @@
+"""What a process holds before it plans and runs, measured."""
+
+from __future__ import annotations
+
+import gc
+from dataclasses import dataclass
+
+from ftdist.geometry import Shape
+from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.layers import Convolution, Sliding
+from ftdist.planning.lowering.predictor import lower, lowering_bytes
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.runtime.budget.heap import trim_heap
+from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What this process held before it planned, and the most that it ever held, in bytes.
+
+    `planning_bytes`: what planning and lowering leave behind, or left already.
+    """
+
+    now_bytes: int
+    most_bytes: int
+    planning_bytes: int = 0
+
+
+def held_now() -> Held:
+    """What a process holds now, and ever held."""
+    return Held(resident_bytes(), peak_resident_bytes())
+
+
+def before_planning(network: Network) -> Held:
+    """What a process holds that has yet to plan, and what that will leave behind at most.
+
+    It has lowered something small by then: the code for that is in memory. What is free of the heap
+    does not count, as it will not once the plan is there.
+    """
+    builder = NetworkBuilder("warm-up", Shape(8, 8, 3))
+    first = builder.add(Convolution(16, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Convolution(16, Sliding.square(3, padding=1)), [first])
+    small = Plan((GroupPlan(0, 2, 2, 1, 1),))
+    lower(builder.finish(), small, {0: (0, 0), 1: (0, 0)}, picture=False)
+    gc.collect()
+    trim_heap()
+    return Held(resident_bytes(), peak_resident_bytes(), lowering_bytes(network))

@@ -1,0 +1,191 @@
+"""From a model and a budget to a plan whose peak is known before it runs.
+
+The search proposes; lowering tells the exact bytes; what does not fit is sent back with less to
+spend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ftdist.network.modelfile import Model
+from ftdist.planning.plan import Plan
+from ftdist.runtime.budget.held import Held, held_now
+from ftdist.runtime.budget.limits import Budget, budget
+from ftdist.runtime.budget.memory import peak_resident_bytes
+from ftdist.runtime.budget.sizes import SPREAD_BYTES
+from ftdist.runtime.choosing.choice import Choice, Surroundings, examine, planning_profile
+from ftdist.runtime.engine import executor
+from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
+
+if TYPE_CHECKING:
+    from ftdist.planning.search.search import Found, Search
+
+
+def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
+    """The fastest plan for a float32 input whose whole process stays within `mem`.
+
+    `mem` is bytes or a SIZE such as "64M"; None means what the machine or its control group allows.
+    """
+    executor("native")  # its code is in memory before it is measured
+    return choose(model, budget(mem), Surroundings(), threads, load(threads)).plan
+
+
+def choose(
+    model: Model,
+    limit: Budget,
+    surroundings: Surroundings,
+    threads: int = 1,
+    calibration: Calibration = SHIPPED,
+    search: Search | None = None,
+    held: Held | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Choice:
+    """The fastest plan within the budget, by a profile; BudgetError when none fits.
+
+    `search` is one for this very network, threads and profile, when there is one already; `held`
+    is measured when it is not given. `progress` is told how far the search is, from 0 to 1.
+    """
+    from ftdist.planning.search.search import (
+        Search,  # with all that it brings, only where one searches
+    )
+
+    if search is None:
+        profile = planning_profile(model, limit, calibration)
+        search = Search(model.network, threads, profile, progress=progress)
+    choice = fit(model, fastest_of(search), limit, surroundings, calibration, held)
+    if choice is not None:
+        return choice
+    least = smallest(model, search, limit, surroundings, calibration, held)
+    # searching takes memory too, which will be needed again
+    least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
+    return least.within_budget("no plan fits")
+
+
+def smallest(
+    model: Model,
+    search: Search,
+    limit: Budget,
+    surroundings: Surroundings,
+    calibration: Calibration = SHIPPED,
+    held: Held | None = None,
+) -> Choice:
+    """The plan with which the whole process is smallest; of several the fastest."""
+    held = held or held_now()
+
+    def examined(found: Found) -> Choice:
+        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
+
+    best = examined(search.smallest())
+    found: Found | None = None
+    if best.footprint.programs > SPREAD_BYTES:  # else none is smaller by what would be noticed
+        size = best.peak_bytes - best.footprint.fixed_bytes - 1
+        found = search.fastest(size, closely=False)
+    while found is not None and best.peak_bytes == best.footprint.peak_bytes:
+        best = min(best, examined(found), key=lambda choice: choice.peak_bytes)
+        size = min(best.peak_bytes - best.footprint.fixed_bytes, found.peak_bytes) - 1
+        found = search.fastest(size, closely=False)
+    if best.peak_bytes == best.footprint.peak_bytes:
+        return best  # and the fastest of its size
+    enough = replace(limit, bytes=best.peak_bytes)
+    fastest = fit(model, fastest_of(search), enough, surroundings, calibration, held)
+    return replace(fastest or best, budget=limit)
+
+
+_CLOSE_BYTES = 4096
+"""Sizes that differ by less are about the same."""
+
+_CLOSE_LOOKS = 3
+"""How often a plan of the size that is left is looked for closely: its programs may not fit."""
+
+Proposer = Callable[[int | None, bool], "Found | None"]
+"""Asked for the fastest plan within a size, and whether to look closely, which takes longer."""
+
+
+def fastest_of(search: Search) -> Proposer:
+    """What a search proposes."""
+    return lambda size, closely: search.fastest(size, closely=closely)
+
+
+def fit(
+    model: Model,
+    propose: Proposer,
+    limit: Budget,
+    surroundings: Surroundings,
+    calibration: Calibration = SHIPPED,
+    held: Held | None = None,
+) -> Choice | None:
+    """The first of the plans proposed for falling sizes with which the whole process fits.
+
+    None where none does. `propose` is asked for plans whose weights and activations are within a
+    size. Programs come on top, about as many for one plan as for the next: sizes are what is left
+    beside those of the last plan, if it was them that did not fit. Once the size is known, plans of
+    that size are looked at closely. `held` is measured when it is not given.
+    """
+
+    def examined(found: Found) -> Choice:
+        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
+
+    sizes = _Sizes()
+    found = propose(None, False)
+    while found is not None:
+        choice = examined(found)
+        if choice.fits:
+            break
+        if choice.peak_bytes > choice.footprint.peak_bytes:
+            return None  # not for the plan's sake
+        found = sizes.next(choice, found, propose)
+    if found is None:
+        return None
+    if sizes.last is None:
+        return replace(choice, unbound=True)
+    size = sizes.last
+    for _ in range(_CLOSE_LOOKS):
+        better = propose(size, True)
+        if better is None or better.seconds >= found.seconds:
+            break
+        closer = examined(better)
+        if closer.fits:
+            return closer
+        size = _smaller(closer, better)
+    return choice
+
+
+class _Sizes:
+    """The falling sizes that a search is asked for, until a plan fits with its programs.
+
+    After the first, each step is twice as long as the one before for what a plan exceeds the budget
+    by, since smaller plans have more groups and so larger programs; but never to where there is no
+    plan at all.
+    """
+
+    def __init__(self) -> None:
+        self.last: int | None = None
+        self._misses = 0
+        self._none = 0  # there is no plan of this size
+
+    def next(self, choice: Choice, found: Found, propose: Proposer) -> Found | None:
+        """A smaller plan than one that does not fit; None where there is none."""
+        largest = _smaller(choice, found)
+        more = (choice.peak_bytes - choice.budget.bytes) << self._misses if self._misses else 0
+        size = min(largest, found.peak_bytes - more)
+        self._misses += 1
+        while True:
+            if largest - self._none <= _CLOSE_BYTES:
+                size = largest
+            size = min(largest, max(size, (self._none + largest) // 2 if self._none else size))
+            self.last = size
+            proposed = propose(size, False)
+            if proposed is not None or size >= largest:
+                return proposed
+            self._none = size
+
+
+def _smaller(choice: Choice, found: Found) -> int:
+    """The largest size to ask for where a plan does not fit."""
+    left = choice.left_bytes
+    if found.peak_bytes <= left:
+        left -= choice.footprint.programs
+    return min(left, found.peak_bytes - 1)

@@ -1,0 +1,126 @@
+"""One kernel on arrays of its own, to measure it; and the rate of which workers tell."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.kernels import native
+from ftdist.kernels.program import BUFFER, CALL, COUNTERS, KERNEL, Op, Program
+from ftdist.runtime.budget.memory import page_block
+
+BATCHES = 9
+_BATCH_S = 0.004
+
+
+def convolution_rate() -> float:
+    """Multiply-accumulates a second of one thread at its best, measured in less than 0.1 s.
+
+    By the processor's time: neither other programs nor a quota make a machine slower.
+    """
+    chosen = native.chosen()
+    wide = chosen.wide_pixels
+    bench = pixel_bench(wide, 32) if wide else pixel_bench(chosen.pixels, 16)
+    return bench.macs / bench.processor_seconds()
+
+
+def pixel_bench(pixels: int, filters: int) -> KernelBench:
+    """A convolution by blocks of so many pixels, with weights in the second cache."""
+    return KernelBench(Op.CONVOLUTION, 8, pixels, 128, filters, 3)
+
+
+class KernelBench:
+    """One kernel on arrays of its own: `rows` of `columns` pixels, square window, stride 1.
+
+    The arena holds one row more than a window needs on each side, and columns for the padding.
+    """
+
+    def __init__(
+        self, op: Op, rows: int, columns: int, channels: int, filters: int, window: int = 1
+    ) -> None:
+        pad = window // 2
+        stored, groups = columns + 2 * pad, channels if op is Op.DEPTHWISE else 1
+        blocks = -(-filters // 16) * 16
+        taps = window * window * (1 if op is Op.DEPTHWISE else channels)
+        stride = 2 if op is Op.MAX_POOL else 1
+        source = (rows * stride + 2 * pad) * stored * channels
+        kernel = np.zeros(1, KERNEL)
+        kernel["op"], kernel["height"], kernel["width"] = op, 1 << 20, 1 << 20
+        kernel["right"], kernel["channels"], kernel["filters"] = (
+            columns // stride,
+            channels,
+            filters,
+        )
+        kernel["groups"] = groups
+        for field, value in (
+            (("kernel_height", "kernel_width"), max(window, stride)),
+            (("stride_y", "stride_x"), stride),
+            (("dilation_y", "dilation_x"), 1),
+            (("pad_top", "pad_left"), pad),
+            (("pool_height", "pool_width"), 1),
+        ):
+            for name in field:
+                kernel[name] = value
+        kernel["in"] = _buffer(0, -pad, stored, channels)
+        kernel["out"] = _buffer(source, 0, columns // stride, filters)
+        kernel["bias"] = blocks * taps
+        call = np.zeros(1, CALL)
+        call["row"], call["rows"] = pad, rows
+        call["out_row"] = pad
+        self.macs = rows * columns * filters * taps
+        self.bytes = 4 * (source + rows * (columns // stride) * filters)
+        self.weight_bytes = 4 * blocks * (taps + 1)
+        self.program = Program(kernel, call)
+        self.arena = _filled(self.bytes + 4096, 0.5)
+        self.weights = _filled(self.weight_bytes, 1e-3)
+        self.counters = np.zeros(1, COUNTERS)
+
+    def run(self) -> None:
+        native.run(self.program, self.arena, self.weights, (), self.counters)
+
+    def seconds(self) -> float:
+        """Seconds of one call, counted inside the executor."""
+        self.run()
+        self.counters["nanoseconds"] = 0
+        self.run()
+        once = max(int(self.counters["nanoseconds"][0]) * 1e-9, 1e-7)
+        calls = max(1, int(_BATCH_S / once))
+        found = []
+        for _ in range(BATCHES):
+            self.counters["nanoseconds"] = 0
+            for _ in range(calls):
+                self.run()
+            found.append(int(self.counters["nanoseconds"][0]) * 1e-9 / calls)
+        return float(np.quantile(found, 0.25))
+
+    def processor_seconds(self) -> float:
+        """Seconds of the processor for one call, whatever else it does meanwhile."""
+        calls, least = 1, 0.0
+        for _ in range(BATCHES):
+            program = Program(self.program.kernels, np.repeat(self.program.calls, calls))
+            started = time.thread_time()
+            native.run(program, self.arena, self.weights, (), self.counters)
+            once = max(time.thread_time() - started, 1e-7) / calls
+            least = min(least, once) if least else once
+            calls = max(1, int(_BATCH_S / least))
+        return least
+
+
+def _filled(size: int, value: float) -> NDArray[np.uint8]:
+    """A block that begins with a page, as arenas do: vectors off their lines take twice as long.
+
+    Filled: pages that were never written all lie in one, which no cache misses.
+    """
+    block = page_block(size)
+    block.view(np.float32)[:] = value
+    return block
+
+
+def _buffer(offset: int, column: int, columns: int, channels: int) -> Any:
+    record = np.zeros((), BUFFER)
+    record["column"], record["columns"], record["offset"] = column, columns, offset
+    record["row"], record["pixel"], record["channel"] = columns * channels, channels, 1
+    return record

@@ -1,0 +1,127 @@
+"""Resizing against Darknet's own loops, written down as they are; bands against the whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from support.pictures import scene
+
+from ftdist.geometry import Shape
+from ftdist.network.about import Fit
+from ftdist.pictures import bands
+from ftdist.pictures.fitted import load_picture
+from ftdist.pictures.fitting import Letterbox
+from ftdist.pictures.resizing import Resizer, taps
+
+pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+
+
+def resize_image(picture: Any, width: int, height: int) -> Any:
+    """image.c, in float32; rows of the result that rounding would make black are the last one."""
+    rows, columns, channels = picture.shape
+    across = np.float32(columns - 1) / np.float32(max(width - 1, 1))
+    down = np.float32(rows - 1) / np.float32(max(height - 1, 1))
+    part = np.zeros((rows, width, channels), np.float32)
+    for c in range(width):
+        if c == width - 1 or columns == 1:
+            part[:, c] = picture[:, columns - 1]
+            continue
+        at = np.float32(c) * across
+        left, share = int(at), at - np.float32(int(at))
+        part[:, c] = (1 - share) * picture[:, left] + share * picture[:, left + 1]
+    found = np.zeros((height, width, channels), np.float32)
+    for r in range(height):
+        if r == height - 1 or rows == 1:
+            found[r] = part[rows - 1]
+            continue
+        at = np.float32(r) * down
+        above, share = int(at), at - np.float32(int(at))
+        found[r] = (1 - share) * part[above] + share * part[above + 1]
+    return found
+
+
+def crop_image(picture: Any, left: int, top: int, width: int, height: int) -> Any:
+    """image.c: what lies outside repeats the edge."""
+    rows = np.clip(np.arange(height) + top, 0, len(picture) - 1)
+    return picture[rows][:, np.clip(np.arange(width) + left, 0, picture.shape[1] - 1)]
+
+
+def as_darknet(picture: Any, width: int, height: int, fit: Fit) -> Any:
+    """The network's input by Darknet, 0..255 in float32."""
+    rows, columns = picture.shape[:2]
+    if fit == "stretch":
+        return resize_image(picture, width, height)
+    if fit == "crop":
+        if columns < rows:
+            size = width, rows * width // columns
+        else:
+            size = columns * width // rows, width
+        resized = resize_image(picture, *size)
+        left, top = (int((a - b) / 2) for a, b in zip(size, (width, height), strict=True))
+        return crop_image(resized, left, top, width, height)
+    box = Letterbox.fit(columns, rows, Shape(height, width, 3))
+    found = np.full((height, width, 3), 128, np.float32)
+    content = resize_image(picture, box.content_width, box.content_height)
+    found[box.top :, box.left :][: box.content_height, : box.content_width] = content
+    return found
+
+
+@pytest.mark.parametrize("fit", ["letterbox", "stretch", "crop"])
+@given(
+    size=some.tuples(some.integers(1, 90), some.integers(1, 90)),
+    network=some.tuples(some.integers(1, 40), some.integers(1, 40)),
+    band=some.sampled_from([1, 100, 10_000]),
+)
+def test_a_picture_enters_as_darknet_has_it(
+    tmp_path_factory: Any, fit: Fit, size: tuple[int, int], network: tuple[int, int], band: int
+) -> None:
+    path: Path = tmp_path_factory.getbasetemp() / "resized.png"
+    picture = scene(*size)
+    picture.save(path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bands, "BAND_PIXELS", band)
+        found, _ = load_picture(path, Shape(network[1], network[0], 3), fit)
+    expected = as_darknet(np.asarray(picture).astype(np.float32), *network, fit)
+    assert np.abs(found - expected).max() <= 0.5 + 1e-4
+
+
+def test_bands_of_any_height_give_the_same(tmp_path: Path) -> None:
+    picture = np.asarray(scene(97, 61))
+    results = []
+    for step in (1, 7, 61):
+        out = np.zeros((40, 50, 3), np.uint8)
+        resizer = Resizer(taps(61, 40, range(40)), taps(97, 50, range(50)), out)
+        for first in range(0, 61, step):
+            resizer.take(first, picture[first : first + step])
+        results.append(out)
+    assert np.array_equal(results[0], results[1]) and np.array_equal(results[0], results[2])
+    assert np.array_equal(results[0][-1, -1], picture[-1, -1])
+
+
+@pytest.mark.parametrize(
+    ("fit", "expected"),
+    [
+        ("letterbox", (0, 52, 416, 312)),
+        ("stretch", (0, 0, 416, 416)),
+        ("crop", (-69, 0, 554, 416)),
+    ],
+)
+def test_where_the_picture_lies(fit: Fit, expected: tuple[int, ...]) -> None:
+    """A photo of 768x576, worked out by hand; its corners come back from where they lie."""
+    box = Letterbox.fit(768, 576, Shape(416, 416, 3), fit)
+    assert (box.left, box.top, box.content_width, box.content_height) == expected
+    ends = [edge / 416 for edge in (box.left, box.top)]
+    ends += [(box.left + box.content_width) / 416, (box.top + box.content_height) / 416]
+    seen = box.to_picture(type_of_box(*ends))
+    assert seen == pytest.approx((0, 0, 768, 576))
+
+
+def type_of_box(*edges: float) -> Any:
+    from ftdist.pictures.fitting import Box
+
+    return Box(*edges)

@@ -1,0 +1,111 @@
+"""The native walk says of every group what its definition in Python says."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from support.networks import cut_networks
+
+from ftdist.network import architectures
+from ftdist.network.graph import is_alias
+from ftdist.planning.cost.account import Account, Terms
+from ftdist.planning.cost.group_tables import native_groups
+from ftdist.planning.cost.walk import STRIPS, Walk
+from ftdist.planning.group import FusedGroup
+from ftdist.planning.lowering.layout import lay_out
+from ftdist.planning.plan import GroupPlan
+from ftdist.planning.profile import DEFAULT
+
+HEIGHTS = [strip or 0 for strip in STRIPS]
+
+
+def defined(terms, stop, grid):
+    """(strips, and for each first layer its number, seconds, streamed seconds, arena bytes)."""
+    walk = Walk(terms.network, stop, *grid)
+    rows = []
+    if walk.strips:
+        account = Account(terms, walk)
+        for number, extent, inputs in walk.members():
+            account.take_in(number, extent, inputs)
+            seconds = account.seconds()
+            rows.append((number, seconds, account.streamed_s(seconds), account.arena_bytes()))
+    return [strip or 0 for strip in walk.strips], rows
+
+
+def compare(network, stops, grid):
+    terms = Terms.of(network, DEFAULT)
+    native = native_groups(terms)
+    for stop in stops:
+        strips, rows = defined(terms, stop, grid)
+        possible, firsts, seconds, reading_s, disk_s, sizes = native.ending_at(
+            stop + 1, 1, *grid, HEIGHTS
+        )
+        assert possible == strips
+        assert len(firsts) == len(rows)
+        for at, (number, expected_s, streamed_s, expected_bytes) in enumerate(rows):
+            assert firsts[at] == number + 1
+            assert seconds[at] == pytest.approx(expected_s)
+            assert np.maximum(seconds[at] + reading_s[at], disk_s[at]) == pytest.approx(streamed_s)
+            assert np.array_equal(sizes[at], expected_bytes)
+
+
+@settings(max_examples=60)
+@given(cut_networks())
+def test_the_native_walk_says_what_its_definition_says(case):
+    network, plan = case
+    for group in plan.groups:
+        if FusedGroup(network, group.first, group.stop).members:
+            compare(network, [group.stop], (group.rows, group.columns))
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (3, 1), (1, 2)])
+@pytest.mark.parametrize("name", ["yolov2", "yolov3-tiny"])
+def test_also_of_whole_architectures(name, grid):
+    network = architectures.load(name).network
+    compare(network, range(1, len(network.layers) + 1, 3), grid)
+
+
+def test_a_walk_may_end_early():
+    network = architectures.load("yolov3-tiny").network
+    native = native_groups(Terms.of(network, DEFAULT))
+    stop = len(network.layers) + 1
+    whole, part = (native.ending_at(stop, first, 1, 1, HEIGHTS) for first in (1, 9))
+    count = len(part[1])
+    assert 0 < count < len(whole[1])
+    for longer, shorter in zip(whole[1:], part[1:], strict=True):
+        assert np.array_equal(longer[:count], shorter)
+
+
+def arenas(network, stop, grid):
+    """For each group that ends at `stop` and each strip: its first layer, the strip, native bytes
+    of an arena, and those of a layout."""
+    native = native_groups(Terms.of(network, DEFAULT))
+    for first in range(stop - 1, -1, -1):
+        group = FusedGroup(network, first, stop)
+        if not group.members or is_alias(network.layers[first]):
+            continue
+        direct = frozenset(group.outputs) - network.output_sources
+        for strip in Walk(network, stop, *grid).strips:
+            plan = GroupPlan(first, stop, *grid, strip)
+            expected = lay_out(group, plan, direct).arena_bytes
+            yield first, strip, native.arena_bytes(first + 1, stop + 1, *grid, strip or 0), expected
+
+
+@settings(max_examples=40)
+@given(cut_networks())
+def test_an_arena_is_as_large_as_its_layout(case):
+    """Or larger, where a tile reads nothing but padding of some layer (see test_walk)."""
+    network, plan = case
+    for group in plan.groups:
+        if FusedGroup(network, group.first, group.stop).members:
+            for _, _, found, expected in arenas(network, group.stop, (group.rows, group.columns)):
+                assert found >= expected
+
+
+@pytest.mark.parametrize("grid", [(1, 1), (2, 1)])
+@pytest.mark.parametrize(("name", "stop"), [("yolov2", 31), ("yolov2", 17), ("yolov3-tiny", 23)])
+def test_arenas_of_whole_architectures_are_exact(name, stop, grid):
+    network = architectures.load(name).network
+    for first, strip, found, expected in arenas(network, stop, grid):
+        assert (first, strip, found) == (first, strip, expected)

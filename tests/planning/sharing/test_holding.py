@@ -1,0 +1,95 @@
+"""What workers hold, and the plans that they go down to when that is too much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from support.planning.teams import MIB, first16, worker
+
+from ftdist.geometry import Region
+from ftdist.network.graph import convolutions
+from ftdist.planning.lowering.part import Part, lower_part
+from ftdist.planning.plan import GroupPlan, check
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.search import Search
+from ftdist.planning.sharing.holding import Duty, Ladder, Means, part_of, whole_part
+
+WHOLE = Region(0, 38, 0, 38)
+
+FIRST16 = [
+    (9 * 3, 32), (9 * 32, 64), (9 * 64, 128), (128, 64), (9 * 64, 128), (9 * 128, 256),
+    (256, 128), (9 * 128, 256), (9 * 256, 512), (512, 256), (9 * 256, 512), (512, 256),
+]  # fmt: skip
+"""Terms of a sum and filters of each convolution."""
+
+
+def rungs(ladder):
+    number = 0
+    while (pace := ladder.pace(number)) is not None:
+        yield pace
+        number += 1
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_plan_of_a_ladder_is_smaller_and_slower(threads):
+    network = first16()
+    ladder = Ladder(network, threads, DEFAULT)
+    plans = [pace.plan for pace in rungs(ladder)]
+    assert len(plans) > 5
+    for plan in plans:
+        check(plan, network)
+    seconds = [ladder.seconds(number) for number in range(len(plans))]
+    assert seconds == sorted(seconds)
+    search = Search(network, threads)
+    assert plans[0] == search.fastest().plan
+    assert plans[-1] == search.smallest().plan
+
+
+def needed(means, alone, duty):
+    return means.needed_bytes(alone, duty, picture=True)
+
+
+def test_needed_bytes_are_what_is_there_at_the_same_time():
+    network, means = first16(), Means(first16(), DEFAULT)
+    part = Part((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), WHOLE)
+    blobs = {number: (0, 0) for number, _, _ in convolutions(network)}
+    lowered = lower_part(network, part, blobs, picture=True)
+    alone = worker(budget_mib=128)
+    weights = sum(4 * (n + 1) * filters for n, filters in FIRST16)
+    arrays = 608 * 608 * 3 + 38 * 38 * 256 * 4
+    beside = 20 * MIB + 1 * MIB + 3 * MIB
+    known = alone.baseline_bytes + weights + lowered.block_bytes + lowered.program_bytes + arrays
+    duty = Duty((part,), in_bytes=20 * MIB, out_bytes=MIB, kept_bytes=3 * MIB)
+    assert 0 <= needed(means, alone, duty) - known - beside <= MIB
+
+
+def test_what_may_be_sent_ahead_counts_in_full():
+    means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
+    duty = Duty((Part((GroupPlan(0, 16, strip=1),), WHOLE),), in_bytes=1000, out_bytes=0)
+    more = replace(alone, credit_bytes=alone.credit_bytes + 5)
+    assert needed(means, more, duty) == needed(means, alone, duty) + 5
+    assert needed(means, alone, replace(duty, in_bytes=2000)) == needed(means, alone, duty)
+
+
+def test_weights_that_several_tasks_use_count_once():
+    means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
+    group = GroupPlan(8, 16, strip=2)
+    parts = Part((group,), Region(0, 19, 0, 38)), Part((group,), Region(19, 38, 0, 38))
+    both = needed(means, alone, Duty(parts, 0, 0))
+    assert both - max(needed(means, alone, Duty((part,), 0, 0)) for part in parts) < MIB / 8
+
+
+@pytest.mark.parametrize(("rows", "columns", "grid"), [(20, 10, (3, 1)), (10, 20, (1, 3))])
+def test_threads_share_the_longer_side(rows, columns, grid):
+    pace = Ladder(first16(), 3, DEFAULT).pace(0)
+    assert pace is not None
+    part = part_of(pace, 2, 8, Region(5, 5 + rows, 0, columns))
+    assert (part.first, part.stop, part.threads) == (2, 8, 3)
+    assert {(group.rows, group.columns) for group in part.groups} == {grid}
+
+
+def test_a_whole_frame_is_computed_by_the_plan_as_it_is():
+    pace = Ladder(first16(), 3, DEFAULT).pace(0)
+    assert pace is not None
+    assert whole_part(pace, WHOLE) == Part(pace.plan.groups, WHOLE, 3)
