@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ftdist.errors import FtdistError
 from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, Network, is_alias
-from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
@@ -43,43 +43,43 @@ class NativeGroups(Protocol):
         ...
 
 
-def native_groups(terms: Terms) -> NativeGroups:
+def native_groups(context: CostContext) -> NativeGroups:
     """The native walk over a network on a device."""
     try:
         from ftdist.planning import _groups  # type: ignore[attr-defined]
     except ImportError as error:  # pragma: no cover - a broken installation
         raise FtdistError(f"the planner cannot be loaded ({error}); reinstall ftdist") from error
-    row_s, row_at = _row_seconds(terms.network, terms.profile)
+    row_s, row_at = _row_seconds(context.network, context.profile)
     found: NativeGroups = _groups.Groups(
-        _sizes(terms),
-        _costs(terms),
-        _readings(terms.network),
+        _sizes(context),
+        _costs(context),
+        _readings(context.network),
         row_s,
         row_at,
-        _device(terms),
-        _curve(terms.profile.traffic_s),
-        _curve(terms.profile.weights_s),
+        _device(context),
+        _curve(context.profile.traffic_s),
+        _curve(context.profile.weights_s),
     )
     return found
 
 
-def _sizes(terms: Terms) -> Integers:
+def _sizes(context: CostContext) -> Integers:
     """Of each map: height, width, channels, computed, kept by the user, last use, fused pool."""
-    network = terms.network
+    network = context.network
     last = network.last_use
     rows = []
     for number in range(INPUT, len(network.layers)):
         computed = number != INPUT and not is_alias(network.layers[number])
         kept_by_user = number == INPUT or number in network.output_sources
-        pool = terms.pooled.get(number, number)
+        pool = context.pooled.get(number, number)
         shape = network.shape(number)
         rows.append((*shape, computed, kept_by_user, last.get(number, INPUT) + 1, pool + 1))
     return np.array(rows, np.int64)
 
 
-def _costs(terms: Terms) -> Numbers:
+def _costs(context: CostContext) -> Numbers:
     """Of each map: weight bytes and chunks of a call, copying a column, moving the whole map."""
-    network, profile = terms.network, terms.profile
+    network, profile = context.network, context.profile
     costs = np.zeros((len(network.layers) + 1, 4))
     for number in range(INPUT, len(network.layers)):
         shape, at = network.shape(number), costs[number + 1]
@@ -88,7 +88,7 @@ def _costs(terms: Terms) -> Numbers:
             at[:2] = cost.weight_bytes, cost.pieces
         planar = number == INPUT or number in network.output_sources
         at[2] = copy_row_s(shape, 1, planar, profile)
-        at[3] = terms.map_traffic_s(number)
+        at[3] = context.map_traffic_s(number)
     return costs
 
 
@@ -127,8 +127,8 @@ def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Int
     return np.concatenate(tables), np.array(places, np.int64)
 
 
-def _device(terms: Terms) -> Numbers:
-    profile = terms.profile
+def _device(context: CostContext) -> Numbers:
+    profile = context.profile
     return np.array(
         (
             profile.call_s,
@@ -136,7 +136,7 @@ def _device(terms: Terms) -> Numbers:
             profile.disk_bytes_per_s,
             profile.reading_s_per_byte,
             profile.reading_s_per_piece,
-            terms.weights_once_s,
+            context.weights_once_s,
             ALIGNMENT_BYTES,
             OVERREAD_BYTES,
         )

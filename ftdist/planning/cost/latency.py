@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ftdist.network.graph import Network
-from ftdist.planning.cost.account import Account, Terms
-from ftdist.planning.cost.walk import Walk
+from ftdist.planning.cost.backward_pass import BackwardPass
+from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DeviceProfile
 
@@ -19,16 +19,16 @@ def group_seconds(
 ) -> float:
     """The cost model's time of any group, its tiles shared by so many threads."""
     tried = (None,) if group.strip is None else (group.strip, None)
-    walk = Walk(network, group.stop, group.rows, group.columns, tried)
-    account = Account(Terms.of(network, profile), walk)
-    for number, extent, inputs in walk.members():
+    backward = BackwardPass(network, group.stop, group.rows, group.columns, tried)
+    cost = GroupCost(CostContext.of(network, profile), backward)
+    for number, extent, inputs in backward.members():
         if number < group.first:
             break
-        account.take_in(number, extent, inputs)
+        cost.add_layer(number, extent, inputs)
     tiles = group.rows * group.columns
-    seconds = account.seconds() * share_of(tiles, threads, profile)
+    seconds = cost.seconds() * share_of(tiles, threads, profile)
     seconds = seconds + waking_s(tiles, threads, profile)
-    return float((account.streamed_s(seconds) if group.streamed else seconds)[0])
+    return float((cost.streamed_s(seconds) if group.streamed else seconds)[0])
 
 
 def share_of(tiles: int, threads: int, profile: DeviceProfile) -> float:

@@ -2,8 +2,8 @@
 
 The cuts are nodes; a *pair* of cuts is a group, and with each schedule (a grid and a strip height)
 a candidate. One native walk back from each last layer yields time and memory of all that end there
-(src/walk.hpp). The memory is a lower bound, the most that is in use at one moment: placing buffers
-exactly costs more, so that is done only for candidates that are to be used.
+(src/backward_pass.hpp). The memory is a lower bound, the most that is in use at one moment: placing
+buffers exactly costs more, so that is done only for candidates that are to be used.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network.graph import INPUT, Network, is_alias
-from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.backward_pass import STRIPS
+from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
 from ftdist.planning.cost.latency import share_of, waking_s
-from ftdist.planning.cost.walk import STRIPS
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import LayerWeights, layer_weights
@@ -120,7 +120,7 @@ class CutGraph:
             tuple(schedules),
             max(1, min(len(cuts) - 1, MOST_PAIRS // len(cuts))),
             *_weights_before(network, cuts, threads),
-            native_groups(Terms.of(network, profile)),
+            native_groups(CostContext.of(network, profile)),
             MapBytes(network, cuts),
         )
 

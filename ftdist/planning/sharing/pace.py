@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network.graph import Network, is_alias
-from ftdist.planning.cost.account import Terms
+from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import layer_cost
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.plan import GroupPlan, Plan
@@ -77,7 +77,7 @@ class Pace:
 def pace_of(network: Network, plan: Plan, profile: DeviceProfile) -> Pace:
     """The pace of a plan of a network on a machine with this profile."""
     position_s, tile_s, strip_s, disk_s = np.zeros((4, len(network.layers)))
-    once_s = Terms.of(network, profile).weights_once_s
+    once_s = CostContext.of(network, profile).weights_once_s
     for group in plan.groups:
         costs = {
             n: layer_cost(network, n, network.shape(n).width, profile)

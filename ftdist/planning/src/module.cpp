@@ -1,4 +1,4 @@
-// The Python face of the search's walk; candidates.py makes the tables and reads the answers.
+// The Python face of the search's backward passes; group_tables.py makes the tables and reads the answers.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/vector.h>
@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <memory>
 
-#include "account.hpp"
+#include "group_cost.hpp"
 #include "placement.hpp"
 
 namespace nb = nanobind;
@@ -77,14 +77,14 @@ class Groups {
     std::vector<int> possible;
     {
       nb::gil_scoped_release release;
-      Walk walk(tables_, stop, rows, columns, strips);
-      possible = walk.strips();
+      BackwardPass backward(tables_, stop, rows, columns, strips);
+      possible = backward.strips();
       if (!possible.empty()) {
-        Account account(tables_, walk);
-        Account::Totals totals;
-        walk.run(first, [&](int index, const Extent& extent) {
-          account.take_in(index, extent);
-          account.totals(totals);
+        GroupCost cost(tables_, backward);
+        GroupCost::Totals totals;
+        backward.run(first, [&](int index, const LayerExtent& extent) {
+          cost.add_layer(index, extent);
+          cost.totals(totals);
           firsts.push_back(index);
           const auto append = [](std::vector<double>& to, const std::vector<double>& from) {
             to.insert(to.end(), from.begin(), from.end());

@@ -50,16 +50,16 @@ struct Sizes {
 }  // namespace
 
 int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int columns, int strip) {
-  Walk walk(tables, stop, rows, columns, {strip});
-  if (walk.strips().empty()) return 0;
+  BackwardPass backward(tables, stop, rows, columns, {strip});
+  if (backward.strips().empty()) return 0;
   const auto map_of = [&](int index) -> const Map& { return tables.maps[static_cast<size_t>(index)]; };
   std::map<int, Sizes> sizes;
-  const auto note = [&](int index, const Extent& extent) {
+  const auto note = [&](int index, const LayerExtent& extent) {
     const int64_t row = 4 * extent.stored * map_of(index).channels;
     sizes[index] = {std::max(int64_t{1}, extent.held[0]) * row, extent.kept[0] * row};
   };
   std::vector<int> members;
-  walk.run(first, [&](int index, const Extent& extent) {
+  backward.run(first, [&](int index, const LayerExtent& extent) {
     members.push_back(index);
     note(index, extent);
   });
@@ -69,7 +69,7 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   for (const int member : members) {
     for (const Reading& reading : map_of(member).reads)
       if (reading.source < members.front() && position.emplace(reading.source, steps).second) {
-        note(reading.source, walk.extent(reading.source));
+        note(reading.source, backward.extent(reading.source));
         steps++;
       }
     position[member] = steps++;
@@ -87,7 +87,7 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   std::vector<Block> blocks;
   for (const auto& [step, index] : order) {
     const bool is_read = last.count(index) != 0;
-    const bool is_direct = index >= members.front() && walk.is_output(index) && !map_of(index).kept_by_user;
+    const bool is_direct = index >= members.front() && backward.is_output(index) && !map_of(index).kept_by_user;
     if ((index >= members.front() && fused(index) != index) || (is_direct && !is_read)) continue;
     blocks.push_back({sizes[index].held, step, is_read ? last[index] : step});
     if (sizes[index].kept) blocks.push_back({sizes[index].kept, 0, steps - 1});

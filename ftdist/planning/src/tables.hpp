@@ -1,4 +1,4 @@
-// What the search's walk knows of a network and a device: plain numbers, made by candidates.py.
+// What a backward pass knows of a network and a device: plain numbers, made by group_tables.py.
 #pragma once
 
 #include <cstdint>

@@ -9,9 +9,9 @@ from support.networks import cut_networks
 
 from ftdist.network import architectures
 from ftdist.network.graph import is_alias
-from ftdist.planning.cost.account import Account, Terms
+from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass
+from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.cost.group_tables import native_groups
-from ftdist.planning.cost.walk import STRIPS, Walk
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.layout import lay_out
 from ftdist.planning.plan import GroupPlan
@@ -20,24 +20,24 @@ from ftdist.planning.profile import DEFAULT
 HEIGHTS = [strip or 0 for strip in STRIPS]
 
 
-def defined(terms, stop, grid):
+def defined(context, stop, grid):
     """(strips, and for each first layer its number, seconds, streamed seconds, arena bytes)."""
-    walk = Walk(terms.network, stop, *grid)
+    backward = BackwardPass(context.network, stop, *grid)
     rows = []
-    if walk.strips:
-        account = Account(terms, walk)
-        for number, extent, inputs in walk.members():
-            account.take_in(number, extent, inputs)
-            seconds = account.seconds()
-            rows.append((number, seconds, account.streamed_s(seconds), account.arena_bytes()))
-    return [strip or 0 for strip in walk.strips], rows
+    if backward.strips:
+        cost = GroupCost(context, backward)
+        for number, extent, inputs in backward.members():
+            cost.add_layer(number, extent, inputs)
+            seconds = cost.seconds()
+            rows.append((number, seconds, cost.streamed_s(seconds), cost.arena_bytes()))
+    return [strip or 0 for strip in backward.strips], rows
 
 
 def compare(network, stops, grid):
-    terms = Terms.of(network, DEFAULT)
-    native = native_groups(terms)
+    context = CostContext.of(network, DEFAULT)
+    native = native_groups(context)
     for stop in stops:
-        strips, rows = defined(terms, stop, grid)
+        strips, rows = defined(context, stop, grid)
         possible, firsts, seconds, reading_s, disk_s, sizes = native.ending_at(
             stop + 1, 1, *grid, HEIGHTS
         )
@@ -68,7 +68,7 @@ def test_also_of_whole_architectures(name, grid):
 
 def test_a_walk_may_end_early():
     network = architectures.load("yolov3-tiny").network
-    native = native_groups(Terms.of(network, DEFAULT))
+    native = native_groups(CostContext.of(network, DEFAULT))
     stop = len(network.layers) + 1
     whole, part = (native.ending_at(stop, first, 1, 1, HEIGHTS) for first in (1, 9))
     count = len(part[1])
@@ -80,13 +80,13 @@ def test_a_walk_may_end_early():
 def arenas(network, stop, grid):
     """For each group that ends at `stop` and each strip: its first layer, the strip, native bytes
     of an arena, and those of a layout."""
-    native = native_groups(Terms.of(network, DEFAULT))
+    native = native_groups(CostContext.of(network, DEFAULT))
     for first in range(stop - 1, -1, -1):
         group = FusedGroup(network, first, stop)
         if not group.members or is_alias(network.layers[first]):
             continue
         direct = frozenset(group.outputs) - network.output_sources
-        for strip in Walk(network, stop, *grid).strips:
+        for strip in BackwardPass(network, stop, *grid).strips:
             plan = GroupPlan(first, stop, *grid, strip)
             expected = lay_out(group, plan, direct).arena_bytes
             yield first, strip, native.arena_bytes(first + 1, stop + 1, *grid, strip or 0), expected

@@ -11,8 +11,8 @@ from ftdist.geometry import Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Pool, Sliding
+from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.latency import plan_seconds
-from ftdist.planning.cost.walk import STRIPS
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.layout import lay_out
 from ftdist.planning.lowering.predictor import live_maps

@@ -13,8 +13,8 @@ from support.smallmodels import write_small_model
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
+from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.latency import group_seconds, plan_seconds
-from ftdist.planning.cost.walk import STRIPS
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT

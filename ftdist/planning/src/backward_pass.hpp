@@ -1,6 +1,7 @@
 // A walk back from a group's last layer: what each layer before it makes, holds and keeps, for all
 // tiles and strip heights at once. What a tile needs of a layer depends only on the layers behind
-// it, so one walk serves every first layer. walk.py is the definition, and a test compares the two.
+// it, so one pass serves every first layer. backward_pass.py is the definition, and a test compares
+// the two.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,9 @@ struct Span {
   int64_t start, stop;
 };
 
-// What a group does with one map; vectors hold one number a strip height (see walk.Extent).
-struct Extent {
+// What a group does with one map; vectors hold one number for each strip height
+// (backward_pass.LayerExtent).
+struct LayerExtent {
   std::vector<int64_t> held, kept, calls, moved;
   int64_t rows = 0, stored = 0;
   std::vector<int64_t> columns;  // by tile column
@@ -29,12 +31,13 @@ struct Stretch {
   size_t begin, end;
 };
 
-class Walk {
+class BackwardPass {
  public:
   // Back from the layers before map index `stop`, over a grid of tiles; `strips` are the heights
   // tried, 0 for the whole tile. Of these `strips()` are lower than a tile; none if a map has fewer
   // rows or columns than the grid.
-  Walk(const Tables& tables, int stop, int rows, int columns, const std::vector<int>& strips);
+  BackwardPass(const Tables& tables, int stop, int rows, int columns,
+               const std::vector<int>& strips);
 
   const std::vector<int>& strips() const { return strips_; }
   int primary() const { return primary_; }
@@ -42,9 +45,9 @@ class Walk {
 
   // Visits the computed layers from the last to the one of index `first`. When a layer is visited,
   // the extents of what it reads are those of the group that begins at it.
-  void run(int first, const std::function<void(int, const Extent&)>& visit);
+  void run(int first, const std::function<void(int, const LayerExtent&)>& visit);
 
-  const Extent& extent(int index);
+  const LayerExtent& extent(int index);
 
  private:
   struct Need {
@@ -53,7 +56,7 @@ class Walk {
     std::vector<int64_t> made;          // by pass, once measured
     std::vector<int64_t> start;         // by tile row
     std::vector<Span> columns;          // by tile column
-    Extent extent;
+    LayerExtent extent;
   };
 
   const Map& map(int index) const { return tables_.maps[static_cast<size_t>(index)]; }

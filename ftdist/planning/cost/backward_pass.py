@@ -29,7 +29,7 @@ _FAR = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)
-class Extent:
+class LayerExtent:
     """What a group does with one source, for each strip height.
 
     `held`, `kept`: most rows in memory in a pass, and most kept from pass to pass; `calls`: passes
@@ -70,7 +70,7 @@ class Passes:
     begins: Rows
 
 
-class Walk:
+class BackwardPass:
     """A walk back from layer `stop` - 1 over tiles in a grid of `rows` x `columns`.
 
     Of the strip heights `tried`, `strips` are those that are lower than a tile, and None. A grid
@@ -89,7 +89,7 @@ class Walk:
         self._stop = stop
         self._tiles = rows, columns
         self._needs: dict[int, _Need] = {}
-        self._known: dict[int, tuple[_Need, tuple[Rows, Rows, Extent]]] = {}
+        self._known: dict[int, tuple[_Need, tuple[Rows, Rows, LayerExtent]]] = {}
         self.outputs = [
             number
             for number in range(stop)
@@ -102,7 +102,7 @@ class Walk:
             self.passes = self._lay_out_passes(tried)
             self.strips = self.passes.strips
 
-    def members(self) -> Iterator[tuple[int, Extent, dict[int, Extent]]]:
+    def members(self) -> Iterator[tuple[int, LayerExtent, dict[int, LayerExtent]]]:
         """Takes in the layers from the last to the first.
 
         Yields (layer, its extent, the extents of what it reads as they are when the group begins
@@ -192,7 +192,7 @@ class Walk:
         hulls = tuple(a.hull(b) for a, b in zip(need.columns, columns, strict=True))
         return _Need(np.maximum(need.reach, own), need.first, np.minimum(need.start, start), hulls)
 
-    def _extent(self, source: int, need: _Need) -> tuple[Rows, Rows, Extent]:
+    def _extent(self, source: int, need: _Need) -> tuple[Rows, Rows, LayerExtent]:
         """(rows made by the end of each pass, rows made before it, the source's extent).
 
         What a group reads is what the next longer group makes, so the last answer is kept.
@@ -202,7 +202,7 @@ class Walk:
             known = self._known[source] = need, self._new_extent(source, need)
         return known[1]
 
-    def _new_extent(self, source: int, need: _Need) -> tuple[Rows, Rows, Extent]:
+    def _new_extent(self, source: int, need: _Need) -> tuple[Rows, Rows, LayerExtent]:
         shape = self._network.shape(source)
         begins = self.passes.begins
         start = need.start[self.passes.tile]
@@ -218,7 +218,7 @@ class Walk:
         moved = np.add.reduceat((before - first) * (made > before), begins).reshape(tiles)
         rows = int((made[self.passes.last] - start[self.passes.last]).sum()) // len(self.strips)
         on_map = tuple(span.clipped(shape.width).size for span in need.columns)
-        extent = Extent(
+        extent = LayerExtent(
             held.max(axis=0),
             kept.max(axis=0),
             calls.sum(axis=0),

@@ -1,8 +1,8 @@
-"""Time and memory of one group, taken in layer by layer from the last to the first.
+"""Time and memory of one group, layer after layer from the last to the first.
 
-A ``Walk`` says which rows of each layer a group makes and keeps, for all strip heights at once;
-here that becomes seconds, by a device profile, and bytes. The bytes are a lower bound, the most
-that is in use at one moment: placing buffers exactly costs more.
+A ``BackwardPass`` says which rows of each layer a group makes and keeps, for all strip heights at
+once; here that becomes seconds, by a device profile, and bytes. The bytes are a lower bound, the
+most that is in use at one moment: placing buffers exactly costs more.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, Network
+from ftdist.planning.cost.backward_pass import BackwardPass, LayerExtent
 from ftdist.planning.cost.kernels import LayerCost, copy_row_s, layer_cost
-from ftdist.planning.cost.walk import Extent, Walk
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.pools import pools_taken_along
 from ftdist.planning.profile import DeviceProfile
@@ -25,7 +25,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Terms:
+class CostContext:
     """What is the same for all groups of a network on a device.
 
     `frame_bytes`: the weights that a frame reads; `weights_once_s`: seconds a byte of them costs
@@ -39,7 +39,7 @@ class Terms:
     pooled: dict[int, int]
 
     @classmethod
-    def of(cls, network: Network, profile: DeviceProfile) -> Terms:
+    def of(cls, network: Network, profile: DeviceProfile) -> CostContext:
         frame_bytes = sum(4.0 * network.macs(n) for n in range(len(network.layers)))
         once = profile.weights_s_per_byte(np.array([frame_bytes]))
         return cls(network, profile, frame_bytes, float(once[0]), pools_taken_along(network))
@@ -54,17 +54,17 @@ class Terms:
         return 2 * size * float(beside[0])
 
 
-class Account:
-    """Time and memory of the group taken in so far, for each strip height of a walk."""
+class GroupCost:
+    """Time and memory of the group so far, for each strip height of a backward pass."""
 
-    def __init__(self, terms: Terms, walk: Walk) -> None:
+    def __init__(self, context: CostContext, backward: BackwardPass) -> None:
         self.weight_bytes = 0
-        self._terms = terms
-        self._network = terms.network
-        self._walk = walk
-        self._profile = terms.profile
-        self._outputs = terms.network.output_sources
-        strips = len(walk.strips)
+        self._context = context
+        self._network = context.network
+        self._backward = backward
+        self._profile = context.profile
+        self._outputs = context.network.output_sources
+        strips = len(backward.strips)
         self._member_s = np.zeros(strips)
         self._weights_read = np.zeros(strips)
         self._pieces_read = np.zeros(strips)
@@ -72,11 +72,11 @@ class Account:
         self._inputs: dict[int, tuple[Numbers, Numbers]] = {}
         self._last_reader: dict[int, int] = {}
         self._buffers: dict[int, tuple[int, int, Numbers]] = {}
-        self._live = np.zeros((walk.primary + 1, strips))
+        self._live = np.zeros((backward.primary + 1, strips))
         self._traffic_bytes = 0
         self._made: set[int] = set()
 
-    def take_in(self, number: int, extent: Extent, inputs: dict[int, Extent]) -> None:
+    def add_layer(self, number: int, extent: LayerExtent, inputs: dict[int, LayerExtent]) -> None:
         """Adds a layer in front of the group; `inputs` are what it reads, as the group needs it."""
         network, profile = self._network, self._profile
         self._inputs.pop(number, None)
@@ -86,36 +86,36 @@ class Account:
         self._weights_read += extent.calls * len(costs) * costs[0].weight_bytes
         self._pieces_read += extent.calls * len(costs) * costs[0].pieces
         self.weight_bytes += costs[0].weight_bytes
-        pool = self._terms.pooled.get(number, number)
+        pool = self._context.pooled.get(number, number)
         taken_along = pool in self._made and pool != number
         for source, needed in inputs.items():
             self._traffic_bytes += self._map_bytes(source, needed)
         if taken_along:
             self._forget(number, extent)
         else:
-            self._take_output(number, extent)
+            self._add_output(number, extent)
         for source, needed in inputs.items():
             self._last_reader.setdefault(source, pool if taken_along else number)
             self._occupy(source, number, needed)
             self._inputs[source] = self._load_s(source, needed), self._kept_bytes(source, needed)
 
-    def _take_output(self, number: int, extent: Extent) -> None:
+    def _add_output(self, number: int, extent: LayerExtent) -> None:
         """Adds the buffer of what a layer makes, and moving it there and out of the group."""
         self._traffic_bytes += self._map_bytes(number, extent)
         self._kept += self._kept_bytes(number, extent)
         read_inside = number in self._last_reader
         if read_inside or number in self._outputs:
             self._occupy(number, number, extent)
-        if number in self._walk.outputs and (read_inside or number in self._outputs):
+        if number in self._backward.outputs and (read_inside or number in self._outputs):
             self._member_s += self._copy_s(number, extent)
 
-    def _forget(self, number: int, extent: Extent) -> None:
+    def _forget(self, number: int, extent: LayerExtent) -> None:
         """Takes back what a pool reads, once it turns out that its convolution takes it along."""
         first, last, size = self._buffers.pop(number)
         self._live[first : last + 1] -= size
         self._traffic_bytes -= self._map_bytes(number, extent)
 
-    def _map_bytes(self, source: int, extent: Extent) -> int:
+    def _map_bytes(self, source: int, extent: LayerExtent) -> int:
         return 4 * extent.rows * sum(extent.columns) * self._network.shape(source).channels
 
     def arena_bytes(self) -> Numbers:
@@ -132,7 +132,7 @@ class Account:
         loads = sum(each for each, _ in self._inputs.values())
         again = np.maximum(self._weights_read - self.weight_bytes, 0)
         working_set = self.weight_bytes + self.arena_bytes()
-        once = self.weight_bytes * self._terms.weights_once_s
+        once = self.weight_bytes * self._context.weights_once_s
         weights = once + again * self._profile.weights_s_per_byte(working_set)
         traffic = self._traffic_bytes * self._profile.traffic_s_per_byte(working_set)
         traffic = traffic + self._map_traffic_s()
@@ -140,8 +140,8 @@ class Account:
 
     def _map_traffic_s(self) -> float:
         """Seconds that moving whole maps in and out costs."""
-        outside = [*self._inputs, *(n for n in self._walk.outputs if n in self._made)]
-        return sum(map(self._terms.map_traffic_s, outside))
+        outside = [*self._inputs, *(n for n in self._backward.outputs if n in self._made)]
+        return sum(map(self._context.map_traffic_s, outside))
 
     def streamed_s(self, resident_s: Numbers) -> Numbers:
         """Seconds with streamed weights, from those with resident ones.
@@ -153,16 +153,16 @@ class Account:
         reading_s = reading_s + self._pieces_read * self._profile.reading_s_per_piece
         return np.asarray(np.maximum(resident_s + reading_s, disk_s))
 
-    def _make_s(self, number: int, extent: Extent, costs: list[LayerCost]) -> Numbers:
+    def _make_s(self, number: int, extent: LayerExtent, costs: list[LayerCost]) -> Numbers:
         row_s = sum(cost.row_s for cost in costs)
         calls = extent.calls * len(costs) * self._profile.call_s
         return np.asarray(extent.rows * row_s + calls + self._keep_s(number, extent))
 
-    def _load_s(self, source: int, extent: Extent) -> Numbers:
+    def _load_s(self, source: int, extent: LayerExtent) -> Numbers:
         calls = extent.calls * len(extent.columns) * self._profile.call_s
         return np.asarray(self._copy_s(source, extent) + calls + self._keep_s(source, extent))
 
-    def _copy_s(self, source: int, extent: Extent) -> float:
+    def _copy_s(self, source: int, extent: LayerExtent) -> float:
         """Seconds of copying a source's rows between the arena and its map outside."""
         planar = source == INPUT or source in self._outputs
         shape = self._network.shape(source)
@@ -170,17 +170,17 @@ class Account:
         row_s = sum(copy_row_s(shape, width, planar, self._profile) for width in widths)
         return extent.rows * row_s
 
-    def _keep_s(self, source: int, extent: Extent) -> Numbers:
+    def _keep_s(self, source: int, extent: LayerExtent) -> Numbers:
         """Seconds of saving and restoring rows."""
         row_bytes = 4 * extent.stored * self._network.shape(source).channels
         copies = 2 * 2 * row_bytes / self._profile.copy_bytes_per_s
         return np.asarray(extent.moved * len(extent.columns) * copies)
 
-    def _kept_bytes(self, source: int, extent: Extent) -> Numbers:
+    def _kept_bytes(self, source: int, extent: LayerExtent) -> Numbers:
         channels = self._network.shape(source).channels
         return _aligned(4.0 * extent.kept * extent.stored * channels)
 
-    def _occupy(self, source: int, first: int, extent: Extent) -> None:
+    def _occupy(self, source: int, first: int, extent: LayerExtent) -> None:
         """Marks a source's buffer as in use from step `first` to its last reader."""
         known = self._buffers.pop(source, None)
         if known is not None:

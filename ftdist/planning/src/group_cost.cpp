@@ -1,4 +1,4 @@
-#include "account.hpp"
+#include "group_cost.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -15,9 +15,9 @@ double Curve::at(double size) const {
   return slope * (point - points[after - 1]) + costs[after - 1];
 }
 
-Account::Account(const Tables& tables, Walk& walk)
-    : tables_(tables), walk_(walk), strips_(walk.strips().size()), begin_(walk.primary() + 1) {
-  const size_t maps = static_cast<size_t>(walk.primary()) + 1;
+GroupCost::GroupCost(const Tables& tables, BackwardPass& backward)
+    : tables_(tables), backward_(backward), strips_(backward.strips().size()), begin_(backward.primary() + 1) {
+  const size_t maps = static_cast<size_t>(backward.primary()) + 1;
   member_s_.assign(strips_, 0);
   weights_read_.assign(strips_, 0);
   chunks_read_.assign(strips_, 0);
@@ -29,34 +29,34 @@ Account::Account(const Tables& tables, Walk& walk)
   inputs_.resize(maps);
 }
 
-double Account::map_bytes(int index, const Extent& extent) const {
+double GroupCost::map_bytes(int index, const LayerExtent& extent) const {
   return 4.0 * static_cast<double>(extent.rows * extent.column_sum * map(index).channels);
 }
 
 // Seconds of copying a map's rows between the arena and outside.
-double Account::copy_s(int index, const Extent& extent) const {
+double GroupCost::copy_s(int index, const LayerExtent& extent) const {
   return static_cast<double>(extent.rows * extent.column_sum) * map(index).copy_column_s;
 }
 
 // Seconds of saving and restoring rows.
-double Account::keep_s(int index, const Extent& extent, size_t strip) const {
+double GroupCost::keep_s(int index, const LayerExtent& extent, size_t strip) const {
   const double row_bytes = 4.0 * static_cast<double>(extent.stored * map(index).channels);
   const double rows = static_cast<double>(extent.moved[strip]);
   const double columns = static_cast<double>(extent.columns.size());
   return rows * columns * (2 * 2 * row_bytes / tables_.device.copy_bytes_per_s);
 }
 
-double Account::kept_bytes(int index, const Extent& extent, size_t strip) const {
+double GroupCost::kept_bytes(int index, const LayerExtent& extent, size_t strip) const {
   return aligned(4.0 * static_cast<double>(extent.kept[strip] * extent.stored * map(index).channels));
 }
 
 // The room that a block of this size takes when it is placed.
-double Account::aligned(double bytes) const {
+double GroupCost::aligned(double bytes) const {
   const double alignment = tables_.device.alignment_bytes;
   return std::ceil(bytes / alignment) * alignment;
 }
 
-void Account::take_in(int index, const Extent& extent) {
+void GroupCost::add_layer(int index, const LayerExtent& extent) {
   const size_t at = static_cast<size_t>(index);
   inputs_[at].known = false;
   made_[at] = true;
@@ -70,14 +70,14 @@ void Account::take_in(int index, const Extent& extent) {
     buffers_[at].known = false;
     traffic_bytes_ -= map_bytes(index, extent);
   } else {
-    take_output(index, extent);
+    add_output(index, extent);
   }
   const std::vector<Reading>& reads = map(index).reads;
   for (size_t number = 0; number < reads.size(); number++) {
     const int source = reads[number].source;
     const auto same = [source](const Reading& other) { return other.source == source; };
     if (std::any_of(reads.begin(), reads.begin() + static_cast<int64_t>(number), same)) continue;
-    const Extent& needed = walk_.extent(source);
+    const LayerExtent& needed = backward_.extent(source);
     traffic_bytes_ += map_bytes(source, needed);
     int& reader = last_reader_[static_cast<size_t>(source)];
     if (reader == 0) reader = fused ? pool : index;
@@ -96,7 +96,7 @@ void Account::take_in(int index, const Extent& extent) {
   }
 }
 
-void Account::make(int index, const Extent& extent) {
+void GroupCost::make(int index, const LayerExtent& extent) {
   const Map& own = map(index);
   double row_s = 0;
   for (const int64_t columns : extent.columns) row_s += tables_.row_s.at(own.row_at + static_cast<size_t>(columns));
@@ -112,28 +112,28 @@ void Account::make(int index, const Extent& extent) {
 }
 
 // Adds the buffer of what a layer makes, and moving it there and out of the group.
-void Account::take_output(int index, const Extent& extent) {
+void GroupCost::add_output(int index, const LayerExtent& extent) {
   const Map& own = map(index);
   traffic_bytes_ += map_bytes(index, extent);
   const bool read_inside = last_reader_[static_cast<size_t>(index)] != 0;
   const bool buffered = read_inside || own.kept_by_user;
   if (buffered) occupy(index, index, extent);
-  const double copy = walk_.is_output(index) && buffered ? copy_s(index, extent) : 0;
-  if (walk_.is_output(index)) outputs_s_ += own.map_traffic_s;
+  const double copy = backward_.is_output(index) && buffered ? copy_s(index, extent) : 0;
+  if (backward_.is_output(index)) outputs_s_ += own.map_traffic_s;
   for (size_t strip = 0; strip < strips_; strip++) {
     kept_[strip] += kept_bytes(index, extent, strip);
     member_s_[strip] += copy;
   }
 }
 
-void Account::add_live(const Buffer& buffer, double sign) {
+void GroupCost::add_live(const Buffer& buffer, double sign) {
   for (int step = buffer.first; step <= buffer.last; step++)
     for (size_t strip = 0; strip < strips_; strip++)
       live_[static_cast<size_t>(step) * strips_ + strip] += sign * buffer.size[strip];
 }
 
 // Marks a map's buffer as in use from step `first` to its last reader.
-void Account::occupy(int index, int first, const Extent& extent) {
+void GroupCost::occupy(int index, int first, const LayerExtent& extent) {
   Buffer& buffer = buffers_[static_cast<size_t>(index)];
   if (buffer.known) add_live(buffer, -1);
   buffer.known = true;
@@ -146,7 +146,7 @@ void Account::occupy(int index, int first, const Extent& extent) {
   add_live(buffer, 1);
 }
 
-void Account::totals(Totals& totals) const {
+void GroupCost::totals(Totals& totals) const {
   const Device& device = tables_.device;
   totals.arena_bytes.assign(strips_, 0);
   for (size_t at = static_cast<size_t>(begin_) * strips_; at < live_.size(); at += strips_)

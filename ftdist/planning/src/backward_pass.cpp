@@ -1,4 +1,4 @@
-#include "walk.hpp"
+#include "backward_pass.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -35,7 +35,8 @@ Span columns_read(const Reading& reading, const Map& reader, const Map& source, 
 
 }  // namespace
 
-Walk::Walk(const Tables& tables, int stop, int rows, int columns, const std::vector<int>& strips)
+BackwardPass::BackwardPass(const Tables& tables, int stop, int rows, int columns,
+                           const std::vector<int>& strips)
     : tables_(tables), stop_(stop), rows_(rows), columns_(columns) {
   is_output_.assign(static_cast<size_t>(stop), false);
   bool fits = true;
@@ -51,7 +52,7 @@ Walk::Walk(const Tables& tables, int stop, int rows, int columns, const std::vec
   lay_out_passes(strips);
 }
 
-void Walk::lay_out_passes(const std::vector<int>& strips) {
+void BackwardPass::lay_out_passes(const std::vector<int>& strips) {
   const int64_t height = map(primary_).height;
   int64_t longest = 0;
   for (int tile = 0; tile < rows_; tile++) {
@@ -78,8 +79,9 @@ void Walk::lay_out_passes(const std::vector<int>& strips) {
   }
 }
 
-// Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two (walk.py).
-int64_t Walk::warm_up() const {
+// Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two
+// (backward_pass.py).
+int64_t BackwardPass::warm_up() const {
   const int64_t height = map(primary_).height;
   int doublings = 2;
   for (int64_t rest = 4 * height; rest > 0; rest >>= 1) doublings++;
@@ -119,7 +121,7 @@ int64_t Walk::warm_up() const {
   return whole ? ahead + share(height, rows_, rows_ - 1).start : ahead;
 }
 
-void Walk::add_share(int index) {
+void BackwardPass::add_share(int index) {
   const Map& own = map(index);
   const int64_t height = map(primary_).height;
   Need& need = this->need(index);
@@ -150,10 +152,10 @@ void Walk::add_share(int index) {
   need.measured = false;
 }
 
-void Walk::measure(int index) {
+void BackwardPass::measure(int index) {
   Need& need = this->need(index);
   const Map& own = map(index);
-  Extent& extent = need.extent;
+  LayerExtent& extent = need.extent;
   const size_t strips = strips_.size();
   extent.held.assign(strips, 0);
   extent.kept.assign(strips, 0);
@@ -192,12 +194,12 @@ void Walk::measure(int index) {
   need.measured = true;
 }
 
-const Extent& Walk::extent(int index) {
+const LayerExtent& BackwardPass::extent(int index) {
   if (!need(index).measured) measure(index);
   return need(index).extent;
 }
 
-void Walk::add_reader(int reader, const Reading& reading) {
+void BackwardPass::add_reader(int reader, const Reading& reading) {
   const Map& layer = map(reader);
   const Map& read = map(reading.source);
   const Need& from = need(reader);
@@ -232,13 +234,13 @@ void Walk::add_reader(int reader, const Reading& reading) {
   to.measured = false;
 }
 
-void Walk::run(int first, const std::function<void(int, const Extent&)>& visit) {
+void BackwardPass::run(int first, const std::function<void(int, const LayerExtent&)>& visit) {
   if (strips_.empty()) return;
   for (int index = primary_; index >= first; index--) {
     if (!map(index).computed) continue;
     if (is_output(index)) add_share(index);
     if (!need(index).known) continue;
-    const Extent& own = extent(index);
+    const LayerExtent& own = extent(index);
     for (const Reading& reading : map(index).reads) add_reader(index, reading);
     visit(index, own);
     need(index) = Need();

@@ -1,19 +1,19 @@
-// Time and memory of a group, taken in layer by layer from the last to the first, for each strip
-// height of a walk. account.py is the definition, and a test compares the two.
+// Time and memory of a group, layer after layer from the last to the first, for each strip height
+// of a backward pass. group_cost.py is the definition, and a test compares the two.
 #pragma once
 
 #include <vector>
 
-#include "walk.hpp"
+#include "backward_pass.hpp"
 
 namespace ftdist::planning {
 
-class Account {
+class GroupCost {
  public:
-  Account(const Tables& tables, Walk& walk);
+  GroupCost(const Tables& tables, BackwardPass& backward);
 
   // Adds a layer in front of the group.
-  void take_in(int index, const Extent& extent);
+  void add_layer(int index, const LayerExtent& extent);
 
   double weight_bytes() const { return weight_bytes_; }
 
@@ -36,18 +36,18 @@ class Account {
   };
 
   const Map& map(int index) const { return tables_.maps[static_cast<size_t>(index)]; }
-  double map_bytes(int index, const Extent& extent) const;
-  double copy_s(int index, const Extent& extent) const;
-  double keep_s(int index, const Extent& extent, size_t strip) const;
+  double map_bytes(int index, const LayerExtent& extent) const;
+  double copy_s(int index, const LayerExtent& extent) const;
+  double keep_s(int index, const LayerExtent& extent, size_t strip) const;
   double aligned(double bytes) const;
-  double kept_bytes(int index, const Extent& extent, size_t strip) const;
-  void make(int index, const Extent& extent);
-  void take_output(int index, const Extent& extent);
-  void occupy(int index, int first, const Extent& extent);
+  double kept_bytes(int index, const LayerExtent& extent, size_t strip) const;
+  void make(int index, const LayerExtent& extent);
+  void add_output(int index, const LayerExtent& extent);
+  void occupy(int index, int first, const LayerExtent& extent);
   void add_live(const Buffer& buffer, double sign);
 
   const Tables& tables_;
-  Walk& walk_;
+  BackwardPass& backward_;
   size_t strips_;
   int begin_;  // the layer taken in last
   double weight_bytes_ = 0, traffic_bytes_ = 0, outputs_s_ = 0;

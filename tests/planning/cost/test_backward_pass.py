@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from support.networks import cut_networks
 from support.planning.stripviews import passes
 
-from ftdist.planning.cost.walk import Walk
+from ftdist.planning.cost.backward_pass import BackwardPass
 from ftdist.planning.group import FusedGroup
 
 
@@ -32,15 +32,15 @@ def walks(case):
     for each in plan.groups:
         if not FusedGroup(network, each.first, each.stop).members:
             continue
-        walk = Walk(network, each.stop, each.rows, each.columns)
-        for number, extent, inputs in walk.members() if walk.strips else ():
+        backward = BackwardPass(network, each.stop, each.rows, each.columns)
+        for number, extent, inputs in backward.members() if backward.strips else ():
             group = FusedGroup(network, number, each.stop)
-            yield group, each, ((number, extent), *inputs.items()), walk.strips
+            yield group, each, ((number, extent), *inputs.items()), backward.strips
 
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_a_walk_counts_the_rows_that_strips_make(case):
+def test_a_backward_pass_counts_the_rows_that_strips_make(case):
     """Where a tile reads nothing but padding of some layer, the walk may count rows too many.
 
     With several outputs it may begin a tile with one pass fewer: their rows advance in proportion.
