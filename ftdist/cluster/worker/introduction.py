@@ -18,11 +18,11 @@ from ftdist.planning.lowering.part import Part, lower_part
 from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.planning.plan import GroupPlan
 from ftdist.protocol.messages import MOST_DEATHS, PROTOCOL, Hello
-from ftdist.runtime.apart import apart
 from ftdist.runtime.budget.controlgroups import processor_quota
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
+from ftdist.runtime.forked import run_forked
 
 _CREDIT_SHARE = 8
 _LEAST_CREDIT, _MOST_CREDIT = 256 << 10, 64 << 20
@@ -80,7 +80,7 @@ def measured_rate(threads: int) -> float:
     quota = processor_quota()
     share = 1.0 if quota is None else min(1.0, quota / threads)
     alone = threading.active_count() == 1
-    rate = float(apart(_rate) if alone else _rate())
+    rate = float(run_forked(_rate) if alone else _rate())
     return max(1.0, rate * share)
 
 

@@ -9,23 +9,23 @@ import sys
 import pytest
 
 from ftdist.errors import BudgetError, FtdistError, InputError
-from ftdist.runtime.apart import apart
+from ftdist.runtime.forked import run_forked
 
 
 def test_values_and_errors_come_back_as_they_were() -> None:
-    assert apart(lambda: [1, "a", None]) == [1, "a", None]
+    assert run_forked(lambda: [1, "a", None]) == [1, "a", None]
 
     def refuse(error: Exception) -> None:
         raise error
 
     with pytest.raises(BudgetError, match="too small") as caught:
-        apart(lambda: refuse(BudgetError("too small", 7)))
+        run_forked(lambda: refuse(BudgetError("too small", 7)))
     assert caught.value.smallest_bytes == 7
     with pytest.raises(FtdistError, match="bad") as other:
-        apart(lambda: refuse(InputError("bad")))
+        run_forked(lambda: refuse(InputError("bad")))
     assert other.value.exit_status == 2
     with pytest.raises(FtdistError, match="please report it"):
-        apart(lambda: refuse(ZeroDivisionError()))
+        run_forked(lambda: refuse(ZeroDivisionError()))
 
 
 @pytest.mark.parametrize("said", [b"", b'{"val'])
@@ -39,5 +39,5 @@ def test_a_child_that_is_killed_is_one_clear_line(said: bytes) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     with pytest.raises(FtdistError, match="was it killed for want of memory") as caught:
-        apart(die)
+        run_forked(die)
     assert "\n" not in str(caught.value)

@@ -15,7 +15,7 @@ from typing import Any
 from ftdist.errors import BudgetError, FtdistError
 
 
-def apart(work: Callable[[], Any]) -> Any:
+def run_forked(work: Callable[[], Any]) -> Any:
     """The JSON value that `work` returns; its FtdistError is raised here as it was there.
 
     For processes of one thread. Where no child can be made, the work is done here.
