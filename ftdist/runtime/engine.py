@@ -23,7 +23,7 @@ from ftdist.kernels.program import COUNTERS, Program, Table
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.predictor import Arrangement
 from ftdist.runtime.budget.memory import bring_in, page_block
-from ftdist.runtime.crew import Crew
+from ftdist.runtime.thread_pool import ThreadPool
 
 Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]
@@ -103,7 +103,7 @@ class Engine:
         self._model = model
         self._native = kernels == "native"
         self._execute = executor(kernels)
-        self._crew = Crew(threads)
+        self._pool = ThreadPool(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
         self._bound = _UNBOUND
@@ -132,7 +132,7 @@ class Engine:
 
     def close(self) -> None:
         """Ends the threads and gives the memory back; a later run takes both again."""
-        self._crew.close()
+        self._pool.close()
         self._release()
         self._resident = frozenset()
 
@@ -182,7 +182,7 @@ class Engine:
         return bound.maps
 
     def _run_group(self, number: int, group: _Group, bases: list[NDArray[Any]]) -> None:
-        weights, file, stopping = self._model.weights, self._model.file, self._crew.stopping
+        weights, file, stopping = self._model.weights, self._model.file, self._pool.stopping
         tiles = deque(enumerate(group.tiles))
 
         def work(worker: int) -> None:
@@ -197,7 +197,7 @@ class Engine:
                 if self.watch is not None:
                     self.watch(worker, number, tile, started_s, time.perf_counter())
 
-        self._crew.run(work, len(group.arenas))
+        self._pool.run(work, len(group.arenas))
 
     def _bind(self, arrangement: Arrangement, block: NDArray[np.uint8]) -> _Bound:
         """Binds an arrangement, which is remembered until the block is given back."""

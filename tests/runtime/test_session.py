@@ -247,7 +247,7 @@ def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
         both_began.wait()
         if threading.current_thread() is not threading.main_thread():
             raise Boom
-        assert session._engine._crew.stopping.wait(GUARD_S)
+        assert session._engine._pool.stopping.wait(GUARD_S)
 
     before = set(threading.enumerate())
     image = random_image(64)
@@ -270,7 +270,7 @@ def test_an_interrupt_waits_for_the_other_threads(
     def slow(*_: object) -> None:
         if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
-        assert session._engine._crew.stopping.wait(GUARD_S)
+        assert session._engine._pool.stopping.wait(GUARD_S)
         done.append("tile")
 
     before = set(threading.enumerate())

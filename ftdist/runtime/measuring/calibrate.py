@@ -20,8 +20,8 @@ import numpy as np
 from ftdist.kernels import native
 from ftdist.kernels.program import Op, Program
 from ftdist.planning.profile import VERSION, DeviceProfile
-from ftdist.runtime.crew import Crew
 from ftdist.runtime.measuring.kernelbench import BATCHES, KernelBench, pixel_bench
+from ftdist.runtime.thread_pool import ThreadPool
 
 _MIB = 1 << 20
 _WORKING_SETS = (0.5, 2, 6, 16, 40, 96)
@@ -171,14 +171,14 @@ def _call_s() -> float:
 
 def _group_s(threads: int) -> float:
     """Seconds that waking the threads of a group costs, with a call for each tile."""
-    crew = Crew(threads)
+    pool = ThreadPool(threads)
     bench = [KernelBench(Op.COPY, 1, 1, 1, 1) for _ in range(threads)]
     found = []
     for _ in range(200):
         started = time.perf_counter()
-        crew.run(lambda worker: bench[worker].run())
+        pool.run(lambda worker: bench[worker].run())
         found.append(time.perf_counter() - started)
-    crew.close()
+    pool.close()
     return median(found)
 
 
@@ -190,7 +190,7 @@ def _parallel(threads: int) -> float:
     if threads == 1:
         return 1.0
     benches = [KernelBench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
-    crew = Crew(threads)
+    pool = ThreadPool(threads)
     found = [0.0] * threads
 
     def work(worker: int) -> None:
@@ -199,7 +199,7 @@ def _parallel(threads: int) -> float:
     ratios = []
     for _ in range(5):
         alone = benches[0].seconds()
-        crew.run(work)
+        pool.run(work)
         ratios.append(median(found) / alone)
-    crew.close()
+    pool.close()
     return max(1.0, min(ratios))

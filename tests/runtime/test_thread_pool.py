@@ -1,4 +1,4 @@
-"""A crew: rounds that end whole, whatever fails, and threads that end with it."""
+"""A pool: rounds that end whole, whatever fails, and threads that end with it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import pytest
 from support.command import GUARD_S, measured
 
 from ftdist.errors import FtdistError
-from ftdist.runtime import crew as module
-from ftdist.runtime.crew import Crew
+from ftdist.runtime import thread_pool as module
+from ftdist.runtime.thread_pool import ThreadPool
 
 
 class Boom(Exception):
@@ -32,7 +32,7 @@ def no_thread_is_left() -> Iterator[None]:
 
 @pytest.mark.parametrize("threads", [1, 2, 3, 5])
 def test_all_workers_work_at_the_same_time_and_the_caller_is_one(threads: int) -> None:
-    crew = Crew(threads)
+    pool = ThreadPool(threads)
     together = threading.Barrier(threads, timeout=GUARD_S)
     for _ in range(50):
         seen: dict[int, threading.Thread] = {}
@@ -41,54 +41,54 @@ def test_all_workers_work_at_the_same_time_and_the_caller_is_one(threads: int) -
             seen[worker] = threading.current_thread()
             together.wait()
 
-        crew.run(work)
+        pool.run(work)
         assert sorted(seen) == list(range(threads))
         assert seen[0] is threading.current_thread()
         assert len(set(seen.values())) == threads
-    crew.close()
+    pool.close()
 
 
 def test_threads_are_started_when_they_are_needed_and_then_kept() -> None:
-    crew = Crew(3)
+    pool = ThreadPool(3)
     before = set(threading.enumerate())
     used: list[set[threading.Thread]] = []
     for workers in (1, 2, 3, 2, 3):
-        crew.run(lambda _: None, workers)
+        pool.run(lambda _: None, workers)
         used.append(set(threading.enumerate()) - before)
     assert [len(each) for each in used] == [0, 1, 2, 2, 2]
     assert used[1] < used[2] == used[4]
-    crew.run(lambda _: None, 9)
-    assert set(threading.enumerate()) - before == used[2], "no more than the crew has"
-    crew.close()
+    pool.run(lambda _: None, 9)
+    assert set(threading.enumerate()) - before == used[2], "no more than the pool has"
+    pool.close()
     assert set(threading.enumerate()) == before
-    crew.run(lambda _: None)
-    crew.close()
-    crew.close()
+    pool.run(lambda _: None)
+    pool.close()
+    pool.close()
 
 
 def test_a_round_waits_for_all_and_the_first_failure_is_raised() -> None:
-    crew = Crew(3)
+    pool = ThreadPool(3)
     ended: list[int] = []
 
     def work(worker: int) -> None:
         if worker == 1:
             raise Boom
-        assert crew.stopping.wait(GUARD_S), "the others are told"
+        assert pool.stopping.wait(GUARD_S), "the others are told"
         ended.append(worker)
         if worker == 2:
             raise ValueError
 
     with pytest.raises(Boom):
-        crew.run(work)
+        pool.run(work)
     assert sorted(ended) == [0, 2]
-    assert not crew.stopping.is_set()
-    crew.run(ended.append)
+    assert not pool.stopping.is_set()
+    pool.run(ended.append)
     assert sorted(ended) == [0, 0, 1, 2, 2]
-    crew.close()
+    pool.close()
 
 
 def test_a_failure_of_the_caller_waits_for_the_others() -> None:
-    crew = Crew(2)
+    pool = ThreadPool(2)
     began = threading.Event()
     ended: list[int] = []
 
@@ -97,37 +97,37 @@ def test_a_failure_of_the_caller_waits_for_the_others() -> None:
             assert began.wait(GUARD_S)
             raise Boom
         began.set()
-        assert crew.stopping.wait(GUARD_S)
+        assert pool.stopping.wait(GUARD_S)
         ended.append(worker)
 
     with pytest.raises(Boom):
-        crew.run(work)
+        pool.run(work)
     assert ended == [1]
 
 
 def test_an_interrupt_while_waiting_stops_the_others() -> None:
     """A signal handler raises in the main thread, which waits for its helper by then."""
-    crew = Crew(2)
+    pool = ThreadPool(2)
     ended: list[int] = []
 
     def work(worker: int) -> None:
         if worker:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
-            assert crew.stopping.wait(GUARD_S)
+            assert pool.stopping.wait(GUARD_S)
             ended.append(worker)
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
     try:
         for _ in range(9):
             with pytest.raises(KeyboardInterrupt):
-                crew.run(work)
+                pool.run(work)
     finally:
         signal.signal(signal.SIGINT, before)
     assert len(ended) == 9
 
 
 def interrupting(at: int) -> Callable[..., Any]:
-    """A trace function that raises before line number `at`, counted as the crew runs them."""
+    """A trace function that raises before line number `at`, counted as the pool runs them."""
     passed = 0
 
     def trace(frame: Any, event: str, _: object) -> Any:
@@ -145,22 +145,22 @@ def interrupting(at: int) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("fails", [False, True])
 def test_interrupts_at_any_moment_leave_a_crew_that_works(fails: bool) -> None:
-    """One comes before each line of the crew's own code in the caller's thread, in turn."""
-    crew = Crew(3)
+    """One comes before each line of the pool's own code in the caller's thread, in turn."""
+    pool = ThreadPool(3)
     running: set[int] = set()
     done: list[int] = []
 
     def slow(worker: int) -> None:
         if worker:
             running.add(worker)
-            crew.stopping.wait(0.003)
+            pool.stopping.wait(0.003)
             running.discard(worker)
         elif fails:
             raise Boom
 
     def check(worker: int) -> None:
         assert not running, "of the round before"
-        if not crew.stopping.is_set():
+        if not pool.stopping.is_set():
             done.append(worker)
 
     ended, line = False, 0
@@ -169,7 +169,7 @@ def test_interrupts_at_any_moment_leave_a_crew_that_works(fails: bool) -> None:
         previous = sys.gettrace()
         sys.settrace(interrupting(line))
         try:
-            crew.run(slow)
+            pool.run(slow)
             ended = True
         except Boom:
             ended = True
@@ -178,10 +178,10 @@ def test_interrupts_at_any_moment_leave_a_crew_that_works(fails: bool) -> None:
         finally:
             sys.settrace(previous)
         done.clear()
-        crew.run(check)
+        pool.run(check)
         assert sorted(done) == [0, 1, 2], f"after an interrupt before line {line}"
     assert line > 20
-    crew.close()
+    pool.close()
 
 
 @pytest.mark.parametrize("most", [0, 1, 2])
@@ -197,27 +197,27 @@ def test_a_system_without_threads_to_spare_says_so(
         started.append(self)
         start(self)
 
-    crew = Crew(4)
+    pool = ThreadPool(4)
     done: list[int] = []
     monkeypatch.setattr(threading.Thread, "start", few)
     with pytest.raises(FtdistError, match="can't start new thread; use fewer threads"):
-        crew.run(done.append)
+        pool.run(done.append)
     assert not done and len(started) == most
     monkeypatch.undo()
-    crew.run(done.append)
+    pool.run(done.append)
     assert sorted(done) == [0, 1, 2, 3]
-    crew.close()
+    pool.close()
 
 
 def test_nothing_that_was_worked_on_is_held_between_rounds() -> None:
     class Heavy:
         """What weak references can watch."""
 
-    crew = Crew(3)
+    pool = ThreadPool(3)
     heavy = Heavy()
     gone = weakref.ref(heavy)
     together = threading.Barrier(3, timeout=GUARD_S)
-    crew.run(lambda _, held=heavy: together.wait() and None)
+    pool.run(lambda _, held=heavy: together.wait() and None)
     del heavy
     assert gone() is None
     heavy = Heavy()
@@ -228,18 +228,18 @@ def test_nothing_that_was_worked_on_is_held_between_rounds() -> None:
         raise Boom
 
     with pytest.raises(Boom):
-        crew.run(failing)
+        pool.run(failing)
     del heavy, failing
     assert gone() is None, "not even by the error, and without the collector of cycles"
 
 
 def test_a_crew_that_is_forgotten_takes_its_threads_along() -> None:
     before = set(threading.enumerate())
-    crew = Crew(3)
-    crew.run(lambda _: None)
+    pool = ThreadPool(3)
+    pool.run(lambda _: None)
     helpers = set(threading.enumerate()) - before
     assert len(helpers) == 2
-    del crew
+    del pool
     gc.collect()
     for helper in helpers:
         helper.join(GUARD_S)
@@ -248,15 +248,15 @@ def test_a_crew_that_is_forgotten_takes_its_threads_along() -> None:
 
 _FORKED = """
 import os
-from ftdist.runtime.crew import Crew
-crew = Crew(3)
-crew.run(lambda _: None)
+from ftdist.runtime.thread_pool import ThreadPool
+pool = ThreadPool(3)
+pool.run(lambda _: None)
 if os.fork() == 0:
     done = []
-    crew.run(done.append)
+    pool.run(done.append)
     os._exit(sorted(done) != [0, 1, 2])
 status = os.wait()[1]
-crew.run(lambda _: None)
+pool.run(lambda _: None)
 raise SystemExit(status)
 """
 
@@ -266,10 +266,9 @@ def test_a_forked_process_starts_threads_of_its_own(tmp_path: Path) -> None:
     assert (outcome.status, outcome.err) == (0, "")
 
 
-@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "crew.close()", "del crew"])
+@pytest.mark.parametrize("ending", ["", "raise SystemExit(3)", "pool.close()", "del pool"])
 def test_idle_threads_keep_no_process_alive(tmp_path: Path, ending: str) -> None:
-    code = (
-        f"from ftdist.runtime.crew import Crew\ncrew = Crew(3)\ncrew.run(lambda _: None)\n{ending}"
-    )
+    first = "from ftdist.runtime.thread_pool import ThreadPool"
+    code = f"{first}\npool = ThreadPool(3)\npool.run(lambda _: None)\n{ending}"
     outcome = measured(sys.executable, "-c", code, folder=tmp_path)
     assert (outcome.status, outcome.err) == (3 if "Exit" in ending else 0, "")

@@ -23,10 +23,10 @@ _LOOK_S = 0.1
 """How often whoever waits looks up: an interrupt just before it began to wait would go unseen."""
 
 
-class Crew:
+class ThreadPool:
     """Up to `threads` workers, of which the caller's own thread is number 0.
 
-    Helpers are started when they are first needed and end with ``close``, with the crew itself, or
+    Helpers are started when they are first needed and end with ``close``, with the pool itself, or
     with a round that fails. They keep no process alive.
     """
 
