@@ -125,7 +125,7 @@ def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
 
 def _draw(path: Path, choice: Choice, points: tuple[Point, ...], instruction_set: str) -> None:
     from ftdist.cli.reports import plot
-    from ftdist.runtime.choosing.classic import configurations
+    from ftdist.cli.reports.published_plans import published_plans
 
-    plot.draw(path, choice, points, configurations(choice), instruction_set)
+    plot.draw(path, choice, points, published_plans(choice), instruction_set)
     say(f"wrote      {path}")

@@ -1,4 +1,4 @@
-"""The frontier as a picture: memory against time, with the chosen plan and the classic ones."""
+"""The frontier as a picture: memory against time, with the chosen plan and the published ones."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.printing import one_line
+from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.choosing.choice import Choice
-from ftdist.runtime.choosing.classic import Configuration
 from ftdist.runtime.choosing.frontier import Point, undominated
 from ftdist.wording import counted
 
@@ -44,17 +44,17 @@ def draw(
     path: Path,
     choice: Choice,
     points: Sequence[Point],
-    classic: Sequence[Configuration],
+    published: Sequence[PublishedPlan],
     instruction_set: str,
 ) -> None:
-    """Draws the frontier, the chosen plan, its budget and the classic configurations."""
+    """Draws the frontier, the chosen plan, its budget and the published plans."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError(_REMEDY) from None
     figure = Figure(figsize=(9, 6), dpi=150, layout="constrained")
     axes = figure.add_subplot()
-    _draw_classic(axes, classic)
+    _draw_published(axes, published)
     _draw_frontier(axes, points)
     _draw_choice(axes, choice)
     _dress(axes, choice, instruction_set)
@@ -64,11 +64,11 @@ def draw(
         figure.savefig(temporary)
 
 
-def _draw_classic(axes: Axes, classic: Sequence[Configuration]) -> None:
-    """Every configuration as a dot, the best of them joined; those of one group with names."""
-    one = [each for each in classic if len(each.plan.groups) == 1]
-    two = [each for each in classic if len(each.plan.groups) == 2]
-    best = undominated((each.peak_bytes, each.latency_s) for each in classic)
+def _draw_published(axes: Axes, published: Sequence[PublishedPlan]) -> None:
+    """Every plan as a dot, the best of them joined; those of one group with names."""
+    one = [each for each in published if len(each.plan.groups) == 1]
+    two = [each for each in published if len(each.plan.groups) == 2]
+    best = undominated((each.peak_bytes, each.latency_s) for each in published)
     axes.scatter(*_places(two), s=9, color=_GREY, alpha=0.5, linewidths=0, label=_name(two, "two"))
     axes.step(
         *_scaled(best),
@@ -90,9 +90,9 @@ def _draw_classic(axes: Axes, classic: Sequence[Configuration]) -> None:
         )
 
 
-def _name(configurations: Sequence[Configuration], groups: str) -> str:
+def _name(plans: Sequence[PublishedPlan], groups: str) -> str:
     whose = "DeepThings: one group" if groups == "one" else "MAFAT: two groups"
-    return f"{whose}, no strips ({len(configurations)} configurations)"
+    return f"{whose}, no strips ({len(plans)} plans)"
 
 
 def _draw_frontier(axes: Axes, points: Sequence[Point]) -> None:
@@ -150,8 +150,8 @@ def _dress(axes: Axes, choice: Choice, instruction_set: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def _places(configurations: Iterable[Configuration]) -> tuple[list[float], list[float]]:
-    return _scaled((each.peak_bytes, each.latency_s) for each in configurations)
+def _places(plans: Iterable[PublishedPlan]) -> tuple[list[float], list[float]]:
+    return _scaled((each.peak_bytes, each.latency_s) for each in plans)
 
 
 def _scaled(pairs: Iterable[tuple[int, float]]) -> tuple[list[float], list[float]]:

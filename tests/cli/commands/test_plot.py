@@ -8,13 +8,13 @@ import pytest
 from support.smallmodels import CHAIN, write_small_model
 
 from ftdist.cli.reports import plot
+from ftdist.cli.reports.published_plans import published_plans
 from ftdist.errors import InputError
 from ftdist.network.modelfile import load
 from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.choosing.choice import Surroundings
-from ftdist.runtime.choosing.classic import configurations
 from ftdist.runtime.choosing.frontier import Outlook
 from ftdist.runtime.measuring.profiles import SHIPPED
 
@@ -24,7 +24,7 @@ def drawn(path: Path, model: Path) -> Path:
     limit, held = Budget(48 * MIB, "--mem"), Held(30 * MIB, 30 * MIB)
     view = Outlook(load(model), limit, Surroundings(), 1, SHIPPED, held)
     choice = view.chosen()
-    plot.draw(path, choice, view.frontier(choice), configurations(choice), "avx2")
+    plot.draw(path, choice, view.frontier(choice), published_plans(choice), "avx2")
     return path
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from support.smallmodels import write_small_model
 
+from ftdist.cli.reports.published_plans import published_plans
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
@@ -25,7 +26,6 @@ from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.choosing.choice import Surroundings, examine
 from ftdist.runtime.choosing.choose import choose
-from ftdist.runtime.choosing.classic import configurations
 from ftdist.runtime.choosing.frontier import Outlook, undominated
 from ftdist.runtime.measuring.profiles import SHIPPED
 
@@ -240,10 +240,8 @@ def test_no_plan_within_the_budget_is_faster_than_the_bound(branched: Model, thr
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_the_published_configurations_are_predicted_as_any_plan(
-    first16: Model, threads: int
-) -> None:
-    found = configurations(outlook_of(first16, threads=threads).chosen())
+def test_the_published_plans_are_predicted_as_any_plan(first16: Model, threads: int) -> None:
+    found = published_plans(outlook_of(first16, threads=threads).chosen())
     notations = [each.plan.notation for each in found]
     assert notations[:5] == ["1x1", "2x2", "3x3", "4x4", "5x5"]
     assert len(set(notations)) == len(notations) == 5 + 15 * 25
@@ -256,12 +254,12 @@ def test_the_published_configurations_are_predicted_as_any_plan(
 
 
 def test_published_grids_that_do_not_fit_a_map_are_left_out(branched: Model) -> None:
-    found = configurations(outlook_of(branched).chosen())
+    found = published_plans(outlook_of(branched).chosen())
     assert [each.plan.notation for each in found[:5]] == ["1x1", "2x2", "3x3", "4x4", "1x1/1/1x1"]
     assert not any(each.plan.groups[-1].rows == 5 for each in found)
 
 
 def test_many_cuts_are_thinned_out(first16: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftdist.runtime.choosing.classic._MOST_WORK", 48)
-    found = configurations(outlook_of(first16).chosen())
+    monkeypatch.setattr("ftdist.cli.reports.published_plans._MOST_WORK", 48)
+    found = published_plans(outlook_of(first16).chosen())
     assert {each.plan.groups[1].first for each in found[5:]} == {1, 8, 15}

@@ -1,4 +1,4 @@
-"""The configurations of the literature: one or two groups, square grids, no strips, any cut.
+"""The plans that the literature could find: one or two groups, square grids, no strips, any cut.
 
 One group is DeepThings (Zhao and others, TCAD 2018), two are MAFAT (Farley and others, 2021).
 
@@ -31,16 +31,16 @@ _MOST_WORK = 2048
 
 
 @dataclass(frozen=True, slots=True)
-class Configuration:
-    """A configuration of theirs with its predicted peak and latency."""
+class PublishedPlan:
+    """A plan of theirs with its predicted peak and latency."""
 
     plan: Plan
     peak_bytes: int
     latency_s: float
 
 
-def configurations(beside: Choice) -> list[Configuration]:
-    """All configurations for the model, threads and process of a choice, those of one group first.
+def published_plans(beside: Choice) -> list[PublishedPlan]:
+    """All such plans for the model, threads and process of a choice, those of one group first.
 
     Grids with more rows or columns than a map are left out.
     """
@@ -64,7 +64,7 @@ def configurations(beside: Choice) -> list[Configuration]:
         seconds = sum(each for _, each in groups)
         given = beside.budget, beside.surroundings, seconds, beside.calibration, beside.held
         choice = predict(model, lowered, *given)
-        found.append(Configuration(plan, choice.peak_bytes, seconds))
+        found.append(PublishedPlan(plan, choice.peak_bytes, seconds))
     return found
 
 
