@@ -48,7 +48,7 @@ print(json.dumps([found.peak_bytes, found.seconds, took_s, peak_resident_bytes()
 _KEPT = """
 import sys, time
 from ftdist.network.modelfile import load
-from ftdist.runtime.choosing.choice import Surroundings
+from ftdist.runtime.choosing.choice import RunContext
 from ftdist.runtime.choosing.decision import Decision
 from ftdist.runtime.engine import executor
 from ftdist.runtime.budget.limits import budget
@@ -56,7 +56,7 @@ from ftdist.runtime.measuring.profiles import SHIPPED
 executor("native")
 model = load(sys.argv[1])
 begun = time.process_time()
-Decision(model, budget(sys.argv[3]), Surroundings(), int(sys.argv[2]), SHIPPED).plan()
+Decision(model, budget(sys.argv[3]), RunContext(), int(sys.argv[2]), SHIPPED).plan()
 print(time.process_time() - begun)
 """
 

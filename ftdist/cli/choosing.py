@@ -11,7 +11,7 @@ from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.choosing.choice import Choice, Surroundings
+from ftdist.runtime.choosing.choice import Choice, RunContext
 from ftdist.runtime.choosing.decision import Decision
 from ftdist.runtime.threads import default_threads
 
@@ -22,7 +22,7 @@ def chosen(
     arguments: argparse.Namespace,
     model: Model,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     line: PassingLine,
 ) -> Choice:
     """The plan that the arguments name, or the fastest; BudgetError when it does not fit."""
@@ -32,7 +32,7 @@ def chosen(
     decision = Decision(
         model,
         limit,
-        surroundings,
+        context,
         threads,
         calibration,
         restartable=arguments.restartable,

@@ -24,7 +24,7 @@ from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
 from ftdist.network.modelfile import load
 from ftdist.runtime.budget.held import before_planning
-from ftdist.runtime.choosing.choice import Choice, Surroundings, planning_profile
+from ftdist.runtime.choosing.choice import Choice, RunContext, planning_profile
 from ftdist.runtime.choosing.room import planning_room
 from ftdist.runtime.threads import default_threads
 
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
-    surroundings = Surroundings(after_bytes=detecting_bytes(model.network))
+    context = RunContext(after_bytes=detecting_bytes(model.network))
     calibration, held = kept(threads), before_planning(model.network)
     _refuse_unwritable(arguments)
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     with PassingLine() as line, planning_room(limit):
         progress = line.share("planning")
-        outlook = Outlook(model, limit, surroundings, threads, calibration, held, progress)
+        outlook = Outlook(model, limit, context, threads, calibration, held, progress)
         choice = outlook.named(plan) if plan else outlook.chosen()
         wanted = arguments.frontier or arguments.plot is not None
         points = outlook.frontier(choice) if wanted else ()

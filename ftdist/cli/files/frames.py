@@ -25,7 +25,7 @@ from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
-from ftdist.runtime.choosing.choice import Choice, Surroundings
+from ftdist.runtime.choosing.choice import Choice, RunContext
 from ftdist.runtime.local import Outputs, Session
 
 _PROGRAMS_BYTES = 1 << 20
@@ -61,7 +61,7 @@ class Looked:
 
     number: int
     source: Source
-    surroundings: Surroundings
+    context: RunContext
     reading_bytes: int
 
 
@@ -85,7 +85,7 @@ class Queue:
         self._several = given.several
         self._left_by_one_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
         self._leave_out = leave_out
-        self.too_large: Surroundings | None = None
+        self.too_large: RunContext | None = None
         self.waiting = [
             each
             for number, source in enumerate(given.all)
@@ -95,7 +95,7 @@ class Queue:
         self._first: tuple[Looked, Input] | None = None
         self._are_pictures = False
 
-    def read_first(self) -> Surroundings:
+    def read_first(self) -> RunContext:
         """Reads the first input that can be read; what the run of all needs beside the plan."""
         while self._first is None:
             if not self.waiting:
@@ -106,7 +106,7 @@ class Queue:
             else:
                 self._first = self.waiting[0], given
                 self._are_pictures = given.is_picture
-        wanted = [each.surroundings for each in self.waiting]
+        wanted = [each.context for each in self.waiting]
         return replace(
             wanted[0],
             picture=self._are_pictures,
@@ -154,7 +154,7 @@ class Queue:
     def _after_bytes(self) -> int:
         """What comes after a run takes; of several, beside what the others left."""
         if len(self.waiting) == 1:
-            return self.waiting[0].surroundings.after_bytes
+            return self.waiting[0].context.after_bytes
         return max(0, self.most_beside_bytes - self.left_bytes)
 
     @property
@@ -166,7 +166,7 @@ class Queue:
         """What one takes beside session and outputs after others: reading it, or what is after."""
         again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        return max(self.left_bytes + again, told + looked.surroundings.after_bytes)
+        return max(self.left_bytes + again, told + looked.context.after_bytes)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""
@@ -276,7 +276,7 @@ def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:
         return choice, False
     parts, largest = choice.footprint, queue.most_beside_bytes
     session = parts.peak_bytes - parts.input - SLACK_BYTES  # that is for while it runs
-    session -= choice.surroundings.reading_bytes  # counted in the largest
+    session -= choice.context.reading_bytes  # counted in the largest
     if session + largest <= limit.bytes:
         return replace(choice, peak_bytes=max(choice.peak_bytes, session + largest)), True
     rest = session - parts.weights - parts.arenas - parts.boundary_maps

@@ -24,7 +24,7 @@ from ftdist.network.graph import Network
 from ftdist.pictures.fitted import Letterbox, load_picture, loading_bytes
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.choosing.choice import Surroundings
+from ftdist.runtime.choosing.choice import RunContext
 from ftdist.runtime.local import check_input
 
 _LEFT_BEHIND_BYTES = 2 << 20
@@ -60,7 +60,7 @@ def phases(
     drawn: Path | None,
     fit: Fit,
     names: Sequence[str],
-) -> Surroundings:
+) -> RunContext:
     """What reading, detecting and drawing will take, before anything but headers has been read.
 
     The whole process is to hold `most_bytes`; `drawn` is the picture to be made, if any, smaller if
@@ -71,7 +71,7 @@ def phases(
     if source.suffix.lower() == ".npz":
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
-        return Surroundings(after_bytes=after)
+        return RunContext(after_bytes=after)
     reading = loading_bytes(source, network.input, fit)
     held = resident_bytes()  # with Pillow, which has looked at the picture
     left_behind = min(reading, _LEFT_BEHIND_BYTES)
@@ -81,7 +81,7 @@ def phases(
         after = max(
             after, seen + drawing_bytes(source, names, drawn, most_bytes - there, read=True)
         )
-    return Surroundings(True, False, left_behind, after, held + reading)
+    return RunContext(True, False, left_behind, after, held + reading)
 
 
 def read_input(

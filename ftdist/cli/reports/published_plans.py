@@ -47,7 +47,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
     model, threads = beside.model, beside.plan.threads
     network = model.network
     profile = planning_profile(model, beside.budget, beside.calibration)
-    picture = beside.surroundings.picture
+    picture = beside.context.picture
 
     @cache
     def prepared(group_plan: GroupPlan) -> tuple[tuple[GroupProgram, ...], float]:
@@ -62,7 +62,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
         programs = tuple(each for programs, _ in groups for each in programs)
         lowered = arrange_plan(network, plan, programs)
         seconds = sum(each for _, each in groups)
-        given = beside.budget, beside.surroundings, seconds, beside.calibration, beside.held
+        given = beside.budget, beside.context, seconds, beside.calibration, beside.held
         choice = predict(model, lowered, *given)
         found.append(PublishedPlan(plan, choice.peak_bytes, seconds))
     return found

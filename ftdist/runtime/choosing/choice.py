@@ -30,7 +30,7 @@ _NOTICEABLE = 1.01
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class RunContext:
     """What a run needs beside the plan.
 
     `input_resident`: whether the input array is in memory already. `reading_bytes`: what reading it
@@ -60,7 +60,7 @@ class Choice:
     peak_bytes: int
     latency_s: float
     budget: Budget
-    surroundings: Surroundings
+    context: RunContext
     held: Held
     calibration: Calibration = SHIPPED
     unbound: bool = False
@@ -83,7 +83,7 @@ class Choice:
     def parts(self) -> dict[str, int]:
         """The parts of the predicted peak, which they add up to."""
         more = self.peak_bytes - self.footprint.peak_bytes
-        what = "picture" if self.surroundings.picture else "before_or_after_the_run"
+        what = "picture" if self.context.picture else "before_or_after_the_run"
         return self.footprint.parts | ({what: more} if more else {})
 
     @property
@@ -107,7 +107,7 @@ class Choice:
         smallest = self.peak_bytes + SPREAD_BYTES
         parts = self.footprint.parts
         largest = max(parts, key=lambda name: parts[name])
-        if self.surroundings.picture and self.peak_bytes > self.footprint.peak_bytes:
+        if self.context.picture and self.peak_bytes > self.footprint.peak_bytes:
             raise BudgetError(
                 f"the picture does not fit {format_size(self.budget.bytes)} "
                 f"({self.budget.origin}): with it the run needs {ceil_size(smallest)}, the plan "
@@ -129,7 +129,7 @@ class Choice:
     def open(self, kernels: Kernels = "native") -> Session:
         """A session that runs the plan as it was lowered already."""
         session = Session(self.model, self.plan, kernels)
-        session.adopt(self.lowered, picture=self.surroundings.picture)
+        session.adopt(self.lowered, picture=self.context.picture)
         return session
 
 
@@ -152,38 +152,38 @@ def examine(
     model: Model,
     plan: Plan,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     seconds: float | None = None,
     calibration: Calibration = SHIPPED,
     held: Held | None = None,
 ) -> Choice:
     """A plan with its predicted peak and latency, whether it keeps the budget or not."""
-    lowered = lower(model.network, plan, model.offsets, picture=surroundings.picture)
+    lowered = lower(model.network, plan, model.offsets, picture=context.picture)
     if seconds is None:
         from ftdist.planning.cost.latency import plan_seconds
 
         profile = planning_profile(model, limit, calibration)
         seconds = plan_seconds(model.network, plan, profile)
-    return predict(model, lowered, limit, surroundings, seconds, calibration, held)
+    return predict(model, lowered, limit, context, seconds, calibration, held)
 
 
 def predict(
     model: Model,
     lowered: Lowered,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     seconds: float,
     calibration: Calibration,
     held: Held | None = None,
 ) -> Choice:
     """A lowered plan with its predicted peak."""
     held = held or held_now()
-    picture = surroundings.picture
+    picture = context.picture
     taken = input_bytes(model.network, picture=picture)
-    baseline = held.now_bytes + surroundings.reading_bytes
-    baseline -= taken if surroundings.input_resident else 0
+    baseline = held.now_bytes + context.reading_bytes
+    baseline -= taken if context.input_resident else 0
     parts = footprint(lowered, model.network, baseline, taken, held.planning_bytes)
-    after = parts.baseline + parts.planning + parts.output + surroundings.after_bytes
-    other = max(surroundings.other_phases_bytes, held.most_bytes)
+    after = parts.baseline + parts.planning + parts.output + context.after_bytes
+    other = max(context.other_phases_bytes, held.most_bytes)
     peak = max(parts.peak_bytes, after, other)
-    return Choice(model, lowered, parts, peak, seconds, limit, surroundings, held, calibration)
+    return Choice(model, lowered, parts, peak, seconds, limit, context, held, calibration)

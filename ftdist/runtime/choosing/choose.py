@@ -16,7 +16,7 @@ from ftdist.runtime.budget.held import Held, held_now
 from ftdist.runtime.budget.limits import Budget, budget
 from ftdist.runtime.budget.memory import peak_resident_bytes
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
-from ftdist.runtime.choosing.choice import Choice, Surroundings, examine, planning_profile
+from ftdist.runtime.choosing.choice import Choice, RunContext, examine, planning_profile
 from ftdist.runtime.engine import executor
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
 
@@ -30,13 +30,13 @@ def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
     `mem` is bytes or a SIZE such as "64M"; None means what the machine or its control group allows.
     """
     executor("native")  # its code is in memory before it is measured
-    return choose(model, budget(mem), Surroundings(), threads, load(threads)).plan
+    return choose(model, budget(mem), RunContext(), threads, load(threads)).plan
 
 
 def choose(
     model: Model,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     threads: int = 1,
     calibration: Calibration = SHIPPED,
     search: Search | None = None,
@@ -55,10 +55,10 @@ def choose(
     if search is None:
         profile = planning_profile(model, limit, calibration)
         search = Search(model.network, threads, profile, progress=progress)
-    choice = fit(model, fastest_of(search), limit, surroundings, calibration, held)
+    choice = fit(model, fastest_of(search), limit, context, calibration, held)
     if choice is not None:
         return choice
-    least = smallest(model, search, limit, surroundings, calibration, held)
+    least = smallest(model, search, limit, context, calibration, held)
     # searching takes memory too, which will be needed again
     least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
     return least.within_budget("no plan fits")
@@ -68,7 +68,7 @@ def smallest(
     model: Model,
     search: Search,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     calibration: Calibration = SHIPPED,
     held: Held | None = None,
 ) -> Choice:
@@ -76,7 +76,7 @@ def smallest(
     held = held or held_now()
 
     def examined(found: Found) -> Choice:
-        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
+        return examine(model, found.plan, limit, context, found.seconds, calibration, held)
 
     best = examined(search.smallest())
     found: Found | None = None
@@ -90,7 +90,7 @@ def smallest(
     if best.peak_bytes == best.footprint.peak_bytes:
         return best  # and the fastest of its size
     enough = replace(limit, bytes=best.peak_bytes)
-    fastest = fit(model, fastest_of(search), enough, surroundings, calibration, held)
+    fastest = fit(model, fastest_of(search), enough, context, calibration, held)
     return replace(fastest or best, budget=limit)
 
 
@@ -113,7 +113,7 @@ def fit(
     model: Model,
     propose: Proposer,
     limit: Budget,
-    surroundings: Surroundings,
+    context: RunContext,
     calibration: Calibration = SHIPPED,
     held: Held | None = None,
 ) -> Choice | None:
@@ -126,7 +126,7 @@ def fit(
     """
 
     def examined(found: Found) -> Choice:
-        return examine(model, found.plan, limit, surroundings, found.seconds, calibration, held)
+        return examine(model, found.plan, limit, context, found.seconds, calibration, held)
 
     sizes = _Sizes()
     found = propose(None, False)

@@ -26,7 +26,7 @@ from ftdist.runtime.budget.held import Held, before_planning
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.choosing.anew import begin_anew, handed_over, peak_bytes
-from ftdist.runtime.choosing.choice import Choice, Surroundings, examine, planning_profile, predict
+from ftdist.runtime.choosing.choice import Choice, RunContext, examine, planning_profile, predict
 from ftdist.runtime.choosing.choose import choose
 from ftdist.runtime.choosing.plancache import Entry, PlanCache
 from ftdist.runtime.choosing.room import planning_room
@@ -45,7 +45,7 @@ class Decision:
 
     model: Model
     limit: Budget
-    surroundings: Surroundings
+    context: RunContext
     threads: int
     calibration: Calibration
     restartable: bool = False
@@ -80,7 +80,7 @@ class Decision:
 
     def _beside(self, held: Held) -> int:
         """What the process will hold beside any plan's weights, activations and programs."""
-        network, around = self.model.network, self.surroundings
+        network, around = self.model.network, self.context
         taken = input_bytes(network, picture=around.picture)
         before = 0 if around.input_resident else taken
         own = held.now_bytes + held.planning_bytes + around.reading_bytes
@@ -93,12 +93,12 @@ class Decision:
             plan = parse_notation(known.notation, network, self.threads)
         except InputError:
             return None
-        picture = self.surroundings.picture
+        picture = self.context.picture
         lowered = lower(network, plan, self.model.offsets, picture=picture)
         return self._counted(lowered, known.seconds, held)
 
     def _sought(self, named: Plan | None, held: Held) -> Choice:
-        given = self.limit, self.surroundings
+        given = self.limit, self.context
         if named is not None:
             return examine(self.model, named, *given, None, self.calibration, held)
         return choose(
@@ -125,5 +125,5 @@ class Decision:
         now = resident_bytes() - lowered.program_bytes
         before = min(now, held.now_bytes)
         real = Held(before, peak_bytes(), now - before)
-        given = self.limit, self.surroundings
+        given = self.limit, self.context
         return predict(self.model, lowered, *given, seconds, self.calibration, real)

@@ -16,7 +16,7 @@ from ftdist.planning.search.search import Found, Search
 from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.choosing.choice import Choice, Surroundings, examine, planning_profile
+from ftdist.runtime.choosing.choice import Choice, RunContext, examine, planning_profile
 from ftdist.runtime.choosing.choose import Proposer, choose, fastest_of, fit, smallest
 from ftdist.runtime.measuring.profiles import Calibration
 
@@ -47,7 +47,7 @@ class Outlook:
         self,
         model: Model,
         limit: Budget,
-        surroundings: Surroundings,
+        context: RunContext,
         threads: int,
         calibration: Calibration,
         held: Held,
@@ -55,7 +55,7 @@ class Outlook:
     ) -> None:
         self._model = model
         self._limit = limit
-        self._surroundings = surroundings
+        self._context = context
         self._threads = threads
         self._calibration = calibration
         self._held = held
@@ -64,17 +64,17 @@ class Outlook:
 
     def chosen(self) -> Choice:
         """The fastest plan within the budget; BudgetError when none fits."""
-        given = self._model, self._limit, self._surroundings, self._threads
+        given = self._model, self._limit, self._context, self._threads
         return choose(*given, self._calibration, self._search, self._held)
 
     def named(self, plan: Plan, seconds: float | None = None) -> Choice:
         """A given plan, whether it keeps the budget or not; predicts `seconds` if not given."""
-        given = self._model, plan, self._limit, self._surroundings
+        given = self._model, plan, self._limit, self._context
         return examine(*given, seconds, self._calibration, self._held)
 
     def smallest(self) -> Choice:
         """The plan with the smallest peak; where more than the plan makes it, the fastest one."""
-        given = self._limit, self._surroundings, self._calibration, self._held
+        given = self._limit, self._context, self._calibration, self._held
         return smallest(self._model, self._search, *given)
 
     def within(self, size: int) -> Choice | None:
@@ -90,7 +90,7 @@ class Outlook:
         return self._fit(propose, self._limit)
 
     def _fit(self, propose: Proposer, limit: Budget) -> Choice | None:
-        given = self._surroundings, self._calibration, self._held
+        given = self._context, self._calibration, self._held
         return fit(self._model, propose, limit, *given)
 
     def bound_s(self, chosen: Choice) -> float:

@@ -14,7 +14,7 @@ from ftdist.network.modelfile import load
 from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.choosing.choice import Surroundings
+from ftdist.runtime.choosing.choice import RunContext
 from ftdist.runtime.choosing.frontier import Outlook
 from ftdist.runtime.measuring.profiles import SHIPPED
 
@@ -22,7 +22,7 @@ from ftdist.runtime.measuring.profiles import SHIPPED
 def drawn(path: Path, model: Path) -> Path:
     pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'ftdist[plot]'")
     limit, held = Budget(48 * MIB, "--mem"), Held(30 * MIB, 30 * MIB)
-    view = Outlook(load(model), limit, Surroundings(), 1, SHIPPED, held)
+    view = Outlook(load(model), limit, RunContext(), 1, SHIPPED, held)
     choice = view.chosen()
     plot.draw(path, choice, view.frontier(choice), published_plans(choice), "avx2")
     return path

@@ -16,7 +16,7 @@ from ftdist.runtime.budget import held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
 from ftdist.runtime.choosing import choose as choosing
-from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, Surroundings, examine
+from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, RunContext, examine
 from ftdist.runtime.choosing.choose import choose
 
 BASELINE = 30 * MIB
@@ -42,7 +42,7 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def chosen(model: Model, size: int, threads: int = 1, **around: int | bool) -> Choice:
-    return choose(model, Budget(size, "--mem"), Surroundings(**around), threads)  # type: ignore[arg-type]
+    return choose(model, Budget(size, "--mem"), RunContext(**around), threads)  # type: ignore[arg-type]
 
 
 def smallest(model: Model, threads: int = 1, **around: int | bool) -> int:
@@ -76,7 +76,7 @@ def test_the_smallest_budget_is_named_works_and_is_small(first16: Model, threads
 
 
 def examine_untiled(model: Model) -> Choice:
-    return examine(model, untiled(model.network), Budget(MIB, "--mem"), Surroundings())
+    return examine(model, untiled(model.network), Budget(MIB, "--mem"), RunContext())
 
 
 def test_the_error_says_what_is_needed_in_words_that_mem_understands(first16: Model) -> None:
@@ -93,16 +93,16 @@ def test_the_error_says_what_is_needed_in_words_that_mem_understands(first16: Mo
 def test_a_named_plan_keeps_the_same_promise(first16: Model) -> None:
     plan = parse_notation("5x5/8/2x2", first16.network)
     with pytest.raises(BudgetError) as caught:
-        examine(first16, plan, Budget(31 * MIB, "--mem"), Surroundings()).within_budget("no")
+        examine(first16, plan, Budget(31 * MIB, "--mem"), RunContext()).within_budget("no")
     assert "5x5/8/2x2 needs " in str(caught.value)
     enough = Budget(caught.value.smallest_bytes, "--mem")
-    assert examine(first16, plan, enough, Surroundings()).within_budget("no").plan == plan
+    assert examine(first16, plan, enough, RunContext()).within_budget("no").plan == plan
 
 
 def test_what_is_in_memory_already_is_counted_once(first16: Model) -> None:
     absent = examine_untiled(first16)
-    surroundings = Surroundings(input_resident=True)
-    resident = examine(first16, absent.plan, Budget(MIB, "--mem"), surroundings)
+    context = RunContext(input_resident=True)
+    resident = examine(first16, absent.plan, Budget(MIB, "--mem"), context)
     assert absent.peak_bytes - resident.peak_bytes == first16.network.input.bytes
 
 
@@ -149,7 +149,7 @@ def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
 def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:
     told: list[float] = []
     size = smallest(first16) + MIB
-    given = first16, Budget(size, "--mem"), Surroundings()
+    given = first16, Budget(size, "--mem"), RunContext()
     with_word = choose(*given, progress=told.append)
     assert with_word.plan == chosen(first16, size).plan
     assert len(told) > 1 and 0 <= min(told) < max(told) <= 1 and told[0] < told[1]

@@ -22,7 +22,7 @@ from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, Surroundings, examine
+from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, RunContext, examine
 from ftdist.runtime.choosing.choose import choose
 from ftdist.runtime.measuring import profiles
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, Device, save, this_device
@@ -224,14 +224,14 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def examined(model: Model, notation: str, cache_bytes: int, profile: DeviceProfile) -> Choice:
     plan = parse_notation(notation, model.network)
     limit = Budget(4096 * MIB, "--mem", cache_bytes=cache_bytes)
-    return examine(model, plan, limit, Surroundings(), calibration=Calibration(profile))
+    return examine(model, plan, limit, RunContext(), calibration=Calibration(profile))
 
 
 def test_times_are_those_of_the_profile(chain: Model) -> None:
     slow = replace(PROFILE, call_s=1.0)
     limit = Budget(4096 * MIB, "--mem")
-    found = choose(chain, limit, Surroundings(), 1, Calibration(slow))
-    assert found.latency_s > 1 > 2 * choose(chain, limit, Surroundings()).latency_s
+    found = choose(chain, limit, RunContext(), 1, Calibration(slow))
+    assert found.latency_s > 1 > 2 * choose(chain, limit, RunContext()).latency_s
     assert found.calibration.profile == slow
     assert found.latency_s == pytest.approx(plan_seconds(chain.network, found.plan, slow))
 
@@ -278,10 +278,10 @@ def test_the_search_shuns_a_slow_disk_only_where_it_is_read(
     monkeypatch.setattr("ftdist.runtime.choosing.choose.peak_resident_bytes", lambda: MIB)
     slow = Calibration(replace(DEFAULT, disk_bytes_per_s=1e4))
     with pytest.raises(BudgetError) as caught:
-        choose(chain, Budget(MIB, "--mem"), Surroundings(), 1, slow)
+        choose(chain, Budget(MIB, "--mem"), RunContext(), 1, slow)
     limit = Budget(caught.value.smallest_bytes - SPREAD_BYTES, "--mem")
-    from_disk = choose(chain, limit, Surroundings(), 1, slow)
-    cached = choose(chain, replace(limit, cache_bytes=MIB), Surroundings(), 1, slow)
+    from_disk = choose(chain, limit, RunContext(), 1, slow)
+    cached = choose(chain, replace(limit, cache_bytes=MIB), RunContext(), 1, slow)
     assert from_disk.weights_from == "disk, which is the limit"
     assert cached.weights_from == "page cache"
     assert cached.latency_s < 0.1 < from_disk.latency_s
