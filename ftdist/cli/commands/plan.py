@@ -23,7 +23,7 @@ from ftdist.cli.printing import say
 from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
 from ftdist.network.modelfile import load
-from ftdist.runtime.budget.held import before_planning
+from ftdist.runtime.budget.process_memory import before_planning
 from ftdist.runtime.choosing.choice import Choice, RunContext, planning_profile
 from ftdist.runtime.choosing.room import planning_room
 from ftdist.runtime.threads import default_threads
@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> None:
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     context = RunContext(after_bytes=detecting_bytes(model.network))
-    calibration, held = kept(threads), before_planning(model.network)
+    calibration, process = kept(threads), before_planning(model.network)
     _refuse_unwritable(arguments)
 
     from ftdist.runtime.choosing.frontier import Outlook
 
     with PassingLine() as line, planning_room(limit):
         progress = line.share("planning")
-        outlook = Outlook(model, limit, context, threads, calibration, held, progress)
+        outlook = Outlook(model, limit, context, threads, calibration, process, progress)
         choice = outlook.named(plan) if plan else outlook.chosen()
         wanted = arguments.frontier or arguments.plot is not None
         points = outlook.frontier(choice) if wanted else ()

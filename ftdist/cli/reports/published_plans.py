@@ -62,7 +62,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
         programs = tuple(each for programs, _ in groups for each in programs)
         lowered = arrange_plan(network, plan, programs)
         seconds = sum(each for _, each in groups)
-        given = beside.budget, beside.context, seconds, beside.calibration, beside.held
+        given = beside.budget, beside.context, seconds, beside.calibration, beside.process
         choice = predict(model, lowered, *given)
         found.append(PublishedPlan(plan, choice.peak_bytes, seconds))
     return found

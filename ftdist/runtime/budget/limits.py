@@ -40,7 +40,7 @@ class Budget:
 
 
 def budget(mem: str | int | None) -> Budget:
-    """The budget that `mem` names (bytes or a SIZE), or what the machine and the control group allow.
+    """The budget that `mem` names (bytes or a SIZE), or what its machine and control group allow.
 
     It is never above the limit of the control group, which ends whoever goes there.
     """

@@ -19,8 +19,8 @@ from ftdist.planning.lowering.predictor import (
 )
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
-from ftdist.runtime.budget.held import Held, held_now
 from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.process_memory import ProcessMemory, measured_now
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
 from ftdist.runtime.engine import Kernels
 from ftdist.runtime.local import Session
@@ -50,7 +50,7 @@ class RunContext:
 class Choice:
     """A plan for a model with its predicted peak and latency, and the budget it keeps.
 
-    The latency is by the profile of `calibration`, the peak by what the process `held`. `unbound`:
+    The latency is by the profile of `calibration`, the peak by what the `process` holds. `unbound`:
     the search found it without any bound.
     """
 
@@ -61,7 +61,7 @@ class Choice:
     latency_s: float
     budget: Budget
     context: RunContext
-    held: Held
+    process: ProcessMemory
     calibration: Calibration = SHIPPED
     unbound: bool = False
 
@@ -155,7 +155,7 @@ def examine(
     context: RunContext,
     seconds: float | None = None,
     calibration: Calibration = SHIPPED,
-    held: Held | None = None,
+    process: ProcessMemory | None = None,
 ) -> Choice:
     """A plan with its predicted peak and latency, whether it keeps the budget or not."""
     lowered = lower(model.network, plan, model.offsets, picture=context.picture)
@@ -164,7 +164,7 @@ def examine(
 
         profile = planning_profile(model, limit, calibration)
         seconds = plan_seconds(model.network, plan, profile)
-    return predict(model, lowered, limit, context, seconds, calibration, held)
+    return predict(model, lowered, limit, context, seconds, calibration, process)
 
 
 def predict(
@@ -174,16 +174,16 @@ def predict(
     context: RunContext,
     seconds: float,
     calibration: Calibration,
-    held: Held | None = None,
+    process: ProcessMemory | None = None,
 ) -> Choice:
     """A lowered plan with its predicted peak."""
-    held = held or held_now()
+    process = process or measured_now()
     picture = context.picture
     taken = input_bytes(model.network, picture=picture)
-    baseline = held.now_bytes + context.reading_bytes
+    baseline = process.now_bytes + context.reading_bytes
     baseline -= taken if context.input_resident else 0
-    parts = footprint(lowered, model.network, baseline, taken, held.planning_bytes)
+    parts = footprint(lowered, model.network, baseline, taken, process.planning_bytes)
     after = parts.baseline + parts.planning + parts.output + context.after_bytes
-    other = max(context.other_phases_bytes, held.most_bytes)
+    other = max(context.other_phases_bytes, process.most_bytes)
     peak = max(parts.peak_bytes, after, other)
-    return Choice(model, lowered, parts, peak, seconds, limit, context, held, calibration)
+    return Choice(model, lowered, parts, peak, seconds, limit, context, process, calibration)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan
-from ftdist.runtime.budget.held import Held, held_now
 from ftdist.runtime.budget.limits import Budget, budget
 from ftdist.runtime.budget.memory import peak_resident_bytes
+from ftdist.runtime.budget.process_memory import ProcessMemory, measured_now
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
 from ftdist.runtime.choosing.choice import Choice, RunContext, examine, planning_profile
 from ftdist.runtime.engine import executor
@@ -40,12 +40,12 @@ def choose(
     threads: int = 1,
     calibration: Calibration = SHIPPED,
     search: Search | None = None,
-    held: Held | None = None,
+    process: ProcessMemory | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Choice:
     """The fastest plan within the budget, by a profile; BudgetError when none fits.
 
-    `search` is one for this very network, threads and profile, when there is one already; `held`
+    `search` is one for this very network, threads and profile, when there is one already; `process`
     is measured when it is not given. `progress` is told how far the search is, from 0 to 1.
     """
     from ftdist.planning.search.search import (
@@ -55,10 +55,10 @@ def choose(
     if search is None:
         profile = planning_profile(model, limit, calibration)
         search = Search(model.network, threads, profile, progress=progress)
-    choice = fit(model, fastest_of(search), limit, context, calibration, held)
+    choice = fit(model, fastest_of(search), limit, context, calibration, process)
     if choice is not None:
         return choice
-    least = smallest(model, search, limit, context, calibration, held)
+    least = smallest(model, search, limit, context, calibration, process)
     # searching takes memory too, which will be needed again
     least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
     return least.within_budget("no plan fits")
@@ -70,13 +70,13 @@ def smallest(
     limit: Budget,
     context: RunContext,
     calibration: Calibration = SHIPPED,
-    held: Held | None = None,
+    process: ProcessMemory | None = None,
 ) -> Choice:
     """The plan with which the whole process is smallest; of several the fastest."""
-    held = held or held_now()
+    process = process or measured_now()
 
     def examined(found: Found) -> Choice:
-        return examine(model, found.plan, limit, context, found.seconds, calibration, held)
+        return examine(model, found.plan, limit, context, found.seconds, calibration, process)
 
     best = examined(search.smallest())
     found: Found | None = None
@@ -90,7 +90,7 @@ def smallest(
     if best.peak_bytes == best.footprint.peak_bytes:
         return best  # and the fastest of its size
     enough = replace(limit, bytes=best.peak_bytes)
-    fastest = fit(model, fastest_of(search), enough, context, calibration, held)
+    fastest = fit(model, fastest_of(search), enough, context, calibration, process)
     return replace(fastest or best, budget=limit)
 
 
@@ -115,18 +115,18 @@ def fit(
     limit: Budget,
     context: RunContext,
     calibration: Calibration = SHIPPED,
-    held: Held | None = None,
+    process: ProcessMemory | None = None,
 ) -> Choice | None:
     """The first of the plans proposed for falling sizes with which the whole process fits.
 
     None where none does. `propose` is asked for plans whose weights and activations are within a
     size. Programs come on top, about as many for one plan as for the next: sizes are what is left
     beside those of the last plan, if it was them that did not fit. Once the size is known, plans of
-    that size are looked at closely. `held` is measured when it is not given.
+    that size are looked at closely. `process` is measured when it is not given.
     """
 
     def examined(found: Found) -> Choice:
-        return examine(model, found.plan, limit, context, found.seconds, calibration, held)
+        return examine(model, found.plan, limit, context, found.seconds, calibration, process)
 
     sizes = _Sizes()
     found = propose(None, False)

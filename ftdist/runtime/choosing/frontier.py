@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan
 from ftdist.planning.search.search import Found, Search
-from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
+from ftdist.runtime.budget.process_memory import ProcessMemory
 from ftdist.runtime.choosing.choice import Choice, RunContext, examine, planning_profile
 from ftdist.runtime.choosing.choose import Proposer, choose, fastest_of, fit, smallest
 from ftdist.runtime.measuring.profiles import Calibration
@@ -40,7 +40,7 @@ class Point:
 class Outlook:
     """All that can be asked about plans for a model with some threads and a budget.
 
-    Peaks are those of a process that `held` so much before it planned.
+    Peaks are those of a `process` as it was before it planned.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Outlook:
         context: RunContext,
         threads: int,
         calibration: Calibration,
-        held: Held,
+        process: ProcessMemory,
         progress: Callable[[float], None] | None = None,
     ) -> None:
         self._model = model
@@ -58,23 +58,23 @@ class Outlook:
         self._context = context
         self._threads = threads
         self._calibration = calibration
-        self._held = held
+        self._process = process
         profile = planning_profile(model, limit, calibration)
         self._search = Search(model.network, threads, profile, progress=progress)
 
     def chosen(self) -> Choice:
         """The fastest plan within the budget; BudgetError when none fits."""
         given = self._model, self._limit, self._context, self._threads
-        return choose(*given, self._calibration, self._search, self._held)
+        return choose(*given, self._calibration, self._search, self._process)
 
     def named(self, plan: Plan, seconds: float | None = None) -> Choice:
         """A given plan, whether it keeps the budget or not; predicts `seconds` if not given."""
         given = self._model, plan, self._limit, self._context
-        return examine(*given, seconds, self._calibration, self._held)
+        return examine(*given, seconds, self._calibration, self._process)
 
     def smallest(self) -> Choice:
         """The plan with the smallest peak; where more than the plan makes it, the fastest one."""
-        given = self._limit, self._context, self._calibration, self._held
+        given = self._limit, self._context, self._calibration, self._process
         return smallest(self._model, self._search, *given)
 
     def within(self, size: int) -> Choice | None:
@@ -90,7 +90,7 @@ class Outlook:
         return self._fit(propose, self._limit)
 
     def _fit(self, propose: Proposer, limit: Budget) -> Choice | None:
-        given = self._context, self._calibration, self._held
+        given = self._context, self._calibration, self._process
         return fit(self._model, propose, limit, *given)
 
     def bound_s(self, chosen: Choice) -> float:

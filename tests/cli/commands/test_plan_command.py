@@ -16,9 +16,9 @@ from ftdist.cli.reports import forecast
 from ftdist.network.modelfile import load
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.search.breakdown import summit
-from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
+from ftdist.runtime.budget.process_memory import ProcessMemory
 from ftdist.runtime.choosing.choice import SPREAD_BYTES, RunContext
 from ftdist.runtime.choosing.frontier import Outlook
 from ftdist.runtime.measuring.profiles import SHIPPED
@@ -250,8 +250,8 @@ def test_the_ends_of_the_frontier_are_budgets_to_run_with(
 
 
 def outlook(path: Path, most_bytes: int = 30 * MIB) -> Outlook:
-    limit, held = Budget(48 * MIB, "--mem"), Held(30 * MIB, most_bytes)
-    return Outlook(load(path), limit, RunContext(), 1, SHIPPED, held)
+    limit, process = Budget(48 * MIB, "--mem"), ProcessMemory(30 * MIB, most_bytes)
+    return Outlook(load(path), limit, RunContext(), 1, SHIPPED, process)
 
 
 def test_a_peak_that_is_not_the_plans_is_said(things: Path) -> None:

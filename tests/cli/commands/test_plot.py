@@ -11,9 +11,9 @@ from ftdist.cli.reports import plot
 from ftdist.cli.reports.published_plans import published_plans
 from ftdist.errors import InputError
 from ftdist.network.modelfile import load
-from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
+from ftdist.runtime.budget.process_memory import ProcessMemory
 from ftdist.runtime.choosing.choice import RunContext
 from ftdist.runtime.choosing.frontier import Outlook
 from ftdist.runtime.measuring.profiles import SHIPPED
@@ -21,8 +21,8 @@ from ftdist.runtime.measuring.profiles import SHIPPED
 
 def drawn(path: Path, model: Path) -> Path:
     pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'ftdist[plot]'")
-    limit, held = Budget(48 * MIB, "--mem"), Held(30 * MIB, 30 * MIB)
-    view = Outlook(load(model), limit, RunContext(), 1, SHIPPED, held)
+    limit, process = Budget(48 * MIB, "--mem"), ProcessMemory(30 * MIB, 30 * MIB)
+    view = Outlook(load(model), limit, RunContext(), 1, SHIPPED, process)
     choice = view.chosen()
     plot.draw(path, choice, view.frontier(choice), published_plans(choice), "avx2")
     return path

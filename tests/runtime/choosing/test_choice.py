@@ -12,7 +12,7 @@ from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import parse_notation, untiled
-from ftdist.runtime.budget import held
+from ftdist.runtime.budget import process_memory
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
 from ftdist.runtime.choosing import choose as choosing
@@ -36,8 +36,8 @@ def first16(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process holds BASELINE and never held more."""
-    monkeypatch.setattr(held, "resident_bytes", lambda: BASELINE)
-    for module in (held, choosing):
+    monkeypatch.setattr(process_memory, "resident_bytes", lambda: BASELINE)
+    for module in (process_memory, choosing):
         monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
 
 
@@ -123,7 +123,7 @@ def test_other_phases_count_where_they_are_higher(first16: Model) -> None:
 def test_a_peak_of_the_past_cannot_be_undone(
     first16: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(held, "peak_resident_bytes", lambda: 200 * MIB)
+    monkeypatch.setattr(process_memory, "peak_resident_bytes", lambda: 200 * MIB)
     with pytest.raises(BudgetError):
         chosen(first16, 199 * MIB)
     assert chosen(first16, 200 * MIB).peak_bytes == 200 * MIB

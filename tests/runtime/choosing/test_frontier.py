@@ -21,15 +21,15 @@ from ftdist.planning.plan import GroupPlan, Plan, check, parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.cutgraph import grids
 from ftdist.planning.search.search import Search
-from ftdist.runtime.budget.held import Held
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
+from ftdist.runtime.budget.process_memory import ProcessMemory
 from ftdist.runtime.choosing.choice import RunContext, examine
 from ftdist.runtime.choosing.choose import choose
 from ftdist.runtime.choosing.frontier import Outlook, undominated
 from ftdist.runtime.measuring.profiles import SHIPPED
 
-HELD = Held(30 * MIB, 30 * MIB)
+PROCESS = ProcessMemory(30 * MIB, 30 * MIB)
 PLENTY = Budget(1 << 40, "--mem")
 
 
@@ -58,12 +58,12 @@ def branched(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def outlook_of(model: Model, limit: Budget = PLENTY, threads: int = 1) -> Outlook:
-    return Outlook(model, limit, RunContext(), threads, SHIPPED, HELD)
+    return Outlook(model, limit, RunContext(), threads, SHIPPED, PROCESS)
 
 
 def re_examined(model: Model, notation: str, threads: int):
     plan = parse_notation(notation, model.network, threads)
-    return examine(model, plan, PLENTY, RunContext(), held=HELD)
+    return examine(model, plan, PLENTY, RunContext(), process=PROCESS)
 
 
 @pytest.fixture(params=["first16", "branched"])
@@ -97,7 +97,7 @@ def test_peaks_of_the_frontier_are_budgets(first16: Model) -> None:
     outlook = outlook_of(first16)
     for point in outlook.frontier(outlook.chosen()):
         limit = Budget(point.peak_bytes, "--mem")
-        found = choose(first16, limit, RunContext(), held=HELD)
+        found = choose(first16, limit, RunContext(), process=PROCESS)
         assert found.peak_bytes <= point.peak_bytes
         assert found.latency_s <= point.latency_s * 1.05
 
@@ -148,8 +148,8 @@ def test_more_memory_is_never_slower_and_too_little_is_nothing(first16: Model) -
 def test_where_more_than_the_plan_sets_the_peak_the_smallest_is_the_fastest(
     first16: Model,
 ) -> None:
-    held = Held(30 * MIB, 200 * MIB)
-    outlook = Outlook(first16, PLENTY, RunContext(), 1, SHIPPED, held)
+    process = ProcessMemory(30 * MIB, 200 * MIB)
+    outlook = Outlook(first16, PLENTY, RunContext(), 1, SHIPPED, process)
     assert outlook.smallest().plan == outlook.chosen().plan
     points = outlook.frontier(outlook.chosen())
     assert [each.peak_bytes for each in points] == [200 * MIB]

@@ -273,8 +273,8 @@ def test_the_search_shuns_a_slow_disk_only_where_it_is_read(
     chain: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The smallest budget leaves no choice but to stream; from the page cache that costs little."""
-    monkeypatch.setattr("ftdist.runtime.budget.held.resident_bytes", lambda: MIB)
-    monkeypatch.setattr("ftdist.runtime.budget.held.peak_resident_bytes", lambda: MIB)
+    monkeypatch.setattr("ftdist.runtime.budget.process_memory.resident_bytes", lambda: MIB)
+    monkeypatch.setattr("ftdist.runtime.budget.process_memory.peak_resident_bytes", lambda: MIB)
     monkeypatch.setattr("ftdist.runtime.choosing.choose.peak_resident_bytes", lambda: MIB)
     slow = Calibration(replace(DEFAULT, disk_bytes_per_s=1e4))
     with pytest.raises(BudgetError) as caught:

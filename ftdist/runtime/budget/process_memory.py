@@ -15,7 +15,7 @@ from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class ProcessMemory:
     """What this process held before it planned, and the most that it ever held, in bytes.
 
     `planning_bytes`: what planning and lowering leave behind, or left already.
@@ -26,12 +26,12 @@ class Held:
     planning_bytes: int = 0
 
 
-def held_now() -> Held:
+def measured_now() -> ProcessMemory:
     """What a process holds now, and ever held."""
-    return Held(resident_bytes(), peak_resident_bytes())
+    return ProcessMemory(resident_bytes(), peak_resident_bytes())
 
 
-def before_planning(network: Network) -> Held:
+def before_planning(network: Network) -> ProcessMemory:
     """What a process holds that has yet to plan, and what that will leave behind at most.
 
     It has lowered something small by then: the code for that is in memory. What is free of the heap
@@ -44,4 +44,4 @@ def before_planning(network: Network) -> Held:
     lower(builder.finish(), small, {0: (0, 0), 1: (0, 0)}, picture=False)
     gc.collect()
     trim_heap()
-    return Held(resident_bytes(), peak_resident_bytes(), lowering_bytes(network))
+    return ProcessMemory(resident_bytes(), peak_resident_bytes(), lowering_bytes(network))
