@@ -1,20 +1,20 @@
 """What one part of the machine leaves for another to do, carried on until nothing is left.
 
 The parts do not know each other's affairs: the scheduler only notes that a frame is finished, and
-here the desk gets it for the client, the planner looks at the speeds, the scheduler lets go of it.
+here the table gets it for the client, the planner looks at the speeds, the scheduler lets go of it.
 """
 
 from __future__ import annotations
 
-from ftdist.coordinator.jobs.desk import Desk
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
+from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.roster import Roster
-from ftdist.coordinator.workers.seats import SeatedPlan
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.messages import Refusal
 from ftdist.wording import counted
@@ -29,7 +29,7 @@ class Handover:
         roster: Roster,
         scheduler: Scheduler,
         planner: Planner,
-        desk: Desk,
+        table: JobTable,
         report: Report,
         out: Outbox,
     ) -> None:
@@ -37,7 +37,7 @@ class Handover:
         self._roster = roster
         self._scheduler = scheduler
         self._planner = planner
-        self._desk = desk
+        self._table = table
         self._report = report
         self._out = out
         self.review = False
@@ -64,7 +64,7 @@ class Handover:
 
     def _carry_on(self) -> bool:
         """Does the next thing that is left to do; returns whether there was one."""
-        scheduler, desk = self._scheduler, self._desk
+        scheduler, table = self._scheduler, self._table
         failures = scheduler.failures
         if scheduler.wrong:
             worker, why = scheduler.wrong.pop()
@@ -72,26 +72,26 @@ class Handover:
                 self.lose(worker, why, final=True)
         elif failures.hopeless:
             frame, words = failures.hopeless.pop()
-            if not frame.over and frame.job in desk.jobs:
-                desk.fail(desk.jobs[frame.job], words)
-        elif desk.ended:
-            self._end(desk.ended.pop())
+            if not frame.over and frame.job in table.jobs:
+                table.fail(table.jobs[frame.job], words)
+        elif table.ended:
+            self._end(table.ended.pop())
         elif scheduler.finished:
             frame = scheduler.finished.pop(0)
             if not frame.over:
                 self._planner.compare_speeds(frame.plan)
-                before = desk.finish(frame)
-                self._report.completed(desk.jobs[frame.job])
-                desk.hand_out(frame)
+                before = table.finish(frame)
+                self._report.completed(table.jobs[frame.job])
+                table.hand_out(frame)
                 self._end(frame, before)
-        elif scheduler.queues.parked:
-            self._parked(scheduler.queues.parked.pop())
+        elif scheduler.dispatcher.parked:
+            self._parked(scheduler.dispatcher.parked.pop())
         elif failures.beliefs_changed:
             failures.beliefs_changed = False
             self._planner.changed()
             self.review = True
-        elif self.review or desk.moved:
-            self.review = desk.moved = False
+        elif self.review or table.moved:
+            self.review = table.moved = False
             self._serve()
         else:
             return False
@@ -113,37 +113,39 @@ class Handover:
             self._begin_again(frame)
 
     def _begin_again(self, frame: Frame) -> None:
-        self._desk.land(frame)
+        self._table.requeue(frame)
         self._end(frame)
 
     def _serve(self) -> None:
         """Sees to the job whose turn it is: that it has a plan, and frames in flight."""
-        job = self._desk.serve()
+        job = self._table.serve()
         if job is None:
             return
-        terms = self._desk.terms(job)
+        terms = self._table.terms(job)
         frames = job.frames if terms.many else 1
         frames = frames if job.unbegun else 0
         self._planner.ask(list(self._roster.by_number.values()), terms, frames)
         if self._planner.adopt(terms):
             self._scheduler.failures.remark = ""
-            for frame in [f for f in self._scheduler.orders.frames if f.parked]:
+            for frame in [f for f in self._scheduler.assignments.frames if f.parked]:
                 self._begin_again(frame)
         plan = self._planner.usable(terms)
         if plan is not None:
-            for frame in self._desk.take_off(terms, plan):
+            for frame in self._table.start(terms, plan):
                 self._scheduler.begin(frame)
         elif fault := self._planner.take_fault():
-            self._desk.fail(job, [fault])
+            self._table.fail(job, [fault])
             return
-        self._scheduler.queues.to_come = job.unbegun if terms.many else 0
-        self._desk.want(job, self._window(plan))
+        self._scheduler.dispatcher.to_come = job.unbegun if terms.many else 0
+        self._table.want(job, self._window(plan))
 
-    def _window(self, plan: SeatedPlan | None) -> int:
+    def _window(self, plan: ActivePlan | None) -> int:
         """How many frames there is room for."""
         if plan is None:
             return 1
         settings = self._settings
-        returning = sum([bool(load.returning) for load in self._scheduler.orders.loads.values()])
+        returning = sum(
+            [bool(queue.returning) for queue in self._scheduler.assignments.queues.values()]
+        )
         most = settings.in_flight or 2 * len(self._roster.by_number) + 1 + returning
-        return min(most, settings.memory_bytes // plan.flow.frame_bytes)
+        return min(most, settings.memory_bytes // plan.graph.frame_bytes)

@@ -6,8 +6,8 @@ is decided in
     roster      who the workers are, their links, their silence
     planner     which plan is in use, when another is asked for
     scheduler   tasks: results accepted once, failures and losses mended
-    dispatch    which worker gets which task, orders what it is told
-    desk        clients, their jobs and frames
+    dispatch    which worker gets which task, assignments what it is told
+    job_table   clients, their jobs and frames
     report      what people are told
     handover    what one of these leaves for another, carried on after each event
 """
@@ -33,7 +33,7 @@ from ftdist.coordinator.events import (
     Unreadable,
 )
 from ftdist.coordinator.handover import Handover
-from ftdist.coordinator.jobs.desk import Desk
+from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.jobs.jobs import Job
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
@@ -41,7 +41,7 @@ from ftdist.coordinator.report import Report
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.roster import Roster, wrong_role
-from ftdist.coordinator.workers.trunk import Trunk
+from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.messages import (
     PROTOCOL,
@@ -75,12 +75,12 @@ class Coordinator:
         self._out = out = Outbox()
         self._roster = Roster(settings, model, out)
         self._scheduler = Scheduler(settings, model, out)
-        self._trunk = Trunk(out)
-        self._planner = Planner(settings, model, self._scheduler, self._trunk, out)
-        self._desk = Desk(settings, model, out)
-        self._report = Report(model, self._roster, self._scheduler, self._planner, self._desk, out)
+        self._shared_link = SharedLink(out)
+        self._planner = Planner(settings, model, self._scheduler, self._shared_link, out)
+        self._table = JobTable(settings, model, out)
+        self._report = Report(model, self._roster, self._scheduler, self._planner, self._table, out)
         self._handover = Handover(
-            settings, self._roster, self._scheduler, self._planner, self._desk, self._report, out
+            settings, self._roster, self._scheduler, self._planner, self._table, self._report, out
         )
         self._last_s: float | None = None
         self._next_beat_s = float("inf")
@@ -110,8 +110,8 @@ class Coordinator:
             Bye: self._bye,
         }
         self._from_clients: dict[type, Callable[[Job, Any], None]] = {
-            FrameInput: self._desk.frame_input,
-            Received: self._desk.received,
+            FrameInput: self._table.frame_input,
+            Received: self._table.received,
             Cancelled: self._cancelled,
         }
 
@@ -124,7 +124,7 @@ class Coordinator:
 
     def knows(self, peer: Peer) -> bool:
         """Whether a peer may send large messages: it is a worker, or has a job."""
-        return peer in self._roster.by_peer or self._desk.serves(peer)
+        return peer in self._roster.by_peer or self._table.serves(peer)
 
     def handle(self, event: Event, now_s: float) -> list[Action]:
         """Takes an event; returns what is to be done, in this order."""
@@ -158,7 +158,7 @@ class Coordinator:
         if kind in self._from_anybody:
             self._from_anybody[kind](event, message)
         elif kind in self._from_clients:
-            job = self._desk.of(peer, getattr(message, "job", ""))
+            job = self._table.of(peer, getattr(message, "job", ""))
             if job is not None:
                 self._from_clients[kind](job, message)
             elif kind is FrameInput:
@@ -168,8 +168,8 @@ class Coordinator:
         elif worker is not None and kind in self._from_workers:
             self._from_workers[kind](worker, message)
         elif kind is Bye:
-            self._desk.gone(peer)
-        elif kind is not ModelRequest or not self._desk.serves(peer):
+            self._table.gone(peer)
+        elif kind is not ModelRequest or not self._table.serves(peer):
             self._roster.refuse(peer, _STRANGER)
 
     def _moved(self, event: Moved) -> None:
@@ -179,7 +179,7 @@ class Coordinator:
             worker.heard_s = worker.progress_s = worker.moved_s = self._out.now_s
             if self._scheduler.moved(worker, event.left_bytes, event.begun):
                 self._handover.review = True
-        elif not self._desk.moved_for(event.peer):
+        elif not self._table.moved_for(event.peer):
             self._roster.refuse(event.peer, _STRANGER)
 
     def _unreadable(self, event: Unreadable) -> None:
@@ -190,7 +190,7 @@ class Coordinator:
         if worker is not None:
             self._handover.lose(worker, reason, final=True)
         else:
-            self._desk.gone(event.peer)
+            self._table.gone(event.peer)
             self._roster.refuse(event.peer, reason, final=True)
 
     # ---- workers
@@ -220,24 +220,24 @@ class Coordinator:
     def _probe_reply(self, worker: Worker, message: ProbeReply) -> None:
         if self._roster.probe_reply(worker, message):
             self._measured(worker)
-        elif self._trunk.reply(worker, message.number):
+        elif self._shared_link.reply(worker, message.number):
             self._planner.changed()
             self._handover.review = True
-        elif not self._trunk.measures(math.inf):
+        elif not self._shared_link.measures(math.inf):
             self._handover.review = True
 
     def _measured(self, worker: Worker) -> None:
-        self._planner.take_free_seats(worker)
+        self._planner.take_free_slots(worker)
         self._planner.changed()
         if not worker.local:
-            self._trunk.want()
-            self._measure_trunk()
+            self._shared_link.want()
+            self._measure_shared_link()
         self._handover.review = True
 
-    def _measure_trunk(self) -> None:
+    def _measure_shared_link(self) -> None:
         """While nobody has anything to do, so that nothing else is on the links."""
         if self._scheduler.idle:
-            self._trunk.begin(self._roster.by_number.values())
+            self._shared_link.begin(self._roster.by_number.values())
 
     def _ready(self, worker: Worker, message: Ready) -> None:
         if self._roster.ready(worker, message):
@@ -259,26 +259,26 @@ class Coordinator:
         worker = self._roster.by_peer.get(event.peer)
         if worker is not None:
             self._handover.lose(worker, "lost, its connection ended", tell=False)
-        self._desk.gone(event.peer)
+        self._table.gone(event.peer)
 
     def _revoked(self, event: Revoked) -> None:
         reason = "its key is no longer allowed"
         for worker in [w for w in self._roster.by_number.values() if event.key == w.key != ""]:
             self._handover.lose(worker, reason)
         if event.key:
-            self._desk.revoke(event.key, reason)
+            self._table.revoke(event.key, reason)
 
     # ---- clients and everybody
 
     def _submit(self, event: Arrived, message: Submit) -> None:
         refusal = wrong_role(event.origin, "client")
         if refusal is None:
-            self._desk.submit(event, message)
+            self._table.submit(event, message)
         elif self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
             self._out.log(f"job {message.job}{event.origin}: refused: {refusal.reason}")
 
     def _cancelled(self, job: Job, _message: Cancelled) -> None:
-        self._desk.drop(job, "cancelled")
+        self._table.drop(job, "cancelled")
 
     def _status(self, event: Arrived, message: StatusRequest) -> None:
         if message.protocol == PROTOCOL:
@@ -300,11 +300,11 @@ class Coordinator:
         for worker in self._scheduler.stuck(now_s, self._roster.deaf_s):
             stuck_s = now_s - worker.progress_s
             self._handover.lose(worker, f"lost, it made no progress for {stuck_s:.0f} s")
-        self._trunk.give_up(3 * self._settings.heartbeat_s)
-        self._measure_trunk()
-        self._desk.drop_orphans()
+        self._shared_link.give_up(3 * self._settings.heartbeat_s)
+        self._measure_shared_link()
+        self._table.drop_orphans()
         self._report.progress(all_jobs=True)
-        self._scheduler.queues.wake_all()
+        self._scheduler.dispatcher.wake_all()
         self._handover.review = True
 
     def _planned(self, event: Planned) -> None:
@@ -317,7 +317,7 @@ class Coordinator:
         for worker in self._roster.by_number.values():
             self._out.send(worker.peer, Drain(reason))
         self._report.farewell(reason)
-        left = len(self._desk.jobs)
+        left = len(self._table.jobs)
         self._out.log(f"ends; {counted(left, 'job') if left else 'no job'} left unfinished")
         self._out.actions.append(Ended())
         self._ended = True

@@ -10,14 +10,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ftdist.coordinator import timeline
+from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import AskPlan, Planned
-from ftdist.coordinator.jobs.desk import Terms
+from ftdist.coordinator.jobs.job_table import Terms
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
-from ftdist.coordinator.workers.seats import SeatedPlan
-from ftdist.coordinator.workers.trunk import Trunk
+from ftdist.coordinator.workers.active_plan import ActivePlan
+from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.errors import InputError
 from ftdist.planning.sharing.plan import Traits
@@ -46,13 +46,13 @@ class Planner:
         settings: Settings,
         model: ModelInfo,
         scheduler: Scheduler,
-        trunk: Trunk,
+        shared_link: SharedLink,
         out: Outbox,
     ) -> None:
         self._settings = settings
         self._model = model
         self._scheduler = scheduler
-        self._trunk = trunk
+        self._shared_link = shared_link
         self._out = out
         self._asked: Question | None = None
         self._answered: Terms | None = None
@@ -60,8 +60,8 @@ class Planner:
         self._changed = False
         self._drift_s: float | None = None
         self._next_drift_s = 0.0
-        self.current: SeatedPlan | None = None
-        self.coming: SeatedPlan | None = None
+        self.current: ActivePlan | None = None
+        self.coming: ActivePlan | None = None
         self.reason = ""
         self.fault = ""
 
@@ -78,7 +78,7 @@ class Planner:
         self._answered = None
         return fault
 
-    def usable(self, terms: Terms) -> SeatedPlan | None:
+    def usable(self, terms: Terms) -> ActivePlan | None:
         """The plan that a new frame of such a job follows, if there is one."""
         plan = self.current
         if (
@@ -89,7 +89,7 @@ class Planner:
             return None
         return plan
 
-    def compare_speeds(self, plan: SeatedPlan) -> None:
+    def compare_speeds(self, plan: ActivePlan) -> None:
         """A frame of a plan ended: are its workers as fast as was believed?"""
         for worker, traits in zip(plan.workers, plan.traits, strict=True):
             if worker is not None:
@@ -110,7 +110,7 @@ class Planner:
         soon_s = now_s - self._settings.heartbeat_s
         joining = any(not each.measured and each.probe_sent_s > soon_s for each in workers)
         known = [(each, self._traits(each)) for each in workers if each.measured]
-        if not known or joining or self._trunk.measures(3 * self._settings.heartbeat_s):
+        if not known or joining or self._shared_link.measures(3 * self._settings.heartbeat_s):
             return
         known.sort(key=lambda each: (each[1].slowness / each[1].threads, each[0].number))
         self._number += 1
@@ -122,9 +122,9 @@ class Planner:
         self._out.actions.append(ask)
 
     def _traits(self, worker: Worker) -> Traits:
-        """What planning is told of a worker: with the trunk, if it is not in this process."""
-        shared = math.inf if worker.local else self._trunk.bytes_per_s
-        return replace(worker.traits, trunk_bytes_per_s=shared)
+        """What planning is told of a worker: with the shared link, if it is not in this process."""
+        shared = math.inf if worker.local else self._shared_link.bytes_per_s
+        return replace(worker.traits, shared_link_bytes_per_s=shared)
 
     def planned(self, event: Planned) -> None:
         """The answer: a plan, which its workers prepare for, or the reason why there is none."""
@@ -136,12 +136,12 @@ class Planner:
         self.fault = event.reason if event.fault else ""
         now_s = self._out.now_s
         if self._settings.trace:
-            span = timeline.planning(len(asked.workers), asked.asked_s, now_s)
+            span = trace_spans.planning(len(asked.workers), asked.asked_s, now_s)
             self._out.actions.append(span)
         pause_s = max(self._settings.replan_after_s, _SHARE * (now_s - asked.asked_s))
         self._next_drift_s = now_s + pause_s
         try:
-            plan = self._seated(asked, event)
+            plan = self._activated(asked, event)
         except InputError as error:
             self._refuse(str(error))
             return
@@ -150,21 +150,21 @@ class Planner:
             return
         self.reason = ""
         self.coming = plan
-        for load in self._scheduler.orders.loads.values():
-            if plan in load.seats:
-                self._scheduler.orders.prepare(load, plan.planned_layers(load.seats[plan]))
+        for queue in self._scheduler.assignments.queues.values():
+            if plan in queue.slots:
+                self._scheduler.assignments.prepare(queue, plan.planned_layers(queue.slots[plan]))
 
     def _refuse(self, reason: str) -> None:
         if reason != self.reason:
             self._out.log(f"no plan: {reason}")
         self.reason = reason
 
-    def _seated(self, asked: Question, event: Planned) -> SeatedPlan | None:
+    def _activated(self, asked: Question, event: Planned) -> ActivePlan | None:
         if event.plan is None:
             return None
         if event.plan.workers != tuple(each.name for each in asked.ask.workers):
             raise InputError("the plan is for other workers")
-        plan = SeatedPlan(
+        plan = ActivePlan(
             event.number,
             event.plan,
             asked.ask.workers,
@@ -174,10 +174,10 @@ class Planner:
         )
         if self.coming is not None:
             self._retire(self.coming)
-        for seat, worker in enumerate(asked.workers):
-            load = self._scheduler.orders.loads.get(worker.number)
-            if load is not None:
-                self._scheduler.sit(load, plan, seat)
+        for slot, worker in enumerate(asked.workers):
+            queue = self._scheduler.assignments.queues.get(worker.number)
+            if queue is not None:
+                self._scheduler.bind(queue, plan, slot)
         return plan
 
     # ---- taking into use
@@ -191,7 +191,7 @@ class Planner:
             self.coming = None
             self._changed = True
             return False
-        stuck = any(frame.parked for frame in self._scheduler.orders.frames)
+        stuck = any(frame.parked for frame in self._scheduler.assignments.frames)
         if not stuck and self.usable(terms) is not None and not plan.all_ready:
             return False
         self.current, self.coming = plan, None
@@ -201,28 +201,28 @@ class Planner:
         note = f"; {shared.note}" if shared.note else ""
         self._out.log(
             f"plan for {counted(len(shared.workers), 'worker')}: "
-            f"{counted(len(shared.stages), 'stage')}, {counted(len(plan.flow.tasks), 'task')}, "
+            f"{counted(len(shared.stages), 'stage')}, {counted(len(plan.graph.tasks), 'task')}, "
             f"{shared.seconds:.3g} s a frame predicted{note}"
         )
         return True
 
-    def retire_unused(self, plan: SeatedPlan) -> None:
+    def retire_unused(self, plan: ActivePlan) -> None:
         """Forgets a plan that no frame follows any more and none will."""
-        followed = any(frame.plan is plan for frame in self._scheduler.orders.frames)
+        followed = any(frame.plan is plan for frame in self._scheduler.assignments.frames)
         if not followed and plan is not self.current and plan is not self.coming:
             self._retire(plan)
 
-    def _retire(self, plan: SeatedPlan) -> None:
-        for load in self._scheduler.orders.loads.values():
-            load.seats.pop(plan, None)
+    def _retire(self, plan: ActivePlan) -> None:
+        for queue in self._scheduler.assignments.queues.values():
+            queue.slots.pop(plan, None)
 
-    def take_free_seats(self, worker: Worker) -> None:
+    def take_free_slots(self, worker: Worker) -> None:
         """A worker that came back as it was goes on where it was."""
-        orders = self._scheduler.orders
-        load = orders.loads[worker.number]
-        plans = [*(frame.plan for frame in orders.frames), self.current, self.coming]
+        assignments = self._scheduler.assignments
+        queue = assignments.queues[worker.number]
+        plans = [*(frame.plan for frame in assignments.frames), self.current, self.coming]
         for plan in dict.fromkeys(plan for plan in plans if plan is not None):
-            seat = plan.seat_for(worker)
-            if seat is not None:
-                orders.prepare(load, plan.planned_layers(seat))
-                self._scheduler.sit(load, plan, seat)
+            slot = plan.slot_for(worker)
+            if slot is not None:
+                assignments.prepare(queue, plan.planned_layers(slot))
+                self._scheduler.bind(queue, plan, slot)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from ftdist.coordinator.jobs.desk import Desk
+from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.jobs.jobs import Job
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
@@ -34,12 +34,12 @@ class Report:
     roster: Roster
     scheduler: Scheduler
     planner: Planner
-    desk: Desk
+    table: JobTable
     out: Outbox
 
     def progress(self, *, all_jobs: bool) -> None:
         """Tells clients how far their jobs are: those where something happened, or all."""
-        for job in self.desk.jobs.values():
+        for job in self.table.jobs.values():
             soon = self.out.now_s - job.told_s < SOONEST_S
             if job.client is None or soon or not (job.news or all_jobs):
                 continue
@@ -54,7 +54,7 @@ class Report:
 
     def farewell(self, text: str) -> None:
         """Tells all clients a last word."""
-        for job in self.desk.jobs.values():
+        for job in self.table.jobs.values():
             if job.client is not None:
                 self.out.send(job.client, self._progress(job, text))
 
@@ -62,7 +62,7 @@ class Report:
     def next_s(self) -> float:
         """When news may be told that are too fresh now."""
         due_s = float("inf")
-        for job in self.desk.jobs.values():
+        for job in self.table.jobs.values():
             if job.news and job.client is not None:
                 due_s = min(due_s, job.told_s + SOONEST_S)
         return due_s
@@ -80,7 +80,7 @@ class Report:
 
     def _waits_for(self, job: Job) -> str:
         """What a job waits for, if it does."""
-        first = self.desk.serve()
+        first = self.table.serve()
         if job.made.count == job.frames:
             return ""
         if not self.roster.by_number:
@@ -91,10 +91,10 @@ class Report:
             if job.wanted:
                 return "waits for its inputs"
             return "waits until its results are taken" if job.results else ""
-        stuck = any(frame.parked for frame in job.flying.values())
+        stuck = any(frame.parked for frame in job.in_flight.values())
         if self.planner.current is None or job.complete or stuck:
             return self.planner.reason or self.scheduler.failures.remark or "waits for a plan"
-        if not any(load.given for load in self.scheduler.orders.loads.values()):
+        if not any(queue.given for queue in self.scheduler.assignments.queues.values()):
             return "waits for weights to reach the workers"
         return self.scheduler.failures.remark
 
@@ -108,13 +108,13 @@ class Report:
             text = f"no plan: {self.planner.reason}"
         if plan is not None:
             shared = plan.plan
-            tasks = len(plan.flow.tasks)
+            tasks = len(plan.graph.tasks)
             text = (
                 f"{counted(len(shared.stages), 'stage')}, {counted(tasks, 'task')}, "
                 f"{shared.seconds:.3g} s a frame"
             )
             text = f"{text}; {shared.note}" if shared.note else text
-        jobs = tuple(self._job(each) for each in self.desk.jobs.values())
+        jobs = tuple(self._job(each) for each in self.table.jobs.values())
         whole = Status(self.model.name, text, (), jobs, self.scheduler.late)
         workers = [self._worker(each) for each in self.roster.by_number.values()]
         parts = [
@@ -125,10 +125,10 @@ class Report:
         return [*parts, replace(whole, workers=last)]
 
     def _worker(self, worker: Worker) -> WorkerStatus:
-        load = self.scheduler.orders.loads.get(worker.number)
+        queue = self.scheduler.assignments.queues.get(worker.number)
         plan = self.planner.current
-        seat = load.seats.get(plan) if load is not None and plan is not None else None
-        share = plan.plan.shares[seat] if plan is not None and seat is not None else 0.0
+        slot = queue.slots.get(plan) if queue is not None and plan is not None else None
+        share = plan.plan.shares[slot] if plan is not None and slot is not None else 0.0
         link = worker.link_bytes_per_s  # infinite within the process, and before it is measured
         return WorkerStatus(
             name=worker.name,
@@ -140,7 +140,7 @@ class Report:
             share=min(1.0, max(0.0, share)),
             macs_per_s=worker.hello.macs_per_s,
             link_bytes_per_s=link if math.isfinite(link) else 0.0,
-            tasks=len(load.given) if load is not None else 0,
+            tasks=len(queue.given) if queue is not None else 0,
             finished=worker.finished,
             failed=worker.failed,
             key=worker.origin.name,
@@ -148,9 +148,9 @@ class Report:
         )
 
     def _state(self, worker: Worker) -> str:
-        load = self.scheduler.orders.loads.get(worker.number)
+        queue = self.scheduler.assignments.queues.get(worker.number)
         past = f", died {min(worker.hello.deaths, 9)}x" if worker.hello.deaths else ""
-        if load is not None and load.given:
+        if queue is not None and queue.given:
             return f"running{past}"
         if worker.fetching:
             return "loading weights"

@@ -56,7 +56,7 @@ def test_what_a_client_has_is_not_computed() -> None:
     cluster.run()
     assert line.client.finished
     assert sorted(line.client.sent) == [2, 3, 5]
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
 
 
 def test_a_client_that_has_all_is_done_at_once() -> None:
@@ -67,7 +67,7 @@ def test_a_client_that_has_all_is_done_at_once() -> None:
     cluster.exchange()
     assert line.client.accepted
     assert not line.client.sent
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
 
 
 def test_frames_that_were_wanted_are_wanted_again() -> None:
@@ -111,11 +111,11 @@ def test_a_job_goes_on_without_its_client_for_a_while() -> None:
     assert "job job: its client is gone" in cluster.logs
     while any(cluster.work(each) for each in cluster.workers()):
         cluster.exchange(*cluster.workers())
-    assert len(cluster.machine._desk.jobs["job"].results) == 2
+    assert len(cluster.machine._table.jobs["job"].results) == 2
     cluster.wait(4.0)
-    assert cluster.machine._desk.jobs
+    assert cluster.machine._table.jobs
     cluster.wait(3.0)
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
     assert "gone for" in cluster.logs[-1]
 
 
@@ -130,7 +130,7 @@ def test_a_client_may_go_in_several_ways(how: str) -> None:
     else:
         cluster.handle(Unreadable(line.peer, "garbage"))
         assert line.got(Refusal)[-1].final
-    assert cluster.machine._desk.jobs["job"].client is None
+    assert cluster.machine._table.jobs["job"].client is None
     again = back(cluster)
     cluster.run()
     assert again.client.finished
@@ -144,7 +144,7 @@ def test_a_later_client_takes_over() -> None:
     cluster.hand_in(second)
     line.inbox.clear()
     cluster.say(line, Received("job", 0))
-    assert not cluster.machine._desk.jobs["job"].done.count
+    assert not cluster.machine._table.jobs["job"].done.count
     cluster.run()
     assert second.client.finished
     assert not line.got(JobResult)
@@ -154,7 +154,7 @@ def test_a_cancelled_job_is_dropped() -> None:
     cluster = started("ab", frames=5)
     line = job_line(cluster)
     cluster.say(line, Cancelled("job"))
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
     assert all(each.got(Cancel) for each in cluster.workers())
     cluster.run()
     assert not any(each.got(Assign) or each.worker.tasks for each in cluster.workers())
@@ -177,7 +177,7 @@ def test_what_is_said_of_an_unknown_job_does_no_harm() -> None:
     for message in (Received("other", 0), Cancelled("other"), Received("job", 1)):
         cluster.say(line, message)
     assert not line.got(Refusal)
-    assert cluster.machine._desk.jobs["job"].done.count == 0
+    assert cluster.machine._table.jobs["job"].done.count == 0
 
 
 # ---- several jobs
@@ -257,7 +257,7 @@ def test_a_result_that_the_client_has_is_not_sent_again() -> None:
     cluster.say(job_line(cluster), client(cluster).submit())
     cluster.exchange()
     assert not client(cluster).results
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
 
 
 def test_a_client_may_ask_for_the_models_header() -> None:

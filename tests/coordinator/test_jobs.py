@@ -144,8 +144,8 @@ def test_what_was_not_wanted_is_dropped() -> None:
     for message in line.client.input(7):
         cluster.say(line, message)
     assert not line.got(JobFailed)
-    assert cluster.machine._desk.stray == 1
-    assert not cluster.machine._desk.jobs["job"].complete
+    assert cluster.machine._table.stray == 1
+    assert not cluster.machine._table.jobs["job"].complete
 
 
 def test_a_frame_comes_once() -> None:
@@ -153,7 +153,7 @@ def test_a_frame_comes_once() -> None:
     line = job_line(cluster)
     for message in line.client.input(0):
         cluster.say(line, message)
-    assert cluster.machine._desk.stray == 1
+    assert cluster.machine._table.stray == 1
     cluster.run()
     assert line.client.finished
 
@@ -185,7 +185,7 @@ def test_a_frame_that_is_none_fails_its_job(pieces: tuple[Piece, ...]) -> None:
     cluster.say(line, FrameInput("job", 0, False, pieces))
     (failed,) = line.got(JobFailed)
     assert "frame 0" in failed.reasons[0]
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
 
 
 # ---- results
@@ -210,7 +210,7 @@ def test_a_job_is_over_when_all_is_received() -> None:
     cluster = started("a", frames=2)
     cluster.run()
     assert client(cluster).finished
-    assert not cluster.machine._desk.jobs
+    assert not cluster.machine._table.jobs
     assert cluster.logs[-1].startswith("job job: done, 2 frames in")
 
 

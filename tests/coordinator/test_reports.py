@@ -13,7 +13,7 @@ from support.coordinator.simulation import Simulation
 from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Arrived, Ended, Stop
-from ftdist.coordinator.jobs.flow import Flow
+from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.network import architectures
 from ftdist.protocol.messages import (
@@ -67,9 +67,9 @@ def test_progress_counts_bytes_over_the_wire() -> None:
     watched = sim.as_client(sim.client("job", 4))
     sim.run_until(lambda: watched.finished)
     network = sim.network
-    flow = Flow(network, banded(network, sim.asked[0].workers), picture=True)
-    sent = sum(task.sent_bytes for task in flow.tasks)
-    received = sum(task.returned_bytes for task in flow.tasks)
+    graph = TaskGraph(network, banded(network, sim.asked[0].workers), picture=True)
+    sent = sum(task.sent_bytes for task in graph.tasks)
+    received = sum(task.returned_bytes for task in graph.tasks)
     last = watched.progress[-1]
     assert last.finished
     assert (last.sent_bytes, last.received_bytes) == (

@@ -7,7 +7,7 @@ import pytest
 from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Gone
-from ftdist.coordinator.tasks import orders
+from ftdist.coordinator.tasks import assignments
 from ftdist.geometry import Region
 from ftdist.protocol.messages import (
     Assign,
@@ -151,7 +151,7 @@ def test_what_is_fetched_is_checked_too() -> None:
 def test_attempts_are_told_apart_when_their_numbers_begin_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(orders, "_ATTEMPTS", 8)
+    monkeypatch.setattr(assignments, "_ATTEMPTS", 8)
     cluster = started("ab", frames=6)
     cluster.run()
     assert client(cluster).finished

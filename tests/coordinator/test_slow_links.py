@@ -12,7 +12,7 @@ from support.coordinator.started import client, job_line, started, worker
 
 from ftdist.coordinator.events import Moved
 from ftdist.coordinator.settings import Settings
-from ftdist.coordinator.workers.trunk import FIRST_NUMBER
+from ftdist.coordinator.workers.shared_link import FIRST_NUMBER
 from ftdist.protocol.messages import Assign, Probe, Refusal
 
 SLOW = 4e2
@@ -73,10 +73,10 @@ def test_strangers_that_send_something_large_are_told_to_begin() -> None:
     assert isinstance(sent.message, Refusal) and not sent.message.final  # type: ignore[union-attr]
 
 
-def measured(own: float, trunk: float, workers: int = 4) -> Simulation:
+def measured(own: float, shared: float, workers: int = 4) -> Simulation:
     """A cluster whose workers have links of so many bytes a second, and share so many."""
     simulation = Simulation()
-    simulation.trunk_bytes_per_s = trunk
+    simulation.shared_link_bytes_per_s = shared
     for number in range(workers):
         simulation.worker(f"pi{number}").bytes_per_s = own
         simulation.run(12.0)
@@ -85,33 +85,33 @@ def measured(own: float, trunk: float, workers: int = 4) -> Simulation:
     return simulation
 
 
-def trunks(simulation: Simulation) -> set[float]:
-    return {worker.trunk_bytes_per_s for worker in simulation.asked[-1].workers}
+def shared_rates(simulation: Simulation) -> set[float]:
+    return {worker.shared_link_bytes_per_s for worker in simulation.asked[-1].workers}
 
 
-@pytest.mark.parametrize(("own", "trunk"), [(5e6, 5e6), (3e5, 5e5), (1e7, 2e7)])
-def test_a_link_that_workers_share_is_found(own: float, trunk: float) -> None:
-    simulation = measured(own, trunk)
-    (found,) = trunks(simulation)
-    assert found == pytest.approx(trunk, rel=0.15)
+@pytest.mark.parametrize(("own", "shared"), [(5e6, 5e6), (3e5, 5e5), (1e7, 2e7)])
+def test_a_link_that_workers_share_is_found(own: float, shared: float) -> None:
+    simulation = measured(own, shared)
+    (found,) = shared_rates(simulation)
+    assert found == pytest.approx(shared, rel=0.15)
     assert any("4 workers share one link" in line for line in simulation.logs)
 
 
-@pytest.mark.parametrize(("own", "trunk"), [(5e6, math.inf), (3e5, math.inf), (1e6, 8e6)])
-def test_links_that_share_nothing_are_left_alone(own: float, trunk: float) -> None:
-    assert trunks(measured(own, trunk)) == {math.inf}
+@pytest.mark.parametrize(("own", "shared"), [(5e6, math.inf), (3e5, math.inf), (1e6, 8e6)])
+def test_links_that_share_nothing_are_left_alone(own: float, shared: float) -> None:
+    assert shared_rates(measured(own, shared)) == {math.inf}
 
 
 def test_fast_links_and_single_workers_are_not_measured_together() -> None:
     for simulation in (measured(1e8, 1e8), measured(1e6, 1e6, workers=1)):
-        assert trunks(simulation) == {math.inf}
+        assert shared_rates(simulation) == {math.inf}
         probes = [each for _, _, each in simulation.sent if isinstance(each, Probe)]
         assert all(probe.number < FIRST_NUMBER for probe in probes)
 
 
 def test_workers_that_come_together_are_measured_one_after_another() -> None:
     simulation = Simulation()
-    simulation.trunk_bytes_per_s = 4e6
+    simulation.shared_link_bytes_per_s = 4e6
     for number in range(4):
         simulation.worker(f"pi{number}").bytes_per_s = 4e6
     simulation.run(12.0)
@@ -119,18 +119,18 @@ def test_workers_that_come_together_are_measured_one_after_another() -> None:
     simulation.run(5.0)
     for traits in simulation.asked[-1].workers:
         assert traits.link_bytes_per_s == pytest.approx(4e6, rel=0.2)
-        assert traits.trunk_bytes_per_s == pytest.approx(4e6, rel=0.2)
+        assert traits.shared_link_bytes_per_s == pytest.approx(4e6, rel=0.2)
 
 
 def late_over_a_shared_link() -> Counter[tuple[int, int, int]]:
     """The orders for each task of a job when the link has become far slower than predicted."""
     simulation = Simulation()
     simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
-    simulation.trunk_bytes_per_s = 5e6
+    simulation.shared_link_bytes_per_s = 5e6
     for number in range(4):
         simulation.worker(f"pi{number}").bytes_per_s = 5e6
     simulation.run(30.0)
-    simulation.portions, simulation.trunk_bytes_per_s = True, 4 * SLOW
+    simulation.portions, simulation.shared_link_bytes_per_s = True, 4 * SLOW
     watched = simulation.as_client(simulation.client("job", 5))
     simulation.run_until(lambda: watched.finished, 3000.0)
     orders = [message.task for _, _, message in simulation.sent if isinstance(message, Assign)]
@@ -145,7 +145,7 @@ def test_a_straggler_behind_a_shared_link_is_helped() -> None:
     """Nothing of its task moves any more: it computes, a thousand times slower than before."""
     simulation = Simulation()
     simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
-    simulation.trunk_bytes_per_s = 5e6
+    simulation.shared_link_bytes_per_s = 5e6
     nodes = [simulation.worker(f"pi{number}", slowness=20.0) for number in range(3)]
     for each in nodes:
         each.bytes_per_s = 5e6

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from ftdist.coordinator.jobs.flow import Task
-from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.network.graph import INPUT
 from ftdist.protocol.messages import TENSORS, Piece, Place
 from ftdist.protocol.regions import gather, joined
@@ -44,7 +44,7 @@ class Trouble:
     """What went wrong with a task of a frame."""
 
     words: list[str] = field(default_factory=list)
-    seats: int = 0
+    slots: int = 0
     losses: int = 0
     weights: int = 0
 
@@ -57,16 +57,16 @@ class Frame:
     """
 
     def __init__(
-        self, job: str, label: str, order: tuple[int, int], plan: SeatedPlan, inputs: list[Piece]
+        self, job: str, label: str, order: tuple[int, int], plan: ActivePlan, inputs: list[Piece]
     ) -> None:
-        flow = plan.flow
+        graph = plan.graph
         self.job = job
         self.label = label
         self.order = order
         self.number = order[1]
         self.plan = plan
         self.inputs = inputs
-        self.states = bytearray(len(flow.tasks))
+        self.states = bytearray(len(graph.tasks))
         self.over = False
         self.begun_s: float | None = None
         self.sent_bytes = self.received_bytes = 0
@@ -74,11 +74,11 @@ class Frame:
         self.troubles: dict[int, Trouble] = {}
         self.parked: list[int] = []
         self.whole_only: set[int] = set()
-        self._waiting = list(flow.waiting)
-        self._unread = list(flow.unread)
-        self._left = len(flow.finals)
-        self._made = bytearray(len(flow.tasks))
-        self._secured = bytearray(len(flow.tasks))
+        self._waiting = list(graph.waiting)
+        self._unread = list(graph.unread)
+        self._left = len(graph.finals)
+        self._made = bytearray(len(graph.tasks))
+        self._secured = bytearray(len(graph.tasks))
         self._held: dict[int, list[Piece]] = {}
         self._kept: dict[int, list[int]] = {}
         self._awaited: dict[int, list[int]] = {}
@@ -162,7 +162,7 @@ class Frame:
         """The pieces of the network's outputs."""
         return [
             piece
-            for number, sources in self.plan.flow.finals
+            for number, sources in self.plan.graph.finals
             for piece in self._held[number]
             if piece.source in sources
         ]
@@ -190,7 +190,7 @@ class Frame:
         if self._secured[task.number]:
             return
         self._secured[task.number] = 1
-        tasks = self.plan.flow.tasks
+        tasks = self.plan.graph.tasks
         for producer in task.producers:
             self._unread[producer] -= 1
             if self._unread[producer] == 0 and not tasks[producer].final:

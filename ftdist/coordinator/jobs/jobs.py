@@ -1,7 +1,7 @@
 """A job: which frames its client has, which are asked for, on their way, or ready for it.
 
 Each frame is in one place at a time: not asked for yet, *wanted* of the client, *complete* here
-and waiting for a plan, *flying* through the workers, among the *results*, or *done*: received.
+and waiting for a plan, *in_flight* through the workers, among the *results*, or *done*: received.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from ftdist.coordinator.events import Origin, Peer
 from ftdist.coordinator.jobs.frames import Frame
-from ftdist.coordinator.jobs.runs import Runs
+from ftdist.protocol.interval_set import IntervalSet
 from ftdist.protocol.messages import FRAME_BYTES, TENSORS, JobResult, Piece, Submit
 from ftdist.protocol.regions import Collector
 
@@ -45,11 +45,11 @@ class Job:
     orphan_s: float = 0.0
     begun_s: float | None = None
     ended_s: float = 0.0
-    done: Runs = field(default_factory=Runs)
-    made: Runs = field(default_factory=Runs)
+    done: IntervalSet = field(default_factory=IntervalSet)
+    made: IntervalSet = field(default_factory=IntervalSet)
     wanted: dict[int, Collector] = field(default_factory=dict)
     complete: dict[int, list[Piece]] = field(default_factory=dict)
-    flying: dict[int, Frame] = field(default_factory=dict)
+    in_flight: dict[int, Frame] = field(default_factory=dict)
     results: dict[int, FrameResult] = field(default_factory=dict)
     computed: int = 0
     sent_bytes: int = 0
@@ -74,17 +74,17 @@ class Job:
     @property
     def computing(self) -> bool:
         """Whether workers have something to do for it."""
-        return bool(self.flying or self.complete)
+        return bool(self.in_flight or self.complete)
 
     @property
     def unbegun(self) -> int:
         """Frames that no plan is used for yet."""
-        return self.frames - self.made.count - len(self.flying)
+        return self.frames - self.made.count - len(self.in_flight)
 
     @property
     def held(self) -> int:
         """Frames that take room here, or will when they arrive."""
-        return len(self.wanted) + len(self.complete) + len(self.flying) + len(self.results)
+        return len(self.wanted) + len(self.complete) + len(self.in_flight) + len(self.results)
 
     def label(self) -> str:
         """A name for the next frame that begins; with the frame's number no other has it."""
@@ -93,7 +93,7 @@ class Job:
     def next_frame(self) -> int | None:
         """The next frame to ask for."""
         self._cursor = self.made.first_missing(self._cursor)
-        while any(self._cursor in each for each in (self.wanted, self.complete, self.flying)):
+        while any(self._cursor in each for each in (self.wanted, self.complete, self.in_flight)):
             self._cursor = self.made.first_missing(self._cursor + 1)
         return self._cursor if self._cursor < self.frames else None
 
@@ -108,9 +108,9 @@ class Job:
             del self.results[number]
         for number in [each for each in self.complete if each in self.done]:
             del self.complete[number]
-        useless = [frame for frame in self.flying.values() if frame.number in self.done]
+        useless = [frame for frame in self.in_flight.values() if frame.number in self.done]
         for frame in useless:
-            del self.flying[frame.number]
+            del self.in_flight[frame.number]
         return useless
 
     def client_gone(self, now_s: float) -> None:
@@ -122,7 +122,7 @@ class Job:
 
     def finish(self, frame: Frame, now_s: float) -> None:
         """All outputs of a frame are here."""
-        del self.flying[frame.number]
+        del self.in_flight[frame.number]
         self.made.add(frame.number, frame.number + 1)
         begun_s = now_s if frame.begun_s is None else frame.begun_s
         self.results[frame.number] = FrameResult(frame.results(), now_s - begun_s)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ftdist.coordinator.jobs.flow import Task
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.messages import Place, TaskId
 from ftdist.protocol.regions import Collector, MapForm
@@ -22,7 +22,7 @@ class Attempt:
 
     __slots__ = (
         "bytes", "collector", "dropped_s", "expected_s", "fetch", "frame", "id", "keep", "places",
-        "predicted_s", "returning", "seat", "sent_s", "task", "uses_kept", "whole", "worker",
+        "predicted_s", "returning", "sent_s", "slot", "task", "uses_kept", "whole", "worker",
     )  # fmt: skip
 
     def __init__(
@@ -31,7 +31,7 @@ class Attempt:
         frame: Frame,
         task: Task,
         worker: Worker,
-        seat: int,
+        slot: int,
         places: tuple[Place, ...],
         forms: Mapping[int, MapForm],
         sent_s: float,
@@ -40,7 +40,7 @@ class Attempt:
         self.frame = frame
         self.task = task
         self.worker = worker
-        self.seat = seat
+        self.slot = slot
         self.places = places
         self.collector = Collector(places, forms)
         self.sent_s = self.expected_s = sent_s
@@ -54,7 +54,7 @@ class Attempt:
         plan, stage = self.frame.plan, self.id.stage
         tiles = len(plan.plan.stages[stage])
         tile = f", tile {self.id.tile + 1} of {tiles}" if tiles > 1 else ""
-        return f"frame {self.id.frame}, {layers_named(*plan.flow.layers[stage])}{tile}"
+        return f"frame {self.id.frame}, {layers_named(*plan.graph.layers[stage])}{tile}"
 
     @property
     def received_bytes(self) -> int:

@@ -1,7 +1,7 @@
 """Who gets which task: queues, one for each worker and some that workers share.
 
 A task whose plan names a worker waits in that worker's queue. The others, and those of workers that
-are gone, wait in shared queues, one for each set of seats that may take them. Older frames come
+are gone, wait in shared queues, one for each set of slots that may take them. Older frames come
 first. Nothing here looks through all tasks or all workers: an event wakes the workers it concerns,
 and ``flush`` gives them what is ready.
 """
@@ -12,13 +12,13 @@ import math
 from collections.abc import Iterable
 from itertools import chain, islice
 
-from ftdist.coordinator.jobs.flow import Task
 from ftdist.coordinator.jobs.frames import Frame, State
+from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import Settings
-from ftdist.coordinator.tasks.loads import Load, Queue
-from ftdist.coordinator.tasks.orders import Orders
-from ftdist.coordinator.workers.seats import SeatedPlan, bits
+from ftdist.coordinator.tasks.assignments import Assignments
+from ftdist.coordinator.tasks.worker_queue import ReadyTasks, WorkerQueue
+from ftdist.coordinator.workers.active_plan import ActivePlan, bits
 from ftdist.protocol.messages import Place
 
 _COMPARED = 4
@@ -30,16 +30,16 @@ class Dispatcher:
     for whom tasks wait whose weights they have not got. `to_come`: frames that have not begun, if
     there is no hurry with each of them."""
 
-    def __init__(self, settings: Settings, orders: Orders, out: Outbox) -> None:
+    def __init__(self, settings: Settings, assignments: Assignments, out: Outbox) -> None:
         self._settings = settings
-        self._orders = orders
+        self._assignments = assignments
         self._out = out
-        self._woken: dict[int, Load] = {}
-        self._shared: dict[tuple[int, int, int], tuple[SeatedPlan, Queue]] = {}
+        self._woken: dict[int, WorkerQueue] = {}
+        self._shared: dict[tuple[int, int, int], tuple[ActivePlan, ReadyTasks]] = {}
         self._oldest: Frame | None = None
-        self._held_up: dict[int, Load] = {}
+        self._held_up: dict[int, WorkerQueue] = {}
         self._added = False
-        self.unready: dict[int, Load] = {}
+        self.unready: dict[int, WorkerQueue] = {}
         self.to_come = 0
         self.parked: list[Frame] = []
 
@@ -48,25 +48,25 @@ class Dispatcher:
     def enqueue(self, frame: Frame, number: int) -> None:
         """A task has all it needs: it waits for its worker, or for any that may take it."""
         plan = frame.plan
-        task = plan.flow.tasks[number]
+        task = plan.graph.tasks[number]
         frame.states[number] = State.QUEUED
         able = plan.able(task)
         if number in frame.troubles:
-            able = able & ~frame.troubles[number].seats or able
+            able = able & ~frame.troubles[number].slots or able
         if not able:
             frame.parked.append(number)
             self.parked.append(frame)
-        elif task.seat is not None and able >> task.seat & 1:
-            load = self._orders.load_of(plan, task.seat)
-            load.queue.push(frame, task)
-            self.wake(load)
+        elif task.slot is not None and able >> task.slot & 1:
+            queue = self._assignments.queue_of(plan, task.slot)
+            queue.waiting.push(frame, task)
+            self.wake(queue)
         else:
             if not able & plan.ready(task.stage):
-                fastest = self._orders.load_of(plan, next(bits(able)))
-                self._orders.prepare(fastest, plan.layers(task.stage))
+                fastest = self._assignments.queue_of(plan, next(bits(able)))
+                self._assignments.prepare(fastest, plan.layers(task.stage))
             key = (plan.number, task.stage, able)
             if key not in self._shared:
-                self._shared[key] = plan, Queue()
+                self._shared[key] = plan, ReadyTasks()
             self._shared[key][1].push(frame, task)
             self._added = True
 
@@ -75,13 +75,13 @@ class Dispatcher:
         shared, self._shared = self._shared, {}
         for frame, task in entries:
             self.enqueue(frame, task.number)
-        for _, queue in shared.values():
-            for frame, task in queue.take_all():
+        for _, tasks in shared.values():
+            for frame, task in tasks.take_all():
                 self.enqueue(frame, task.number)
 
-    def unpark(self, plan: SeatedPlan) -> None:
-        """A worker took a seat of the plan again: tasks that fitted nobody may fit it."""
-        for frame in self._orders.frames:
+    def unpark(self, plan: ActivePlan) -> None:
+        """A worker took a slot of the plan again: tasks that fitted nobody may fit it."""
+        for frame in self._assignments.frames:
             if frame.plan is plan:
                 numbers, frame.parked = frame.parked, []
                 for number in numbers:
@@ -89,78 +89,78 @@ class Dispatcher:
 
     def frames_changed(self) -> None:
         """A frame began or ended: workers may keep maps of others."""
-        self._oldest = min(self._orders.frames, key=lambda each: each.order, default=None)
+        self._oldest = min(self._assignments.frames, key=lambda each: each.order, default=None)
         self._woken.update(self._held_up)
         self._held_up.clear()
 
-    def wake(self, load: Load) -> None:
+    def wake(self, queue: WorkerQueue) -> None:
         """Has the next ``flush`` see to a worker."""
-        self._woken[load.worker.number] = load
+        self._woken[queue.worker.number] = queue
 
     def wake_all(self) -> None:
-        self._woken.update(self._orders.loads)
+        self._woken.update(self._assignments.queues)
 
     # ---- out of the queues
 
-    def flush(self) -> list[Load]:
+    def flush(self) -> list[WorkerQueue]:
         """Gives out what is ready; returns the workers that were woken and have nothing to do."""
-        seen: dict[int, Load] = {}
+        seen: dict[int, WorkerQueue] = {}
         while True:
             while self._woken:
                 number = next(iter(self._woken))
-                load = self._woken.pop(number)
-                if number in self._orders.loads:
-                    seen[number] = load
+                queue = self._woken.pop(number)
+                if number in self._assignments.queues:
+                    seen[number] = queue
                     self.unready.pop(number, None)
-                    self._fill(load)
+                    self._fill(queue)
             self._added = False
             self._share()
             if not self._woken and not self._added:
-                return [load for load in seen.values() if not load.given]
+                return [queue for queue in seen.values() if not queue.given]
 
-    def _fill(self, load: Load) -> None:
+    def _fill(self, queue: WorkerQueue) -> None:
         """Gives a worker what waits for it, as far as it takes it."""
-        while load.room and (entry := load.queue.first()) is not None:
+        while queue.room and (entry := queue.waiting.first()) is not None:
             frame, task = entry
             plan = frame.plan
-            seat = load.seats[plan]
-            if not plan.ready(task.stage) >> seat & 1:
-                self._orders.prepare(load, plan.layers(task.stage))
-                self.unready[load.worker.number] = load
+            slot = queue.slots[plan]
+            if not plan.ready(task.stage) >> slot & 1:
+                self._assignments.prepare(queue, plan.layers(task.stage))
+                self.unready[queue.worker.number] = queue
                 return
-            if task.keep and self._keeps_enough(load, frame):
-                self._held_up[load.worker.number] = load
+            if task.keep and self._keeps_enough(queue, frame):
+                self._held_up[queue.worker.number] = queue
                 return
-            if not load.takes(task.sent_bytes) or not self._give(frame, task, load, seat):
+            if not queue.takes(task.sent_bytes) or not self._give(frame, task, queue, slot):
                 return
 
-    def _keeps_enough(self, load: Load, frame: Frame) -> bool:
+    def _keeps_enough(self, queue: WorkerQueue, frame: Frame) -> bool:
         """Whether a worker may not keep maps of one more frame; of the oldest it always may."""
-        if frame in load.keeping or frame is self._oldest:
+        if frame in queue.keeping or frame is self._oldest:
             return False
-        return len(load.keeping) >= self._settings.kept_frames
+        return len(queue.keeping) >= self._settings.kept_frames
 
     def _share(self) -> None:
         """Gives out what any of several workers may take, older frames first."""
-        waiting = self.to_come + sum([len(queue) for _, queue in self._shared.values()])
+        waiting = self.to_come + sum([len(tasks) for _, tasks in self._shared.values()])
         keys = list(self._shared)
         if len(keys) > 1:
             keys.sort(key=lambda key: self._shared[key][1].order)
         for key in keys:
-            plan, queue = self._shared[key]
-            while (entry := queue.first()) is not None:
+            plan, tasks = self._shared[key]
+            while (entry := tasks.first()) is not None:
                 frame, task = entry
-                seat = self._choose(plan, key[2] & plan.ready(key[1]), task, waiting)
-                if seat is None:
+                slot = self._choose(plan, key[2] & plan.ready(key[1]), task, waiting)
+                if slot is None:
                     break
-                if not self._give(frame, task, self._orders.load_of(plan, seat), seat):
+                if not self._give(frame, task, self._assignments.queue_of(plan, slot), slot):
                     break
                 waiting -= 1
             else:
                 del self._shared[key]
 
-    def _choose(self, plan: SeatedPlan, able: int, task: Task, waiting: int) -> int | None:
-        """The seat, of those able, that should take a task now; None: it should wait.
+    def _choose(self, plan: ActivePlan, able: int, task: Task, waiting: int) -> int | None:
+        """The slot, of those able, that should take a task now; None: it should wait.
 
         While so many wait that a free worker's share of them is a task or more, it takes one, an
         idle one first. When they are fewer, it is the worker that would end the task first; that
@@ -170,45 +170,45 @@ class Dispatcher:
         if not free:
             return None
         shares = plan.plan.shares
-        for seat in islice(chain(bits(free & plan.idle), bits(free & ~plan.idle)), _COMPARED):
-            if waiting * shares[seat] >= 1 and self._takes(plan, seat, task):
-                return seat
+        for slot in islice(chain(bits(free & plan.idle), bits(free & ~plan.idle)), _COMPARED):
+            if waiting * shares[slot] >= 1 and self._takes(plan, slot, task):
+                return slot
         idle, busy = able & plan.idle, able & plan.live & ~plan.idle
-        seats = [*islice(bits(idle), _COMPARED), *islice(bits(busy), _COMPARED)]
-        best = min(seats, key=lambda seat: self.end_s(plan, task, seat))
+        slots = [*islice(bits(idle), _COMPARED), *islice(bits(busy), _COMPARED)]
+        best = min(slots, key=lambda slot: self.end_s(plan, task, slot))
         return best if free >> best & 1 and self._takes(plan, best, task) else None
 
-    def _takes(self, plan: SeatedPlan, seat: int, task: Task) -> bool:
-        return self._orders.load_of(plan, seat).takes(task.input_bytes)
+    def _takes(self, plan: ActivePlan, slot: int, task: Task) -> bool:
+        return self._assignments.queue_of(plan, slot).takes(task.input_bytes)
 
-    def end_s(self, plan: SeatedPlan, task: Task, seat: int) -> float:
+    def end_s(self, plan: ActivePlan, task: Task, slot: int) -> float:
         """When a worker is predicted to end a task, given it now; who is late stays late."""
-        load, now_s = self._orders.load_of(plan, seat), self._out.now_s
-        free_s = max(load.free_s, 2 * now_s - load.free_s) if load.to_do else -math.inf
-        arrives_s = now_s + load.worker.transfer_s(task.input_bytes)
-        return max(free_s, arrives_s) + plan.seconds(task, seat)
+        queue, now_s = self._assignments.queue_of(plan, slot), self._out.now_s
+        free_s = max(queue.free_s, 2 * now_s - queue.free_s) if queue.to_do else -math.inf
+        arrives_s = now_s + queue.worker.transfer_s(task.input_bytes)
+        return max(free_s, arrives_s) + plan.seconds(task, slot)
 
-    def _give(self, frame: Frame, task: Task, load: Load, seat: int) -> bool:
+    def _give(self, frame: Frame, task: Task, queue: WorkerQueue, slot: int) -> bool:
         """Gives a worker a task, or finds first what that lacks.
 
         Returns False, and the task stays where it is, if it is more than the worker takes now.
         """
-        inputs = frame.inputs_for(task, load.worker.number)
+        inputs = frame.inputs_for(task, queue.worker.number)
         if inputs.missing:
             for producer in frame.await_maps(task.number, inputs.missing):
                 self.restore(frame, producer, inputs.missing[producer])
-        elif not load.takes(inputs.bytes):
+        elif not queue.takes(inputs.bytes):
             return False
         else:
-            self._orders.assign(frame, task, load, seat, inputs)
+            self._assignments.assign(frame, task, queue, slot, inputs)
         return True
 
     def restore(self, frame: Frame, producer: int, places: Iterable[Place]) -> None:
         """What a task made is wanted here: fetched from who keeps it, or made again, all of it."""
-        loads = self._orders.loads
-        keeper = frame.keeper(producer, loads)
+        queues = self._assignments.queues
+        keeper = frame.keeper(producer, queues)
         if keeper is not None:
-            self._orders.fetch(frame, producer, loads[keeper], tuple(places))
+            self._assignments.fetch(frame, producer, queues[keeper], tuple(places))
         elif frame.states[producer] == State.DONE:
             frame.whole_only.add(producer)
             self.enqueue(frame, producer)

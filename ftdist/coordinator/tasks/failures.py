@@ -5,9 +5,9 @@ from __future__ import annotations
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.dispatch import Dispatcher
-from ftdist.coordinator.tasks.orders import Orders
 from ftdist.protocol.messages import Failed
 
 _MIB = 1 << 20
@@ -20,10 +20,12 @@ class Failures:
     `remark` says so to people until that is done.
     """
 
-    def __init__(self, settings: Settings, orders: Orders, queues: Dispatcher, out: Outbox) -> None:
+    def __init__(
+        self, settings: Settings, assignments: Assignments, dispatcher: Dispatcher, out: Outbox
+    ) -> None:
         self._settings = settings
-        self._orders = orders
-        self._queues = queues
+        self._assignments = assignments
+        self._dispatcher = dispatcher
         self._out = out
         self.hopeless: list[tuple[Frame, list[str]]] = []
         self.beliefs_changed = False
@@ -48,7 +50,7 @@ class Failures:
         trouble, worker = attempt.frame.trouble(attempt.task.number), attempt.worker
         worker.failed += 1
         trouble.words.append(f"{worker.name}: {text}")
-        trouble.seats |= 1 << attempt.seat
+        trouble.slots |= 1 << attempt.slot
         self._out.log(f"worker {worker.name}: {attempt} failed: {text}")
         if len(trouble.words) < self._settings.attempts:
             return False
@@ -57,20 +59,20 @@ class Failures:
 
     def _lacks_weights(self, attempt: Attempt) -> None:
         """The worker does not have weights any more that it had."""
-        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
+        worker, queue = attempt.worker, self._assignments.queues[attempt.worker.number]
         layers = attempt.frame.plan.layers(attempt.task.stage)
         worker.layers -= layers
-        for plan, seat in load.seats.items():
-            plan.update_ready(worker, seat)
-        self._orders.prepare(load, layers)
+        for plan, slot in queue.slots.items():
+            plan.update_ready(worker, slot)
+        self._assignments.prepare(queue, layers)
 
     def _lacks_memory(self, attempt: Attempt, message: Failed) -> None:
         """A task needs more than was predicted: never again there, and plans are made anew."""
         worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
         worker.failed += 1
-        if not attempt.frame.plan.ban(attempt.task, attempt.seat):
+        if not attempt.frame.plan.ban(attempt.task, attempt.slot):
             return  # the same task of another frame, given before that was known
-        self._queues.enqueue_again(self._orders.loads[worker.number].queue.take_all())
+        self._dispatcher.enqueue_again(self._assignments.queues[worker.number].waiting.take_all())
         worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
         self.beliefs_changed = True
         self.remark = (
@@ -94,7 +96,7 @@ class Failures:
             f"worker {attempt.worker.name}: {attempt} has taken {taken_s:.1f} s so far, "
             f"{attempt.expected_s - attempt.sent_s:.1f} s were predicted; others take it over"
         )
-        self._orders.cancel(attempt)
+        self._assignments.cancel(attempt)
         self.again(attempt)
         self.set_aside(attempt)
 
@@ -103,14 +105,14 @@ class Failures:
 
         That it is at least so slow is learned at once, so that the next plan knows.
         """
-        worker, load = attempt.worker, self._orders.loads[attempt.worker.number]
-        base_s = attempt.frame.plan.base_seconds(attempt.task, attempt.seat)
+        worker, queue = attempt.worker, self._assignments.queues[attempt.worker.number]
+        base_s = attempt.frame.plan.base_seconds(attempt.task, attempt.slot)
         worker.learn(base_s, self._out.now_s - attempt.sent_s)
-        load.avoid(True)
-        for each in [a for a in load.given.values() if a.dropped_s is None]:
-            self._orders.cancel(each)
+        queue.avoid(True)
+        for each in [a for a in queue.given.values() if a.dropped_s is None]:
+            self._assignments.cancel(each)
             self.again(each)
-        self._queues.enqueue_again(load.queue.take_all())
+        self._dispatcher.enqueue_again(queue.waiting.take_all())
 
     def again(self, attempt: Attempt) -> None:
         """An attempt came to nothing: unless there is another one, a new one is made."""
@@ -119,9 +121,9 @@ class Failures:
             return
         if attempt.fetch:
             if frame.awaited(number):
-                self._queues.restore(frame, number, attempt.places)
-        elif not self._orders.frames[frame].get(number):
-            self._queues.enqueue(frame, number)
+                self._dispatcher.restore(frame, number, attempt.places)
+        elif not self._assignments.frames[frame].get(number):
+            self._dispatcher.enqueue(frame, number)
 
 
 def _link_of(attempt: Attempt) -> str:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ftdist.coordinator import timeline
+from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import Arrived, Origin, Peer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
@@ -187,7 +187,7 @@ class Roster:
         layers = set(message.layers).intersection(self._model.weighted)
         came = layers & worker.asked_layers
         if self._settings.trace and came:
-            self._out.actions.append(timeline.weights(worker, came, self._out.now_s))
+            self._out.actions.append(trace_spans.weights(worker, came, self._out.now_s))
         worker.layers |= layers
         worker.asked_layers -= layers
         worker.progress_s = worker.loading_s = self._out.now_s

@@ -128,7 +128,10 @@ class StageCosts:
         return _Links(
             np.array([each.slowness for each in workers]),
             np.array(
-                [min(each.link_bytes_per_s, each.trunk_bytes_per_s / at_once) for each in workers]
+                [
+                    min(each.link_bytes_per_s, each.shared_link_bytes_per_s / at_once)
+                    for each in workers
+                ]
             ),
             np.array([each.latency_s for each in workers]),
         )

@@ -21,7 +21,7 @@ class Traits:
     `budget_bytes` of its whole process, `baseline_bytes` of it taken without a task. `slowness`:
     seconds it takes for what the profile says takes one second, on so many threads.
     `link_bytes_per_s` each way, and `latency_s` one way; infinite and zero for the coordinator's
-    own threads. `trunk_bytes_per_s` each way, of what all those share that have a finite one.
+    own threads. `shared_link_bytes_per_s` each way, of what all those share that have a finite one.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Traits:
     slowness: float
     link_bytes_per_s: float
     latency_s: float
-    trunk_bytes_per_s: float = math.inf
+    shared_link_bytes_per_s: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,10 +266,10 @@ def _whole_note(wholes: Wholes, frames: int, shared: Outcome | None) -> str:
 
 def _with_trunk(note: str, workers: Sequence[Traits]) -> str:
     """A note, with a word on the link that workers share."""
-    trunk = min(worker.trunk_bytes_per_s for worker in workers)
-    if math.isinf(trunk):
+    shared_rate = min(worker.shared_link_bytes_per_s for worker in workers)
+    if math.isinf(shared_rate):
         return note
-    shared = f"workers share a link of {8e-6 * trunk:.0f} Mbit/s"
+    shared = f"workers share a link of {8e-6 * shared_rate:.0f} Mbit/s"
     return f"{note}; {shared}" if note else shared
 
 

@@ -77,7 +77,7 @@ class _Run:
         self.ready: list[list[tuple[int, int]]] = [[] for _ in workers]
         self.room = [AT_ONCE] * count
         self.down, self.up, self.free = [0.0] * count, [0.0] * count, [0.0] * count
-        self.trunk_down = self.trunk_up = 0.0
+        self.shared_down = self.shared_up = 0.0
         self.results: list[tuple[float, int, int]] = []
         self.ends_s = [0.0] * frames
 
@@ -100,17 +100,19 @@ class _Run:
             self.room[worker] -= 1
             rate, latency_s = traits.link_bytes_per_s, traits.latency_s
             self.down[worker] = max(now_s, self.down[worker]) + task.in_bytes / rate
-            trunk = traits.trunk_bytes_per_s
-            if trunk < math.inf:
-                self.trunk_down = max(now_s, self.trunk_down) + task.in_bytes / trunk
-                self.down[worker] = max(self.down[worker], self.trunk_down)
+            shared_rate = traits.shared_link_bytes_per_s
+            if shared_rate < math.inf:
+                self.shared_down = max(now_s, self.shared_down) + task.in_bytes / shared_rate
+                self.down[worker] = max(self.down[worker], self.shared_down)
             opened_s = self.down[worker] + latency_s + traits.slowness * TASK_S / 2
             start_s = max(opened_s, self.free[worker])
             self.free[worker] = start_s + self.busy_s[number]
             self.up[worker] = max(self.free[worker], self.up[worker]) + task.out_bytes / rate
-            if trunk < math.inf:
-                self.trunk_up = max(self.trunk_up, self.free[worker]) + task.out_bytes / trunk
-                self.up[worker] = max(self.up[worker], self.trunk_up)
+            if shared_rate < math.inf:
+                self.shared_up = (
+                    max(self.shared_up, self.free[worker]) + task.out_bytes / shared_rate
+                )
+                self.up[worker] = max(self.up[worker], self.shared_up)
             heapq.heappush(self.results, (self.up[worker] + latency_s, frame, number))
 
     def accept(self) -> None:
@@ -178,8 +180,8 @@ def busiest_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
 
 def trunk_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
     """Seconds a frame that what all workers share is in use, in the busier direction."""
-    down = sum([task.in_bytes / workers[task.worker].trunk_bytes_per_s for task in tasks])
-    up = sum([task.out_bytes / workers[task.worker].trunk_bytes_per_s for task in tasks])
+    down = sum([task.in_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
+    up = sum([task.out_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
     return max(down, up)
 
 

@@ -74,7 +74,9 @@ class Wholes:
 
     def _trunk_s(self, task: Task) -> float:
         """Seconds that a frame is on what all workers share, in the busier direction."""
-        return max(task.in_bytes, task.out_bytes) / self.workers[task.worker].trunk_bytes_per_s
+        return (
+            max(task.in_bytes, task.out_bytes) / self.workers[task.worker].shared_link_bytes_per_s
+        )
 
     def job_s(self, frames: int) -> float:
         """Seconds of so many frames, each given to the worker that ends it first."""

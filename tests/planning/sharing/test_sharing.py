@@ -17,7 +17,7 @@ from support.oracles.counting import counted_calls
 from support.planning.teams import alone_s, boards, first16, local, small_network, worker
 from support.randomplans import random_shared_plan
 
-from ftdist.coordinator.jobs.flow import Flow
+from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.graph import convolutions
@@ -279,8 +279,8 @@ def test_bytes_are_those_that_the_coordinator_moves(case):
     workers, frames = CASES[case]
     plan = plan_of(workers, frames)
     if not is_whole(plan):
-        tasks = Flow(first16(), plan, picture=True).tasks
-        remote = [task for task in tasks if math.isfinite(workers[task.seat].link_bytes_per_s)]
+        tasks = TaskGraph(first16(), plan, picture=True).tasks
+        remote = [task for task in tasks if math.isfinite(workers[task.slot].link_bytes_per_s)]
         assert plan.sent_bytes == sum(task.sent_bytes for task in remote)
         assert plan.received_bytes == sum(task.returned_bytes for task in remote)
 
@@ -291,19 +291,19 @@ def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
     network, means = first16(), Means(first16(), DEFAULT)
     small = worker("small", 15.0, budget_mib)
     workers = (worker("large", 8.0, 256), worker("middle", 15.0, 96), small)
-    flow = Flow(network, share(network, workers, 1, picture=True), picture=True)
+    graph = TaskGraph(network, share(network, workers, 1, picture=True), picture=True)
     own = None
-    for task in flow.tasks:
-        if task.seat == 2:
-            kept_bytes = flow.bytes_of(task.outputs) * task.keep
+    for task in graph.tasks:
+        if task.slot == 2:
+            kept_bytes = graph.bytes_of(task.outputs) * task.keep
             part = task.tile.parts[2]
             duty = Duty((part,), task.sent_bytes, task.returned_bytes, kept_bytes)
             own = duty if own is None else duty.beside(own)
     assert own is not None
-    for task in flow.tasks:
+    for task in graph.tasks:
         part = task.tile.parts[2]
-        if task.seat != 2 and part is not None:
-            duty = Duty((part,), task.input_bytes, flow.bytes_of(task.outputs)).beside(own)
+        if task.slot != 2 and part is not None:
+            duty = Duty((part,), task.input_bytes, graph.bytes_of(task.outputs)).beside(own)
             assert means.needed_bytes(small, duty, picture=True) <= small.budget_bytes
 
 
@@ -314,7 +314,7 @@ def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
         plan = share(network, boards(4, slowness=7.0, budget_mib=128), 1, picture=True)
     assert count.calls < 9_000_000
     assert len(plan.stages) > 1
-    tasks = Flow(network, plan, picture=True).tasks
+    tasks = TaskGraph(network, plan, picture=True).tasks
     assert plan.sent_bytes == sum(task.sent_bytes for task in tasks)
     assert plan.received_bytes == sum(task.returned_bytes for task in tasks)
 
@@ -324,7 +324,7 @@ def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
 def test_networks_of_any_shape_are_shared(network, threads):
     workers = (worker("a", 900.0, threads=1 + threads), worker("b", 900.0), local(2000.0))
     plan = share(network, workers, 1, picture=False)
-    Flow(network, plan, picture=False)
+    TaskGraph(network, plan, picture=False)
     for tile in itertools.chain(*plan.stages):
         for part in tile.parts:
             if part is not None:
@@ -357,7 +357,7 @@ def test_random_plans_are_plans():
 
 
 def crowded(workers: tuple[Traits, ...], rate: float) -> tuple[Traits, ...]:
-    return tuple(replace(each, trunk_bytes_per_s=rate) for each in workers)
+    return tuple(replace(each, shared_link_bytes_per_s=rate) for each in workers)
 
 
 def test_a_shared_link_is_what_many_frames_are_predicted_by() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftdist.coordinator.jobs.flow import Task
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.jobs.task_graph import Task
 
 
 class Books:

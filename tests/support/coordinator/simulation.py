@@ -56,7 +56,7 @@ class Node:
 
 
 class Simulation:
-    """Runs everything; `planning` answers AskPlan after `planning_s`."""
+    """IntervalSet everything; `planning` answers AskPlan after `planning_s`."""
 
     def __init__(
         self, settings: Settings | None = None, planning: Planning | None = None, **kwargs: float
@@ -68,7 +68,7 @@ class Simulation:
         self.planning_s = kwargs.get("planning_s", 0.01)
         self.now_s = 100.0
         self.portions = False
-        self.trunk_bytes_per_s = float("inf")
+        self.shared_link_bytes_per_s = float("inf")
         self._trunk_s = {"down": 0.0, "up": 0.0}
         self.nodes: dict[bytes, Node] = {}
         self.logs: list[str] = []
@@ -233,7 +233,7 @@ class Simulation:
         """Until a message is through, after those before it."""
         size = size_of(message)
         free_s = max(node.free_s.get(way, 0.0), self.now_s) + size / node.bytes_per_s
-        shared_s = max(self._trunk_s[way], self.now_s) + size / self.trunk_bytes_per_s
+        shared_s = max(self._trunk_s[way], self.now_s) + size / self.shared_link_bytes_per_s
         node.free_s[way] = free_s = max(free_s, shared_s)
         self._trunk_s[way] = shared_s
         if self.portions:

@@ -16,12 +16,12 @@ import math
 from collections.abc import Iterator
 from itertools import islice
 
-from ftdist.coordinator.jobs.flow import Task
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.dispatch import Dispatcher
-from ftdist.coordinator.tasks.loads import Load
-from ftdist.coordinator.tasks.orders import Orders
+from ftdist.coordinator.tasks.worker_queue import WorkerQueue
 
 _LOOKED_AT = 4
 """The oldest attempts that are looked at."""
@@ -33,57 +33,65 @@ _SOONER = 1.25
 """How many times as long the other one must be predicted to take."""
 
 
-def help_others(
-    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
+def speculate(
+    queue: WorkerQueue,
+    assignments: Assignments,
+    dispatcher: Dispatcher,
+    now_s: float,
+    patience_s: float,
 ) -> Attempt | None:
     """Gives an idle worker a task of another one, if there is one to give.
 
     Returns an attempt that goes on far too long, many times `patience_s` too, and that can only be
     helped by taking it away.
     """
-    for frame, task, theirs_s in _slow(load, orders, queues, now_s, patience_s):
+    for frame, task, theirs_s in _slow(queue, assignments, dispatcher, now_s, patience_s):
         plan = frame.plan
-        seat = load.seats.get(plan)
-        if seat is None or not (plan.able(task) & plan.ready(task.stage)) >> seat & 1:
+        slot = queue.slots.get(plan)
+        if slot is None or not (plan.able(task) & plan.ready(task.stage)) >> slot & 1:
             continue
         trouble = frame.troubles.get(task.number)
-        if trouble is not None and trouble.seats >> seat & 1:
+        if trouble is not None and trouble.slots >> slot & 1:
             continue
-        if not _sooner(plan.seconds(task, seat), theirs_s - now_s):
+        if not _sooner(plan.seconds(task, slot), theirs_s - now_s):
             continue
-        back_s = load.worker.transfer_s(task.returned_bytes)
-        if not _sooner(queues.end_s(plan, task, seat) + back_s - now_s, theirs_s - now_s):
+        back_s = queue.worker.transfer_s(task.returned_bytes)
+        if not _sooner(dispatcher.end_s(plan, task, slot) + back_s - now_s, theirs_s - now_s):
             continue
-        inputs = frame.inputs_for(task, load.worker.number)
+        inputs = frame.inputs_for(task, queue.worker.number)
         if not inputs.missing:
-            orders.assign(frame, task, load, seat, inputs)
+            assignments.assign(frame, task, queue, slot, inputs)
             return None
-        running = orders.frames[frame].get(task.number)
+        running = assignments.frames[frame].get(task.number)
         if running and _lateness(running[0], now_s, patience_s) > _FAR_TOO_LONG:
             return running[0]
     return None
 
 
 def _slow(
-    load: Load, orders: Orders, queues: Dispatcher, now_s: float, patience_s: float
+    queue: WorkerQueue,
+    assignments: Assignments,
+    dispatcher: Dispatcher,
+    now_s: float,
+    patience_s: float,
 ) -> Iterator[tuple[Frame, Task, float]]:
     """Tasks that might be helped, and when they are predicted to end as it is."""
-    for attempt in list(islice(orders.running, _LOOKED_AT)):
-        other = orders.loads[attempt.worker.number]
-        if other is load:
+    for attempt in list(islice(assignments.running, _LOOKED_AT)):
+        other = assignments.queues[attempt.worker.number]
+        if other is queue:
             continue
         ends_s = max(attempt.expected_s, 2 * now_s - attempt.expected_s)
         late = _lateness(attempt, now_s) > _LATE
-        lonely = len(orders.frames[attempt.frame][attempt.task.number]) == 1
-        shared = load.worker.crowded and attempt.worker.crowded
+        lonely = len(assignments.frames[attempt.frame][attempt.task.number]) == 1
+        shared = queue.worker.crowded and attempt.worker.crowded
         moves = shared and now_s - attempt.worker.moved_s < patience_s
-        if lonely and not moves and (late or attempt.task.seat is None):
+        if lonely and not moves and (late or attempt.task.slot is None):
             yield attempt.frame, attempt.task, ends_s
-        if late and (waiting := other.queue.first()) is not None:
+        if late and (waiting := other.waiting.first()) is not None:
             frame, task = waiting
-            yield frame, task, ends_s + frame.plan.seconds(task, other.seats[frame.plan])
-    for other in queues.unready.values():
-        if other is not load and (waiting := other.queue.first()) is not None:
+            yield frame, task, ends_s + frame.plan.seconds(task, other.slots[frame.plan])
+    for other in dispatcher.unready.values():
+        if other is not queue and (waiting := other.waiting.first()) is not None:
             yield *waiting, math.inf
 
 

@@ -20,7 +20,7 @@ from support.coordinator.sharedplans import (
 from support.networks import networks, plans
 from support.protocol.mapvalues import marked
 
-from ftdist.coordinator.jobs.flow import Flow
+from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
@@ -45,39 +45,41 @@ def two_convolutions() -> Network:
 
 
 def test_the_worked_example() -> None:
-    flow = Flow(two_convolutions(), banded(two_convolutions(), traits(2), (0, 1, 2)), picture=True)
-    upper = flow.tasks[2]
+    graph = TaskGraph(
+        two_convolutions(), banded(two_convolutions(), traits(2), (0, 1, 2)), picture=True
+    )
+    upper = graph.tasks[2]
     needs = {(need.producer, need.place.region.rows) for need in upper.needs}
     assert needs == {(0, (0, 4)), (1, (4, 5))}
-    first, second = flow.tasks[:2]
+    first, second = graph.tasks[:2]
     assert first.returns == (Place(0, Region(3, 4, 0, 8)),)
     assert second.returns == (Place(0, Region(4, 5, 0, 8)),)
     assert first.keep
     assert second.readers == (2, 3)
     assert upper.returns == upper.outputs == (Place(1, Region(0, 4, 0, 8)),)
     assert not upper.keep
-    assert flow.first == [0, 1]
-    assert flow.waiting == [0, 0, 2, 2]
+    assert graph.first == [0, 1]
+    assert graph.waiting == [0, 0, 2, 2]
 
 
 def test_bytes_that_travel_are_counted() -> None:
     network = two_convolutions()
-    flow = Flow(network, banded(network, traits(2), (0, 1, 2)), picture=True)
-    first, _, upper, _ = flow.tasks
+    graph = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=True)
+    first, _, upper, _ = graph.tasks
     assert first.sent_bytes == first.input_bytes == 5 * 8
     assert upper.sent_bytes == 1 * 8 * 4
     assert upper.input_bytes == 5 * 8 * 4
     assert first.returned_bytes == 1 * 8 * 4
     assert upper.returned_bytes == 4 * 8 * 4
-    plain = Flow(network, banded(network, traits(2), (0, 1, 2)), picture=False)
+    plain = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=False)
     assert plain.tasks[0].sent_bytes == 4 * first.sent_bytes
 
 
 def test_a_frame_takes_its_input_halos_and_outputs_here() -> None:
     network = two_convolutions()
-    flow = Flow(network, banded(network, traits(2), (0, 1, 2)), picture=True)
-    assert flow.frame_bytes == 64 + 2 * 32 + 2 * 128
-    anybody = Flow(network, gridded(network, traits(2), (0, 1, 2), 2, 1), picture=True)
+    graph = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=True)
+    assert graph.frame_bytes == 64 + 2 * 32 + 2 * 128
+    anybody = TaskGraph(network, gridded(network, traits(2), (0, 1, 2), 2, 1), picture=True)
     assert anybody.frame_bytes == 64 + 256 + 256
 
 
@@ -87,8 +89,8 @@ def test_needs_and_returns_are_what_the_parts_say(data: st.DataObject) -> None:
     """For random networks and cuts: each position once, and returned where others read it."""
     network = data.draw(networks())
     plan = random_plan(data, network)
-    flow = Flow(network, plan, picture=False)
-    for task in flow.tasks:
+    graph = TaskGraph(network, plan, picture=False)
+    for task in graph.tasks:
         part = next(each for each in task.tile.parts if each)
         inputs, outputs = part_needs(network, part.first, part.stop, part.region)
         for source, region in inputs.items():
@@ -98,9 +100,9 @@ def test_needs_and_returns_are_what_the_parts_say(data: st.DataObject) -> None:
             if need.producer == INPUT:
                 continue
             assert need.producer < task.number
-            maker = flow.tasks[need.producer]
+            maker = graph.tasks[need.producer]
             sent = [place.region for place in maker.returns if place.source == need.place.source]
-            if maker.seat is None or maker.seat != task.seat:
+            if maker.slot is None or maker.slot != task.slot:
                 assert (marked(need.place.region, sent) == 1).all() or not task.useful
             else:
                 assert maker.keep or not task.useful
@@ -110,10 +112,10 @@ def test_needs_and_returns_are_what_the_parts_say(data: st.DataObject) -> None:
         shape = network.shape(source)
         whole = Region(0, shape.height, 0, shape.width)
         returned = [
-            place.region for task in flow.tasks for place in task.returns if place.source == source
+            place.region for task in graph.tasks for place in task.returns if place.source == source
         ]
         np.testing.assert_array_equal(marked(whole, returned), 1)
-    assert flow.waiting == [len(task.producers) for task in flow.tasks]
+    assert graph.waiting == [len(task.producers) for task in graph.tasks]
 
 
 def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
@@ -151,9 +153,11 @@ def test_what_no_output_depends_on_is_not_made() -> None:
     builder.add(Convolution(1, Sliding.square(3, padding=1)), [INPUT])
     builder.add(Convolution(1, Sliding.square(1, stride=2)), [0])
     network = builder.finish()
-    flow = Flow(network, gridded(network, traits(1), (0, 1, 2), rows=8, columns=1), picture=True)
-    assert [task.useful for task in flow.tasks[:8]] == [True, False] * 4
-    assert flow.first == [0, 2, 4, 6]
+    graph = TaskGraph(
+        network, gridded(network, traits(1), (0, 1, 2), rows=8, columns=1), picture=True
+    )
+    assert [task.useful for task in graph.tasks[:8]] == [True, False] * 4
+    assert graph.first == [0, 2, 4, 6]
 
 
 # ---- plans that make no sense
@@ -200,18 +204,18 @@ def test_a_plan_that_makes_no_sense_is_refused(
     stage: int, tile: Tile | None, complaint: str
 ) -> None:
     with pytest.raises(InputError, match=complaint):
-        Flow(small_network(), altered(stage, 0, tile), picture=True)
+        TaskGraph(small_network(), altered(stage, 0, tile), picture=True)
 
 
 def test_a_plan_without_the_stage_that_makes_a_map_is_refused() -> None:
     plan = banded(small_network(), traits(2))
     with pytest.raises(InputError, match="no stage of the plan makes map 1"):
-        Flow(small_network(), plan_of(traits(2), plan.stages[1:]), picture=True)
+        TaskGraph(small_network(), plan_of(traits(2), plan.stages[1:]), picture=True)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_mixed_plans_make_sense(seed: int) -> None:
-    Flow(small_network(), mixed(small_network(), traits(3), seed), picture=True)
+    TaskGraph(small_network(), mixed(small_network(), traits(3), seed), picture=True)
 
 
 def test_the_fake_planner_predicts_time() -> None:

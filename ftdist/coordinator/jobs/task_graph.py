@@ -35,9 +35,9 @@ class Need:
 class Task:
     """One tile of one stage, the same for each frame.
 
-    `seat`: the worker that should take it, an index into the plan's workers; None: any. `able` has
-    a bit for each worker that may. On its seat it sends `returns`, elsewhere all its `outputs`; it
-    stays on its seat too if `keep`. `sent_bytes` of inputs go to its seat, `input_bytes` to a
+    `slot`: the worker that should take it, an index into the plan's workers; None: any. `able` has
+    a bit for each worker that may. On its slot it sends `returns`, elsewhere all its `outputs`; it
+    stays on its slot too if `keep`. `sent_bytes` of inputs go to its slot, `input_bytes` to a
     worker that keeps nothing. `final`: it makes part of the network's outputs; `useful`: these
     depend on it.
     """
@@ -46,7 +46,7 @@ class Task:
     stage: int
     index: int
     tile: Tile
-    seat: int | None
+    slot: int | None
     able: int
     needs: tuple[Need, ...]
     producers: tuple[int, ...]
@@ -66,7 +66,7 @@ class Task:
         return self.returns == self.outputs
 
 
-class Flow:
+class TaskGraph:
     """The tasks of a plan; InputError when the plan makes no sense."""
 
     def __init__(self, network: Network, plan: SharedPlan, *, picture: bool) -> None:
@@ -145,39 +145,39 @@ class Flow:
     def _task(self, number: int, stage: int, index: int, tile: Tile) -> Task:
         needs, outputs, readers = self._needs[number], self._outputs[number], self._readers[number]
         returns = self._returns(number)
-        seat = tile.worker
-        from_others = [n for n in needs if n.producer == INPUT or self._seat[n.producer] != seat]
+        slot = tile.worker
+        from_others = [n for n in needs if n.producer == INPUT or self._seat[n.producer] != slot]
         return Task(
             number=number,
             stage=stage,
             index=index,
             tile=tile,
-            seat=seat,
+            slot=slot,
             able=sum(1 << bit for bit, part in enumerate(tile.parts) if part is not None),
             needs=needs,
             producers=tuple(dict.fromkeys(n.producer for n in needs if n.producer != INPUT)),
             readers=tuple(readers),
             outputs=outputs,
             returns=returns,
-            keep=seat is not None and any(self._seat[reader] == seat for reader in readers),
+            keep=slot is not None and any(self._seat[reader] == slot for reader in readers),
             final=self._final(number),
             useful=self._useful[number],
             input_bytes=self.bytes_of(need.place for need in needs),
-            sent_bytes=self.bytes_of(n.place for n in (needs if seat is None else from_others)),
+            sent_bytes=self.bytes_of(n.place for n in (needs if slot is None else from_others)),
             returned_bytes=self.bytes_of(returns),
         )
 
     def _returns(self, number: int) -> tuple[Place, ...]:
-        """What others than the task's own seat read of it, and all of the network's outputs."""
-        seat, outputs = self._seat[number], self._outputs[number]
-        if seat is None:
+        """What others than the task's own slot read of it, and all of the network's outputs."""
+        slot, outputs = self._seat[number], self._outputs[number]
+        if slot is None:
             return outputs
         wanted: dict[int, list[Region]] = {place.source: [] for place in outputs}
         for place in outputs:
             if place.source in self._network.output_sources:
                 wanted[place.source].append(place.region)
         for reader in self._readers[number]:
-            if self._seat[reader] != seat:
+            if self._seat[reader] != slot:
                 for need in self._needs[reader]:
                     if need.producer == number:
                         wanted[need.place.source].append(need.place.region)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 from dataclasses import dataclass, field
 
-from ftdist.coordinator.jobs.flow import Task
 from ftdist.coordinator.jobs.frames import Frame, State
+from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.tasks.attempts import Attempt
-from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.messages import TaskId
 
@@ -17,7 +17,7 @@ TASKS = 2
 does not count once its result has begun to come: a slow link would lie idle the other way."""
 
 
-class Queue:
+class ReadyTasks:
     """Tasks that are ready, in the order of frames and then of tasks."""
 
     __slots__ = ("_entries", "_pushed")
@@ -63,8 +63,8 @@ class Queue:
 
 
 @dataclass(slots=True, eq=False)
-class Load:
-    """A worker's attempts (`given` in the order in which it does them), queue and seats.
+class WorkerQueue:
+    """A worker's attempts (`given` in the order in which it does them), queue and slots.
 
     `keeping`: the frames of which it keeps maps. `free_s`: when it is predicted to have done all.
     `returning`: how many of those given have results on their way. `avoided`: it is far too slow at
@@ -72,10 +72,10 @@ class Load:
     """
 
     worker: Worker
-    queue: Queue = field(default_factory=Queue)
+    waiting: ReadyTasks = field(default_factory=ReadyTasks)
     given: dict[TaskId, Attempt] = field(default_factory=dict)
     fetches: dict[TaskId, Attempt] = field(default_factory=dict)
-    seats: dict[SeatedPlan, int] = field(default_factory=dict)
+    slots: dict[ActivePlan, int] = field(default_factory=dict)
     keeping: dict[Frame, None] = field(default_factory=dict)
     free_s: float = 0.0
     bytes: int = 0
@@ -118,20 +118,20 @@ class Load:
         self.bytes -= attempt.bytes
         self._tell_plans()
 
-    def sit(self, plan: SeatedPlan, seat: int) -> None:
-        """The worker takes a seat of a plan."""
-        self.seats[plan] = seat
-        plan.sit(self.worker, seat)
-        plan.avoid(seat, self.avoided)
+    def bind(self, plan: ActivePlan, slot: int) -> None:
+        """The worker takes a slot of a plan."""
+        self.slots[plan] = slot
+        plan.bind(self.worker, slot)
+        plan.avoid(slot, self.avoided)
         self._tell_plans()
 
     def avoid(self, avoided: bool) -> None:
         """Whether others are preferred to the worker, for it takes far too long."""
         self.avoided = avoided
-        for plan, seat in self.seats.items():
-            plan.avoid(seat, avoided)
+        for plan, slot in self.slots.items():
+            plan.avoid(slot, avoided)
 
     def _tell_plans(self) -> None:
         room, idle = self.room, self.to_do == 0
-        for plan, seat in self.seats.items():
-            plan.set_load(seat, room=room, idle=idle)
+        for plan, slot in self.slots.items():
+            plan.set_occupancy(slot, room=room, idle=idle)

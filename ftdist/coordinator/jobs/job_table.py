@@ -12,13 +12,13 @@ from typing import Literal
 
 import numpy as np
 
-from ftdist.coordinator import timeline
+from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import Arrived, Peer
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.jobs import Job
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.coordinator.workers.seats import SeatedPlan
+from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.protocol.messages import (
@@ -47,7 +47,7 @@ class Terms:
     many: bool
 
 
-class Desk:
+class JobTable:
     """Jobs in order of submission. `ended`: frames that are not wanted any more.
 
     `moved`: something happened that may change which job is served, or how many frames fit.
@@ -212,7 +212,7 @@ class Desk:
     def drop(self, job: Job, reason: str) -> None:
         """The job is no more."""
         del self.jobs[job.name]
-        self.ended += job.flying.values()
+        self.ended += job.in_flight.values()
         self._out.log(f"job {job.name}: {reason}")
         self.moved = True
 
@@ -233,8 +233,8 @@ class Desk:
         waits = bool(job.wanted or job.results)
         return waits and self._out.now_s - job.heard_s > self._settings.patience_s
 
-    def take_off(self, terms: Terms, plan: SeatedPlan) -> list[Frame]:
-        """Frames that are complete here begin to fly, those of jobs of these terms."""
+    def start(self, terms: Terms, plan: ActivePlan) -> list[Frame]:
+        """Frames that are complete here are started, those of jobs of these terms."""
         begun = []
         for job in self.jobs.values():
             if self.terms(job) == terms:
@@ -242,14 +242,14 @@ class Desk:
                     order = job.serial, number
                     inputs = job.complete.pop(number)
                     frame = Frame(job.name, job.label(), order, plan, inputs)
-                    job.flying[number] = frame
+                    job.in_flight[number] = frame
                     begun.append(frame)
         return begun
 
-    def land(self, frame: Frame) -> None:
+    def requeue(self, frame: Frame) -> None:
         """A frame must begin again."""
         job = self.jobs[frame.job]
-        del job.flying[frame.number]
+        del job.in_flight[frame.number]
         job.complete[frame.number] = frame.inputs
         job.restarts += 1
         self.moved = True
@@ -284,7 +284,7 @@ class Desk:
         now_s = self._out.now_s
         start_s = begun_s.pop(frame, now_s)
         if self._settings.trace:
-            span = timeline.transfer(job, kind, frame, start_s, now_s, size)
+            span = trace_spans.transfer(job, kind, frame, start_s, now_s, size)
             self._out.actions.append(span)
 
     def _collector(self, job: Job) -> Collector:

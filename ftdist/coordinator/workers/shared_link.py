@@ -1,10 +1,10 @@
-"""Whether the links of workers are one in truth: boards on one Wi-Fi, or behind one cable.
+"""Whether workers share one link: boards on one Wi-Fi, or behind one cable.
 
 Each link is measured alone when its worker joins; then all are used at once, for as long as each
-should take by itself. If that takes far longer they share something, and what they share is called
-the *trunk*: so many bytes a second for all together, each way. It is the same for all; who shares
-with whom is not found out. Several tries, of which the shortest counts, for a worker may answer
-late. Nothing is measured while workers have tasks.
+should take by itself. If that takes far longer they share a link: so many bytes a second for all
+together, each way. It is the same for all; who shares with whom is not found out. Several tries, of
+which the shortest counts, for a worker may answer late. Nothing is measured while workers have
+tasks.
 
 Example: four boards on Wi-Fi, 5 MB/s each by itself. 1 MiB to each should take 210 ms, all at once
 they take 840 ms: 4 MiB in that time is 5 MB/s for all.
@@ -22,7 +22,7 @@ from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.messages import Probe
 
 FIRST_NUMBER = 1 << 20
-"""Probes of this number and higher are those of trunks."""
+"""Probes of this number and higher are those of shared links."""
 
 _TRIES = 2
 _FAST = 5e7
@@ -34,7 +34,7 @@ _SHARED, _SHARED_S = 1.6, 0.05
 """How many times as long as alone, and how much longer, it takes together if links are shared."""
 
 
-class Trunk:
+class SharedLink:
     """`bytes_per_s`: of all slow links together; infinite if they share nothing."""
 
     def __init__(self, out: Outbox) -> None:
@@ -72,7 +72,7 @@ class Trunk:
         self._try()
 
     def reply(self, worker: Worker, number: int) -> bool:
-        """A worker answered; returns whether the trunk is known now, and was not before."""
+        """A worker answered; returns whether the shared link is known now, and was not before."""
         if worker not in self._waiting or number != self._number:
             return False
         self._waiting.discard(worker)

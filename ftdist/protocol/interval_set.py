@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
 
-class Runs:
+class IntervalSet:
     """Half-open runs of numbers, ascending, with gaps between them."""
 
     __slots__ = ("_starts", "_stops", "count")

@@ -1,18 +1,18 @@
-"""Runs of frame numbers against plain sets."""
+"""IntervalSet of frame numbers against plain sets."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftdist.coordinator.jobs.runs import Runs
+from ftdist.protocol.interval_set import IntervalSet
 
 NUMBERS = st.integers(0, 30)
 
 
 @given(st.lists(st.tuples(NUMBERS, NUMBERS), max_size=12))
 def test_runs_are_sets(added: list[tuple[int, int]]) -> None:
-    runs = Runs(added)
+    runs = IntervalSet(added)
     expected = {number for start, stop in added for number in range(start, stop)}
     assert runs.count == len(expected)
     assert [number in runs for number in range(32)] == [n in expected for n in range(32)]
@@ -22,7 +22,7 @@ def test_runs_are_sets(added: list[tuple[int, int]]) -> None:
 
 
 def test_neighbours_join() -> None:
-    runs = Runs((number, number + 1) for number in range(0, 1000, 2))
+    runs = IntervalSet((number, number + 1) for number in range(0, 1000, 2))
     for number in range(1, 1000, 2):
         runs.add(number, number + 1)
     assert runs.count == 1000
