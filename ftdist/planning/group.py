@@ -17,7 +17,7 @@ from functools import cached_property
 
 from ftdist.geometry import Axis, Region, Span
 from ftdist.network.graph import Network, is_alias
-from ftdist.planning.pools import pools_taken_along
+from ftdist.planning.fused_pools import fused_pools
 
 
 @dataclass(frozen=True)
@@ -67,20 +67,20 @@ class FusedGroup:
         return {source: tuple(members) for source, members in found.items()}
 
     @cached_property
-    def pooled(self) -> dict[int, int]:
-        """Convolutions that take their pool along, and the pool: one kernel, no map between."""
-        pairs = pools_taken_along(self.network).items()
+    def fused_pool(self) -> dict[int, int]:
+        """For each convolution with a fused pool that pool: one kernel makes both."""
+        pairs = fused_pools(self.network).items()
         return {each: pool for each, pool in pairs if each in self.members and pool in self.members}
 
     @cached_property
-    def taken_along(self) -> dict[int, int]:
-        """The inverse of `pooled`: for such a pool its convolution."""
-        return {pool: each for each, pool in self.pooled.items()}
+    def fused_into(self) -> dict[int, int]:
+        """The inverse of `fused_pool`: for each fused pool its convolution."""
+        return {pool: each for each, pool in self.fused_pool.items()}
 
     @cached_property
     def made_with(self) -> dict[int, int]:
         """For each input and member the member in whose step it is made: itself, or its pool."""
-        return {each: self.pooled.get(each, each) for each in (*self.inputs, *self.members)}
+        return {each: self.fused_pool.get(each, each) for each in (*self.inputs, *self.members)}
 
     def wanted(self, output: int) -> Region:
         """The region of an output that outside needs."""

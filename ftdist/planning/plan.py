@@ -31,7 +31,7 @@ class GroupPlan:
     """Layers [first, stop) as one fused group: a grid of tiles, each made in strips.
 
     `strip` counts rows of the group's output; None makes each tile in one strip. `streamed`: the
-    group's weights are read from the model file in pieces, whenever a strip needs them, and given
+    group's weights are read from the model file in chunks, whenever a strip needs them, and given
     back; otherwise they stay resident.
     """
 

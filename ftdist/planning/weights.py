@@ -1,8 +1,8 @@
-"""How much of the weights a plan holds in memory: resident groups whole, streamed ones in pieces.
+"""How much of the weights a plan holds in memory: resident groups whole, streamed ones in chunks.
 
-The kernels stream a convolution's weights in pieces of 32 output channels, each with its bias: a
-piece is read into the arena, used for all rows of the strip, and overwritten by the next. Depthwise
-weights are small and stay.
+The kernels stream a convolution's weights in chunks of 32 output channels, each with its bias. A
+chunk is read into the arena's staging, used for all rows of the strip, and overwritten by the next
+one. Depthwise weights are small and stay in memory.
 """
 
 from __future__ import annotations
@@ -13,18 +13,18 @@ from ftdist.network.graph import Network, convolutions
 from ftdist.network.packing import BLOCK, packed_sizes
 from ftdist.planning.plan import GroupPlan, Plan
 
-PIECE_BLOCKS = 2
-"""Blocks of output channels in a piece: what the widest kernel works on at a time."""
+CHUNK_BLOCKS = 2
+"""Blocks of output channels in a chunk: what the widest kernel works on at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
-    """Bytes of one layer's weights: `whole`, and when streamed the `rest` that stays and a `piece`
-    that a thread holds at a time."""
+    """Bytes of one layer's weights: `whole`; when streamed, the `rest` that stays in memory, and
+    one `chunk`, which is all that a thread holds of the others."""
 
     whole: int
     rest: int
-    piece: int
+    chunk: int
 
 
 def layer_weights(
@@ -38,16 +38,16 @@ def layer_weights(
             found[number] = LayerWeights(weights + bias, weights + bias, 0)
         else:
             block = weights // (bias // (4 * BLOCK)) + 4 * BLOCK
-            found[number] = LayerWeights(weights + bias, 0, PIECE_BLOCKS * block)
+            found[number] = LayerWeights(weights + bias, 0, CHUNK_BLOCKS * block)
     return found
 
 
-def window_bytes(network: Network, group: GroupPlan) -> int:
-    """Bytes of the arena into which a group's pieces are read; 0 when its weights are resident."""
+def staging_bytes(network: Network, group: GroupPlan) -> int:
+    """Bytes of the arena into which a group's chunks are read; 0 when its weights are resident."""
     if not group.streamed:
         return 0
     weights = layer_weights(network, group.first, group.stop)
-    return max((each.piece for each in weights.values()), default=0)
+    return max((each.chunk for each in weights.values()), default=0)
 
 
 def resident_layers(network: Network, plan: Plan) -> dict[int, int]:

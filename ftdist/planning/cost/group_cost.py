@@ -17,8 +17,8 @@ from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, Network
 from ftdist.planning.cost.backward_pass import BackwardPass, LayerExtent
 from ftdist.planning.cost.kernels import LayerCost, copy_row_s, layer_cost
+from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
-from ftdist.planning.pools import pools_taken_along
 from ftdist.planning.profile import DeviceProfile
 
 Numbers = NDArray[np.float64]
@@ -29,20 +29,20 @@ class CostContext:
     """What is the same for all groups of a network on a device.
 
     `frame_bytes`: the weights that a frame reads; `weights_once_s`: seconds a byte of them costs
-    for being read once a frame. `pooled`: convolutions that take their pool along, and the pool.
+    for being read once a frame. `fused_pools`: for each convolution with a fused pool that pool.
     """
 
     network: Network
     profile: DeviceProfile
     frame_bytes: float
     weights_once_s: float
-    pooled: dict[int, int]
+    fused_pools: dict[int, int]
 
     @classmethod
     def of(cls, network: Network, profile: DeviceProfile) -> CostContext:
         frame_bytes = sum(4.0 * network.macs(n) for n in range(len(network.layers)))
         once = profile.weights_s_per_byte(np.array([frame_bytes]))
-        return cls(network, profile, frame_bytes, float(once[0]), pools_taken_along(network))
+        return cls(network, profile, frame_bytes, float(once[0]), fused_pools(network))
 
     def map_traffic_s(self, source: int) -> float:
         """Seconds that moving a whole map in or out costs: other groups run before it returns.
@@ -67,7 +67,7 @@ class GroupCost:
         strips = len(backward.strips)
         self._member_s = np.zeros(strips)
         self._weights_read = np.zeros(strips)
-        self._pieces_read = np.zeros(strips)
+        self._chunks_read = np.zeros(strips)
         self._kept = np.zeros(strips)
         self._inputs: dict[int, tuple[Numbers, Numbers]] = {}
         self._last_reader: dict[int, int] = {}
@@ -84,18 +84,18 @@ class GroupCost:
         costs = [layer_cost(network, number, width, profile) for width in extent.columns]
         self._member_s += self._make_s(number, extent, costs)
         self._weights_read += extent.calls * len(costs) * costs[0].weight_bytes
-        self._pieces_read += extent.calls * len(costs) * costs[0].pieces
+        self._chunks_read += extent.calls * len(costs) * costs[0].weight_chunks
         self.weight_bytes += costs[0].weight_bytes
-        pool = self._context.pooled.get(number, number)
-        taken_along = pool in self._made and pool != number
+        pool = self._context.fused_pools.get(number, number)
+        is_fused = pool in self._made and pool != number
         for source, needed in inputs.items():
             self._traffic_bytes += self._map_bytes(source, needed)
-        if taken_along:
+        if is_fused:
             self._forget(number, extent)
         else:
             self._add_output(number, extent)
         for source, needed in inputs.items():
-            self._last_reader.setdefault(source, pool if taken_along else number)
+            self._last_reader.setdefault(source, pool if is_fused else number)
             self._occupy(source, number, needed)
             self._inputs[source] = self._load_s(source, needed), self._kept_bytes(source, needed)
 
@@ -150,7 +150,7 @@ class GroupCost:
         """
         disk_s = self._weights_read / self._profile.disk_bytes_per_s
         reading_s = self._weights_read * self._profile.reading_s_per_byte
-        reading_s = reading_s + self._pieces_read * self._profile.reading_s_per_piece
+        reading_s = reading_s + self._chunks_read * self._profile.reading_s_per_piece
         return np.asarray(np.maximum(resident_s + reading_s, disk_s))
 
     def _make_s(self, number: int, extent: LayerExtent, costs: list[LayerCost]) -> Numbers:

@@ -71,7 +71,7 @@ def _sizes(context: CostContext) -> Integers:
     for number in range(INPUT, len(network.layers)):
         computed = number != INPUT and not is_alias(network.layers[number])
         kept_by_user = number == INPUT or number in network.output_sources
-        pool = context.pooled.get(number, number)
+        pool = context.fused_pools.get(number, number)
         shape = network.shape(number)
         rows.append((*shape, computed, kept_by_user, last.get(number, INPUT) + 1, pool + 1))
     return np.array(rows, np.int64)
@@ -85,7 +85,7 @@ def _costs(context: CostContext) -> Numbers:
         shape, at = network.shape(number), costs[number + 1]
         if number != INPUT and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
-            at[:2] = cost.weight_bytes, cost.pieces
+            at[:2] = cost.weight_bytes, cost.weight_chunks
         planar = number == INPUT or number in network.output_sources
         at[2] = copy_row_s(shape, 1, planar, profile)
         at[3] = context.map_traffic_s(number)

@@ -22,7 +22,7 @@ from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import Convolution, Pool, Weighted
 from ftdist.network.packing import BLOCK, packed_sizes
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.weights import PIECE_BLOCKS
+from ftdist.planning.weights import CHUNK_BLOCKS
 
 Numbers = NDArray[np.float64]
 
@@ -31,12 +31,12 @@ Numbers = NDArray[np.float64]
 class LayerCost:
     """Seconds a row of one layer (at given columns), and what each call reads of its weights.
 
-    `pieces`: reads of a call when the weights are streamed.
+    `weight_chunks`: reads of a call when the weights are streamed.
     """
 
     row_s: float
     weight_bytes: int = 0
-    pieces: int = 0
+    weight_chunks: int = 0
 
 
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
@@ -51,7 +51,7 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
         return LayerCost(row_s, weights)
     groups = operation.weight_groups(source)
     blocks = -(-operation.weight_shape(source)[0] // groups // BLOCK)
-    return LayerCost(row_s, weights, groups * -(-blocks // PIECE_BLOCKS))
+    return LayerCost(row_s, weights, groups * -(-blocks // CHUNK_BLOCKS))
 
 
 def row_seconds(

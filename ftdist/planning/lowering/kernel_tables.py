@@ -109,7 +109,7 @@ class KernelWriter:
     def make(self, k: Any, number: int, part: int) -> None:
         network = self.group.network
         pool = number
-        number = self.group.taken_along.get(pool, pool)
+        number = self.group.fused_into.get(pool, pool)
         operation = network.layers[number].operation
         reads = network.reads(number)
         k["height"], k["width"], k["channels"] = network.shape(reads[part])
@@ -125,10 +125,10 @@ class KernelWriter:
         if isinstance(operation, Weighted):
             k["weights"], k["bias"] = self.blobs[number]
             k["streamed"] = self.streamed and operation.streams(shapes[0])
-            k["window"] = self.layout.window
-        riding = network.layers[pool].operation
-        if pool != number and isinstance(riding, Pool):
-            window = riding.window
+            k["window"] = self.layout.staging
+        fused = network.layers[pool].operation
+        if pool != number and isinstance(fused, Pool):
+            window = fused.window
             k["pool_height"], k["pool_width"] = window.vertical.kernel, window.horizontal.kernel
 
     def buffer(self, source: int) -> Any:

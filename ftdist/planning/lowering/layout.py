@@ -21,7 +21,7 @@ from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.placement import Block, place
 from ftdist.planning.lowering.strips import Passes
 from ftdist.planning.plan import GroupPlan
-from ftdist.planning.weights import window_bytes
+from ftdist.planning.weights import staging_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Layout:
     `order` are the group's inputs and members in the order of execution, each input just before its
     first reader. `passes` and `columns` say, for each tile row and each tile column, what is
     computed. `buffers` have no entry for maps that are written straight to their destination.
-    `window` is the offset in floats of the room for streamed weights.
+    `staging` is the offset in floats of the bytes into which streamed weights are read.
     """
 
     order: tuple[int, ...]
@@ -53,7 +53,7 @@ class Layout:
     columns: tuple[dict[int, Span], ...]
     buffers: dict[int, Slot]
     kept: dict[int, Slot]
-    window: int
+    staging: int
     arena_bytes: int
 
 
@@ -69,7 +69,7 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
     last_step = len(order) - 1
     blocks, shapes = [], {}
     for source in order:
-        if source in group.pooled or (source in direct and not group.readers[source]):
+        if source in group.fused_pool or (source in direct and not group.readers[source]):
             continue
         width = max(stored[source].size for stored in columns)
         channels = group.network.shape(source).channels
@@ -85,9 +85,9 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
                 shapes[kind, source] = (height, width, channels)
                 size = 4 * height * width * channels
                 blocks.append(Block((kind, source), size, first, until))
-    pieces = window_bytes(group.network, plan)
-    if pieces:
-        blocks.append(Block(("window", INPUT), pieces, 0, last_step))
+    staging = staging_bytes(group.network, plan)
+    if staging:
+        blocks.append(Block(("staging", INPUT), staging, 0, last_step))
     offsets, size = place(blocks)
     slots = {key: Slot(offsets[key] // 4, *shape) for key, shape in shapes.items()}
     return Layout(
@@ -96,7 +96,7 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
         columns,
         {source: slot for (kind, source), slot in slots.items() if kind == "buffer"},
         {source: slot for (kind, source), slot in slots.items() if kind == "kept"},
-        offsets.get(("window", INPUT), 0) // 4,
+        offsets.get(("staging", INPUT), 0) // 4,
         size + OVERREAD_BYTES,
     )
 

@@ -72,7 +72,7 @@ def lower_group(
     tops = {source: outside[source].region.top for source in (*group.inputs, *group.outputs)}
     calls = tuple(row_calls(group, layout, row, numbers, tops) for row in range(len(layout.passes)))
     made_by = tuple(
-        group.taken_along.get(source, source) if kind == "make" else source
+        group.fused_into.get(source, source) if kind == "make" else source
         for kind, source, _ in numbers
     )
     return GroupProgram(

@@ -28,8 +28,8 @@ class Block:
     """The candidates of all groups that end at one cut and begin at cuts [low, cut).
 
     Those of the group that begins at `low` + n are [starts[n], starts[n + 1]), and `group` is n for
-    each. `floats`: a quarter of their bytes, arenas and maps; `window` the bytes, by group, in
-    which streamed weights are held. `settled`: those whose bytes a layout has settled.
+    each. `floats`: a quarter of their bytes, arenas and maps; `staging` the bytes, by group,
+    into which streamed weights are read. `settled`: those whose bytes a layout has settled.
     """
 
     low: int
@@ -39,11 +39,11 @@ class Block:
     seconds: NDArray[np.float32]
     streamed_s: NDArray[np.float32]
     floats: NDArray[np.uint32]
-    window: NDArray[np.float32]
+    staging: NDArray[np.float32]
     settled: set[int]
 
     @classmethod
-    def of(cls, ending: Ending, window: Numbers) -> Block:
+    def of(cls, ending: Ending, staging: Numbers) -> Block:
         useful = _useful(ending)
         starts = np.concatenate([[0], np.cumsum(useful.sum(axis=1))])
         schedules = np.broadcast_to(np.arange(useful.shape[1], dtype=np.uint8), useful.shape)
@@ -55,7 +55,7 @@ class Block:
             ending.seconds[useful].astype(np.float32),
             ending.streamed_s[useful].astype(np.float32),
             np.minimum(ending.bytes[useful] / 4, _MOST_FLOATS).astype(np.uint32),
-            window.astype(np.float32),
+            staging.astype(np.float32),
             set(),
         )
 
@@ -65,10 +65,10 @@ class Block:
         return slice(int(self.starts[number]), int(self.starts[number + 1]))
 
     def bytes(self, own: slice = slice(None), *, streamed: bool = False) -> Numbers:
-        """Bytes of candidates; with the pieces of streamed weights, if so."""
+        """Bytes of candidates; with the chunks of weights that they hold when `streamed`."""
         sizes = 4.0 * self.floats[own]
         if streamed:
-            sizes += self.window[self.group[own]]
+            sizes += self.staging[self.group[own]]
         return np.asarray(sizes)
 
     def least(self, by_candidate: Numbers) -> Numbers:
@@ -87,8 +87,8 @@ class Candidates:
     def of(cls, graph: CutGraph, progress: Progress | None = None) -> Candidates:
         blocks = []
         for later, ending in graph.endings(progress):
-            pieces = graph.pieces[ending.low : later]
-            blocks.append(Block.of(ending, np.maximum.accumulate(pieces[::-1])[::-1]))
+            staging = graph.staging[ending.low : later]
+            blocks.append(Block.of(ending, np.maximum.accumulate(staging[::-1])[::-1]))
         return cls(graph, blocks)
 
     def ending(self, later: int) -> Block:

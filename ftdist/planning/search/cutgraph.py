@@ -93,8 +93,8 @@ class CutGraph:
 
     `cuts` are the layers that may begin a group, then the number of layers; `longest` is the most
     cuts that a group spans. By cut: `weights`, `rest`, the bytes of all weights before it, and of
-    what stays of them when they are streamed; by cut but the last `pieces`, in which the layers up
-    to the next one hold streamed weights.
+    what stays of them when they are streamed; by cut but the last `staging`, into which the layers
+    up to the next one read streamed weights.
     """
 
     threads: int
@@ -104,7 +104,7 @@ class CutGraph:
     longest: int
     weights: Numbers
     rest: Numbers
-    pieces: Numbers
+    staging: Numbers
     native: NativeGroups
     maps: MapBytes
 
@@ -197,13 +197,13 @@ def _weights_before(
     network: Network, cuts: tuple[int, ...], threads: int
 ) -> tuple[Numbers, Numbers, Numbers]:
     """By cut the bytes of weights before it: all, and what stays when they are streamed; by cut but
-    the last the bytes in which the layers up to the next one hold pieces of weights."""
+    the last the bytes into which the layers up to the next one read chunks of weights."""
     layers = layer_weights(network)
     none = LayerWeights(0, 0, 0)
-    whole, rest, pieces = np.zeros(len(cuts)), np.zeros(len(cuts)), np.zeros(len(cuts) - 1)
+    whole, rest, staging = np.zeros(len(cuts)), np.zeros(len(cuts)), np.zeros(len(cuts) - 1)
     for number in range(len(cuts) - 1):
         own = [layers.get(each, none) for each in range(cuts[number], cuts[number + 1])]
         whole[number + 1] = whole[number] + sum(each.whole for each in own)
         rest[number + 1] = rest[number] + sum(each.rest for each in own)
-        pieces[number] = threads * max((each.piece for each in own), default=0)
-    return whole, rest, pieces
+        staging[number] = threads * max((each.chunk for each in own), default=0)
+    return whole, rest, staging

@@ -22,7 +22,7 @@ def refilled(candidates: Candidates, path: Path, limit: float) -> Path | None:
     gains: list[tuple[float, float, int]] = []
     for number, (first, later, at, _) in enumerate(path.steps):
         block = candidates.ending(later)
-        peak = max(peak, 4.0 * float(block.floats[at]) + float(block.window[first - block.low]))
+        peak = max(peak, 4.0 * float(block.floats[at]) + float(block.staging[first - block.low]))
         gain_s = float(block.streamed_s[at]) - float(block.seconds[at])
         more = float(graph.weights[later] - graph.weights[first])
         more -= float(graph.rest[later] - graph.rest[first])

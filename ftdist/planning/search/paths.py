@@ -58,7 +58,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
-    """What groups may use: activations (and pieces of weights) within `cap`; whether they may keep
+    """What groups may use: activations (and chunks of weights) within `cap`; whether they may keep
     their weights, and whether they may stream them; a resident byte of weights costs `price`."""
 
     cap: float
@@ -253,8 +253,8 @@ def path_of(candidates: Candidates, steps: Sequence[Step]) -> Path:
     for first, later, candidate, streamed in steps:
         block = candidates.ending(later)
         before = graph.rest if streamed else graph.weights
-        window = float(block.window[first - block.low]) if streamed else 0.0
+        staging = float(block.staging[first - block.low]) if streamed else 0.0
         seconds += float((block.streamed_s if streamed else block.seconds)[candidate])
         resident += float(before[later] - before[first])
-        peak = max(peak, 4.0 * float(block.floats[candidate]) + window)
+        peak = max(peak, 4.0 * float(block.floats[candidate]) + staging)
     return Path(np.array(steps, np.int16), seconds, resident, peak)

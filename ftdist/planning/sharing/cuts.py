@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.predictor import live_maps
-from ftdist.planning.pools import pools_taken_along
 from ftdist.planning.sharing.demand import Regions, outputs, regions_of, sizes
 from ftdist.planning.sharing.scheme import Scheme, Stage
 from ftdist.planning.sharing.team import Team
@@ -39,8 +39,8 @@ def cut_points(network: Network, most: int = _MOST_CUTS) -> tuple[int, ...]:
     """
     layers = len(network.layers)
     members = [n for n, layer in enumerate(network.layers) if not is_alias(layer)]
-    riding = set(pools_taken_along(network).values())
-    every = [n for n in members[1:] if n not in riding]
+    fused = set(fused_pools(network).values())
+    every = [n for n in members[1:] if n not in fused]
     if len(every) > most:
         work = np.cumsum([_work(network, number) for number in range(layers)])
         part_of = {cut: int(most * work[cut - 1] / (work[-1] + 1)) for cut in every}

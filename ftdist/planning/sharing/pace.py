@@ -87,7 +87,7 @@ def pace_of(network: Network, plan: Plan, profile: DeviceProfile) -> Pace:
         for n, cost in costs.items():
             tile_s[n] = cost.weight_bytes * once_s
             strip_s[n] = cost.weight_bytes * profile.reading_s_per_byte
-            strip_s[n] += cost.pieces * profile.reading_s_per_piece
+            strip_s[n] += cost.weight_chunks * profile.reading_s_per_piece
             disk_s[n] = cost.weight_bytes / profile.disk_bytes_per_s
         resident = replace(group, streamed=False)
         seconds = group_seconds(network, resident, plan.threads, profile) - profile.group_s

@@ -16,7 +16,7 @@ from support.planning.teams import (
 )
 
 from ftdist.network.graph import is_alias
-from ftdist.planning.pools import pools_taken_along
+from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.sharing.areas import areas
 from ftdist.planning.sharing.cuts import StageCosts, cheapest, cut_points
 from ftdist.planning.sharing.exchange import moved_bytes, tasks_of
@@ -87,7 +87,7 @@ def test_what_is_not_worth_sending_stays_with_the_coordinator():
 def test_no_stage_begins_with_a_pool_that_rides_on_its_convolution_or_with_an_alias():
     for network in (first16(), small_network()):
         points = cut_points(network)[1:-1]
-        assert not set(points) & set(pools_taken_along(network).values())
+        assert not set(points) & set(fused_pools(network).values())
         assert not any(is_alias(network.layers[point]) for point in points)
     assert cut_points(first16()) == (0, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 16)
 

@@ -15,15 +15,15 @@ import numpy as np
 from ftdist.kernels.program import BLOCK, Op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.layers import Concatenate
+from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.programs import GroupProgram
-from ftdist.planning.pools import pools_taken_along
 from support.oracles.dependencies import columns_read, rows_read
 
 UNWRITTEN, PADDING = -1, -2
 
-PIECE_BLOCKS = 2
-"""Streamed weights come in pieces of at most so many blocks of output channels, with their bias."""
+CHUNK_BLOCKS = 2
+"""Streamed weights come in chunks of at most so many blocks of output channels, with their bias."""
 
 
 class Trace:
@@ -108,7 +108,7 @@ class Trace:
                 ("in", "in2"), reads[kernel["part"] :][:1] if joins else reads, strict=False
             ):
                 self._check_read(kernel, name, call[f"{name}_row"], layer, source, computed, across)
-            if self._takes_pool_along(layer):
+            if self._has_fused_pool(layer):
                 self.times_made[-1][layer][np.ix_(computed, across)] += 1
                 (layer,) = self._only_reader(layer)
             made = self.names(layer)[rows][:, columns]
@@ -139,18 +139,18 @@ class Trace:
         assert (self.memory[out["base"]][index] == made).all(), "a sum that was not begun"
 
     def _stream_weights(self, kernel: Any) -> None:
-        """Overwrites the window of streamed weights, as happens before, during and after a call."""
+        """Overwrites the staging of weights, as happens before, during and after a call."""
         if not kernel["streamed"]:
             return
         depth = int(kernel["channels"] // kernel["groups"])
         block = BLOCK * (depth * int(kernel["kernel_height"]) * int(kernel["kernel_width"]) + 1)
-        stop = int(kernel["window"]) + PIECE_BLOCKS * block
-        assert stop <= len(self.memory[0]), "the window lies beyond the arena"
+        stop = int(kernel["window"]) + CHUNK_BLOCKS * block
+        assert stop <= len(self.memory[0]), "the staging lies beyond the arena"
         self.memory[0][kernel["window"] : stop] = UNWRITTEN
         self.touched_bytes = max(self.touched_bytes, 4 * stop)
 
-    def _takes_pool_along(self, layer: int) -> bool:
-        pool = pools_taken_along(self.network).get(layer, self.program.plan.stop)
+    def _has_fused_pool(self, layer: int) -> bool:
+        pool = fused_pools(self.network).get(layer, self.program.plan.stop)
         return pool < self.program.plan.stop
 
     def _only_reader(self, layer: int) -> list[int]:

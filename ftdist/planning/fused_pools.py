@@ -1,7 +1,7 @@
-"""Pools that ride on a convolution: its kernel writes only the maxima, and no map lies between.
+"""Pools fused into a convolution: its kernel writes only the maxima, and no map lies between.
 
-YOLOv2's layer 0 makes 45 MiB a frame, of which its pool hands on a quarter: with the pool taken
-along, each 12 pixels of two rows go from registers through a scratch of 3 KiB in the first cache.
+YOLOv2's layer 0 makes 45 MiB a frame, and its pool hands on a quarter of them. With the pool fused,
+each 12 pixels of two rows go from registers through a scratch of 3 KiB in the first cache.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.network.layers import Convolution, Pool
 
 
-def pools_taken_along(network: Network) -> dict[int, int]:
-    """For each convolution that can take its pool along that pool.
+def fused_pools(network: Network) -> dict[int, int]:
+    """For each convolution into which its pool can be fused that pool.
 
     The pool is the convolution's only reader, and its windows lie side by side on the map.
     """
@@ -26,11 +26,11 @@ def pools_taken_along(network: Network) -> dict[int, int]:
         for source, found in readers.items()
         if source not in {INPUT, *network.output_sources}
         and len(found) == 1
-        and _takes_along(network, source, found[0])
+        and _can_fuse(network, source, found[0])
     }
 
 
-def _takes_along(network: Network, source: int, reader: int) -> bool:
+def _can_fuse(network: Network, source: int, reader: int) -> bool:
     convolution, pool = network.layers[source].operation, network.layers[reader].operation
     if not isinstance(convolution, Convolution) or not isinstance(pool, Pool):
         return False
