@@ -90,17 +90,19 @@ def _print(
         group_table,
         plan_lines,
     )
-    from ftdist.planning.search.breakdown import group_shares, summit
+    from ftdist.planning.search.breakdown import group_breakdowns, peak_moment
 
     network = choice.model.network
     profile = planning_profile(choice.model, choice.budget, choice.calibration)
-    shares = group_shares(network, choice.lowered, profile)
+    shares = group_breakdowns(network, choice.lowered, profile)
     lines = [
         *plan_lines(choice, instruction_set),
         "",
         *group_table(choice, shares),
         "",
-        *alternative_lines(choice, summit(network, choice.lowered), outlook, searched=searched),
+        *alternative_lines(
+            choice, peak_moment(network, choice.lowered), outlook, searched=searched
+        ),
     ]
     if points:
         lines += ["", *frontier_lines(points, choice)]

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from ftdist.cli.reports.report import budget_line, model_line, parts_line
 from ftdist.network.graph import INPUT
-from ftdist.planning.search.breakdown import GroupShare, Summit
+from ftdist.planning.search.breakdown import GroupBreakdown, PeakMoment
 from ftdist.runtime.budget.sizes import MIB, SPREAD_BYTES, format_size
 from ftdist.runtime.choosing.choice import Choice
 from ftdist.runtime.choosing.frontier import MORE_BYTES, Outlook, Point
@@ -35,7 +35,7 @@ def plan_lines(choice: Choice, instruction_set: str) -> list[str]:
     ]
 
 
-def group_table(choice: Choice, shares: Sequence[GroupShare]) -> list[str]:
+def group_table(choice: Choice, shares: Sequence[GroupBreakdown]) -> list[str]:
     """One row a group, then the totals, then the budget."""
     footprint = choice.footprint
     rest = footprint.peak_bytes - footprint.arenas - footprint.boundary_maps
@@ -65,7 +65,7 @@ def group_table(choice: Choice, shares: Sequence[GroupShare]) -> list[str]:
 
 
 def alternative_lines(
-    choice: Choice, peak: Summit, outlook: Outlook, *, searched: bool
+    choice: Choice, peak: PeakMoment, outlook: Outlook, *, searched: bool
 ) -> list[str]:
     """Peak and latency explained; then, for a plan that was searched, its runner-up and what more
     and less memory would change, or for one that was named, what the search would choose."""
@@ -114,7 +114,7 @@ def frontier_lines(points: Sequence[Point], choice: Choice) -> list[str]:
     ]
 
 
-def _peak_setter(choice: Choice, peak: Summit) -> str:
+def _peak_setter(choice: Choice, peak: PeakMoment) -> str:
     """Which layer and tile the peak is due to."""
     if choice.peak_bytes > choice.footprint.peak_bytes:
         return "set by what comes before or after the run, not by the plan"

@@ -22,7 +22,7 @@ from ftdist.planning.weights import layer_weights
 
 
 @dataclass(frozen=True, slots=True)
-class GroupShare:
+class GroupBreakdown:
     """What one group of a plan has of the whole.
 
     `algorithm` of its convolutions, if it has any. `weights_bytes`: all its weights, resident or
@@ -37,7 +37,7 @@ class GroupShare:
 
 
 @dataclass(frozen=True, slots=True)
-class Summit:
+class PeakMoment:
     """The moment at which a plan's activations are largest.
 
     Group number `group` makes rows of `layer` (or loads it, where it is one of the group's inputs)
@@ -49,9 +49,9 @@ class Summit:
     tile: tuple[int, int]
 
 
-def group_shares(
+def group_breakdowns(
     network: Network, lowered: Lowered, profile: DeviceProfile
-) -> tuple[GroupShare, ...]:
+) -> tuple[GroupBreakdown, ...]:
     """The shares of all groups of a plan, in order."""
     plans = (each.plan for each in lowered.programs)
     held = dict(zip(plans, _held_bytes(network, lowered), strict=True))
@@ -61,7 +61,7 @@ def group_shares(
     for group in lowered.plan.groups:
         layers = with_weights.intersection(range(group.first, group.stop))
         shares.append(
-            GroupShare(
+            GroupBreakdown(
                 group,
                 "direct" if layers else None,
                 sum(weights[number].whole for number in layers),
@@ -72,7 +72,7 @@ def group_shares(
     return tuple(shares)
 
 
-def summit(network: Network, lowered: Lowered) -> Summit:
+def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
     """The moment at which the activations of a plan are largest; the first where there are many."""
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
@@ -86,7 +86,7 @@ def summit(network: Network, lowered: Lowered) -> Summit:
             if live.max() > most:
                 most, found = live.max(), (int(np.argmax(live)), row, column)
     step, row, column = found
-    return Summit(lowered.plan.groups.index(plan), layout.order[step], (row, column))
+    return PeakMoment(lowered.plan.groups.index(plan), layout.order[step], (row, column))
 
 
 def _held_bytes(network: Network, lowered: Lowered) -> list[int]:

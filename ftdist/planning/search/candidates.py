@@ -1,8 +1,8 @@
 """Every candidate group that may be of use, with its time and memory: the edges of the search.
 
-The table is made for boards, where the search has little room: candidates lie in one compact block
-for each later cut, 15 bytes each, and those that another of their pair beats in time and, by a
-margin larger than what placement adds, in memory are left out. A network of 300 layers takes 3 MiB.
+There is one table for each cut where groups end. They are made for boards, where the search has
+little room: a candidate takes 15 bytes, and is left out when another of its pair beats it in time
+and, by a larger margin than placement adds, in memory. A network of 300 layers takes 3 MiB.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.planning.search.cutgraph import CutGraph, Ending, Numbers, Progress
+from ftdist.planning.search.cutgraph import CutGraph, GroupsAtCut, Numbers, Progress
 
 TIE_S_PER_BYTE = 1e-16
 """A preference for smaller peaks that no real difference in time is as small as."""
@@ -24,12 +24,13 @@ _PLACEMENT = 1.125
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class CandidateTable:
     """The candidates of all groups that end at one cut and begin at cuts [low, cut).
 
     Those of the group that begins at `low` + n are [starts[n], starts[n + 1]), and `group` is n for
     each. `floats`: a quarter of their bytes, arenas and maps; `staging` the bytes, by group,
-    into which streamed weights are read. `settled`: those whose bytes a layout has settled.
+    into which streamed weights are read. `exact`: the numbers of those whose
+    bytes have been laid out.
     """
 
     low: int
@@ -40,21 +41,21 @@ class Block:
     streamed_s: NDArray[np.float32]
     floats: NDArray[np.uint32]
     staging: NDArray[np.float32]
-    settled: set[int]
+    exact: set[int]
 
     @classmethod
-    def of(cls, ending: Ending, staging: Numbers) -> Block:
-        useful = _useful(ending)
+    def of(cls, groups: GroupsAtCut, staging: Numbers) -> CandidateTable:
+        useful = _useful(groups)
         starts = np.concatenate([[0], np.cumsum(useful.sum(axis=1))])
         schedules = np.broadcast_to(np.arange(useful.shape[1], dtype=np.uint8), useful.shape)
         return cls(
-            ending.low,
+            groups.low,
             starts.astype(np.int32),
             np.nonzero(useful)[0].astype(np.int16),
             schedules[useful],
-            ending.seconds[useful].astype(np.float32),
-            ending.streamed_s[useful].astype(np.float32),
-            np.minimum(ending.bytes[useful] / 4, _MOST_FLOATS).astype(np.uint32),
+            groups.seconds[useful].astype(np.float32),
+            groups.streamed_s[useful].astype(np.float32),
+            np.minimum(groups.bytes[useful] / 4, _MOST_FLOATS).astype(np.uint32),
             staging.astype(np.float32),
             set(),
         )
@@ -78,35 +79,35 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All candidates of a network that may be of use: a block for each cut after the first."""
+    """All candidates of a network that may be of use: a table for each cut after the first."""
 
     graph: CutGraph
-    blocks: list[Block]
+    tables: list[CandidateTable]
 
     @classmethod
     def of(cls, graph: CutGraph, progress: Progress | None = None) -> Candidates:
-        blocks = []
-        for later, ending in graph.endings(progress):
-            staging = graph.staging[ending.low : later]
-            blocks.append(Block.of(ending, np.maximum.accumulate(staging[::-1])[::-1]))
-        return cls(graph, blocks)
+        tables = []
+        for later, groups in graph.groups_at_cuts(progress):
+            staging = graph.staging[groups.low : later]
+            tables.append(CandidateTable.of(groups, np.maximum.accumulate(staging[::-1])[::-1]))
+        return cls(graph, tables)
 
-    def ending(self, later: int) -> Block:
+    def table(self, later: int) -> CandidateTable:
         """The groups that end at a cut."""
-        return self.blocks[later - 1]
+        return self.tables[later - 1]
 
     def schedule(self, later: int, candidate: int) -> int:
         """The number of a candidate's schedule."""
-        return int(self.ending(later).schedule[candidate])
+        return int(self.table(later).schedule[candidate])
 
 
-def _useful(ending: Ending) -> NDArray[np.bool_]:
+def _useful(groups: GroupsAtCut) -> NDArray[np.bool_]:
     """Which candidates are not beaten by another of their pair, placement being what it may be."""
-    useful = np.isfinite(ending.seconds)
+    useful = np.isfinite(groups.seconds)
     for other in range(useful.shape[1]):
         seconds, streamed_s, size = (
-            each[:, other, None] for each in (ending.seconds, ending.streamed_s, ending.bytes)
+            each[:, other, None] for each in (groups.seconds, groups.streamed_s, groups.bytes)
         )
-        beaten = (seconds <= ending.seconds) & (streamed_s <= ending.streamed_s)
-        useful &= ~(beaten & (size * _PLACEMENT < ending.bytes))
+        beaten = (seconds <= groups.seconds) & (streamed_s <= groups.streamed_s)
+        useful &= ~(beaten & (size * _PLACEMENT < groups.bytes))
     return useful

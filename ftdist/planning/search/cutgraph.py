@@ -45,7 +45,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class GroupsAtCut:
     """All groups that end at one cut: those that begin at cuts [low, cut), by schedule.
 
     `seconds` and `streamed_s` are infinite where a schedule does not exist; `bytes` are those of
@@ -128,16 +128,16 @@ class CutGraph:
         """The group between two cuts by a schedule."""
         return self.schedules[schedule].plan(self.cuts[first], self.cuts[later], streamed=streamed)
 
-    def endings(self, progress: Progress | None = None) -> Iterator[tuple[int, Ending]]:
+    def groups_at_cuts(self, progress: Progress | None = None) -> Iterator[tuple[int, GroupsAtCut]]:
         """(number of the cut, all groups that end there), from the first to the last cut."""
         for later in range(1, len(self.cuts)):
             low = max(0, later - self.longest)
             shape = later - low, len(self.schedules)
-            ending = Ending(low, *(np.full(shape, np.inf) for _ in range(3)))
+            groups = GroupsAtCut(low, *(np.full(shape, np.inf) for _ in range(3)))
             held = self.maps.beside(low, later)
             for at in range(0, len(self.schedules), len(STRIPS)):
-                self._fill(ending, at, later, held)
-            yield later, ending
+                self._fill(groups, at, later, held)
+            yield later, groups
             if progress is not None:
                 progress((later / (len(self.cuts) - 1)) ** 2)
 
@@ -154,11 +154,11 @@ class CutGraph:
         workers = min(self.threads, chosen.rows * chosen.columns)
         return workers * arena_bytes + int(self.maps.beside(first, later)[0])
 
-    def _fill(self, ending: Ending, at: int, later: int, held: Numbers) -> None:
+    def _fill(self, groups: GroupsAtCut, at: int, later: int, held: Numbers) -> None:
         """Fills in the candidates of one grid, that of the schedules from `at` on."""
         grid = self.schedules[at].rows, self.schedules[at].columns
         heights = [strip or 0 for strip in STRIPS]
-        begin = self.cuts[ending.low] + 1
+        begin = self.cuts[groups.low] + 1
         possible, firsts, seconds, reading_s, disk_s, arena_bytes = self.native.ending_at(
             self.cuts[later] + 1, begin, *grid, heights
         )
@@ -169,10 +169,10 @@ class CutGraph:
         seconds = seconds * share_of(tiles, self.threads, self.profile)
         seconds += waking_s(tiles, self.threads, self.profile)
         places = [at + heights.index(height) for height in possible]
-        ending.seconds[:, places] = seconds[::-1]
-        ending.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
+        groups.seconds[:, places] = seconds[::-1]
+        groups.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
         workers = min(self.threads, tiles)
-        ending.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
+        groups.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
 
 
 def grids(network: Network, threads: int) -> tuple[tuple[int, int], ...]:

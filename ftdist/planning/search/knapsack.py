@@ -8,22 +8,22 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.planning.search.candidates import Candidates
-from ftdist.planning.search.paths import Allowed, Offers, Path, Step, path_of
+from ftdist.planning.search.paths import Edge, EdgeCosts, Path, PathQuery, path_along
 
 _UNITS = 128
-"""Into how many units ``fullest`` divides the room for weights."""
+"""Into how many units ``knapsack_path`` divides the room for weights."""
 
 
-def refilled(candidates: Candidates, path: Path, limit: float) -> Path | None:
+def filled_with_weights(candidates: Candidates, path: Path, limit: float) -> Path | None:
     """The groups of a path with those weights resident that save most time a byte, as far as a
     limit has room; None where it has none."""
     graph = candidates.graph
     peak = 0.0
     gains: list[tuple[float, float, int]] = []
-    for number, (first, later, at, _) in enumerate(path.steps):
-        block = candidates.ending(later)
-        peak = max(peak, 4.0 * float(block.floats[at]) + float(block.staging[first - block.low]))
-        gain_s = float(block.streamed_s[at]) - float(block.seconds[at])
+    for number, (first, later, at, _) in enumerate(path.edges):
+        table = candidates.table(later)
+        peak = max(peak, 4.0 * float(table.floats[at]) + float(table.staging[first - table.low]))
+        gain_s = float(table.streamed_s[at]) - float(table.seconds[at])
         more = float(graph.weights[later] - graph.weights[first])
         more -= float(graph.rest[later] - graph.rest[first])
         if more and np.isfinite(gain_s):
@@ -36,11 +36,11 @@ def refilled(candidates: Candidates, path: Path, limit: float) -> Path | None:
         if more <= room:
             room -= more
             streamed.remove(number)
-    steps = [(*step[:3], number in streamed) for number, step in enumerate(path.steps)]
-    return path_of(candidates, steps)
+    edges = [(*edge[:3], number in streamed) for number, edge in enumerate(path.edges)]
+    return path_along(candidates, edges)
 
 
-def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
+def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | None:
     """The fastest path whose activations keep to a cap, with resident weights in what is left.
 
     A knapsack over the cuts: for each cut and each number of units of weights the least time.
@@ -50,13 +50,13 @@ def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
     unit = (limit - cap) / _UNITS
     if unit <= 0:
         return None
-    offers = Offers(candidates, [Allowed(cap)])
+    edge_costs = EdgeCosts(candidates, [PathQuery(cap)])
     cuts, units = len(graph.cuts), np.arange(_UNITS + 1)
     best, came = np.full((cuts, _UNITS + 1), np.inf), np.zeros((cuts, _UNITS + 1), np.int16)
     streams = np.zeros((cuts, _UNITS + 1), bool)
     best[0] = 0
     for later in range(1, cuts):
-        low, both = offers.by_residency(later)
+        low, both = edge_costs.by_residency(later)
         for streamed, before in ((False, graph.weights), (True, graph.rest)):
             seconds = both[int(streamed)][0]
             taken = np.rint((before[later] - before[low:later]) / unit)
@@ -74,14 +74,14 @@ def fullest(candidates: Candidates, cap: float, limit: float) -> Path | None:
             streams[later] = np.where(better, streamed, streams[later])
     if not np.isfinite(best[-1, -1]):
         return None
-    steps: list[Step] = []
+    edges: list[Edge] = []
     later, have = cuts - 1, _UNITS
     while later:
         first, streamed = int(came[later, have]), bool(streams[later, have])
-        way = Allowed(cap, resident=not streamed, streamed=streamed)
-        steps.append(offers.step(way, first, later))
+        query = PathQuery(cap, resident=not streamed, streamed=streamed)
+        edges.append(edge_costs.edge(query, first, later))
         before = graph.rest if streamed else graph.weights
         have -= int(np.rint((before[later] - before[first]) / unit))
         later = first
-    path = path_of(candidates, steps[::-1])
-    return path if path.bytes <= limit else refilled(candidates, path, limit)
+    path = path_along(candidates, edges[::-1])
+    return path if path.bytes <= limit else filled_with_weights(candidates, path, limit)

@@ -4,7 +4,7 @@ A path says for each of its groups which schedule it has and whether its weights
 are seconds, to which a price for every resident byte of weights may be added: with a price of
 nothing all weights are resident, with a high one all are streamed, and between them lie the plans
 that keep the weights where they save most. Paths under many caps on the activations and for many
-prices are walked side by side, one block of candidates after the other.
+prices are walked side by side, one table of candidates after the other.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Block, Candidates
+from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates, CandidateTable
 from ftdist.planning.search.cutgraph import Numbers
 
-Step = tuple[int, int, int, bool]
-"""(first cut, later cut, candidate in the later cut's block, weights streamed)."""
+Edge = tuple[int, int, int, bool]
+"""(first cut, later cut, candidate in the later cut's table, weights streamed)."""
 
-_AT_ONCE = 1 << 14
-"""Ways times cuts that are walked side by side: more take memory that boards lack, fewer take
+_BATCH_CELLS = 1 << 14
+"""Queries times cuts that are walked side by side: more take memory that boards lack, fewer take
 longer."""
 
-Among = Sequence[NDArray[np.bool_]]
-"""By block which candidates may be used."""
+CandidateMask = Sequence[NDArray[np.bool_]]
+"""By table which candidates may be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
     """A path with its time, the bytes of its resident weights, and its largest activations.
 
-    `table` holds its steps, a row each.
+    `packed` holds its edges, a row each.
     """
 
-    table: NDArray[np.int16]
+    packed: NDArray[np.int16]
     seconds: float
     resident_bytes: float
     peak_bytes: float
@@ -47,8 +47,8 @@ class Path:
         return self.resident_bytes + self.peak_bytes
 
     @property
-    def steps(self) -> tuple[Step, ...]:
-        rows = self.table.tolist()
+    def edges(self) -> tuple[Edge, ...]:
+        rows = self.packed.tolist()
         return tuple((first, later, at, bool(streamed)) for first, later, at, streamed in rows)
 
     @property
@@ -57,7 +57,7 @@ class Path:
 
 
 @dataclass(frozen=True, slots=True)
-class Allowed:
+class PathQuery:
     """What groups may use: activations (and chunks of weights) within `cap`; whether they may keep
     their weights, and whether they may stream them; a resident byte of weights costs `price`."""
 
@@ -72,60 +72,62 @@ class Allowed:
         return self.cap if self.resident else -1.0, self.cap if self.streamed else -1.0
 
 
-def shortest(candidates: Candidates, ways: Sequence[Allowed]) -> list[Path | None]:
-    """The cheapest path that each of the ways allows; quickest where equal caps lie together."""
+def shortest_paths(candidates: Candidates, queries: Sequence[PathQuery]) -> list[Path | None]:
+    """The cheapest path that each of the queries allows; quickest where equal caps lie together."""
     found: list[Path | None] = []
-    at_once = 1 + _AT_ONCE // len(candidates.graph.cuts)
-    for begin in range(0, len(ways), at_once):
-        found += _shortest(candidates, ways[begin : begin + at_once])
+    at_once = 1 + _BATCH_CELLS // len(candidates.graph.cuts)
+    for begin in range(0, len(queries), at_once):
+        found += _shortest_paths(candidates, queries[begin : begin + at_once])
     return found
 
 
-def _shortest(candidates: Candidates, ways: Sequence[Allowed]) -> list[Path | None]:
-    offers = Offers(candidates, ways)
-    best, came = offers.begin(0.0)
+def _shortest_paths(candidates: Candidates, queries: Sequence[PathQuery]) -> list[Path | None]:
+    edge_costs = EdgeCosts(candidates, queries)
+    best, came = edge_costs.begin(0.0)
     for later in range(1, len(candidates.graph.cuts)):
-        low, costs = offers.ending(later)
+        low, costs = edge_costs.at_cut(later)
         _relax(best, came, best[:, low:later] + costs, low, later)
     return [
-        path_of(candidates, [offers.step(way, *pair) for pair in _pairs(came[number])])
+        path_along(candidates, [edge_costs.edge(query, *pair) for pair in _pairs(came[number])])
         if np.isfinite(best[number, -1])
         else None
-        for number, way in enumerate(ways)
+        for number, query in enumerate(queries)
     ]
 
 
-def next_best(candidates: Candidates, ways: Sequence[Allowed], kept: Among) -> list[Path | None]:
-    """The cheapest path of each way that differs from one whose groups are `kept`.
+def next_best_paths(
+    candidates: Candidates, queries: Sequence[PathQuery], kept: CandidateMask
+) -> list[Path | None]:
+    """The cheapest path of each query that differs from one whose groups are `kept`.
 
     A walk over two copies of the cuts: on the first nothing has differed yet, on the second
     something has.
     """
-    same = Offers(candidates, ways, kept)
-    others = Offers(candidates, ways, [~each for each in kept])
-    every = Offers(candidates, ways)
+    same = EdgeCosts(candidates, queries, kept)
+    others = EdgeCosts(candidates, queries, [~each for each in kept])
+    every = EdgeCosts(candidates, queries)
     alike, came_alike = same.begin(0.0)
     differing, came_differing = every.begin(np.inf)
     turned = np.zeros(came_alike.shape, bool)
     for later in range(1, len(candidates.graph.cuts)):
-        low, costs = same.ending(later)
+        low, costs = same.at_cut(later)
         _relax(alike, came_alike, alike[:, low:later] + costs, low, later)
-        turning = alike[:, low:later] + others.ending(later)[1]
-        going_on = differing[:, low:later] + every.ending(later)[1]
+        turning = alike[:, low:later] + others.at_cut(later)[1]
+        going_on = differing[:, low:later] + every.at_cut(later)[1]
         _relax(differing, came_differing, np.minimum(turning, going_on), low, later)
         at = came_differing[:, later, None] - low
         turned[:, later] = np.take_along_axis(turning <= going_on, at, axis=1)[:, 0]
     found: list[Path | None] = []
-    for number, way in enumerate(ways):
-        steps: list[Step] = []
+    for number, query in enumerate(queries):
+        edges: list[Edge] = []
         later, has_differed = len(candidates.graph.cuts) - 1, True
         while later and np.isfinite(differing[number, -1]):
             first = int((came_differing if has_differed else came_alike)[number, later])
             turns = has_differed and bool(turned[number, later])
             source = others if turns else every if has_differed else same
-            steps.append(source.step(way, first, later))
+            edges.append(source.edge(query, first, later))
             later, has_differed = first, has_differed and not turns
-        found.append(path_of(candidates, steps[::-1]) if steps else None)
+        found.append(path_along(candidates, edges[::-1]) if edges else None)
     return found
 
 
@@ -135,48 +137,51 @@ def least_activations(candidates: Candidates, *, streamed: bool) -> Path:
     best, came = np.full((1, cuts), np.inf), np.zeros((1, cuts), np.int16)
     best[0, 0] = 0
     for later in range(1, cuts):
-        block = candidates.ending(later)
-        least = block.least(block.bytes(streamed=streamed))
-        _relax(best, came, np.maximum(best[:, block.low : later], least), block.low, later)
-    steps = []
+        table = candidates.table(later)
+        least = table.least(table.bytes(streamed=streamed))
+        _relax(best, came, np.maximum(best[:, table.low : later], least), table.low, later)
+    edges = []
     for first, later in _pairs(came[0]):
-        block = candidates.ending(later)
-        own = block.of_group(first)
-        smallest = int(np.argmin(block.bytes(own, streamed=streamed)))
-        steps.append((first, later, own.start + smallest, streamed))
-    return path_of(candidates, steps)
+        table = candidates.table(later)
+        own = table.of_group(first)
+        smallest = int(np.argmin(table.bytes(own, streamed=streamed)))
+        edges.append((first, later, own.start + smallest, streamed))
+    return path_along(candidates, edges)
 
 
-def measured_anew(candidates: Candidates, path: Path, grown: Set[tuple[int, int]]) -> Path:
+def remeasured(candidates: Candidates, path: Path, grown: Set[tuple[int, int]]) -> Path:
     """A path with its bytes as they are known by now that some candidates, (cut, number), have
     `grown`; the same one where it has none of them."""
-    if grown.isdisjoint((later, at) for _, later, at, _ in path.steps):
+    if grown.isdisjoint((later, at) for _, later, at, _ in path.edges):
         return path
-    return path_of(candidates, path.steps)
+    return path_along(candidates, path.edges)
 
 
-class Offers:
-    """What is offered in each of some ways, `among` some of the candidates if not all."""
+class EdgeCosts:
+    """What groups cost under each of some queries; only of candidates in `mask`, if given."""
 
     def __init__(
-        self, candidates: Candidates, ways: Sequence[Allowed], among: Among | None = None
+        self,
+        candidates: Candidates,
+        queries: Sequence[PathQuery],
+        mask: CandidateMask | None = None,
     ) -> None:
         self._candidates = candidates
-        self._among = among
-        self._price = np.array([way.price for way in ways])[:, None]
-        caps = sorted({way.caps for way in ways})
+        self._mask = mask
+        self._price = np.array([query.price for query in queries])[:, None]
+        caps = sorted({query.caps for query in queries})
         self._caps = np.array(caps).T
-        self._cap_of = [caps.index(way.caps) for way in ways]
+        self._cap_of = [caps.index(query.caps) for query in queries]
 
     def begin(self, cost: float) -> tuple[Numbers, NDArray[np.int16]]:
-        """(costs of reaching each cut in each way, from where): the first is reached at `cost`."""
+        """(costs of reaching each cut by query, from where); the first is reached at `cost`."""
         shape = len(self._cap_of), len(self._candidates.graph.cuts)
         best = np.full(shape, np.inf)
         best[:, 0] = cost
         return best, np.zeros(shape, np.int16)
 
-    def ending(self, later: int) -> tuple[int, Numbers]:
-        """(low, costs of the groups from cuts [low, later) to a cut, by way and first cut)."""
+    def at_cut(self, later: int) -> tuple[int, Numbers]:
+        """(low, costs of the groups from cuts [low, later) to a cut, by query and first cut)."""
         graph = self._candidates.graph
         low, both = self.by_residency(later)
         priced = [
@@ -188,25 +193,25 @@ class Offers:
     def by_residency(self, later: int) -> tuple[int, tuple[Numbers, Numbers]]:
         """(low, seconds of the groups from cuts [low, later) to a cut, by cap and first cut, with
         resident and with streamed weights)."""
-        block = self._candidates.ending(later)
-        among = None if self._among is None else self._among[later - 1]
+        table = self._candidates.table(later)
+        mask = None if self._mask is None else self._mask[later - 1]
         resident, streamed = (
-            block.least(_costs(block, self._caps[way][:, None], among, streamed=bool(way)))
-            for way in (0, 1)
+            table.least(_costs(table, self._caps[streamed][:, None], mask, streamed=bool(streamed)))
+            for streamed in (0, 1)
         )
-        return block.low, (resident, streamed)
+        return table.low, (resident, streamed)
 
-    def step(self, way: Allowed, first: int, later: int) -> Step:
-        """What is offered in a way between two cuts."""
-        graph, block = self._candidates.graph, self._candidates.ending(later)
-        own = block.of_group(first)
-        among = None if self._among is None else self._among[later - 1]
-        found: tuple[float, Step] | None = None
+    def edge(self, query: PathQuery, first: int, later: int) -> Edge:
+        """The cheapest candidate for a query between two cuts."""
+        graph, table = self._candidates.graph, self._candidates.table(later)
+        own = table.of_group(first)
+        mask = None if self._mask is None else self._mask[later - 1]
+        found: tuple[float, Edge] | None = None
         for streamed, before in ((False, graph.weights), (True, graph.rest)):
-            cap = np.array(way.caps[int(streamed)])
-            costs = _costs(block, cap, among, own, streamed=streamed)
+            cap = np.array(query.caps[int(streamed)])
+            costs = _costs(table, cap, mask, own, streamed=streamed)
             at = int(np.argmin(costs))
-            cost = float(costs[at] + way.price * (before[later] - before[first]))
+            cost = float(costs[at] + query.price * (before[later] - before[first]))
             if found is None or cost < found[0]:
                 found = cost, (first, later, own.start + at, streamed)
         assert found is not None
@@ -214,19 +219,19 @@ class Offers:
 
 
 def _costs(
-    block: Block,
+    table: CandidateTable,
     cap: Numbers,
-    among: NDArray[np.bool_] | None,
+    mask: NDArray[np.bool_] | None,
     own: slice = slice(None),
     *,
     streamed: bool,
 ) -> Numbers:
-    """Seconds of a block's candidates; infinite where they are above a cap or not `among`."""
-    sizes = block.bytes(own, streamed=streamed)
+    """Seconds of a table's candidates; infinite where they are above a cap or not in `mask`."""
+    sizes = table.bytes(own, streamed=streamed)
     within = sizes <= cap
-    if among is not None:
-        within = within & among[own]
-    seconds = (block.streamed_s if streamed else block.seconds)[own] + sizes * TIE_S_PER_BYTE
+    if mask is not None:
+        within = within & mask[own]
+    seconds = (table.streamed_s if streamed else table.seconds)[own] + sizes * TIE_S_PER_BYTE
     return np.where(within, seconds, np.inf)
 
 
@@ -247,14 +252,14 @@ def _pairs(came: NDArray[np.int16]) -> list[tuple[int, int]]:
     return pairs[::-1]
 
 
-def path_of(candidates: Candidates, steps: Sequence[Step]) -> Path:
+def path_along(candidates: Candidates, edges: Sequence[Edge]) -> Path:
     graph = candidates.graph
     seconds = resident = peak = 0.0
-    for first, later, candidate, streamed in steps:
-        block = candidates.ending(later)
+    for first, later, candidate, streamed in edges:
+        table = candidates.table(later)
         before = graph.rest if streamed else graph.weights
-        staging = float(block.staging[first - block.low]) if streamed else 0.0
-        seconds += float((block.streamed_s if streamed else block.seconds)[candidate])
+        staging = float(table.staging[first - table.low]) if streamed else 0.0
+        seconds += float((table.streamed_s if streamed else table.seconds)[candidate])
         resident += float(before[later] - before[first])
-        peak = max(peak, 4.0 * float(block.floats[candidate]) + staging)
-    return Path(np.array(steps, np.int16), seconds, resident, peak)
+        peak = max(peak, 4.0 * float(table.floats[candidate]) + staging)
+    return Path(np.array(edges, np.int16), seconds, resident, peak)

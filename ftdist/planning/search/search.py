@@ -28,19 +28,19 @@ from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates
 from ftdist.planning.search.cutgraph import CutGraph, Progress
+from ftdist.planning.search.mixed_paths import PRICES, MixedPaths
 from ftdist.planning.search.paths import (
-    Allowed,
-    Among,
+    CandidateMask,
     Path,
+    PathQuery,
     least_activations,
-    next_best,
-    shortest,
+    next_best_paths,
+    shortest_paths,
 )
-from ftdist.planning.search.pool import PRICES, Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundPlan:
     """A plan with the cost model's time, its peak (weights and activations), and a lower bound of
     the time of any plan within the same budget."""
 
@@ -65,11 +65,13 @@ class Search:
     ) -> None:
         self._graph = CutGraph.of(network, threads, profile)
         self._progress = progress
-        self._free: Found | None = None
+        self._free: FoundPlan | None = None
         self._table: Candidates | None = None
-        self._mixed: Pool | None = None
+        self._mixed: MixedPaths | None = None
 
-    def fastest(self, available_bytes: int | None = None, *, closely: bool = True) -> Found | None:
+    def fastest(
+        self, available_bytes: int | None = None, *, closely: bool = True
+    ) -> FoundPlan | None:
         """The fastest plan whose weights and activations take at most `available_bytes`.
 
         None if there is none. Without looking `closely` it is found sooner, and may be some
@@ -81,22 +83,25 @@ class Search:
             return self._free
         return self._fastest_of(self._paths_within, available_bytes, closely)
 
-    def runner_up(self, plan: Plan, available_bytes: int | None = None) -> Found | None:
+    def runner_up(self, plan: Plan, available_bytes: int | None = None) -> FoundPlan | None:
         """The fastest plan found within `available_bytes` that differs in its cuts or its grids.
 
         `plan` is one of this search. For all weights resident and all streamed it is the very
-        next; with mixed residency the pool is searched, and what leaves `plan` at each price.
+        next; of those with mixed residency the paths made so far are searched, and the next at each
+        price.
         """
-        return self._fastest_of(lambda limit, _: self._leaving(plan, limit), available_bytes, False)
+        return self._fastest_of(
+            lambda limit, _: self._other_paths(plan, limit), available_bytes, False
+        )
 
-    def smallest(self) -> Found:
+    def smallest(self) -> FoundPlan:
         """The plan with the smallest peak; among those the fastest."""
         while True:
             both = [least_activations(self._candidates, streamed=each) for each in (False, True)]
             least = min(each.bytes for each in both)
-            paths = [*both, *self._pool.paths(least)]
+            paths = [*both, *self._mixed_paths.paths(least)]
             path = min(paths, key=lambda each: (each.bytes, each.seconds))
-            if self._settle([path]):
+            if self._lay_out([path]):
                 found = self.fastest(int(np.ceil(path.bytes)))
                 return found if found is not None else self._found(path, path.seconds)
 
@@ -108,18 +113,18 @@ class Search:
         return self._table
 
     @property
-    def _pool(self) -> Pool:
+    def _mixed_paths(self) -> MixedPaths:
         """Plans of mixed residency."""
         if self._mixed is None:
-            self._mixed = Pool(self._candidates)
+            self._mixed = MixedPaths(self._candidates)
         return self._mixed
 
-    def _unbounded(self) -> Found:
+    def _unbounded(self) -> FoundPlan:
         """The fastest plan of all, weights resident."""
         graph = self._graph
         best = np.zeros((len(graph.cuts), 2))  # seconds with and without the preference of ties
         came = np.zeros((len(graph.cuts), 2), np.int64)
-        for later, ending in graph.endings(self._progress):
+        for later, ending in graph.groups_at_cuts(self._progress):
             costs = ending.seconds + ending.bytes * TIE_S_PER_BYTE
             schedules = costs.argmin(axis=1)
             reached = best[ending.low : later, 0] + costs.min(axis=1)
@@ -135,14 +140,14 @@ class Search:
             peak = max(peak, graph.group_bytes(first, later, schedule))
             later = first
         plan, seconds = Plan(tuple(groups[::-1]), graph.threads), float(best[-1, 1])
-        return Found(plan, seconds, int(graph.weights[-1]) + peak, seconds)
+        return FoundPlan(plan, seconds, int(graph.weights[-1]) + peak, seconds)
 
     def _fastest_of(
         self,
         propose: Callable[[float, bool], list[Path]],
         available_bytes: int | None,
         closely: bool,
-    ) -> Found | None:
+    ) -> FoundPlan | None:
         """The fastest path proposed within the limit, once no layout corrects it any more.
 
         What is proposed `closely` takes longer, and is asked for once that holds without it.
@@ -153,43 +158,45 @@ class Search:
             paths = propose(limit, looks_closely)
             fitting = (path for path in paths if path.bytes <= limit)
             path = min(fitting, key=lambda each: each.key, default=None)
-            if path is not None and not self._settle([path]):
-                self._settle(paths)  # one of them will be next
+            if path is not None and not self._lay_out([path]):
+                self._lay_out(paths)  # one of them will be next
             elif closely and not looks_closely:
                 looks_closely = True
             elif path is None:
                 return None
             else:
-                bound_s = self._pool.bound_s(limit) if np.isfinite(limit) else path.seconds
+                bound_s = self._mixed_paths.bound_s(limit) if np.isfinite(limit) else path.seconds
                 return self._found(path, min(bound_s, path.seconds))
 
     def _paths_within(self, limit: float, closely: bool) -> list[Path]:
         """The fastest paths of both pure families within the limit, and the pool."""
-        pure = shortest(self._candidates, self._families(limit))
+        pure = shortest_paths(self._candidates, self._families(limit))
         found = [path for path in pure if path is not None]
-        return self._pool.refined(limit, found) if closely else found + self._pool.paths(limit)
+        mixed = self._mixed_paths
+        return mixed.refined(limit, found) if closely else found + mixed.paths(limit)
 
-    def _leaving(self, plan: Plan, limit: float) -> list[Path]:
+    def _other_paths(self, plan: Plan, limit: float) -> list[Path]:
         """Paths that are not the plan's: the fastest of both families, and mixed ones."""
         same, resident = self._same_groups(plan)
-        ways = [*self._families(limit)]
+        queries = [*self._families(limit)]
         if np.isfinite(limit):
-            ways += [Allowed(limit - resident, price) for price in PRICES]
-        found = [path for path in next_best(self._candidates, ways, same) if path is not None]
+            queries += [PathQuery(limit - resident, price) for price in PRICES]
+        next_best = next_best_paths(self._candidates, queries, same)
+        found = [path for path in next_best if path is not None]
         if np.isfinite(limit):
-            for path in self._pool.paths(limit):
-                if not all(same[later - 1][at] for _, later, at, _ in path.steps):
+            for path in self._mixed_paths.paths(limit):
+                if not all(same[later - 1][at] for _, later, at, _ in path.edges):
                     found.append(path)
         return found
 
-    def _same_groups(self, plan: Plan) -> tuple[Among, float]:
+    def _same_groups(self, plan: Plan) -> tuple[CandidateMask, float]:
         """(candidates with the cuts and grid of one of the plan's groups, its resident bytes)."""
         graph, candidates = self._graph, self._candidates
-        same = [np.zeros(len(block.floats), bool) for block in candidates.blocks]
+        same = [np.zeros(len(table.floats), bool) for table in candidates.tables]
         resident = 0.0
         for group in plan.groups:
             first, later = graph.cuts.index(group.first), graph.cuts.index(group.stop)
-            own = candidates.ending(later).of_group(first)
+            own = candidates.table(later).of_group(first)
             for at in range(own.start, own.stop):
                 schedule = graph.schedules[candidates.schedule(later, at)]
                 grid = schedule.rows, schedule.columns
@@ -198,35 +205,35 @@ class Search:
             resident += float(before[later] - before[first])
         return same, resident
 
-    def _families(self, limit: float) -> tuple[Allowed, Allowed]:
+    def _families(self, limit: float) -> tuple[PathQuery, PathQuery]:
         """All weights resident, and all streamed, each with what is left for activations."""
         graph = self._graph
         return (
-            Allowed(limit - float(graph.weights[-1]), streamed=False),
-            Allowed(limit - float(graph.rest[-1]), resident=False),
+            PathQuery(limit - float(graph.weights[-1]), streamed=False),
+            PathQuery(limit - float(graph.rest[-1]), resident=False),
         )
 
-    def _settle(self, paths: Sequence[Path]) -> bool:
+    def _lay_out(self, paths: Sequence[Path]) -> bool:
         """Lays the groups of paths out; whether none needs more than the paths assumed."""
         graph, candidates = self._graph, self._candidates
         grown = set()
-        for first, later, at, _ in (step for path in paths for step in path.steps):
-            block = candidates.ending(later)
-            if at not in block.settled:
+        for first, later, at, _ in (edge for path in paths for edge in path.edges):
+            table = candidates.table(later)
+            if at not in table.exact:
                 exact = graph.group_bytes(first, later, candidates.schedule(later, at)) // 4
-                if exact > block.floats[at]:
-                    block.floats[at] = exact
+                if exact > table.floats[at]:
+                    table.floats[at] = exact
                     grown.add((later, at))
-                block.settled.add(at)
+                table.exact.add(at)
         if grown and self._mixed is not None:
             self._mixed.correct(grown)
         return not grown
 
-    def _found(self, path: Path, bound_s: float) -> Found:
+    def _found(self, path: Path, bound_s: float) -> FoundPlan:
         graph, candidates = self._graph, self._candidates
         groups = tuple(
             graph.plan(first, later, candidates.schedule(later, at), streamed=streamed)
-            for first, later, at, streamed in path.steps
+            for first, later, at, streamed in path.edges
         )
         peak_bytes = int(np.ceil(path.bytes))
-        return Found(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)
+        return FoundPlan(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)

@@ -16,7 +16,7 @@ from ftdist.planning.lowering.part import Part, lower_part, part_footprint
 from ftdist.planning.lowering.predictor import THREAD_BYTES, input_bytes
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.search.search import Found, Search
+from ftdist.planning.search.search import FoundPlan, Search
 from ftdist.planning.sharing.demand import outputs
 from ftdist.planning.sharing.pace import Pace, cut_groups, pace_of
 from ftdist.planning.sharing.plan import Traits
@@ -40,7 +40,7 @@ class Ladder:
         self._network = network
         self._profile = profile
         self._search = self._searchable(threads)
-        self._rungs: list[Found] = []
+        self._rungs: list[FoundPlan] = []
         self._paces: dict[int, Pace] = {}
         self._complete = False
 

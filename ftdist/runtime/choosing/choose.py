@@ -21,7 +21,7 @@ from ftdist.runtime.engine import executor
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
 
 if TYPE_CHECKING:
-    from ftdist.planning.search.search import Found, Search
+    from ftdist.planning.search.search import FoundPlan, Search
 
 
 def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
@@ -75,11 +75,11 @@ def smallest(
     """The plan with which the whole process is smallest; of several the fastest."""
     process = process or measured_now()
 
-    def examined(found: Found) -> Choice:
+    def examined(found: FoundPlan) -> Choice:
         return examine(model, found.plan, limit, context, found.seconds, calibration, process)
 
     best = examined(search.smallest())
-    found: Found | None = None
+    found: FoundPlan | None = None
     if best.footprint.programs > SPREAD_BYTES:  # else none is smaller by what would be noticed
         size = best.peak_bytes - best.footprint.fixed_bytes - 1
         found = search.fastest(size, closely=False)
@@ -100,7 +100,7 @@ _CLOSE_BYTES = 4096
 _CLOSE_LOOKS = 3
 """How often a plan of the size that is left is looked for closely: its programs may not fit."""
 
-Proposer = Callable[[int | None, bool], "Found | None"]
+Proposer = Callable[[int | None, bool], "FoundPlan | None"]
 """Asked for the fastest plan within a size, and whether to look closely, which takes longer."""
 
 
@@ -125,7 +125,7 @@ def fit(
     that size are looked at closely. `process` is measured when it is not given.
     """
 
-    def examined(found: Found) -> Choice:
+    def examined(found: FoundPlan) -> Choice:
         return examine(model, found.plan, limit, context, found.seconds, calibration, process)
 
     sizes = _Sizes()
@@ -166,7 +166,7 @@ class _Sizes:
         self._misses = 0
         self._none = 0  # there is no plan of this size
 
-    def next(self, choice: Choice, found: Found, propose: Proposer) -> Found | None:
+    def next(self, choice: Choice, found: FoundPlan, propose: Proposer) -> FoundPlan | None:
         """A smaller plan than one that does not fit; None where there is none."""
         largest = _smaller(choice, found)
         more = (choice.peak_bytes - choice.budget.bytes) << self._misses if self._misses else 0
@@ -183,7 +183,7 @@ class _Sizes:
             self._none = size
 
 
-def _smaller(choice: Choice, found: Found) -> int:
+def _smaller(choice: Choice, found: FoundPlan) -> int:
     """The largest size to ask for where a plan does not fit."""
     left = choice.left_bytes
     if found.peak_bytes <= left:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan
-from ftdist.planning.search.search import Found, Search
+from ftdist.planning.search.search import FoundPlan, Search
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.budget.process_memory import ProcessMemory
@@ -84,7 +84,7 @@ class Outlook:
     def runner_up(self, chosen: Choice) -> Choice | None:
         """The fastest plan within the budget whose cuts or grids differ from the chosen ones."""
 
-        def propose(size: int | None, _closely: bool) -> Found | None:
+        def propose(size: int | None, _closely: bool) -> FoundPlan | None:
             return self._search.runner_up(chosen.plan, size)
 
         return self._fit(propose, self._limit)
@@ -115,7 +115,7 @@ class Outlook:
         notations = {(each.peak_bytes, each.latency_s): each.plan.notation for each in choices}
         return tuple(Point(*pair, notations[pair]) for pair in undominated(notations))
 
-    def _sweep(self) -> Iterator[Found]:
+    def _sweep(self) -> Iterator[FoundPlan]:
         """The fastest plans for falling budgets, from none needed to where no plan is left."""
         found = self._search.fastest()
         while found is not None:

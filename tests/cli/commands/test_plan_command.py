@@ -15,7 +15,7 @@ from support.smallmodels import CHAIN, write_small_model
 from ftdist.cli.reports import forecast
 from ftdist.network.modelfile import load
 from ftdist.planning.plan import parse_notation
-from ftdist.planning.search.breakdown import summit
+from ftdist.planning.search.breakdown import peak_moment
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
 from ftdist.runtime.budget.process_memory import ProcessMemory
@@ -257,7 +257,7 @@ def outlook(path: Path, most_bytes: int = 30 * MIB) -> Outlook:
 def test_a_peak_that_is_not_the_plans_is_said(things: Path) -> None:
     view = outlook(things / "chain.ftd", most_bytes=47 * MIB)
     choice = view.chosen()
-    peak = summit(choice.model.network, choice.lowered)
+    peak = peak_moment(choice.model.network, choice.lowered)
     lines = forecast.alternative_lines(choice, peak, view, searched=True)
     assert "           set by what comes before or after the run, not by the plan" in lines
 

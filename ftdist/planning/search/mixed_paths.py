@@ -15,8 +15,14 @@ from collections.abc import Sequence, Set
 import numpy as np
 
 from ftdist.planning.search.candidates import Candidates
-from ftdist.planning.search.knapsack import fullest, refilled
-from ftdist.planning.search.paths import Allowed, Path, least_activations, measured_anew, shortest
+from ftdist.planning.search.knapsack import filled_with_weights, knapsack_path
+from ftdist.planning.search.paths import (
+    Path,
+    PathQuery,
+    least_activations,
+    remeasured,
+    shortest_paths,
+)
 
 _CAPS = 24
 """Caps on the activations, from the smallest there are to where they change nothing."""
@@ -34,20 +40,20 @@ _KNAPSACKS = 5
 """Caps under which a knapsack is tried."""
 
 
-class Pool:
+class MixedPaths:
     """Paths for every cap and price that a limit may need, made when it does."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
-        self._known: dict[Allowed, Path | None] = {}
+        self._known: dict[PathQuery, Path | None] = {}
         self._knapsacks: dict[tuple[float, float], Path | None] = {}
         least = least_activations(candidates, streamed=True).peak_bytes
-        free = [Allowed(np.inf, price) for price in PRICES]
-        self._known.update(zip(free, shortest(candidates, free), strict=True))
+        free = [PathQuery(np.inf, price) for price in PRICES]
+        self._known.update(zip(free, shortest_paths(candidates, free), strict=True))
         most = max((path.peak_bytes for path in self._known.values() if path), default=0.0)
         sizes = np.geomspace(least, max(least, most), _CAPS)
         self._caps = [*dict.fromkeys(float(each) for each in sizes), np.inf]
-        self._ways = [Allowed(cap, price) for cap in self._caps for price in PRICES]
+        self._queries = [PathQuery(cap, price) for cap in self._caps for price in PRICES]
 
     def paths(self, limit: float) -> list[Path]:
         """The paths that may be of use within a limit; not all of them are within it."""
@@ -63,16 +69,18 @@ class Pool:
             between = self._prices_between(limit, best.seconds if best else np.inf)
             if not between:
                 break
-            self._ways = sorted([*self._ways, *between], key=lambda way: (way.cap, way.price))
+            self._queries = sorted(
+                [*self._queries, *between], key=lambda query: (query.cap, query.price)
+            )
         paths = [*beside, *self.paths(limit)]
         best = _fastest(paths, limit)
         most_s = best.seconds if best else np.inf
-        tried = {each.table.tobytes(): each for each in paths if each.seconds <= most_s}
-        fuller = (refilled(self._candidates, each, limit) for each in tried.values())
+        tried = {each.packed.tobytes(): each for each in paths if each.seconds <= most_s}
+        fuller = (filled_with_weights(self._candidates, each, limit) for each in tried.values())
         paths += [path for path in fuller if path is not None]
-        return paths + self._fullest(limit, _fastest(paths, limit))
+        return paths + self._knapsack_paths(limit, _fastest(paths, limit))
 
-    def _fullest(self, limit: float, best: Path | None) -> list[Path]:
+    def _knapsack_paths(self, limit: float, best: Path | None) -> list[Path]:
         """What a knapsack finds: with the activations of the best path, and under the caps where
         prices leave most to be found."""
         bounds = sorted((bound_s, cap) for cap, bound_s in self._bounds_s(limit).items())
@@ -95,7 +103,7 @@ class Pool:
         """The fastest path under a cap with what a limit leaves beside it for weights."""
         key = cap, limit
         if key not in self._knapsacks:
-            self._knapsacks[key] = fullest(self._candidates, cap, limit)
+            self._knapsacks[key] = knapsack_path(self._candidates, cap, limit)
         return self._knapsacks[key]
 
     def bound_s(self, limit: float) -> float:
@@ -111,46 +119,46 @@ class Pool:
         """
         bounds: dict[float, float] = {}
         below = dict(zip(self._caps, [0.0, *self._caps], strict=False))
-        for way, path in self._priced(limit):
-            spare = path.resident_bytes - (limit - below[way.cap])
-            bounds[way.cap] = max(bounds.get(way.cap, 0.0), path.seconds + way.price * spare)
+        for query, path in self._priced(limit):
+            spare = path.resident_bytes - (limit - below[query.cap])
+            bounds[query.cap] = max(bounds.get(query.cap, 0.0), path.seconds + query.price * spare)
         return bounds
 
     def correct(self, grown: Set[tuple[int, int]]) -> None:
         """Heeds that candidates, (later cut, number), take more memory than was known."""
-        for way, path in list(self._known.items()):
+        for query, path in list(self._known.items()):
             if path is not None:
-                anew = measured_anew(self._candidates, path, grown)
-                if anew.peak_bytes > way.cap:
-                    del self._known[way]  # to be sought again
+                anew = remeasured(self._candidates, path, grown)
+                if anew.peak_bytes > query.cap:
+                    del self._known[query]  # to be sought again
                 else:
-                    self._known[way] = anew
+                    self._known[query] = anew
         for key, path in list(self._knapsacks.items()):
-            if path is not None and measured_anew(self._candidates, path, grown) is not path:
+            if path is not None and remeasured(self._candidates, path, grown) is not path:
                 del self._knapsacks[key]
 
-    def _priced(self, limit: float) -> list[tuple[Allowed, Path]]:
+    def _priced(self, limit: float) -> list[tuple[PathQuery, Path]]:
         """Paths by cap and price; caps of which a lower one is above the limit are not needed."""
         below = [cap for cap in self._caps if cap < limit]
         most = self._caps[len(below)] if len(below) < len(self._caps) else limit
-        ways = [way for way in self._ways if way.cap <= most]
-        missing = [way for way in ways if way not in self._known]
-        self._known.update(zip(missing, shortest(self._candidates, missing), strict=True))
-        found = ((way, self._known[way]) for way in ways)
-        return [(way, path) for way, path in found if path is not None]
+        queries = [query for query in self._queries if query.cap <= most]
+        missing = [query for query in queries if query not in self._known]
+        self._known.update(zip(missing, shortest_paths(self._candidates, missing), strict=True))
+        found = ((query, self._known[query]) for query in queries)
+        return [(query, path) for query, path in found if path is not None]
 
-    def _prices_between(self, limit: float, best_s: float) -> list[Allowed]:
+    def _prices_between(self, limit: float, best_s: float) -> list[PathQuery]:
         """Prices between those at which the paths of a cap exceed the limit and where they do not.
 
         Only where a path that is nearly within the limit would be faster than `best_s`.
         """
         between = []
-        for (way, path), (dearer, smaller) in itertools.pairwise(self._priced(limit)):
-            crossing = way.cap == dearer.cap and smaller.bytes <= limit < path.bytes
+        for (query, path), (dearer, smaller) in itertools.pairwise(self._priced(limit)):
+            crossing = query.cap == dearer.cap and smaller.bytes <= limit < path.bytes
             if crossing and path.seconds < best_s * (1 - _WORTH_WHILE):
-                low = way.price or dearer.price / 10
+                low = query.price or dearer.price / 10
                 if dearer.price / low > 1 + _WORTH_WHILE:
-                    between.append(Allowed(way.cap, float(np.sqrt(low * dearer.price))))
+                    between.append(PathQuery(query.cap, float(np.sqrt(low * dearer.price))))
         return between
 
 
