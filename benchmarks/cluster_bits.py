@@ -23,7 +23,7 @@ from clusters import HERE, Cluster
 
 import ftdist
 from ftdist.cluster.endpoints import listening
-from ftdist.cluster.process import Stop
+from ftdist.cluster.process import StopRequest
 from ftdist.cluster.server.planner import Planner
 from ftdist.cluster.server.server import Server
 from ftdist.coordinator.events import AskPlan
@@ -117,7 +117,7 @@ def serve(model: Model, seed: int) -> None:
                 )
         raise BudgetError(f"none of {_TRIES} random plans fits", 0)
 
-    planner, stop = Planner(plan), Stop()
+    planner, stop = Planner(plan), StopRequest()
     signal.signal(signal.SIGTERM, lambda *_: stop.request())
 
     def say(line: str) -> None:

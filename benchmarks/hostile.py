@@ -2,10 +2,10 @@
 
 Malformed, truncated, oversized, replayed and out-of-order messages from peers that may connect;
 connections that speak no ZeroMQ; 50 slow ones that never finish their greeting; workers that cheat;
-a coordinator that lies; messages without an end, several at once (``Watch`` cuts them off: memory
-may grow by 32 MiB, and the log says whose they were). Meanwhile honest workers and clients go about
-their business. Nobody may crash or hang, memory (VmHWM) may grow by less than 8 MiB otherwise,
-honest jobs end with the right bits. ::
+a coordinator that lies; messages without an end, several at once (``ConnectionMonitor`` cuts them
+off: memory may grow by 32 MiB, and the log says whose they were). Meanwhile honest workers and
+clients go about their business. Nobody may crash or hang, memory (VmHWM) may grow by less than
+8 MiB otherwise, honest jobs end with the right bits. ::
 
     python benchmarks/hostile.py [--messages 100000] [--seed 0] [--only endless]
 """

@@ -36,7 +36,7 @@ def stopping_signals() -> list[signal.Signals]:
     return [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hangs_up else [])]
 
 
-class Stop:
+class StopRequest:
     """A request to end, which can be polled for; made by a signal or by another thread.
 
     `why`: the signal's name, of the first request.

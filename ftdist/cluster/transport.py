@@ -7,7 +7,7 @@ array must not write into it afterwards.
 
 Limits: a frame larger than a portion drops its connection inside ZeroMQ, before it is allocated;
 queues hold few messages; a connection that does not finish its handshake is dropped. Messages of
-any size go out by a ``Connection``, which cuts them into portions.
+any size go out by a ``Channel``, which cuts them into portions.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def bind(
     endpoint: str,
     keys: CurveKeys | None = None,
     *,
-    watched: bool = False,
+    monitored: bool = False,
     waiting: int = _WAITING,
 ) -> Socket:
     """A ROUTER socket bound to an endpoint; InputError when the endpoint cannot be had.
@@ -105,8 +105,8 @@ def bind(
         socket.set(zmq.CURVE_SERVER, 1)
         socket.set(zmq.CURVE_SECRETKEY, keys.secret)
     try:
-        if watched:
-            socket.get_monitor_socket(_WATCHED)
+        if monitored:
+            socket.get_monitor_socket(_MONITORED)
         socket.bind(endpoint)
     except zmq.ZMQError as error:
         close(socket, 0)
@@ -121,13 +121,14 @@ def connect(
     keys: CurveKeys | None = None,
     *,
     reconnect: bool = True,
-    watched: bool = False,
+    monitored: bool = False,
     waiting: int = _WAITING,
 ) -> Socket:
     """A DEALER socket that connects to an endpoint; InputError when that is no endpoint.
 
     `reconnect`: a lost or refused connection is tried again with growing pauses; otherwise this
-    socket gets only one. `watched`: ``link_events`` or a ``Watch`` tell what becomes of it.
+    socket gets only one. `monitored`: ``link_events`` or a ``ConnectionMonitor`` tell what happens
+    to it.
     """
     socket = _socket(context, zmq.DEALER, endpoint, waiting)
     socket.set(zmq.CONNECT_TIMEOUT, _CONNECT_MS)
@@ -139,8 +140,8 @@ def connect(
         socket.set(zmq.CURVE_PUBLICKEY, keys.public)
         socket.set(zmq.CURVE_SECRETKEY, keys.secret)
     try:
-        if watched:
-            socket.get_monitor_socket(_WATCHED)
+        if monitored:
+            socket.get_monitor_socket(_MONITORED)
         socket.connect(endpoint)
     except zmq.ZMQError as error:
         close(socket, 0)
@@ -247,7 +248,7 @@ def _socket(context: Context, kind: int, endpoint: str, waiting: int) -> Socket:
 
 
 class Link(enum.Enum):
-    """What a watched socket's connection went through."""
+    """What a monitored socket's connection went through."""
 
     UP = "connected"
     DOWN = "the connection ended"
@@ -263,7 +264,7 @@ _LINK_EVENTS: dict[int, Link] = {
     zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL: Link.MISMATCH,
     zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL: Link.MISMATCH,
 }
-_WATCHED = sum(_LINK_EVENTS) | zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
+_MONITORED = sum(_LINK_EVENTS) | zmq.EVENT_ACCEPTED | zmq.EVENT_CONNECTED
 EVENT = struct.Struct("=hi")
 """How an event is written: its number, and a value that is often a file descriptor."""
 
@@ -273,14 +274,14 @@ def link_of(event: int) -> Link | None:
     return _LINK_EVENTS.get(event)
 
 
-def only_knocked(event: int, value: int) -> bool:
+def only_probed(event: int, value: int) -> bool:
     """Whether an event of a socket that listens tells of somebody who went away without a word:
     he looked whether anybody is there (see ``reaching``), or was switched off."""
     return event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value == errno.EPIPE
 
 
 def link_events(socket: Socket) -> list[Link]:
-    """What happened to a watched socket's connection since the last time.
+    """What happened to a monitored socket's connection since the last time.
 
     ``socket.get_monitor_socket()`` is what to poll.
     """

@@ -209,10 +209,12 @@ class Coordinator:
             return
         worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
-        deaths = hello.deaths and f"; killed {counted(hello.deaths, 'time')} for want of memory"
+        oom_kills = (
+            hello.oom_kills and f"; killed {counted(hello.oom_kills, 'time')} for want of memory"
+        )
         self._out.log(
             f"worker {worker.name}: joins{event.origin}, {counted(hello.threads, 'thread')}, "
-            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{deaths or ''}"
+            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{oom_kills or ''}"
         )
         if worker.measured:
             self._measured(worker)

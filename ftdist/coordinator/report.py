@@ -149,7 +149,7 @@ class Report:
 
     def _state(self, worker: Worker) -> str:
         queue = self.scheduler.assignments.queues.get(worker.number)
-        past = f", died {min(worker.hello.deaths, 9)}x" if worker.hello.deaths else ""
+        past = f", died {min(worker.hello.oom_kills, 9)}x" if worker.hello.oom_kills else ""
         if queue is not None and queue.given:
             return f"running{past}"
         if worker.fetching:

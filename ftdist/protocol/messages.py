@@ -189,7 +189,7 @@ Pieces = Annotated[tuple[Piece, ...], AtMost(TENSORS)]
 Groups = Annotated[tuple[Group, ...], AtMost(1024, least=1)]
 
 
-MOST_DEATHS = 1 << 10
+MOST_OOM_KILLS = 1 << 10
 """How many a worker tells of."""
 
 # ---- either way
@@ -243,7 +243,7 @@ class Hello:
 
     `baseline_bytes`: what its process holds without a task, libraries included. `credit_bytes`: the
     most bytes of task inputs that it takes at a time, running and prefetched together.
-    `macs_per_s`: measured, of one thread. `deaths`: how often it was killed for want of memory
+    `macs_per_s`: measured, of one thread. `oom_kills`: how often it was killed for want of memory
     while it computed, for which it offers less.
     """
 
@@ -258,7 +258,7 @@ class Hello:
     instruction_set: Word
     fused: bool
     macs_per_s: Rate
-    deaths: Annotated[int, Between(0, MOST_DEATHS)] = 0
+    oom_kills: Annotated[int, Between(0, MOST_OOM_KILLS)] = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,7 @@ def next_of(socket: Socket, expected: frozenset[type[Message]]) -> Received:
 
 
 def link_of(socket: Socket) -> Link:
-    """The first thing that happens to a watched socket's connection."""
+    """The first thing that happens to a monitored socket's connection."""
     while socket.get_monitor_socket().poll(PATIENCE_S * 1e3):
         if events := link_events(socket):
             return events[0]
@@ -150,7 +150,7 @@ def test_a_peer_that_left_is_unreachable(ends: Ends) -> None:
 
 def test_a_frame_larger_than_allowed_ends_the_connection(ends: Ends) -> None:
     server = ends.bind("tcp://127.0.0.1:*")
-    client = ends.connect(endpoint_of(server), reconnect=False, watched=True)
+    client = ends.connect(endpoint_of(server), reconnect=False, monitored=True)
     assert link_of(client) is Link.UP
     client.send(bytes(FRAME_BYTES + 1))
     assert link_of(client) is Link.DOWN
@@ -160,11 +160,11 @@ def test_a_frame_larger_than_allowed_ends_the_connection(ends: Ends) -> None:
 def test_without_reconnecting_an_ended_connection_stays_ended(ends: Ends) -> None:
     server = ends.bind("tcp://127.0.0.1:*")
     endpoint = endpoint_of(server)
-    client = ends.connect(endpoint, reconnect=False, watched=True)
+    client = ends.connect(endpoint, reconnect=False, monitored=True)
     assert link_of(client) is Link.UP
     close(server, 0)
     assert link_of(client) is Link.DOWN
-    nobody = ends.connect(endpoint, reconnect=False, watched=True)
+    nobody = ends.connect(endpoint, reconnect=False, monitored=True)
     assert link_of(nobody) is Link.DOWN
 
 
@@ -173,7 +173,7 @@ def test_endpoints_that_cannot_be_had_are_named(ends: Ends) -> None:
     with pytest.raises(InputError, match=r"cannot listen on tcp://127\.0\.0\.1:"):
         ends.bind(endpoint_of(server))
     with pytest.raises(InputError, match="cannot connect to nonsense"):
-        ends.connect("nonsense", watched=True)
+        ends.connect("nonsense", monitored=True)
 
 
 def test_sent_values_are_not_copied_and_are_let_go_when_sent(ends: Ends) -> None:
@@ -219,7 +219,7 @@ def test_with_keys_a_message_brings_the_proven_key(ends: Ends) -> None:
     server_keys, keys = key_pairs()
     gate = Gate(ends, {keys.public})
     server = ends.bind("tcp://127.0.0.1:*", server_keys)
-    client = ends.connect(endpoint_of(server), keys, watched=True, reconnect=False)
+    client = ends.connect(endpoint_of(server), keys, monitored=True, reconnect=False)
     gate.answer()
     assert link_of(client) is Link.UP
     assert send(client, Bye("hello"))
@@ -233,15 +233,15 @@ def test_a_key_that_is_not_allowed_is_told_apart_from_wrong_or_missing_ones(
     gate = Gate(ends, set())
     server = ends.bind("tcp://127.0.0.1:*", server_keys)
     where = endpoint_of(server)
-    refused = ends.connect(where, keys, watched=True, reconnect=False)
+    refused = ends.connect(where, keys, monitored=True, reconnect=False)
     gate.answer()
     assert link_of(refused) is Link.REFUSED
     stranger, _ = key_pairs()
     wrong = CurveKeys(keys.public, keys.secret, stranger.public)
-    assert link_of(ends.connect(where, wrong, watched=True, reconnect=False)) is Link.MISMATCH
-    assert link_of(ends.connect(where, None, watched=True, reconnect=False)) is Link.MISMATCH
+    assert link_of(ends.connect(where, wrong, monitored=True, reconnect=False)) is Link.MISMATCH
+    assert link_of(ends.connect(where, None, monitored=True, reconnect=False)) is Link.MISMATCH
     plain = ends.bind("tcp://127.0.0.1:*")
-    unheard = ends.connect(endpoint_of(plain), keys, watched=True, reconnect=False)
+    unheard = ends.connect(endpoint_of(plain), keys, monitored=True, reconnect=False)
     assert link_of(unheard) is Link.MISMATCH
 
 

@@ -300,7 +300,7 @@ def test_status_says_how_long_a_frame_takes() -> None:
 
 def test_a_worker_that_was_killed_for_memory_is_named() -> None:
     cluster = Manual()
-    cluster.worker("a", deaths=3)
+    cluster.worker("a", oom_kills=3)
     cluster.worker("b")
     killed = "killed 3 times for want of memory"
     said = [text for text in cluster.logs if "killed" in text]

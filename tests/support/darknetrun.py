@@ -1,4 +1,4 @@
-"""Runs a .cfg text with a .weights file of random floats, beside a function that is Darknet."""
+"""Runner a .cfg text with a .weights file of random floats, beside a function that is Darknet."""
 
 from __future__ import annotations
 

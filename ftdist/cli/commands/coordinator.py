@@ -16,10 +16,10 @@ from ftdist.cli.log import Log
 from ftdist.cli.reports.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
 from ftdist.cluster.keys import coordinator_keys
-from ftdist.cluster.process import Stop, stopping_signals
+from ftdist.cluster.process import StopRequest, stopping_signals
 from ftdist.cluster.server.planner import Planner
 from ftdist.cluster.server.server import Server
-from ftdist.cluster.worker.introduction import Abilities, measured_rate, warm_up
+from ftdist.cluster.worker.hello import Capabilities, measured_rate, warm_up
 from ftdist.cluster.worker.worker import LocalWorker
 from ftdist.coordinator.events import AskPlan
 from ftdist.coordinator.settings import Settings
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         planner = Planner(lambda question: _plan(model, profile, question))
         things.callback(planner.close)
         trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
-        stop = Stop()
+        stop = StopRequest()
         for each in stopping_signals():
             signal.signal(each, stop.on_signal)
         server = Server(endpoint, settings, model, planner, stop, keys, local, trace, log)
@@ -119,7 +119,7 @@ def _own_worker(
     rate = measured_rate(threads)
     warm_up()
     left = replace(limit, bytes=limit.bytes - settings.memory_bytes)
-    return LocalWorker(Abilities("coordinator", left, threads, rate), model, log)
+    return LocalWorker(Capabilities("coordinator", left, threads, rate), model, log)
 
 
 def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan:

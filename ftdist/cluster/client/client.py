@@ -16,11 +16,11 @@ from functools import partial
 
 import zmq
 
+from ftdist.cluster.backoff import Backoff
+from ftdist.cluster.channel import Channel
 from ftdist.cluster.client.submission import Submission, Work
-from ftdist.cluster.connection import Connection
 from ftdist.cluster.endpoints import connecting
-from ftdist.cluster.pauses import Pauses
-from ftdist.cluster.reaching import name_trouble, trouble
+from ftdist.cluster.reachability import connection_problem, name_problem
 from ftdist.cluster.transport import (
     Context,
     CurveKeys,
@@ -69,8 +69,8 @@ class _Lost(Exception):
     """The connection is of no use any more; another may be."""
 
 
-def _connection() -> Connection:
-    return Connection(FROM_COORDINATOR, FRAME_BYTES)
+def _channel() -> Channel:
+    return Channel(FROM_COORDINATOR, FRAME_BYTES)
 
 
 class Client:
@@ -92,10 +92,10 @@ class Client:
         self._keys = keys
         self._patience = patience
         self._say = say
-        self._pauses = Pauses(chance)
+        self._backoff = Backoff(chance)
         self._context: Context = make_context()
         self._socket: Socket | None = None
-        self._connection = _connection()
+        self._channel = _channel()
         self._failed_handshakes = 0
         self._told = ""
         self._heard = self._met = False  # on this connection, on any
@@ -172,11 +172,11 @@ class Client:
                 return converse()
             except _Lost as lost:
                 self._disconnect()
-                found = None if self._heard else trouble(connecting(self._endpoint))
+                found = None if self._heard else connection_problem(connecting(self._endpoint))
                 words = f"{self._endpoint}: {found.text if found else lost}"
                 if found and found.lasting and not self._met:
                     raise InputError(words) from None
-                pause = self._pauses.next_s()
+                pause = self._backoff.next_s()
                 if time.monotonic() + pause > limit_s():
                     raise FtdistError(
                         words if found else f"{words}; is a coordinator there?"
@@ -196,14 +196,14 @@ class Client:
         poller = zmq.Poller()
         poller.register(socket.get_monitor_socket(), zmq.POLLIN)
         poller.register(socket, zmq.POLLIN)
-        connection = self._connection
+        channel = self._channel
         heard_at = asked_at = time.monotonic()
         while True:
-            while not connection.count and (message := next_message()) is not None:
-                connection.post(message)
+            while not channel.count and (message := next_message()) is not None:
+                channel.post(message)
                 self._flush(socket)
             full = not self._flush(socket)
-            if finished() and not connection.count:
+            if finished() and not channel.count:
                 return
             poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
             now = time.monotonic()
@@ -213,7 +213,7 @@ class Client:
                 raise _Lost("the coordinator is silent")
             elif now - max(heard_at, asked_at) > self._patience.ask_s:
                 asked_at = now
-                connection.post(StatusRequest(PROTOCOL))
+                channel.post(StatusRequest(PROTOCOL))
             try:
                 self._look_after(socket)
             except _Lost:
@@ -232,13 +232,13 @@ class Client:
         received = receive(socket, FROM_COORDINATOR)
         if received is None:
             return False
-        self._pauses.begin_anew()
+        self._backoff.reset()
         self._heard = self._met = True
         self._told = ""
         found = received.message
         message: Message | WireError | None = found
         if not isinstance(found, WireError):
-            message = self._connection.take(found, received.bytes, time.monotonic())
+            message = self._channel.take(found, received.bytes, time.monotonic())
         match message:
             case None:
                 pass
@@ -253,7 +253,7 @@ class Client:
         return True
 
     def _flush(self, socket: Socket) -> bool:
-        return self._connection.flush(partial(send_encoded, socket), time.monotonic())
+        return self._channel.flush(partial(send_encoded, socket), time.monotonic())
 
     def _look_after(self, socket: Socket) -> None:
         """Heeds what became of the connection."""
@@ -271,7 +271,7 @@ class Client:
                 case Link.MISMATCH:
                     self._failed_handshakes += 1
                     if self._failed_handshakes >= _TRIES:
-                        found = trouble(connecting(self._endpoint))
+                        found = connection_problem(connecting(self._endpoint))
                         words = found.text if found else self._mismatch()
                         raise InputError(f"{self._endpoint}: {words}")
                     raise _Lost("no handshake")
@@ -286,15 +286,15 @@ class Client:
         without reconnecting it would drop what came and has not been read."""
         self._disconnect()
         self._heard = False
-        unknown = name_trouble(connecting(self._endpoint))
+        unknown = name_problem(connecting(self._endpoint))
         if unknown is not None:
             raise _Lost(unknown.text)
-        self._connection = _connection()
+        self._channel = _channel()
         self._socket = connect(
             self._context,
             self._endpoint,
             self._keys,
-            watched=True,
+            monitored=True,
         )
 
     def _last_word(self, message: Message) -> None:

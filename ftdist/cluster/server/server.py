@@ -1,8 +1,8 @@
 """The loop around the coordinator's state machine: sockets, files, the clock; it decides nothing.
 
 Whatever comes in becomes an event, and actions are carried out. The loop never waits but in its
-poll: messages go out by ``Mail``, plans are made by the ``Planner``'s process, weights are read
-from the model file a piece at a time, and handshakes are answered between messages.
+poll: messages go out by ``PeerChannels``, plans are made by the ``Planner``'s process, weights are
+read from the model file a piece at a time, and handshakes are answered between messages.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from pathlib import Path
 
 import zmq
 
-from ftdist.cluster.connection import Connection
+from ftdist.cluster.channel import Channel
+from ftdist.cluster.connection_monitor import ConnectionMonitor
 from ftdist.cluster.endpoints import Endpoint
 from ftdist.cluster.keys import ALLOWED, coordinator_keys
-from ftdist.cluster.process import Stop as StopRequest
-from ftdist.cluster.server.chunks import Chunks, header_bytes
-from ftdist.cluster.server.mail import Mail
+from ftdist.cluster.process import StopRequest
+from ftdist.cluster.server.authentication import AllowListAuthenticator
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
+from ftdist.cluster.server.peer_channels import PeerChannels
 from ftdist.cluster.server.planner import Planner
-from ftdist.cluster.server.security import Gatekeeper
 from ftdist.cluster.transport import (
     Link,
     Received,
@@ -31,7 +32,6 @@ from ftdist.cluster.transport import (
     make_context,
     receive,
 )
-from ftdist.cluster.watch import Watch
 from ftdist.cluster.worker.worker import LocalWorker
 from ftdist.coordinator.events import (
     Arrived,
@@ -71,8 +71,8 @@ _REREAD_S = 1.0
 _MOVED_S = 0.05
 """How often it is news that bytes move."""
 
-_LAST_WORDS_S, _KNOCK_S, _KNOCKING_S = 0.005, 0.05, 0.25
-"""When to knock after a connection ended: once its last words have been read, for they may be Bye,
+_LAST_WORDS_S, _PING_S, _PINGING_S = 0.005, 0.05, 0.25
+"""When to ping after a connection ended: once its last words have been read, for they may be Bye,
 then so often and for so long, because the socket may learn of the end a little later."""
 
 _COMPLAINTS_S = 60.0
@@ -106,18 +106,18 @@ class Server:
         self._local = local
         self._trace = trace
         self._say = say
-        self._gatekeeper: Gatekeeper | None = None
+        self._authenticator: AllowListAuthenticator | None = None
         self._context = make_context()
         try:
-            self._doors = self._open(endpoint, keys)
+            self._sockets = self._open(endpoint, keys)
         except BaseException:
             self._context.destroy(0)
             raise
-        self._socket = self._doors[_REMOTE]
-        self._watch = Watch(self._socket, self._name_of)
-        self._mail = Mail(self._doors, Chunks(model), plain=_LOCAL)
+        self._socket = self._sockets[_REMOTE]
+        self._monitor = ConnectionMonitor(self._socket, self._name_of)
+        self._channels = PeerChannels(self._sockets, ModelReader(model), plain=_LOCAL)
         self._poller = self._make_poller()
-        self._knock_s = self._knocks_end_s = math.inf
+        self._ping_s = self._pings_end_s = math.inf
         self._reread_s = 0.0
         self._complained_s = -_COMPLAINTS_S
         self._stopping = False
@@ -134,7 +134,7 @@ class Server:
             self._local.start(self._context, LOCAL_ENDPOINT)
         while not self._ended and self._stop.count < 2:
             self._poller.poll(self._timeout_ms())
-            gone = self._mail.take_gone()
+            gone = self._channels.take_gone()
             self._take_messages()  # of those who are gone, too: their last word says why
             for peer in gone:
                 self._handle(Gone(peer))
@@ -146,10 +146,10 @@ class Server:
         """Gives everything back; what was queued is still sent, if it goes quickly."""
         if self._local is not None:
             self._local.close()
-        if self._gatekeeper is not None:
-            self._gatekeeper.stop()
-        self._watch.close()
-        for socket in self._doors.values():
+        if self._authenticator is not None:
+            self._authenticator.stop()
+        self._monitor.close()
+        for socket in self._sockets.values():
             close(socket)
         self._context.term()
 
@@ -158,26 +158,26 @@ class Server:
         own = None
         if keys is not None:
             own = coordinator_keys(keys)
-            self._gatekeeper = Gatekeeper(self._context, keys / ALLOWED, self._say)
-        doors = {_REMOTE: bind(self._context, endpoint.to_bind, own, watched=True)}
+            self._authenticator = AllowListAuthenticator(self._context, keys / ALLOWED, self._say)
+        sockets = {_REMOTE: bind(self._context, endpoint.to_bind, own, monitored=True)}
         if self._local is not None:
-            doors[_LOCAL] = bind(self._context, LOCAL_ENDPOINT)
-        return doors
+            sockets[_LOCAL] = bind(self._context, LOCAL_ENDPOINT)
+        return sockets
 
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
-        for each in (*self._doors.values(), self._watch.woken, self._planner, self._stop):
+        for each in (*self._sockets.values(), self._monitor.woken, self._planner, self._stop):
             poller.register(each, zmq.POLLIN)
-        if self._gatekeeper is not None:
-            poller.register(self._gatekeeper.socket, zmq.POLLIN)
+        if self._authenticator is not None:
+            poller.register(self._authenticator.socket, zmq.POLLIN)
         return poller
 
     def _timeout_ms(self) -> int:
-        if self._mail.lost:
+        if self._channels.lost:
             return 0
-        if self._mail.waits:
+        if self._channels.waits:
             return int(_RETRY_S * 1000)
-        due_s = min(self._machine.next_s, self._reread_s, self._knock_s)
+        due_s = min(self._machine.next_s, self._reread_s, self._ping_s)
         return max(0, int((due_s - time.monotonic()) * 1000) + 1)
 
     def _handle(self, event: Event) -> None:
@@ -185,7 +185,7 @@ class Server:
         for action in self._machine.handle(event, time.monotonic()):
             match action:
                 case Send(peer, message):
-                    self._mail.send(peer, message)
+                    self._channels.send(peer, message)
                 case AskPlan():
                     self._planner.ask(action)
                 case Log(text):
@@ -196,64 +196,64 @@ class Server:
                     self._ended = True
 
     def _take_messages(self) -> None:
-        for prefix, socket in self._doors.items():
+        for prefix, socket in self._sockets.items():
             for _ in range(_BATCH):
-                received = receive(socket, _EXPECTED, secured=self._gatekeeper is not None)
+                received = receive(socket, _EXPECTED, secured=self._authenticator is not None)
                 if received is None:
                     if socket is self._socket:
-                        self._watch.drained()
+                        self._monitor.drained()
                     break
-                self._watch.delivered(received.handle, received.wire_bytes, received.key)
+                self._monitor.delivered(received.handle, received.wire_bytes, received.key)
                 self._take(prefix + received.peer, received)
 
     def _origin(self, received: Received) -> Origin:
         """Whose message it is, as people know it."""
-        if self._gatekeeper is None:
+        if self._authenticator is None:
             return Origin(address=received.address)
-        name, role = self._gatekeeper.name(received.key), self._gatekeeper.role(received.key)
+        name, role = self._authenticator.name(received.key), self._authenticator.role(received.key)
         return Origin(name, role, received.address)
 
     def _take(self, peer: Peer, received: Received) -> None:
         """What came in one go, from somebody who may still speak."""
         local, message, key = peer.startswith(_LOCAL), received.message, received.key
-        connection = self._mail.connection(peer)
-        if self._gatekeeper is not None and not local and not self._gatekeeper.admits(key):
+        channel = self._channels.channel(peer)
+        if self._authenticator is not None and not local and not self._authenticator.admits(key):
             self._take_keys()  # before the end of the connection is all that is known
             final = type(message) in FROM_CLIENT - FROM_WORKER  # a worker goes on asking
-            self._mail.send(peer, Refusal("your key is no longer allowed", final))
+            self._channels.send(peer, Refusal("your key is no longer allowed", final))
             return
         if isinstance(message, Opening | Portion) and not self._machine.knows(peer):
             self._handle(Moved(peer, 0))  # nothing large is taken from strangers
             return
         whole = message
         if not isinstance(message, WireError):
-            found = connection.take(message, received.bytes, time.monotonic())
+            found = channel.take(message, received.bytes, time.monotonic())
             if found is None:
-                self._tell_moved(peer, connection, begins=isinstance(message, Opening))
+                self._tell_moved(peer, channel, begins=isinstance(message, Opening))
                 return
             whole = found
         if isinstance(whole, WireError):
             self._handle(Unreadable(peer, str(whole)))
             return
-        flaw = self._mail.answer(peer, whole) if isinstance(whole, ModelRequest) else ""
+        flaw = self._channels.answer(peer, whole) if isinstance(whole, ModelRequest) else ""
         self._handle(
             Unreadable(peer, flaw)
             if flaw
             else Arrived(peer, whole, key, local, self._origin(received))
         )
 
-    def _tell_moved(self, peer: Peer, connection: Connection, *, begins: bool) -> None:
+    def _tell_moved(self, peer: Peer, channel: Channel, *, begins: bool) -> None:
         """Bytes moved: news if that was not said a moment ago, or if a result begins with them."""
-        now_s, opened = time.monotonic(), connection.opened if begins else None
+        now_s, opened = time.monotonic(), channel.opened if begins else None
         begun = opened.task if isinstance(opened, Result) else None
-        if begun is not None or now_s >= connection.moved_s + _MOVED_S:
-            connection.moved_s = now_s
-            self._handle(Moved(peer, connection.waiting_bytes, begun))
+        if begun is not None or now_s >= channel.moved_s + _MOVED_S:
+            channel.moved_s = now_s
+            self._handle(Moved(peer, channel.waiting_bytes, begun))
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""
-        if self._gatekeeper is not None:
-            self._gatekeeper.answer()
+        if self._authenticator is not None:
+            self._authenticator.answer()
         for planned in self._planner.answers():
             self._handle(planned)
         self._take_links()
@@ -265,44 +265,44 @@ class Server:
 
     def _take_keys(self) -> None:
         """Which keys are no longer allowed."""
-        if self._gatekeeper is not None:
-            for key in self._gatekeeper.reread():
+        if self._authenticator is not None:
+            for key in self._authenticator.reread():
                 self._handle(Revoked(key))
 
     def _take_links(self) -> None:
         """What became of connections."""
-        for event in self._watch.links():
+        for event in self._monitor.links():
             if event is Link.DOWN:
                 now = time.monotonic()
-                self._knock_s = min(self._knock_s, now + _LAST_WORDS_S)
-                self._knocks_end_s = now + _KNOCKING_S
+                self._ping_s = min(self._ping_s, now + _LAST_WORDS_S)
+                self._pings_end_s = now + _PINGING_S
             elif event is Link.MISMATCH:
                 self._complain()
-        for line in self._watch.words():
+        for line in self._monitor.words():
             self._say(line)
 
     def _name_of(self, key: str) -> str:
-        return "" if self._gatekeeper is None else self._gatekeeper.name(key)
+        return "" if self._authenticator is None else self._authenticator.name(key)
 
     def _keep_time(self) -> None:
         """What is due now."""
         now = time.monotonic()
-        if self._knock_s <= now:
-            self._mail.knock()
-            self._knock_s = now + _KNOCK_S if now < self._knocks_end_s else math.inf
+        if self._ping_s <= now:
+            self._channels.ping()
+            self._ping_s = now + _PING_S if now < self._pings_end_s else math.inf
         if self._reread_s <= now:
             self._reread_s = now + _REREAD_S
             self._take_keys()
         if self._machine.next_s <= now:
             self._handle(Tick())
-        self._mail.flush()
+        self._channels.flush()
 
     def _complain(self) -> None:
         """Says that somebody did not get in; anybody can try as often as he likes."""
         now = time.monotonic()
         if now - self._complained_s >= _COMPLAINTS_S:
             self._complained_s = now
-            wants = "keys are wanted here" if self._gatekeeper else "there are no keys here"
+            wants = "keys are wanted here" if self._authenticator else "there are no keys here"
             self._say(f"refused a connection that failed its handshake: {wants}")
 
     def _write_span(self, span: Traced) -> None:
@@ -318,6 +318,6 @@ class Server:
     def _say_farewell(self) -> None:
         """Sends what still waits, for a moment."""
         limit = time.monotonic() + _FAREWELL_S
-        while self._mail.waits and time.monotonic() < limit and self._stop.count < 2:
+        while self._channels.waits and time.monotonic() < limit and self._stop.count < 2:
             time.sleep(_RETRY_S)
-            self._mail.flush()
+            self._channels.flush()

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from ftdist.cluster.worker.demands import Task
 from ftdist.cluster.worker.fetching import Weights
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.cluster.worker.tasks import fetched
 from ftdist.protocol.messages import (
     Assign,
@@ -95,7 +95,7 @@ class Session:
         self._weights = weights
         self._tasks = tasks
         self._memory = memory
-        self._kept = Kept()
+        self._maps = MapStore()
         self._heard_s = now_s
         self._beat_s = now_s
         self._checking = False
@@ -173,9 +173,9 @@ class Session:
             case Cancel():
                 self._tasks.cancel(message.task)
             case Fetch():
-                return [*fetched(self._kept, message, now_s)]
+                return [*fetched(self._maps, message, now_s)]
             case Forget():
-                self._kept.forget(message.job, message.before, message.frames)
+                self._maps.forget(message.job, message.before, message.frames)
             case _:
                 self.odd += 1
         return []
@@ -190,5 +190,5 @@ class Session:
         if model is None:
             text = f"the weights of layers {first} to {stop - 1} are not here"
             return [Failed(message.task, "weights", text, 0)]
-        self._tasks.submit(Task(message, model, self._kept, now_s))
+        self._tasks.submit(Task(message, model, self._maps, now_s))
         return []

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from ftdist.cluster.worker.demands import Refused, Task, gathered, kept_pieces, refuse_unmade
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
+from ftdist.cluster.worker.task_inputs import Refused, Task, gathered, refuse_unmade, stored_pieces
 from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
@@ -60,7 +60,7 @@ class TaskRunner:
         runner = self._runner
         return 0 if runner is None else runner.progress
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         """Gives back all that later tasks would make again."""
         if self._runner is not None:
             self._runner.close()
@@ -79,7 +79,7 @@ class TaskRunner:
         except Refused as error:
             return [Failed(name, error.reason, str(error), error.needed_bytes)]
         except MemoryError:
-            self.let_go()
+            self.release_memory()
             text = f"out of memory, with {format_size(resident_bytes())} held"
             return [Failed(name, "memory", text, self._budget_bytes + 1)]
         except FtdistError as error:
@@ -112,7 +112,7 @@ class TaskRunner:
         self._sending += [weakref.ref(array) for array in copies]
         if task.assign.keep:
             for piece in made:
-                task.kept.add(name.job, name.frame, piece)
+                task.maps.add(name.job, name.frame, piece)
         else:
             self._sending += [weakref.ref(array) for array in outputs.values()]
         times_s = task.received_s, started_s, ended_s
@@ -120,7 +120,7 @@ class TaskRunner:
 
     def _runner_of(self, model: Model) -> PartRunner:
         if self._runner is None or self._runner.model is not model:
-            self.let_go()
+            self.release_memory()
             self._runner = PartRunner(model, threads=self._threads)
         return self._runner
 
@@ -229,10 +229,10 @@ def part_of(assign: Assign, most_threads: int) -> Part:
     return Part(tuple(groups), assign.region, min(assign.threads, most_threads))
 
 
-def fetched(kept: Kept, fetch: Fetch, now_s: float) -> list[Result | Failed]:
+def fetched(maps: MapStore, fetch: Fetch, now_s: float) -> list[Result | Failed]:
     """What answers a Fetch."""
     try:
-        pieces = [p for place in fetch.places for p in kept_pieces(kept, fetch.task, place)]
+        pieces = [p for place in fetch.places for p in stored_pieces(maps, fetch.task, place)]
     except Refused as error:
         return [Failed(fetch.task, error.reason, str(error), 0)]
     return [*results(fetch.task, pieces, (now_s, now_s, now_s), peak_resident_bytes())]

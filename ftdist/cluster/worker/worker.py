@@ -17,18 +17,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ftdist.cluster.backoff import LONGEST_S, SLOW_S, Backoff
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys
-from ftdist.cluster.pauses import LONGEST_S, SLOW_S, Pauses
-from ftdist.cluster.process import Stop, stopping_signals
-from ftdist.cluster.reaching import name_trouble, trouble
+from ftdist.cluster.process import StopRequest, stopping_signals
+from ftdist.cluster.reachability import connection_problem, name_problem
 from ftdist.cluster.transport import Context, CurveKeys, Link, close, connect, make_context
-from ftdist.cluster.worker.computing import Computing
-from ftdist.cluster.worker.conversation import Conversation, Tell
-from ftdist.cluster.worker.deaths import Deaths, Watched
+from ftdist.cluster.worker.compute_thread import ComputeThread
+from ftdist.cluster.worker.connection import Tell, WorkerConnection
 from ftdist.cluster.worker.fetching import FetchedWeights, OwnWeights, Weights
-from ftdist.cluster.worker.introduction import Abilities, introduce, measured_rate, warm_up
+from ftdist.cluster.worker.hello import Capabilities, make_hello, measured_rate, warm_up
 from ftdist.cluster.worker.modelcache import ModelCache
+from ftdist.cluster.worker.oom_kills import OomKills, RecordingRunner
 from ftdist.cluster.worker.session import Ending, Session
 from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.errors import FtdistError, InputError
@@ -64,7 +64,7 @@ class WorkerSettings:
     insecure: bool = False
 
 
-def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) -> None:
+def run_worker(settings: WorkerSettings, say: Tell, stop: StopRequest | None = None) -> None:
     """Works for a coordinator until `stop`, or without one until SIGTERM, SIGINT or SIGHUP.
 
     FtdistError when it cannot begin, or when the coordinator refuses it for good.
@@ -80,17 +80,19 @@ def run_worker(settings: WorkerSettings, say: Tell, stop: Stop | None = None) ->
         settle_heap(REUSING_BYTES)
     rate = measured_rate(settings.threads)
     warm_up()
-    deaths = Deaths(settings.cache, settings.name, settings.budget)
-    budget = deaths.offered(settings.budget)
-    abilities = Abilities(settings.name, budget, settings.threads, rate, deaths.count)
+    oom_kills = OomKills(settings.cache, settings.name, settings.budget)
+    budget = oom_kills.offered(settings.budget)
+    capabilities = Capabilities(settings.name, budget, settings.threads, rate, oom_kills.count)
     weights = FetchedWeights(cache)
     context = make_context()
     try:
         with _signals() if stop is None else _given(stop) as stop_:
-            worker = Worker(context, str(endpoint), abilities, weights, stop_, say, keys, deaths)
-            say(_introduction(abilities, str(endpoint)))  # said by none that cannot begin
-            if deaths.count:
-                say(f"worker {settings.name}: {deaths.words(settings.budget)}")
+            worker = Worker(
+                context, str(endpoint), capabilities, weights, stop_, say, keys, oom_kills
+            )
+            say(_opening_line(capabilities, str(endpoint)))  # said by none that cannot begin
+            if oom_kills.count:
+                say(f"worker {settings.name}: {oom_kills.words(settings.budget)}")
             worker.serve()
     finally:
         context.destroy(0)
@@ -102,16 +104,16 @@ class LocalWorker:
     It says only why it ended, if nobody wanted it to: the coordinator tells the rest.
     """
 
-    def __init__(self, abilities: Abilities, model: Model, say: Tell) -> None:
-        self._abilities = abilities
+    def __init__(self, capabilities: Capabilities, model: Model, say: Tell) -> None:
+        self._capabilities = capabilities
         self._weights = OwnWeights(model)
         self._say = say
-        self._stop = Stop()
+        self._stop = StopRequest()
         self._thread: threading.Thread | None = None
 
     def start(self, context: Context, endpoint: str) -> None:
         """Begins to work."""
-        args = (context, endpoint, self._abilities, self._weights, self._stop, _unsaid)
+        args = (context, endpoint, self._capabilities, self._weights, self._stop, _unsaid)
         worker = Worker(*args)
 
         def work() -> None:
@@ -138,25 +140,27 @@ class Worker:
         self,
         context: Context,
         endpoint: str,
-        abilities: Abilities,
+        capabilities: Capabilities,
         weights: Weights,
-        stop: Stop,
+        stop: StopRequest,
         say: Tell,
         keys: CurveKeys | None = None,
-        deaths: Deaths | None = None,
+        oom_kills: OomKills | None = None,
     ) -> None:
         self._context = context
         self._endpoint = endpoint
-        self._abilities = abilities
+        self._capabilities = capabilities
         self._weights = weights
         self._stop = stop
         self._say = say
         self._said = ""
         self._keys = keys
-        self._pauses = Pauses(random.random)
-        credit_bytes = introduce(abilities).credit_bytes
-        runner = TaskRunner(abilities.budget.bytes, credit_bytes, abilities.threads)
-        self._computing = Computing(runner if deaths is None else Watched(runner, deaths))
+        self._backoff = Backoff(random.random)
+        credit_bytes = make_hello(capabilities).credit_bytes
+        runner = TaskRunner(capabilities.budget.bytes, credit_bytes, capabilities.threads)
+        self._compute = ComputeThread(
+            runner if oom_kills is None else RecordingRunner(runner, oom_kills)
+        )
 
     def serve(self) -> None:
         """Works until it is stopped; FtdistError when the coordinator will never take it."""
@@ -164,7 +168,7 @@ class Worker:
             while not self._stop.requested:
                 self._settle()
                 ending = self._converse()
-                self._computing.begin_anew()
+                self._compute.reset()
                 self._weights.lose_connection()
                 if ending.final:
                     words = f"{self._endpoint} refuses this worker: {ending.reason}"
@@ -172,50 +176,50 @@ class Worker:
                 if not self._stop.requested:
                     ending = self._explained(ending)
                     self._tell(f"{self._endpoint}: {ending.reason}; tries again")
-                    self._rest(self._pauses.next_s(SLOW_S if ending.lasting else LONGEST_S))
+                    self._rest(self._backoff.next_s(SLOW_S if ending.lasting else LONGEST_S))
                     if self._stop.requested:
                         self._tell(f"stopping: {self._stop.why or 'asked to'}")
         finally:
             self._weights.close()
-            self._computing.close(_END_S)
+            self._compute.close(_END_S)
 
     def _settle(self) -> None:
         """Waits until the last task of an earlier session has ended and its memory is free."""
-        while not self._computing.idle and not self._stop.requested:
-            select.select([self._computing.woken.fileno(), self._stop.fileno()], [], [])
-            self._computing.collect()
+        while not self._compute.idle and not self._stop.requested:
+            select.select([self._compute.woken.fileno(), self._stop.fileno()], [], [])
+            self._compute.collect()
 
     def _converse(self) -> Ending:
         """One connection, from its beginning to its end."""
-        hello = introduce(self._abilities)
-        watched = self._endpoint.startswith("tcp:")
-        unknown = name_trouble(connecting(self._endpoint)) if watched else None
+        hello = make_hello(self._capabilities)
+        monitored = self._endpoint.startswith("tcp:")
+        unknown = name_problem(connecting(self._endpoint)) if monitored else None
         if unknown is not None:
             return Ending(unknown.text)
         socket = connect(
-            self._context, self._endpoint, self._keys, reconnect=False, watched=watched
+            self._context, self._endpoint, self._keys, reconnect=False, monitored=monitored
         )
-        session = Session(self._weights, self._computing, resident_and_peak_bytes, time.monotonic())
-        conversation = Conversation(
+        session = Session(self._weights, self._compute, resident_and_peak_bytes, time.monotonic())
+        connection = WorkerConnection(
             socket,
             session,
-            self._computing,
+            self._compute,
             self._stop,
             self._tell,
-            watched=watched,
+            monitored=monitored,
             secured=self._keys is not None,
             most_bytes=hello.budget_bytes - hello.baseline_bytes,
         )
         try:
-            ending = conversation.run(hello)
+            ending = connection.run(hello)
             if session.welcome is not None:
-                self._pauses.begin_anew()
+                self._backoff.reset()
             return replace(ending, was_member=session.welcome is not None)
         except FtdistError as error:  # its own trouble: it would be welcome again, in vain
-            conversation.farewell(str(error))
+            connection.farewell(str(error))
             return Ending(str(error), was_member=session.welcome is not None, lasting=True)
         finally:
-            conversation.close()
+            connection.close()
             close(socket, _FAREWELL_MS if session.ending is None else 0)
 
     def _explained(self, ending: Ending) -> Ending:
@@ -229,7 +233,7 @@ class Worker:
                 f"it does not accept this worker's key, {key}; have it added to the allowed ones"
             )
             return Ending(words, lasting=True)
-        found = trouble(connecting(self._endpoint))
+        found = connection_problem(connecting(self._endpoint))
         if found is not None:
             return Ending(found.text, lasting=found.lasting)
         if words == Link.MISMATCH.value:
@@ -249,12 +253,12 @@ class Worker:
             self._say(line)
 
 
-def _introduction(abilities: Abilities, endpoint: str) -> str:
-    limit, chosen = abilities.budget, native.chosen()
+def _opening_line(capabilities: Capabilities, endpoint: str) -> str:
+    limit, chosen = capabilities.budget, native.chosen()
     return (
-        f"worker {abilities.name}: {format_size(limit.bytes)} ({limit.origin}; {limit.keeper}), "
-        f"{counted(abilities.threads, 'thread')}, {chosen.name}, "
-        f"{abilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
+        f"worker {capabilities.name}: {format_size(limit.bytes)} ({limit.origin}; {limit.keeper}), "
+        f"{counted(capabilities.threads, 'thread')}, {chosen.name}, "
+        f"{capabilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
     )
 
 
@@ -263,14 +267,14 @@ def _unsaid(_line: str) -> None:
 
 
 @contextmanager
-def _given(stop: Stop) -> Iterator[Stop]:
+def _given(stop: StopRequest) -> Iterator[StopRequest]:
     yield stop
 
 
 @contextmanager
-def _signals() -> Iterator[Stop]:
+def _signals() -> Iterator[StopRequest]:
     """A stop that signals request."""
-    stop = Stop()
+    stop = StopRequest()
     before = {each: signal.signal(each, stop.on_signal) for each in stopping_signals()}
     try:
         yield stop

@@ -13,7 +13,7 @@ from support.smallmodels import TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.cluster.client.frames import Dishonest, Outputs, output_maps
 from ftdist.cluster.client.submission import Submission, Work
-from ftdist.cluster.server.chunks import Chunks, header_bytes
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
@@ -84,7 +84,7 @@ class Talk:
         self.submission.take(self.accepted())
         while (message := self.submission.next_message()) is not None:
             assert isinstance(message, ModelRequest)
-            self.submission.take(Chunks(self.model).chunk(message))
+            self.submission.take(ModelReader(self.model).chunk(message))
 
     def pieces(self, frame: int) -> list[Piece]:
         """A frame's results: each output in two halves, the lower one first."""
@@ -142,7 +142,7 @@ def test_no_frame_is_loaded_before_it_can_be_sent(model: Model) -> None:
     talk.submission.take(talk.accepted())
     (request,) = talk.sent()
     assert isinstance(request, ModelRequest) and talk.loaded == []
-    talk.submission.take(Chunks(model).chunk(request))
+    talk.submission.take(ModelReader(model).chunk(request))
     assert talk.submission.next_message() is not None
     assert talk.loaded == [0]
 
@@ -200,7 +200,7 @@ def test_results_before_the_model_is_known_are_asked_for_again(model: Model) -> 
     request = talk.submission.next_message()
     assert isinstance(request, ModelRequest)
     talk.submission.take(talk.result(0, talk.pieces(0)))
-    talk.submission.take(Chunks(model).chunk(request))
+    talk.submission.take(ModelReader(model).chunk(request))
     assert talk.sent() == [Submit(PROTOCOL, "job", 3, False, ())] and talk.delivered == {}
     talk.submission.take(talk.accepted())
     talk.submission.take(talk.result(0, talk.pieces(0)))
@@ -296,7 +296,7 @@ def test_a_header_is_checked(model: Model, damage: str) -> None:
     assert isinstance(request, ModelRequest) and request.size == size
     from dataclasses import replace
 
-    chunk = Chunks(model).chunk(replace(request, digest=model.digest))
+    chunk = ModelReader(model).chunk(replace(request, digest=model.digest))
     data = chunk.data
     if damage == "flipped":
         data = data.copy()

@@ -15,7 +15,7 @@ from support.integration.processes import Cluster, joined, ready
 from support.integration.proxy import Proxy
 from support.smallmodels import write_small_model
 
-from ftdist.cluster.pauses import Pauses
+from ftdist.cluster.backoff import Backoff
 from ftdist.protocol.messages import ModelRequest
 
 FRAMES = 8
@@ -24,13 +24,15 @@ _LINES_A_TRY = 4
 
 MODEST = """
 import sys
-from ftdist.cluster.worker import introduction
+from ftdist.cluster.worker import hello
 from ftdist.cluster.worker import worker
 from ftdist.runtime.budget.limits import Budget
 
-honest, Abilities = introduction.resident_bytes, worker.Abilities
-introduction.resident_bytes = lambda: honest() - (8 << 20)
-worker.Abilities = lambda name, _, *more: Abilities(name, Budget(honest() + (6 << 20), "it"), *more)
+honest, Capabilities = hello.resident_bytes, worker.Capabilities
+hello.resident_bytes = lambda: honest() - (8 << 20)
+worker.Capabilities = lambda name, _, *more: Capabilities(
+    name, Budget(honest() + (6 << 20), "it"), *more
+)
 from ftdist.cli.main import main
 sys.exit(main())
 """
@@ -175,7 +177,7 @@ def test_a_full_disk_is_one_line_and_others_do_the_work(
 
 def most_tries(seconds: float) -> int:
     """How often somebody may come back in so many seconds, however chance shortens the pauses."""
-    pauses, count = Pauses(lambda: 1.0), 1
+    pauses, count = Backoff(lambda: 1.0), 1
     while (seconds := seconds - pauses.next_s()) > 0:
         count += 1
     return count

@@ -13,14 +13,14 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pytest
 import zmq
-from support.cluster.talking import Talk
+from support.cluster.channels import ChannelEnd
 from support.command import GUARD_S
 from support.smallmodels import CHAIN, write_small_model
 
 from ftdist.cluster.endpoints import listening
 from ftdist.cluster.keys import ALLOWED, make_coordinator, make_peer, peer_keys
-from ftdist.cluster.process import Stop
-from ftdist.cluster.server.chunks import HEADER, header_bytes
+from ftdist.cluster.process import StopRequest
+from ftdist.cluster.server.model_reader import HEADER, header_bytes
 from ftdist.cluster.server.server import Server
 from ftdist.cluster.transport import (
     Context,
@@ -94,7 +94,7 @@ class Running:
 
     def __init__(self, model: Model, keys: Path | None = None, heartbeat_s: float = 0.1) -> None:
         self.said: list[str] = []
-        self.stop = Stop()
+        self.stop = StopRequest()
         self.planner = NoPlanner()
         settings = Settings(heartbeat_s=heartbeat_s, lost_after_beats=LOST_AFTER_BEATS)
         self.server = Server(
@@ -125,7 +125,7 @@ class Running:
             self.planner.close()
 
     def peer(self, keys: CurveKeys | None = None) -> Socket:
-        socket = connect(self.context, self.endpoint, keys, watched=True)
+        socket = connect(self.context, self.endpoint, keys, monitored=True)
         self.sockets.append(socket)
         return socket
 
@@ -150,11 +150,11 @@ class Running:
             time.sleep(0.005)
 
 
-TALKS: WeakKeyDictionary[Socket, Talk] = WeakKeyDictionary()
+ENDS: WeakKeyDictionary[Socket, ChannelEnd] = WeakKeyDictionary()
 
 
-def talk_of(socket: Socket) -> Talk:
-    return TALKS.setdefault(socket, Talk(socket, FROM_COORDINATOR))
+def end_of(socket: Socket) -> ChannelEnd:
+    return ENDS.setdefault(socket, ChannelEnd(socket, FROM_COORDINATOR))
 
 
 def next_of(socket: Socket, kind: type[Kind]) -> Kind:
@@ -162,7 +162,7 @@ def next_of(socket: Socket, kind: type[Kind]) -> Kind:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         if socket.poll(100):
-            received = talk_of(socket).receive()
+            received = end_of(socket).receive()
             if received is not None and isinstance(received.message, kind):
                 return received.message
     raise AssertionError(f"no {kind.__name__} came")
@@ -215,8 +215,8 @@ def test_the_last_word_of_who_is_gone_is_heard(
     """A beat cannot be sent, for the worker has left; why, it has said, but nobody read it yet."""
     socket = running.peer()
     join(socket)
-    server, mail, sending = running.server, running.server._mail, threading.Event()
-    send_truly, roster = mail.send, server._machine._roster
+    server, channels, sending = running.server, running.server._channels, threading.Event()
+    send_truly, roster = channels.send, server._machine._roster
     running.wait_for(lambda: all(each.measured for each in roster.by_number.values()))
 
     def send_in_vain(peer: bytes, message: Message) -> None:
@@ -225,9 +225,9 @@ def test_the_last_word_of_who_is_gone_is_heard(
             return
         sending.set()
         assert server._socket.poll(int(PATIENCE_S * 1000))
-        mail._lose(peer)
+        channels._lose(peer)
 
-    monkeypatch.setattr(mail, "send", send_in_vain)
+    monkeypatch.setattr(channels, "send", send_in_vain)
     assert sending.wait(PATIENCE_S)
     send(socket, Bye("weary"))
     running.wait_for(lambda: any("leaves (weary)" in line for line in running.said))

@@ -10,7 +10,7 @@ from support.cluster.cachedmodels import WIDE, begun, fill
 from support.cluster.scriptedcoordinator import chunk
 from support.smallmodels import write_small_model
 
-from ftdist.cluster.server.chunks import header_bytes
+from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker.fetching import FetchedWeights, OwnWeights
 from ftdist.cluster.worker.modelcache import PART_BYTES, CacheError, ModelCache
 from ftdist.network.modelfile import Model, load

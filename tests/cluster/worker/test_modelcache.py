@@ -10,7 +10,7 @@ import pytest
 from support.cluster.cachedmodels import WIDE, begun, bytes_of, fill
 from support.smallmodels import write_small_model
 
-from ftdist.cluster.server.chunks import header_bytes
+from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker import modelcache
 from ftdist.cluster.worker.modelcache import PART_BYTES, CachedModel, CacheError, ModelCache
 from ftdist.network.modelfile import Model, load

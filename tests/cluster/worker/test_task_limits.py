@@ -12,7 +12,7 @@ from support.cluster.workertasks import at_home, done, failed, image_of, piece, 
 from support.smallmodels import CHAIN, TWO_OUTPUTS, write_small_model
 
 from ftdist.cluster.worker import tasks
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
@@ -67,7 +67,7 @@ def test_what_other_tasks_left_is_let_go_before_one_fails(
 ) -> None:
     image = image_of(chain)
     large = whole_task(chain, image)
-    kept = Kept()
+    kept = MapStore()
     first = assignment(
         chain,
         task_id(),
@@ -265,4 +265,4 @@ def test_no_more_threads_than_the_worker_has(chain: Model) -> None:
     parts = done(runner.run(task(assign, chain), 0))
     assert np.array_equal(joined(parts, chain, 3), at_home(chain, image)[3])
     assert next(iter(runner._parts))[0].threads == 2
-    runner.let_go()
+    runner.release_memory()

@@ -19,7 +19,7 @@ from support.cluster.scriptedcoordinator import (
 from support.cluster.workertasks import at_home, done, image_of, piece, task
 from support.smallmodels import CHAIN, TWO_OUTPUTS, write_small_model
 
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
@@ -96,7 +96,7 @@ def test_stages_share_what_is_kept_and_send_only_halos(chain: Model, runner: Tas
     """Two workers, each with its half: from the first stage only the rows of the halo travel."""
     image = image_of(chain)
     halves = [Region(0, 16, 0, 32), Region(16, 32, 0, 32)]
-    kept = [Kept(), Kept()]
+    kept = [MapStore(), MapStore()]
     halos: list[Piece] = []
     for number, half in enumerate(halves):
         inputs, _ = part_needs(chain.network, 0, 2, half)
@@ -150,7 +150,7 @@ def test_two_outputs_of_one_task(two: Model, runner: TaskRunner) -> None:
 
 
 def test_a_task_may_return_nothing(chain: Model, runner: TaskRunner) -> None:
-    kept = Kept()
+    kept = MapStore()
     assign = replace(whole_task(chain, image_of(chain)), returns=(), keep=True)
     (only,) = done(runner.run(task(assign, chain, kept), 0))
     assert only.pieces == () and not only.more

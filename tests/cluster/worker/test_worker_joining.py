@@ -15,13 +15,13 @@ from support.cluster.scriptedcoordinator import PATIENCE_S, ScriptedCoordinator,
 from support.cluster.workertasks import at_home, image_of
 from support.smallmodels import CHAIN, write_small_model
 
-from ftdist.cluster import pauses
+from ftdist.cluster import backoff
 from ftdist.cluster.keys import coordinator_keys, make_coordinator, make_peer
-from ftdist.cluster.process import Stop
-from ftdist.cluster.server.security import Gatekeeper
+from ftdist.cluster.process import StopRequest
+from ftdist.cluster.server.authentication import AllowListAuthenticator
 from ftdist.cluster.transport import make_context
-from ftdist.cluster.worker import introduction, worker
-from ftdist.cluster.worker.introduction import Abilities, introduce, measured_rate, warm_up
+from ftdist.cluster.worker import hello, worker
+from ftdist.cluster.worker.hello import Capabilities, make_hello, measured_rate, warm_up
 from ftdist.cluster.worker.worker import LocalWorker, WorkerSettings, run_worker
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.modelfile import Model, load
@@ -43,7 +43,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
-    monkeypatch.setattr(pauses, "FIRST_S", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_S", 0.01)
     monkeypatch.setattr(worker, "measured_rate", lambda _: 1e9)
     made = Workers(tmp_path / "cache")
     yield made
@@ -60,7 +60,7 @@ def test_a_key_that_is_not_allowed_is_said_and_tried_again(
     text = allowed.read_text()
     allowed.unlink()
     context = make_context()
-    gate = Gatekeeper(context, folder / "allowed", lambda _: None)
+    gate = AllowListAuthenticator(context, folder / "allowed", lambda _: None)
     with ScriptedCoordinator(chain, keys=coordinator_keys(folder), context=context) as coordinator:
         running = workers.start(coordinator.endpoint, keys=own)
         assert gate.socket.poll(PATIENCE_S * 1e3)
@@ -95,30 +95,30 @@ def test_a_coordinator_that_wants_keys_is_said(
 def test_without_keys_only_this_machine_is_worked_for(tmp_path: Path) -> None:
     settings = WorkerSettings("tcp://192.0.2.1:5555", ROOMY, 1, "w", tmp_path)
     with pytest.raises(InputError, match="keys"):
-        run_worker(settings, lambda _: None, Stop())
+        run_worker(settings, lambda _: None, StopRequest())
     with pytest.raises(InputError, match="names no coordinator"):
-        run_worker(replace(settings, endpoint="here"), lambda _: None, Stop())
+        run_worker(replace(settings, endpoint="here"), lambda _: None, StopRequest())
 
 
 def test_a_budget_that_leaves_no_room_is_refused_at_once() -> None:
     with pytest.raises(BudgetError, match=r"holds .* without any task") as caught:
-        introduce(Abilities("w", budget("20M"), 1, 1e9))
+        make_hello(Capabilities("w", budget("20M"), 1, 1e9))
     assert caught.value.smallest_bytes > resident_bytes()
 
 
 def test_credit_is_a_share_of_what_is_left() -> None:
     warm_up()
     held = resident_bytes()
-    small = introduce(Abilities("w", Budget(held + (64 << 20), ""), 1, 1e9))
-    large = introduce(Abilities("w", Budget(held + (4 << 30), ""), 1, 1e9))
+    small = make_hello(Capabilities("w", Budget(held + (64 << 20), ""), 1, 1e9))
+    large = make_hello(Capabilities("w", Budget(held + (4 << 30), ""), 1, 1e9))
     assert 6 << 20 < small.credit_bytes < 8 << 20
     assert large.credit_bytes == 64 << 20
 
 
 def test_a_quota_of_the_processor_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(introduction, "_rate", lambda: 1e10)
+    monkeypatch.setattr(hello, "_rate", lambda: 1e10)
     for quota, threads, rate in ((None, 2, 1e10), (0.5, 1, 5e9), (0.5, 2, 2.5e9), (4.0, 2, 1e10)):
-        monkeypatch.setattr(introduction, "processor_quota", lambda quota=quota: quota)
+        monkeypatch.setattr(hello, "processor_quota", lambda quota=quota: quota)
         assert measured_rate(threads) == pytest.approx(rate)
 
 
@@ -132,7 +132,7 @@ def test_the_coordinators_own_worker_needs_no_port_and_no_files(
     said: queue.SimpleQueue[str] = queue.SimpleQueue()
     context = make_context()
     with ScriptedCoordinator(chain, "inproc://own", context=context) as coordinator:
-        own = LocalWorker(Abilities("own", ROOMY, 1, 1e9), chain, said.put)
+        own = LocalWorker(Capabilities("own", ROOMY, 1, 1e9), chain, said.put)
         own.start(context, "inproc://own")
         coordinator.welcome()
         assert coordinator.prepare() == Ready(chain.digest, (0, 1, 2, 3))
@@ -150,7 +150,7 @@ def test_a_welcome_after_a_restart_of_the_local_socket(chain: Model) -> None:
     """A second Welcome changes nothing, and the worker stays."""
     context = make_context()
     with ScriptedCoordinator(chain, "inproc://again", context=context) as coordinator:
-        own = LocalWorker(Abilities("own", ROOMY, 1, 1e9), chain, lambda _: None)
+        own = LocalWorker(Capabilities("own", ROOMY, 1, 1e9), chain, lambda _: None)
         own.start(context, "inproc://again")
         coordinator.welcome(heartbeat_s=0.05)
         coordinator.send(Welcome(PROTOCOL, 2, 60.0, 60.0))

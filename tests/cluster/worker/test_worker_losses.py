@@ -18,7 +18,7 @@ from support.cluster.scriptedcoordinator import (
 from support.cluster.workertasks import at_home, image_of
 from support.smallmodels import CHAIN, write_small_model
 
-from ftdist.cluster import pauses
+from ftdist.cluster import backoff
 from ftdist.cluster.worker import worker
 from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model, load
@@ -39,7 +39,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 @pytest.fixture
 def workers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Workers]:
-    monkeypatch.setattr(pauses, "FIRST_S", 0.01)
+    monkeypatch.setattr(backoff, "FIRST_S", 0.01)
     monkeypatch.setattr(worker, "measured_rate", lambda _: 1e9)
     made = Workers(tmp_path / "cache")
     yield made

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from support.cluster.scriptedcoordinator import task_id
 
-from ftdist.cluster.pauses import Pauses
-from ftdist.cluster.worker.demands import Task
+from ftdist.cluster.backoff import Backoff
 from ftdist.cluster.worker.session import MOST_TASKS, WELCOME_S, Session
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
 from ftdist.protocol.messages import (
@@ -245,7 +245,7 @@ def test_checking_weights_goes_on_without_waiting() -> None:
 def test_what_is_kept_is_fetched_and_forgotten() -> None:
     rig = Rig()
     rig.send(assign())
-    kept = rig.tasks.waiting[0].kept
+    kept = rig.tasks.waiting[0].maps
     piece = Piece(1, Region(0, 2, 0, 2), np.ones((2, 2, 1), np.float32))
     kept.add("job", 0, piece)
     fetch = Fetch(task_id(), (Place(1, Region(0, 1, 0, 2)),))
@@ -269,8 +269,8 @@ def test_what_has_no_place_in_the_conversation_is_counted_and_passed_over() -> N
 
 
 def test_pauses_grow_to_a_limit_and_begin_anew() -> None:
-    longest = Pauses(lambda: 0.0)
+    longest = Backoff(lambda: 0.0)
     assert [longest.next_s() for _ in range(7)] == [0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
-    longest.begin_anew()
+    longest.reset()
     assert longest.next_s() == 0.5
-    assert Pauses(lambda: 1.0).next_s() == 0.25
+    assert Backoff(lambda: 1.0).next_s() == 0.25

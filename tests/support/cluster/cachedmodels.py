@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from ftdist.cluster.server.chunks import header_bytes
+from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker.modelcache import CachedModel, ModelCache
 from ftdist.network.modelfile import Model
 

@@ -13,8 +13,8 @@ import numpy as np
 import zmq
 
 from ftdist.cluster.client.frames import output_maps
-from ftdist.cluster.process import Stop
-from ftdist.cluster.server.chunks import Chunks, header_bytes
+from ftdist.cluster.process import StopRequest
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.transport import (
     Context,
     CurveKeys,
@@ -41,13 +41,13 @@ from ftdist.protocol.messages import (
     WantFrame,
 )
 from ftdist.protocol.wire import FROM_CLIENT
-from support.cluster.talking import Talk
+from support.cluster.channels import ChannelEnd
 
 Answer = Callable[[Message], list[Message] | None]
 
 
 class FakeCoordinator:
-    """Runs from ``start`` to ``stop``, any number of times, on the same port.
+    """Runner from ``start`` to ``stop``, any number of times, on the same port.
 
     `before(message)` may answer instead of it: a list of messages, or None to go on as usual.
     `heard` are the kinds and frames of what came.
@@ -68,7 +68,7 @@ class FakeCoordinator:
         self._context = make_context()
         self._socket = bind(self._context, self.endpoint, self.keys)
         self.endpoint = self._socket.get_string(zmq.LAST_ENDPOINT)
-        self._stop = Stop()
+        self._stop = StopRequest()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
@@ -82,7 +82,7 @@ class FakeCoordinator:
             self._context = None
 
     def _serve(self) -> None:
-        talk = Talk(self._socket, FROM_CLIENT)
+        talk = ChannelEnd(self._socket, FROM_CLIENT)
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._stop, zmq.POLLIN)
@@ -117,7 +117,7 @@ class FakeCoordinator:
                 self.jobs = [JobStatus(message.job, 0, message.frames, 0.0, 0, 0, "", "", "")]
                 return [accepted, WantFrame(message.job, wanted)]
             case ModelRequest():
-                return [Chunks(self.model).chunk(message)]
+                return [ModelReader(self.model).chunk(message)]
             case FrameInput() if not message.more:
                 self.computed.append(message.frame)
                 return [JobResult(message.job, message.frame, False, self._pieces(message), 0.25)]

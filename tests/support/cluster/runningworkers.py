@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from ftdist.cluster.process import Stop
-from ftdist.cluster.worker.demands import Task
+from ftdist.cluster.process import StopRequest
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.cluster.worker.worker import WorkerSettings, run_worker
 from ftdist.protocol.messages import (
     Failed,
@@ -24,7 +24,7 @@ class Running:
     """A worker in a thread: what it says, how it ends."""
 
     def __init__(self, settings: WorkerSettings) -> None:
-        self.stop = Stop()
+        self.stop = StopRequest()
         self.said: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.lines: list[str] = []
         self.error: BaseException | None = None
@@ -83,4 +83,4 @@ class Slow:
         assert self.go_on.acquire(timeout=PATIENCE_S)
         return [Result(task.assign.task, False, (), 0.0, 0.0, 0.0, 0)]
 
-    def let_go(self) -> None: ...
+    def release_memory(self) -> None: ...

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import zmq
 
-from ftdist.cluster.server.chunks import Chunks, header_bytes
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.transport import CurveKeys, Received, bind, close, make_context
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
@@ -31,7 +31,7 @@ from ftdist.protocol.messages import (
     Welcome,
 )
 from ftdist.protocol.wire import FROM_WORKER, WireError
-from support.cluster.talking import Talk
+from support.cluster.channels import ChannelEnd
 from support.command import GUARD_S
 
 PATIENCE_S = GUARD_S
@@ -40,9 +40,9 @@ M = TypeVar("M")
 
 def chunk(model: Model, request: ModelRequest) -> ModelChunk:
     """The honest answer to a request."""
-    chunks = Chunks(model)
-    assert chunks.flaw(request) == ""
-    return chunks.chunk(request)
+    reader = ModelReader(model)
+    assert reader.flaw(request) == ""
+    return reader.chunk(request)
 
 
 class ScriptedCoordinator:
@@ -59,7 +59,7 @@ class ScriptedCoordinator:
         self.context = context or make_context()
         self._own_context = context is None
         self.socket = bind(self.context, endpoint, keys)
-        self.talk = Talk(self.socket, FROM_WORKER)
+        self.talk = ChannelEnd(self.socket, FROM_WORKER)
         self.endpoint = self.socket.get_string(zmq.LAST_ENDPOINT)
         self.peer = b""
         self.requests: list[ModelRequest] = []

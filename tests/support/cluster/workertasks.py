@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 import ftdist
-from ftdist.cluster.worker.demands import Task
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import untiled
@@ -33,8 +33,8 @@ def at_home(model: Model, image: np.ndarray) -> dict[int, np.ndarray]:
     }
 
 
-def task(assign: Assign, model: Model, kept: Kept | None = None) -> Task:
-    return Task(assign, model, kept or Kept(), 1.0)
+def task(assign: Assign, model: Model, kept: MapStore | None = None) -> Task:
+    return Task(assign, model, kept or MapStore(), 1.0)
 
 
 def done(outcome: list[Result | Failed]) -> list[Result]:

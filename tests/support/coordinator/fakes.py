@@ -75,9 +75,9 @@ class FakeWorker:
         self.unfetched: list[Prepare] = []
         self.done: list[Assign] = []
         self.progress = 0
-        self.begin_anew()
+        self.reset()
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """As it is before its Hello."""
         self.welcome: Welcome | None = None
         self.refused: Refusal | None = None
@@ -89,7 +89,7 @@ class FakeWorker:
         self.lost: set[tuple[str, int]] = set()
 
     def hello(self) -> Hello:
-        self.begin_anew()
+        self.reset()
         return Hello(**self.said)
 
     # ---- what comes
@@ -100,7 +100,7 @@ class FakeWorker:
             case Welcome():
                 self.welcome = message
             case Refusal():
-                self.begin_anew()
+                self.reset()
                 self.refused = message
             case Probe(number=number):
                 return [ProbeReply(number, now_s + CLOCK_S)]

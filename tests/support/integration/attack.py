@@ -41,7 +41,7 @@ from ftdist.protocol.messages import (
     TaskId,
 )
 from ftdist.protocol.wire import FROM_CLIENT, FROM_COORDINATOR, FROM_WORKER, WireError, decode
-from support.cluster.talking import Talk
+from support.cluster.channels import ChannelEnd
 from support.integration.forge import Forge, Frames, Known
 from support.integration.processes import PATIENCE_S
 from support.integration.zmtp import assault, assaults, greeting, messages
@@ -206,7 +206,7 @@ class FalseWorker:
         self._trick = TRICKS[trick]
         self._context = make_context()
         self._socket = connect(self._context, endpoint, keys)
-        self._talk = Talk(self._socket, FROM_COORDINATOR)
+        self._talk = ChannelEnd(self._socket, FROM_COORDINATOR)
         self.cheated = 0
         self.refused = ""
         self._asked = self._heard_out = False

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import zmq
 
-from ftdist.cluster.connection import Connection
-from ftdist.cluster.server.chunks import Chunks, header_bytes
+from ftdist.cluster.channel import Channel
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.transport import CurveKeys, Received, Unreachable, receive, send_encoded
 from ftdist.network.modelfile import Model
 from ftdist.protocol.messages import (
@@ -64,10 +64,10 @@ class FalseCoordinator:
         self._script = ScriptedCoordinator(model, keys=keys)
         self._socket = self._script.socket
         self._model = model
-        self._chunks = Chunks(model)
+        self._reader = ModelReader(model)
         self._lies = iter(Forge(seed, known, spared=(Refusal, Drain, Prepare)))
         self._endings = cycle(_ENDINGS)
-        self._connections: dict[bytes, Connection] = {}
+        self._channels: dict[bytes, Channel] = {}
         self._probes = 0
         self.endpoint = self._script.endpoint
         self.hellos = 0
@@ -146,8 +146,8 @@ class FalseCoordinator:
             self._send(Welcome(PROTOCOL, 1, _BEAT_S, _LOST_AFTER_S))
         elif received.peer != self._script.peer:
             return None
-        elif isinstance(message, ModelRequest) and not self._chunks.flaw(message):
-            self._send(self._chunks.chunk(message))
+        elif isinstance(message, ModelRequest) and not self._reader.flaw(message):
+            self._send(self._reader.chunk(message))
         return message
 
     def _whole(self, received: Received) -> Message | None:
@@ -155,11 +155,11 @@ class FalseCoordinator:
         peer, message, now_s = received.peer, received.message, time.monotonic()
         if isinstance(message, Taken):  # of lies, which were not counted
             return message
-        made = Connection(FROM_WORKER, FRAME_BYTES)
-        connection = self._connections.setdefault(peer, made)
-        whole = connection.take(message, received.bytes, now_s)
+        made = Channel(FROM_WORKER, FRAME_BYTES)
+        channel = self._channels.setdefault(peer, made)
+        whole = channel.take(message, received.bytes, now_s)
         with suppress(Unreachable):
-            connection.flush(partial(send_encoded, self._socket, peer=peer), now_s)
+            channel.flush(partial(send_encoded, self._socket, peer=peer), now_s)
         assert not isinstance(whole, WireError), whole
         return whole
 

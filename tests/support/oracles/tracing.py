@@ -27,7 +27,7 @@ CHUNK_BLOCKS = 2
 
 
 class Trace:
-    """Runs all tiles of a group's programs, each in a fresh arena, and keeps what they did.
+    """Runner all tiles of a group's programs, each in a fresh arena, and keeps what they did.
 
     `times_made[tile][layer]` counts how often a tile computes (or loads) each position; `stores`
     counts how often each element of an output map was written, `loads` how often each of an input

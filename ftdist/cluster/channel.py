@@ -45,7 +45,7 @@ Send = Callable[[Frames], bool]
 """Hands frames to the transport; False when it takes no more for now."""
 
 
-class Connection:
+class Channel:
     """What goes out over one connection, and what comes in.
 
     `expected` are the messages that may come, each of at most `most_bytes`. `plain`: within this

@@ -6,14 +6,14 @@ import numpy as np
 from support.cluster.scriptedcoordinator import pieces_of, task_id
 from support.cluster.workertasks import done, failed
 
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import fetched
 from ftdist.geometry import Region
 from ftdist.protocol.messages import Fetch, Piece, Place
 
 
-def kept_map(rows: int = 4) -> tuple[Kept, np.ndarray]:
-    kept = Kept()
+def kept_map(rows: int = 4) -> tuple[MapStore, np.ndarray]:
+    kept = MapStore()
     array = np.arange(rows * 3 * 2, dtype=np.float32).reshape(rows, 3, 2)
     kept.add("job", 0, Piece(1, Region(0, rows // 2, 0, 3), array[: rows // 2]))
     kept.add("job", 0, Piece(1, Region(rows // 2, rows, 0, 3), array[rows // 2 :]))
@@ -57,7 +57,7 @@ def test_what_is_forgotten_is_gone_and_does_not_come_back_late() -> None:
 
 
 def test_what_is_remembered_of_forgotten_frames_has_a_limit() -> None:
-    kept = Kept()
+    kept = MapStore()
     for number in range(1000):
         kept.forget(f"job {number}", 1, range(number, number + 100))
     assert len(kept._before) <= 64 and len(kept._forgotten) <= 4096

@@ -25,7 +25,7 @@ _REMEMBERED = 256
 _State = tuple[tuple[str, int, int, int], ...]
 
 
-class Gatekeeper(Authenticator):
+class AllowListAuthenticator(Authenticator):
     """Admits connections whose keys are in `folder`; what it refuses it tells `say`."""
 
     def __init__(self, context: Context, folder: Path, say: Callable[[str], None]) -> None:

@@ -11,11 +11,11 @@ from collections import deque
 from typing import Protocol
 
 from ftdist.cluster.process import WakeUp
-from ftdist.cluster.worker.demands import Task
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.protocol.messages import Failed, Result, TaskId
 
 
-class Runs(Protocol):
+class Runner(Protocol):
     """What runs one task at a time."""
 
     @property
@@ -23,13 +23,13 @@ class Runs(Protocol):
 
     def run(self, task: Task, waiting_bytes: int) -> list[Result | Failed]: ...
 
-    def let_go(self) -> None: ...
+    def release_memory(self) -> None: ...
 
 
-class Computing:
+class ComputeThread:
     """A queue of tasks and the thread that does them; ``close`` ends it."""
 
-    def __init__(self, runner: Runs) -> None:
+    def __init__(self, runner: Runner) -> None:
         self.woken = WakeUp()
         self._runner = runner
         self._waiting: deque[Task] = deque()
@@ -88,7 +88,7 @@ class Computing:
                 found += self._done.popleft()
         return found
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Drops everything, also what comes of the task that runs; ``idle`` tells when it did."""
         with self._change:
             self._waiting.clear()
@@ -121,13 +121,13 @@ class Computing:
                 task = self._running
                 behind = sum(each.held_bytes for each in self._waiting)
             if task is None:
-                self._let_go()
+                self._release_memory()
             else:
                 self._do(task, behind)
             del task
 
-    def _let_go(self) -> None:
-        self._runner.let_go()
+    def _release_memory(self) -> None:
+        self._runner.release_memory()
         with self._change:
             self._fresh = True
         self.woken.call()

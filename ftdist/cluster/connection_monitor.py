@@ -34,7 +34,7 @@ from dataclasses import dataclass
 import zmq
 
 from ftdist.cluster.process import WakeUp
-from ftdist.cluster.transport import EVENT, Link, Socket, link_of, only_knocked
+from ftdist.cluster.transport import EVENT, Link, Socket, link_of, only_probed
 from ftdist.cluster.window import MOST_BYTES
 
 MOST_HELD = MOST_BYTES + (2 << 20)
@@ -100,17 +100,17 @@ class _Peer:
             os.close(own)
 
 
-class Watch:
-    """Watches the connections of a socket that is ``watched`` (see ``transport``).
+class ConnectionMonitor:
+    """Watches the connections of a socket that is ``monitored`` (see ``transport``).
 
     ``woken`` can be polled: then ``links`` and ``words`` have news. `name` says who owns a key.
     """
 
-    def __init__(self, watched: Socket, name: Callable[[str], str] = lambda _: "") -> None:
+    def __init__(self, monitored: Socket, name: Callable[[str], str] = lambda _: "") -> None:
         self.woken = WakeUp()
-        self._monitor = watched.get_monitor_socket()
-        self._watched = watched
-        self._listens = watched.type == zmq.ROUTER
+        self._monitor = monitored.get_monitor_socket()
+        self._watched = monitored
+        self._listens = monitored.type == zmq.ROUTER
         self._name = name
         self._links: deque[Link] = deque()
         self._words: deque[str] = deque()
@@ -195,7 +195,7 @@ class Watch:
                 self._add(handle)
             elif number in (zmq.EVENT_DISCONNECTED, zmq.EVENT_CLOSED):
                 self._forget(handle)
-            if self._listens and only_knocked(number, handle):
+            if self._listens and only_probed(number, handle):
                 continue
             link = link_of(number)
             if link is not None:

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 import pytest
 import zmq
 
-from ftdist.cluster import reaching
+from ftdist.cluster import reachability
 from ftdist.cluster.endpoints import Endpoint
-from ftdist.cluster.reaching import Trouble, name_trouble, trouble
+from ftdist.cluster.reachability import Problem, connection_problem, name_problem
 
 
 @contextmanager
@@ -38,7 +38,7 @@ def listening(greeting: bytes | None) -> Iterator[Endpoint]:
 def test_where_zeromq_answers_there_is_nothing_to_say() -> None:
     with zmq.Context() as context, context.socket(zmq.ROUTER) as router:
         port = router.bind_to_random_port("tcp://127.0.0.1")
-        found = trouble(Endpoint("127.0.0.1", port))
+        found = connection_problem(Endpoint("127.0.0.1", port))
         router.close(0)
     assert found is None
 
@@ -46,7 +46,7 @@ def test_where_zeromq_answers_there_is_nothing_to_say() -> None:
 def test_a_port_where_nothing_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         endpoint = Endpoint("127.0.0.1", server.getsockname()[1])
-    found = trouble(endpoint)
+    found = connection_problem(endpoint)
     assert found is not None and not found.lasting
     assert found.text.startswith("nothing listens there (connection refused)")
 
@@ -54,7 +54,7 @@ def test_a_port_where_nothing_listens() -> None:
 @pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.2\r\n", b"\x00\x1b[2J", b"220 mail\r\n"])
 def test_who_greets_otherwise_is_no_coordinator(greeting: bytes) -> None:
     with listening(greeting) as endpoint:
-        found = trouble(endpoint)
+        found = connection_problem(endpoint)
     assert found is not None and found.lasting
     assert "is no coordinator (it says" in found.text
     assert found.text.isprintable()
@@ -63,9 +63,9 @@ def test_who_greets_otherwise_is_no_coordinator(greeting: bytes) -> None:
 def test_who_says_nothing_may_be_a_coordinator_that_is_held_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(reaching, "_GREETING_S", 0.05)
+    monkeypatch.setattr(reachability, "_GREETING_S", 0.05)
     with listening(None) as endpoint:
-        found = trouble(endpoint)
+        found = connection_problem(endpoint)
     assert found is not None and not found.lasting
     assert "does not answer as a coordinator" in found.text
 
@@ -86,14 +86,14 @@ def test_names(
 
     monkeypatch.setattr(socket, "getaddrinfo", fail)
     endpoint = Endpoint("board.local", 5555)
-    found = name_trouble(endpoint)
-    assert found == trouble(endpoint) and found is not None
+    found = name_problem(endpoint)
+    assert found == connection_problem(endpoint) and found is not None
     assert found.lasting == lasting and words in found.text and "'board.local'" in found.text
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
 def test_addresses_are_no_trouble(host: str) -> None:
-    assert name_trouble(Endpoint(host, 5555)) is None
+    assert name_problem(Endpoint(host, 5555)) is None
 
 
 @pytest.mark.parametrize(
@@ -110,5 +110,5 @@ def test_networks(monkeypatch: pytest.MonkeyPatch, error: OSError, words: str) -
         raise error
 
     monkeypatch.setattr(socket, "create_connection", fail)
-    found = trouble(Endpoint("127.0.0.1", 5555))
-    assert isinstance(found, Trouble) and not found.lasting and words in found.text
+    found = connection_problem(Endpoint("127.0.0.1", 5555))
+    assert isinstance(found, Problem) and not found.lasting and words in found.text

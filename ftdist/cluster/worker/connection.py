@@ -13,11 +13,11 @@ from functools import partial
 
 import zmq
 
-from ftdist.cluster.connection import Connection, Frames
-from ftdist.cluster.process import Stop
+from ftdist.cluster.channel import Channel, Frames
+from ftdist.cluster.connection_monitor import ConnectionMonitor
+from ftdist.cluster.process import StopRequest
 from ftdist.cluster.transport import Link, Received, Socket, receive, send_encoded
-from ftdist.cluster.watch import Watch
-from ftdist.cluster.worker.computing import Computing
+from ftdist.cluster.worker.compute_thread import ComputeThread
 from ftdist.cluster.worker.session import Ending, Session
 from ftdist.protocol.messages import Bye, Failed, Hello, Message, Ready, Result
 from ftdist.protocol.wire import FROM_COORDINATOR, WireError, encode
@@ -33,7 +33,7 @@ _LOOK_AGAIN_S = 0.1
 Tell = Callable[[str], None]
 
 
-class Conversation:
+class WorkerConnection:
     """Speaks for a worker on one socket, from its Hello until the session ends.
 
     Messages that come may be of `most_bytes`.
@@ -43,30 +43,30 @@ class Conversation:
         self,
         socket: Socket,
         session: Session,
-        computing: Computing,
-        stop: Stop,
+        computing: ComputeThread,
+        stop: StopRequest,
         tell: Tell,
         *,
-        watched: bool,
+        monitored: bool,
         secured: bool,
         most_bytes: int,
     ) -> None:
-        self._connection = Connection(FROM_COORDINATOR, most_bytes, plain=not watched)
+        self._channel = Channel(FROM_COORDINATOR, most_bytes, plain=not monitored)
         self._send = partial(send_encoded, socket)
         self._full = False
         self._socket = socket
         self._session = session
-        self._computing = computing
+        self._compute = computing
         self._stop = stop
         self._tell = tell
         self._secured = secured
         self._poller = zmq.Poller()
         self._poller.register(computing.woken, zmq.POLLIN)
         self._poller.register(stop, zmq.POLLIN)
-        self._watch = Watch(socket) if watched else None
-        self._news = -1 if self._watch is None else self._watch.woken.fileno()
-        if self._watch is not None:
-            self._poller.register(self._watch.woken, zmq.POLLIN)
+        self._monitor = ConnectionMonitor(socket) if monitored else None
+        self._news = -1 if self._monitor is None else self._monitor.woken.fileno()
+        if self._monitor is not None:
+            self._poller.register(self._monitor.woken, zmq.POLLIN)
         self._poller.register(socket, zmq.POLLIN)
         self._ready: dict[object, int] = {}
 
@@ -83,25 +83,25 @@ class Conversation:
     def farewell(self, reason: str) -> None:
         """Says that the worker leaves, and why."""
         self._post([Bye(reason)])
-        left_bytes, until_s = self._connection.waiting_bytes, time.monotonic() + _FAREWELL_S
-        while self._connection.count and not self._is_down() and time.monotonic() < until_s:
+        left_bytes, until_s = self._channel.waiting_bytes, time.monotonic() + _FAREWELL_S
+        while self._channel.count and not self._is_down() and time.monotonic() < until_s:
             self._socket.poll(int(_LOOK_AGAIN_S * 1e3))
             self._read()
             self._flush()
-            if self._connection.waiting_bytes < left_bytes:  # slowly, but it is being taken
-                left_bytes = self._connection.waiting_bytes
+            if self._channel.waiting_bytes < left_bytes:  # slowly, but it is being taken
+                left_bytes = self._channel.waiting_bytes
                 until_s = time.monotonic() + _FAREWELL_S
 
     def _leave(self) -> Ending:
         """Lets the task that runs come to its end if that is soon, sends its result, and leaves."""
         self._session.leaving = True
         self._tell(f"stopping: {self._stop.why or 'asked to'}")
-        self._computing.drop_waiting()
-        if self._computing.count:
+        self._compute.drop_waiting()
+        if self._compute.count:
             self._tell("finishes the task that it is computing first")
         self._poller.unregister(self._stop)
         until_s = time.monotonic() + _DRAIN_S
-        while self._computing.count and self._session.ending is None:
+        while self._compute.count and self._session.ending is None:
             if self._stop.count > 1 or time.monotonic() > until_s:
                 break
             self._wait(time.monotonic() + _LOOK_AGAIN_S)
@@ -130,8 +130,8 @@ class Conversation:
                 return
             received = receive(self._socket, FROM_COORDINATOR, secured=self._secured)
             if received is None:
-                if self._watch is not None:
-                    self._watch.drained()
+                if self._monitor is not None:
+                    self._monitor.drained()
                 if self._news in self._ready:
                     self._look_at_link()
                 return
@@ -139,12 +139,12 @@ class Conversation:
 
     def _take(self, received: Received) -> None:
         now_s, found = time.monotonic(), received.message
-        if self._watch is not None:
-            self._watch.delivered(received.handle, received.wire_bytes, "")
+        if self._monitor is not None:
+            self._monitor.delivered(received.handle, received.wire_bytes, "")
         self._session.hear(now_s)
         message: Message | WireError | None = found
         if not isinstance(found, WireError):
-            message = self._connection.take(found, received.bytes, now_s)
+            message = self._channel.take(found, received.bytes, now_s)
         if message is None:
             return
         if isinstance(message, WireError):
@@ -158,18 +158,18 @@ class Conversation:
             self._tell(f"belongs to the cluster, as worker {self._session.welcome.worker}")
 
     def _look_at_link(self) -> None:
-        if self._watch is None:
+        if self._monitor is None:
             return
-        for line in self._watch.words():
+        for line in self._monitor.words():
             self._tell(line)
-        for link in self._watch.links():
+        for link in self._monitor.links():
             if link is not Link.UP and self._session.ending is None:
                 self._session.ending = Ending(link.value)
 
     def close(self) -> None:
         """Stops watching the connection."""
-        if self._watch is not None:
-            self._watch.close()
+        if self._monitor is not None:
+            self._monitor.close()
 
     def _is_down(self) -> bool:
         """Whether nothing that is sent can arrive any more."""
@@ -181,14 +181,14 @@ class Conversation:
             if isinstance(message, Ready):
                 self._tell(f"has the weights of {counted(len(message.layers), 'layer')}")
             if isinstance(message, Result):  # copied, if at all, when its turn comes
-                self._connection.post_later(partial(_encoded, message))
+                self._channel.post_later(partial(_encoded, message))
             else:
-                self._connection.post(message)
+                self._channel.post(message)
         self._flush()
 
     def _flush(self) -> None:
-        self._full = not self._connection.flush(self._send, time.monotonic())
-        if self._connection.count > _MOST_UNSENT and self._session.ending is None:
+        self._full = not self._channel.flush(self._send, time.monotonic())
+        if self._channel.count > _MOST_UNSENT and self._session.ending is None:
             self._session.ending = Ending("the coordinator takes nothing of what it is sent")
 
 

@@ -9,7 +9,7 @@ SLOW_S = 60.0
 """The longest pause where it is no use to try again before somebody has done something."""
 
 
-class Pauses:
+class Backoff:
     """Pauses of 0.5 s, doubling up to a longest, each shortened by up to a half by chance."""
 
     def __init__(self, chance: Callable[[], float]) -> None:
@@ -22,6 +22,6 @@ class Pauses:
         self._next_s = min(2 * pause, longest_s)
         return pause * (1 - self._chance() / 2)
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """The next pause is the shortest again."""
         self._next_s = FIRST_S

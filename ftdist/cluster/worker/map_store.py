@@ -10,7 +10,7 @@ from ftdist.protocol.messages import Piece
 _REMEMBERED_JOBS, _REMEMBERED_FRAMES = 64, 4096
 
 
-class Kept:
+class MapStore:
     """What is kept, by job and frame; used by the thread that computes and by the one that talks.
 
     A frame that was forgotten keeps nothing more, should a task of it end late.

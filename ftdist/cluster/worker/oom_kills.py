@@ -17,8 +17,8 @@ from _blake2 import blake2b
 from dataclasses import replace
 from pathlib import Path
 
-from ftdist.cluster.worker.computing import Runs
-from ftdist.cluster.worker.demands import Task
+from ftdist.cluster.worker.compute_thread import Runner
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.protocol.messages import Failed, Result
 from ftdist.runtime.budget.controlgroups import read_text
 from ftdist.runtime.budget.limits import Budget
@@ -26,13 +26,13 @@ from ftdist.runtime.budget.sizes import format_size
 from ftdist.wording import counted
 
 _STATE = struct.Struct("<?xxxIQQ36s")
-"""Whether it computes; deaths; the budget it was given; the machine's kills when it began; boot."""
+"""Whether it computes, its kills, its budget, the machine's kills when it began, the boot."""
 
 _KEPT, _MOST = 7 / 8, 4
 """What is offered of the budget after a death, and how many of them make it less."""
 
 
-class Deaths:
+class OomKills:
     """How often a worker of this name was killed for want of memory; tells of the next time."""
 
     def __init__(self, folder: Path, name: str, given: Budget, root: Path = Path("/")) -> None:
@@ -45,9 +45,9 @@ class Deaths:
         except OSError:
             return  # its cache says why it cannot be written
         if self._memory is not None:
-            computing, deaths, budget, before, booted = _STATE.unpack_from(self._memory)
+            computing, oom_kills, budget, before, booted = _STATE.unpack_from(self._memory)
             if budget == given.bytes:
-                self.count = deaths + (
+                self.count = oom_kills + (
                     computing and booted.rstrip(b"\0") == boot and kills > before
                 )
             state = False, self.count, given.bytes, kills, boot
@@ -73,26 +73,26 @@ class Deaths:
             self._memory[0] = now
 
 
-class Watched:
-    """A runner of tasks whose ``Deaths`` know when it computes."""
+class RecordingRunner:
+    """A runner of tasks whose ``OomKills`` know when it computes."""
 
-    def __init__(self, runner: Runs, deaths: Deaths) -> None:
+    def __init__(self, runner: Runner, oom_kills: OomKills) -> None:
         self._runner = runner
-        self._deaths = deaths
+        self._oom_kills = oom_kills
 
     @property
     def progress(self) -> int:
         return self._runner.progress
 
     def run(self, task: Task, waiting_bytes: int) -> list[Result | Failed]:
-        self._deaths.computing(True)
+        self._oom_kills.computing(True)
         try:
             return self._runner.run(task, waiting_bytes)
         finally:
-            self._deaths.computing(False)
+            self._oom_kills.computing(False)
 
-    def let_go(self) -> None:
-        self._runner.let_go()
+    def release_memory(self) -> None:
+        self._runner.release_memory()
 
 
 def _mapped(folder: Path, name: str) -> mmap.mmap | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.command import environment
 
-from ftdist.cluster.worker.deaths import Deaths
+from ftdist.cluster.worker.oom_kills import OomKills
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 
@@ -19,16 +19,16 @@ GIVEN = Budget(64 * MIB, "--mem")
 _WORKER = """
 import os, signal, sys
 from pathlib import Path
-from ftdist.cluster.worker.deaths import Deaths
+from ftdist.cluster.worker.oom_kills import OomKills
 from ftdist.runtime.budget.limits import Budget
 
 folder, root, budget, computes, ends = sys.argv[1:]
-deaths = Deaths(Path(folder), "pi", Budget(int(budget), "--mem"), Path(root))
-print(deaths.count, flush=True)
+oom_kills = OomKills(Path(folder), "pi", Budget(int(budget), "--mem"), Path(root))
+print(oom_kills.count, flush=True)
 if computes == "yes":
-    deaths.computing(True)
+    oom_kills.computing(True)
     if ends == "in order":
-        deaths.computing(False)
+        oom_kills.computing(False)
 if ends == "killed":
     os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -52,7 +52,7 @@ def kills(root: Path, count: int) -> None:
 
 
 def worker(root: Path, *, computes: bool, ends: str, budget: int = GIVEN.bytes) -> int:
-    """A worker's process from beginning to end; how many deaths it knew of."""
+    """A worker's process from beginning to end; how many oom_kills it knew of."""
     words = [root.parent / "cache", root, budget, "yes" if computes else "no", ends]
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _WORKER, *map(str, words)],
@@ -66,9 +66,9 @@ def worker(root: Path, *, computes: bool, ends: str, budget: int = GIVEN.bytes) 
 
 
 def test_each_death_while_it_computed_counts(machine: Path) -> None:
-    for deaths in range(3):
-        assert worker(machine, computes=True, ends="killed") == deaths
-        kills(machine, 8 + deaths)
+    for oom_kills in range(3):
+        assert worker(machine, computes=True, ends="killed") == oom_kills
+        kills(machine, 8 + oom_kills)
     assert worker(machine, computes=True, ends="in order") == 3
     kills(machine, 20)
     assert worker(machine, computes=False, ends="in order") == 3, "another process was killed"
@@ -86,7 +86,7 @@ def test_what_is_no_such_death_does_not_count(machine: Path) -> None:
 
 
 def test_less_is_offered_with_each_death_but_not_for_ever(machine: Path) -> None:
-    found = Deaths(machine.parent / "cache", "pi", GIVEN, machine)
+    found = OomKills(machine.parent / "cache", "pi", GIVEN, machine)
     sizes = []
     for found.count in range(7):
         sizes.append(found.offered(GIVEN).bytes)
@@ -98,9 +98,9 @@ def test_less_is_offered_with_each_death_but_not_for_ever(machine: Path) -> None
 
 
 def test_two_of_one_name_and_a_cache_that_cannot_be_written_do_without(machine: Path) -> None:
-    first = Deaths(machine.parent / "cache", "pi", GIVEN, machine)
-    second = Deaths(machine.parent / "cache", "pi", GIVEN, machine)
-    nowhere = Deaths(Path("/proc/absent"), "pi", GIVEN, machine)
+    first = OomKills(machine.parent / "cache", "pi", GIVEN, machine)
+    second = OomKills(machine.parent / "cache", "pi", GIVEN, machine)
+    nowhere = OomKills(Path("/proc/absent"), "pi", GIVEN, machine)
     for each in (first, second, nowhere):
         each.computing(True)
         assert each.count == 0

@@ -12,8 +12,8 @@ import time
 from collections.abc import Iterable
 from functools import partial
 
-from ftdist.cluster.connection import Connection, Frames
-from ftdist.cluster.server.chunks import Chunks
+from ftdist.cluster.channel import Channel, Frames
+from ftdist.cluster.server.model_reader import ModelReader
 from ftdist.cluster.transport import Socket, Unreachable, send_encoded
 from ftdist.coordinator.events import Peer
 from ftdist.protocol.messages import (
@@ -35,15 +35,17 @@ _EXPECTED = FROM_WORKER | FROM_CLIENT
 _MOST_WAITING = 4096
 
 
-class Mail:
-    """The peers of some ROUTER sockets; `doors` by the first byte of a peer's name. Those of the
-    doors `plain` are in this process."""
+class PeerChannels:
+    """The peers of some ROUTER sockets; `sockets` by the first byte of a peer's name. Those of the
+    sockets `plain` are in this process."""
 
-    def __init__(self, doors: dict[bytes, Socket], chunks: Chunks, plain: bytes = b"") -> None:
-        self._doors = doors
-        self._chunks = chunks
+    def __init__(
+        self, sockets: dict[bytes, Socket], reader: ModelReader, plain: bytes = b""
+    ) -> None:
+        self._sockets = sockets
+        self._reader = reader
         self._plain = plain
-        self._connections: dict[Peer, Connection] = {}
+        self._channels: dict[Peer, Channel] = {}
         self._requests: dict[Peer, int] = {}
         self._touched: dict[Peer, None] = {}
         self._gone: list[Peer] = []
@@ -58,13 +60,13 @@ class Mail:
         """Whether ``take_gone`` has peers to tell."""
         return bool(self._gone)
 
-    def connection(self, peer: Peer) -> Connection:
+    def channel(self, peer: Peer) -> Channel:
         """The connection of a peer that exists: it sent something. Sends later what it owes."""
-        found = self._connections.get(peer)
+        found = self._channels.get(peer)
         if found is None:
             plain = peer[:1] in self._plain
-            found = Connection(_EXPECTED, FRAME_BYTES, plain=plain)
-            self._connections[peer] = found
+            found = Channel(_EXPECTED, FRAME_BYTES, plain=plain)
+            self._channels[peer] = found
         self._touched[peer] = None
         return found
 
@@ -75,59 +77,59 @@ class Mail:
 
     def send(self, peer: Peer, message: Message) -> None:
         """Sends a message, now or later; nothing to those who are gone."""
-        connection = self._connections.get(peer)
-        if connection is None:
+        channel = self._channels.get(peer)
+        if channel is None:
             return
         if isinstance(message, Refusal | Drain):
-            connection.clear()
-        if isinstance(message, Cancel) and connection.withdraw(message.task):
+            channel.clear()
+        if isinstance(message, Cancel) and channel.withdraw(message.task):
             return
-        connection.post(message, message.task if isinstance(message, Assign) else None)
-        self._flush(peer, connection)
+        channel.post(message, message.task if isinstance(message, Assign) else None)
+        self._flush(peer, channel)
 
     def answer(self, peer: Peer, request: ModelRequest) -> str:
         """Sends what a request asks for, now or later; else says what is wrong with it."""
-        flaw = self._chunks.flaw(request)
+        flaw = self._reader.flaw(request)
         waiting = self._requests.get(peer, 0)
         if not flaw and waiting >= MOST_REQUESTS:
             flaw = f"asked for more than {MOST_REQUESTS} pieces of the model at a time"
-        connection = self._connections.get(peer)
-        if not flaw and connection is not None:
+        channel = self._channels.get(peer)
+        if not flaw and channel is not None:
             self._requests[peer] = waiting + 1
-            connection.post_later(partial(self._chunk, peer, request))
-            self._flush(peer, connection)
+            channel.post_later(partial(self._chunk, peer, request))
+            self._flush(peer, channel)
         return flaw
 
-    def knock(self, peers: Iterable[Peer] | None = None) -> None:
+    def ping(self, peers: Iterable[Peer] | None = None) -> None:
         """Sends a sign of life to all peers (or some), which tells who is gone."""
-        for peer in list(self._connections if peers is None else peers):
+        for peer in list(self._channels if peers is None else peers):
             self.send(peer, Beat())
 
     def flush(self) -> None:
         """Sends what waits and can be sent now."""
         touched, self._touched = self._touched, {}
         for peer in touched:
-            connection = self._connections.get(peer)
-            if connection is not None:
-                self._flush(peer, connection)
+            channel = self._channels.get(peer)
+            if channel is not None:
+                self._flush(peer, channel)
 
-    def _flush(self, peer: Peer, connection: Connection) -> None:
-        send = partial(send_encoded, self._doors[peer[:1]], peer=peer[1:])
+    def _flush(self, peer: Peer, channel: Channel) -> None:
+        send = partial(send_encoded, self._sockets[peer[:1]], peer=peer[1:])
         try:
-            if not connection.flush(send, time.monotonic()):
+            if not channel.flush(send, time.monotonic()):
                 self._touched[peer] = None
         except Unreachable:
             self._lose(peer)
             return
-        if connection.count > _MOST_WAITING:
+        if channel.count > _MOST_WAITING:
             self._lose(peer)
 
     def _chunk(self, peer: Peer, request: ModelRequest) -> Frames:
         self._requests[peer] -= 1
-        return encode(self._chunks.chunk(request))
+        return encode(self._reader.chunk(request))
 
     def _lose(self, peer: Peer) -> None:
         self._requests.pop(peer, None)
         self._touched.pop(peer, None)
-        if self._connections.pop(peer, None) is not None:
+        if self._channels.pop(peer, None) is not None:
             self._gone.append(peer)

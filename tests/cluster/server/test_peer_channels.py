@@ -11,9 +11,9 @@ import zmq
 from support.command import GUARD_S
 from support.smallmodels import CHAIN, write_small_model
 
-from ftdist.cluster.server import mail as mail_module
-from ftdist.cluster.server.chunks import HEADER, Chunks, header_bytes
-from ftdist.cluster.server.mail import MOST_REQUESTS, Mail
+from ftdist.cluster.server import peer_channels as module
+from ftdist.cluster.server.model_reader import HEADER, ModelReader, header_bytes
+from ftdist.cluster.server.peer_channels import MOST_REQUESTS, PeerChannels
 from ftdist.cluster.transport import (
     Context,
     Socket,
@@ -51,32 +51,32 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 class Post:
-    """A door with Mail behind it, and peers that connect to it."""
+    """A socket with PeerChannels behind it, and peers that connect to it."""
 
     def __init__(self, model: Model) -> None:
         self.context: Context = make_context()
-        self.door = bind(self.context, "inproc://door", waiting=1)
-        self.mail = Mail({b"r": self.door}, Chunks(model))
+        self.socket = bind(self.context, "inproc://socket", waiting=1)
+        self.channels = PeerChannels({b"r": self.socket}, ModelReader(model))
         self.sockets: list[Socket] = []
 
     def peer(self) -> tuple[bytes, Socket]:
         """One that has said something, and has room for hardly anything."""
-        socket = connect(self.context, "inproc://door", waiting=1)
+        socket = connect(self.context, "inproc://socket", waiting=1)
         self.sockets.append(socket)
         send(socket, StatusRequest(PROTOCOL))
-        assert self.door.poll(GUARD_S * 1e3)
-        received = receive(self.door, FROM_CLIENT)
+        assert self.socket.poll(GUARD_S * 1e3)
+        received = receive(self.socket, FROM_CLIENT)
         assert received is not None
         name = b"r" + received.peer
-        self.mail.connection(name)
+        self.channels.channel(name)
         return name, socket
 
     def read(self, name: bytes, socket: Socket) -> list[Message]:
-        """All that a peer gets while the mail is flushed."""
+        """All that a peer gets while the channels are flushed."""
         found: list[Message] = []
         while True:
-            self.mail.flush()
-            waits = name in self.mail._touched
+            self.channels.flush()
+            waits = name in self.channels._touched
             if not socket.poll(5 if waits else 100):
                 if waits:
                     continue
@@ -86,7 +86,7 @@ class Post:
             found.append(received.message)
 
     def close(self) -> None:
-        for socket in (self.door, *self.sockets):
+        for socket in (self.socket, *self.sockets):
             close(socket, 0)
         self.context.term()
 
@@ -107,19 +107,19 @@ def test_nothing_waits_for_a_slow_peer_and_nothing_is_lost_or_out_of_order(post:
     quick, quick_socket = post.peer()
     drains = [word(str(number)) for number in range(50)]
     for each in drains:
-        post.mail.send(slow, each)
-    assert post.mail.waits
-    post.mail.send(quick, word("quick"))
+        post.channels.send(slow, each)
+    assert post.channels.waits
+    post.channels.send(quick, word("quick"))
     assert post.read(quick, quick_socket) == [word("quick")]
     assert post.read(slow, slow_socket) == drains
-    assert not post.mail.waits and post.mail.take_gone() == []
+    assert not post.channels.waits and post.channels.take_gone() == []
 
 
 def test_signs_of_life_do_not_queue_up(post: Post) -> None:
     peer, socket = post.peer()
     for number in range(20):
-        post.mail.send(peer, word(str(number)))
-        post.mail.send(peer, Beat())
+        post.channels.send(peer, word(str(number)))
+        post.channels.send(peer, Beat())
     got = post.read(peer, socket)
     assert [each for each in got if isinstance(each, Forget)] == [word(str(n)) for n in range(20)]
     assert got.count(Beat()) < 5
@@ -128,16 +128,16 @@ def test_signs_of_life_do_not_queue_up(post: Post) -> None:
 def test_pieces_of_the_model_are_read_when_they_are_sent(post: Post, model: Model) -> None:
     peer, socket = post.peer()
     reads: list[ModelRequest] = []
-    chunks = post.mail._chunks
-    usual = chunks.chunk
+    reader = post.channels._reader
+    usual = reader.chunk
 
     def counted(asked: ModelRequest) -> ModelChunk:
         reads.append(asked)
         return usual(asked)
 
-    chunks.chunk = counted  # type: ignore[method-assign]
+    reader.chunk = counted  # type: ignore[method-assign]
     wanted = [request(model, 2, number) for number in range(6)]
-    assert [post.mail.answer(peer, each) for each in wanted] == [""] * 6
+    assert [post.channels.answer(peer, each) for each in wanted] == [""] * 6
     assert len(reads) < 6
     got = post.read(peer, socket)
     assert [(each.layer, each.offset) for each in got] == [(2, n * PIECE) for n in range(6)]  # type: ignore
@@ -148,31 +148,31 @@ def test_pieces_of_the_model_are_read_when_they_are_sent(post: Post, model: Mode
 
 def test_who_asks_for_too_much_at_a_time_is_told_so(post: Post, model: Model) -> None:
     peer, _ = post.peer()
-    flaws = [post.mail.answer(peer, request(model, 2, 0)) for _ in range(MOST_REQUESTS + 9)]
+    flaws = [post.channels.answer(peer, request(model, 2, 0)) for _ in range(MOST_REQUESTS + 9)]
     assert flaws[MOST_REQUESTS - 1] == "" and "pieces of the model at a time" in flaws[-1]
 
 
 def test_requests_that_make_no_sense_are_refused(model: Model) -> None:
-    chunks = Chunks(model)
+    reader = ModelReader(model)
     good = request(model, 2, 0)
-    assert chunks.flaw(good) == ""
+    assert reader.flaw(good) == ""
     size = model.blobs[2].bytes
-    assert chunks.flaw(replace(good, offset=size - PIECE)) == ""
-    assert "more of layer 2" in chunks.flaw(replace(good, offset=size - PIECE + 1))
-    assert "which has none" in chunks.flaw(replace(good, layer=1))
-    assert "which has none" in chunks.flaw(replace(good, layer=60000))
-    assert "another model" in chunks.flaw(replace(good, digest="0" * 32))
+    assert reader.flaw(replace(good, offset=size - PIECE)) == ""
+    assert "more of layer 2" in reader.flaw(replace(good, offset=size - PIECE + 1))
+    assert "which has none" in reader.flaw(replace(good, layer=1))
+    assert "which has none" in reader.flaw(replace(good, layer=60000))
+    assert "another model" in reader.flaw(replace(good, digest="0" * 32))
     header = ModelRequest(model.digest, HEADER, 0, header_bytes(model))
-    assert chunks.flaw(header) == ""
-    assert "another model" in chunks.flaw(replace(header, digest=good.digest))
-    assert "more of layer -1" in chunks.flaw(replace(header, offset=1))
+    assert reader.flaw(header) == ""
+    assert "another model" in reader.flaw(replace(header, digest=good.digest))
+    assert "more of layer -1" in reader.flaw(replace(header, offset=1))
 
 
 def test_a_model_file_that_shrinks_is_an_error(model: Model) -> None:
     with model.path.open("rb+") as file:
         file.truncate(header_bytes(model) + 10)
     with pytest.raises(FtdistError, match="cut short"):
-        Chunks(model).chunk(request(model, 2, 0))
+        ModelReader(model).chunk(request(model, 2, 0))
 
 
 def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
@@ -180,41 +180,41 @@ def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
     here, here_socket = post.peer()
     close(gone_socket, 0)
     left = int(GUARD_S * 100)
-    while not (found := post.mail.take_gone()):
-        post.mail.knock()
+    while not (found := post.channels.take_gone()):
+        post.channels.ping()
         left -= 1
-        assert left and not post.door.poll(10)
+        assert left and not post.socket.poll(10)
     assert found == [gone]
-    post.mail.send(gone, word("?"))
-    post.mail.knock()
-    assert post.mail.take_gone() == []
+    post.channels.send(gone, word("?"))
+    post.channels.ping()
+    assert post.channels.take_gone() == []
     assert Beat() in post.read(here, here_socket) and here != gone
 
 
 def test_a_peer_that_takes_nothing_for_too_long_counts_as_gone(
     post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mail_module, "_MOST_WAITING", 10)
+    monkeypatch.setattr(module, "_MOST_WAITING", 10)
     peer, _ = post.peer()
     for number in range(30):
-        post.mail.send(peer, word(str(number)))
-    assert post.mail.take_gone() == [peer] and not post.mail.waits
+        post.channels.send(peer, word(str(number)))
+    assert post.channels.take_gone() == [peer] and not post.channels.waits
 
 
 def test_closed_contexts_do_not_matter_to_peers_of_another_door(model: Model) -> None:
-    """Names of peers begin with their door: two sockets may give out the same one."""
+    """Names of peers begin with their socket: two sockets may give out the same one."""
     with zmq.Context() as context:
-        doors = {name: bind(context, f"inproc://{name.decode()}") for name in (b"r", b"l")}
-        mail = Mail(doors, Chunks(model))
+        sockets = {name: bind(context, f"inproc://{name.decode()}") for name in (b"r", b"l")}
+        channels = PeerChannels(sockets, ModelReader(model))
         peers = {}
-        for name, door in doors.items():
+        for name, socket in sockets.items():
             peers[name] = connect(context, f"inproc://{name.decode()}")
             peers[name].send(b"")
-            identity, _ = door.recv_multipart()
-            mail.connection(name + identity)
-            mail.send(name + identity, word(name.decode()))
+            identity, _ = socket.recv_multipart()
+            channels.channel(name + identity)
+            channels.send(name + identity, word(name.decode()))
         for name, socket in peers.items():
             received = receive(socket, FROM_COORDINATOR)
             assert received is not None and received.message == word(name.decode())
-        for socket in (*doors.values(), *peers.values()):
+        for socket in (*sockets.values(), *peers.values()):
             close(socket, 0)

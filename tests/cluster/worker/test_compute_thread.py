@@ -12,8 +12,8 @@ from support.cluster.workertasks import image_of, task
 from support.command import GUARD_S
 from support.smallmodels import CHAIN, write_small_model
 
-from ftdist.cluster.worker.computing import Computing
-from ftdist.cluster.worker.demands import Task
+from ftdist.cluster.worker.compute_thread import ComputeThread
+from ftdist.cluster.worker.task_inputs import Task
 from ftdist.network.modelfile import Model, load
 from ftdist.protocol.messages import Failed, Result, TaskId
 
@@ -24,7 +24,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 class Slow:
-    """Runs tasks when the test says so."""
+    """Runner tasks when the test says so."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Semaphore(0), threading.Semaphore(0)
@@ -40,17 +40,17 @@ class Slow:
         self.done.append(each.assign.task)
         return [Result(each.assign.task, False, (), 0.0, 0.0, 0.0, 0)]
 
-    def let_go(self) -> None:
+    def release_memory(self) -> None:
         self.let_gos += 1
 
 
-def wait_for(computing: Computing) -> None:
+def wait_for(computing: ComputeThread) -> None:
     assert select.select([computing.woken.fileno()], [], [], GUARD_S)[0], "nothing came"
 
 
 def test_tasks_are_done_in_order_and_collected(chain: Model) -> None:
     slow = Slow()
-    computing = Computing(slow)
+    computing = ComputeThread(slow)
     image = image_of(chain)
     for tile in range(3):
         computing.submit(task(whole_task(chain, image, task_id(tile)), chain))
@@ -71,11 +71,11 @@ def test_tasks_are_done_in_order_and_collected(chain: Model) -> None:
 
 def test_an_ended_session_leaves_nothing_behind(chain: Model) -> None:
     slow = Slow()
-    computing = Computing(slow)
+    computing = ComputeThread(slow)
     for tile in range(2):
         computing.submit(task(whole_task(chain, image_of(chain), task_id(tile)), chain))
     assert slow.begun.acquire(timeout=GUARD_S)
-    computing.begin_anew()
+    computing.reset()
     assert not computing.idle
     slow.go_on.release()
     while not computing.idle:
@@ -92,7 +92,7 @@ def test_an_ended_session_leaves_nothing_behind(chain: Model) -> None:
 
 def test_closing_waits_for_the_task_that_runs(chain: Model, tmp_path: Path) -> None:
     slow = Slow()
-    computing = Computing(slow)
+    computing = ComputeThread(slow)
     for tile in range(2):
         computing.submit(task(whole_task(chain, image_of(chain), task_id(tile)), chain))
     assert slow.begun.acquire(timeout=GUARD_S)

@@ -18,7 +18,7 @@ def header_bytes(model: Model) -> int:
     return min((blob.weights for blob in model.blobs.values()), default=len(model.weights))
 
 
-class Chunks:
+class ModelReader:
     """Pieces of one model's file."""
 
     def __init__(self, model: Model) -> None:

@@ -1,7 +1,7 @@
 """Why a coordinator cannot be reached, found out when a connection came to nothing.
 
-ZeroMQ only says that there is no connection. So the name is looked up, the port is knocked at, and
-whoever opens is listened to: ZeroMQ greets first, with bytes that nothing else begins with.
+ZeroMQ only says that there is no connection. So the name is looked up, a connection is tried, and
+whoever accepts is listened to: ZeroMQ greets first, with bytes that nothing else begins with.
 
 What is said of each trouble, and what follows. A worker that *tries again* does so with growing
 pauses, up to 15 s, or up to 60 s (*slowly*) where somebody has to do something first; it says what
@@ -49,30 +49,30 @@ _MOST_SHOWN = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Problem:
     """What is wrong; `lasting`: it stays so until somebody does something about it."""
 
     text: str
     lasting: bool = False
 
 
-def name_trouble(endpoint: Endpoint) -> Trouble | None:
+def name_problem(endpoint: Endpoint) -> Problem | None:
     """What is wrong with a host's name, if something is; may take as long as the system asks."""
     try:
         _addresses(endpoint)
     except socket.gaierror as error:
         if error.errno == socket.EAI_AGAIN:
-            return Trouble(f"the host name '{endpoint.host}' cannot be looked up at the moment")
+            return Problem(f"the host name '{endpoint.host}' cannot be looked up at the moment")
         text = f"the host name '{endpoint.host}' is unknown ({error.strerror})"
-        return Trouble(f"{text}; check its spelling, or write its address", lasting=True)
+        return Problem(f"{text}; check its spelling, or write its address", lasting=True)
     except (OSError, UnicodeError):
-        return Trouble(f"'{endpoint.host}' is no name of a host", lasting=True)
+        return Problem(f"'{endpoint.host}' is no name of a host", lasting=True)
     return None
 
 
-def trouble(endpoint: Endpoint) -> Trouble | None:
+def connection_problem(endpoint: Endpoint) -> Problem | None:
     """Why there is no connection; None when ZeroMQ answers there. Takes a few seconds at most."""
-    found = name_trouble(endpoint)
+    found = name_problem(endpoint)
     if found is not None:
         return found
     try:
@@ -80,7 +80,7 @@ def trouble(endpoint: Endpoint) -> Trouble | None:
             connection.settimeout(_GREETING_S)
             return _stranger(connection)
     except OSError as error:
-        return Trouble(_unreached(error))
+        return Problem(_unreached(error))
 
 
 def _addresses(endpoint: Endpoint) -> list[tuple[str, int]]:
@@ -103,18 +103,18 @@ def _unreached(error: OSError) -> str:
     return f"no connection ({error.strerror or error})"
 
 
-def _stranger(connection: socket.socket) -> Trouble | None:
+def _stranger(connection: socket.socket) -> Problem | None:
     """Who it is that listens, if that is no coordinator."""
     try:
         greeting = connection.recv(64)
     except TimeoutError:
         greeting = b""
     except OSError as error:
-        return Trouble(f"the connection was broken off ({error.strerror})")
+        return Problem(f"the connection was broken off ({error.strerror})")
     if greeting.startswith(_ZEROMQ):
         return None
     if not greeting:  # a stranger, or a coordinator that is held up
-        return Trouble("what listens there does not answer as a coordinator; is the port right?")
+        return Problem("what listens there does not answer as a coordinator; is the port right?")
     said = ascii(greeting.strip()[:_MOST_SHOWN].decode("latin-1"))
     words = f"what listens there is no coordinator (it says {said}); is the port right?"
-    return Trouble(words, lasting=True)
+    return Problem(words, lasting=True)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from ftdist.cluster.worker.kept import Kept
+from ftdist.cluster.worker.map_store import MapStore
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.part import LoweredPart
@@ -25,7 +25,7 @@ class Task:
 
     assign: Assign
     model: Model
-    kept: Kept
+    maps: MapStore
     received_s: float
 
     @property
@@ -48,7 +48,7 @@ def gathered(task: Task, lowered: LoweredPart) -> dict[int, list[Piece]]:
     assign, network = task.assign, task.model.network
     pieces = list(assign.pieces)
     for place in assign.kept:
-        pieces += kept_pieces(task.kept, assign.task, place)
+        pieces += stored_pieces(task.maps, assign.task, place)
     found = {}
     for source, region in lowered.inputs.items():
         if region.size:
@@ -70,10 +70,10 @@ def _covering(place: Place, pieces: list[Piece]) -> list[Piece]:
     return parts
 
 
-def kept_pieces(kept: Kept, task: TaskId, place: Place) -> list[Piece]:
+def stored_pieces(maps: MapStore, task: TaskId, place: Place) -> list[Piece]:
     """Pieces that are just a place that is kept; Refused when it is not."""
     found: list[Piece] = []
-    pieces = kept.find(task.job, task.frame, place.source)
+    pieces = maps.find(task.job, task.frame, place.source)
     if place.region.size and gather(pieces, place, found):
         raise Refused("kept", f"map {place.source} of frame {task.frame} is not kept here")
     return found

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftdist.cluster.connection import LIGHT_BYTES, Connection
+from ftdist.cluster.channel import LIGHT_BYTES, Channel
 from ftdist.cluster.window import MOST_BYTES, Window
 from ftdist.geometry import Region
 from ftdist.protocol.messages import (
@@ -39,7 +39,7 @@ class Link:
     """Carries frames from `near` to `far`, and answers back, each in order at a rate."""
 
     def __init__(self, bytes_per_s: float, latency_s: float = 0.0) -> None:
-        self.near, self.far = (Connection(EXPECTED, 4 * FRAME_BYTES) for _ in range(2))
+        self.near, self.far = (Channel(EXPECTED, 4 * FRAME_BYTES) for _ in range(2))
         self.now_s = 0.0
         self.got: list[tuple[float, Message]] = []
         self.largest = 0
@@ -189,7 +189,7 @@ def test_what_is_cleared_does_not_hold_up_the_last_word() -> None:
 
 
 def test_within_a_process_nothing_is_cut_or_answered() -> None:
-    ends = [Connection(EXPECTED, FRAME_BYTES, plain=True) for _ in range(2)]
+    ends = [Channel(EXPECTED, FRAME_BYTES, plain=True) for _ in range(2)]
     sent: list[list[Any]] = []
     ends[0].post(large(8 << 20))
     assert ends[0].flush(lambda frames: not sent.append(frames), 0.0)  # type: ignore[func-returns-value]
@@ -200,7 +200,7 @@ def test_within_a_process_nothing_is_cut_or_answered() -> None:
 
 
 def test_a_transport_that_is_full_is_tried_again() -> None:
-    near = Connection(EXPECTED, FRAME_BYTES)
+    near = Channel(EXPECTED, FRAME_BYTES)
     near.post(large(100_000))
     near.post(Beat())
     assert not near.flush(lambda _: False, 0.0)
@@ -238,7 +238,7 @@ def portion(count: int) -> Portion:
     ],
 )
 def test_nonsense_is_refused_at_once(messages: list[Message], complaint: str) -> None:
-    end = Connection(EXPECTED, FRAME_BYTES)
+    end = Channel(EXPECTED, FRAME_BYTES)
     found = [end.take(each, 100, 0.0) for each in messages]
     assert found[:-1] == [None] * (len(found) - 1)
     assert isinstance(found[-1], WireError) and complaint in str(found[-1])
@@ -246,7 +246,7 @@ def test_nonsense_is_refused_at_once(messages: list[Message], complaint: str) ->
 
 @given(st.data())
 def test_any_order_of_packets_is_a_message_or_a_complaint(data: st.DataObject) -> None:
-    end = Connection(EXPECTED, 1 << 20)
+    end = Channel(EXPECTED, 1 << 20)
     packets = st.one_of(
         st.builds(portion, st.integers(0, 5000)),
         st.integers(0, 5000).map(lambda n: opening(large(n))),

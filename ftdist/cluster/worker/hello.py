@@ -17,7 +17,7 @@ from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.lowering.part import Part, lower_part
 from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.planning.plan import GroupPlan
-from ftdist.protocol.messages import MOST_DEATHS, PROTOCOL, Hello
+from ftdist.protocol.messages import MOST_OOM_KILLS, PROTOCOL, Hello
 from ftdist.runtime.budget.controlgroups import processor_quota
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
@@ -31,44 +31,44 @@ _LEAST_LEFT = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Abilities:
+class Capabilities:
     """What a worker is, apart from what it holds: see Hello."""
 
     name: str
     budget: Budget
     threads: int
     macs_per_s: float
-    deaths: int = 0
+    oom_kills: int = 0
 
 
-def introduce(abilities: Abilities) -> Hello:
+def make_hello(capabilities: Capabilities) -> Hello:
     """The Hello of a process that has no task; BudgetError when the budget leaves no room for any.
 
     What it holds is measured now; what any task takes beside its own needs is added.
     """
     baseline = resident_bytes() + SLACK_BYTES
-    left = abilities.budget.bytes - baseline
+    left = capabilities.budget.bytes - baseline
     if left < _LEAST_LEFT:
         smallest = baseline + _LEAST_LEFT + SPREAD_BYTES
         raise BudgetError(
             f"a worker holds {format_size(baseline)} without any task, which leaves no room in "
-            f"{format_size(abilities.budget.bytes)} ({abilities.budget.origin}); "
+            f"{format_size(capabilities.budget.bytes)} ({capabilities.budget.origin}); "
             f"give it {ceil_size(smallest)} at the very least",
             smallest,
         )
     chosen = native.chosen()
     return Hello(
         protocol=PROTOCOL,
-        name=abilities.name,
+        name=capabilities.name,
         version=__version__,
-        budget_bytes=abilities.budget.bytes,
+        budget_bytes=capabilities.budget.bytes,
         baseline_bytes=baseline,
         credit_bytes=min(max(left // _CREDIT_SHARE, _LEAST_CREDIT), _MOST_CREDIT),
-        threads=abilities.threads,
+        threads=capabilities.threads,
         instruction_set=chosen.name,
         fused=chosen.fused,
-        macs_per_s=abilities.macs_per_s,
-        deaths=min(abilities.deaths, MOST_DEATHS),
+        macs_per_s=capabilities.macs_per_s,
+        oom_kills=min(capabilities.oom_kills, MOST_OOM_KILLS),
     )
 
 

@@ -23,7 +23,7 @@ from ftdist.cluster.keys import (
     read_allowed,
     read_public,
 )
-from ftdist.cluster.server.security import Gatekeeper
+from ftdist.cluster.server.authentication import AllowListAuthenticator
 from ftdist.cluster.transport import (
     Context,
     CurveKeys,
@@ -175,16 +175,16 @@ class Gate:
     def __init__(self, folder: Path) -> None:
         self.context: Context = make_context()
         self.said: list[str] = []
-        self.keeper = Gatekeeper(self.context, folder / ALLOWED, self.said.append)
+        self.keeper = AllowListAuthenticator(self.context, folder / ALLOWED, self.said.append)
         self.socket = bind(self.context, "tcp://127.0.0.1:*", coordinator_keys(folder))
         self.endpoint = self.socket.get_string(zmq.LAST_ENDPOINT)
         self.outside: Context = make_context()
-        self.knocked: list[Socket] = []
+        self.probed: list[Socket] = []
 
-    def knock(self, keys: CurveKeys | None) -> list[Link]:
+    def ping(self, keys: CurveKeys | None) -> list[Link]:
         """Somebody's connection that says one thing, and what became of it."""
-        socket = connect(self.outside, self.endpoint, keys, reconnect=False, watched=True)
-        self.knocked.append(socket)
+        socket = connect(self.outside, self.endpoint, keys, reconnect=False, monitored=True)
+        self.probed.append(socket)
         send(socket, StatusRequest(PROTOCOL))
         events: list[Link] = []
         monitor = socket.get_monitor_socket()
@@ -205,7 +205,7 @@ class Gate:
 
     def close(self) -> None:
         self.keeper.stop()
-        for socket in self.knocked:
+        for socket in self.probed:
             close(socket, 0)
         close(self.socket, 0)
         self.context.term()
@@ -221,7 +221,7 @@ def gate(folder: Path) -> Iterator[Gate]:
 
 def test_an_allowed_key_gets_in_and_is_named(gate: Gate, folder: Path) -> None:
     keys = peer_keys(folder / "pi")
-    events = gate.knock(keys)
+    events = gate.ping(keys)
     assert events == [Link.UP]
     assert gate.key_of_next_message() == keys.public.decode()
     assert gate.keeper.admits(keys.public.decode()) and gate.said == []
@@ -231,7 +231,7 @@ def test_an_allowed_key_gets_in_and_is_named(gate: Gate, folder: Path) -> None:
 def test_an_unknown_key_is_refused_and_both_sides_say_so(gate: Gate, folder: Path) -> None:
     public, secret = zmq.curve_keypair()
     for _ in range(2):
-        events = gate.knock(CurveKeys(public, secret, coordinator_keys(folder).public))
+        events = gate.ping(CurveKeys(public, secret, coordinator_keys(folder).public))
         assert events[0] is Link.REFUSED
     assert len(gate.said) == 1 and public.decode() in gate.said[0]
     assert not gate.socket.poll(50)
@@ -243,7 +243,7 @@ def test_without_the_coordinators_key_there_is_no_way_in(
 ) -> None:
     keys = peer_keys(folder / "pi")
     other = CurveKeys(keys.public, keys.secret, zmq.curve_keypair()[0])
-    events = gate.knock(None if wrong == "no keys" else other)
+    events = gate.ping(None if wrong == "no keys" else other)
     assert events[0] in (Link.MISMATCH, Link.DOWN)
     assert not gate.socket.poll(50)
 

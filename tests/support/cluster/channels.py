@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from functools import partial
 
-from ftdist.cluster.connection import Connection
+from ftdist.cluster.channel import Channel
 from ftdist.cluster.transport import Received, Socket, Unreachable, receive, send_encoded
 from ftdist.protocol.messages import FRAME_BYTES, Message
 from ftdist.protocol.wire import WireError
@@ -14,13 +14,13 @@ from ftdist.protocol.wire import WireError
 MOST_BYTES = 4 * FRAME_BYTES
 
 
-class Talk:
+class ChannelEnd:
     """Speaks on one socket with any number of peers, of whom `expected` messages may come."""
 
     def __init__(self, socket: Socket, expected: frozenset[type[Message]]) -> None:
         self.socket = socket
         self._expected = expected
-        self._connections: dict[bytes, Connection] = {}
+        self._channels: dict[bytes, Channel] = {}
 
     def send(self, message: Message, peer: bytes = b"") -> None:
         """Sends a message, as far as it may be sent now; the rest goes out by ``receive``."""
@@ -40,10 +40,10 @@ class Talk:
                 return received._replace(message=message)
         return None
 
-    def _of(self, peer: bytes) -> Connection:
+    def _of(self, peer: bytes) -> Channel:
         plain = not self.socket.last_endpoint.startswith(b"tcp:")
-        made = Connection(self._expected, MOST_BYTES, plain=plain)
-        return self._connections.setdefault(peer, made)
+        made = Channel(self._expected, MOST_BYTES, plain=plain)
+        return self._channels.setdefault(peer, made)
 
     def _flush(self, peer: bytes) -> None:
         send = partial(send_encoded, self.socket, peer=peer or None)
