@@ -245,7 +245,7 @@ def texts() -> tuple[str, ...]:
 
 def test_troubles_of_a_cluster_are_those_of_the_module_that_tells_them() -> None:
     """Column by column, word by word: the document has the table of ``cluster.reachability``."""
-    said = ast.get_docstring(ast.parse((PACKAGE / "cluster" / "reaching.py").read_text()))
+    said = ast.get_docstring(ast.parse((PACKAGE / "cluster" / "reachability.py").read_text()))
     assert said is not None
     lines = said[said.index("    trouble ") :].split("\n\n")[0].splitlines()
     heads = re.split(r" {2,}", lines[0].strip())
