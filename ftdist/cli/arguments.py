@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from ftdist.cli.printing import one_line
+from ftdist.cli.console import one_line
 
 BUDGET = "budget of the whole process, as 64M"
 TRACE = "write a time line for Perfetto"

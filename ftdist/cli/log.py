@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from ftdist.cli.printing import tell
+from ftdist.cli.console import tell
 
 
 class Log:

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ftdist.cli.arguments import Defaults
+from ftdist.cli.console import complain
 from ftdist.cli.parser import make_parser
-from ftdist.cli.printing import complain
 from ftdist.cli.signals import Interrupted, interruptible
 from ftdist.errors import FtdistError, InputError
 

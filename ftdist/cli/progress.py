@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from ftdist.cli.printing import complain
+from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
 from ftdist.protocol.messages import JobProgress
 from ftdist.wording import counted

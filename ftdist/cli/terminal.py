@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import TextIO
 
-from ftdist.cli.printing import one_line
+from ftdist.cli.console import one_line
 
 _WIDTH = 80
 """Of a terminal that does not say how wide it is."""

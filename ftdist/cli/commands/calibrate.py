@@ -1,4 +1,4 @@
-"""`ftdist calibrate` measures this machine and keeps its profile; other commands get it here."""
+"""`ftdist calibrate` measures this machine and keeps its profile."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ftdist.cli.printing import complain, tell
+from ftdist.cli.console import complain, tell
 from ftdist.errors import InputError
 from ftdist.planning.profile import DeviceProfile
-from ftdist.runtime.choosing.anew import begun_anew
-from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, Device, load, save, this_device
+from ftdist.runtime.measuring.profiles import Device, save, this_device
 from ftdist.runtime.threads import default_threads
 from ftdist.wording import counted
 
@@ -21,16 +20,6 @@ _MOST_S = 20.0
 
 _BUSY = 0.5
 """Programs that run for each processor, from which on figures are not to be trusted."""
-
-
-def kept(threads: int, kernels: str = "native") -> Calibration:
-    """The profile that is kept for this machine, or the shipped one; complains of one unused."""
-    if kernels != "native":
-        return SHIPPED
-    found = load(threads)
-    if found.note is not None and not begun_anew():
-        complain(f"ftdist: {found.note}")
-    return found
 
 
 def run(arguments: argparse.Namespace) -> None:

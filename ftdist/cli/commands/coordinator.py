@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from ftdist.cli.budgeting import agreed
-from ftdist.cli.commands.calibrate import kept
 from ftdist.cli.config import Config, read_config
 from ftdist.cli.log import Log
+from ftdist.cli.plan_and_budget import budget_of, calibration_for
 from ftdist.cli.reports.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
 from ftdist.cluster.keys import coordinator_keys
@@ -49,8 +48,8 @@ def run(arguments: argparse.Namespace) -> None:
     if keys is not None:
         coordinator_keys(keys)
     model = load(arguments.model)
-    profile = kept(1).profile
-    limit = agreed(arguments.mem)
+    profile = calibration_for(1).profile
+    limit = budget_of(arguments.mem)
     settings = _settings(config, model, limit, arguments, profile)
     settle_heap(SPARING_BYTES)
     log = Log()

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from ftdist import __version__
 from ftdist.atomic import atomic_write
-from ftdist.cli.printing import say
+from ftdist.cli.console import say
 from ftdist.errors import FtdistError
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ftdist.answers.detectors import class_count, is_classifier, is_detector
 from ftdist.answers.names import find_names
+from ftdist.cli.console import complain, say
 from ftdist.cli.files.outputs import refuse_overwriting
-from ftdist.cli.printing import complain, say
 from ftdist.errors import InputError
 from ftdist.network import architectures
 from ftdist.network.about import About, Names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftdist.cli.printing import say
+from ftdist.cli.console import say
 from ftdist.cluster.keys import (
     ALLOWED,
     CLIENT,

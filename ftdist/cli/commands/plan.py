@@ -15,11 +15,9 @@ from typing import TYPE_CHECKING, Any
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
 from ftdist.answers.detectors import detecting_bytes
 from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.cli.budgeting import agreed
-from ftdist.cli.choosing import named_plan
-from ftdist.cli.commands.calibrate import kept
+from ftdist.cli.console import say
 from ftdist.cli.files.outputs import refuse_overwriting
-from ftdist.cli.printing import say
+from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
 from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
 from ftdist.network.modelfile import load
@@ -34,13 +32,13 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
-    limit = agreed(arguments.mem)
+    limit = budget_of(arguments.mem)
     model = load(arguments.model)
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     context = RunContext(after_bytes=detecting_bytes(model.network))
-    calibration, process = kept(threads), before_planning(model.network)
+    calibration, process = calibration_for(threads), before_planning(model.network)
     _refuse_unwritable(arguments)
 
     from ftdist.runtime.choosing.frontier import Outlook

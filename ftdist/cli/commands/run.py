@@ -18,15 +18,14 @@ from typing import Any
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.seen import Classified, Seen, answer
 from ftdist.atomic import refuse_unwritable
-from ftdist.cli.budgeting import agreed
-from ftdist.cli.choosing import chosen
+from ftdist.cli.console import complain, say, tell
+from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result, summary
 from ftdist.cli.files.frames import Computed, Frames, Looked, Queue, for_all
 from ftdist.cli.files.inputs import write_arrays
-from ftdist.cli.files.naming import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.outputs import Outputs, outputs, refuse_overwriting, write_text
 from ftdist.cli.files.sources import Source, Sources, sources
-from ftdist.cli.printing import complain, say, tell
+from ftdist.cli.plan_and_budget import budget_of, choose_plan
 from ftdist.cli.reports.report import Report, machine, milliseconds, print_report, write_json
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
@@ -68,7 +67,7 @@ class _Run:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
-    limit = agreed(arguments.mem)
+    limit = budget_of(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
@@ -110,12 +109,14 @@ def _prepare(
     fit, drawn = arguments.fit or model.about.fit, found.each if found.kind == "pictures" else ()
     queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn, names=names)
     if queue.too_large is not None and not queue.waiting:
-        chosen(arguments, model, limit, queue.too_large, line)  # raises, for it counts that, too
+        choose_plan(
+            arguments, model, limit, queue.too_large, line
+        )  # raises, for it counts that, too
     read_s = time.perf_counter()
     around = queue.read_first()
     asked_s = time.perf_counter()
     arguments.restartable = arguments.restartable and given.stay and not this.left_out
-    choice = chosen(arguments, model, limit, around, line)
+    choice = choose_plan(arguments, model, limit, around, line)
     choice, keeps = for_all(choice, queue, limit)
     planned_s = time.perf_counter()
     session = choice.open(arguments.kernels)

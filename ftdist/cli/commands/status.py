@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from ftdist.cli.printing import complain, say
+from ftdist.cli.console import complain, say
 from ftdist.cluster.client.client import Client, Patience
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys

@@ -7,8 +7,8 @@ import os
 import re
 from pathlib import Path
 
-from ftdist.cli.budgeting import agreed
 from ftdist.cli.log import Log
+from ftdist.cli.plan_and_budget import budget_of
 from ftdist.cluster.worker.worker import CACHE_BYTES, WorkerSettings, run_worker
 from ftdist.errors import InputError
 from ftdist.runtime.budget.sizes import parse_budget
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> None:
     size = arguments.cache_size
     settings = WorkerSettings(
         endpoint=arguments.address,
-        budget=agreed(arguments.mem),
+        budget=budget_of(arguments.mem),
         threads=arguments.threads or default_threads(),
         name=_name(arguments.name),
         cache=arguments.cache or _cache(),

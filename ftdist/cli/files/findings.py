@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ftdist.answers.seen import Classified, Seen
-from ftdist.cli.printing import say
+from ftdist.cli.console import say
 from ftdist.wording import counted
 
 MOST_PRINTED = 12

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.cli.printing import one_line
+from ftdist.cli.console import one_line
 from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
 from ftdist.runtime.budget.memory import MIB

@@ -12,7 +12,7 @@ from typing import Any
 
 from ftdist import __version__
 from ftdist.atomic import atomic_write
-from ftdist.cli.printing import say
+from ftdist.cli.console import say
 from ftdist.network.graph import Network
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, format_size

@@ -1,24 +1,49 @@
-"""The plan of a run: named by the user, read from a report, or searched for within the budget."""
+"""The plan of a run and the budget that it must keep, as the command line asks for them.
+
+A plan is named by the user, read from a report, or searched for within the budget. What is worth a
+word on the way is said once, on standard error: a control group that allows less than --mem, a
+device profile that cannot be used.
+"""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from ftdist.cli.commands.calibrate import kept
+from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
-from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.limits import Budget, budget
+from ftdist.runtime.choosing.anew import begun_anew
 from ftdist.runtime.choosing.choice import Choice, RunContext
 from ftdist.runtime.choosing.decision import Decision
+from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
 from ftdist.runtime.threads import default_threads
 
 _MOST_PLAN_BYTES = 1 << 20
 
 
-def chosen(
+def budget_of(mem: str | None) -> Budget:
+    """The budget that --mem names; says so where the control group allows less."""
+    found = budget(mem)
+    if found.warning is not None and not begun_anew():
+        complain(f"ftdist: {found.warning}")
+    return found
+
+
+def calibration_for(threads: int, kernels: str = "native") -> Calibration:
+    """The profile that is kept for this machine, or the shipped one; names a file of no use."""
+    if kernels != "native":
+        return SHIPPED
+    found = load(threads)
+    if found.note is not None and not begun_anew():
+        complain(f"ftdist: {found.note}")
+    return found
+
+
+def choose_plan(
     arguments: argparse.Namespace,
     model: Model,
     limit: Budget,
@@ -28,7 +53,7 @@ def chosen(
     """The plan that the arguments name, or the fastest; BudgetError when it does not fit."""
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
-    calibration = kept(threads, arguments.kernels)
+    calibration = calibration_for(threads, arguments.kernels)
     decision = Decision(
         model,
         limit,

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from ftdist.cli.printing import complain, say, tell
+from ftdist.cli.console import complain, say, tell
 
 
 class Stream(io.StringIO):
