@@ -38,7 +38,8 @@ from support import command
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.lowering.predictor import footprint, input_bytes, lower
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.local import Session
 
@@ -128,13 +129,12 @@ def _arguments() -> argparse.Namespace:
 
 def _configurations(model: Model, arguments: argparse.Namespace) -> list[Configuration]:
     network = model.network
-    taken = input_bytes(network, picture=False)
     found = []
     for space in (published, strips):
         for plan in space(network, all_cuts=arguments.all_cuts):
             if relative_work(network, plan) <= arguments.most_work:
                 lowered = lower(network, plan, model.offsets, picture=False)
-                peak = footprint(lowered, network, 0, taken).peak_bytes
+                peak = footprint(lowered, network).peak_bytes
                 found.append(Configuration(plan, space is published, peak))
     return found
 

@@ -26,8 +26,7 @@ from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.geometry import Region, Shape, partition
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.lowering.part import Part
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
 from ftdist.protocol.messages import (
     PROTOCOL,
@@ -70,7 +69,7 @@ def plan(traits: tuple[Traits, ...], tasks: int, *, owned: bool) -> SharedPlan:
     for stage in range(STAGES):
         tiles = []
         for index, rows in enumerate(partition(HEIGHT, count)):
-            part = Part((GroupPlan(stage, stage + 1),), Region(*rows, 0, WIDTH))
+            part = Plan((GroupPlan(stage, stage + 1),), region=Region(*rows, 0, WIDTH))
             seat = index * len(traits) // count if owned else None
             tiles.append(Tile(seat, (part,) * len(traits), (0.01,) * len(traits)))
         stages.append(tuple(tiles))

@@ -64,6 +64,11 @@ class Shape(NamedTuple):
         """Bytes of the map as float32."""
         return 4 * self.elements
 
+    @property
+    def position_bytes(self) -> int:
+        """Bytes of one position, all its channels, as float32."""
+        return 4 * self.channels
+
     def __str__(self) -> str:
         return f"{self.height}x{self.width}x{self.channels}"
 

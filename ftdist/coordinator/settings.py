@@ -7,7 +7,7 @@ from functools import cached_property
 
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, convolutions
-from ftdist.planning.lowering.part import map_bytes, part_needs
+from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.protocol.messages import OutputMap
 
 
@@ -86,8 +86,8 @@ class ModelInfo:
         total = 0
         for rows in partition(primary.height, min(3, primary.height)):
             for columns in partition(primary.width, min(3, primary.width)):
-                inputs, outputs = part_needs(network, 0, stop, Region(*rows, *columns))
-                total += map_bytes(network, inputs) + map_bytes(network, outputs)
+                inputs, outputs = region_needs(network, 0, stop, Region(*rows, *columns))
+                total += region_bytes(network, inputs) + region_bytes(network, outputs)
         return total
 
     def layers_between(self, first: int, stop: int) -> frozenset[int]:

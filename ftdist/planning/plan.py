@@ -13,6 +13,7 @@ groups stands the first layer of the second.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from _blake2 import blake2b
@@ -20,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ftdist.errors import InputError
+from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.planning.group import FusedGroup
 
@@ -49,7 +51,12 @@ class GroupPlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Groups that follow one another and together cover the network, for a number of threads.
+    """Groups that follow one another, for a number of threads.
+
+    Without a region they cover the network and make its outputs. With one the plan is a *part*: its
+    groups cover layers [first, stop), of whose last output it makes the region, and of the others
+    the proportional one; the grid of each group then cuts what the part needs of it, and one with
+    more rows (columns) than there are to cut counts as one with as many as there are.
 
     Threads share the tiles of a group; they change memory and time, never a bit, so they are no
     part of the notation and the digest.
@@ -57,6 +64,17 @@ class Plan:
 
     groups: tuple[GroupPlan, ...]
     threads: int = 1
+    region: Region | None = None
+
+    @property
+    def first(self) -> int:
+        """The first of its layers."""
+        return self.groups[0].first
+
+    @property
+    def stop(self) -> int:
+        """One past the last of its layers."""
+        return self.groups[-1].stop
 
     def __str__(self) -> str:
         return self.notation
@@ -148,6 +166,14 @@ def parse_json(text: str, network: Network, model_digest: str, threads: int | No
 
 
 def check(plan: Plan, network: Network) -> None:
+    """InputError when it is no plan of the network."""
+    if plan.region is None:
+        _check_whole(plan, network)
+    else:
+        _check_part(plan, plan.region, network)
+
+
+def _check_whole(plan: Plan, network: Network) -> None:
     """InputError when the groups do not cover the network or a grid is larger than a map."""
     stops = [0] + [group.stop for group in plan.groups]
     if [group.first for group in plan.groups] != stops[:-1] or stops[-1] != len(network.layers):
@@ -162,3 +188,24 @@ def check(plan: Plan, network: Network) -> None:
                     f"grid {group} does not fit: layer {output} "
                     f"({network.layers[output].name}) makes a map of {shape}"
                 )
+
+
+def _check_part(part: Plan, region: Region, network: Network) -> None:
+    """InputError when the network has no such part."""
+    count = len(network.layers)
+    stops = [part.first, *(group.stop for group in part.groups)]
+    ascends = all(a < b for a, b in itertools.pairwise(stops))
+    if [group.first for group in part.groups] != stops[:-1] or not ascends or stops[-1] > count:
+        raise InputError(f"a part of groups that are no run of layers of 0..{count - 1}")
+    if part.first < 0 or part.threads < 1:
+        raise InputError(f"a part from layer {part.first} for {part.threads} threads")
+    for group in part.groups:
+        if min(group.rows, group.columns, group.strip or 1) < 1 or group.strip == 0:
+            raise InputError(f"a part with a group in the grid {group}")
+    outputs = FusedGroup(network, part.first, part.stop).outputs
+    if not outputs:
+        raise InputError(f"layers {part.first}..{part.stop - 1} make no map that is needed")
+    height, width, _ = network.shape(outputs[-1])
+    top, bottom, left, right = region
+    if not (0 <= top < bottom <= height and 0 <= left < right <= width):
+        raise InputError(f"a part for {region} of a map of {network.shape(outputs[-1])}")

@@ -2,7 +2,7 @@
 
 A run goes group by group; the tiles of a group are taken by the threads in order, so which thread
 computes a tile is chance, and no bit depends on it. What is the same in every run (programs, views
-of the block, counters) is put together once for an arrangement, so that between kernels little is
+of the block, counters) is put together once for a plan, so that between kernels little is
 left to do.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ftdist.errors import FtdistError
 from ftdist.kernels.program import COUNTERS, Program, Table
 from ftdist.network.modelfile import Model
-from ftdist.planning.lowering.predictor import Arrangement
+from ftdist.planning.lowering.lowered import Lowered
 from ftdist.runtime.budget.memory import bring_in, page_block
 from ftdist.runtime.thread_pool import ThreadPool
 
@@ -31,7 +31,7 @@ Maps = dict[int, NDArray[Any]]
 """Memory of maps, by source."""
 
 _MOST_BOUND = 16
-"""Arrangements that are remembered: a worker's tasks of one frame, which come again in the next."""
+"""Lowered plans that are remembered: a worker's tasks of a frame, which come again in the next."""
 
 Watch = Callable[[int, int, int, float, float], None]
 """Hears of each tile: worker, group, tile, and when it began and ended, in seconds."""
@@ -75,9 +75,9 @@ class _Group:
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """An arrangement in its block: the maps there, and the groups."""
+    """A lowered plan in its block: the maps there, and the groups."""
 
-    arrangement: Arrangement
+    lowered: Lowered | None
     maps: Maps
     groups: tuple[_Group, ...]
 
@@ -94,9 +94,9 @@ class _Bound:
 
 
 class Engine:
-    """Runs arrangements of one model's programs, one after another.
+    """Runs lowered plans of one model, one after another.
 
-    It holds one block, as large as an arrangement needed it, until ``close``.
+    It holds one block, as large as a plan needed it, until ``close``.
     """
 
     def __init__(self, model: Model, kernels: Kernels, threads: int) -> None:
@@ -144,20 +144,20 @@ class Engine:
         self._resident = frozenset()
 
     def prepare(
-        self, arrangement: Arrangement, layers: frozenset[int], most_bytes: int | None = None
+        self, lowered: Lowered, layers: frozenset[int], most_bytes: int | None = None
     ) -> None:
         """Makes the weights of these `layers` resident, and no others, and takes the block.
 
         FtdistError when the model file is no longer whole.
 
         Page faults may map far more than they were asked for; done before the block is touched,
-        what was too much is gone before it could count. A block larger than the arrangement needs
+        what was too much is gone before it could count. A block larger than the plan needs
         and than `most_bytes` is given back.
         """
         model = self._model
         if os.fstat(model.file).st_size < len(model.weights):
             raise FtdistError(f"{model.path}: was cut short; import the model again")
-        needed = arrangement.block_bytes
+        needed = lowered.block_bytes
         most = self.block_bytes if most_bytes is None else max(most_bytes, needed)
         if self._resident != layers or not needed <= self.block_bytes <= most:
             self._release()
@@ -167,8 +167,8 @@ class Engine:
             self._resident = layers
         if self._block is None:
             self._block = page_block(needed)
-        bound = self._bounds.get(id(arrangement))
-        self._bound = self._bind(arrangement, self._block) if bound is None else bound
+        bound = self._bounds.get(id(lowered))
+        self._bound = self._bind(lowered, self._block) if bound is None else bound
 
     def run(self, maps: Maps) -> Maps:
         """Runs what was prepared; returns the maps in the block, good until the next run.
@@ -199,14 +199,14 @@ class Engine:
 
         self._pool.run(work, len(group.arenas))
 
-    def _bind(self, arrangement: Arrangement, block: NDArray[np.uint8]) -> _Bound:
-        """Binds an arrangement, which is remembered until the block is given back."""
+    def _bind(self, lowered: Lowered, block: NDArray[np.uint8]) -> _Bound:
+        """Binds a plan, which is remembered until the block is given back."""
         if len(self._bounds) >= _MOST_BOUND:
             self._unbind()
         maps = {}
-        for source, at in arrangement.maps.items():
-            region = arrangement.map_regions[source]
-            size = 4 * region.size * self._model.network.shape(source).channels
+        for source, at in lowered.maps.items():
+            region = lowered.map_regions[source]
+            size = region.size * self._model.network.shape(source).position_bytes
             maps[source] = block[at : at + size]
         groups = tuple(
             _Group(
@@ -216,9 +216,9 @@ class Engine:
                 tuple(np.zeros(len(program.made_by), COUNTERS) for _ in arenas),
                 program.made_by,
             )
-            for program, arenas in zip(arrangement.programs, arrangement.arenas, strict=True)
+            for program, arenas in zip(lowered.programs, lowered.arenas, strict=True)
         )
-        bound = self._bounds[id(arrangement)] = _Bound(arrangement, maps, groups)
+        bound = self._bounds[id(lowered)] = _Bound(lowered, maps, groups)
         return bound
 
     def _unbind(self) -> None:
@@ -237,4 +237,4 @@ class Engine:
         bring_in(self._model.weights, spans, native.touch)
 
 
-_UNBOUND = _Bound(Arrangement((), (), {}, {}, 0), {}, ())
+_UNBOUND = _Bound(None, {}, ())

@@ -1,7 +1,7 @@
 """Local mode: one network, one plan, threads of this process.
 
-A session owns lowered programs and the engine that runs them: its threads and one block of memory
-(all arenas and all maps between groups).
+A session owns a lowered plan and the runner that runs it: its threads and one block of memory (all
+arenas and all maps between groups).
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
-from ftdist.planning.lowering.predictor import Lowered, lower
+from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import Plan, check
-from ftdist.planning.weights import resident_layers
-from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
+from ftdist.runtime.engine import Kernels, LayerCounters, Watch, tidy
+from ftdist.runtime.runner import Runner
 
 Outputs = dict[str, NDArray[np.float32]]
 
@@ -36,8 +36,7 @@ class Session:
         check(plan, model.network)
         self.model = model
         self.plan = plan
-        self._engine = Engine(model, kernels, plan.threads)
-        self._resident = frozenset(resident_layers(model.network, plan))
+        self._runner = Runner(model, kernels, plan.threads)
         self._lowered: dict[bool, Lowered] = {}
 
     def __enter__(self) -> Session:
@@ -54,20 +53,20 @@ class Session:
     @property
     def counters(self) -> dict[int, LayerCounters]:
         """What the kernels counted for each layer, over all runs so far."""
-        return self._engine.counters
+        return self._runner.counters
 
     def watch(self, watch: Watch | None) -> None:
         """Has every tile of later runs told to `watch`, by the thread that computed it."""
-        self._engine.watch = watch
+        self._runner.watch(watch)
 
     def close(self) -> None:
         """Ends the threads and gives the session's memory back; a later run takes both again."""
-        self._engine.close()
+        self._runner.close()
         self._lowered.clear()
 
     def rest(self) -> None:
         """Gives the memory back, weights too, but keeps threads and programs for the next run."""
-        self._engine.rest()
+        self._runner.rest()
 
     def adopt(self, lowered: Lowered, *, picture: bool) -> None:
         """Takes over the plan as somebody already lowered it."""
@@ -94,12 +93,9 @@ class Session:
             image = _array(image, self.model)
         batched = check_input(image, network)
         image = tidy(image[0] if batched else image)
-        self._engine.prepare(self.lowered(picture=image.dtype == np.uint8), self._resident)
-        maps: Maps = {INPUT: image}
-        for source in network.output_sources - {INPUT}:
-            height, width, channels = network.shape(source)
-            maps[source] = np.empty((channels, height, width), np.float32)
-        self._engine.run(maps)
+        lowered = self.lowered(picture=image.dtype == np.uint8)
+        self._runner.prepare(lowered)
+        maps = self._runner.run(lowered, {INPUT: image}) | {INPUT: image}
         return {
             network.layers[number].name: maps[network.source(number)][None]
             if batched

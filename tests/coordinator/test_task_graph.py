@@ -25,8 +25,8 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.lowering.part import Part, part_needs
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.lowering.regions import region_needs
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
 from ftdist.protocol.messages import Place
 from ftdist.protocol.regions import common
@@ -92,7 +92,7 @@ def test_needs_and_returns_are_what_the_parts_say(data: st.DataObject) -> None:
     graph = TaskGraph(network, plan, picture=False)
     for task in graph.tasks:
         part = next(each for each in task.tile.parts if each)
-        inputs, outputs = part_needs(network, part.first, part.stop, part.region)
+        inputs, outputs = region_needs(network, part.first, part.stop, part.region)
         for source, region in inputs.items():
             found = [n.place.region for n in task.needs if n.place.source == source]
             assert (marked(region, found) == 1).all()
@@ -126,7 +126,7 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
     stages = []
     for first, stop in pairwise(cuts):
         try:
-            _, outputs = part_needs(network, first, stop, Region(0, 1, 0, 1))
+            _, outputs = region_needs(network, first, stop, Region(0, 1, 0, 1))
         except InputError:
             outputs = {}
         if not outputs:
@@ -134,13 +134,13 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
         stages.append((first, stop))
     tiles = []
     for first, stop in stages:
-        _, outputs = part_needs(network, first, stop, Region(0, 1, 0, 1))
+        _, outputs = region_needs(network, first, stop, Region(0, 1, 0, 1))
         shape = network.shape(max(outputs))
         edges = sorted({0, shape.height, *data.draw(st.sets(st.integers(1, 40), max_size=3))})
         edges = [edge for edge in edges if edge <= shape.height]
         row = []
         for top, bottom in pairwise(edges):
-            part = Part((GroupPlan(first, stop),), Region(top, bottom, 0, shape.width))
+            part = Plan((GroupPlan(first, stop),), region=Region(top, bottom, 0, shape.width))
             seat = data.draw(st.sampled_from([0, 1, None]))
             row.append(Tile(seat, (part, part), (1.0, 1.0)))
         tiles.append(row)

@@ -31,7 +31,7 @@ from ftdist.kernels import native
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Activation, Concatenate, Convolution, Pool, Sliding
 from ftdist.network.parameters import random_parameters
-from ftdist.planning.lowering.predictor import lower
+from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import Plan, parse_notation, untiled
 from ftdist.runtime.local import Session
 

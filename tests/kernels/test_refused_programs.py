@@ -14,7 +14,7 @@ from ftdist.kernels import native, reference
 from ftdist.kernels.program import COUNTERS, Op, Program
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Convolution, Pool, Sliding
-from ftdist.planning.lowering.predictor import lower
+from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import GroupPlan, Plan
 
 Change = Callable[[Program, list[np.ndarray]], None]

@@ -21,10 +21,12 @@ from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Sliding
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.lowering.part import LoweredPart, Part, lower_part, map_bytes
-from ftdist.planning.plan import GroupPlan, untiled
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.lowering.predictor import footprint
+from ftdist.planning.lowering.regions import region_bytes
+from ftdist.planning.plan import GroupPlan, Plan, untiled
 from ftdist.runtime.local import Kernels, Session
-from ftdist.runtime.part import PartRunner, part_footprint
+from ftdist.runtime.runner import Runner
 
 
 def whole(model: Model, image: np.ndarray, kernels: Kernels = "native") -> dict[str, np.ndarray]:
@@ -52,7 +54,7 @@ def test_parts_give_the_bits_of_the_whole(case: tuple[Network, Stages]) -> None:
     network, parts = case
     model, image = model_of(network), random_input(network)
     expected = whole(model, image)
-    with poisoned_memory(), PartRunner(model, threads=3) as runner:
+    with poisoned_memory(), Runner(model, threads=3) as runner:
         assert_same_bits(run_in_parts(runner, lowered_parts(model, parts), image), expected)
 
 
@@ -63,7 +65,7 @@ def test_parts_of_the_reference_agree(case: tuple[Network, Stages]) -> None:
     network, parts = case
     model, image = model_of(network), random_input(network)
     expected = whole(model, image, "reference")
-    with poisoned_memory(), PartRunner(model, "reference", 2) as runner:
+    with poisoned_memory(), Runner(model, "reference", 2) as runner:
         found = run_in_parts(runner, lowered_parts(model, parts), image)
     for name, array in expected.items():
         np.testing.assert_allclose(
@@ -78,7 +80,7 @@ def test_parts_take_pictures(case: tuple[Network, Stages]) -> None:
     model = model_of(network)
     picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
     expected = whole(model, picture)
-    with poisoned_memory(), PartRunner(model) as runner:
+    with poisoned_memory(), Runner(model) as runner:
         lowered = lowered_parts(model, parts, picture=True)
         assert_same_bits(run_in_parts(runner, lowered, picture), expected)
 
@@ -93,8 +95,8 @@ def test_the_part_of_everything_is_the_plan(case: Any, threads: int) -> None:
     groups = plan.groups
     last = max(network.output_sources)
     height, width, _ = network.shape(last)
-    part = Part(groups, Region(0, height, 0, width), threads)
-    with PartRunner(model, threads=threads) as runner:
+    part = Plan(groups, threads, region=Region(0, height, 0, width))
+    with Runner(model, threads=threads) as runner:
         assert_same_bits(run_in_parts(runner, lowered_parts(model, [[part]]), image), expected)
 
 
@@ -109,19 +111,19 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 @pytest.fixture
-def runner(chain: Model) -> Iterator[PartRunner]:
-    with PartRunner(chain, threads=2) as runner:
+def runner(chain: Model) -> Iterator[Runner]:
+    with Runner(chain, threads=2) as runner:
         yield runner
 
 
-def chain_part(chain: Model, *region: int, **options: Any) -> LoweredPart:
+def chain_part(chain: Model, *region: int, **options: Any) -> Lowered:
     """All layers of CHAIN as one group; its output is 32x32x7."""
     groups = (GroupPlan(0, 4, **options),)
-    part = Part(groups, Region(*region), options.get("rows", 1))
-    return lower_part(chain.network, part, chain.offsets, picture=False)
+    part = Plan(groups, options.get("rows", 1), region=Region(*region))
+    return lower(chain.network, part, chain.offsets, picture=False)
 
 
-def inputs_of(lowered: LoweredPart, seed: int = 0) -> dict[int, np.ndarray]:
+def inputs_of(lowered: Lowered, seed: int = 0) -> dict[int, np.ndarray]:
     top, bottom, left, right = lowered.inputs[INPUT]
     return {INPUT: interleaved(random_image(64, seed))[top:bottom, left:right]}
 
@@ -137,7 +139,7 @@ def inputs_of(lowered: LoweredPart, seed: int = 0) -> dict[int, np.ndarray]:
     ],
 )
 def test_inputs_that_the_part_does_not_read_are_refused(
-    chain: Model, runner: PartRunner, change: Any, message: str
+    chain: Model, runner: Runner, change: Any, message: str
 ) -> None:
     lowered = chain_part(chain, 0, 9, 0, 32)
     changed = {source: change(array) for source, array in inputs_of(lowered).items()}
@@ -146,7 +148,7 @@ def test_inputs_that_the_part_does_not_read_are_refused(
         runner.run(lowered, given)
 
 
-def test_outputs_of_a_part_are_left_alone_by_the_next(chain: Model, runner: PartRunner) -> None:
+def test_outputs_of_a_part_are_left_alone_by_the_next(chain: Model, runner: Runner) -> None:
     lowered = chain_part(chain, 3, 9, 0, 32)
     first = runner.run(lowered, inputs_of(lowered, 1))[3]
     kept = first.copy()
@@ -169,13 +171,13 @@ def test_an_output_that_the_part_reads_again_comes_out_as_its_own_share() -> Non
     model, image = model_of(network), random_input(network)
     groups = tuple(GroupPlan(n, n + 1) for n in range(3))
     region = Region(4, 8, 3, 12)
-    lowered = lower_part(network, Part(groups, region), model.offsets, picture=False)
+    lowered = lower(network, Plan(groups, region=region), model.offsets, picture=False)
     assert lowered.outputs == {0: region, 2: region}
     assert lowered.map_regions == {0: Region(2, 10, 1, 12), 1: Region(3, 9, 2, 12)}
     top, bottom, left, right = lowered.inputs[INPUT]
     last = lowered.arenas[2][0], lowered.arenas[2][0] + lowered.programs[2].arena_bytes
     assert last[1] <= lowered.maps[0] or lowered.maps[0] + 4 * 8 * 11 * 4 <= last[0]
-    with PartRunner(model) as runner:
+    with Runner(model) as runner:
         found = runner.run(lowered, {INPUT: interleaved(image)[top:bottom, left:right]})
         assert not np.shares_memory(found[0], runner._engine._block)
     for output in (0, 2):
@@ -185,7 +187,7 @@ def test_an_output_that_the_part_reads_again_comes_out_as_its_own_share() -> Non
         np.testing.assert_array_equal(found[output], expected[4:8, 3:12])
 
 
-def test_the_block_and_weights_are_kept_for_the_next_part(chain: Model, runner: PartRunner) -> None:
+def test_the_block_and_weights_are_kept_for_the_next_part(chain: Model, runner: Runner) -> None:
     large, small = chain_part(chain, 0, 32, 0, 32), chain_part(chain, 0, 2, 0, 32)
     assert small.block_bytes < large.block_bytes
     assert runner.held == {"weights": 0, "block": 0}
@@ -209,11 +211,11 @@ def test_the_block_and_weights_are_kept_for_the_next_part(chain: Model, runner: 
 def test_weights_of_other_layers_stay_only_if_they_are_to(two: Model) -> None:
     network = two.network
     first, second = (
-        lower_part(network, Part((group,), Region(0, 32, 0, 32)), two.offsets, picture=False)
+        lower(network, Plan((group,), region=Region(0, 32, 0, 32)), two.offsets, picture=False)
         for group in (GroupPlan(0, 2), GroupPlan(2, 4))
     )
     maps = {INPUT: interleaved(random_image(64))}
-    with PartRunner(two) as runner:
+    with Runner(two) as runner:
         maps |= runner.run(first, maps)
         assert runner._engine.resident == {0, 1}
         runner.run(second, maps)
@@ -226,26 +228,29 @@ def test_weights_of_other_layers_stay_only_if_they_are_to(two: Model) -> None:
         assert runner._engine.resident == {0, 3}
 
 
-def test_the_footprint_is_what_is_held_and_handed_over(chain: Model, runner: PartRunner) -> None:
+def test_the_footprint_is_what_is_held_and_handed_over(chain: Model, runner: Runner) -> None:
     lowered = chain_part(chain, 5, 20, 3, 32, rows=2, strip=3)
     inputs = inputs_of(lowered)
     outputs = runner.run(lowered, inputs)
     expected = {
         **runner.held,
         "programs": lowered.program_bytes,
-        "inputs": sum(array.nbytes for array in inputs.values()),
-        "outputs": sum(array.nbytes for array in outputs.values()),
+        "input": sum(array.nbytes for array in inputs.values()),
+        "output": sum(array.nbytes for array in outputs.values()),
     }
-    assert part_footprint(chain.network, lowered) == expected
-    picture = map_bytes(chain.network, lowered.inputs, picture=True)
-    assert 4 * picture == expected["inputs"]
+    taken = footprint(lowered, chain.network)
+    parts = taken.parts | {"block": taken.block_bytes}
+    assert {name: parts[name] for name in expected} == expected
+    assert taken.peak_bytes == sum(expected.values()) + taken.slack
+    picture = region_bytes(chain.network, lowered.inputs, picture=True)
+    assert 4 * picture == expected["input"]
 
 
 def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> None:
     lowered = chain_part(chain, 0, 32, 0, 32, rows=3)
     seen: list[int] = []
     look, go_on = threading.Barrier(2, timeout=GUARD_S), threading.Barrier(2, timeout=GUARD_S)
-    with PartRunner(chain) as runner:
+    with Runner(chain) as runner:
         real = runner._engine._execute
 
         def watched(*arguments: Any) -> None:
@@ -269,7 +274,7 @@ def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> No
     assert 0 < seen[0] < seen[1] < seen[2] == seen[3] < seen[4]
 
 
-def test_a_runner_recovers_from_a_failed_part(chain: Model, runner: PartRunner) -> None:
+def test_a_runner_recovers_from_a_failed_part(chain: Model, runner: Runner) -> None:
     lowered = chain_part(chain, 0, 32, 0, 32, rows=4)
     expected = runner.run(lowered, inputs_of(lowered))[3]
     real = runner._engine._execute

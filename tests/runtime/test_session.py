@@ -129,8 +129,8 @@ def test_two_runs_give_the_same_bits_whatever_the_memory_held(chain: Model) -> N
     image = random_image(64)
     with Session(chain, tiled(chain, 2)) as session:
         first = session.run(image)
-        assert session._engine._block is not None
-        session._engine._block[:] = 0xFF  # each float32 is NaN
+        assert session._runner._engine._block is not None
+        session._runner._engine._block[:] = 0xFF  # each float32 is NaN
         assert_same(session.run(image), first)
 
 
@@ -247,7 +247,7 @@ def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
         both_began.wait()
         if threading.current_thread() is not threading.main_thread():
             raise Boom
-        assert session._engine._pool.stopping.wait(GUARD_S)
+        assert session._runner._engine._pool.stopping.wait(GUARD_S)
 
     before = set(threading.enumerate())
     image = random_image(64)
@@ -270,7 +270,7 @@ def test_an_interrupt_waits_for_the_other_threads(
     def slow(*_: object) -> None:
         if threading.current_thread() is threading.main_thread():
             raise KeyboardInterrupt
-        assert session._engine._pool.stopping.wait(GUARD_S)
+        assert session._runner._engine._pool.stopping.wait(GUARD_S)
         done.append("tile")
 
     before = set(threading.enumerate())
@@ -307,7 +307,7 @@ def test_a_session_recovers_from_a_failed_run(
     image = random_image(64)
     session = Session(chain, tiled(chain, 2))
     expected = session.run(image)
-    monkeypatch.setattr(session._engine, "_execute", lambda *_: (_ for _ in ()).throw(Boom))
+    monkeypatch.setattr(session._runner._engine, "_execute", lambda *_: (_ for _ in ()).throw(Boom))
     with pytest.raises(Boom):
         session.run(image)
     monkeypatch.undo()
@@ -318,7 +318,7 @@ def test_a_session_that_rests_gives_its_memory_back_and_runs_on(chain: Model) ->
     image = random_image(64)
     with Session(chain, tiled(chain, threads=2)) as session:
         first = session.run(image)
-        engine = session._engine
+        engine = session._runner._engine
         assert engine.block_bytes > 0 and engine.resident
         assert _resident_bytes(chain) > mmap.PAGESIZE
         session.rest()

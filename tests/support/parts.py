@@ -12,12 +12,12 @@ from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.lowering.part import LoweredPart, Part, lower_part
-from ftdist.planning.plan import GroupPlan
-from ftdist.runtime.part import PartRunner
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.runtime.runner import Runner
 from support.networks import MOST_SIDE
 
-Stages = list[list[Part]]
+Stages = list[list[Plan]]
 """For each run of layers the parts that together make its outputs."""
 
 
@@ -73,7 +73,7 @@ def stages(draw: Any, network: Network) -> Stages:
         height, width, _ = network.shape(outputs[-1])
         found.append(
             [
-                Part(draw(group_plans(first, stop)), region, draw(st.integers(1, 3)))
+                Plan(draw(group_plans(first, stop)), draw(st.integers(1, 3)), region=region)
                 for region in draw(regions(height, width))
             ]
         )
@@ -92,18 +92,15 @@ def interleaved(image: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(image.transpose(1, 2, 0)) if planar else image
 
 
-def lowered_parts(
-    model: Model, cut_up: Stages, *, picture: bool = False
-) -> list[list[LoweredPart]]:
+def lowered_parts(model: Model, cut_up: Stages, *, picture: bool = False) -> list[list[Lowered]]:
     network = model.network
     return [
-        [lower_part(network, part, model.offsets, picture=picture) for part in parts]
-        for parts in cut_up
+        [lower(network, part, model.offsets, picture=picture) for part in parts] for parts in cut_up
     ]
 
 
 def run_in_parts(
-    runner: PartRunner, cut_up: list[list[LoweredPart]], image: np.ndarray
+    runner: Runner, cut_up: list[list[Lowered]], image: np.ndarray
 ) -> dict[str, np.ndarray]:
     """What a session would return, each part having seen nothing but the regions that it reads."""
     network = runner.model.network

@@ -11,7 +11,7 @@ from random import Random
 from ftdist.geometry import Region, Span, partition
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.latency import plan_seconds
-from ftdist.planning.lowering.part import Part, map_bytes, part_needs
+from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.sharing.demand import outputs
@@ -50,24 +50,24 @@ class _Hands:
         self._picture = picture
         self._duty: Duty | None = None
 
-    def part(self, chance: Random, pair: tuple[int, int], region: Region) -> Part | None:
+    def part(self, chance: Random, pair: tuple[int, int], region: Region) -> Plan | None:
         """A random part of the region that the worker can hold; None when some tries find none."""
         for attempt in range(_TRIES):
             groups = _groups(chance, pair, frugal=attempt >= _TRIES // 2)
-            part = Part(groups, region, chance.randint(1, self.worker.threads))
+            part = Plan(groups, chance.randint(1, self.worker.threads), region=region)
             if self._means.fits(self.worker, self._with(part, kept=True), picture=self._picture):
                 return part
         return None
 
-    def take(self, part: Part, *, kept: bool) -> None:
+    def take(self, part: Plan, *, kept: bool) -> None:
         """The worker may be given a part; it keeps what it makes of frames, if that is its own."""
         self._duty = self._with(part, kept=kept)
 
-    def _with(self, part: Part, *, kept: bool) -> Duty:
+    def _with(self, part: Plan, *, kept: bool) -> Duty:
         network = self._means.network
-        inputs, made = part_needs(network, part.first, part.stop, part.region)
-        out_bytes = map_bytes(network, made)
-        in_bytes = map_bytes(network, inputs, picture=self._picture)
+        inputs, made = region_needs(network, part.first, part.stop, part.region)
+        out_bytes = region_bytes(network, made)
+        in_bytes = region_bytes(network, inputs, picture=self._picture)
         duty = Duty((part,), in_bytes, out_bytes, KEPT_FRAMES * out_bytes * kept)
         return duty if self._duty is None else duty.beside(self._duty)
 

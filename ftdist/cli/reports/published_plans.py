@@ -18,8 +18,9 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import whole_maps
-from ftdist.planning.lowering.predictor import arrange_plan
+from ftdist.planning.lowering.lowered import arrange
 from ftdist.planning.lowering.programs import GroupProgram, lower_group
+from ftdist.planning.lowering.regions import outside_maps
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.runtime.choosing.choice import Choice, planning_profile, predict
 
@@ -60,7 +61,8 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
     for plan in _plans(network, threads):
         groups = [prepared(each) for each in plan.groups]
         programs = tuple(each for programs, _ in groups for each in programs)
-        lowered = arrange_plan(network, plan, programs)
+        outside = outside_maps(network, plan, picture=picture)
+        lowered = arrange(network, plan, programs, outside, picture=picture)
         seconds = sum(each for _, each in groups)
         given = beside.budget, beside.context, seconds, beside.calibration, beside.process
         choice = predict(model, lowered, *given)

@@ -14,9 +14,9 @@ from ftdist.kernels import native
 from ftdist.kernels.program import COUNTERS
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.lowering.part import Part, lower_part
+from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import SLACK_BYTES
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.protocol.messages import MOST_OOM_KILLS, PROTOCOL, Hello
 from ftdist.runtime.budget.controlgroups import processor_quota
 from ftdist.runtime.budget.limits import Budget
@@ -95,8 +95,8 @@ def warm_up() -> None:
     builder = NetworkBuilder("warm-up", Shape(8, 8, 3))
     builder.add(Convolution(16, Sliding.square(3, padding=1)), [INPUT])
     network = builder.finish()
-    part = Part((GroupPlan(0, 1, 2, 1, 2),), Region(0, 8, 0, 8))
-    lowered = lower_part(network, part, {0: (0, 27 * 16)}, picture=False)
+    part = Plan((GroupPlan(0, 1, 2, 1, 2),), region=Region(0, 8, 0, 8))
+    lowered = lower(network, part, {0: (0, 27 * 16)}, picture=False)
     weights = np.zeros(4 * 28 * 16, np.uint8)
     program = lowered.programs[0]
     arena = np.zeros(program.arena_bytes, np.uint8)

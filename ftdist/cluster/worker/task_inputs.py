@@ -11,7 +11,7 @@ import numpy as np
 from ftdist.cluster.worker.map_store import MapStore
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
-from ftdist.planning.lowering.part import LoweredPart
+from ftdist.planning.lowering.lowered import Lowered
 from ftdist.protocol.messages import Assign, Piece, Place, TaskId
 from ftdist.protocol.pieces import whole_in
 from ftdist.protocol.regions import common, gather
@@ -43,7 +43,7 @@ class Refused(Exception):
         self.needed_bytes = needed_bytes
 
 
-def gathered(task: Task, lowered: LoweredPart) -> dict[int, list[Piece]]:
+def gathered(task: Task, lowered: Lowered) -> dict[int, list[Piece]]:
     """For each map that a part reads pieces that make up what it reads; Refused without them."""
     assign, network = task.assign, task.model.network
     pieces = list(assign.pieces)
@@ -79,7 +79,7 @@ def stored_pieces(maps: MapStore, task: TaskId, place: Place) -> list[Piece]:
     return found
 
 
-def refuse_unmade(places: Sequence[Place], lowered: LoweredPart) -> None:
+def refuse_unmade(places: Sequence[Place], lowered: Lowered) -> None:
     """Refused when a task is to return what it does not make."""
     for place in places:
         made = lowered.outputs.get(place.source)

@@ -18,9 +18,10 @@ from ftdist.cluster.worker.task_inputs import Refused, Task, gathered, refuse_un
 from ftdist.errors import FtdistError
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
-from ftdist.planning.lowering.part import LoweredPart, Part, lower_part, map_bytes
-from ftdist.planning.lowering.predictor import SLACK_BYTES, THREAD_BYTES
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.lowering.predictor import Footprint, footprint
+from ftdist.planning.lowering.regions import region_bytes
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.protocol.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
 from ftdist.protocol.pieces import Array, assembled, cut_out, lies_whole, parcels, whole_in
 from ftdist.runtime.budget.heap import trim_heap
@@ -30,7 +31,7 @@ from ftdist.runtime.budget.memory import (
     resident_and_peak_bytes,
     resident_bytes,
 )
-from ftdist.runtime.part import PartRunner
+from ftdist.runtime.runner import Runner
 
 RESULT_BYTES = 1 << 20
 """About the most bytes of pieces in one message of a result: others get their turn between."""
@@ -49,8 +50,8 @@ class TaskRunner:
         self._budget_bytes = budget_bytes
         self._credit_bytes = credit_bytes
         self._threads = threads
-        self._runner: PartRunner | None = None
-        self._parts: dict[tuple[Part, bool], LoweredPart] = {}
+        self._runner: Runner | None = None
+        self._parts: dict[tuple[Plan, bool], Lowered] = {}
         self._sending: list[weakref.ref[Array]] = []
         self._peak_bytes = 0
 
@@ -118,19 +119,19 @@ class TaskRunner:
         times_s = task.received_s, started_s, ended_s
         return results(name, pieces, times_s, self._peak_bytes)
 
-    def _runner_of(self, model: Model) -> PartRunner:
+    def _runner_of(self, model: Model) -> Runner:
         if self._runner is None or self._runner.model is not model:
             self.release_memory()
-            self._runner = PartRunner(model, threads=self._threads)
+            self._runner = Runner(model, threads=self._threads)
         return self._runner
 
-    def _lowered(self, task: Task) -> LoweredPart:
+    def _lowered(self, task: Task) -> Lowered:
         part = part_of(task.assign, self._threads)
         network, pieces = task.model.network, task.assign.pieces
         picture = any(p.source == INPUT and p.data.dtype == np.uint8 for p in pieces)
         found = self._parts.get((part, picture))
         if found is None:
-            found = lower_part(network, part, task.model.offsets, picture=picture)
+            found = lower(network, part, task.model.offsets, picture=picture)
             self._parts[part, picture] = found
             self._forget_oldest_parts()
         return found
@@ -144,7 +145,7 @@ class TaskRunner:
     def _keep_budget(
         self,
         model: Model,
-        lowered: LoweredPart,
+        lowered: Lowered,
         sources: dict[int, list[Piece]],
         returns: tuple[Place, ...],
         waiting_bytes: int,
@@ -153,8 +154,11 @@ class TaskRunner:
         give_up_s = time.monotonic() + _SENDING_S
 
         def needed(*, roomy: bool) -> int:
-            fixed = self._fixed_bytes(model, lowered, sources, returns, waiting_bytes)
-            return fixed + self._varying_bytes(model, lowered, roomy=roomy)
+            taken = self._footprint(model, lowered, sources, returns, waiting_bytes)
+            weights, block = self._runner_of(model).to_hold(lowered, others=roomy)
+            more = block - taken.block_bytes
+            taken = replace(taken, weights=weights, boundary_maps=taken.boundary_maps + more)
+            return taken.peak_bytes
 
         if needed(roomy=True) <= self._budget_bytes:
             return True
@@ -172,7 +176,7 @@ class TaskRunner:
             if not self._still_sending() or time.monotonic() > give_up_s:
                 raise Refused(
                     "memory",
-                    f"layers {lowered.part.first} to {lowered.part.stop - 1}: the process would "
+                    f"layers {lowered.plan.first} to {lowered.plan.stop - 1}: the process would "
                     f"hold {format_size(least)} of {format_size(self._budget_bytes)}",
                     least,
                 )
@@ -183,15 +187,15 @@ class TaskRunner:
         self._sending = [each for each in self._sending if each() is not None]
         return bool(self._sending)
 
-    def _fixed_bytes(
+    def _footprint(
         self,
         model: Model,
-        lowered: LoweredPart,
+        lowered: Lowered,
         sources: dict[int, list[Piece]],
         returns: tuple[Place, ...],
         waiting_bytes: int,
-    ) -> int:
-        """What the process will hold beside weights and the block: maps, messages, itself."""
+    ) -> Footprint:
+        """What the process will hold; programs, and inputs that lie as they are used, it has."""
         assert self._runner is not None
         network = model.network
         put_together = {
@@ -199,34 +203,28 @@ class TaskRunner:
             for source, pieces in sources.items()
             if whole_in(Place(source, lowered.inputs[source]), pieces) is None
         }
-        copied = map_bytes(network, put_together, picture=lowered.picture) + sum(
-            map_bytes(network, {place.source: place.region})
+        copied = sum(
+            region_bytes(network, {place.source: place.region})
             for place in returns
             if place.region.size and not lies_whole(place, lowered.outputs[place.source])
         )
-        held = self._runner.held
         to_come = max(0, self._credit_bytes - waiting_bytes)
-        slack = SLACK_BYTES + (lowered.part.threads - 1) * THREAD_BYTES
-        made = map_bytes(network, lowered.outputs)
         resident, self._peak_bytes = resident_and_peak_bytes()
-        return resident - sum(held.values()) + copied + made + to_come + slack
-
-    def _varying_bytes(self, model: Model, lowered: LoweredPart, *, roomy: bool) -> int:
-        assert self._runner is not None
-        layers, block = frozenset(lowered.weights), lowered.block_bytes
-        if roomy:
-            layers |= self._runner.resident
-            block = max(block, self._runner.held["block"])
-        return block + sum(model.blobs[layer].bytes for layer in layers)
+        return replace(
+            footprint(lowered, network, resident - sum(self._runner.held.values())),
+            programs=0,
+            input=region_bytes(network, put_together, picture=lowered.picture),
+            messages=copied + to_come,
+        )
 
 
-def part_of(assign: Assign, most_threads: int) -> Part:
+def part_of(assign: Assign, most_threads: int) -> Plan:
     """What a task is to compute."""
     groups = [
         GroupPlan(g.first, g.stop, g.rows, g.columns, g.strip or None, g.streamed)
         for g in assign.groups
     ]
-    return Part(tuple(groups), assign.region, min(assign.threads, most_threads))
+    return Plan(tuple(groups), min(assign.threads, most_threads), region=assign.region)
 
 
 def fetched(maps: MapStore, fetch: Fetch, now_s: float) -> list[Result | Failed]:

@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
-from ftdist.planning.lowering.part import Part, part_needs
+from ftdist.planning.lowering.regions import region_needs
+from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile
 from ftdist.protocol.messages import TENSORS, Place
 from ftdist.protocol.regions import common, disjoint
@@ -95,7 +96,8 @@ class TaskGraph:
         found = []
         for number, tile in enumerate(tiles):
             part = _part(tile)
-            inputs, outputs = part_needs(self._network, part.first, part.stop, part.region)
+            assert part.region is not None
+            inputs, outputs = region_needs(self._network, part.first, part.stop, part.region)
             needs: list[Need] = []
             for source, region in inputs.items():
                 if region.size and source == INPUT:
@@ -251,7 +253,7 @@ def _nobody(source: int) -> Need:
     raise InputError(f"no stage of the plan makes map {source} before it is read")
 
 
-def _part(tile: Tile) -> Part:
+def _part(tile: Tile) -> Plan:
     """Any of a tile's parts: they agree on layers and region."""
     return next(part for part in tile.parts if part is not None)
 
@@ -267,7 +269,7 @@ def _check(plan: SharedPlan) -> None:
                 raise InputError(f"stage {stage} of the plan has a tile that fits no worker")
             if tile.worker is not None and tile.parts[tile.worker] is None:
                 raise InputError(f"stage {stage} of the plan has a tile that fits not its worker")
-            if len({part.region for part in parts}) > 1:
+            if len({part.region for part in parts}) > 1 or parts[0].region is None:
                 raise InputError(f"stage {stage} of the plan has a tile of several regions")
             layers |= {(part.first, part.stop) for part in parts}
         if len(layers) != 1:

@@ -70,7 +70,7 @@ class Assignments:
     def _send_assign(self, attempt: Attempt, inputs: Inputs) -> None:
         task, slot = attempt.task, attempt.slot
         part = task.tile.parts[slot]
-        assert part is not None
+        assert part is not None and part.region is not None
         message = Assign(
             task=attempt.id,
             model=self._model.digest,

@@ -1,25 +1,20 @@
-"""What a plan needs: every program, one block of memory for them all, and the peak by part.
+"""The predicted peak of a process that runs a plan, by what its bytes are for.
 
-The block holds each group's arenas (one a thread) and the maps between groups, each alive from the
-group that makes it to the last one that reads it. Its size is settled by lowering, so the predicted
-activations are exact by construction; the rest of the peak is what the caller measured (baseline),
-the weights and the arrays that the user gives and gets.
+Lowering settles the block, so what is predicted for activations is exact by construction; the rest
+is what the caller measured (the baseline), the weights, the arrays that are read and made, and
+messages where a worker has some. Sessions, workers and the planning of clusters all count by these
+parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
-from ftdist.geometry import Region
-from ftdist.kernels.program import COUNTERS
 from ftdist.network.graph import INPUT, Network
-from ftdist.planning.group import FusedGroup, whole_map
-from ftdist.planning.lowering.kernel_tables import Blobs, OutsideMap, whole_maps
-from ftdist.planning.lowering.placement import Block, place
-from ftdist.planning.lowering.programs import GroupProgram, lower_group
-from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.lowering.lowered import Lowered
+from ftdist.planning.lowering.regions import region_bytes
+from ftdist.planning.plan import Plan
 from ftdist.planning.weights import resident_layers
 
 SLACK_BYTES = 576 << 10
@@ -33,46 +28,15 @@ _LOWERING_BYTES, _LOWERING_LAYER_BYTES = 288 << 10, 2 << 10
 process may hold more than another one in which the plan was found."""
 
 
-@dataclass(frozen=True)
-class Arrangement:
-    """Programs of groups that run one after another, and where their memory lies in one block.
-
-    `arenas[g]` are the offsets of group g's arenas, one a thread that works on it; `maps` the
-    offsets of the maps between groups, by source, of which the block holds `map_regions`. All
-    offsets are in bytes.
-    """
-
-    programs: tuple[GroupProgram, ...]
-    arenas: tuple[tuple[int, ...], ...]
-    maps: dict[int, int]
-    map_regions: dict[int, Region]
-    block_bytes: int
-
-    @property
-    def arena_bytes(self) -> int:
-        """Bytes of the arenas of the group that needs most, all its threads together."""
-        pairs = zip(self.programs, self.arenas, strict=True)
-        return max(program.arena_bytes * len(arenas) for program, arenas in pairs)
-
-    @cached_property
-    def program_bytes(self) -> int:
-        """Bytes of all kernel tables and calls, and of what the threads count for each kernel."""
-        pairs = zip(self.programs, self.arenas, strict=True)
-        counters = sum(len(each.made_by) * len(arenas) for each, arenas in pairs)
-        tables = sum(program.table_bytes for program in self.programs)
-        return tables + COUNTERS.itemsize * counters
-
-
-@dataclass(frozen=True)
-class Lowered(Arrangement):
-    """A plan, lowered."""
-
-    plan: Plan
-
-
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """The predicted peak of the whole process, by part, in bytes."""
+    """The predicted peak of a process, by part, in bytes.
+
+    The plan decides `weights`, `arenas`, `boundary_maps` and `programs`; `input` and `output` are
+    arrays outside the block. `baseline` is what the process holds without all that, `planning` what
+    planning and lowering leave behind beside the programs, `messages` what a worker's messages take
+    beside the arrays.
+    """
 
     baseline: int
     planning: int
@@ -83,111 +47,66 @@ class Footprint:
     input: int
     output: int
     slack: int
+    messages: int = 0
 
     @property
     def parts(self) -> dict[str, int]:
-        return asdict(self)
+        """All parts by name; `messages` only where there are some."""
+        found = asdict(self)
+        if not self.messages:
+            del found["messages"]
+        return found
 
     @property
     def peak_bytes(self) -> int:
-        return sum(self.parts.values())
+        return sum(asdict(self).values())
 
     @property
     def fixed_bytes(self) -> int:
         """The parts that are the same for every plan."""
-        return self.baseline + self.planning + self.input + self.output + self.slack
+        return self.peak_bytes - self.plan_bytes
 
     @property
     def plan_bytes(self) -> int:
         """The parts that the plan decides."""
-        return self.peak_bytes - self.fixed_bytes
+        return self.weights + self.arenas + self.boundary_maps + self.programs
 
-
-def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
-    """Lowers a plan; `picture` when the input is a uint8 picture rather than a float32 array."""
-    sources = {INPUT}
-    for group in plan.groups:
-        sources.update(FusedGroup(network, group.first, group.stop).outputs)
-    outside = whole_maps(network, sources, picture=picture)
-    return arrange_plan(network, plan, lower_groups(network, plan.groups, blobs, outside))
-
-
-def lower_groups(
-    network: Network,
-    groups: Sequence[GroupPlan],
-    blobs: Blobs,
-    outside: Mapping[int, OutsideMap],
-) -> tuple[GroupProgram, ...]:
-    """The programs of groups that follow one another; those that make nothing have none.
-
-    `outside` are all maps outside the arenas: what groups read and what they make for others.
-    """
-    programs = []
-    for plan in groups:
-        frame = {s: each.region for s, each in outside.items() if plan.first <= s < plan.stop}
-        group = FusedGroup(network, plan.first, plan.stop, frame)
-        if group.members:
-            programs.append(lower_group(group, plan, blobs, outside))
-    return tuple(programs)
-
-
-def arrange_plan(network: Network, plan: Plan, programs: tuple[GroupProgram, ...]) -> Lowered:
-    """A plan of which the groups are lowered already."""
-    made = {source for program in programs for source in program.outputs}
-    regions = {source: whole_map(network, source) for source in made - network.output_sources}
-    found = arrange(network, programs, plan.threads, regions)
-    return Lowered(
-        found.programs, found.arenas, found.maps, found.map_regions, found.block_bytes, plan
-    )
-
-
-def arrange(
-    network: Network,
-    programs: tuple[GroupProgram, ...],
-    threads: int,
-    regions: dict[int, Region],
-    lasting: Collection[int] = (),
-) -> Arrangement:
-    """Places the arenas of programs and the `regions` of maps that they make in one block.
-
-    A map is there until the last group that reads it is done; `lasting` ones to the end.
-    """
-    blocks: list[Block[tuple[str, int, int]]] = []
-    for number, program in enumerate(programs):
-        workers = min(threads, program.tiles)
-        size = program.arena_bytes
-        blocks += [Block(("arena", number, each), size, number, number) for each in range(workers)]
-        for source in (each for each in program.outputs if each in regions):
-            readers = [n for n, each in enumerate(programs) if source in each.inputs]
-            last = len(programs) - 1 if source in lasting else max(readers)
-            size = 4 * regions[source].size * network.shape(source).channels
-            blocks.append(Block(("map", source, 0), size, number, last))
-    offsets, size = place(blocks)
-    arenas = tuple(
-        tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
-        for number in range(len(programs))
-    )
-    maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
-    return Arrangement(programs, arenas, maps, regions, size)
+    @property
+    def block_bytes(self) -> int:
+        """Arenas and boundary maps together: the one block that a run takes."""
+        return self.arenas + self.boundary_maps
 
 
 def footprint(
-    lowered: Lowered, network: Network, baseline: int, input_bytes: int, planning: int = 0
+    lowered: Lowered, network: Network, baseline: int = 0, planning: int = 0
 ) -> Footprint:
-    """The predicted peak of a process that holds `baseline` bytes before it plans.
-
-    `planning` are those that planning and lowering leave behind beside the programs.
-    """
+    """What a process takes at its peak that holds `baseline` bytes and then runs this plan."""
     return Footprint(
         baseline=baseline,
         planning=planning,
-        weights=sum(resident_layers(network, lowered.plan).values()),
+        weights=sum(lowered.weights.values()),
         arenas=lowered.arena_bytes,
         boundary_maps=lowered.block_bytes - lowered.arena_bytes,
         programs=lowered.program_bytes,
-        input=input_bytes,
-        output=output_bytes(network),
+        input=region_bytes(network, lowered.inputs, picture=lowered.picture),
+        output=region_bytes(network, lowered.outputs),
         slack=slack_bytes(lowered.plan.threads),
+    )
+
+
+def one_after_another(network: Network, taken: Sequence[tuple[Plan, Footprint]]) -> Footprint:
+    """What a process takes that runs these plans in turn: weights that several use count once.
+
+    All programs are there at the same time, one block and its arrays at a time.
+    """
+    groups = tuple(dict.fromkeys(group for plan, _ in taken for group in plan.groups))
+    footprints = [each for _, each in taken]
+    largest = max(footprints, key=lambda each: each.block_bytes + each.input + each.output)
+    return replace(
+        largest,
+        weights=sum(resident_layers(network, Plan(groups)).values()),
+        programs=sum(each.programs for each in footprints),
+        slack=max(each.slack for each in footprints),
     )
 
 

@@ -15,7 +15,7 @@ from ftdist.network.graph import Network, convolutions
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.layout import Layout, lay_out
-from ftdist.planning.lowering.predictor import Lowered
+from ftdist.planning.lowering.lowered import Lowered
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import layer_weights

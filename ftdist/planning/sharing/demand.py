@@ -5,7 +5,7 @@ only on the layers behind it. So a stage [first, stop) is as much of the walk as
 `first`, and whoever tries many first layers walks once.
 
 Regions of all tiles are one array of shape (4, tiles): top, left, bottom, right, half-open. They
-are those of ``part.part_needs``; a test compares the two.
+are those of ``part.region_needs``; a test compares the two.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ftdist.network.graph import INPUT
-from ftdist.planning.lowering.part import Part
+from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.demand import regions_of, sizes
 from ftdist.planning.sharing.holding import Duty, Means, part_of
 from ftdist.planning.sharing.pace import Pace
@@ -71,9 +71,9 @@ class Duties:
         own: Sequence[Duty | None],
     ) -> tuple[Tile, ...]:
         team, table = self.team, regions_of(placed.regions)
-        parts: list[list[Part | None]] = [[] for _ in placed.workers]
+        parts: list[list[Plan | None]] = [[] for _ in placed.workers]
         seconds: list[list[float]] = [[] for _ in placed.workers]
-        made: dict[tuple[int, int], Part] = {}
+        made: dict[tuple[int, int], Plan] = {}
         for worker, pace in enumerate(paces):
             able = pace is not None and self._takes_any(placed, means, worker, pace, own[worker])
             times = team.seconds(placed.stage, table, worker).tolist() if pace else []
@@ -109,7 +109,7 @@ class Duties:
     def _stages(self) -> list[Placed]:
         return [self.team.placed(self.scheme, stage) for stage in self.scheme.stages]
 
-    def _part(self, placed: Placed, tile: int, pace: Pace) -> Part:
+    def _part(self, placed: Placed, tile: int, pace: Pace) -> Plan:
         return part_of(pace, placed.stage.first, placed.stage.stop, placed.regions[tile])
 
     def _largest(self, placed: Placed, tiles: Sequence[int]) -> int:

@@ -12,15 +12,20 @@ from dataclasses import dataclass, field, replace
 
 from ftdist.geometry import Region
 from ftdist.network.graph import Network, convolutions
-from ftdist.planning.lowering.part import Part, lower_part, part_footprint
-from ftdist.planning.lowering.predictor import THREAD_BYTES, input_bytes
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.lowering.predictor import (
+    THREAD_BYTES,
+    Footprint,
+    footprint,
+    input_bytes,
+    one_after_another,
+)
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.search import FoundPlan, Search
 from ftdist.planning.sharing.demand import outputs
 from ftdist.planning.sharing.pace import Pace, cut_groups, pace_of
 from ftdist.planning.sharing.plan import Traits
-from ftdist.planning.weights import resident_layers
 
 MARGIN_BYTES = 512 << 10
 """Room for what differs from worker to worker beside its tasks."""
@@ -86,7 +91,7 @@ class Duty:
     The most that one task takes and gives; and all that is `kept` between tasks.
     """
 
-    parts: tuple[Part, ...]
+    parts: tuple[Plan, ...]
     in_bytes: int
     out_bytes: int
     kept_bytes: int = 0
@@ -107,39 +112,30 @@ class Holding:
 
     network: Network
     picture: bool
-    _known: dict[Part, dict[str, int]] = field(default_factory=dict)
+    _known: dict[Plan, Footprint] = field(default_factory=dict)
 
     def needed_bytes(self, worker: Traits, duty: Duty) -> int:
         """The smallest budget with which a worker's process can do its duty."""
-        groups = tuple(dict.fromkeys(group for part in duty.parts for group in part.groups))
-        weights = sum(resident_layers(self.network, Plan(groups)).values())
-        taken = [self._footprint(part) for part in duty.parts]
-        largest = max(each["block"] + each["inputs"] + each["outputs"] for each in taken)
-        programs = sum(each["programs"] for each in taken)
-        threads = max(part.threads for part in duty.parts)
-        return (
-            worker.baseline_bytes
-            + weights
-            + programs
-            + largest
-            + max(worker.credit_bytes, duty.in_bytes)
-            + duty.out_bytes
-            + duty.kept_bytes
-            + (threads - 1) * THREAD_BYTES
-            + MARGIN_BYTES
+        taken = one_after_another(
+            self.network, [(part, self._footprint(part)) for part in duty.parts]
         )
+        threads = max(part.threads for part in duty.parts)
+        messages = max(worker.credit_bytes, duty.in_bytes) + duty.out_bytes + duty.kept_bytes
+        slack = MARGIN_BYTES + (threads - 1) * THREAD_BYTES
+        baseline = worker.baseline_bytes
+        return replace(taken, baseline=baseline, messages=messages, slack=slack).peak_bytes
 
-    def _footprint(self, part: Part) -> dict[str, int]:
+    def _footprint(self, part: Plan) -> Footprint:
         if part not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             blobs = {number: (0, 0) for number, _, _ in convolutions(self.network)}
-            lowered = lower_part(self.network, part, blobs, picture=self.picture)
-            self._known[part] = part_footprint(self.network, lowered)
+            lowered = lower(self.network, part, blobs, picture=self.picture)
+            self._known[part] = footprint(lowered, self.network)
         return self._known[part]
 
 
-def part_of(pace: Pace, first: int, stop: int, region: Region) -> Part:
+def part_of(pace: Pace, first: int, stop: int, region: Region) -> Plan:
     """The part of a worker's plan that makes a region of layers [first, stop).
 
     Threads share the longer side of the region.
@@ -151,12 +147,12 @@ def part_of(pace: Pace, first: int, stop: int, region: Region) -> Part:
         replace(group, rows=grid[0], columns=grid[1])
         for group in cut_groups(pace.plan.groups, first, stop)
     )
-    return Part(groups, region, threads)
+    return Plan(groups, threads, region=region)
 
 
-def whole_part(pace: Pace, region: Region) -> Part:
+def whole_part(pace: Pace, region: Region) -> Plan:
     """The whole network by a worker's plan as it is."""
-    return Part(pace.plan.groups, region, pace.plan.threads)
+    return Plan(pace.plan.groups, pace.plan.threads, region=region)
 
 
 class Means:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ftdist.planning.lowering.part import Part
+from ftdist.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Tile:
     """
 
     worker: int | None
-    parts: tuple[Part | None, ...]
+    parts: tuple[Plan | None, ...]
     seconds: tuple[float, ...]
 
 

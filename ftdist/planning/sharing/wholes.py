@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ftdist.errors import BudgetError
 from ftdist.planning.group import whole_map
-from ftdist.planning.lowering.part import Part
+from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.demand import outputs
 from ftdist.planning.sharing.duties import Kind, kind_of
 from ftdist.planning.sharing.holding import Duty, Means, whole_part
@@ -34,7 +34,7 @@ class Wholes:
 
     workers: tuple[Traits, ...]
     tasks: tuple[Task, ...]
-    parts: tuple[Part | None, ...]
+    parts: tuple[Plan | None, ...]
 
     def alone_s(self, task: Task) -> float:
         """Seconds from nothing to a frame's result by one worker."""
@@ -122,7 +122,7 @@ class Wholes:
 def whole_frames(means: Means, workers: tuple[Traits, ...], *, picture: bool) -> Wholes:
     """Who can take whole frames, and by which part."""
     tasks: list[Task] = []
-    parts: list[Part | None] = []
+    parts: list[Plan | None] = []
     rungs: dict[Kind, int | None] = {}
     for number, worker in enumerate(workers):
         kind = kind_of(worker)
@@ -170,7 +170,7 @@ def _needed_bytes(means: Means, worker: Traits, rung: int, picture: bool) -> int
     return means.needed_bytes(worker, duty, picture=picture)
 
 
-def _part(means: Means, worker: Traits, rung: int) -> Part:
+def _part(means: Means, worker: Traits, rung: int) -> Plan:
     network = means.network
     pace = means.ladder(worker.threads).pace(rung)
     assert pace is not None

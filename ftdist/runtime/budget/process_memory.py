@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
-from ftdist.planning.lowering.predictor import lower, lowering_bytes
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.lowering.predictor import lowering_bytes
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes

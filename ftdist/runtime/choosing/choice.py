@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
+from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import (
     Footprint,
-    Lowered,
     footprint,
     input_bytes,
-    lower,
 )
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
@@ -182,7 +181,7 @@ def predict(
     taken = input_bytes(model.network, picture=picture)
     baseline = process.now_bytes + context.reading_bytes
     baseline -= taken if context.input_resident else 0
-    parts = footprint(lowered, model.network, baseline, taken, process.planning_bytes)
+    parts = footprint(lowered, model.network, baseline, process.planning_bytes)
     after = parts.baseline + parts.planning + parts.output + context.after_bytes
     other = max(context.other_phases_bytes, process.most_bytes)
     peak = max(parts.peak_bytes, after, other)

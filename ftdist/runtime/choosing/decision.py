@@ -13,10 +13,9 @@ from dataclasses import dataclass
 
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
+from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import (
-    Lowered,
     input_bytes,
-    lower,
     output_bytes,
     slack_bytes,
 )

@@ -15,13 +15,12 @@ from ftdist.cluster.server.planner import Planner, made, plain
 from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.errors import BudgetError, FtdistError
 from ftdist.geometry import Region
-from ftdist.planning.lowering.part import Part
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
 
 TRAITS = Traits("pi", 64 << 20, 30 << 20, 1 << 20, 4, 2.5, math.inf, 0.0)
 ASK = AskPlan(7, (TRAITS,), 3, True)
-PART = Part((GroupPlan(0, 4, 2, 1, 8, True), GroupPlan(4, 6)), Region(0, 10, 5, 20), 2)
+PART = Plan((GroupPlan(0, 4, 2, 1, 8, True), GroupPlan(4, 6)), 2, region=Region(0, 10, 5, 20))
 PLAN = SharedPlan(
     ("pi", "pi2"), ((Tile(0, (PART, None), (0.5, 0.0)),),), (1.0, 0.0), 0.5, 0.4, 9, 8, "ä note"
 )

@@ -154,7 +154,7 @@ def test_running_out_of_memory_is_named_as_such(
     def none_left(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(tasks.PartRunner, "run", none_left)
+    monkeypatch.setattr(tasks.Runner, "run", none_left)
     answer = failed(runner.run(task(whole_task(chain, image_of(chain)), chain), 0), "memory")
     assert "out of memory" in answer.text and answer.needed_bytes > GENEROUS
 
@@ -163,14 +163,14 @@ def test_parts_are_lowered_once_and_not_kept_without_limit(
     chain: Model, runner: TaskRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     count = 0
-    lower = tasks.lower_part
+    lower = tasks.lower
 
     def counted(*args: object, **more: object) -> object:
         nonlocal count
         count += 1
         return lower(*args, **more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(tasks, "lower_part", counted)
+    monkeypatch.setattr(tasks, "lower", counted)
     monkeypatch.setattr(tasks, "_LOWERED", 3)
     image = image_of(chain)
 
@@ -253,7 +253,7 @@ def test_pieces_of_mixed_kinds_are_an_error(chain: Model, runner: TaskRunner) ->
 def test_a_fault_of_ours_is_a_failed_task(
     chain: Model, runner: TaskRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tasks, "lower_part", lambda *_, **__: 1 // 0)
+    monkeypatch.setattr(tasks, "lower", lambda *_, **__: 1 // 0)
     answer = failed(runner.run(task(whole_task(chain, image_of(chain)), chain), 0), "error")
     assert "ZeroDivisionError" in answer.text
 

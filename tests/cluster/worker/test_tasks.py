@@ -23,7 +23,7 @@ from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.lowering.part import part_needs
+from ftdist.planning.lowering.regions import region_needs
 from ftdist.protocol.messages import (
     Group,
     Piece,
@@ -74,7 +74,7 @@ def test_tiles_with_halos_in_pieces_make_the_same_bits(
     for top, bottom in shares(32, rows):
         for left, right in shares(32, columns):
             region = Region(top, bottom, left, right)
-            inputs, _ = part_needs(chain.network, 0, 4, region)
+            inputs, _ = region_needs(chain.network, 0, 4, region)
             upper, lower, west, east = inputs[-1]
             middle = (upper + lower) // 2
             pieces = (
@@ -99,7 +99,7 @@ def test_stages_share_what_is_kept_and_send_only_halos(chain: Model, runner: Tas
     kept = [MapStore(), MapStore()]
     halos: list[Piece] = []
     for number, half in enumerate(halves):
-        inputs, _ = part_needs(chain.network, 0, 2, half)
+        inputs, _ = region_needs(chain.network, 0, 2, half)
         border = half.bottom - 1 if number == 0 else half.top
         halo = Region(border, border + 1, 0, 32)
         assign = assignment(

@@ -15,7 +15,7 @@ from support.smallmodels import CHAIN, write_small_model
 
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
-from ftdist.planning.lowering.part import part_needs
+from ftdist.planning.lowering.regions import region_needs
 from ftdist.protocol.messages import (
     Failed,
     Group,
@@ -107,7 +107,7 @@ def test_a_busy_worker_keeps_its_budget(start: Starts, first16: Model) -> None:
     halves = [Region(0, 38, 0, 76), Region(38, 76, 0, 76)]
     for frame in range(3):
         for tile, half in enumerate(halves):
-            inputs, _ = part_needs(first16.network, 0, 8, half)
+            inputs, _ = region_needs(first16.network, 0, 8, half)
             top, bottom, left, right = inputs[-1]
             rows = image[top:bottom, left:right]
             middle = len(rows) // 2

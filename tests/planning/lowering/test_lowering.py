@@ -6,7 +6,7 @@ import pytest
 
 from ftdist.kernels.program import Op
 from ftdist.network import architectures
-from ftdist.planning.lowering.predictor import lower
+from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import parse_notation
 
 UNTILED_MACS = 13_000_343_552

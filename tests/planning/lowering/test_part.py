@@ -21,9 +21,9 @@ from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Pool, Sliding
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
-from ftdist.planning.lowering.part import LoweredPart, Part, lower_part, map_bytes, part_needs
-from ftdist.planning.lowering.predictor import lower
-from ftdist.planning.plan import GroupPlan, parse_notation
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.lowering.regions import region_bytes, region_needs
+from ftdist.planning.plan import GroupPlan, Plan, parse_notation
 
 
 @pytest.fixture(scope="module")
@@ -31,23 +31,23 @@ def yolov2() -> Network:
     return architectures.load("yolov2-first16").network
 
 
-def lowered(network: Network, part: Part, *, picture: bool = False) -> LoweredPart:
+def lowered(network: Network, part: Plan, *, picture: bool = False) -> Lowered:
     blobs = dict.fromkeys(range(len(network.layers)), (0, 0))
-    return lower_part(network, part, blobs, picture=picture)
+    return lower(network, part, blobs, picture=picture)
 
 
 def test_a_part_reads_what_windows_reach(yolov2: Network) -> None:
     """The worked example of DESIGN.md, rows 2 to 4 of layer 7: it ends at row 43 of the input."""
-    inputs, outputs = part_needs(yolov2, 0, 8, Region(2, 4, 0, 76))
+    inputs, outputs = region_needs(yolov2, 0, 8, Region(2, 4, 0, 76))
     assert inputs == {INPUT: Region(5, 43, 0, 608)}
     assert outputs == {7: Region(2, 4, 0, 76)}
-    inputs, _ = part_needs(yolov2, 4, 8, Region(0, 2, 74, 76))
+    inputs, _ = region_needs(yolov2, 4, 8, Region(0, 2, 74, 76))
     assert inputs == {3: Region(0, 6, 146, 152)}
 
 
 def test_other_outputs_are_shared_in_proportion() -> None:
     network = small_detector()
-    _, outputs = part_needs(network, 0, 12, Region(2, 7, 3, 8))
+    _, outputs = region_needs(network, 0, 12, Region(2, 7, 3, 8))
     assert outputs == {3: Region(1, 3, 1, 4), 8: Region(2, 7, 3, 8), 11: Region(2, 7, 3, 8)}
 
 
@@ -63,20 +63,20 @@ def test_what_nobody_wants_is_not_made() -> None:
         (GroupPlan(0, 4, 2, 2, 1),),
         (GroupPlan(0, 1), GroupPlan(1, 3), GroupPlan(3, 4)),
     ):
-        found = lowered(network, Part(groups, Region(2, 3, 0, 8)))
+        found = lowered(network, Plan(groups, region=Region(2, 3, 0, 8)))
         assert found.outputs == {2: Region(1, 1, 0, 4), 3: Region(2, 3, 0, 8)}
         assert found.inputs == {INPUT: Region(0, 5, 0, 8)}
         assert {each for program in found.programs for each in program.made_by} == {INPUT, 0, 3}
-    inputs, _ = part_needs(network, 2, 4, Region(2, 3, 0, 8))
+    inputs, _ = region_needs(network, 2, 4, Region(2, 3, 0, 8))
     assert inputs == {0: Region(1, 4, 0, 8), 1: Region(0, 0, 0, 0)}
-    found = lowered(network, Part(groups, Region(3, 4, 0, 8)))
+    found = lowered(network, Plan(groups, region=Region(3, 4, 0, 8)))
     assert found.outputs[2] == Region(1, 2, 0, 4)
     assert {each for program in found.programs for each in program.made_by} == {INPUT, *range(4)}
 
 
 def test_an_empty_share_still_is_made_as_far_as_others_read_it() -> None:
     network = small_detector()
-    _, outputs = part_needs(network, 2, 12, Region(2, 3, 0, 8))
+    _, outputs = region_needs(network, 2, 12, Region(2, 3, 0, 8))
     assert outputs[3].size == 0
     group = FusedGroup(network, 2, 12, outputs)
     assert group.outputs == (8, 11) and 3 in group.members
@@ -91,7 +91,9 @@ def test_parts_of_a_stage_partition_all_its_outputs(network: Network, data: Any)
         outputs = FusedGroup(network, parts[0].first, parts[0].stop).outputs
         times = {output: np.zeros(network.shape(output)[:2], int) for output in outputs}
         for part in parts:
-            for output, share in part_needs(network, part.first, part.stop, part.region)[1].items():
+            for output, share in region_needs(network, part.first, part.stop, part.region)[
+                1
+            ].items():
                 times[output][share.top : share.bottom, share.left : share.right] += 1
         assert all((each == 1).all() for each in times.values())
 
@@ -101,7 +103,7 @@ def test_parts_of_a_stage_partition_all_its_outputs(network: Network, data: Any)
 def test_needs_are_what_elements_read(network: Network, data: Any) -> None:
     for parts in data.draw(stages(network)):
         part = data.draw(st.sampled_from(parts))
-        inputs, outputs = part_needs(network, part.first, part.stop, part.region)
+        inputs, outputs = region_needs(network, part.first, part.stop, part.region)
         whole = FusedGroup(network, part.first, part.stop)
         assert (tuple(inputs), tuple(outputs)) == (whole.inputs, whole.outputs)
         group = FusedGroup(network, part.first, part.stop, outputs)
@@ -123,7 +125,7 @@ def test_needs_are_what_elements_read(network: Network, data: Any) -> None:
                 assert (min(down[source]), max(down[source]) + 1) == region.rows
 
 
-def outside(network: Network, part: LoweredPart) -> dict[int, OutsideMap]:
+def outside(network: Network, part: Lowered) -> dict[int, OutsideMap]:
     """All maps that a part's programs address, as the runner lays them out."""
     regions = {**part.outputs, **part.map_regions, **part.inputs}
     for program in part.programs:
@@ -184,7 +186,7 @@ def test_each_group_makes_just_what_later_ones_need(case: tuple[Network, Stages]
     for part in (lowered(network, part) for parts in cut for part in parts):
         for source, region in part.map_regions.items():
             wanted = part.outputs.get(source, Region(0, 0, 0, 0))
-            for plan in part.part.groups:
+            for plan in part.plan.groups:
                 frame = {**part.outputs, **part.map_regions}
                 frame = {s: r for s, r in frame.items() if plan.first <= s < plan.stop}
                 group = FusedGroup(network, plan.first, plan.stop, frame)
@@ -198,7 +200,7 @@ def test_the_part_of_everything_is_the_plan(yolov2: Network, notation: str) -> N
     blobs = dict.fromkeys(range(len(yolov2.layers)), (0, 0))
     plan = parse_notation(notation, yolov2, threads=2)
     expected = lower(yolov2, plan, blobs, picture=True)
-    found = lowered(yolov2, Part(plan.groups, Region(0, 38, 0, 38), 2), picture=True)
+    found = lowered(yolov2, Plan(plan.groups, 2, region=Region(0, 38, 0, 38)), picture=True)
     assert found.maps == expected.maps and found.map_regions == expected.map_regions
     for mine, whole in zip(found.programs[:-1], expected.programs[:-1], strict=True):
         for one, other in zip(
@@ -207,12 +209,12 @@ def test_the_part_of_everything_is_the_plan(yolov2: Network, notation: str) -> N
             np.testing.assert_array_equal(one, other)
     assert found.inputs == {INPUT: whole_map(yolov2, INPUT)}
     assert found.outputs == {15: whole_map(yolov2, 15)}
-    assert map_bytes(yolov2, found.inputs, picture=True) == 608 * 608 * 3
+    assert region_bytes(yolov2, found.inputs, picture=True) == 608 * 608 * 3
 
 
 def test_grids_cut_what_the_part_needs_and_no_finer_than_it_is(yolov2: Network) -> None:
     groups = GroupPlan(0, 12, 3, 2), GroupPlan(12, 16, 9, 9)
-    found = lowered(yolov2, Part(groups, Region(30, 32, 0, 5), 4))
+    found = lowered(yolov2, Plan(groups, 4, region=Region(30, 32, 0, 5)))
     first, second = found.programs
     assert (len(first.calls), len(first.kernels)) == (3, 2)
     assert (len(second.calls), len(second.kernels)) == (2, 5)
@@ -225,12 +227,12 @@ def test_strips_of_a_part_hold_as_little_as_those_of_the_whole(yolov2: Network) 
 
     def arena_bytes(strip: int | None, *rows: int) -> int:
         groups = (GroupPlan(0, 8, 1, 1, strip),)
-        return lowered(yolov2, Part(groups, Region(*rows, 0, 76))).programs[0].arena_bytes
+        return lowered(yolov2, Plan(groups, region=Region(*rows, 0, 76))).programs[0].arena_bytes
 
     assert arena_bytes(2, 0, 76) == arena_bytes(2, 31, 59) < arena_bytes(4, 31, 59)
     assert arena_bytes(9, 40, 49) == arena_bytes(None, 40, 49) == arena_bytes(60, 40, 49)
-    one_pass = lowered(yolov2, Part((GroupPlan(0, 8, 1, 1, 9),), Region(40, 49, 0, 76)))
-    untiled = lowered(yolov2, Part((GroupPlan(0, 8),), Region(40, 49, 0, 76)))
+    one_pass = lowered(yolov2, Plan((GroupPlan(0, 8, 1, 1, 9),), region=Region(40, 49, 0, 76)))
+    untiled = lowered(yolov2, Plan((GroupPlan(0, 8),), region=Region(40, 49, 0, 76)))
     np.testing.assert_array_equal(one_pass.programs[0].calls, untiled.programs[0].calls)
 
 
@@ -256,13 +258,13 @@ def test_strips_of_a_part_hold_as_little_as_those_of_the_whole(yolov2: Network) 
 def test_parts_that_the_network_does_not_have_are_refused(
     yolov2: Network, groups: Any, region: Any, threads: int, message: str
 ) -> None:
-    part = Part(tuple(GroupPlan(*each) for each in groups), Region(*region), threads)
+    part = Plan(tuple(GroupPlan(*each) for each in groups), threads, region=Region(*region))
     with pytest.raises(InputError, match=message):
         lowered(yolov2, part)
 
 
 def test_layers_that_make_nothing_are_no_part() -> None:
     network = small_detector()
-    assert part_needs(network, 4, 6, Region(0, 1, 0, 1)) == ({}, {})
+    assert region_needs(network, 4, 6, Region(0, 1, 0, 1)) == ({}, {})
     with pytest.raises(InputError, match=r"layers 4\.\.5 make no map"):
-        lowered(network, Part((GroupPlan(4, 6),), Region(0, 1, 0, 1)))
+        lowered(network, Plan((GroupPlan(4, 6),), region=Region(0, 1, 0, 1)))

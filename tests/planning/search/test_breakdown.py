@@ -7,7 +7,8 @@ import pytest
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.planning.cost.latency import plan_seconds
-from ftdist.planning.lowering.predictor import Lowered, footprint, lower
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.breakdown import group_breakdowns, peak_moment
@@ -36,7 +37,7 @@ def test_the_shares_make_up_the_whole(network: Network, notation: str, threads: 
     assert max(share.held_bytes for share in shares) <= whole.block_bytes
     assert max(share.held_bytes for share in shares) >= whole.arena_bytes
     resident = sum(share.weights_bytes for share in shares if not share.plan.streamed)
-    assert resident == footprint(whole, network, 0, 0).weights
+    assert resident == footprint(whole, network).weights
     assert {share.algorithm for share in shares} == {"direct"}
 
 

@@ -11,7 +11,7 @@ from support.networks import networks
 
 from ftdist.geometry import Region
 from ftdist.network.graph import is_alias
-from ftdist.planning.lowering.part import part_needs
+from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.sharing.demand import Demand, outputs, regions_of, sizes
 
 
@@ -37,7 +37,7 @@ def test_tiles_side_by_side_need_what_each_needs_alone(case):
     network, first, stop, regions = case
     needed = Demand(network, stop, regions_of(regions)).inputs(first)
     for number, region in enumerate(regions):
-        inputs, _ = part_needs(network, first, stop, region)
+        inputs, _ = region_needs(network, first, stop, region)
         for source, expected in inputs.items():
             if source not in needed:
                 assert expected.size == 0

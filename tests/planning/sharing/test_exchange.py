@@ -11,7 +11,7 @@ from support.planning.teams import boards, first16, local, small_network, team
 
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
-from ftdist.planning.lowering.part import part_needs
+from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.sharing.areas import areas
 from ftdist.planning.sharing.exchange import moved_bytes, positions, tasks_of
 from ftdist.planning.sharing.scheme import Scheme, Stage, stage_tiles
@@ -49,7 +49,7 @@ def counted(network, scheme: Scheme, remote: set[int], *, picture: bool) -> tupl
     tasks = []
     for stage in scheme.stages:
         for worker, region in zip(*stage_tiles(network, scheme, stage), strict=True):
-            inputs, outputs = part_needs(network, stage.first, stage.stop, region)
+            inputs, outputs = region_needs(network, stage.first, stage.stop, region)
             tasks.append((worker, inputs, outputs))
     for number, (worker, inputs, outputs) in enumerate(tasks):
         for source, region in inputs.items():

@@ -9,8 +9,8 @@ from support.planning.teams import MIB, first16, worker
 
 from ftdist.geometry import Region
 from ftdist.network.graph import convolutions
-from ftdist.planning.lowering.part import Part, lower_part
-from ftdist.planning.plan import GroupPlan, check
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.search import Search
 from ftdist.planning.sharing.holding import Duty, Ladder, Means, part_of, whole_part
@@ -52,9 +52,9 @@ def needed(means, alone, duty):
 
 def test_needed_bytes_are_what_is_there_at_the_same_time():
     network, means = first16(), Means(first16(), DEFAULT)
-    part = Part((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), WHOLE)
+    part = Plan((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), region=WHOLE)
     blobs = {number: (0, 0) for number, _, _ in convolutions(network)}
-    lowered = lower_part(network, part, blobs, picture=True)
+    lowered = lower(network, part, blobs, picture=True)
     alone = worker(budget_mib=128)
     weights = sum(4 * (n + 1) * filters for n, filters in FIRST16)
     arrays = 608 * 608 * 3 + 38 * 38 * 256 * 4
@@ -66,7 +66,7 @@ def test_needed_bytes_are_what_is_there_at_the_same_time():
 
 def test_what_may_be_sent_ahead_counts_in_full():
     means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
-    duty = Duty((Part((GroupPlan(0, 16, strip=1),), WHOLE),), in_bytes=1000, out_bytes=0)
+    duty = Duty((Plan((GroupPlan(0, 16, strip=1),), region=WHOLE),), in_bytes=1000, out_bytes=0)
     more = replace(alone, credit_bytes=alone.credit_bytes + 5)
     assert needed(means, more, duty) == needed(means, alone, duty) + 5
     assert needed(means, alone, replace(duty, in_bytes=2000)) == needed(means, alone, duty)
@@ -75,7 +75,10 @@ def test_what_may_be_sent_ahead_counts_in_full():
 def test_weights_that_several_tasks_use_count_once():
     means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
     group = GroupPlan(8, 16, strip=2)
-    parts = Part((group,), Region(0, 19, 0, 38)), Part((group,), Region(19, 38, 0, 38))
+    parts = (
+        Plan((group,), region=Region(0, 19, 0, 38)),
+        Plan((group,), region=Region(19, 38, 0, 38)),
+    )
     both = needed(means, alone, Duty(parts, 0, 0))
     assert both - max(needed(means, alone, Duty((part,), 0, 0)) for part in parts) < MIB / 8
 
@@ -92,4 +95,4 @@ def test_threads_share_the_longer_side(rows, columns, grid):
 def test_a_whole_frame_is_computed_by_the_plan_as_it_is():
     pace = Ladder(first16(), 3, DEFAULT).pace(0)
     assert pace is not None
-    assert whole_part(pace, WHOLE) == Part(pace.plan.groups, WHOLE, 3)
+    assert whole_part(pace, WHOLE) == Plan(pace.plan.groups, 3, region=WHOLE)

@@ -21,8 +21,9 @@ from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.graph import convolutions
-from ftdist.planning.lowering.part import check_part, lower_part, part_footprint
-from ftdist.planning.plan import Plan
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.lowering.predictor import footprint
+from ftdist.planning.plan import Plan, check
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.sharing.demand import outputs
 from ftdist.planning.sharing.holding import Duty, Means
@@ -103,7 +104,7 @@ def test_parts_of_a_tile_agree_and_can_be_lowered(case):
         for part, seconds, traits in zip(tile.parts, tile.seconds, workers, strict=True):
             assert (part is None) == math.isinf(seconds)
             if part is not None:
-                check_part(part, network)
+                check(part, network)
                 assert part.threads == traits.threads
         assert len({p.region for p in tile.parts if p is not None}) == 1
 
@@ -121,9 +122,9 @@ def held_bytes(plan: SharedPlan, number: int) -> int:
     largest = kept = 0
     last = max(part.first for part in own)
     for part in own:
-        taken = part_footprint(network, lower_part(network, part, blobs, picture=True))
-        largest = max(largest, taken["block"] + taken["inputs"] + taken["outputs"])
-        kept += taken["outputs"] if part.first < last else 0
+        taken = footprint(lower(network, part, blobs, picture=True), network)
+        largest = max(largest, taken.block_bytes + taken.input + taken.output)
+        kept += taken.output if part.first < last else 0
     return weights + largest + kept
 
 
@@ -328,7 +329,7 @@ def test_networks_of_any_shape_are_shared(network, threads):
     for tile in itertools.chain(*plan.stages):
         for part in tile.parts:
             if part is not None:
-                check_part(part, network)
+                check(part, network)
 
 
 def test_random_plans_are_plans():
@@ -349,7 +350,7 @@ def test_random_plans_are_plans():
                 assert tile.worker is None or tile.parts[tile.worker] is not None
                 for part in tile.parts:
                     if part is not None:
-                        check_part(part, network)
+                        check(part, network)
     assert len(seen) > 2
 
 

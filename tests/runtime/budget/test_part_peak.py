@@ -18,17 +18,18 @@ import json, sys
 import numpy as np
 from ftdist.geometry import Region
 from ftdist.network.modelfile import load
-from ftdist.planning.lowering.part import Part, lower_part
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.lowering.predictor import footprint
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
-from ftdist.runtime.part import PartRunner, part_footprint
+from ftdist.runtime.runner import Runner
 model = load(sys.argv[1])
 network, threads = model.network, int(sys.argv[2])
-runner = PartRunner(model, threads=threads)
+runner = Runner(model, threads=threads)
 
 def run(first, stop, region):
     groups = GroupPlan(first, stop - 2, threads, 1, 4), GroupPlan(stop - 2, stop, 1, threads)
-    lowered = lower_part(network, Part(groups, region, threads), model.offsets, picture=False)
+    lowered = lower(network, Plan(groups, threads, region=region), model.offsets, picture=False)
     baseline = resident_bytes() - sum(runner.held.values())
     inputs = {
         source: np.ones((*(side.size for side in (r.rows, r.columns)), network.shape(source)[2]),
@@ -37,7 +38,8 @@ def run(first, stop, region):
     }
     runner.prepare(lowered, most_block_bytes=0)
     runner.run(lowered, inputs)
-    predicted = baseline + sum(part_footprint(network, lowered).values())
+    taken = footprint(lowered, network, baseline)
+    predicted = taken.peak_bytes - taken.slack
     return predicted, peak_resident_bytes()
 
 run(0, 4, Region(0, 2, 0, 2))  # what the first run of all brings in counts as baseline

@@ -13,7 +13,7 @@ import numpy as np
 
 from ftdist.geometry import Region
 from ftdist.network.graph import Network, convolutions
-from ftdist.planning.lowering.part import part_needs
+from ftdist.planning.lowering.regions import region_needs
 from ftdist.protocol.messages import (
     PROTOCOL,
     Assign,
@@ -158,7 +158,7 @@ class FakeWorker:
         held = [piece.data.nbytes for each in (*self.tasks, assign) for piece in each.pieces]
         assert not self.tasks or sum(held) <= self.said["credit_bytes"], "more than its credit"
         assert len(self.tasks) < 2, "more than one task to run and one prefetched"
-        inputs, outputs = part_needs(self.network, first, stop, assign.region)
+        inputs, outputs = region_needs(self.network, first, stop, assign.region)
         given = [*assign.pieces, *assign.kept]
         for source, region in inputs.items():
             count = marked(region, [each.region for each in given if each.source == source])
@@ -192,7 +192,7 @@ class FakeWorker:
         frame = (assign.task.job, assign.task.frame)
         if assign.keep and frame not in self.forgotten:
             first, stop = assign.groups[0].first, assign.groups[-1].stop
-            _, outputs = part_needs(self.network, first, stop, assign.region)
+            _, outputs = region_needs(self.network, first, stop, assign.region)
             kept = self.kept.setdefault(frame, [])
             kept += [(Place(*each), seed) for each in outputs.items() if each[1].size]
         times = (now_s if started_s is None else started_s, now_s)

@@ -14,8 +14,8 @@ from ftdist.geometry import Region, Shape, Span, partition
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Concatenate, Convolution, Pool, Sliding
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.lowering.part import Part, part_needs
-from ftdist.planning.plan import GroupPlan
+from ftdist.planning.lowering.regions import region_needs
+from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
 
 CUTS = (0, 2, 5, 9)
@@ -51,7 +51,7 @@ def primary_shape(network: Network, first: int, stop: int) -> Shape:
 
 def base_seconds(network: Network, first: int, stop: int, region: Region) -> float:
     """What a worker of slowness 1 takes for a tile."""
-    _, outputs = part_needs(network, first, stop, region)
+    _, outputs = region_needs(network, first, stop, region)
     shape = primary_shape(network, first, stop)
     share = region.size / (shape.height * shape.width)
     macs = sum(
@@ -68,7 +68,7 @@ def _tile(
     region: Region,
     seat: int | None,
 ) -> Tile:
-    part = Part((GroupPlan(*stage),), region)
+    part = Plan((GroupPlan(*stage),), region=region)
     base_s = base_seconds(network, *stage, region)
     return Tile(
         seat, tuple(part for _ in traits), tuple(base_s * worker.slowness for worker in traits)

@@ -1,7 +1,6 @@
-"""Parts of a network, run one after another: what a worker does with its tasks.
+"""What runs plans of one model: a session's whole plan again and again, a worker's parts in turn.
 
-A part sees regions of maps instead of an image, and returns regions; between parts of one model
-nothing is kept but the weights, the threads and the block of memory.
+Between runs nothing is kept but the weights, the threads and the block of memory.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
-from ftdist.planning.lowering.part import LoweredPart, part_footprint
-from ftdist.runtime.engine import Engine, Kernels, Maps, tidy
-
-__all__ = ["PartRunner", "part_footprint"]
+from ftdist.planning.lowering.lowered import Lowered
+from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
 
 
-class PartRunner:
-    """Runs parts of one model with up to `threads` threads.
+class Runner:
+    """Runs plans of one model with up to `threads` threads.
 
     Close it, or use it as a context manager, to end them and give the memory back.
     """
@@ -32,9 +29,9 @@ class PartRunner:
     def __init__(self, model: Model, kernels: Kernels = "native", threads: int = 1) -> None:
         self.model = model
         self._engine = Engine(model, kernels, threads)
-        self._prepared: LoweredPart | None = None
+        self._prepared: Lowered | None = None
 
-    def __enter__(self) -> PartRunner:
+    def __enter__(self) -> Runner:
         return self
 
     def __exit__(
@@ -44,6 +41,20 @@ class PartRunner:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    @property
+    def counters(self) -> dict[int, LayerCounters]:
+        """What the kernels counted for each layer, over all runs so far."""
+        return self._engine.counters
+
+    def watch(self, watch: Watch | None) -> None:
+        """Has every tile of later runs told to `watch`, by the thread that computed it."""
+        self._engine.watch = watch
+
+    def rest(self) -> None:
+        """Gives block and weights back, but keeps the threads for the next run."""
+        self._engine.rest()
+        self._prepared = None
 
     @property
     def progress(self) -> int:
@@ -57,49 +68,55 @@ class PartRunner:
 
     @property
     def held(self) -> dict[str, int]:
-        """Bytes that are held between tasks: weights and block, as in ``part_footprint``."""
+        """Bytes that are held between tasks: weights and block, as in a ``Footprint``."""
         weights = sum(self.model.blobs[layer].bytes for layer in self.resident)
         return {"weights": weights, "block": self._engine.block_bytes}
 
+    def to_hold(self, lowered: Lowered, *, others: bool) -> tuple[int, int]:
+        """Bytes of weights and block once a plan is prepared; `others`: what is held stays too."""
+        layers, block = frozenset(lowered.weights), lowered.block_bytes
+        if others:
+            layers |= self.resident
+            block = max(block, self._engine.block_bytes)
+        return sum(self.model.blobs[layer].bytes for layer in layers), block
+
     def close(self) -> None:
-        """Ends the threads and gives the memory back; a later part takes both again."""
+        """Ends the threads and gives the memory back; a later run takes both again."""
         self._engine.close()
         self._prepared = None
 
     def prepare(
         self,
-        lowered: LoweredPart,
+        lowered: Lowered,
         *,
         keep: frozenset[int] = frozenset(),
         most_block_bytes: int | None = None,
     ) -> None:
-        """Takes the memory that a part needs and gives back what it does not, before any inputs.
+        """Takes the memory that a plan needs and gives back what it does not, before any inputs.
 
-        Weights that other parts left in memory stay if their layers are in `keep`. A block that is
-        larger than the part needs stays too, unless it is larger than `most_block_bytes`.
+        Weights that other plans left in memory stay if their layers are in `keep`. A block that is
+        larger than the plan needs stays too, unless it is larger than `most_block_bytes`.
         """
         layers = frozenset(lowered.weights) | (self._engine.resident & keep)
         self._engine.prepare(lowered, layers, most_block_bytes)
         self._prepared = lowered
 
-    def run(self, lowered: LoweredPart, inputs: Mapping[int, NDArray[Any]]) -> Maps:
-        """The regions `lowered.outputs` of maps, by source, float32 (rows, columns, channels).
+    def run(self, lowered: Lowered, inputs: Mapping[int, NDArray[Any]]) -> Maps:
+        """The regions `lowered.outputs` of maps, by source, float32.
 
-        `inputs` are the regions `lowered.inputs`, in the same layout; those without positions may
-        be left out. InputError when they are not what the part reads. A part that was not prepared
-        last is prepared now.
+        `inputs` are the regions `lowered.inputs`, in the layout of the plan; those without
+        positions may be left out. InputError when they are not what the plan reads. A plan that was
+        not prepared last is prepared now.
         """
         maps = {
             source: self._input(lowered, source, region, inputs)
             for source, region in lowered.inputs.items()
         }
-        network = self.model.network
         if self._prepared is not lowered:
             self.prepare(lowered)
         for source, region in lowered.outputs.items():
             if source not in lowered.maps:
-                shape = (region.rows.size, region.columns.size, network.shape(source).channels)
-                maps[source] = np.empty(shape, np.float32)
+                maps[source] = np.empty(self._shape(lowered, source, region), np.float32)
         for program in lowered.programs:
             for source in program.inputs:
                 if source not in lowered.maps:
@@ -110,13 +127,20 @@ class PartRunner:
             for source in lowered.outputs
         }
 
+    def _shape(self, lowered: Lowered, source: int, region: Region) -> tuple[int, int, int]:
+        """The shape of the array of a region: planar for a whole plan's, but not of a picture."""
+        rows, columns = region.rows.size, region.columns.size
+        channels = self.model.network.shape(source).channels
+        if lowered.plan.region is None and not (source == INPUT and lowered.picture):
+            return channels, rows, columns
+        return rows, columns, channels
+
     def _input(
-        self, lowered: LoweredPart, source: int, region: Region, inputs: Mapping[int, NDArray[Any]]
+        self, lowered: Lowered, source: int, region: Region, inputs: Mapping[int, NDArray[Any]]
     ) -> NDArray[Any]:
         if not region.size:
             return _NOTHING
-        channels = self.model.network.shape(source).channels
-        shape = (region.rows.size, region.columns.size, channels)
+        shape = self._shape(lowered, source, region)
         dtype = np.dtype(np.uint8 if source == INPUT and lowered.picture else np.float32)
         array = inputs.get(source)
         if array is None or array.shape != shape or array.dtype != dtype:
@@ -124,11 +148,10 @@ class PartRunner:
             raise InputError(f"the part reads {dtype} {shape} of layer {source}, not {found}")
         return tidy(array)
 
-    def _cut(self, lowered: LoweredPart, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
+    def _cut(self, lowered: Lowered, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
         """A copy of what is wanted of a map of which the block holds more."""
         there, wanted = lowered.map_regions[source], lowered.outputs[source]
-        channels = self.model.network.shape(source).channels
-        values = held.view(np.float32).reshape(there.rows.size, there.columns.size, channels)
+        values = held.view(np.float32).reshape(self._shape(lowered, source, there))
         rows = slice(wanted.top - there.top, wanted.bottom - there.top)
         return values[rows, wanted.left - there.left : wanted.right - there.left].copy()
 
