@@ -28,23 +28,19 @@ from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import FrameInput, JobResult, Received, Submit, WantFrame
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Piece
+from ftdist.protocol.worker_messages import (
     Assign,
-    FrameInput,
     Heartbeat,
     Hello,
-    JobResult,
-    Message,
-    Piece,
     Prepare,
     Probe,
     ProbeReply,
     Ready,
-    Received,
     Result,
-    Submit,
-    WantFrame,
 )
 
 STAGES, HEIGHT, WIDTH = 4, 1024, 4

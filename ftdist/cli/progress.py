@@ -8,7 +8,7 @@ from typing import TextIO
 
 from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
-from ftdist.protocol.messages import JobProgress
+from ftdist.protocol.client_messages import JobProgress
 from ftdist.wording import counted
 
 _WIDTH = 24

@@ -20,18 +20,12 @@ from typing import Any
 import numpy as np
 
 from ftdist.cluster.window import Window
-from ftdist.protocol.messages import (
-    Beat,
-    Heartbeat,
-    JobProgress,
-    Message,
-    Opening,
-    Portion,
-    Status,
-    StatusRequest,
-    Taken,
-)
-from ftdist.protocol.wire import WireError, decode, encode
+from ftdist.protocol.client_messages import JobProgress, Status, StatusRequest
+from ftdist.protocol.messages import Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Beat, Opening, Portion, Taken
+from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.worker_messages import Heartbeat
 
 LIGHT_BYTES = 32 << 10
 """Messages of up to so many bytes do not count in the window: most need no answer."""

@@ -22,8 +22,10 @@ from typing import Any, NamedTuple
 import zmq
 
 from ftdist.errors import InputError
-from ftdist.protocol.messages import PORTION_BYTES, Message
-from ftdist.protocol.wire import FROM_EITHER, WireError, decode, encode
+from ftdist.protocol.limits import PORTION_BYTES
+from ftdist.protocol.messages import FROM_EITHER, Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.wire import decode, encode
 
 Context = zmq.Context[zmq.Socket[bytes]]
 Socket = zmq.Socket[bytes]

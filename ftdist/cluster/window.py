@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from ftdist.protocol.messages import PORTION_BYTES
+from ftdist.protocol.limits import PORTION_BYTES
 
 _LEAST_BYTES, _FIRST_BYTES, MOST_BYTES = 16 << 10, 256 << 10, 2 << 20
 _SHORT_S, _GOOD_S, _LONG_S = 0.2, 0.4, 0.6

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ftdist.planning.sharing.plan import SharedPlan, Traits
-from ftdist.protocol.messages import Message, TaskId
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import TaskId
 
 Peer = bytes
 """A connection, as the transport names it."""

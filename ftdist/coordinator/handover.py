@@ -16,7 +16,7 @@ from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.roster import Roster
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import Refusal
+from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
 
 

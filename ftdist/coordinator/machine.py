@@ -43,25 +43,10 @@ from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.roster import Roster, wrong_role
 from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Bye,
-    Cancelled,
-    Drain,
-    Failed,
-    FrameInput,
-    Heartbeat,
-    Hello,
-    ModelRequest,
-    ProbeReply,
-    Ready,
-    Received,
-    Refusal,
-    Result,
-    StatusRequest,
-    Submit,
-    versions_differ,
-)
+from ftdist.protocol.client_messages import Cancelled, FrameInput, Received, StatusRequest, Submit
+from ftdist.protocol.limits import PROTOCOL, versions_differ
+from ftdist.protocol.shared_messages import Bye, Drain, ModelRequest, Refusal
+from ftdist.protocol.worker_messages import Failed, Heartbeat, Hello, ProbeReply, Ready, Result
 from ftdist.wording import counted
 
 _STRANGER = "not registered with this coordinator (any more); reconnect"

@@ -13,13 +13,8 @@ from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.roster import Roster
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import (
-    STATUS_WORKERS,
-    JobProgress,
-    JobStatus,
-    Status,
-    WorkerStatus,
-)
+from ftdist.protocol.client_messages import JobProgress, JobStatus, Status, WorkerStatus
+from ftdist.protocol.limits import STATUS_WORKERS
 from ftdist.wording import counted
 
 SOONEST_S = 0.25

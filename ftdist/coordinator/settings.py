@@ -8,7 +8,7 @@ from functools import cached_property
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, convolutions
 from ftdist.planning.lowering.regions import region_bytes, region_needs
-from ftdist.protocol.messages import OutputMap
+from ftdist.protocol.client_messages import OutputMap
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from ftdist.coordinator.events import Traced
 from ftdist.coordinator.jobs.jobs import Job
 from ftdist.coordinator.tasks.attempts import Attempt, layers_named
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import Result
+from ftdist.protocol.worker_messages import Result
 from ftdist.wording import counted
 
 OWN_TRACK = "coordinator"

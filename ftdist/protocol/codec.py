@@ -1,7 +1,7 @@
 """How the fields of messages become values of a header and back, by what their annotations allow.
 
 A record (a message, or a dataclass within one) is the array of its fields in order, without names:
-both sides have the same ``messages``. A region is four numbers. An array of values is its dtype and
+both sides have the same classes. A region is four numbers. An array of values is its dtype and
 shape, and its bytes are a frame of their own, in the order in which the header names them.
 
 An annotation is compiled once into two functions: ``pack`` makes the value of the header,
@@ -19,7 +19,7 @@ from operator import call
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.limits import AtMost, Between, Hex, Prose, Values
 from ftdist.protocol.scalars import (
     Codec,
     WireError,

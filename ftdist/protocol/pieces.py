@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import Piece, Place
+from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import common, cut, gather
 
 Array = NDArray[Any]

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import FRAME_BYTES, Piece, Place
+from ftdist.protocol.limits import FRAME_BYTES
+from ftdist.protocol.records import Piece, Place
 
 
 def common(one: Region, other: Region) -> Region | None:

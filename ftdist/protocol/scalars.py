@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import FRAME_BYTES, SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.limits import FRAME_BYTES, SIDE, AtMost, Between, Hex, Prose, Values
 
 
 class WireError(Exception):

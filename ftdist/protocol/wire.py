@@ -17,83 +17,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, NoReturn, get_args
+from typing import Any, NoReturn
 
 import msgpack  # type: ignore[import-untyped]
 
-from ftdist.protocol import messages
 from ftdist.protocol.codec import record
-from ftdist.protocol.messages import HEADER_BYTES, PROTOCOL, TENSORS, Message, versions_differ
+from ftdist.protocol.limits import HEADER_BYTES, PROTOCOL, TENSORS, versions_differ
+from ftdist.protocol.messages import MESSAGES, Message
 from ftdist.protocol.scalars import WireError, shown
 
-__all__ = [
-    "FROM_CLIENT",
-    "FROM_COORDINATOR",
-    "FROM_EITHER",
-    "FROM_WORKER",
-    "WireError",
-    "decode",
-    "encode",
-]
-
-FROM_EITHER: frozenset[type[Message]] = frozenset(
-    {messages.Opening, messages.Portion, messages.Taken}
-)
-"""What carries large messages, both ways."""
-
-FROM_WORKER: frozenset[type[Message]] = frozenset(
-    {
-        messages.Hello,
-        messages.ProbeReply,
-        messages.ModelRequest,
-        messages.Ready,
-        messages.Result,
-        messages.Failed,
-        messages.Heartbeat,
-        messages.Bye,
-    }
-)
-"""What a worker may send."""
-
-FROM_CLIENT: frozenset[type[Message]] = frozenset(
-    {
-        messages.Submit,
-        messages.FrameInput,
-        messages.Received,
-        messages.Cancelled,
-        messages.StatusRequest,
-        messages.ModelRequest,
-        messages.Bye,
-    }
-)
-"""What a client may send."""
-
-FROM_COORDINATOR: frozenset[type[Message]] = frozenset(
-    {
-        messages.Welcome,
-        messages.Refusal,
-        messages.Probe,
-        messages.Prepare,
-        messages.ModelChunk,
-        messages.Assign,
-        messages.Cancel,
-        messages.Fetch,
-        messages.Forget,
-        messages.Beat,
-        messages.Drain,
-        messages.Accepted,
-        messages.WantFrame,
-        messages.JobProgress,
-        messages.JobResult,
-        messages.JobFailed,
-        messages.Status,
-    }
-)
-"""What the coordinator may send, to workers and clients."""
-
-_CLASSES: frozenset[type[Message]] = frozenset(get_args(Message))
-_KINDS: dict[str, Any] = {each.kind: each for each in _CLASSES}
-_VERSIONED = frozenset(each for each in _CLASSES if each.__slots__[:1] == ("protocol",))
+_KINDS: dict[str, Any] = {each.kind: each for each in MESSAGES}
+_VERSIONED = frozenset(each for each in MESSAGES if each.__slots__[:1] == ("protocol",))
 
 
 def _refuse(*_: Any) -> NoReturn:
@@ -121,7 +55,7 @@ def encode(message: Message) -> list[Any]:
     message that breaks its own limits is a ValueError.
     """
     of: Any = type(message)
-    if of not in _CLASSES:
+    if of not in MESSAGES:
         raise ValueError(f"{of.__name__} is no message")
     frames: list[Any] = []
     try:

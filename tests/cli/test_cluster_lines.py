@@ -11,7 +11,7 @@ from ftdist.cli.commands.status import status_lines
 from ftdist.cli.files.journal import Journal
 from ftdist.cli.progress import Progress
 from ftdist.errors import InputError
-from ftdist.protocol.messages import JobProgress, JobStatus, Status, WorkerStatus
+from ftdist.protocol.client_messages import JobProgress, JobStatus, Status, WorkerStatus
 
 
 class Terminal(io.StringIO):

@@ -13,24 +13,13 @@ from hypothesis import strategies as st
 from ftdist.cluster.channel import LIGHT_BYTES, Channel
 from ftdist.cluster.window import MOST_BYTES, Window
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    FRAME_BYTES,
-    PORTION_BYTES,
-    Assign,
-    Beat,
-    Cancel,
-    Forget,
-    Group,
-    Message,
-    Opening,
-    Piece,
-    Portion,
-    Probe,
-    Refusal,
-    Taken,
-    TaskId,
-)
-from ftdist.protocol.wire import FROM_COORDINATOR, FROM_EITHER, WireError, decode, encode
+from ftdist.protocol.limits import FRAME_BYTES, PORTION_BYTES
+from ftdist.protocol.messages import FROM_COORDINATOR, FROM_EITHER, Message
+from ftdist.protocol.records import Group, Piece, TaskId
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Beat, Opening, Portion, Refusal, Taken
+from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.worker_messages import Assign, Cancel, Forget, Probe
 
 EXPECTED = FROM_COORDINATOR
 

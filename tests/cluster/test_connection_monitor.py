@@ -27,7 +27,7 @@ from ftdist.cluster.transport import (
     make_context,
     receive,
 )
-from ftdist.protocol.wire import FROM_WORKER
+from ftdist.protocol.messages import FROM_WORKER
 
 PART = bytes(64 << 10)
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)

@@ -29,8 +29,11 @@ from ftdist.cluster.transport import (
     send,
 )
 from ftdist.errors import InputError
-from ftdist.protocol.messages import FRAME_BYTES, Beat, Bye, Message, Probe, Refusal
-from ftdist.protocol.wire import FROM_COORDINATOR, FROM_WORKER, WireError
+from ftdist.protocol.limits import FRAME_BYTES
+from ftdist.protocol.messages import FROM_COORDINATOR, FROM_WORKER, Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Beat, Bye, Refusal
+from ftdist.protocol.worker_messages import Probe
 
 
 class Ends:

@@ -26,14 +26,12 @@ from support.coordinator.sharedplans import banded, gridded, mixed
 from ftdist.coordinator.events import Gone, Moved, Planned
 from ftdist.coordinator.settings import Settings
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Message,
-    Piece,
-    Refusal,
-    Result,
-    StatusRequest,
-)
+from ftdist.protocol.client_messages import StatusRequest
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.worker_messages import Result
 
 FRAMES = 8
 

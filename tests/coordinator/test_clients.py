@@ -9,17 +9,9 @@ from support.coordinator.started import client, job_line, started, submit, wante
 
 from ftdist.coordinator.events import Gone, Unreadable
 from ftdist.coordinator.settings import Settings
-from ftdist.protocol.messages import (
-    Assign,
-    Bye,
-    Cancel,
-    Cancelled,
-    FrameInput,
-    JobResult,
-    ModelRequest,
-    Received,
-    Refusal,
-)
+from ftdist.protocol.client_messages import Cancelled, FrameInput, JobResult, Received
+from ftdist.protocol.shared_messages import Bye, ModelRequest, Refusal
+from ftdist.protocol.worker_messages import Assign, Cancel
 
 # ---- clients that go and come
 

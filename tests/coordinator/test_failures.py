@@ -8,9 +8,7 @@ from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Planned
 from ftdist.coordinator.settings import Settings
-from ftdist.protocol.messages import (
-    Prepare,
-)
+from ftdist.protocol.worker_messages import Prepare
 
 MIB = 1 << 20
 

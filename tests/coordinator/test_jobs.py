@@ -11,17 +11,17 @@ from ftdist.coordinator.jobs import jobs
 from ftdist.coordinator.settings import Settings
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
     JobFailed,
     JobResult,
-    Piece,
     Received,
-    Refusal,
     Submit,
 )
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Refusal
 
 # ---- submitting
 

@@ -11,17 +11,11 @@ from support.coordinator.simulation import Simulation
 
 from ftdist.coordinator.events import Arrived, Revoked, Unreadable
 from ftdist.coordinator.settings import Settings
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Heartbeat,
-    Probe,
-    Refusal,
-    Result,
-    StatusRequest,
-    TaskId,
-    Welcome,
-    WorkerStatus,
-)
+from ftdist.protocol.client_messages import StatusRequest, WorkerStatus
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.records import TaskId
+from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.worker_messages import Heartbeat, Probe, Result, Welcome
 
 
 def states(cluster: Manual) -> dict[str, WorkerStatus]:

@@ -12,15 +12,8 @@ from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone, Tick
 from ftdist.planning.sharing.plan import SharedPlan, Traits
-from ftdist.protocol.messages import (
-    Assign,
-    Bye,
-    Fetch,
-    Heartbeat,
-    Prepare,
-    Refusal,
-    Result,
-)
+from ftdist.protocol.shared_messages import Bye, Refusal
+from ftdist.protocol.worker_messages import Assign, Fetch, Heartbeat, Prepare, Result
 
 # ---- silence
 

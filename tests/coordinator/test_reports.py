@@ -16,17 +16,11 @@ from ftdist.coordinator.events import Arrived, Ended, Stop
 from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.network import architectures
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Beat,
-    Drain,
-    Heartbeat,
-    JobProgress,
-    Refusal,
-    Status,
-    StatusRequest,
-)
+from ftdist.protocol.client_messages import JobProgress, Status, StatusRequest
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.shared_messages import Beat, Drain, Refusal
 from ftdist.protocol.wire import encode
+from ftdist.protocol.worker_messages import Heartbeat
 
 MIB = 1 << 20
 

@@ -9,14 +9,9 @@ from support.coordinator.started import client, started, status, worker
 from ftdist.coordinator.events import Gone
 from ftdist.coordinator.tasks import assignments
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    Assign,
-    Failed,
-    Fetch,
-    Piece,
-    Refusal,
-    Result,
-)
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.worker_messages import Assign, Failed, Fetch, Result
 
 # ---- results
 

@@ -12,7 +12,7 @@ from support.coordinator.simulation import Simulation
 from ftdist.coordinator.jobs import frames
 from ftdist.coordinator.settings import Settings
 from ftdist.planning.sharing.plan import SharedPlan
-from ftdist.protocol.messages import Assign
+from ftdist.protocol.worker_messages import Assign
 
 
 def simulated(

@@ -13,7 +13,8 @@ from support.coordinator.started import client, job_line, started, worker
 from ftdist.coordinator.events import Moved
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.workers.shared_link import FIRST_NUMBER
-from ftdist.protocol.messages import Assign, Probe, Refusal
+from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.worker_messages import Assign, Probe
 
 SLOW = 4e2
 """Bytes a second on which the small network's frames take many seconds."""

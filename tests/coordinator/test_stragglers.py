@@ -12,13 +12,8 @@ from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone
 from ftdist.coordinator.settings import Settings
-from ftdist.protocol.messages import (
-    Assign,
-    Cancel,
-    Fetch,
-    ModelRequest,
-    Refusal,
-)
+from ftdist.protocol.shared_messages import ModelRequest, Refusal
+from ftdist.protocol.worker_messages import Assign, Cancel, Fetch
 
 # ---- stuck
 

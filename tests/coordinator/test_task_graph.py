@@ -28,7 +28,7 @@ from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
-from ftdist.protocol.messages import Place
+from ftdist.protocol.records import Place
 from ftdist.protocol.regions import common
 
 

@@ -7,8 +7,9 @@ from support.cluster.workertasks import piece
 
 from ftdist.cluster.worker.tasks import RESULT_BYTES
 from ftdist.geometry import Region
-from ftdist.protocol.messages import TENSORS, Piece, Place
+from ftdist.protocol.limits import TENSORS
 from ftdist.protocol.pieces import assembled, parcels, whole_in
+from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import gather
 
 

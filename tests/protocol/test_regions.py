@@ -10,7 +10,7 @@ from support.protocol.mapvalues import marked, seed_of, values
 
 from ftdist.geometry import Region
 from ftdist.protocol import regions
-from ftdist.protocol.messages import Piece, Place
+from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import Collector, MapForm
 
 SIDE = 9

@@ -23,28 +23,14 @@ from support.protocol.anymessage import (
 from support.protocol.messagelimits import sampled
 
 from ftdist.geometry import Region
-from ftdist.protocol import messages
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Beat,
-    Bye,
-    Failed,
-    Hello,
-    JobFailed,
-    Piece,
-    Probe,
-    ProbeReply,
-    Result,
-    versions_differ,
-)
-from ftdist.protocol.wire import (
-    FROM_CLIENT,
-    FROM_COORDINATOR,
-    FROM_EITHER,
-    FROM_WORKER,
-    decode,
-    encode,
-)
+from ftdist.protocol import client_messages, shared_messages, worker_messages
+from ftdist.protocol.client_messages import JobFailed
+from ftdist.protocol.limits import PROTOCOL, versions_differ
+from ftdist.protocol.messages import FROM_CLIENT, FROM_COORDINATOR, FROM_EITHER, FROM_WORKER
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Beat, Bye
+from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.worker_messages import Failed, Hello, Probe, ProbeReply, Result
 
 every_kind = pytest.mark.parametrize("of", MESSAGES, ids=lambda of: of.kind)
 
@@ -168,13 +154,20 @@ def test_every_message_has_a_sender_and_a_kind_of_its_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sender", "role"),
-    [("worker", FROM_WORKER), ("client", FROM_CLIENT), ("coordinator", FROM_COORDINATOR)],
+    ("ways", "role"),
+    [
+        (("from the worker", "to the coordinator"), FROM_WORKER),
+        (("from the client", "to the coordinator"), FROM_CLIENT),
+        (("to the worker", "to the client", "from the coordinator"), FROM_COORDINATOR),
+        (("either way",), FROM_EITHER),
+    ],
 )
-def test_roles_are_as_described(sender: str, role: Any) -> None:
-    """The table in the docstring of ``messages`` says who sends what."""
-    lines = re.findall(rf"^ +{sender} -> \w+ ((?:.*,\n)*.*)$", messages.__doc__ or "", re.MULTILINE)
-    assert len(lines) == (2 if sender == "coordinator" else 1)
+def test_roles_are_as_described(ways: tuple[str, ...], role: Any) -> None:
+    """The tables in the docstrings of the modules of messages say who sends what."""
+    modules = worker_messages, client_messages, shared_messages
+    said = "\n".join(each.__doc__ or "" for each in modules)
+    lines = [line for way in ways for line in re.findall(rf"^    {way} +([\w, ]+)", said, re.M)]
+    assert len(lines) == len(ways)
     named = {name for line in lines for name in re.findall(r"\w+", line)}
     assert named == {of.__name__ for of in role}
 

@@ -24,8 +24,11 @@ from support.protocol.anymessage import (
 )
 from support.protocol.messagelimits import sampled
 
-from ftdist.protocol.messages import HEADER_BYTES, TENSORS, Bye, Result
-from ftdist.protocol.wire import WireError, decode, encode
+from ftdist.protocol.limits import HEADER_BYTES, TENSORS
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Bye
+from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.worker_messages import Result
 
 every_kind = pytest.mark.parametrize("of", MESSAGES, ids=lambda of: of.kind)
 with_arrays = pytest.mark.parametrize(
@@ -217,8 +220,10 @@ def test_kinds_that_are_none_are_refused() -> None:
 
 MEASURED = r"""
 import sys
-from ftdist.protocol.messages import HEADER_BYTES, Bye
-from ftdist.protocol.wire import WireError, decode, encode
+from ftdist.protocol.limits import HEADER_BYTES
+from ftdist.protocol.shared_messages import Bye
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.wire import decode, encode
 
 def peak_bytes():
     with open("/proc/self/status") as lines:

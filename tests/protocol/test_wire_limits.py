@@ -23,30 +23,24 @@ from support.protocol.anymessage import (
 from support.protocol.messagelimits import allowed, places, put, refused, sampled
 
 from ftdist.geometry import Region
-from ftdist.protocol import messages
+from ftdist.protocol.client_messages import Submit
 from ftdist.protocol.codec import record
-from ftdist.protocol.messages import (
+from ftdist.protocol.limits import (
+    CHUNK_BYTES,
     FRAME_BYTES,
     HEADER_BYTES,
     PROTOCOL,
     SIDE,
     TENSORS,
-    Assign,
     AtMost,
-    Group,
     Hex,
-    ModelChunk,
-    Piece,
-    Prepare,
     Prose,
-    Result,
-    Submit,
     Values,
 )
-from ftdist.protocol.wire import (
-    decode,
-    encode,
-)
+from ftdist.protocol.records import Group, Piece, Place
+from ftdist.protocol.shared_messages import ModelChunk
+from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.worker_messages import Assign, Prepare, Result
 
 every_kind = pytest.mark.parametrize("of", MESSAGES, ids=lambda of: of.kind)
 
@@ -160,7 +154,7 @@ def test_the_largest_assignment_and_preparation_travel() -> None:
     plain = sampled(Assign)
     groups = tuple(Group(n, n + 1, SIDE, SIDE, SIDE, True) for n in range(SIDE - 1024, SIDE))
     piece = Piece(SIDE, Region(SIDE - 1, SIDE, SIDE - 2, SIDE), np.ones((1, 2, 3), np.float32))
-    place = messages.Place(SIDE, Region(SIDE, SIDE, SIDE, SIDE))
+    place = Place(SIDE, Region(SIDE, SIDE, SIDE, SIDE))
     largest = dataclasses.replace(
         plain,
         groups=groups,
@@ -239,7 +233,7 @@ def test_frames_that_are_done_are_runs_in_order(done: Any) -> None:
 
 
 def test_a_chunk_is_no_larger_than_may_be_asked_for() -> None:
-    chunk = ModelChunk("0f" * 16, -1, 0, np.zeros(messages.CHUNK_BYTES + 1, np.uint8))
+    chunk = ModelChunk("0f" * 16, -1, 0, np.zeros(CHUNK_BYTES + 1, np.uint8))
     refuse_both_ways(chunk, "a chunk of 1048577 bytes")
     whole = dataclasses.replace(chunk, data=chunk.data[1:])
     assert equal(decode(encode(whole)), whole)

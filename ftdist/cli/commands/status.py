@@ -11,7 +11,7 @@ from ftdist.cli.console import complain, say
 from ftdist.cluster.client.client import Client, Patience
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys
-from ftdist.protocol.messages import JobStatus, Status, WorkerStatus
+from ftdist.protocol.client_messages import JobStatus, Status, WorkerStatus
 from ftdist.runtime.budget.memory import MIB
 from ftdist.wording import counted
 

@@ -34,18 +34,12 @@ from ftdist.cluster.transport import (
     send_encoded,
 )
 from ftdist.errors import FtdistError, InputError
-from ftdist.protocol.messages import (
-    FRAME_BYTES,
-    PROTOCOL,
-    Bye,
-    Cancelled,
-    Drain,
-    Message,
-    Refusal,
-    Status,
-    StatusRequest,
-)
-from ftdist.protocol.wire import FROM_COORDINATOR, WireError, encode
+from ftdist.protocol.client_messages import Cancelled, Status, StatusRequest
+from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL
+from ftdist.protocol.messages import FROM_COORDINATOR, Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Bye, Drain, Refusal
+from ftdist.protocol.wire import encode
 
 _RETRY_MS = 10
 _TRIES = 3

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ftdist.errors import FtdistError
 from ftdist.geometry import Shape
 from ftdist.network.graph import Network
-from ftdist.protocol.messages import Accepted, OutputMap, Piece
+from ftdist.protocol.client_messages import Accepted, OutputMap
+from ftdist.protocol.records import Piece
 
 Outputs = dict[str, NDArray[np.float32]]
 

@@ -24,25 +24,23 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.network.modelheader import Header, read_header
-from ftdist.protocol.messages import (
-    CHUNK_BYTES,
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
     JobFailed,
     JobProgress,
     JobResult,
     JobStatus,
-    Message,
-    ModelChunk,
-    ModelRequest,
-    Piece,
     Received,
     Status,
     Submit,
     WantFrame,
 )
+from ftdist.protocol.limits import CHUNK_BYTES, PROTOCOL
+from ftdist.protocol.messages import Message
 from ftdist.protocol.pieces import parcels
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
 
 MOST_RESULT_BYTES = 1 << 30
 """The most that one frame's outputs may take, whatever the coordinator says."""

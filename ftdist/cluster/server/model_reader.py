@@ -8,7 +8,7 @@ import numpy as np
 
 from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import ModelChunk, ModelRequest
+from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
 
 HEADER = -1
 

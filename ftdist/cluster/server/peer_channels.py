@@ -16,17 +16,11 @@ from ftdist.cluster.channel import Channel, Frames
 from ftdist.cluster.server.model_reader import ModelReader
 from ftdist.cluster.transport import Socket, Unreachable, send_encoded
 from ftdist.coordinator.events import Peer
-from ftdist.protocol.messages import (
-    FRAME_BYTES,
-    Assign,
-    Beat,
-    Cancel,
-    Drain,
-    Message,
-    ModelRequest,
-    Refusal,
-)
-from ftdist.protocol.wire import FROM_CLIENT, FROM_WORKER, encode
+from ftdist.protocol.limits import FRAME_BYTES
+from ftdist.protocol.messages import FROM_CLIENT, FROM_WORKER, Message
+from ftdist.protocol.shared_messages import Beat, Drain, ModelRequest, Refusal
+from ftdist.protocol.wire import encode
+from ftdist.protocol.worker_messages import Assign, Cancel
 
 MOST_REQUESTS = 16
 """Pieces of the model file that a peer may wait for at a time."""

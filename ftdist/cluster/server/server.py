@@ -54,8 +54,10 @@ from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import ModelRequest, Opening, Portion, Refusal, Result
-from ftdist.protocol.wire import FROM_CLIENT, FROM_WORKER, WireError
+from ftdist.protocol.messages import FROM_CLIENT, FROM_WORKER
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import ModelRequest, Opening, Portion, Refusal
+from ftdist.protocol.worker_messages import Result
 from ftdist.runtime.trace import Trace
 
 LOCAL_ENDPOINT = "inproc://ftdist-local"

@@ -12,7 +12,8 @@ from typing import Protocol
 
 from ftdist.cluster.process import WakeUp
 from ftdist.cluster.worker.task_inputs import Task
-from ftdist.protocol.messages import Failed, Result, TaskId
+from ftdist.protocol.records import TaskId
+from ftdist.protocol.worker_messages import Failed, Result
 
 
 class Runner(Protocol):

@@ -19,8 +19,11 @@ from ftdist.cluster.process import StopRequest
 from ftdist.cluster.transport import Link, Received, Socket, receive, send_encoded
 from ftdist.cluster.worker.compute_thread import ComputeThread
 from ftdist.cluster.worker.session import Ending, Session
-from ftdist.protocol.messages import Bye, Failed, Hello, Message, Ready, Result
-from ftdist.protocol.wire import FROM_COORDINATOR, WireError, encode
+from ftdist.protocol.messages import FROM_COORDINATOR, Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Bye
+from ftdist.protocol.wire import encode
+from ftdist.protocol.worker_messages import Failed, Hello, Ready, Result
 from ftdist.wording import counted
 
 _MOST_UNSENT = 4096

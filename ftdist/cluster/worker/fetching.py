@@ -14,7 +14,9 @@ from typing import Protocol
 
 from ftdist.cluster.worker.modelcache import PART_BYTES, CachedModel, CacheError, ModelCache
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import SIDE, ModelChunk, ModelRequest, Prepare, Ready
+from ftdist.protocol.limits import SIDE
+from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
+from ftdist.protocol.worker_messages import Prepare, Ready
 
 HEADER = -1
 """The `layer` by which a model's header is asked for."""

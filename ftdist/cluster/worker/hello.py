@@ -17,7 +17,8 @@ from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.protocol.messages import MOST_OOM_KILLS, PROTOCOL, Hello
+from ftdist.protocol.limits import MOST_OOM_KILLS, PROTOCOL
+from ftdist.protocol.worker_messages import Hello
 from ftdist.runtime.budget.controlgroups import processor_quota
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes

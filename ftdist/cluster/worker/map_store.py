@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
-from ftdist.protocol.messages import Piece
+from ftdist.protocol.records import Piece
 
 _REMEMBERED_JOBS, _REMEMBERED_FRAMES = 64, 4096
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ftdist.cluster.worker.compute_thread import Runner
 from ftdist.cluster.worker.task_inputs import Task
-from ftdist.protocol.messages import Failed, Result
+from ftdist.protocol.worker_messages import Failed, Result
 from ftdist.runtime.budget.controlgroups import read_text
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.sizes import format_size

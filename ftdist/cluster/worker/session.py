@@ -15,23 +15,20 @@ from ftdist.cluster.worker.fetching import Weights
 from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.task_inputs import Task
 from ftdist.cluster.worker.tasks import fetched
-from ftdist.protocol.messages import (
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import TaskId
+from ftdist.protocol.shared_messages import Beat, Drain, ModelChunk, Refusal
+from ftdist.protocol.worker_messages import (
     Assign,
-    Beat,
     Cancel,
-    Drain,
     Failed,
     Fetch,
     Forget,
     Heartbeat,
-    Message,
-    ModelChunk,
     Prepare,
     Probe,
     ProbeReply,
-    Refusal,
     Result,
-    TaskId,
     Welcome,
 )
 

@@ -12,9 +12,10 @@ from ftdist.cluster.worker.map_store import MapStore
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered
-from ftdist.protocol.messages import Assign, Piece, Place, TaskId
 from ftdist.protocol.pieces import whole_in
+from ftdist.protocol.records import Piece, Place, TaskId
 from ftdist.protocol.regions import common, gather
+from ftdist.protocol.worker_messages import Assign
 
 Reason = Literal["memory", "weights", "kept", "error"]
 

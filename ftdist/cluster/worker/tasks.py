@@ -22,8 +22,10 @@ from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import Footprint, footprint
 from ftdist.planning.lowering.regions import region_bytes
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.protocol.messages import TENSORS, Assign, Failed, Fetch, Piece, Place, Result, TaskId
+from ftdist.protocol.limits import TENSORS
 from ftdist.protocol.pieces import Array, assembled, cut_out, lies_whole, parcels, whole_in
+from ftdist.protocol.records import Piece, Place, TaskId
+from ftdist.protocol.worker_messages import Assign, Failed, Fetch, Result
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.memory import (
     format_size,

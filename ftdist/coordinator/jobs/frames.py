@@ -13,7 +13,8 @@ from enum import IntEnum
 from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.network.graph import INPUT
-from ftdist.protocol.messages import TENSORS, Piece, Place
+from ftdist.protocol.limits import TENSORS
+from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import gather, joined
 
 

@@ -21,19 +21,18 @@ from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
     JobFailed,
-    Place,
     Received,
-    Refusal,
     Submit,
     WantFrame,
-    versions_differ,
 )
+from ftdist.protocol.limits import PROTOCOL, versions_differ
+from ftdist.protocol.records import Place
 from ftdist.protocol.regions import Collector, MapForm
+from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
 
 _ASKED_AT_ONCE = 1024

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 
 from ftdist.coordinator.events import Origin, Peer
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.protocol.client_messages import JobResult, Submit
 from ftdist.protocol.interval_set import IntervalSet
-from ftdist.protocol.messages import FRAME_BYTES, TENSORS, JobResult, Piece, Submit
+from ftdist.protocol.limits import FRAME_BYTES, TENSORS
+from ftdist.protocol.records import Piece
 from ftdist.protocol.regions import Collector
 
 

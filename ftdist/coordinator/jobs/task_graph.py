@@ -20,7 +20,8 @@ from ftdist.network.graph import INPUT, Network
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile
-from ftdist.protocol.messages import TENSORS, Place
+from ftdist.protocol.limits import TENSORS
+from ftdist.protocol.records import Place
 from ftdist.protocol.regions import common, disjoint
 
 

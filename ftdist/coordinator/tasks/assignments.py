@@ -13,8 +13,9 @@ from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.worker_queue import WorkerQueue
 from ftdist.coordinator.workers.active_plan import ActivePlan
-from ftdist.protocol.messages import Assign, Cancel, Fetch, Place, Prepare, TaskId
+from ftdist.protocol.records import Place, TaskId
 from ftdist.protocol.regions import MapForm
+from ftdist.protocol.worker_messages import Assign, Cancel, Fetch, Prepare
 
 _ATTEMPTS = 1 << 24
 """Attempts are numbered below this, then from 0 again."""

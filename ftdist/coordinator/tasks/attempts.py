@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import Place, TaskId
+from ftdist.protocol.records import Place, TaskId
 from ftdist.protocol.regions import Collector, MapForm
 
 

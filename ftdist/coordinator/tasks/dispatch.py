@@ -19,7 +19,7 @@ from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.worker_queue import ReadyTasks, WorkerQueue
 from ftdist.coordinator.workers.active_plan import ActivePlan, bits
-from ftdist.protocol.messages import Place
+from ftdist.protocol.records import Place
 
 _COMPARED = 4
 """Workers of each sort (idle, busy), the fastest, that are compared when tasks are few."""

@@ -8,7 +8,7 @@ from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.dispatch import Dispatcher
-from ftdist.protocol.messages import Failed
+from ftdist.protocol.worker_messages import Failed
 
 _MIB = 1 << 20
 

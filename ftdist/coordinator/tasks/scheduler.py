@@ -19,7 +19,8 @@ from ftdist.coordinator.tasks.failures import Failures
 from ftdist.coordinator.tasks.worker_queue import WorkerQueue
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import Failed, Forget, Heartbeat, Result, TaskId
+from ftdist.protocol.records import TaskId
+from ftdist.protocol.worker_messages import Failed, Forget, Heartbeat, Result
 
 _STEP_BYTES = 128 << 10
 """The least by which a worker's believed baseline is raised when a task did not fit."""

@@ -10,7 +10,7 @@ from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import TaskId
+from ftdist.protocol.records import TaskId
 
 TASKS = 2
 """Tasks at a worker at a time: one runs, one is there already when it ends. One more, the oldest,

@@ -12,7 +12,7 @@ from ftdist.coordinator.jobs.task_graph import Task, TaskGraph
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.planning.sharing.plan import SharedPlan, Traits
-from ftdist.protocol.messages import Group
+from ftdist.protocol.records import Group
 
 
 class ActivePlan:

@@ -13,18 +13,9 @@ from ftdist.coordinator.events import Arrived, Origin, Peer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Beat,
-    Heartbeat,
-    Hello,
-    Probe,
-    ProbeReply,
-    Ready,
-    Refusal,
-    Welcome,
-    versions_differ,
-)
+from ftdist.protocol.limits import PROTOCOL, versions_differ
+from ftdist.protocol.shared_messages import Beat, Refusal
+from ftdist.protocol.worker_messages import Heartbeat, Hello, Probe, ProbeReply, Ready, Welcome
 
 _NOTHING, _MUCH = np.zeros(0, np.uint8), np.zeros(256 << 10, np.uint8)
 _BALLAST = (_NOTHING, _NOTHING, _NOTHING, _MUCH, _MUCH)

@@ -19,7 +19,7 @@ import numpy as np
 
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.messages import Probe
+from ftdist.protocol.worker_messages import Probe
 
 FIRST_NUMBER = 1 << 20
 """Probes of this number and higher are those of shared links."""

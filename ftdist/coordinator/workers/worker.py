@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from ftdist.coordinator.events import Origin, Peer
 from ftdist.planning.sharing.plan import Traits
 from ftdist.planning.sharing.timeline import TASK_S
-from ftdist.protocol.messages import Heartbeat, Hello
+from ftdist.protocol.worker_messages import Heartbeat, Hello
 
 _WEIGHT = 0.8
 """What a frame counts for a worker's speed when one more has ended."""

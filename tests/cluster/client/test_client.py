@@ -24,18 +24,17 @@ from ftdist.cluster.transport import CurveKeys
 from ftdist.errors import FtdistError, InputError
 from ftdist.network.modelfile import Model, load
 from ftdist.network.modelheader import Header
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Cancelled,
-    Drain,
     FrameInput,
     JobFailed,
     JobProgress,
-    Message,
-    Refusal,
     StatusRequest,
     Submit,
 )
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.shared_messages import Drain, Refusal
 
 PATIENT = Patience(first_s=GUARD_S, later_s=GUARD_S, ask_s=0.05, silence_s=GUARD_S)
 QUICK = Patience(first_s=GUARD_S, later_s=GUARD_S, ask_s=0.05, silence_s=0.4)

@@ -18,20 +18,20 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
 from ftdist.network.modelheader import Header
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
     JobFailed,
     JobProgress,
     JobResult,
-    Message,
-    ModelRequest,
-    Piece,
     Received,
     Submit,
     WantFrame,
 )
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import ModelRequest
 
 
 @pytest.fixture(scope="module")

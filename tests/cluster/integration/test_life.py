@@ -16,7 +16,7 @@ from support.integration.proxy import Proxy
 from support.smallmodels import write_small_model
 
 from ftdist.cluster.backoff import Backoff
-from ftdist.protocol.messages import ModelRequest
+from ftdist.protocol.shared_messages import ModelRequest
 
 FRAMES = 8
 _LINK = 3e6

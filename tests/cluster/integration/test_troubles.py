@@ -92,8 +92,8 @@ def test_somebody_else_who_listens(cluster: Cluster, frames: Frames) -> None:
 
 OTHER_VERSION = """
 import sys
-import ftdist.protocol.messages as messages
-messages.PROTOCOL = 77
+import ftdist.protocol.limits as limits
+limits.PROTOCOL = 77
 from ftdist.cli.main import main
 sys.exit(main())
 """

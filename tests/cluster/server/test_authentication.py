@@ -39,7 +39,8 @@ from ftdist.cluster.transport import (
 )
 from ftdist.coordinator.events import Role
 from ftdist.errors import InputError
-from ftdist.protocol.messages import PROTOCOL, StatusRequest
+from ftdist.protocol.client_messages import StatusRequest
+from ftdist.protocol.limits import PROTOCOL
 
 # ---- files
 

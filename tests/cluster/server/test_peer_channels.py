@@ -26,16 +26,11 @@ from ftdist.cluster.transport import (
 )
 from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Beat,
-    Forget,
-    Message,
-    ModelChunk,
-    ModelRequest,
-    StatusRequest,
-)
-from ftdist.protocol.wire import FROM_CLIENT, FROM_COORDINATOR
+from ftdist.protocol.client_messages import StatusRequest
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import FROM_CLIENT, FROM_COORDINATOR, Message
+from ftdist.protocol.shared_messages import Beat, ModelChunk, ModelRequest
+from ftdist.protocol.worker_messages import Forget
 
 PIECE = 1000
 

@@ -37,26 +37,11 @@ from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.workers.roster import PROBES
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Accepted,
-    Beat,
-    Bye,
-    Drain,
-    Heartbeat,
-    Hello,
-    Message,
-    ModelChunk,
-    ModelRequest,
-    Probe,
-    ProbeReply,
-    Refusal,
-    Status,
-    StatusRequest,
-    Submit,
-    Welcome,
-)
-from ftdist.protocol.wire import FROM_COORDINATOR
+from ftdist.protocol.client_messages import Accepted, Status, StatusRequest, Submit
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import FROM_COORDINATOR, Message
+from ftdist.protocol.shared_messages import Beat, Bye, Drain, ModelChunk, ModelRequest, Refusal
+from ftdist.protocol.worker_messages import Heartbeat, Hello, Probe, ProbeReply, Welcome
 from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
 
 HELLO = Hello(PROTOCOL, "pi", "0", 1 << 30, 1 << 25, 1 << 25, 1, "avx2", True, 1e10)

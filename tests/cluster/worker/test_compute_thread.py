@@ -15,7 +15,8 @@ from support.smallmodels import CHAIN, write_small_model
 from ftdist.cluster.worker.compute_thread import ComputeThread
 from ftdist.cluster.worker.task_inputs import Task
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import Failed, Result, TaskId
+from ftdist.protocol.records import TaskId
+from ftdist.protocol.worker_messages import Failed, Result
 
 
 @pytest.fixture(scope="module")

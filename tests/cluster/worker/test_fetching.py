@@ -14,7 +14,9 @@ from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker.fetching import FetchedWeights, OwnWeights
 from ftdist.cluster.worker.modelcache import PART_BYTES, CacheError, ModelCache
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import SIDE, ModelChunk, ModelRequest, Prepare, Ready
+from ftdist.protocol.limits import SIDE
+from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
+from ftdist.protocol.worker_messages import Prepare, Ready
 from ftdist.runtime.budget.memory import MIB
 
 

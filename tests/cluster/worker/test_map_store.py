@@ -9,7 +9,8 @@ from support.cluster.workertasks import done, failed
 from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import fetched
 from ftdist.geometry import Region
-from ftdist.protocol.messages import Fetch, Piece, Place
+from ftdist.protocol.records import Piece, Place
+from ftdist.protocol.worker_messages import Fetch
 
 
 def kept_map(rows: int = 4) -> tuple[MapStore, np.ndarray]:

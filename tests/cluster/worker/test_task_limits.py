@@ -16,12 +16,8 @@ from ftdist.cluster.worker.map_store import MapStore
 from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    Group,
-    Piece,
-    Place,
-)
 from ftdist.protocol.pieces import assembled
+from ftdist.protocol.records import Group, Piece, Place
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.memory import MIB, resident_bytes
 

@@ -24,11 +24,7 @@ from ftdist.cluster.worker.tasks import TaskRunner
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.protocol.messages import (
-    Group,
-    Piece,
-    Place,
-)
+from ftdist.protocol.records import Group, Piece, Place
 from ftdist.runtime.budget.memory import MIB
 
 GENEROUS = 1 << 40

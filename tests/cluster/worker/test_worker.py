@@ -25,15 +25,15 @@ from ftdist.cluster import backoff
 from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker import worker
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Bye,
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.records import Place
+from ftdist.protocol.shared_messages import Bye
+from ftdist.protocol.worker_messages import (
     Failed,
     Fetch,
     Forget,
     Heartbeat,
     Hello,
-    Place,
     Prepare,
     Probe,
     ProbeReply,

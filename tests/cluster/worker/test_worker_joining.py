@@ -25,13 +25,9 @@ from ftdist.cluster.worker.hello import Capabilities, make_hello, measured_rate,
 from ftdist.cluster.worker.worker import LocalWorker, WorkerSettings, run_worker
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Bye,
-    Heartbeat,
-    Ready,
-    Welcome,
-)
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.shared_messages import Bye
+from ftdist.protocol.worker_messages import Heartbeat, Ready, Welcome
 from ftdist.runtime.budget.limits import Budget, budget
 from ftdist.runtime.budget.memory import resident_bytes
 

@@ -22,14 +22,8 @@ from ftdist.cluster import backoff
 from ftdist.cluster.worker import worker
 from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model, load
-from ftdist.protocol.messages import (
-    Bye,
-    Drain,
-    Hello,
-    Ready,
-    Refusal,
-    Result,
-)
+from ftdist.protocol.shared_messages import Bye, Drain, Refusal
+from ftdist.protocol.worker_messages import Hello, Ready, Result
 
 
 @pytest.fixture(scope="module")

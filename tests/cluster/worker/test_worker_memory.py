@@ -16,17 +16,9 @@ from support.smallmodels import CHAIN, write_small_model
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.protocol.messages import (
-    Failed,
-    Group,
-    Heartbeat,
-    Piece,
-    Place,
-    Probe,
-    ProbeReply,
-    Refusal,
-    Result,
-)
+from ftdist.protocol.records import Group, Piece, Place
+from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.worker_messages import Failed, Heartbeat, Probe, ProbeReply, Result
 from ftdist.runtime.budget.memory import MIB
 
 

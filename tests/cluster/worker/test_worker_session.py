@@ -13,30 +13,23 @@ from ftdist.cluster.worker.session import MOST_TASKS, WELCOME_S, Session
 from ftdist.cluster.worker.task_inputs import Task
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import (
-    PROTOCOL,
-    Accepted,
+from ftdist.protocol.client_messages import Accepted
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Group, Piece, Place, TaskId
+from ftdist.protocol.shared_messages import Beat, Drain, ModelChunk, ModelRequest, Refusal
+from ftdist.protocol.worker_messages import (
     Assign,
-    Beat,
     Cancel,
-    Drain,
     Failed,
     Fetch,
     Forget,
-    Group,
     Heartbeat,
-    Message,
-    ModelChunk,
-    ModelRequest,
-    Piece,
-    Place,
     Prepare,
     Probe,
     ProbeReply,
     Ready,
-    Refusal,
     Result,
-    TaskId,
     Welcome,
 )
 

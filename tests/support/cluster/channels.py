@@ -8,8 +8,9 @@ from functools import partial
 
 from ftdist.cluster.channel import Channel
 from ftdist.cluster.transport import Received, Socket, Unreachable, receive, send_encoded
-from ftdist.protocol.messages import FRAME_BYTES, Message
-from ftdist.protocol.wire import WireError
+from ftdist.protocol.limits import FRAME_BYTES
+from ftdist.protocol.messages import Message
+from ftdist.protocol.scalars import WireError
 
 MOST_BYTES = 4 * FRAME_BYTES
 

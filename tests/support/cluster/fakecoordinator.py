@@ -25,22 +25,20 @@ from ftdist.cluster.transport import (
 )
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import (
+from ftdist.protocol.client_messages import (
     Accepted,
-    Beat,
     FrameInput,
     JobResult,
     JobStatus,
-    Message,
-    ModelRequest,
-    Piece,
     Received,
     Status,
     StatusRequest,
     Submit,
     WantFrame,
 )
-from ftdist.protocol.wire import FROM_CLIENT
+from ftdist.protocol.messages import FROM_CLIENT, Message
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Beat, ModelRequest
 from support.cluster.channels import ChannelEnd
 
 Answer = Callable[[Message], list[Message] | None]

@@ -10,10 +10,7 @@ from typing import Any
 from ftdist.cluster.process import StopRequest
 from ftdist.cluster.worker.task_inputs import Task
 from ftdist.cluster.worker.worker import WorkerSettings, run_worker
-from ftdist.protocol.messages import (
-    Failed,
-    Result,
-)
+from ftdist.protocol.worker_messages import Failed, Result
 from ftdist.runtime.budget.limits import Budget
 from support.cluster.scriptedcoordinator import PATIENCE_S
 

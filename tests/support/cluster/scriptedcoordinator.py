@@ -13,24 +13,20 @@ from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.transport import CurveKeys, Received, bind, close, make_context
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import FROM_WORKER, Message
+from ftdist.protocol.records import Group, Piece, Place, TaskId
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
+from ftdist.protocol.worker_messages import (
     Assign,
-    Group,
     Heartbeat,
     Hello,
-    Message,
-    ModelChunk,
-    ModelRequest,
-    Piece,
-    Place,
     Prepare,
     Ready,
     Result,
-    TaskId,
     Welcome,
 )
-from ftdist.protocol.wire import FROM_WORKER, WireError
 from support.cluster.channels import ChannelEnd
 from support.command import GUARD_S
 

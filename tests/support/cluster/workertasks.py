@@ -10,7 +10,8 @@ from ftdist.cluster.worker.task_inputs import Task
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import untiled
-from ftdist.protocol.messages import Assign, Failed, Piece, Result
+from ftdist.protocol.records import Piece
+from ftdist.protocol.worker_messages import Assign, Failed, Result
 from support.smallmodels import random_image
 
 

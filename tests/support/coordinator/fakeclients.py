@@ -8,22 +8,22 @@ import numpy as np
 
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import (
     Accepted,
     Cancelled,
     FrameInput,
     JobFailed,
     JobProgress,
     JobResult,
-    Message,
-    Piece,
     Received,
-    Refusal,
     Status,
     Submit,
     WantFrame,
 )
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Piece
+from ftdist.protocol.shared_messages import Refusal
 from support.protocol.mapvalues import SEEDS, marked, seed_of, values
 
 

@@ -14,30 +14,26 @@ import numpy as np
 from ftdist.geometry import Region
 from ftdist.network.graph import Network, convolutions
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Piece, Place, TaskId
+from ftdist.protocol.regions import common
+from ftdist.protocol.shared_messages import Beat, Drain, Refusal
+from ftdist.protocol.worker_messages import (
     Assign,
-    Beat,
     Cancel,
-    Drain,
     Failed,
     Fetch,
     Forget,
     Heartbeat,
     Hello,
-    Message,
-    Piece,
-    Place,
     Prepare,
     Probe,
     ProbeReply,
     Ready,
-    Refusal,
     Result,
-    TaskId,
     Welcome,
 )
-from ftdist.protocol.regions import common
 from support.protocol.mapvalues import marked, seed_of, values
 
 MIB = 1 << 20

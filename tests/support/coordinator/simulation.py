@@ -29,8 +29,10 @@ from ftdist.coordinator.events import (
 from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.settings import Settings
 from ftdist.planning.sharing.plan import SharedPlan
-from ftdist.protocol.messages import Assign, FrameInput, JobResult, Message, Probe, Result
+from ftdist.protocol.client_messages import FrameInput, JobResult
+from ftdist.protocol.messages import Message
 from ftdist.protocol.wire import encode
+from ftdist.protocol.worker_messages import Assign, Probe, Result
 from support.coordinator.fakeclients import FakeClient
 from support.coordinator.fakes import FakeWorker
 from support.coordinator.sharedplans import banded, base_seconds, model_of, small_network

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ftdist.coordinator.settings import Settings
-from ftdist.protocol.messages import PROTOCOL, Status, StatusRequest, WantFrame
+from ftdist.protocol.client_messages import Status, StatusRequest, WantFrame
+from ftdist.protocol.limits import PROTOCOL
 from support.coordinator.fakeclients import FakeClient
 from support.coordinator.fakes import FakeWorker
 from support.coordinator.manual import Line, Manual, Planning

@@ -16,31 +16,24 @@ import zmq
 from ftdist.cluster.transport import CurveKeys, connect, make_context, send
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import (
-    PROTOCOL,
+from ftdist.protocol.client_messages import Cancelled, Received, Status, StatusRequest, Submit
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import FROM_CLIENT, FROM_COORDINATOR, FROM_WORKER, Message
+from ftdist.protocol.records import Piece, Place, TaskId
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Bye, ModelRequest, Refusal
+from ftdist.protocol.wire import decode
+from ftdist.protocol.worker_messages import (
     Assign,
-    Bye,
-    Cancelled,
     Failed,
     Heartbeat,
     Hello,
-    Message,
-    ModelRequest,
-    Piece,
-    Place,
     Prepare,
     Probe,
     ProbeReply,
     Ready,
-    Received,
-    Refusal,
     Result,
-    Status,
-    StatusRequest,
-    Submit,
-    TaskId,
 )
-from ftdist.protocol.wire import FROM_CLIENT, FROM_COORDINATOR, FROM_WORKER, WireError, decode
 from support.cluster.channels import ChannelEnd
 from support.integration.forge import Forge, Frames, Known
 from support.integration.processes import PATIENCE_S

@@ -20,24 +20,21 @@ from ftdist.cluster.channel import Channel
 from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.transport import CurveKeys, Received, Unreachable, receive, send_encoded
 from ftdist.network.modelfile import Model
-from ftdist.protocol.messages import (
-    FRAME_BYTES,
-    PROTOCOL,
-    Drain,
+from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL
+from ftdist.protocol.messages import FROM_WORKER, Message
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.shared_messages import Drain, ModelRequest, Refusal, Taken
+from ftdist.protocol.wire import encode
+from ftdist.protocol.worker_messages import (
     Failed,
     Hello,
-    Message,
-    ModelRequest,
     Prepare,
     Probe,
     ProbeReply,
     Ready,
-    Refusal,
     Result,
-    Taken,
     Welcome,
 )
-from ftdist.protocol.wire import FROM_WORKER, WireError, encode
 from support.cluster.scriptedcoordinator import ScriptedCoordinator, joined, task_id, whole_task
 from support.integration.forge import Forge, Known
 from support.integration.processes import PATIENCE_S

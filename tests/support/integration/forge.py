@@ -24,21 +24,10 @@ import msgpack
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    HEADER_BYTES,
-    PROTOCOL,
-    SIDE,
-    AtMost,
-    Between,
-    Group,
-    Hex,
-    Message,
-    Piece,
-    Prose,
-    Submit,
-    TaskId,
-    Values,
-)
+from ftdist.protocol.client_messages import Submit
+from ftdist.protocol.limits import HEADER_BYTES, PROTOCOL, SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Group, Piece, TaskId
 from support.protocol.anymessage import (
     MESSAGES,
     arrays,

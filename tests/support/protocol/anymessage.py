@@ -18,19 +18,12 @@ import pytest
 from hypothesis import strategies as st
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    SIDE,
-    AtMost,
-    Between,
-    Group,
-    Hex,
-    Message,
-    Piece,
-    Prose,
-    Submit,
-    Values,
-)
-from ftdist.protocol.wire import WireError, decode, encode
+from ftdist.protocol.client_messages import Submit
+from ftdist.protocol.limits import SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.messages import Message
+from ftdist.protocol.records import Group, Piece
+from ftdist.protocol.scalars import WireError
+from ftdist.protocol.wire import decode, encode
 
 MESSAGES: tuple[Any, ...] = get_args(Message)
 

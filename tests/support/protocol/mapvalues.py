@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import Piece
+from ftdist.protocol.records import Piece
 from ftdist.protocol.regions import common
 
 SEEDS = 251

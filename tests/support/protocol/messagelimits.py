@@ -10,18 +10,9 @@ from typing import Any, Literal, get_args, get_origin
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.messages import (
-    FRAME_BYTES,
-    PROTOCOL,
-    SIDE,
-    AtMost,
-    Between,
-    Group,
-    Hex,
-    Prose,
-    Submit,
-    Values,
-)
+from ftdist.protocol.client_messages import Submit
+from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL, SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.records import Group
 from support.protocol.anymessage import flaws, hints, taken_apart
 
 Path = tuple[Any, ...]
