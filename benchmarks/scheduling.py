@@ -27,7 +27,7 @@ from ftdist.geometry import Region, Shape, partition
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 from ftdist.protocol.client_messages import FrameInput, JobResult, Received, Submit, WantFrame
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.messages import Message
@@ -58,7 +58,7 @@ def network() -> Network:
     return builder.finish()
 
 
-def plan(traits: tuple[Traits, ...], tasks: int, *, owned: bool) -> SharedPlan:
+def plan(specs: tuple[WorkerSpec, ...], tasks: int, *, owned: bool) -> SharedPlan:
     """Equal bands of rows; `owned`: each belongs to a worker, neighbouring ones to the same."""
     count = tasks // STAGES
     stages = []
@@ -66,11 +66,11 @@ def plan(traits: tuple[Traits, ...], tasks: int, *, owned: bool) -> SharedPlan:
         tiles = []
         for index, rows in enumerate(partition(HEIGHT, count)):
             part = Plan((GroupPlan(stage, stage + 1),), region=Region(*rows, 0, WIDTH))
-            seat = index * len(traits) // count if owned else None
-            tiles.append(Tile(seat, (part,) * len(traits), (0.01,) * len(traits)))
+            seat = index * len(specs) // count if owned else None
+            tiles.append(Tile(seat, (part,) * len(specs), (0.01,) * len(specs)))
         stages.append(tuple(tiles))
-    names = tuple(worker.name for worker in traits)
-    shares = (1 / len(traits),) * len(traits)
+    names = tuple(worker.name for worker in specs)
+    shares = (1 / len(specs),) * len(specs)
     return SharedPlan(names, tuple(stages), shares, 1.0, 1.0, 0, 0, "")
 
 

@@ -18,7 +18,7 @@ from time import process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from support.planning.teams import boards, first16
+from support.planning.workers import boards, first16
 
 from ftdist.planning.sharing import search as shared_search
 
@@ -28,7 +28,7 @@ BAR_S, BAR_RATIO = 1.0, 6.0
 def plan() -> None:
     """Six boards for YOLOv2's first sixteen layers, from nothing."""
     shared_search._search_for.cache_clear()
-    shared_search.share(first16(), boards(6, slowness=6.0), 1, picture=True)
+    shared_search.share(first16(), boards(6, relative_time=6.0), 1, picture=True)
 
 
 def yardstick() -> None:

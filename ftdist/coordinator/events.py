@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.protocol.messages import Message
 from ftdist.protocol.records import TaskId
 
@@ -126,7 +126,7 @@ class AskPlan:
     """Plan for these workers and a job of so many frames, off the loop; Planned answers."""
 
     number: int
-    workers: tuple[Traits, ...]
+    workers: tuple[WorkerSpec, ...]
     frames: int
     picture: bool
 

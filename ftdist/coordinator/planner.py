@@ -20,7 +20,7 @@ from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.errors import InputError
-from ftdist.planning.sharing.plan import Traits
+from ftdist.planning.sharing.plan import WorkerSpec
 from ftdist.wording import counted
 
 _SHARE = 10
@@ -91,9 +91,13 @@ class Planner:
 
     def compare_speeds(self, plan: ActivePlan) -> None:
         """A frame of a plan ended: are its workers as fast as was believed?"""
-        for worker, traits in zip(plan.workers, plan.traits, strict=True):
+        for worker, spec in zip(plan.workers, plan.specs, strict=True):
             if worker is not None:
-                change = abs(worker.slowness / traits.slowness - 1) if traits.slowness > 0 else 0.0
+                change = (
+                    abs(worker.relative_time / spec.relative_time - 1)
+                    if spec.relative_time > 0
+                    else 0.0
+                )
                 if plan is self.current and change > self._settings.replan_change:
                     self._drift_s = self._out.now_s
                 worker.end_frame()
@@ -109,22 +113,22 @@ class Planner:
             return
         soon_s = now_s - self._settings.heartbeat_s
         joining = any(not each.measured and each.probe_sent_s > soon_s for each in workers)
-        known = [(each, self._traits(each)) for each in workers if each.measured]
+        known = [(each, self._spec(each)) for each in workers if each.measured]
         if not known or joining or self._shared_link.measures(3 * self._settings.heartbeat_s):
             return
-        known.sort(key=lambda each: (each[1].slowness / each[1].threads, each[0].number))
+        known.sort(key=lambda each: (each[1].relative_time / each[1].threads, each[0].number))
         self._number += 1
-        traits = tuple(each for _, each in known)
-        ask = AskPlan(self._number, traits, max(1, frames), terms.picture)
+        specs = tuple(each for _, each in known)
+        ask = AskPlan(self._number, specs, max(1, frames), terms.picture)
         self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
         self._changed = False
         self._drift_s = None
         self._out.actions.append(ask)
 
-    def _traits(self, worker: Worker) -> Traits:
+    def _spec(self, worker: Worker) -> WorkerSpec:
         """What planning is told of a worker: with the shared link, if it is not in this process."""
         shared = math.inf if worker.local else self._shared_link.bytes_per_s
-        return replace(worker.traits, shared_link_bytes_per_s=shared)
+        return replace(worker.spec, shared_link_bytes_per_s=shared)
 
     def planned(self, event: Planned) -> None:
         """The answer: a plan, which its workers prepare for, or the reason why there is none."""

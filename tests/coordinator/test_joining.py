@@ -63,9 +63,9 @@ def test_links_are_measured() -> None:
     node.bytes_per_s, node.latency_s = 1e6, 0.02
     sim.client("job", 1)
     sim.run(2.0)
-    (traits,) = sim.asked[0].workers
-    assert traits.latency_s == pytest.approx(0.02, rel=0.1)
-    assert traits.link_bytes_per_s == pytest.approx(1e6, rel=0.1)
+    (spec,) = sim.asked[0].workers
+    assert spec.latency_s == pytest.approx(0.02, rel=0.1)
+    assert spec.link_bytes_per_s == pytest.approx(1e6, rel=0.1)
 
 
 def test_the_coordinators_own_worker_needs_no_link() -> None:
@@ -74,15 +74,15 @@ def test_the_coordinators_own_worker_needs_no_link() -> None:
     cluster.hand_in(line)
     assert [type(message) for message in line.inbox] == [Welcome]
     cluster.client("job", 1)
-    (traits,) = cluster.questions[0].workers
-    assert traits.latency_s == 0
-    assert traits.link_bytes_per_s == float("inf")
+    (spec,) = cluster.questions[0].workers
+    assert spec.latency_s == 0
+    assert spec.link_bytes_per_s == float("inf")
     assert states(cluster)["own"].link_bytes_per_s == 0
 
 
 def test_clocks_are_compared() -> None:
     sim = Simulation()
-    sim.worker("pi", slowness=100.0)
+    sim.worker("pi", relative_time=100.0)
     client = sim.as_client(sim.client("job", 1))
     sim.run_until(lambda: client.finished)
     computed = [span for span in sim.traced if span.what == "task"]
@@ -97,9 +97,9 @@ def test_planning_is_told_what_workers_said() -> None:
     cluster.worker("pi", macs_per_s=2e9, credit_bytes=1234, **said)
     cluster.client("job", 7, picture=False)
     (question,) = cluster.questions
-    (traits,) = question.workers
-    assert (traits.name, traits.credit_bytes, traits.slowness) == ("pi", 1234, 5.0)
-    assert (traits.threads, traits.budget_bytes, traits.baseline_bytes) == (3, 1 << 27, 1 << 25)
+    (spec,) = question.workers
+    assert (spec.name, spec.credit_bytes, spec.relative_time) == ("pi", 1234, 5.0)
+    assert (spec.threads, spec.budget_bytes, spec.baseline_bytes) == (3, 1 << 27, 1 << 25)
     assert (question.frames, question.picture) == (7, False)
 
 
@@ -108,7 +108,7 @@ def test_planning_is_told_of_the_fastest_first() -> None:
     for name, macs_per_s, threads in (("a", 1e9, 1), ("b", 4e9, 1), ("c", 3e9, 2)):
         cluster.worker(name, macs_per_s=macs_per_s, threads=threads)
     cluster.client("job", 1)
-    assert [traits.name for traits in cluster.questions[0].workers] == ["c", "b", "a"]
+    assert [spec.name for spec in cluster.questions[0].workers] == ["c", "b", "a"]
 
 
 @pytest.mark.parametrize(

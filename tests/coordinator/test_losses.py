@@ -11,7 +11,7 @@ from support.coordinator.simulation import Simulation
 from support.coordinator.started import client, started, worker
 
 from ftdist.coordinator.events import Gone, Tick
-from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.protocol.shared_messages import Bye, Refusal
 from ftdist.protocol.worker_messages import Assign, Fetch, Heartbeat, Prepare, Result
 
@@ -71,7 +71,7 @@ def test_nobody_is_lost_because_the_coordinator_was_held_up() -> None:
 def test_a_stopped_worker_that_goes_on_joins_again() -> None:
     """What it sends first is too late; then it says hello, and goes on where it was."""
     sim = Simulation()
-    nodes = [sim.worker(name, slowness=50.0) for name in "ab"]
+    nodes = [sim.worker(name, relative_time=50.0) for name in "ab"]
     watched = sim.as_client(sim.client("job", 12))
     sim.run_until(lambda: len(watched.done) == 2)
     sim.freeze(nodes[0])
@@ -273,7 +273,7 @@ def test_weights_are_got_for_what_nobody_was_prepared_for() -> None:
     assert client(cluster).finished
 
 
-def one_stage_each(cluster: Manual, workers: tuple[Traits, ...]) -> SharedPlan:
+def one_stage_each(cluster: Manual, workers: tuple[WorkerSpec, ...]) -> SharedPlan:
     """Worker 0 makes layers 0 and 1, worker 1 the rest; each could make all."""
     stages = [
         [replace(tile, worker=seat)]

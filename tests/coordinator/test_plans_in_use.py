@@ -251,12 +251,12 @@ def test_a_note_of_the_plan_is_said() -> None:
 def test_shares_follow_speeds_that_turn_out_otherwise() -> None:
     """Both said that they are equally fast; b is three times slower."""
     sim = Simulation(Settings(replan_after_s=1.0))
-    sim.worker("a", slowness=30.0)
-    sim.worker("b", slowness=90.0)
+    sim.worker("a", relative_time=30.0)
+    sim.worker("b", relative_time=90.0)
     watched = sim.as_client(sim.client("job", 60))
     sim.run_until(lambda: watched.finished)
     assert len(sim.asked) > 1
-    last = {traits.name: traits.slowness for traits in sim.asked[-1].workers}
+    last = {spec.name: spec.relative_time for spec in sim.asked[-1].workers}
     assert last["b"] / last["a"] == pytest.approx(3.0, rel=0.15)
     nodes = list(sim.nodes.values())
     rows = [
@@ -273,12 +273,12 @@ def test_shares_follow_speeds_that_turn_out_otherwise() -> None:
 )
 def test_speeds_are_not_planned_for_all_the_time(planning_s: float, pause_s: float) -> None:
     sim = Simulation(Settings(replan_after_s=3.0), planning_s=planning_s)
-    sim.worker("a", slowness=30.0)
-    changing = sim.as_worker(sim.worker("b", slowness=30.0))
+    sim.worker("a", relative_time=30.0)
+    changing = sim.as_worker(sim.worker("b", relative_time=30.0))
     watched = sim.as_client(sim.client("job", 30))
 
     def change() -> None:
-        changing.slowness = 120.0 if changing.slowness < 100 else 30.0
+        changing.relative_time = 120.0 if changing.relative_time < 100 else 30.0
         sim.after(0.5, change)
 
     change()
@@ -290,7 +290,7 @@ def test_speeds_are_not_planned_for_all_the_time(planning_s: float, pause_s: flo
 def test_speeds_that_are_as_believed_change_no_plan() -> None:
     sim = Simulation(Settings(replan_after_s=1.0))
     for name in "ab":
-        sim.worker(name, slowness=30.0, macs_per_s=1e10 / 30.0)
+        sim.worker(name, relative_time=30.0, macs_per_s=1e10 / 30.0)
     watched = sim.as_client(sim.client("job", 50))
     sim.run_until(lambda: watched.finished)
     assert len(sim.asked) == 1

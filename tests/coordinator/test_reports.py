@@ -30,7 +30,7 @@ MIB = 1 << 20
 
 def test_progress_comes_with_finished_frames_but_not_too_often() -> None:
     sim = Simulation()
-    sim.worker("a", slowness=1.0)
+    sim.worker("a", relative_time=1.0)
     node = sim.client("job", 200)
     watched = sim.as_client(node)
     started_s = sim.now_s
@@ -57,7 +57,7 @@ def test_progress_counts_bytes_over_the_wire() -> None:
     """Two workers in bands: out go the frame and halos, back come halos and outputs."""
     sim = Simulation()
     for name in "ab":
-        sim.worker(name, slowness=30.0)
+        sim.worker(name, relative_time=30.0)
     watched = sim.as_client(sim.client("job", 4))
     sim.run_until(lambda: watched.finished)
     network = sim.network
@@ -203,7 +203,7 @@ def test_every_task_is_on_the_time_line() -> None:
         planning=lambda ask: gridded(sim.network, ask.workers),
     )
     for name in "ab":
-        sim.worker(name, slowness=10.0)
+        sim.worker(name, relative_time=10.0)
     watched = sim.as_client(sim.client("job", 2))
     sim.run_until(lambda: watched.finished)
     tasks = [span for span in sim.traced if span.job and not span.track.startswith("client")]
@@ -221,7 +221,7 @@ def test_every_task_is_on_the_time_line() -> None:
 
 def test_planning_weights_and_the_client_are_on_the_time_line() -> None:
     sim = Simulation(Settings(trace=True), planning=lambda ask: gridded(sim.network, ask.workers))
-    sim.worker("a", slowness=10.0)
+    sim.worker("a", relative_time=10.0)
     watched = sim.as_client(sim.client("job", 3))
     sim.run_until(lambda: watched.finished)
     sim.run(1.0)  # until the last word of it has arrived
@@ -277,7 +277,7 @@ def test_workers_hear_a_beat_each_second() -> None:
 def test_status_says_how_long_a_frame_takes() -> None:
     """From the first frame's beginning to the last one's end, over all frames."""
     sim = Simulation(Settings(in_flight=1, trace=True))
-    sim.worker("a", slowness=10.0, macs_per_s=1e9)
+    sim.worker("a", relative_time=10.0, macs_per_s=1e9)
     node = sim.client("job", 6)
     watched = sim.as_client(node)
     sim.run_until(lambda: len(watched.done) == 4)

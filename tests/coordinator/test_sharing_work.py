@@ -16,16 +16,21 @@ from ftdist.protocol.worker_messages import Assign
 
 
 def simulated(
-    slowness: dict[str, float], frames: int, *, rows: int = 6, told: bool = True, **settings: int
+    relative_time: dict[str, float],
+    frames: int,
+    *,
+    rows: int = 6,
+    told: bool = True,
+    **settings: int,
 ) -> Simulation:
     """A job of a grid of tiles for all, done; `told`: workers' speeds were known."""
     sim = Simulation(
         Settings(trace=True, **settings),
         planning=lambda ask: gridded(sim.network, ask.workers, rows=rows, columns=1),
     )
-    for name, factor in slowness.items():
+    for name, factor in relative_time.items():
         said = {"macs_per_s": 1e10 / factor} if told else {}
-        sim.worker(name, slowness=factor, **said)
+        sim.worker(name, relative_time=factor, **said)
     watched = sim.as_client(sim.client("job", frames))
     sim.run_until(lambda: watched.finished)
     return sim
@@ -71,8 +76,8 @@ def test_a_slow_worker_takes_its_share_of_many_frames() -> None:
         Settings(trace=True),
         planning=lambda ask: gridded(sim.network, ask.workers, (0, 9), rows=1, columns=1),
     )
-    for name, slowness in (("a", 10.0), ("b", 100.0)):
-        sim.worker(name, slowness=slowness, macs_per_s=1e10 / slowness)
+    for name, relative_time in (("a", 10.0), ("b", 100.0)):
+        sim.worker(name, relative_time=relative_time, macs_per_s=1e10 / relative_time)
     watched = sim.as_client(sim.client("job", 66))
     sim.run_until(lambda: watched.finished)
     assert counts(sim)["b"] in (4, 5, 6)
@@ -92,7 +97,7 @@ def test_no_worker_is_idle_while_tasks_wait() -> None:
 def test_the_next_task_is_there_when_one_ends() -> None:
     """Over slow links: inputs travel while the worker computes."""
     sim = Simulation(planning=lambda ask: gridded(sim.network, ask.workers, rows=6, columns=1))
-    node = sim.worker("a", slowness=100.0)
+    node = sim.worker("a", relative_time=100.0)
     node.bytes_per_s = 20_000.0
     watched = sim.as_client(sim.client("job", 6))
     sim.run_until(lambda: watched.finished)
@@ -106,7 +111,7 @@ def moved_bytes(planning: Callable[..., SharedPlan]) -> int:
     sim = Simulation(Settings(speculate=False))
     sim.planning = lambda ask: planning(sim.network, ask.workers)
     for name in "ab":
-        sim.worker(name, slowness=10.0)
+        sim.worker(name, relative_time=10.0)
     watched = sim.as_client(sim.client("job", 4))
     sim.run_until(lambda: watched.finished)
     sim.run(2.0)

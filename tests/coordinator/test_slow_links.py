@@ -118,9 +118,9 @@ def test_workers_that_come_together_are_measured_one_after_another() -> None:
     simulation.run(12.0)
     simulation.client("job", 2)
     simulation.run(5.0)
-    for traits in simulation.asked[-1].workers:
-        assert traits.link_bytes_per_s == pytest.approx(4e6, rel=0.2)
-        assert traits.shared_link_bytes_per_s == pytest.approx(4e6, rel=0.2)
+    for spec in simulation.asked[-1].workers:
+        assert spec.link_bytes_per_s == pytest.approx(4e6, rel=0.2)
+        assert spec.shared_link_bytes_per_s == pytest.approx(4e6, rel=0.2)
 
 
 def late_over_a_shared_link() -> Counter[tuple[int, int, int]]:
@@ -147,14 +147,14 @@ def test_a_straggler_behind_a_shared_link_is_helped() -> None:
     simulation = Simulation()
     simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
     simulation.shared_link_bytes_per_s = 5e6
-    nodes = [simulation.worker(f"pi{number}", slowness=20.0) for number in range(3)]
+    nodes = [simulation.worker(f"pi{number}", relative_time=20.0) for number in range(3)]
     for each in nodes:
         each.bytes_per_s = 5e6
     simulation.run(30.0)
     simulation.portions = True
     watched = simulation.as_client(simulation.client("job", 6))
     simulation.run_until(lambda: len(watched.done) == 2)
-    simulation.as_worker(nodes[1]).slowness = 20_000.0
+    simulation.as_worker(nodes[1]).relative_time = 20_000.0
     before_s = simulation.now_s
     simulation.run_until(lambda: watched.finished)
     assert simulation.now_s - before_s < 20.0

@@ -76,14 +76,14 @@ def test_what_kills_every_worker_fails_the_job() -> None:
 # ---- stragglers
 
 
-def slow_down(sim: Simulation, node: Node, slowness: float) -> None:
-    sim.as_worker(node).slowness = slowness
+def slow_down(sim: Simulation, node: Node, relative_time: float) -> None:
+    sim.as_worker(node).relative_time = relative_time
 
 
 def test_an_idle_worker_helps_a_straggler() -> None:
     """One of three becomes a thousand times slower: its task ends elsewhere, long before."""
     sim = Simulation(planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1))
-    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    nodes = [sim.worker(name, relative_time=20.0) for name in "abc"]
     watched = sim.as_client(sim.client("job", 6))
     sim.run_until(lambda: len(watched.done) == 2)
     slow_down(sim, nodes[1], 20_000.0)
@@ -98,7 +98,7 @@ def test_nobody_helps_if_told_not_to() -> None:
         Settings(speculate=False, stuck_after_s=1e6),
         planning=lambda ask: gridded(sim.network, ask.workers, rows=3, columns=1),
     )
-    nodes = [sim.worker(name, slowness=20.0) for name in "abc"]
+    nodes = [sim.worker(name, relative_time=20.0) for name in "abc"]
     watched = sim.as_client(sim.client("job", 6))
     sim.run_until(lambda: len(watched.done) == 2)
     slow_down(sim, nodes[1], 20_000.0)
@@ -111,7 +111,7 @@ def test_workers_that_keep_their_rows_do_not_take_each_others() -> None:
     """Equal workers in a banded plan wait for each other's rows now and then; that is no reason."""
     sim = Simulation(planning=lambda ask: banded(sim.network, ask.workers))
     for name in "abc":
-        sim.worker(name, slowness=20.0, macs_per_s=5e8)
+        sim.worker(name, relative_time=20.0, macs_per_s=5e8)
     watched = sim.as_client(sim.client("job", 10))
     sim.run_until(lambda: watched.finished)
     assert not any(isinstance(message, Cancel | Fetch) for _, _, message in sim.sent)
@@ -121,7 +121,7 @@ def test_workers_that_keep_their_rows_do_not_take_each_others() -> None:
 def test_a_straggler_in_a_banded_plan_is_helped_too() -> None:
     """Its rows are made elsewhere, stage by stage, and what it kept before is made again."""
     sim = Simulation(Settings(stuck_after_s=1e6, in_flight=2))
-    nodes = [sim.worker(name, slowness=20.0, macs_per_s=5e8) for name in "abc"]
+    nodes = [sim.worker(name, relative_time=20.0, macs_per_s=5e8) for name in "abc"]
     watched = sim.as_client(sim.client("job", 4))
     sim.run_until(lambda: len(watched.done) == 2)
     slow_down(sim, nodes[1], 20_000.0)
@@ -133,8 +133,8 @@ def test_a_straggler_in_a_banded_plan_is_helped_too() -> None:
 def test_a_little_late_is_not_late() -> None:
     """A worker that is slower by a fifth than was believed is left alone."""
     sim = Simulation(Settings(in_flight=1))
-    for name, slowness in (("a", 20.0), ("b", 24.0)):
-        sim.worker(name, slowness=slowness, macs_per_s=5e8)
+    for name, relative_time in (("a", 20.0), ("b", 24.0)):
+        sim.worker(name, relative_time=relative_time, macs_per_s=5e8)
     watched = sim.as_client(sim.client("job", 2))
     sim.run_until(lambda: watched.finished)
     assert not any(isinstance(message, Cancel) for _, _, message in sim.sent)

@@ -27,13 +27,13 @@ from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Convolution, Sliding
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 from ftdist.protocol.records import Place
 from ftdist.protocol.regions import common
 
 
-def traits(count: int, **changed: float) -> tuple[Traits, ...]:
-    plain = Traits("w", 1 << 26, 1 << 24, 1 << 20, 1, 1.0, 1e8, 1e-3)
+def specs(count: int, **changed: float) -> tuple[WorkerSpec, ...]:
+    plain = WorkerSpec("w", 1 << 26, 1 << 24, 1 << 20, 1, 1.0, 1e8, 1e-3)
     return tuple(replace(plain, name=f"w{n}", **changed) for n in range(count))
 
 
@@ -46,7 +46,7 @@ def two_convolutions() -> Network:
 
 def test_the_worked_example() -> None:
     graph = TaskGraph(
-        two_convolutions(), banded(two_convolutions(), traits(2), (0, 1, 2)), picture=True
+        two_convolutions(), banded(two_convolutions(), specs(2), (0, 1, 2)), picture=True
     )
     upper = graph.tasks[2]
     needs = {(need.producer, need.place.region.rows) for need in upper.needs}
@@ -64,22 +64,22 @@ def test_the_worked_example() -> None:
 
 def test_bytes_that_travel_are_counted() -> None:
     network = two_convolutions()
-    graph = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=True)
+    graph = TaskGraph(network, banded(network, specs(2), (0, 1, 2)), picture=True)
     first, _, upper, _ = graph.tasks
     assert first.sent_bytes == first.input_bytes == 5 * 8
     assert upper.sent_bytes == 1 * 8 * 4
     assert upper.input_bytes == 5 * 8 * 4
     assert first.returned_bytes == 1 * 8 * 4
     assert upper.returned_bytes == 4 * 8 * 4
-    plain = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=False)
+    plain = TaskGraph(network, banded(network, specs(2), (0, 1, 2)), picture=False)
     assert plain.tasks[0].sent_bytes == 4 * first.sent_bytes
 
 
 def test_a_frame_takes_its_input_halos_and_outputs_here() -> None:
     network = two_convolutions()
-    graph = TaskGraph(network, banded(network, traits(2), (0, 1, 2)), picture=True)
+    graph = TaskGraph(network, banded(network, specs(2), (0, 1, 2)), picture=True)
     assert graph.frame_bytes == 64 + 2 * 32 + 2 * 128
-    anybody = TaskGraph(network, gridded(network, traits(2), (0, 1, 2), 2, 1), picture=True)
+    anybody = TaskGraph(network, gridded(network, specs(2), (0, 1, 2), 2, 1), picture=True)
     assert anybody.frame_bytes == 64 + 256 + 256
 
 
@@ -130,7 +130,7 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
         except InputError:
             outputs = {}
         if not outputs:
-            return data.draw(st.just(banded(network, traits(2), (0, count))))
+            return data.draw(st.just(banded(network, specs(2), (0, count))))
         stages.append((first, stop))
     tiles = []
     for first, stop in stages:
@@ -144,7 +144,7 @@ def random_plan(data: st.DataObject, network: Network) -> SharedPlan:
             seat = data.draw(st.sampled_from([0, 1, None]))
             row.append(Tile(seat, (part, part), (1.0, 1.0)))
         tiles.append(row)
-    return plan_of(traits(2), tiles)
+    return plan_of(specs(2), tiles)
 
 
 def test_what_no_output_depends_on_is_not_made() -> None:
@@ -154,7 +154,7 @@ def test_what_no_output_depends_on_is_not_made() -> None:
     builder.add(Convolution(1, Sliding.square(1, stride=2)), [0])
     network = builder.finish()
     graph = TaskGraph(
-        network, gridded(network, traits(1), (0, 1, 2), rows=8, columns=1), picture=True
+        network, gridded(network, specs(1), (0, 1, 2), rows=8, columns=1), picture=True
     )
     assert [task.useful for task in graph.tasks[:8]] == [True, False] * 4
     assert graph.first == [0, 2, 4, 6]
@@ -165,14 +165,14 @@ def test_what_no_output_depends_on_is_not_made() -> None:
 
 def altered(stage: int, number: int, tile: Tile | None) -> SharedPlan:
     """A good plan with one tile left out or replaced."""
-    plan = banded(small_network(), traits(2))
+    plan = banded(small_network(), specs(2))
     stages = [list(each) for each in plan.stages]
     stages[stage][number : number + 1] = [tile] if tile else []
-    return plan_of(traits(2), stages)
+    return plan_of(specs(2), stages)
 
 
 def _tile() -> Tile:
-    return banded(small_network(), traits(2)).stages[1][0]
+    return banded(small_network(), specs(2)).stages[1][0]
 
 
 def _moved(tile: Tile, **change: int) -> Tile:
@@ -196,7 +196,7 @@ def _moved(tile: Tile, **change: int) -> Tile:
             replace(_tile(), parts=(_tile().parts[0], _moved(_tile(), bottom=3).parts[0])),
             "regions",
         ),
-        (1, banded(small_network(), traits(2)).stages[2][0], "runs of layers"),
+        (1, banded(small_network(), specs(2)).stages[2][0], "runs of layers"),
     ],
     ids=["gap", "output gap", "short", "nobody", "owner", "count", "regions", "layers"],
 )
@@ -208,14 +208,14 @@ def test_a_plan_that_makes_no_sense_is_refused(
 
 
 def test_a_plan_without_the_stage_that_makes_a_map_is_refused() -> None:
-    plan = banded(small_network(), traits(2))
+    plan = banded(small_network(), specs(2))
     with pytest.raises(InputError, match="no stage of the plan makes map 1"):
-        TaskGraph(small_network(), plan_of(traits(2), plan.stages[1:]), picture=True)
+        TaskGraph(small_network(), plan_of(specs(2), plan.stages[1:]), picture=True)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_mixed_plans_make_sense(seed: int) -> None:
-    TaskGraph(small_network(), mixed(small_network(), traits(3), seed), picture=True)
+    TaskGraph(small_network(), mixed(small_network(), specs(3), seed), picture=True)
 
 
 def test_the_fake_planner_predicts_time() -> None:

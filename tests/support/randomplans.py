@@ -14,20 +14,20 @@ from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
-from ftdist.planning.sharing.demand import outputs
-from ftdist.planning.sharing.holding import Duty, Means
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 from ftdist.planning.sharing.search import KEPT_FRAMES
+from ftdist.planning.sharing.tile_regions import outputs
+from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
 
 _MOST_STAGES, _MOST_SIDE, _TRIES = 5, 4, 6
 
 
 def random_shared_plan(
-    network: Network, workers: tuple[Traits, ...], seed: int, picture: bool
+    network: Network, workers: tuple[WorkerSpec, ...], seed: int, picture: bool
 ) -> SharedPlan:
     """A plan of random stages, each in bands or a grid of tiles, for random workers or any."""
-    chance, means = Random(seed), Means(network, DEFAULT)
-    hands = [_Hands(means, worker, picture) for worker in workers]
+    chance, plans = Random(seed), WorkerPlans(network, DEFAULT)
+    hands = [_Hands(plans, worker, picture) for worker in workers]
     stages = tuple(_stage(network, chance, hands, pair) for pair in _stages(network, chance))
     count = len(workers)
     names = tuple(worker.name for worker in workers)
@@ -44,11 +44,11 @@ def _stages(network: Network, chance: Random) -> list[tuple[int, int]]:
 class _Hands:
     """What a worker may be given so far."""
 
-    def __init__(self, means: Means, worker: Traits, picture: bool) -> None:
+    def __init__(self, plans: WorkerPlans, worker: WorkerSpec, picture: bool) -> None:
         self.worker = worker
-        self._means = means
+        self._plans = plans
         self._picture = picture
-        self._duty: Duty | None = None
+        self._demand: MemoryDemand | None = None
 
     def part(self, chance: Random, pair: tuple[int, int], region: Region) -> Plan | None:
         """A random part of the region that the worker can hold; None when some tries find none."""
@@ -61,15 +61,15 @@ class _Hands:
 
     def take(self, part: Plan, *, kept: bool) -> None:
         """The worker may be given a part; it keeps what it makes of frames, if that is its own."""
-        self._duty = self._with(part, kept=kept)
+        self._demand = self._with(part, kept=kept)
 
-    def _with(self, part: Plan, *, kept: bool) -> Duty:
+    def _with(self, part: Plan, *, kept: bool) -> MemoryDemand:
         network = self._means.network
         inputs, made = region_needs(network, part.first, part.stop, part.region)
         out_bytes = region_bytes(network, made)
         in_bytes = region_bytes(network, inputs, picture=self._picture)
-        duty = Duty((part,), in_bytes, out_bytes, KEPT_FRAMES * out_bytes * kept)
-        return duty if self._duty is None else duty.beside(self._duty)
+        demand = MemoryDemand((part,), in_bytes, out_bytes, KEPT_FRAMES * out_bytes * kept)
+        return demand if self._duty is None else demand.beside(self._duty)
 
 
 def _stage(
@@ -107,7 +107,7 @@ def _tile(
         if part is not None:
             each.take(part, kept=owner == number)
     seconds = tuple(
-        each.worker.slowness * plan_seconds(network, Plan((GroupPlan(*pair),)), DEFAULT)
+        each.worker.relative_time * plan_seconds(network, Plan((GroupPlan(*pair),)), DEFAULT)
         for each in hands
     )
     return Tile(owner, tuple(parts), seconds)

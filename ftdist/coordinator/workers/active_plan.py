@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from ftdist.coordinator.jobs.task_graph import Task, TaskGraph
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.protocol.records import Group
 
 
@@ -26,7 +26,7 @@ class ActivePlan:
         self,
         number: int,
         plan: SharedPlan,
-        traits: tuple[Traits, ...],
+        specs: tuple[WorkerSpec, ...],
         model: ModelInfo,
         *,
         picture: bool,
@@ -34,15 +34,15 @@ class ActivePlan:
     ) -> None:
         self.number = number
         self.plan = plan
-        self.traits = traits
+        self.specs = specs
         self.picture = picture
         self.many = many
         self.graph = TaskGraph(model.network, plan, picture=picture)
         self.live = self.room = self.idle = 0
         self._avoided = 0
-        self.workers: list[Worker | None] = [None] * len(traits)
+        self.workers: list[Worker | None] = [None] * len(specs)
         self._layers = [model.layers_between(*each) for each in self.graph.layers]
-        self._planned = [self._layers_of(slot) for slot in range(len(traits))]
+        self._planned = [self._layers_of(slot) for slot in range(len(specs))]
         self._ready = [0] * len(self._layers)
         self._banned: dict[int, int] = {}
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
@@ -64,12 +64,12 @@ class ActivePlan:
 
     def slot_for(self, worker: Worker) -> int | None:
         """The free slot of a worker that came back as it was."""
-        for slot, traits in enumerate(self.traits):
-            new = worker.traits
-            if self.workers[slot] is None and new.name == traits.name:
-                same = (new.budget_bytes, new.threads) == (traits.budget_bytes, traits.threads)
-                room = new.baseline_bytes <= traits.baseline_bytes
-                if same and room and new.credit_bytes >= traits.credit_bytes:
+        for slot, spec in enumerate(self.specs):
+            new = worker.spec
+            if self.workers[slot] is None and new.name == spec.name:
+                same = (new.budget_bytes, new.threads) == (spec.budget_bytes, spec.threads)
+                room = new.baseline_bytes <= spec.baseline_bytes
+                if same and room and new.credit_bytes >= spec.credit_bytes:
                     return slot
         return None
 
@@ -141,13 +141,13 @@ class ActivePlan:
     def seconds(self, task: Task, slot: int) -> float:
         """Predicted time of a task's arithmetic on a slot, at its worker's speed of today."""
         worker = self.workers[slot]
-        planned = self.traits[slot].slowness
-        pace = worker.slowness / planned if worker is not None and planned > 0 else 1.0
+        planned = self.specs[slot].relative_time
+        pace = worker.relative_time / planned if worker is not None and planned > 0 else 1.0
         return task.tile.seconds[slot] * pace
 
     def base_seconds(self, task: Task, slot: int) -> float:
         """What the profile says of a task's time on a slot, for a worker as fast as the profile."""
-        planned = self.traits[slot].slowness
+        planned = self.specs[slot].relative_time
         return task.tile.seconds[slot] / planned if planned > 0 else 0.0
 
     def groups(self, task: Task, slot: int) -> tuple[Group, ...]:

@@ -84,7 +84,7 @@ class Roster:
             origin=arrived.origin,
             name=self._free_name(hello.name),
             hello=hello,
-            first_slowness=self._settings.reference_macs_per_s / hello.macs_per_s,
+            first_relative_time=self._settings.reference_macs_per_s / hello.macs_per_s,
             heard_s=now_s,
             progress_s=now_s,
             baseline_bytes=hello.baseline_bytes,

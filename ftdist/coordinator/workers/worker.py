@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from ftdist.coordinator.events import Origin, Peer
-from ftdist.planning.sharing.plan import Traits
-from ftdist.planning.sharing.timeline import TASK_S
+from ftdist.planning.sharing.plan import WorkerSpec
+from ftdist.planning.sharing.simulation import TASK_S
 from ftdist.protocol.worker_messages import Heartbeat, Hello
 
 _WEIGHT = 0.8
@@ -39,7 +39,7 @@ class Worker:
     origin: Origin
     name: str
     hello: Hello
-    first_slowness: float
+    first_relative_time: float
     heard_s: float
     progress_s: float
     moved_s: float = -math.inf
@@ -64,24 +64,24 @@ class Worker:
     _taken_s: float = 0.0
 
     @property
-    def traits(self) -> Traits:
+    def spec(self) -> WorkerSpec:
         """What planning is told."""
         hello = self.hello
-        return Traits(
+        return WorkerSpec(
             name=self.name,
             budget_bytes=hello.budget_bytes,
             baseline_bytes=self.baseline_bytes,
             credit_bytes=hello.credit_bytes,
             threads=hello.threads,
-            slowness=self.slowness,
+            relative_time=self.relative_time,
             link_bytes_per_s=self.link_bytes_per_s,
             latency_s=self.latency_s,
         )
 
     @property
-    def slowness(self) -> float:
+    def relative_time(self) -> float:
         """Seconds that it takes for what the profile says takes one."""
-        return self._taken_s / self._base_s if self._base_s else self.first_slowness
+        return self._taken_s / self._base_s if self._base_s else self.first_relative_time
 
     @property
     def fetching(self) -> bool:

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.predictor import live_maps
-from ftdist.planning.sharing.demand import Regions, outputs, regions_of, sizes
-from ftdist.planning.sharing.scheme import Scheme, Stage
-from ftdist.planning.sharing.team import Team
-from ftdist.planning.sharing.timeline import TASK_S
+from ftdist.planning.sharing.partitioning import Partitioning, Stage
+from ftdist.planning.sharing.simulation import TASK_S
+from ftdist.planning.sharing.stage_table import StageTable
+from ftdist.planning.sharing.tile_regions import Regions, outputs, regions_of, sizes
 
 _MOST_CUTS = 16
 
@@ -61,11 +61,11 @@ def _work(network: Network, number: int) -> int:
 
 @dataclass(frozen=True)
 class Loads:
-    """What a stage asks of each worker of a team, one array over all workers each.
+    """What a stage asks of each worker; each is an array over all workers.
 
     `seconds` of arithmetic; bytes `needed` of its inputs, those of them outside the worker's own
-    area (its `halo`), and those of the network's outputs that it gives back. `own` are the bytes
-    of its area of the stage's inputs. `at_work`: whether the worker has a tile.
+    region (its `halo`), and those of the network's outputs that it gives back. `own` are the bytes
+    of its region of the stage's inputs. `at_work`: whether the worker has a tile.
     """
 
     at_work: NDArray[np.bool_]
@@ -78,15 +78,15 @@ class Loads:
 
 @dataclass(frozen=True)
 class StageCosts:
-    """What stages cost a team with the areas of a scheme, in seconds.
+    """What stages cost a team with the areas of a partitioning, in seconds.
 
     Each area is cut into `pieces` tiles of one size. `visible`: the part of an exchange between
     stages that nothing hides. `alone`: a worker in the coordinator's process that stages may be
     left to.
     """
 
-    team: Team
-    scheme: Scheme
+    table: StageTable
+    partitioning: Partitioning
     pieces: int = 1
     visible: float = 1.0
     alone: int | None = None
@@ -95,7 +95,7 @@ class StageCosts:
     def stages(self) -> tuple[Stage, ...]:
         """Every stage, shared and (where that is allowed) left to one worker."""
         even = tuple(number / self.pieces for number in range(1, self.pieces))
-        points = cut_points(self.team.network)
+        points = cut_points(self.table.network)
         ways = ((even, None),) if self.alone is None else ((even, None), ((), self.alone))
         return tuple(
             Stage(first, stop, *way)
@@ -105,9 +105,9 @@ class StageCosts:
 
     def seconds(self, stage: Stage, before: Stage | None) -> float:
         """Seconds of a stage after `before`; None: it is the first."""
-        loads, workers = self._loads(stage), self._links
+        loads, workers = self._loads(stage), self._transfers
         tasks = self.pieces if stage.alone is None else 1
-        taken = loads.seconds + tasks * workers.slowness * TASK_S
+        taken = loads.seconds + tasks * workers.relative_time * TASK_S
         wait = 0.0
         if before is None or before.alone is not None:
             taken = taken + workers.latency_s + loads.needed / workers.rate / tasks
@@ -115,18 +115,18 @@ class StageCosts:
             taken = taken + 2 * self.visible * (workers.latency_s + loads.halo / workers.rate)
         else:
             wait = float((workers.latency_s + loads.own / workers.rate).max())
-        if stage.stop == len(self.team.network.layers):
+        if stage.stop == len(self.table.network.layers):
             taken = taken + workers.latency_s + loads.given / workers.rate / tasks
         else:
             taken = taken + self.visible * loads.given / workers.rate
         return wait + float(taken[loads.at_work].max())
 
     @cached_property
-    def _links(self) -> _Links:
-        workers = self.team.workers
-        at_once = len({area.worker for area in self.scheme.areas}) or 1
+    def _transfers(self) -> _Links:
+        workers = self.table.workers
+        at_once = len({each.worker for each in self.partitioning.regions}) or 1
         return _Links(
-            np.array([each.slowness for each in workers]),
+            np.array([each.relative_time for each in workers]),
             np.array(
                 [
                     min(each.link_bytes_per_s, each.shared_link_bytes_per_s / at_once)
@@ -141,13 +141,13 @@ class StageCosts:
         known = self._known.get(stage)
         if known is not None:
             return known
-        team, network = self.team, self.team.network
-        placed = team.placed(self.scheme, stage)
-        of, count = np.array(placed.workers), len(team.workers)
-        seconds = np.asarray(np.bincount(of, placed.seconds, count), np.float64)
+        table, network = self.table, self.table.network
+        layout = table.layout(self.partitioning, stage)
+        of, count = np.array(layout.workers), len(table.workers)
+        seconds = np.asarray(np.bincount(of, layout.seconds, count), np.float64)
         needed, halo, own, given = (np.zeros(count) for _ in range(4))
-        for source, wanted in placed.needs.items():
-            size = team.position_bytes(source)
+        for source, wanted in layout.needs.items():
+            size = table.position_bytes(source)
             areas = self._areas(source)
             inside = _common(wanted, areas[:, of])
             needed += size * np.bincount(of, sizes(wanted), count)
@@ -168,16 +168,16 @@ class StageCosts:
 
     def _areas(self, source: int) -> Regions:
         """Each worker's area of a map; empty where it has none."""
-        found = np.zeros((4, len(self.team.workers)), np.int64)
-        for area in self.scheme.areas:
-            region = area.region(self.team.network.shape(source))
-            found[:, area.worker] = regions_of([region])[:, 0]
+        found = np.zeros((4, len(self.table.workers)), np.int64)
+        for each in self.partitioning.regions:
+            region = each.on(self.table.network.shape(source))
+            found[:, each.worker] = regions_of([region])[:, 0]
         return found
 
 
 @dataclass(frozen=True)
 class _Links:
-    slowness: Numbers
+    relative_time: Numbers
     rate: Numbers
     latency_s: Numbers
 
@@ -198,7 +198,7 @@ def cheapest(costs: StageCosts) -> tuple[Stage, ...]:
             key = stage.stop, stage.alone is not None
             if key not in found or longer.seconds < found[key].seconds:
                 found[key] = longer
-    ends = _keys(len(costs.team.network.layers))
+    ends = _keys(len(costs.table.network.layers))
     return min((found[key] for key in ends if key in found), key=lambda way: way.seconds).stages
 
 

@@ -15,11 +15,11 @@ from ftdist.planning.plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
+class WorkerSpec:
     """What plans need to know of a worker.
 
-    `budget_bytes` of its whole process, `baseline_bytes` of it taken without a task. `slowness`:
-    seconds it takes for what the profile says takes one second, on so many threads.
+    `budget_bytes`: of its whole process; `baseline_bytes`: what the process holds without a task.
+    `relative_time`: seconds that it takes, with so many threads, where the profile says one second.
     `link_bytes_per_s` each way, and `latency_s` one way; infinite and zero for the coordinator's
     own threads. `shared_link_bytes_per_s` each way, of what all those share that have a finite one.
     """
@@ -29,7 +29,7 @@ class Traits:
     baseline_bytes: int
     credit_bytes: int
     threads: int
-    slowness: float
+    relative_time: float
     link_bytes_per_s: float
     latency_s: float
     shared_link_bytes_per_s: float = math.inf
@@ -39,7 +39,7 @@ class Traits:
 class Tile:
     """One task of a stage: what is made, and by which worker (its index; None: by any).
 
-    When any worker may take it, `parts` has one Part for each worker (None where it does not fit
+    When any worker may take it, `parts` has one plan for each worker (None where it does not fit
     that worker's budget): same layers, same region, each with the plan that suits the worker. A
     tile with a worker has the parts of others who could take it too, should that worker be lost.
     `seconds` is the predicted time of the arithmetic, by worker; infinite where there is no part.
@@ -56,8 +56,8 @@ class SharedPlan:
 
     `workers` are names, in the order that tiles refer to; `shares` of the arithmetic by worker.
     `seconds`: predicted for one frame alone; `period_s`: between frames when many are in flight.
-    `sent_bytes`, `received_bytes`: over all links, a frame. `note`: what a person should know, as
-    that one worker alone would be faster.
+    `sent_bytes`, `received_bytes`: over all links, for one frame. `note`: what a person should
+    know, such as that one worker alone would be faster.
     """
 
     workers: tuple[str, ...]

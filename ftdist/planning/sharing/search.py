@@ -1,10 +1,11 @@
 """The fastest way for several workers to do a job: whole frames, or shares of each frame.
 
-Both are predicted for the whole job, and the faster one is taken. For shares of a frame it is found
-first how many workers are worth their halos and messages, the most useful ones first; then the
-scheme; then by which plan each worker can hold what the scheme asks of it. Who must take a smaller
-plan is slower, so the scheme is sought again; who can hold none is left out. A plan says who is
-left out, and when one worker alone is faster.
+Both are predicted for the whole job, and the faster one is taken. For shares of a frame three
+questions are answered in turn: how many workers are worth their halos and messages, beginning with
+the most useful ones; how to partition the frame among them; and by which plan each worker can hold
+what the partitioning asks of it. A worker with a smaller plan is slower, so the partitioning is
+searched again; a worker that can hold no plan is left out. The plan says who is left out, and when
+one worker alone is faster.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from functools import lru_cache
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.planning.profile import DEFAULT, DeviceProfile
-from ftdist.planning.sharing.duties import Duties, kind_of
-from ftdist.planning.sharing.exchange import moved_bytes, tasks_of
-from ftdist.planning.sharing.holding import Means
-from ftdist.planning.sharing.pace import Pace
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
-from ftdist.planning.sharing.team import Team
-from ftdist.planning.sharing.timeline import simulate
-from ftdist.planning.sharing.together import Together
-from ftdist.planning.sharing.wholes import Wholes, nothing_fits, whole_frames
+from ftdist.planning.sharing.frame_parallel import FrameParallel, frame_parallel, nothing_fits
+from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
+from ftdist.planning.sharing.layer_times import LayerTimes
+from ftdist.planning.sharing.partition_search import PartitionSearch
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
+from ftdist.planning.sharing.simulation import simulate
+from ftdist.planning.sharing.stage_table import StageTable
+from ftdist.planning.sharing.tile_assignment import TileAssignment, kind_of
+from ftdist.planning.sharing.worker_memory import WorkerPlans
 
 KEPT_FRAMES = 2
 """Frames of which workers keep maps at a time, in a job of many, as the coordinator allows."""
@@ -36,7 +37,7 @@ _WORSE = 1.05
 _SIMULATED = 6
 _NAMED = 4
 
-Rungs = list[int | None]
+PlanIndices = list[int | None]
 """For each worker which plan of its ladder it computes by; None: it can hold none."""
 
 
@@ -44,7 +45,7 @@ Rungs = list[int | None]
 class Outcome:
     """A way to share single frames: its tiles, its prediction, and whom it does without.
 
-    `plain_s`: as `job_s`, by a scheme in which all members have their part.
+    `plain_s`: as `job_s`, by a partitioning in which all members have their part.
     """
 
     tiles: tuple[tuple[Tile, ...], ...]
@@ -67,14 +68,14 @@ _SAME = 1 + 1e-6
 
 def share(
     network: Network,
-    workers: tuple[Traits, ...],
+    workers: tuple[WorkerSpec, ...],
     frames: int,
     picture: bool,
     profile: DeviceProfile = DEFAULT,
 ) -> SharedPlan:
     """The fastest plan for a job of so many frames; `picture`: they are uint8 pictures.
 
-    `profile` is that of a worker of slowness 1. BudgetError when no worker can hold anything.
+    `profile` is that of a worker of relative time 1. BudgetError when no worker can hold anything.
     """
     return _search_for(network, profile).fastest(workers, frames, picture=picture)
 
@@ -86,24 +87,24 @@ def _search_for(network: Network, profile: DeviceProfile) -> SharedSearch:
 
 
 class SharedSearch:
-    """Finds shared plans of a network; `profile` is that of a worker of slowness 1."""
+    """Finds shared plans of a network; `profile` is that of a worker of relative time 1."""
 
     def __init__(self, network: Network, profile: DeviceProfile = DEFAULT) -> None:
         self._network = network
-        self._means = Means(network, profile)
+        self._plans = WorkerPlans(network, profile)
 
-    def fastest(self, workers: tuple[Traits, ...], frames: int, *, picture: bool) -> SharedPlan:
+    def fastest(self, workers: tuple[WorkerSpec, ...], frames: int, *, picture: bool) -> SharedPlan:
         """The plan that does so many frames soonest; BudgetError when no worker can hold any."""
         if not workers:
             raise InputError("a plan needs at least one worker")
         names = tuple(worker.name for worker in workers)
-        wholes = whole_frames(self._means, workers, picture=picture)
+        by_frame = frame_parallel(self._plans, workers, picture=picture)
         shared = self._shared(workers, frames, picture) if len(workers) > 1 else None
-        if shared is None and not wholes.tasks:
-            raise nothing_fits(self._means, workers, picture=picture)
+        if shared is None and not by_frame.tasks:
+            raise nothing_fits(self._plans, workers, picture=picture)
         margin = _SIMPLER if frames > len(workers) else _SAME
         if shared is not None and not (
-            wholes.tasks and wholes.job_s(frames) <= margin * shared.job_s
+            by_frame.tasks and by_frame.job_s(frames) <= margin * shared.job_s
         ):
             return SharedPlan(
                 names,
@@ -116,48 +117,54 @@ class SharedSearch:
             )
         return SharedPlan(
             names,
-            ((wholes.tile(),),),
-            wholes.shares(frames),
-            wholes.alone_s(wholes.fastest),
-            wholes.period_s,
-            *wholes.moved_bytes(frames),
-            _with_trunk(_whole_note(wholes, frames, shared), workers),
+            ((by_frame.tile(),),),
+            by_frame.shares(frames),
+            by_frame.alone_s(by_frame.fastest),
+            by_frame.period_s,
+            *by_frame.moved_bytes(frames),
+            _with_trunk(_whole_note(by_frame, frames, shared), workers),
         )
 
     # ---- shares of each frame
 
-    def _shared(self, workers: tuple[Traits, ...], frames: int, picture: bool) -> Outcome | None:
+    def _shared(
+        self, workers: tuple[WorkerSpec, ...], frames: int, picture: bool
+    ) -> Outcome | None:
         """The best way found to share single frames; None when fewer than two workers fit.
 
-        By which plans workers can do their duty is settled with a first scheme, then with the best.
+        A first partitioning, then the best one, decides by which plans workers compute.
         """
-        rungs: Rungs = [0] * len(workers)
+        indices: PlanIndices = [0] * len(workers)
         settled = False
         while True:
-            able = [number for number, rung in enumerate(rungs) if rung is not None]
+            able = [number for number, index in enumerate(indices) if index is not None]
             if len(able) < 2:
                 return None
-            team = Team(self._network, picture, workers, self._paces(workers, rungs))
-            members = self._members(team, able, frames)
-            search = Together(team, members, frames)
-            scheme = search.best().scheme if settled else search.starts(1)[0].scheme
-            tasks = tasks_of(team, scheme)
-            duties = Duties(team, scheme, tasks, min(frames, KEPT_FRAMES))
-            fitting = self._fitting(duties, rungs)
-            if fitting != rungs:
-                rungs = fitting
+            table = StageTable(
+                self._network, picture, workers, self._worker_times(workers, indices)
+            )
+            members = self._members(table, able, frames)
+            search = PartitionSearch(table, members, frames)
+            partitioning = (
+                search.best().partitioning if settled else search.starts(1)[0].partitioning
+            )
+            tasks = tasks_of(table, partitioning)
+            assignment = TileAssignment(table, partitioning, tasks, min(frames, KEPT_FRAMES))
+            fitting = self._fitting(assignment, indices)
+            if fitting != indices:
+                indices = fitting
             elif settled:
-                return self._outcome(duties, rungs, frames, search.plain_s())
+                return self._outcome(assignment, indices, frames, search.plain_s())
             else:
                 settled = True
 
-    def _members(self, team: Team, able: Sequence[int], frames: int) -> tuple[int, ...]:
+    def _members(self, table: StageTable, able: Sequence[int], frames: int) -> tuple[int, ...]:
         """The workers that are worth sharing with, the most useful ones."""
-        sent, returned = self._means.frame_bytes(picture=team.picture)
-        whole_s = [1 / each for each in Together(team, tuple(able), frames).speeds]
+        sent, returned = self._plans.frame_bytes(picture=table.picture)
+        whole_s = [1 / each for each in PartitionSearch(table, tuple(able), frames).speeds]
 
         def taken_s(number: int) -> float:
-            worker = team.workers[number]
+            worker = table.workers[number]
             moved_s = (sent + returned) / worker.link_bytes_per_s
             return whole_s[number] + moved_s + 2 * worker.latency_s
 
@@ -165,62 +172,72 @@ class SharedSearch:
         best, best_s = tuple(order), math.inf
         for count in _counts(len(order)):
             members = tuple(order[:count])
-            job_s = Together(team, members, frames).starts(most_layouts=1)[0].job_s
+            job_s = PartitionSearch(table, members, frames).starts(most_layouts=1)[0].job_s
             if job_s > _WORSE * best_s:
                 break
             if job_s < best_s:
                 best, best_s = members, job_s
         return best
 
-    def _fitting(self, duties: Duties, rungs: Rungs) -> Rungs:
-        """For each worker the first plan, from its present one on, by which it can do its duty."""
-        workers = duties.team.workers
-        found = list(rungs)
+    def _fitting(self, assignment: TileAssignment, indices: PlanIndices) -> PlanIndices:
+        """For each worker the first plan, from its present one on, that fits its budget."""
+        workers = assignment.table.workers
+        found = list(indices)
         for kind in dict.fromkeys(map(kind_of, workers)):
             mine = [n for n, each in enumerate(workers) if kind_of(each) == kind]
-            ladder, rung = self._means.ladder(workers[mine[0]].threads), rungs[mine[0]]
-            while rung is not None and not self._fits(duties, mine, ladder.pace(rung)):
-                rung = None if ladder.pace(rung + 1) is None else rung + 1
+            pareto, index = self._plans.pareto_plans(workers[mine[0]].threads), indices[mine[0]]
+            while index is not None and not self._fits(assignment, mine, pareto.times(index)):
+                index = None if pareto.times(index + 1) is None else index + 1
             for number in mine:
-                found[number] = rung
+                found[number] = index
         return found
 
-    def _fits(self, duties: Duties, mine: Sequence[int], pace: Pace | None) -> bool:
-        """Whether workers of one kind can do what is asked of them at this pace."""
-        assert pace is not None
-        team, duty = duties.team, duties.duty(mine, pace)
-        return duty is None or self._means.fits(team.workers[mine[0]], duty, picture=team.picture)
+    def _fits(
+        self, assignment: TileAssignment, mine: Sequence[int], times: LayerTimes | None
+    ) -> bool:
+        """Whether workers of one kind can do what is asked of them at this times."""
+        assert times is not None
+        table, demand = assignment.table, assignment.demand(mine, times)
+        return demand is None or self._plans.fits(
+            table.workers[mine[0]], demand, picture=table.picture
+        )
 
-    def _outcome(self, duties: Duties, rungs: Rungs, frames: int, plain_s: float) -> Outcome:
-        """A scheme that fits, as tiles, with its prediction."""
-        team, tasks = duties.team, duties.tasks
-        able = [pace if rungs[n] is not None else None for n, pace in enumerate(team.paces)]
-        seconds = simulate(tasks, team.workers).seconds
-        ends_s = simulate(tasks, team.workers, _SIMULATED, KEPT_FRAMES).ends_s
+    def _outcome(
+        self, assignment: TileAssignment, indices: PlanIndices, frames: int, plain_s: float
+    ) -> Outcome:
+        """A partitioning that fits, as tiles, with its prediction."""
+        table, tasks = assignment.table, assignment.tasks
+        able = [
+            times if indices[n] is not None else None for n, times in enumerate(table.worker_times)
+        ]
+        seconds = simulate(tasks, table.workers).seconds
+        ends_s = simulate(tasks, table.workers, _SIMULATED, KEPT_FRAMES).ends_s
         period_s = (ends_s[-1] - ends_s[1]) / (_SIMULATED - 2)
-        work = [0.0] * len(team.workers)
+        work = [0.0] * len(table.workers)
         for task in tasks:
-            work[task.worker] += task.seconds / team.workers[task.worker].slowness
+            work[task.worker] += task.seconds / table.workers[task.worker].relative_time
         job_s = seconds + (frames - 1) * period_s
         return Outcome(
-            duties.tiles(self._means, able),
+            assignment.tiles(self._plans, able),
             job_s,
             plain_s,
             seconds,
             period_s,
             tuple(each / sum(work) for each in work),
-            moved_bytes(team, tasks),
-            _shared_note(team.workers, rungs, work, (job_s / frames, plain_s / frames)),
+            moved_bytes(table, tasks),
+            _shared_note(table.workers, indices, work, (job_s / frames, plain_s / frames)),
         )
 
-    def _paces(self, workers: Sequence[Traits], rungs: Rungs) -> tuple[Pace, ...]:
+    def _worker_times(
+        self, workers: Sequence[WorkerSpec], indices: PlanIndices
+    ) -> tuple[LayerTimes, ...]:
         """The pace of each worker; for those who are left out that of the fastest plan."""
-        paces = []
-        for worker, rung in zip(workers, rungs, strict=True):
-            pace = self._means.ladder(worker.threads).pace(rung or 0)
-            assert pace is not None
-            paces.append(pace)
-        return tuple(paces)
+        worker_times = []
+        for worker, index in zip(workers, indices, strict=True):
+            times = self._plans.pareto_plans(worker.threads).times(index or 0)
+            assert times is not None
+            worker_times.append(times)
+        return tuple(worker_times)
 
 
 def _counts(most: int) -> list[int]:
@@ -244,27 +261,32 @@ def _without(names: Mapping[str, Sequence[str]]) -> str:
 
 
 def _shared_note(
-    workers: Sequence[Traits], rungs: Rungs, work: Sequence[float], times_s: tuple[float, float]
+    workers: Sequence[WorkerSpec],
+    indices: PlanIndices,
+    work: Sequence[float],
+    times_s: tuple[float, float],
 ) -> str:
-    """Says whom a scheme does without, or that one worker does all."""
+    """Says whom a partitioning does without, or that one worker does all."""
     if max(work) == sum(work):
         return _alone(workers[max(range(len(work)), key=work.__getitem__)], *times_s)
-    small = [each.name for each, rung in zip(workers, rungs, strict=True) if rung is None]
-    idle = [each.name for n, each in enumerate(workers) if rungs[n] is not None and not work[n]]
+    small = [each.name for each, index in zip(workers, indices, strict=True) if index is None]
+    idle = [each.name for n, each in enumerate(workers) if indices[n] is not None and not work[n]]
     return _without({"too small": small, "no help here": idle})
 
 
-def _whole_note(wholes: Wholes, frames: int, shared: Outcome | None) -> str:
+def _whole_note(by_frame: FrameParallel, frames: int, shared: Outcome | None) -> str:
     """Says who takes no whole frames, or that one worker alone is faster than sharing."""
-    workers, able = wholes.workers, {task.worker for task in wholes.tasks}
+    workers, able = by_frame.workers, {task.worker for task in by_frame.tasks}
     if shared is None or (frames > 1 and len(able) > 1):
         unable = [each.name for number, each in enumerate(workers) if number not in able]
         return _without({"too small for a whole frame": unable})
     shared_s = shared.plain_s if max(shared.shares) == 1 else shared.job_s
-    return _alone(workers[wholes.fastest.worker], wholes.job_s(frames) / frames, shared_s / frames)
+    return _alone(
+        workers[by_frame.fastest.worker], by_frame.job_s(frames) / frames, shared_s / frames
+    )
 
 
-def _with_trunk(note: str, workers: Sequence[Traits]) -> str:
+def _with_trunk(note: str, workers: Sequence[WorkerSpec]) -> str:
     """A note, with a word on the link that workers share."""
     shared_rate = min(worker.shared_link_bytes_per_s for worker in workers)
     if math.isinf(shared_rate):
@@ -273,7 +295,7 @@ def _with_trunk(note: str, workers: Sequence[Traits]) -> str:
     return f"{note}; {shared}" if note else shared
 
 
-def _alone(worker: Traits, alone_s: float, shared_s: float) -> str:
+def _alone(worker: WorkerSpec, alone_s: float, shared_s: float) -> str:
     return f"{worker.name} alone is faster than sharing: {_ms(alone_s)} against {_ms(shared_s)}"
 
 

@@ -16,10 +16,10 @@ from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.errors import BudgetError, FtdistError
 from ftdist.geometry import Region
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 
-TRAITS = Traits("pi", 64 << 20, 30 << 20, 1 << 20, 4, 2.5, math.inf, 0.0)
-ASK = AskPlan(7, (TRAITS,), 3, True)
+SPEC = WorkerSpec("pi", 64 << 20, 30 << 20, 1 << 20, 4, 2.5, math.inf, 0.0)
+ASK = AskPlan(7, (SPEC,), 3, True)
 PART = Plan((GroupPlan(0, 4, 2, 1, 8, True), GroupPlan(4, 6)), 2, region=Region(0, 10, 5, 20))
 PLAN = SharedPlan(
     ("pi", "pi2"), ((Tile(0, (PART, None), (0.5, 0.0)),),), (1.0, 0.0), 0.5, 0.4, 9, 8, "ä note"
@@ -55,13 +55,13 @@ def answers(planner: Planner, count: int) -> list[Planned]:
 
 def test_questions_are_answered_in_order_by_another_process(planner) -> None:
     def plan(question: AskPlan) -> SharedPlan:
-        assert question == AskPlan(question.number, (TRAITS,), 3, True)
+        assert question == AskPlan(question.number, (SPEC,), 3, True)
         return SharedPlan((str(os.getpid()),), (), (), math.inf, 0.0, 0, 0, "x" * 200_000)
 
     asked = planner(plan)
     assert asked.answers() == []
     for number in range(5):
-        asked.ask(AskPlan(number, (TRAITS,), 3, True))
+        asked.ask(AskPlan(number, (SPEC,), 3, True))
     found = answers(asked, 5)
     assert [each.number for each in found] == list(range(5))
     assert {each.plan.workers for each in found if each.plan} != {(str(os.getpid()),)}

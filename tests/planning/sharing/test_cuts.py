@@ -5,22 +5,22 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from support.planning.teams import (
+from support.planning.workers import (
     FAST_ETHERNET,
     boards,
     first16,
     local,
     small_network,
-    team,
+    stage_table,
     worker,
 )
 
 from ftdist.network.graph import is_alias
 from ftdist.planning.fused_pools import fused_pools
-from ftdist.planning.sharing.areas import areas
 from ftdist.planning.sharing.cuts import StageCosts, cheapest, cut_points
-from ftdist.planning.sharing.exchange import moved_bytes, tasks_of
-from ftdist.planning.sharing.scheme import Scheme, Stage
+from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
+from ftdist.planning.sharing.partitioning import Partitioning, Stage
+from ftdist.planning.sharing.worker_regions import worker_regions
 
 
 def cost(costs: StageCosts, stages: tuple[Stage, ...]) -> float:
@@ -30,7 +30,7 @@ def cost(costs: StageCosts, stages: tuple[Stage, ...]) -> float:
 
 def every_way(costs: StageCosts):
     """All sequences of stages that cover the network."""
-    points = cut_points(costs.team.network)
+    points = cut_points(costs.table.network)
     offered = {}
     for stage in costs.stages:
         offered.setdefault((stage.first, stage.stop), []).append(stage)
@@ -41,11 +41,11 @@ def every_way(costs: StageCosts):
 
 
 TEAMS = {
-    "slow links": boards(3, slowness=200.0, link=2e5),
-    "fast links": boards(3, slowness=200.0, link=1e9),
+    "slow links": boards(3, relative_time=200.0, link=2e5),
+    "fast links": boards(3, relative_time=200.0, link=1e9),
     "unequal": (worker("a", 50.0), worker("b", 400.0, link=FAST_ETHERNET / 10)),
-    "with the coordinator": (local(300.0), *boards(2, slowness=300.0, link=1e6)),
-    "coordinator far faster": (local(3.0), *boards(2, slowness=300.0, link=1e6)),
+    "with the coordinator": (local(300.0), *boards(2, relative_time=300.0, link=1e6)),
+    "coordinator far faster": (local(3.0), *boards(2, relative_time=300.0, link=1e6)),
 }
 
 
@@ -54,10 +54,12 @@ TEAMS = {
 @pytest.mark.parametrize("name", TEAMS)
 def test_no_other_stages_cost_less(name, visible, pieces):
     workers = TEAMS[name]
-    speeds = [1 / each.slowness for each in workers]
-    places = areas([(number,) for number in range(len(workers))], speeds)
+    speeds = [1 / each.relative_time for each in workers]
+    places = worker_regions([(number,) for number in range(len(workers))], speeds)
     alone = 0 if workers[0].name == "here" else None
-    costs = StageCosts(team(small_network(), workers), Scheme(places, ()), pieces, visible, alone)
+    costs = StageCosts(
+        stage_table(small_network(), workers), Partitioning(places, ()), pieces, visible, alone
+    )
     ways = list(every_way(costs))
     assert len(ways) > 60
     found = cheapest(costs)
@@ -69,18 +71,18 @@ def test_the_slower_the_links_the_less_moves(monkeypatch):
     monkeypatch.setattr("ftdist.planning.sharing.cuts.TASK_S", 1e-4)  # a cut costs little else
     moved = []
     for link in (1e9, 1e8, 1e7, 1e6, 1e5):
-        places = areas([(0, 1, 2), (3, 4, 5)], (1.0,) * 6)
-        mine = team(first16(), boards(6, slowness=20.0, link=link))
-        stages = cheapest(StageCosts(mine, Scheme(places, ())))
-        moved.append(sum(moved_bytes(mine, tasks_of(mine, Scheme(places, stages)))))
+        places = worker_regions([(0, 1, 2), (3, 4, 5)], (1.0,) * 6)
+        mine = stage_table(first16(), boards(6, relative_time=20.0, link=link))
+        stages = cheapest(StageCosts(mine, Partitioning(places, ())))
+        moved.append(sum(moved_bytes(mine, tasks_of(mine, Partitioning(places, stages)))))
     assert moved == sorted(moved, reverse=True)
     assert moved[0] > moved[-1]
 
 
 def test_what_is_not_worth_sending_stays_with_the_coordinator():
-    workers = (local(1.0), *boards(2, slowness=1.0, link=1e5))
-    places = areas([(0,), (1, 2)], (1.0,) * 3)
-    costs = StageCosts(team(first16(), workers), Scheme(places, ()), alone=0)
+    workers = (local(1.0), *boards(2, relative_time=1.0, link=1e5))
+    places = worker_regions([(0,), (1, 2)], (1.0,) * 3)
+    costs = StageCosts(stage_table(first16(), workers), Partitioning(places, ()), alone=0)
     assert all(stage.alone == 0 for stage in cheapest(costs))
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.networks import networks
 from support.oracles.counting import counted_calls
-from support.planning.teams import alone_s, boards, first16, local, small_network, worker
+from support.planning.workers import alone_s, boards, first16, local, small_network, worker
 from support.randomplans import random_shared_plan
 
 from ftdist.coordinator.jobs.task_graph import TaskGraph
@@ -25,10 +25,10 @@ from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import Plan, check
 from ftdist.planning.profile import DEFAULT
-from ftdist.planning.sharing.demand import outputs
-from ftdist.planning.sharing.holding import Duty, Means
-from ftdist.planning.sharing.plan import SharedPlan, Traits
+from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.planning.sharing.search import _search_for, share
+from ftdist.planning.sharing.tile_regions import outputs
+from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
 from ftdist.planning.weights import resident_layers
 
 BOARD = 0.76
@@ -36,16 +36,16 @@ BOARD = 0.76
 
 
 @cache
-def slowness() -> float:
+def relative_time() -> float:
     return BOARD / alone_s(first16())
 
 
-def six_boards(**what: float) -> tuple[Traits, ...]:
-    return boards(6, slowness=slowness(), budget_mib=128, **what)
+def six_boards(**what: float) -> tuple[WorkerSpec, ...]:
+    return boards(6, relative_time=relative_time(), budget_mib=128, **what)
 
 
 @cache
-def plan_of(workers: tuple[Traits, ...], frames: int = 1) -> SharedPlan:
+def plan_of(workers: tuple[WorkerSpec, ...], frames: int = 1) -> SharedPlan:
     return share(first16(), workers, frames, picture=True)
 
 
@@ -69,9 +69,9 @@ CASES = {
     "six boards, frames": (six_boards(), 40),
     "mixed": (MIXED, 1),
     "mixed, frames": (MIXED, 20),
-    "tiny": ((*boards(2, slowness=7.0, budget_mib=46), worker("large", 7.0)), 1),
+    "tiny": ((*boards(2, relative_time=7.0, budget_mib=46), worker("large", 7.0)), 1),
     "threads": ((worker("one", 7.0), worker("four", 7.0, threads=4, budget_mib=64)), 1),
-    "with the coordinator": ((local(7.0), *boards(2, slowness=7.0)), 1),
+    "with the coordinator": ((local(7.0), *boards(2, relative_time=7.0)), 1),
     "two fast ones": (boards(2, link=1e9, latency_s=1e-4), 1),
 }
 
@@ -101,11 +101,11 @@ def test_parts_of_a_tile_agree_and_can_be_lowered(case):
     for tile in itertools.chain(*plan.stages):
         assert len(tile.parts) == len(tile.seconds) == len(workers)
         assert tile.worker is None or tile.parts[tile.worker] is not None
-        for part, seconds, traits in zip(tile.parts, tile.seconds, workers, strict=True):
+        for part, seconds, spec in zip(tile.parts, tile.seconds, workers, strict=True):
             assert (part is None) == math.isinf(seconds)
             if part is not None:
                 check(part, network)
-                assert part.threads == traits.threads
+                assert part.threads == spec.threads
         assert len({p.region for p in tile.parts if p is not None}) == 1
 
 
@@ -131,9 +131,9 @@ def held_bytes(plan: SharedPlan, number: int) -> int:
 @cases
 def test_no_budget_is_exceeded(case):
     plan = plan_of(*CASES[case])
-    for number, traits in enumerate(CASES[case][0]):
-        needed = traits.baseline_bytes + held_bytes(plan, number) + traits.credit_bytes
-        assert needed <= traits.budget_bytes, traits.name
+    for number, spec in enumerate(CASES[case][0]):
+        needed = spec.baseline_bytes + held_bytes(plan, number) + spec.credit_bytes
+        assert needed <= spec.budget_bytes, spec.name
 
 
 @pytest.mark.parametrize("case", ["six boards", "with the coordinator"])
@@ -187,7 +187,7 @@ ALONE = re.compile("([a-z0-9]+) alone is faster than sharing: ([0-9]+) ms agains
 
 @pytest.mark.parametrize("quick", [local(), worker("here", 1.0, link=1e9)])
 def test_over_a_slow_link_one_worker_alone_is_faster_and_the_plan_says_so(quick):
-    plan = plan_of((*boards(2, slowness=3.0, link=2e5), quick))
+    plan = plan_of((*boards(2, relative_time=3.0, link=2e5), quick))
     assert is_whole(plan)
     assert plan.shares == (0.0, 0.0, 1.0)
     name, alone_ms, shared_ms = ALONE.fullmatch(plan.note).groups()
@@ -207,14 +207,14 @@ def test_one_worker_alone_may_take_tiles_to_hide_its_transfers():
 
 def test_who_is_no_help_is_left_out_and_named():
     slow = replace(worker("snail", 500.0), link_bytes_per_s=1e5)
-    plan = plan_of((*boards(3, slowness=7.0), slow))
+    plan = plan_of((*boards(3, relative_time=7.0), slow))
     assert plan.shares[3] == 0
     assert plan.note == "without snail, no help here"
 
 
 def test_who_can_hold_nothing_is_left_out_and_named():
     tiny = worker("tiny", 7.0, budget_mib=39)
-    plan = plan_of((*boards(3, slowness=7.0), tiny))
+    plan = plan_of((*boards(3, relative_time=7.0), tiny))
     assert plan.shares[3] == 0
     assert plan.note == "without tiny, too small"
     assert all(tile.parts[3] is None for stage in plan.stages for tile in stage)
@@ -258,10 +258,10 @@ def test_more_boards_never_take_longer():
 @pytest.mark.parametrize(
     "added",
     [worker("fast", 2.0), worker("slow", 60.0), worker("far", 7.0, link=3e5), local(20.0)],
-    ids=lambda traits: traits.name,
+    ids=lambda spec: spec.name,
 )
 def test_another_worker_never_makes_it_longer(added, frames):
-    few = boards(3, slowness=7.0)
+    few = boards(3, relative_time=7.0)
     with_it = job_s(plan_of((*few, added), frames), frames)
     assert with_it <= 1.01 * job_s(plan_of(few, frames), frames)
 
@@ -271,7 +271,7 @@ def test_planning_is_little_work():
     share(small_network(), boards(2), 1, picture=False)  # what is loaded once
     _search_for.cache_clear()
     with counted_calls() as count:
-        share(first16(), boards(6, slowness=6.0), 1, picture=True)
+        share(first16(), boards(6, relative_time=6.0), 1, picture=True)
     assert count.calls < 5_000_000
 
 
@@ -289,7 +289,7 @@ def test_bytes_are_those_that_the_coordinator_moves(case):
 @pytest.mark.parametrize("budget_mib", [44, 46, 56])
 def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
     """Should another be lost: its tiles are larger, and own weights and maps stay there too."""
-    network, means = first16(), Means(first16(), DEFAULT)
+    network, plans = first16(), WorkerPlans(first16(), DEFAULT)
     small = worker("small", 15.0, budget_mib)
     workers = (worker("large", 8.0, 256), worker("middle", 15.0, 96), small)
     graph = TaskGraph(network, share(network, workers, 1, picture=True), picture=True)
@@ -298,21 +298,23 @@ def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
         if task.slot == 2:
             kept_bytes = graph.bytes_of(task.outputs) * task.keep
             part = task.tile.parts[2]
-            duty = Duty((part,), task.sent_bytes, task.returned_bytes, kept_bytes)
-            own = duty if own is None else duty.beside(own)
+            demand = MemoryDemand((part,), task.sent_bytes, task.returned_bytes, kept_bytes)
+            own = demand if own is None else demand.beside(own)
     assert own is not None
     for task in graph.tasks:
         part = task.tile.parts[2]
         if task.slot != 2 and part is not None:
-            duty = Duty((part,), task.input_bytes, graph.bytes_of(task.outputs)).beside(own)
-            assert means.needed_bytes(small, duty, picture=True) <= small.budget_bytes
+            demand = MemoryDemand((part,), task.input_bytes, graph.bytes_of(task.outputs)).beside(
+                own
+            )
+            assert plans.needed_bytes(small, demand, picture=True) <= small.budget_bytes
 
 
 def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
     network = read_cfg(shared_models / "yolo-fastest-1.1-xl.cfg").network
     _search_for.cache_clear()
     with counted_calls() as count:
-        plan = share(network, boards(4, slowness=7.0, budget_mib=128), 1, picture=True)
+        plan = share(network, boards(4, relative_time=7.0, budget_mib=128), 1, picture=True)
     assert count.calls < 9_000_000
     assert len(plan.stages) > 1
     tasks = TaskGraph(network, plan, picture=True).tasks
@@ -357,12 +359,12 @@ def test_random_plans_are_plans():
 # ---- a link that all share
 
 
-def crowded(workers: tuple[Traits, ...], rate: float) -> tuple[Traits, ...]:
+def crowded(workers: tuple[WorkerSpec, ...], rate: float) -> tuple[WorkerSpec, ...]:
     return tuple(replace(each, shared_link_bytes_per_s=rate) for each in workers)
 
 
 def test_a_shared_link_is_what_many_frames_are_predicted_by() -> None:
-    workers = boards(4, slowness=2.0, link=5e6)
+    workers = boards(4, relative_time=2.0, link=5e6)
     free, shared = plan_of(workers, 40), plan_of(crowded(workers, 5e6), 40)
     moved = max(shared.sent_bytes, shared.received_bytes)
     assert shared.period_s >= 0.99 * moved / 5e6 > free.period_s
@@ -370,6 +372,6 @@ def test_a_shared_link_is_what_many_frames_are_predicted_by() -> None:
 
 
 def test_who_is_faster_alone_than_over_a_shared_link_is_named() -> None:
-    workers = crowded((local(2.0), *boards(3, slowness=2.0, link=1e6)), 2e5)
+    workers = crowded((local(2.0), *boards(3, relative_time=2.0, link=1e6)), 2e5)
     plan = plan_of(workers)
     assert plan.shares[0] == 1.0 and "here alone is faster than sharing" in plan.note

@@ -44,15 +44,17 @@ CLOCK_S = 5000.0
 class FakeWorker:
     """Does what it is told, one task at a time, when ``work`` is called.
 
-    `slowness`: the true one. `refused`: the Refusal it got since its last Hello. `slow_weights`: it
-    gets weights when ``fetch_weights`` is called. `kept`: by what the coordinator calls job and
-    frame, places and the seed of their values.
+    `relative_time`: the true one. `refused`: the Refusal it got since its last Hello.
+    `slow_weights`: it gets weights when ``fetch_weights`` is called. `kept`: by what the
+    coordinator calls job and frame, places and the seed of their values.
     """
 
-    def __init__(self, name: str, network: Network, slowness: float = 1.0, **said: Any) -> None:
+    def __init__(
+        self, name: str, network: Network, relative_time: float = 1.0, **said: Any
+    ) -> None:
         self.name = name
         self.network = network
-        self.slowness = slowness
+        self.relative_time = relative_time
         usual = {
             "protocol": PROTOCOL,
             "name": name,

@@ -16,7 +16,7 @@ from ftdist.network.layers import Concatenate, Convolution, Pool, Sliding
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan
-from ftdist.planning.sharing.plan import SharedPlan, Tile, Traits
+from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 
 CUTS = (0, 2, 5, 9)
 """Three stages of the small network."""
@@ -50,7 +50,7 @@ def primary_shape(network: Network, first: int, stop: int) -> Shape:
 
 
 def base_seconds(network: Network, first: int, stop: int, region: Region) -> float:
-    """What a worker of slowness 1 takes for a tile."""
+    """What a worker of relative_time 1 takes for a tile."""
     _, outputs = region_needs(network, first, stop, region)
     shape = primary_shape(network, first, stop)
     share = region.size / (shape.height * shape.width)
@@ -63,7 +63,7 @@ def base_seconds(network: Network, first: int, stop: int, region: Region) -> flo
 
 def _tile(
     network: Network,
-    traits: Sequence[Traits],
+    specs: Sequence[WorkerSpec],
     stage: tuple[int, int],
     region: Region,
     seat: int | None,
@@ -71,21 +71,21 @@ def _tile(
     part = Plan((GroupPlan(*stage),), region=region)
     base_s = base_seconds(network, *stage, region)
     return Tile(
-        seat, tuple(part for _ in traits), tuple(base_s * worker.slowness for worker in traits)
+        seat, tuple(part for _ in specs), tuple(base_s * worker.relative_time for worker in specs)
     )
 
 
-def _bands(height: int, traits: Sequence[Traits]) -> list[Span]:
+def _bands(height: int, specs: Sequence[WorkerSpec]) -> list[Span]:
     """Rows for each worker by speed; some may get none."""
-    speeds = [worker.threads / worker.slowness for worker in traits]
+    speeds = [worker.threads / worker.relative_time for worker in specs]
     edges = [round(height * sum(speeds[:n]) / sum(speeds)) for n in range(len(speeds) + 1)]
     return [Span(*pair) for pair in pairwise(edges)]
 
 
-def plan_of(traits: Sequence[Traits], stages: Sequence[Sequence[Tile]]) -> SharedPlan:
-    speeds = [worker.threads / worker.slowness for worker in traits]
+def plan_of(specs: Sequence[WorkerSpec], stages: Sequence[Sequence[Tile]]) -> SharedPlan:
+    speeds = [worker.threads / worker.relative_time for worker in specs]
     return SharedPlan(
-        workers=tuple(worker.name for worker in traits),
+        workers=tuple(worker.name for worker in specs),
         stages=tuple(tuple(stage) for stage in stages),
         shares=tuple(speed / sum(speeds) for speed in speeds),
         seconds=1.0,
@@ -96,24 +96,24 @@ def plan_of(traits: Sequence[Traits], stages: Sequence[Sequence[Tile]]) -> Share
     )
 
 
-def banded(network: Network, traits: Sequence[Traits], cuts: Sequence[int] = CUTS) -> SharedPlan:
+def banded(network: Network, specs: Sequence[WorkerSpec], cuts: Sequence[int] = CUTS) -> SharedPlan:
     """Each worker makes the same share of rows of each stage."""
     stages = []
     for stage in pairwise(cuts):
         shape = primary_shape(network, *stage)
         stages.append(
             [
-                _tile(network, traits, stage, Region(*rows, 0, shape.width), seat)
-                for seat, rows in enumerate(_bands(shape.height, traits))
+                _tile(network, specs, stage, Region(*rows, 0, shape.width), seat)
+                for seat, rows in enumerate(_bands(shape.height, specs))
                 if rows.size
             ]
         )
-    return plan_of(traits, stages)
+    return plan_of(specs, stages)
 
 
 def gridded(
     network: Network,
-    traits: Sequence[Traits],
+    specs: Sequence[WorkerSpec],
     cuts: Sequence[int] = CUTS,
     rows: int = 3,
     columns: int = 2,
@@ -124,15 +124,15 @@ def gridded(
         shape = primary_shape(network, *stage)
         stages.append(
             [
-                _tile(network, traits, stage, Region(*top, *left), None)
+                _tile(network, specs, stage, Region(*top, *left), None)
                 for top in partition(shape.height, min(rows, shape.height))
                 for left in partition(shape.width, min(columns, shape.width))
             ]
         )
-    return plan_of(traits, stages)
+    return plan_of(specs, stages)
 
 
-def mixed(network: Network, traits: Sequence[Traits], seed: int) -> SharedPlan:
+def mixed(network: Network, specs: Sequence[WorkerSpec], seed: int) -> SharedPlan:
     """Random cuts and grids; random workers, anybody, or parts that do not fit some workers."""
     chance = random.Random(seed)
     cuts = [0, *sorted(chance.sample((2, 3, 4, 5, 7), chance.randint(0, 3))), len(network.layers)]
@@ -142,12 +142,12 @@ def mixed(network: Network, traits: Sequence[Traits], seed: int) -> SharedPlan:
         tiles = []
         for top in partition(shape.height, chance.randint(1, min(5, shape.height))):
             for left in partition(shape.width, chance.choice((1, 1, 2, 3))):
-                seat = chance.choice((None, *range(len(traits))))
-                tile = _tile(network, traits, stage, Region(*top, *left), seat)
+                seat = chance.choice((None, *range(len(specs))))
+                tile = _tile(network, specs, stage, Region(*top, *left), seat)
                 parts = tuple(
                     part if worker == seat or chance.random() < 0.8 else None
                     for worker, part in enumerate(tile.parts)
                 )
                 tiles.append(Tile(seat, parts if any(parts) else tile.parts, tile.seconds))
         stages.append(tiles)
-    return plan_of(traits, stages)
+    return plan_of(specs, stages)

@@ -290,7 +290,7 @@ class Simulation:
             return
         assign = worker.tasks[0]
         first, stop = assign.groups[0].first, assign.groups[-1].stop
-        seconds = base_seconds(self.network, first, stop, assign.region) * worker.slowness
+        seconds = base_seconds(self.network, first, stop, assign.region) * worker.relative_time
         node.busy = True
         started_s = self.now_s
         self.after(seconds, lambda: self._done(node, assign, started_s))

@@ -1,4 +1,4 @@
-"""Areas share a map out, tiles share an area out: nothing is left over, nothing is made twice."""
+"""Worker regions partition a map, and tiles partition a worker region."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftdist.geometry import Region, Shape
-from ftdist.planning.sharing.areas import areas, layouts, tiles
+from ftdist.planning.sharing.worker_regions import layouts, tiles, worker_regions
 
 speeds = st.lists(st.floats(0.01, 100.0), min_size=1, max_size=8)
 shapes = st.builds(Shape, st.integers(1, 60), st.integers(1, 60), st.just(1))
@@ -26,24 +26,26 @@ def covered(shape: Shape, regions: list[Region]) -> np.ndarray:
 @given(speeds, shapes, st.data())
 def test_areas_partition_every_map(speeds, shape, data):
     found = layouts(range(len(speeds)), speeds, shape, 3)
-    places = areas(data.draw(st.sampled_from(found)), speeds)
-    assert sorted(area.worker for area in places) == list(range(len(speeds)))
-    assert (covered(shape, [area.region(shape) for area in places]) == 1).all()
+    places = worker_regions(data.draw(st.sampled_from(found)), speeds)
+    assert sorted(mine.worker for mine in places) == list(range(len(speeds)))
+    assert (covered(shape, [mine.on(shape) for mine in places]) == 1).all()
 
 
 @given(speeds, shapes, cuts, st.booleans(), st.data())
 def test_tiles_partition_every_area(speeds, shape, cuts, by_columns, data):
     found = layouts(range(len(speeds)), speeds, shape, 3)
-    for area in areas(data.draw(st.sampled_from(found)), speeds):
-        made = covered(shape, tiles(area, shape, cuts, by_columns=by_columns))
-        assert (made == covered(shape, [area.region(shape)])).all()
-        assert all(each.size for each in tiles(area, shape, cuts, by_columns=by_columns))
+    for mine in worker_regions(data.draw(st.sampled_from(found)), speeds):
+        made = covered(shape, tiles(mine, shape, cuts, by_columns=by_columns))
+        assert (made == covered(shape, [mine.on(shape)])).all()
+        assert all(each.size for each in tiles(mine, shape, cuts, by_columns=by_columns))
 
 
 def test_areas_are_as_large_as_workers_are_fast():
     shape = Shape(600, 600, 1)
     for bands in (((0,), (1,), (2,)), ((0,), (1, 2)), ((0, 1, 2),)):
-        sizes = {area.worker: area.region(shape).size for area in areas(bands, (3.0, 1.0, 1.0))}
+        sizes = {
+            mine.worker: mine.on(shape).size for mine in worker_regions(bands, (3.0, 1.0, 1.0))
+        }
         assert sizes == {0: 216_000, 1: 72_000, 2: 72_000}
 
 
@@ -63,8 +65,8 @@ def test_first_tiles_touch_first_tiles(by_columns):
     shape = Shape(60, 60, 1)
     bands = ((0, 1, 2),) if by_columns else ((0,), (1,), (2,))
     firsts = [
-        tiles(area, shape, (0.25,), by_columns=by_columns)[0]
-        for area in areas(bands, (1.0, 1.0, 1.0))
+        tiles(mine, shape, (0.25,), by_columns=by_columns)[0]
+        for mine in worker_regions(bands, (1.0, 1.0, 1.0))
     ]
     sides = [(each.left, each.right) if by_columns else (each.top, each.bottom) for each in firsts]
     assert sides == [(0, 5), (35, 40), (40, 45)]

@@ -7,19 +7,21 @@ import random
 
 import numpy as np
 import pytest
-from support.planning.teams import boards, first16, local, small_network, team
+from support.planning.workers import boards, first16, local, small_network, stage_table
 
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.planning.sharing.areas import areas
-from ftdist.planning.sharing.exchange import moved_bytes, positions, tasks_of
-from ftdist.planning.sharing.scheme import Scheme, Stage, stage_tiles
+from ftdist.planning.sharing.halo_exchange import moved_bytes, positions, tasks_of
+from ftdist.planning.sharing.partitioning import Partitioning, Stage, stage_tiles
+from ftdist.planning.sharing.worker_regions import worker_regions
 
 CUTS = {"small": (0, 2, 3, 4, 5, 7, 8), "first16": (0, 2, 4, 6, 8, 10, 12, 14, 16)}
 
 
-def random_scheme(name: str, workers: int, seed: int, local_worker: int | None) -> Scheme:
+def random_partitioning(
+    name: str, workers: int, seed: int, local_worker: int | None
+) -> Partitioning:
     chance = random.Random(seed)
     inner = chance.sample(CUTS[name][1:-1], chance.randint(0, 3))
     pairs = itertools.pairwise((0, *sorted(inner), CUTS[name][-1]))
@@ -32,7 +34,7 @@ def random_scheme(name: str, workers: int, seed: int, local_worker: int | None) 
         alone = local_worker if chance.random() < 0.3 else None
         stages.append(Stage(first, stop, () if alone is not None else tuple(cuts), alone))
     speeds = [chance.uniform(0.3, 3.0) for _ in order]
-    return Scheme(areas(bands, speeds), tuple(stages), chance.random() < 0.5)
+    return Partitioning(worker_regions(bands, speeds), tuple(stages), chance.random() < 0.5)
 
 
 def mask(network, source: int, region: Region) -> np.ndarray:
@@ -42,13 +44,15 @@ def mask(network, source: int, region: Region) -> np.ndarray:
     return found
 
 
-def counted(network, scheme: Scheme, remote: set[int], *, picture: bool) -> tuple[int, int]:
+def counted(
+    network, partitioning: Partitioning, remote: set[int], *, picture: bool
+) -> tuple[int, int]:
     """Bytes sent and received: a worker is sent what it needs and did not make itself; what others
     need, and the network's outputs, it gives back once."""
     sent = received = 0
     tasks = []
-    for stage in scheme.stages:
-        for worker, region in zip(*stage_tiles(network, scheme, stage), strict=True):
+    for stage in partitioning.stages:
+        for worker, region in zip(*stage_tiles(network, partitioning, stage), strict=True):
             inputs, outputs = region_needs(network, stage.first, stage.stop, region)
             tasks.append((worker, inputs, outputs))
     for number, (worker, inputs, outputs) in enumerate(tasks):
@@ -76,26 +80,28 @@ def test_bytes_are_those_of_the_pieces_that_move(name, seed):
     network = small_network() if name == "small" else first16()
     with_local = seed % 2 == 0
     workers = (*boards(3), local()) if with_local else boards(4)
-    scheme = random_scheme(name, 4, seed, 3 if with_local else None)
+    partitioning = random_partitioning(name, 4, seed, 3 if with_local else None)
     picture = seed % 3 == 0
-    mine = team(network, workers, picture=picture)
+    mine = stage_table(network, workers, picture=picture)
     remote = {0, 1, 2} if with_local else {0, 1, 2, 3}
-    expected = counted(network, scheme, remote, picture=picture)
-    assert moved_bytes(mine, tasks_of(mine, scheme)) == expected
+    expected = counted(network, partitioning, remote, picture=picture)
+    assert moved_bytes(mine, tasks_of(mine, partitioning)) == expected
 
 
 def test_a_worker_alone_takes_the_input_and_gives_the_output():
     network = first16()
-    mine = team(network, boards(1), picture=True)
-    tasks = tasks_of(mine, Scheme((), (Stage(0, 16, alone=0),)))
+    mine = stage_table(network, boards(1), picture=True)
+    tasks = tasks_of(mine, Partitioning((), (Stage(0, 16, alone=0),)))
     assert moved_bytes(mine, tasks) == (608 * 608 * 3, 38 * 38 * 256 * 4)
 
 
 def test_more_stages_with_the_same_areas_move_halos_only():
     network = first16()
-    mine = team(network, boards(2), picture=True)
-    places = areas([(0,), (1,)], (1.0, 1.0))
-    sent, received = moved_bytes(mine, tasks_of(mine, Scheme(places, (Stage(0, 8), Stage(8, 16)))))
+    mine = stage_table(network, boards(2), picture=True)
+    places = worker_regions([(0,), (1,)], (1.0, 1.0))
+    sent, received = moved_bytes(
+        mine, tasks_of(mine, Partitioning(places, (Stage(0, 8), Stage(8, 16))))
+    )
     halo = 2 * 6 * 76 * 128 * 4  # each half of layer 15 needs six more rows of layer 7
     assert received == 38 * 38 * 256 * 4 + halo
     assert sent == (608 + 2 * 11) * 608 * 3 + halo  # each of layer 7 eleven more of the picture

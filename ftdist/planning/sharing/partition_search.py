@@ -1,11 +1,11 @@
-"""Sharing one frame among several workers: the best scheme found, judged by its time line.
+"""Sharing one frame among several workers: the best partitioning found, judged by simulation.
 
-Shortest paths over cuts, for several ways to lay out the workers' areas and to cut them into tiles,
-give schemes to start from. From the best of these a walk of small random changes goes on, which
-accepts what is not much worse than the best so far, less and less so (record-to-record travel,
-Dueck 1993): tiles cut elsewhere, a cut between stages moved, put in or taken out, and now and then
-areas made such that all workers are busy equally long. The seed is fixed: the same question has the
-same answer. A scheme is as good as ``timeline`` says, for a job of so many frames.
+Shortest paths over cuts give partitionings to start from, for several ways to lay out the workers'
+regions and to cut them into tiles. The best of these are improved by small random changes: tiles
+are cut elsewhere, a cut between stages is moved, added or removed, and now and then the regions are
+resized so that all workers are busy equally long. A change is accepted unless it is much worse than
+the best so far, and this tolerance shrinks (record-to-record travel, Dueck 1993). The seed is
+fixed, so the same question has the same answer. ``simulation`` predicts how long the job takes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from random import Random
 
-from ftdist.planning.sharing.areas import areas, layouts
 from ftdist.planning.sharing.cuts import StageCosts, cheapest, cut_points
-from ftdist.planning.sharing.exchange import tasks_of
-from ftdist.planning.sharing.scheme import Scheme, Stage
-from ftdist.planning.sharing.team import Team
-from ftdist.planning.sharing.timeline import at_work_s, busiest_s, simulate
+from ftdist.planning.sharing.halo_exchange import tasks_of
+from ftdist.planning.sharing.partitioning import Partitioning, Stage
+from ftdist.planning.sharing.simulation import at_work_s, busiest_s, simulate
+from ftdist.planning.sharing.stage_table import StageTable
+from ftdist.planning.sharing.worker_regions import layouts, worker_regions
 
 _WAYS = ((1, 1.0), (2, 0.25))
 """Tiles of an area, and what of an exchange is taken to stay visible, for the shortest paths."""
@@ -36,7 +36,7 @@ _TRIES = 15_000
 
 _MOST_TRIES = 360
 _ALLOWED = 0.01
-"""How much worse than the best a scheme may be at first, to go on from it."""
+"""How much worse than the best a partitioning may be at first, to go on from it."""
 
 _BALANCING = 60
 """Tries after which areas are balanced."""
@@ -51,93 +51,93 @@ Bands = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Start:
-    """A scheme and what it is made from: bands of workers and their speeds; its predicted time."""
+class ScoredPartitioning:
+    """A partitioning, the bands of workers and speeds it is made from, and its predicted time."""
 
-    scheme: Scheme
+    partitioning: Partitioning
     bands: Bands
     speeds: tuple[float, ...]
     job_s: float
 
 
 @dataclass
-class Together:
-    """The search for one team, of which `members` take part, and a job of so many frames."""
+class PartitionSearch:
+    """The search for one table, of which `members` take part, and a job of so many frames."""
 
-    team: Team
+    table: StageTable
     members: tuple[int, ...]
     frames: int
-    _judged: dict[Scheme, float] = field(default_factory=dict)
+    _judged: dict[Partitioning, float] = field(default_factory=dict)
 
-    def best(self) -> Start:
-        """The best scheme found."""
+    def best(self) -> ScoredPartitioning:
+        """The best partitioning found."""
         found = [self._improved(start) for start in self.starts()[:_STARTS]]
         return min(found, key=lambda each: each.job_s)
 
-    def starts(self, most_layouts: int = _LAYOUTS) -> list[Start]:
+    def starts(self, most_layouts: int = _LAYOUTS) -> list[ScoredPartitioning]:
         """Schemes by shortest paths: of each layout and direction the best, the best first."""
-        found: list[Start] = []
-        for bands in layouts(self.members, self.speeds, self.team.network.input, most_layouts):
-            places = areas(bands, self.speeds)
-            paths = self._paths(Scheme(places, ()), self.local)
+        found: list[ScoredPartitioning] = []
+        for bands in layouts(self.members, self.speeds, self.table.network.input, most_layouts):
+            places = worker_regions(bands, self.speeds)
+            paths = self._paths(Partitioning(places, ()), self.local)
             for by_columns in (False, True):
-                schemes = [
-                    Scheme(places, _with_tiles(stages, cuts), by_columns)
+                partitionings = [
+                    Partitioning(places, _with_tiles(stages, cuts), by_columns)
                     for stages in paths
                     for cuts in _PATTERNS
                 ]
-                best = min(schemes, key=self.job_s)
-                found.append(Start(best, bands, self.speeds, self.job_s(best)))
+                best = min(partitionings, key=self.job_s)
+                found.append(ScoredPartitioning(best, bands, self.speeds, self.job_s(best)))
         return sorted(found, key=lambda each: each.job_s)
 
-    def job_s(self, scheme: Scheme) -> float:
+    def job_s(self, partitioning: Partitioning) -> float:
         """Seconds of the whole job."""
-        known = self._judged.get(scheme)
+        known = self._judged.get(partitioning)
         if known is None:
-            tasks = tasks_of(self.team, scheme)
-            known = simulate(tasks, self.team.workers).seconds
-            known += (self.frames - 1) * busiest_s(tasks, self.team.workers)
-            self._judged[scheme] = known
+            tasks = tasks_of(self.table, partitioning)
+            known = simulate(tasks, self.table.workers).seconds
+            known += (self.frames - 1) * busiest_s(tasks, self.table.workers)
+            self._judged[partitioning] = known
         return known
 
     def plain_s(self) -> float:
-        """Seconds of the job by a scheme in which each member has its part, not the best one."""
-        (bands,) = layouts(self.members, self.speeds, self.team.network.input, 1)
-        scheme = Scheme(areas(bands, self.speeds), ())
-        paths = self._paths(scheme, local=None)
-        return min(self.job_s(replace(scheme, stages=stages)) for stages in paths)
+        """Seconds of the job by a plain partitioning, in which each member has a region."""
+        (bands,) = layouts(self.members, self.speeds, self.table.network.input, 1)
+        partitioning = Partitioning(worker_regions(bands, self.speeds), ())
+        paths = self._paths(partitioning, local=None)
+        return min(self.job_s(replace(partitioning, stages=stages)) for stages in paths)
 
     @cached_property
     def speeds(self) -> tuple[float, ...]:
         """How much of the whole network each worker does in a second."""
-        whole = Stage(0, len(self.team.network.layers))
+        whole = Stage(0, len(self.table.network.layers))
         found = []
-        for worker in range(len(self.team.workers)):
-            (task,) = tasks_of(self.team, Scheme((), (replace(whole, alone=worker),)))
+        for worker in range(len(self.table.workers)):
+            (task,) = tasks_of(self.table, Partitioning((), (replace(whole, alone=worker),)))
             found.append(1 / task.seconds)
         return tuple(found)
 
     @cached_property
     def local(self) -> int | None:
         """The fastest member in the coordinator's process: stages may be left to it."""
-        workers = self.team.workers
+        workers = self.table.workers
         local = [each for each in self.members if math.isinf(workers[each].link_bytes_per_s)]
-        return min(local, key=lambda each: workers[each].slowness, default=None)
+        return min(local, key=lambda each: workers[each].relative_time, default=None)
 
-    def _paths(self, scheme: Scheme, local: int | None) -> list[tuple[Stage, ...]]:
+    def _paths(self, partitioning: Partitioning, local: int | None) -> list[tuple[Stage, ...]]:
         """Stages by shortest paths, for several ways to cut areas into tiles."""
-        costs = [StageCosts(self.team, scheme, *way, local) for way in _WAYS]
+        costs = [StageCosts(self.table, partitioning, *way, local) for way in _WAYS]
         return list(dict.fromkeys(_with_tiles(cheapest(each), ()) for each in costs))
 
-    def _improved(self, start: Start) -> Start:
-        """The best of the schemes that a walk of small changes passes."""
-        random, points = Random(0), cut_points(self.team.network)
+    def _improved(self, start: ScoredPartitioning) -> ScoredPartitioning:
+        """The best of the partitionings that a walk of small changes passes."""
+        random, points = Random(0), cut_points(self.table.network)
         best = current = self._balanced(start)
-        tries = min(_MOST_TRIES, _TRIES // len(tasks_of(self.team, start.scheme)))
+        tries = min(_MOST_TRIES, _TRIES // len(tasks_of(self.table, start.partitioning)))
         for number in range(tries):
-            stages = _changed(current.scheme.stages, random, points, self.local)
-            scheme = replace(current.scheme, stages=stages)
-            changed = replace(current, scheme=scheme, job_s=self.job_s(scheme))
+            stages = _changed(current.partitioning.stages, random, points, self.local)
+            partitioning = replace(current.partitioning, stages=stages)
+            changed = replace(current, partitioning=partitioning, job_s=self.job_s(partitioning))
             if changed.job_s < best.job_s * (1 + _ALLOWED * (1 - number / tries)):
                 current = changed
             best = min(best, current, key=lambda each: each.job_s)
@@ -145,18 +145,22 @@ class Together:
                 best = current = self._balanced(best)
         return self._balanced(best)
 
-    def _balanced(self, start: Start) -> Start:
-        """The scheme with areas such that workers are at work for about as long as each other."""
+    def _balanced(self, start: ScoredPartitioning) -> ScoredPartitioning:
+        """The partitioning with regions resized so that all workers are busy for about as long."""
         best = current = start
         for _ in range(_ROUNDS):
-            work = at_work_s(tasks_of(self.team, current.scheme), self.team.workers)
+            work = at_work_s(tasks_of(self.table, current.partitioning), self.table.workers)
             mean = sum(work[each] for each in self.members) / len(self.members)
             speeds = tuple(
                 speed * (mean / taken) ** _DAMPED if taken else speed
                 for speed, taken in zip(current.speeds, work, strict=True)
             )
-            scheme = replace(current.scheme, areas=areas(current.bands, speeds))
-            current = Start(scheme, current.bands, speeds, self.job_s(scheme))
+            partitioning = replace(
+                current.partitioning, regions=worker_regions(current.bands, speeds)
+            )
+            current = ScoredPartitioning(
+                partitioning, current.bands, speeds, self.job_s(partitioning)
+            )
             best = min(best, current, key=lambda each: each.job_s)
         return best
 

@@ -12,7 +12,7 @@ from support.networks import networks
 from ftdist.geometry import Region
 from ftdist.network.graph import is_alias
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.planning.sharing.demand import Demand, outputs, regions_of, sizes
+from ftdist.planning.sharing.tile_regions import TileRegions, outputs, regions_of, sizes
 
 
 @st.composite
@@ -35,7 +35,7 @@ def stages(draw: Any) -> tuple[Any, int, int, list[Region]]:
 @given(stages())
 def test_tiles_side_by_side_need_what_each_needs_alone(case):
     network, first, stop, regions = case
-    needed = Demand(network, stop, regions_of(regions)).inputs(first)
+    needed = TileRegions(network, stop, regions_of(regions)).inputs(first)
     for number, region in enumerate(regions):
         inputs, _ = region_needs(network, first, stop, region)
         for source, expected in inputs.items():
@@ -50,10 +50,10 @@ def test_tiles_side_by_side_need_what_each_needs_alone(case):
 @given(stages())
 def test_an_earlier_first_layer_changes_nothing_behind_it(case):
     network, first, stop, regions = case
-    demand = Demand(network, stop, regions_of(regions))
-    whole = {step.number: step.sizes.tolist() for step in demand.steps(0)}
-    for step in Demand(network, stop, regions_of(regions)).steps(first):
-        assert step.sizes.tolist() == whole[step.number]
+    demand = TileRegions(network, stop, regions_of(regions))
+    whole = {layer.number: layer.sizes.tolist() for layer in demand.layers(0)}
+    for layer in TileRegions(network, stop, regions_of(regions)).layers(first):
+        assert layer.sizes.tolist() == whole[layer.number]
 
 
 def test_sizes_count_empty_regions_as_nothing():

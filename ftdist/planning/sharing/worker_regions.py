@@ -1,13 +1,14 @@
-"""Who makes which rectangle of every map: one area a worker, the same in all stages.
+"""Who makes which rectangle of every map: each worker has one region, the same in all stages.
 
-Areas are fractions of a map, so that a worker makes the same share of all maps, large or small, and
-what it has made is what it needs next, but for a halo. They lie in *bands*, runs of rows as wide as
-the map, each with one or several workers side by side: the less boundary there is between areas,
-the fewer halos are computed twice and moved.
+A worker's region is given in fractions of a map. So a worker makes the same part of every map,
+large or small, and what it has made is what it needs next, but for a halo. The regions lie in
+*bands*: runs of rows as wide as the map, each with one or several workers side by side. The shorter
+the borders between regions, the fewer halos are computed twice and moved.
 
-Within a stage an area may be cut into tiles, so that what others wait for is made first. All areas
-are cut in the same direction, and every other one the other way round, so that first tiles touch
-first tiles: what a first tile needs of others was made first in the stage before::
+Within a stage a worker's region may be cut into tiles, so that what others wait for is made first.
+All regions are cut in the same direction, but every other one in reverse order, so that first tiles
+touch first tiles. What a first tile needs of its neighbours was then made first in the stage
+before::
 
     | first  second | second  first | first  second |
 """
@@ -21,14 +22,15 @@ from dataclasses import dataclass
 from ftdist.geometry import Region, Shape, Span
 
 _MANY = 7
-"""With fewer workers every way to deal them out to bands is looked at."""
+"""Workers from which on only bands of about the same length are tried: of six workers there are 32
+ways to form bands, of seven 64. Chosen, not measured."""
 
 
 @dataclass(frozen=True, slots=True)
-class Area:
-    """A worker's part of every map, as fractions of its height and width.
+class WorkerRegion:
+    """A worker's part of every map, in fractions of the map's height and width.
 
-    `band` and `place` are its place among the others: of the bands, and within its band.
+    `band`: the number of its band; `place`: its number within the band.
     """
 
     worker: int
@@ -39,8 +41,8 @@ class Area:
     band: int
     place: int
 
-    def region(self, shape: Shape) -> Region:
-        """The area of a map; areas that share a border share it on every map."""
+    def on(self, shape: Shape) -> Region:
+        """The region of a map. Two workers' regions that share a border share it on every map."""
         return Region(
             _at(self.top, shape.height),
             _at(self.bottom, shape.height),
@@ -49,17 +51,17 @@ class Area:
         )
 
 
-Areas = tuple[Area, ...]
+WorkerRegions = tuple[WorkerRegion, ...]
 
 
-def areas(bands: Sequence[Sequence[int]], speeds: Sequence[float]) -> Areas:
+def worker_regions(bands: Sequence[Sequence[int]], speeds: Sequence[float]) -> WorkerRegions:
     """The areas of workers dealt out to bands, in proportion to their speeds."""
     found = []
     rows = _borders([sum(speeds[worker] for worker in band) for band in bands])
     for number, (band, (top, bottom)) in enumerate(zip(bands, rows, strict=True)):
         columns = _borders([speeds[worker] for worker in band])
         for place, (worker, (left, right)) in enumerate(zip(band, columns, strict=True)):
-            found.append(Area(worker, top, bottom, left, right, number, place))
+            found.append(WorkerRegion(worker, top, bottom, left, right, number, place))
     return tuple(found)
 
 
@@ -77,11 +79,13 @@ def layouts(
     return list(dict.fromkeys([*best[: max(1, most - 1)], alone]))[:most]
 
 
-def tiles(area: Area, shape: Shape, cuts: tuple[float, ...], *, by_columns: bool) -> list[Region]:
+def tiles(
+    mine: WorkerRegion, shape: Shape, cuts: tuple[float, ...], *, by_columns: bool
+) -> list[Region]:
     """An area of a map, cut into tiles at these fractions of it; in the order to make them in."""
-    top, bottom, left, right = area.region(shape)
+    top, bottom, left, right = mine.on(shape)
     span = Span(left, right) if by_columns else Span(top, bottom)
-    turned = (area.place if by_columns else area.band) % 2
+    turned = (mine.place if by_columns else mine.band) % 2
     places = sorted((1 - each if turned else each) for each in (0.0, *cuts, 1.0))
     borders = [span.start + _at(each, span.size) for each in places]
     found = [

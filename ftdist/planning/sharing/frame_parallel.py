@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from ftdist.errors import BudgetError
 from ftdist.planning.group import whole_map
 from ftdist.planning.plan import Plan
-from ftdist.planning.sharing.demand import outputs
-from ftdist.planning.sharing.duties import Kind, kind_of
-from ftdist.planning.sharing.holding import Duty, Means, whole_part
-from ftdist.planning.sharing.plan import Tile, Traits
-from ftdist.planning.sharing.timeline import TASK_S, Task
+from ftdist.planning.sharing.plan import Tile, WorkerSpec
+from ftdist.planning.sharing.simulation import TASK_S, Task
+from ftdist.planning.sharing.tile_assignment import Kind, kind_of
+from ftdist.planning.sharing.tile_regions import outputs
+from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans, whole_part
 
 _COUNTED = 4096
 """So many frames are given out one by one; of more, the rest at the common rate."""
@@ -26,13 +26,13 @@ _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
-class Wholes:
+class FrameParallel:
     """The workers that can take whole frames: for each the task that a frame is to it.
 
     `parts` are by worker, None for those who cannot.
     """
 
-    workers: tuple[Traits, ...]
+    workers: tuple[WorkerSpec, ...]
     tasks: tuple[Task, ...]
     parts: tuple[Plan | None, ...]
 
@@ -40,11 +40,11 @@ class Wholes:
         """Seconds from nothing to a frame's result by one worker."""
         worker = self.workers[task.worker]
         moved = task.in_bytes + task.out_bytes
-        opened_s = worker.slowness * TASK_S / 2
+        opened_s = worker.relative_time * TASK_S / 2
         there_and_back_s = 2 * worker.latency_s + moved / worker.link_bytes_per_s
         return there_and_back_s + opened_s + task.busy_s(worker)
 
-    def pace_s(self, task: Task) -> float:
+    def interval_s(self, task: Task) -> float:
         """Seconds from one result of a worker to its next, with frames prefetched."""
         worker = self.workers[task.worker]
         rate = worker.link_bytes_per_s
@@ -62,7 +62,7 @@ class Wholes:
 
     def _rates(self) -> list[float]:
         """Frames a second of each task, with frames prefetched and links shared."""
-        alone = [1 / self.pace_s(task) for task in self.tasks]
+        alone = [1 / self.interval_s(task) for task in self.tasks]
         in_use = sum(
             rate * self._trunk_s(task) for rate, task in zip(alone, self.tasks, strict=True)
         )
@@ -89,7 +89,7 @@ class Wholes:
                 trunk_s += self._trunk_s(self.tasks[number])
                 end_s = max(end_s, trunk_s)
             last_s = max(last_s, end_s)
-            heapq.heapreplace(ends, (end_s + self.pace_s(self.tasks[number]), number))
+            heapq.heapreplace(ends, (end_s + self.interval_s(self.tasks[number]), number))
         return last_s + max(0, frames - _COUNTED) * self.period_s
 
     def shares(self, frames: int) -> tuple[float, ...]:
@@ -119,60 +119,64 @@ class Wholes:
         return Tile(None, self.parts, tuple(seconds))
 
 
-def whole_frames(means: Means, workers: tuple[Traits, ...], *, picture: bool) -> Wholes:
+def frame_parallel(
+    plans: WorkerPlans, workers: tuple[WorkerSpec, ...], *, picture: bool
+) -> FrameParallel:
     """Who can take whole frames, and by which part."""
     tasks: list[Task] = []
     parts: list[Plan | None] = []
-    rungs: dict[Kind, int | None] = {}
+    indices: dict[Kind, int | None] = {}
     for number, worker in enumerate(workers):
         kind = kind_of(worker)
-        if kind not in rungs:
-            rungs[kind] = _rung(means, worker, picture)
-        rung = rungs[kind]
-        if rung is None:
+        if kind not in indices:
+            indices[kind] = _index(plans, worker, picture)
+        index = indices[kind]
+        if index is None:
             parts.append(None)
             continue
-        seconds = worker.slowness * means.ladder(worker.threads).seconds(rung)
-        tasks.append(Task(number, seconds, *means.frame_bytes(picture=picture)))
-        parts.append(_part(means, worker, rung))
-    return Wholes(workers, tuple(tasks), tuple(parts))
+        seconds = worker.relative_time * plans.pareto_plans(worker.threads).seconds(index)
+        tasks.append(Task(number, seconds, *plans.frame_bytes(picture=picture)))
+        parts.append(_part(plans, worker, index))
+    return FrameParallel(workers, tuple(tasks), tuple(parts))
 
 
-def nothing_fits(means: Means, workers: tuple[Traits, ...], *, picture: bool) -> BudgetError:
+def nothing_fits(
+    plans: WorkerPlans, workers: tuple[WorkerSpec, ...], *, picture: bool
+) -> BudgetError:
     """Names the smallest budget with which one of the workers could take whole frames."""
     needed = []
     for number, worker in enumerate(workers):
-        rung = 0
-        while means.ladder(worker.threads).pace(rung) is not None:
-            needed.append((_needed_bytes(means, worker, rung, picture), number))
-            rung += 1
+        index = 0
+        while plans.pareto_plans(worker.threads).times(index) is not None:
+            needed.append((_needed_bytes(plans, worker, index, picture), number))
+            index += 1
     smallest, number = min(needed)
     worker = workers[number]
     return BudgetError(
-        f"no worker can hold {means.network.name}: {worker.name}, with "
+        f"no worker can hold {plans.network.name}: {worker.name}, with "
         f"{worker.budget_bytes / _MIB:.1f} MiB, needs {math.ceil(10 * smallest / _MIB) / 10} MiB",
         smallest,
     )
 
 
-def _rung(means: Means, worker: Traits, picture: bool) -> int | None:
+def _index(plans: WorkerPlans, worker: WorkerSpec, picture: bool) -> int | None:
     """The first of the plans by which a worker can hold a whole frame."""
-    rung = 0
-    while means.ladder(worker.threads).pace(rung) is not None:
-        if _needed_bytes(means, worker, rung, picture) <= worker.budget_bytes:
-            return rung
-        rung += 1
+    index = 0
+    while plans.pareto_plans(worker.threads).times(index) is not None:
+        if _needed_bytes(plans, worker, index, picture) <= worker.budget_bytes:
+            return index
+        index += 1
     return None
 
 
-def _needed_bytes(means: Means, worker: Traits, rung: int, picture: bool) -> int:
-    duty = Duty((_part(means, worker, rung),), *means.frame_bytes(picture=picture))
-    return means.needed_bytes(worker, duty, picture=picture)
+def _needed_bytes(plans: WorkerPlans, worker: WorkerSpec, index: int, picture: bool) -> int:
+    demand = MemoryDemand((_part(plans, worker, index),), *plans.frame_bytes(picture=picture))
+    return plans.needed_bytes(worker, demand, picture=picture)
 
 
-def _part(means: Means, worker: Traits, rung: int) -> Plan:
-    network = means.network
-    pace = means.ladder(worker.threads).pace(rung)
-    assert pace is not None
+def _part(plans: WorkerPlans, worker: WorkerSpec, index: int) -> Plan:
+    network = plans.network
+    times = plans.pareto_plans(worker.threads).times(index)
+    assert times is not None
     primary = outputs(network, 0, len(network.layers))[-1]
-    return whole_part(pace, whole_map(network, primary))
+    return whole_part(times, whole_map(network, primary))

@@ -20,14 +20,14 @@ from ftdist.planning.cost.kernels import layer_cost
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.sharing.demand import Step
+from ftdist.planning.sharing.tile_regions import LayerRegions
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Pace:
-    """Seconds of a plan on a machine of slowness 1, by layer.
+class LayerTimes:
+    """Seconds of a plan on a machine of relative time 1, by layer.
 
     `position_s`: of one position of the layer's map; `tile_s`: of the layer's weights, once a tile;
     `strip_s`, `disk_s`: of copying them, and of reading them from the disk, once a strip.
@@ -41,40 +41,40 @@ class Pace:
     disk_s: Numbers
     group_s: float
 
-    def seconds(self, steps: list[Step], first: int, stop: int) -> Numbers:
-        """Seconds of each tile of a stage, of which `steps` are all that it demands."""
-        sizes = np.array([step.sizes for step in steps])
-        numbers = [step.number for step in steps]
+    def seconds(self, layers: list[LayerRegions], first: int, stop: int) -> Numbers:
+        """Seconds of each tile of stage [first, stop); `layers` say what its tiles need of them."""
+        sizes = np.array([layer.sizes for layer in layers])
+        numbers = [layer.number for layer in layers]
         groups = [each for each in self.plan.groups if each.first < stop and first < each.stop]
-        wait = self._threads_wait(steps[0])
+        wait = self._threads_wait(layers[0])
         seconds = self.position_s[numbers] @ sizes * wait
         seconds = seconds + float(self.tile_s[numbers].sum()) + len(groups) * self.group_s
         for group in groups:
             if group.streamed:
-                seconds = seconds + self._reading_s(group, steps, wait)
+                seconds = seconds + self._reading_s(group, layers, wait)
         return np.asarray(seconds)
 
-    def _reading_s(self, group: GroupPlan, steps: list[Step], wait: Numbers) -> Numbers:
+    def _reading_s(self, group: GroupPlan, layers: list[LayerRegions], wait: Numbers) -> Numbers:
         """What streamed weights add: copying, or waiting for the disk, which reads meanwhile."""
-        inside = [step for step in steps if group.first <= step.number < group.stop]
+        inside = [layer for layer in layers if group.first <= layer.number < group.stop]
         if not inside:
             return np.zeros(len(wait))
         rows = np.maximum(inside[0].made[2] - inside[0].made[0], 1)
         strips = np.ones(len(rows)) if group.strip is None else -(-rows // group.strip)
-        computing_s = sum(self.position_s[step.number] * step.sizes for step in inside) * wait
-        layers = [step.number for step in inside]
-        copying_s = strips * float(self.strip_s[layers].sum())
-        waiting_s = strips * float(self.disk_s[layers].sum()) - computing_s
+        computing_s = sum(self.position_s[layer.number] * layer.sizes for layer in inside) * wait
+        numbers = [layer.number for layer in inside]
+        copying_s = strips * float(self.strip_s[numbers].sum())
+        waiting_s = strips * float(self.disk_s[numbers].sum()) - computing_s
         return np.asarray(np.maximum(copying_s, waiting_s))
 
-    def _threads_wait(self, last: Step) -> Numbers:
+    def _threads_wait(self, last: LayerRegions) -> Numbers:
         """How much longer a tile takes because its longer side is no multiple of the threads."""
         threads = self.plan.threads
         longer = np.maximum(last.made[2:] - last.made[:2], 1).max(axis=0)
         return np.asarray(-(-longer // threads) * threads / longer)
 
 
-def pace_of(network: Network, plan: Plan, profile: DeviceProfile) -> Pace:
+def layer_times(network: Network, plan: Plan, profile: DeviceProfile) -> LayerTimes:
     """The pace of a plan of a network on a machine with this profile."""
     position_s, tile_s, strip_s, disk_s = np.zeros((4, len(network.layers)))
     once_s = CostContext.of(network, profile).weights_once_s
@@ -96,7 +96,7 @@ def pace_of(network: Network, plan: Plan, profile: DeviceProfile) -> Pace:
         scale = left_s / (sum(rows_s.values()) or 1.0)
         for n, cost in costs.items():
             position_s[n] = scale * cost.row_s / network.shape(n).width
-    return Pace(plan, position_s, tile_s, strip_s, disk_s, profile.group_s)
+    return LayerTimes(plan, position_s, tile_s, strip_s, disk_s, profile.group_s)
 
 
 def cut_groups(groups: tuple[GroupPlan, ...], first: int, stop: int) -> tuple[GroupPlan, ...]:

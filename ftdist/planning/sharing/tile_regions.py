@@ -5,7 +5,7 @@ only on the layers behind it. So a stage [first, stop) is as much of the walk as
 `first`, and whoever tries many first layers walks once.
 
 Regions of all tiles are one array of shape (4, tiles): top, left, bottom, right, half-open. They
-are those of ``part.region_needs``; a test compares the two.
+are those of ``lowering.regions.region_needs``; a test compares the two.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def outputs(network: Network, first: int, stop: int) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LayerRegions:
     """One layer of a walk: the regions that are `made` of it, and how many positions that is.
 
     `reads`: regions read of each source outside when a stage begins with this layer, unclipped.
@@ -62,31 +62,31 @@ class Step:
     reads: dict[int, Regions]
 
 
-class Demand:
+class TileRegions:
     """What tiles, `regions` of the last output before layer `stop`, need of the layers before."""
 
     def __init__(self, network: Network, stop: int, regions: Regions) -> None:
         self._network = network
         self._outputs = outputs(network, 0, stop)
         self._regions = regions
-        self._steps: list[Step] = []
+        self._layers: list[LayerRegions] = []
         self._walk = self._back()
 
-    def steps(self, first: int) -> list[Step]:
+    def layers(self, first: int) -> list[LayerRegions]:
         """The steps of a stage that begins with layer `first`, from its last layer to its first."""
-        while not self._steps or self._steps[-1].number > first:
-            step = next(self._walk, None)
-            if step is None:
+        while not self._layers or self._layers[-1].number > first:
+            layer = next(self._walk, None)
+            if layer is None:
                 break
-            self._steps.append(step)
-        return [step for step in self._steps if step.number >= first]
+            self._layers.append(layer)
+        return [layer for layer in self._layers if layer.number >= first]
 
     def inputs(self, first: int) -> dict[int, Regions]:
         """The regions of each source that a stage needs that begins with layer `first`."""
-        reads = self.steps(first)[-1].reads
+        reads = self.layers(first)[-1].reads
         return {each: _clipped(read, self._network.shape(each)) for each, read in reads.items()}
 
-    def _back(self) -> Iterator[Step]:
+    def _back(self) -> Iterator[LayerRegions]:
         network, primary = self._network, self._outputs[-1]
         wanted = set(self._outputs)
         reads: dict[int, Regions] = {}
@@ -105,7 +105,7 @@ class Demand:
             for source in dict.fromkeys(network.reads(number)):
                 read = _read(network, number, source, made)
                 reads[source] = _hull(reads[source], read) if source in reads else read
-            yield Step(number, made, sizes(made), dict(reads))
+            yield LayerRegions(number, made, sizes(made), dict(reads))
 
 
 def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:

@@ -23,9 +23,9 @@ from ftdist.planning.lowering.predictor import (
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.search import FoundPlan, Search
-from ftdist.planning.sharing.demand import outputs
-from ftdist.planning.sharing.pace import Pace, cut_groups, pace_of
-from ftdist.planning.sharing.plan import Traits
+from ftdist.planning.sharing.layer_times import LayerTimes, cut_groups, layer_times
+from ftdist.planning.sharing.plan import WorkerSpec
+from ftdist.planning.sharing.tile_regions import outputs
 
 MARGIN_BYTES = 512 << 10
 """Room for what differs from worker to worker beside its tasks."""
@@ -38,31 +38,31 @@ _REMEMBERED = 4096
 """Parts of which the footprint is remembered."""
 
 
-class Ladder:
+class ParetoPlans:
     """Plans of a network for up to so many threads: number 0 is the fastest, each next smaller."""
 
     def __init__(self, network: Network, threads: int, profile: DeviceProfile) -> None:
         self._network = network
         self._profile = profile
         self._search = self._searchable(threads)
-        self._rungs: list[FoundPlan] = []
-        self._paces: dict[int, Pace] = {}
+        self._found: list[FoundPlan] = []
+        self._worker_times: dict[int, LayerTimes] = {}
         self._complete = False
 
-    def pace(self, rung: int) -> Pace | None:
-        """The pace of plan number `rung`; None when there are not so many."""
-        while len(self._rungs) <= rung and not self._complete:
+    def times(self, index: int) -> LayerTimes | None:
+        """The pace of plan number `index`; None when there are not so many."""
+        while len(self._found) <= index and not self._complete:
             self._extend()
-        if rung >= len(self._rungs):
+        if index >= len(self._found):
             return None
-        if rung not in self._paces:
-            plan = self._rungs[rung].plan
-            self._paces[rung] = pace_of(self._network, plan, self._profile)
-        return self._paces[rung]
+        if index not in self._worker_times:
+            plan = self._found[index].plan
+            self._worker_times[index] = layer_times(self._network, plan, self._profile)
+        return self._worker_times[index]
 
-    def seconds(self, rung: int) -> float:
-        """The time of plan number `rung` for a whole frame on a machine of slowness 1."""
-        return self._rungs[rung].seconds
+    def seconds(self, index: int) -> float:
+        """The time of plan number `index` for a whole frame on a machine of relative time 1."""
+        return self._found[index].seconds
 
     def _searchable(self, threads: int) -> Search:
         """The search for so many threads, or as many as the smallest map can be shared by."""
@@ -74,18 +74,18 @@ class Ladder:
 
     def _extend(self) -> None:
         """One more plan: the fastest that is clearly smaller, at last the smallest there is."""
-        last = self._rungs[-1].peak_bytes if self._rungs else None
+        last = self._found[-1].peak_bytes if self._found else None
         size = None if last is None else int(_SMALLER * last)
         found = self._search.fastest(size, closely=False)
         if found is None:
             self._complete = True
             found = self._search.smallest()
         if last is None or found.peak_bytes < last:
-            self._rungs.append(found)
+            self._found.append(found)
 
 
 @dataclass(frozen=True, slots=True)
-class Duty:
+class MemoryDemand:
     """What a worker has to do: parts that it computes, and bytes of what is there beside them.
 
     The most that one task takes and gives; and all that is `kept` between tasks.
@@ -96,9 +96,9 @@ class Duty:
     out_bytes: int
     kept_bytes: int = 0
 
-    def beside(self, other: Duty) -> Duty:
-        """Both duties of one worker, whose tasks run one at a time."""
-        return Duty(
+    def beside(self, other: MemoryDemand) -> MemoryDemand:
+        """Both assignment of one worker, whose tasks run one at a time."""
+        return MemoryDemand(
             tuple(dict.fromkeys((*other.parts, *self.parts))),
             max(self.in_bytes, other.in_bytes),
             max(self.out_bytes, other.out_bytes),
@@ -107,20 +107,20 @@ class Duty:
 
 
 @dataclass
-class Holding:
+class WorkerMemory:
     """Counts what workers hold; remembers what parts take."""
 
     network: Network
     picture: bool
     _known: dict[Plan, Footprint] = field(default_factory=dict)
 
-    def needed_bytes(self, worker: Traits, duty: Duty) -> int:
-        """The smallest budget with which a worker's process can do its duty."""
+    def needed_bytes(self, worker: WorkerSpec, demand: MemoryDemand) -> int:
+        """The smallest budget with which a worker's process can do its demand."""
         taken = one_after_another(
-            self.network, [(part, self._footprint(part)) for part in duty.parts]
+            self.network, [(part, self._footprint(part)) for part in demand.parts]
         )
-        threads = max(part.threads for part in duty.parts)
-        messages = max(worker.credit_bytes, duty.in_bytes) + duty.out_bytes + duty.kept_bytes
+        threads = max(part.threads for part in demand.parts)
+        messages = max(worker.credit_bytes, demand.in_bytes) + demand.out_bytes + demand.kept_bytes
         slack = MARGIN_BYTES + (threads - 1) * THREAD_BYTES
         baseline = worker.baseline_bytes
         return replace(taken, baseline=baseline, messages=messages, slack=slack).peak_bytes
@@ -135,48 +135,48 @@ class Holding:
         return self._known[part]
 
 
-def part_of(pace: Pace, first: int, stop: int, region: Region) -> Plan:
+def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
     """The part of a worker's plan that makes a region of layers [first, stop).
 
     Threads share the longer side of the region.
     """
-    threads = pace.plan.threads
+    threads = times.plan.threads
     tall = region.rows.size >= region.columns.size
     grid = (threads, 1) if tall else (1, threads)
     groups = tuple(
         replace(group, rows=grid[0], columns=grid[1])
-        for group in cut_groups(pace.plan.groups, first, stop)
+        for group in cut_groups(times.plan.groups, first, stop)
     )
     return Plan(groups, threads, region=region)
 
 
-def whole_part(pace: Pace, region: Region) -> Plan:
+def whole_part(times: LayerTimes, region: Region) -> Plan:
     """The whole network by a worker's plan as it is."""
-    return Plan(pace.plan.groups, pace.plan.threads, region=region)
+    return Plan(times.plan.groups, times.plan.threads, region=region)
 
 
-class Means:
+class WorkerPlans:
     """What plans of one network are made with: plans of workers, by threads, and what they take."""
 
     def __init__(self, network: Network, profile: DeviceProfile) -> None:
         self.network = network
         self._profile = profile
-        self._ladders: dict[int, Ladder] = {}
-        self._holdings = {picture: Holding(network, picture) for picture in (False, True)}
+        self._pareto_plans: dict[int, ParetoPlans] = {}
+        self._holdings = {picture: WorkerMemory(network, picture) for picture in (False, True)}
 
-    def ladder(self, threads: int) -> Ladder:
+    def pareto_plans(self, threads: int) -> ParetoPlans:
         """The plans of workers with so many threads."""
-        if threads not in self._ladders:
-            self._ladders[threads] = Ladder(self.network, threads, self._profile)
-        return self._ladders[threads]
+        if threads not in self._pareto_plans:
+            self._pareto_plans[threads] = ParetoPlans(self.network, threads, self._profile)
+        return self._pareto_plans[threads]
 
-    def fits(self, worker: Traits, duty: Duty, *, picture: bool) -> bool:
+    def fits(self, worker: WorkerSpec, demand: MemoryDemand, *, picture: bool) -> bool:
         """Whether a worker can do its duty within its budget."""
-        return self.needed_bytes(worker, duty, picture=picture) <= worker.budget_bytes
+        return self.needed_bytes(worker, demand, picture=picture) <= worker.budget_bytes
 
-    def needed_bytes(self, worker: Traits, duty: Duty, *, picture: bool) -> int:
-        """The smallest budget with which a worker can do its duty."""
-        return self._holdings[picture].needed_bytes(worker, duty)
+    def needed_bytes(self, worker: WorkerSpec, demand: MemoryDemand, *, picture: bool) -> int:
+        """The smallest budget with which a worker can do its demand."""
+        return self._holdings[picture].needed_bytes(worker, demand)
 
     def frame_bytes(self, *, picture: bool) -> tuple[int, int]:
         """Bytes of a frame's input, and of its outputs."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.planning.group import whole_map
-from ftdist.planning.sharing.areas import Areas, tiles
-from ftdist.planning.sharing.demand import outputs
+from ftdist.planning.sharing.tile_regions import outputs
+from ftdist.planning.sharing.worker_regions import WorkerRegions, tiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,24 +22,24 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
-class Scheme:
+class Partitioning:
     """A way to share a frame: who makes which area, in which stages, cut in which direction."""
 
-    areas: Areas
+    regions: WorkerRegions
     stages: tuple[Stage, ...]
     by_columns: bool = False
 
 
 def stage_tiles(
-    network: Network, scheme: Scheme, stage: Stage
+    network: Network, partitioning: Partitioning, stage: Stage
 ) -> tuple[tuple[int, ...], tuple[Region, ...]]:
     """The tiles of a stage, in the order to make them: their workers and their regions."""
     primary = outputs(network, stage.first, stage.stop)[-1]
     if stage.alone is not None:
         return (stage.alone,), (whole_map(network, primary),)
     shape, found = network.shape(primary), []
-    for area in scheme.areas:
-        regions = tiles(area, shape, stage.cuts, by_columns=scheme.by_columns)
-        found += [(place, area.worker, region) for place, region in enumerate(regions)]
+    for mine in partitioning.regions:
+        regions = tiles(mine, shape, stage.cuts, by_columns=partitioning.by_columns)
+        found += [(place, mine.worker, region) for place, region in enumerate(regions)]
     found.sort()
     return tuple(worker for _, worker, _ in found), tuple(region for *_, region in found)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from support.planning.teams import MIB, first16, worker
+from support.planning.workers import MIB, first16, worker
 
 from ftdist.geometry import Region
 from ftdist.network.graph import convolutions
@@ -13,7 +13,13 @@ from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.search import Search
-from ftdist.planning.sharing.holding import Duty, Ladder, Means, part_of, whole_part
+from ftdist.planning.sharing.worker_memory import (
+    MemoryDemand,
+    ParetoPlans,
+    WorkerPlans,
+    part_of,
+    whole_part,
+)
 
 WHOLE = Region(0, 38, 0, 38)
 
@@ -24,34 +30,34 @@ FIRST16 = [
 """Terms of a sum and filters of each convolution."""
 
 
-def rungs(ladder):
+def all_times(pareto):
     number = 0
-    while (pace := ladder.pace(number)) is not None:
-        yield pace
+    while (times := pareto.times(number)) is not None:
+        yield times
         number += 1
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_each_plan_of_a_ladder_is_smaller_and_slower(threads):
     network = first16()
-    ladder = Ladder(network, threads, DEFAULT)
-    plans = [pace.plan for pace in rungs(ladder)]
+    pareto = ParetoPlans(network, threads, DEFAULT)
+    plans = [times.plan for times in all_times(pareto)]
     assert len(plans) > 5
     for plan in plans:
         check(plan, network)
-    seconds = [ladder.seconds(number) for number in range(len(plans))]
+    seconds = [pareto.seconds(number) for number in range(len(plans))]
     assert seconds == sorted(seconds)
     search = Search(network, threads)
     assert plans[0] == search.fastest().plan
     assert plans[-1] == search.smallest().plan
 
 
-def needed(means, alone, duty):
-    return means.needed_bytes(alone, duty, picture=True)
+def needed(plans, alone, demand):
+    return plans.needed_bytes(alone, demand, picture=True)
 
 
 def test_needed_bytes_are_what_is_there_at_the_same_time():
-    network, means = first16(), Means(first16(), DEFAULT)
+    network, plans = first16(), WorkerPlans(first16(), DEFAULT)
     part = Plan((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), region=WHOLE)
     blobs = {number: (0, 0) for number, _, _ in convolutions(network)}
     lowered = lower(network, part, blobs, picture=True)
@@ -60,39 +66,41 @@ def test_needed_bytes_are_what_is_there_at_the_same_time():
     arrays = 608 * 608 * 3 + 38 * 38 * 256 * 4
     beside = 20 * MIB + 1 * MIB + 3 * MIB
     known = alone.baseline_bytes + weights + lowered.block_bytes + lowered.program_bytes + arrays
-    duty = Duty((part,), in_bytes=20 * MIB, out_bytes=MIB, kept_bytes=3 * MIB)
-    assert 0 <= needed(means, alone, duty) - known - beside <= MIB
+    demand = MemoryDemand((part,), in_bytes=20 * MIB, out_bytes=MIB, kept_bytes=3 * MIB)
+    assert 0 <= needed(plans, alone, demand) - known - beside <= MIB
 
 
 def test_what_may_be_sent_ahead_counts_in_full():
-    means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
-    duty = Duty((Plan((GroupPlan(0, 16, strip=1),), region=WHOLE),), in_bytes=1000, out_bytes=0)
+    plans, alone = WorkerPlans(first16(), DEFAULT), worker(budget_mib=128)
+    demand = MemoryDemand(
+        (Plan((GroupPlan(0, 16, strip=1),), region=WHOLE),), in_bytes=1000, out_bytes=0
+    )
     more = replace(alone, credit_bytes=alone.credit_bytes + 5)
-    assert needed(means, more, duty) == needed(means, alone, duty) + 5
-    assert needed(means, alone, replace(duty, in_bytes=2000)) == needed(means, alone, duty)
+    assert needed(plans, more, demand) == needed(plans, alone, demand) + 5
+    assert needed(plans, alone, replace(demand, in_bytes=2000)) == needed(plans, alone, demand)
 
 
 def test_weights_that_several_tasks_use_count_once():
-    means, alone = Means(first16(), DEFAULT), worker(budget_mib=128)
+    plans, alone = WorkerPlans(first16(), DEFAULT), worker(budget_mib=128)
     group = GroupPlan(8, 16, strip=2)
     parts = (
         Plan((group,), region=Region(0, 19, 0, 38)),
         Plan((group,), region=Region(19, 38, 0, 38)),
     )
-    both = needed(means, alone, Duty(parts, 0, 0))
-    assert both - max(needed(means, alone, Duty((part,), 0, 0)) for part in parts) < MIB / 8
+    both = needed(plans, alone, MemoryDemand(parts, 0, 0))
+    assert both - max(needed(plans, alone, MemoryDemand((part,), 0, 0)) for part in parts) < MIB / 8
 
 
 @pytest.mark.parametrize(("rows", "columns", "grid"), [(20, 10, (3, 1)), (10, 20, (1, 3))])
 def test_threads_share_the_longer_side(rows, columns, grid):
-    pace = Ladder(first16(), 3, DEFAULT).pace(0)
-    assert pace is not None
-    part = part_of(pace, 2, 8, Region(5, 5 + rows, 0, columns))
+    times = ParetoPlans(first16(), 3, DEFAULT).times(0)
+    assert times is not None
+    part = part_of(times, 2, 8, Region(5, 5 + rows, 0, columns))
     assert (part.first, part.stop, part.threads) == (2, 8, 3)
     assert {(group.rows, group.columns) for group in part.groups} == {grid}
 
 
 def test_a_whole_frame_is_computed_by_the_plan_as_it_is():
-    pace = Ladder(first16(), 3, DEFAULT).pace(0)
-    assert pace is not None
-    assert whole_part(pace, WHOLE) == Plan(pace.plan.groups, 3, region=WHOLE)
+    times = ParetoPlans(first16(), 3, DEFAULT).times(0)
+    assert times is not None
+    assert whole_part(times, WHOLE) == Plan(times.plan.groups, 3, region=WHOLE)

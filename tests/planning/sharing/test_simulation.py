@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import pytest
-from support.planning.teams import worker
+from support.planning.workers import worker
 
-from ftdist.planning.sharing import timeline
-from ftdist.planning.sharing.timeline import Task, at_work_s, busiest_s, simulate
+from ftdist.planning.sharing import simulation
+from ftdist.planning.sharing.simulation import Task, at_work_s, busiest_s, simulate
 
 LINK = 1e6
 
 
-TASK_S, BYTE_S = timeline.TASK_S, timeline.BYTE_S
+TASK_S, BYTE_S = simulation.TASK_S, simulation.BYTE_S
 
 
 @pytest.fixture(autouse=True)
 def arithmetic_only(monkeypatch):
-    monkeypatch.setattr(timeline, "TASK_S", 0.0)
-    monkeypatch.setattr(timeline, "BYTE_S", 0.0)
+    monkeypatch.setattr(simulation, "TASK_S", 0.0)
+    monkeypatch.setattr(simulation, "BYTE_S", 0.0)
 
 
-def workers(count, slowness=1.0):
-    return [worker(f"w{n}", slowness, link=LINK, latency_s=0.01) for n in range(count)]
+def workers(count, relative_time=1.0):
+    return [worker(f"w{n}", relative_time, link=LINK, latency_s=0.01) for n in range(count)]
 
 
 def test_one_task_travels_computes_and_travels_back():
@@ -64,18 +64,18 @@ def test_frames_in_flight_fill_the_gaps():
 
 
 def test_a_task_costs_more_than_its_arithmetic(monkeypatch):
-    monkeypatch.setattr(timeline, "TASK_S", TASK_S)
-    monkeypatch.setattr(timeline, "BYTE_S", BYTE_S)
-    (slow,) = workers(1, slowness=10.0)
+    monkeypatch.setattr(simulation, "TASK_S", TASK_S)
+    monkeypatch.setattr(simulation, "BYTE_S", BYTE_S)
+    (slow,) = workers(1, relative_time=10.0)
     assert simulate([Task(0, 0.0)], [slow]).seconds > 10 * TASK_S
     assert Task(0, 0.0, 1000, 1000).busy_s(slow) > Task(0, 0.0).busy_s(slow)
 
 
 def test_no_frame_comes_sooner_than_the_busiest_allows():
     tasks = [Task(0, 0.3, 400_000, 0), Task(1, 0.2, 0, 100_000, [0])]
-    team = workers(2)
-    assert busiest_s(tasks, team) == pytest.approx(0.4)
-    ends_s = simulate(tasks, team, frames=30, in_flight=30).ends_s
+    table = workers(2)
+    assert busiest_s(tasks, table) == pytest.approx(0.4)
+    ends_s = simulate(tasks, table, frames=30, in_flight=30).ends_s
     assert (ends_s[-1] - ends_s[9]) / 20 == pytest.approx(0.4)
 
 

@@ -1,4 +1,4 @@
-"""Workers, and teams of them, for tests of shared plans."""
+"""Workers, and tables of what stages ask of them, for tests of shared plans."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.layers import Add, Convolution, Pool, Sliding
 from ftdist.planning.profile import DEFAULT
-from ftdist.planning.sharing.holding import Ladder
-from ftdist.planning.sharing.plan import Traits
-from ftdist.planning.sharing.team import Team
+from ftdist.planning.sharing.plan import WorkerSpec
+from ftdist.planning.sharing.stage_table import StageTable
+from ftdist.planning.sharing.worker_memory import ParetoPlans
 
 MIB = 1 << 20
 FAST_ETHERNET = 12.5e6
@@ -20,35 +20,35 @@ FAST_ETHERNET = 12.5e6
 
 def worker(
     name: str = "worker",
-    slowness: float = 1.0,
+    relative_time: float = 1.0,
     budget_mib: float = 256,
     link: float = FAST_ETHERNET,
     latency_s: float = 3e-4,
     threads: int = 1,
     baseline_mib: float = 36,
-) -> Traits:
+) -> WorkerSpec:
     """A worker; its credit is an eighth of what its budget leaves."""
     left = int((budget_mib - baseline_mib) * MIB)
-    return Traits(
+    return WorkerSpec(
         name,
         int(budget_mib * MIB),
         int(baseline_mib * MIB),
         max(left // 8, 256 << 10),
         threads,
-        slowness,
+        relative_time,
         link,
         latency_s,
     )
 
 
-def boards(count: int, **what: float) -> tuple[Traits, ...]:
+def boards(count: int, **what: float) -> tuple[WorkerSpec, ...]:
     """Workers that differ in nothing but their names."""
     return tuple(worker(f"board{number}", **what) for number in range(count))
 
 
-def local(slowness: float = 1.0) -> Traits:
+def local(relative_time: float = 1.0) -> WorkerSpec:
     """The coordinator's own threads."""
-    return worker("here", slowness, 1024, math.inf, 0.0)
+    return worker("here", relative_time, 1024, math.inf, 0.0)
 
 
 @cache
@@ -57,19 +57,23 @@ def first16() -> Network:
 
 
 def alone_s(network: Network) -> float:
-    """Seconds of a whole frame on one thread of a machine of slowness 1."""
-    ladder = Ladder(network, 1, DEFAULT)
-    assert ladder.pace(0) is not None
-    return ladder.seconds(0)
+    """Seconds of a whole frame on one thread of a machine of relative time 1."""
+    pareto = ParetoPlans(network, 1, DEFAULT)
+    assert pareto.times(0) is not None
+    return pareto.seconds(0)
 
 
-def team(network: Network, workers: tuple[Traits, ...], *, picture: bool = False) -> Team:
-    """A team whose workers all compute by the fastest plan for their threads."""
-    ladders = {
-        threads: Ladder(network, threads, DEFAULT) for threads in {w.threads for w in workers}
+def stage_table(
+    network: Network, workers: tuple[WorkerSpec, ...], *, picture: bool = False
+) -> StageTable:
+    """A table of workers who all compute by the fastest plan for their threads."""
+    pareto_plans = {
+        threads: ParetoPlans(network, threads, DEFAULT) for threads in {w.threads for w in workers}
     }
-    paces = [ladders[each.threads].pace(0) for each in workers]
-    return Team(network, picture, workers, tuple(pace for pace in paces if pace is not None))
+    worker_times = [pareto_plans[each.threads].times(0) for each in workers]
+    return StageTable(
+        network, picture, workers, tuple(times for times in worker_times if times is not None)
+    )
 
 
 @cache

@@ -1,25 +1,25 @@
-"""A worker's pace is that of its plan, spread over what its tiles make."""
+"""A worker's times is that of its plan, spread over what its tiles make."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from support.planning.teams import first16
+from support.planning.workers import first16
 
 from ftdist.geometry import Region, partition
 from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.plan import GroupPlan, parse_notation
 from ftdist.planning.profile import DEFAULT
-from ftdist.planning.sharing.demand import Demand, outputs, regions_of
-from ftdist.planning.sharing.pace import cut_groups, pace_of
+from ftdist.planning.sharing.layer_times import cut_groups, layer_times
+from ftdist.planning.sharing.tile_regions import TileRegions, outputs, regions_of
 
 NOTATIONS = ["1x1", "1x1s4/8/1x1s2", "1x1s1/4/1x1s8w/12/1x1w"]
 
 
 def seconds(notation: str, first: int, stop: int, regions: list[Region]) -> np.ndarray:
     network = first16()
-    pace = pace_of(network, parse_notation(notation, network), DEFAULT)
-    return pace.seconds(Demand(network, stop, regions_of(regions)).steps(first), first, stop)
+    times = layer_times(network, parse_notation(notation, network), DEFAULT)
+    return times.seconds(TileRegions(network, stop, regions_of(regions)).layers(first), first, stop)
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)

@@ -1,10 +1,11 @@
 """When tasks of several workers end: list scheduling over processors and links, as in a cluster.
 
-The coordinator gives a worker its next task when the worker has fewer than two and the results of
-all that make the task's inputs have come. Of such tasks it gives the first, by frame and place in
-the plan. Inputs travel down the worker's link, results up, one after another in each direction; a
-worker computes one task at a time and receives the next meanwhile, which takes half of what a task
-costs beside its arithmetic. What goes from worker to worker goes through the coordinator.
+The coordinator gives a worker its next task when the worker has fewer than two tasks and all tasks
+that make its inputs have returned their results. Among several such tasks the coordinator takes the
+first one, by frame and by place in the plan. Inputs travel down the worker's link and results up,
+one after another in each direction. A worker computes one task at a time and receives the next one
+meanwhile, which takes half of what a task costs beside its arithmetic. Workers exchange maps
+through the coordinator.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ftdist.planning.sharing.plan import Traits
+from ftdist.planning.sharing.plan import WorkerSpec
 
 TASK_S = 0.6e-3
-"""Seconds that a task costs a worker of slowness 1 beside its arithmetic: messages, arrays."""
+"""Seconds that a task costs a worker of relative time 1 beside its arithmetic: messages, arrays."""
 
 BYTE_S = 1e-9
 """Seconds that a byte received or sent costs it: sockets and copies."""
@@ -39,16 +40,16 @@ class Task:
     out_bytes: int = 0
     makers: list[int] = field(default_factory=list)
 
-    def busy_s(self, worker: Traits) -> float:
+    def busy_s(self, worker: WorkerSpec) -> float:
         """Seconds that the worker's processor has to do with it."""
         beside_s = TASK_S + BYTE_S * (self.in_bytes + self.out_bytes)
         if math.isinf(worker.link_bytes_per_s):
             beside_s = TASK_S
-        return self.seconds + worker.slowness * beside_s
+        return self.seconds + worker.relative_time * beside_s
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class Simulation:
     """When the last result of each frame came."""
 
     ends_s: tuple[float, ...]
@@ -63,7 +64,7 @@ class _Run:
     """The state of a simulation: frames of the same tasks, so many in flight."""
 
     def __init__(
-        self, tasks: Sequence[Task], workers: Sequence[Traits], frames: int, in_flight: int
+        self, tasks: Sequence[Task], workers: Sequence[WorkerSpec], frames: int, in_flight: int
     ) -> None:
         self.tasks, self.workers, self.frames, self.in_flight = tasks, workers, frames, in_flight
         self.busy_s = [task.busy_s(workers[task.worker]) for task in tasks]
@@ -93,18 +94,18 @@ class _Run:
 
     def assign(self, worker: int, now_s: float) -> None:
         """Gives a worker what it may have."""
-        traits, ready = self.workers[worker], self.ready[worker]
+        spec, ready = self.workers[worker], self.ready[worker]
         while self.room[worker] and ready:
             frame, number = heapq.heappop(ready)
             task = self.tasks[number]
             self.room[worker] -= 1
-            rate, latency_s = traits.link_bytes_per_s, traits.latency_s
+            rate, latency_s = spec.link_bytes_per_s, spec.latency_s
             self.down[worker] = max(now_s, self.down[worker]) + task.in_bytes / rate
-            shared_rate = traits.shared_link_bytes_per_s
+            shared_rate = spec.shared_link_bytes_per_s
             if shared_rate < math.inf:
                 self.shared_down = max(now_s, self.shared_down) + task.in_bytes / shared_rate
                 self.down[worker] = max(self.down[worker], self.shared_down)
-            opened_s = self.down[worker] + latency_s + traits.slowness * TASK_S / 2
+            opened_s = self.down[worker] + latency_s + spec.relative_time * TASK_S / 2
             start_s = max(opened_s, self.free[worker])
             self.free[worker] = start_s + self.busy_s[number]
             self.up[worker] = max(self.free[worker], self.up[worker]) + task.out_bytes / rate
@@ -146,8 +147,8 @@ class _Run:
 
 
 def simulate(
-    tasks: Sequence[Task], workers: Sequence[Traits], frames: int = 1, in_flight: int = 1
-) -> Timeline:
+    tasks: Sequence[Task], workers: Sequence[WorkerSpec], frames: int = 1, in_flight: int = 1
+) -> Simulation:
     """The timeline of so many frames of the same tasks; the list is in the order of preference."""
     run = _Run(tasks, workers, frames, in_flight)
     for frame in range(min(frames, in_flight)):
@@ -156,10 +157,10 @@ def simulate(
         run.assign(worker, 0.0)
     while run.results:
         run.accept()
-    return Timeline(tuple(run.ends_s))
+    return Simulation(tuple(run.ends_s))
 
 
-def at_work_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> tuple[float, ...]:
+def at_work_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> tuple[float, ...]:
     """Seconds from nothing to each worker's last result if it never waits for others."""
     first, last = [0.0] * len(workers), [0.0] * len(workers)
     for task in tasks:
@@ -173,19 +174,19 @@ def at_work_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> tuple[float, 
     )
 
 
-def busiest_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
+def busiest_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> float:
     """The most seconds a frame that any processor or link is in use: no period is shorter."""
     return max(trunk_s(tasks, workers), *(max(used) for used in _used_s(tasks, workers)))
 
 
-def trunk_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> float:
+def trunk_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> float:
     """Seconds a frame that what all workers share is in use, in the busier direction."""
     down = sum([task.in_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
     up = sum([task.out_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
     return max(down, up)
 
 
-def _used_s(tasks: Sequence[Task], workers: Sequence[Traits]) -> list[list[float]]:
+def _used_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> list[list[float]]:
     """For each worker the seconds a frame that its processor and its link, down and up, work."""
     used = [[0.0, 0.0, 0.0] for _ in workers]
     for task in tasks:
