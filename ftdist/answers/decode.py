@@ -78,6 +78,23 @@ def decode(
     return found
 
 
+def above(boxes: Floats, scores: Floats, threshold: float) -> list[Detection]:
+    """What scores above the threshold, of boxes (4, n) and scores (n, classes).
+
+    At most MOST_CANDIDATES, the best.
+    """
+    places, labels = np.nonzero(scores > threshold)
+    strength = scores[places, labels]
+    if len(strength) > MOST_CANDIDATES:
+        best = np.sort(np.argsort(-strength, kind="stable")[:MOST_CANDIDATES])
+        places, labels, strength = places[best], labels[best], strength[best]
+    corners = boxes[:, places].T.tolist()
+    return [
+        Detection(label, score, Box(*corner))
+        for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
+    ]
+
+
 def _best(found: list[Detection]) -> list[Detection]:
     """The best of them as they are ordered, no more than MOST_TOGETHER."""
     if len(found) <= MOST_TOGETHER:
@@ -108,7 +125,7 @@ def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list
         sizes = anchor.sizes(picked)
         boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
         sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)
-        return _detections(boxes[:, sound], anchor.scores(picked[:, sound]), threshold)
+        return above(boxes[:, sound], anchor.scores(picked[:, sound]), threshold)
 
 
 def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detection]:
@@ -130,7 +147,7 @@ def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detec
             strength = scores * confidence
             sound = np.isfinite(boxes).all(axis=0) & np.isfinite(strength).all(axis=1)
             sound &= (sizes >= 0).all(axis=0)
-            found += _detections(boxes[:, sound], strength[sound], threshold)
+            found += above(boxes[:, sound], strength[sound], threshold)
     return found
 
 
@@ -138,17 +155,3 @@ def _corners(centres: Floats, sizes: Floats) -> Floats:
     """Left, top, right, bottom, (4, n)."""
     half = sizes * np.float32(0.5)
     return np.concatenate([centres - half, centres + half]).astype(np.float32, copy=False)
-
-
-def _detections(boxes: Floats, scores: Floats, threshold: float) -> list[Detection]:
-    """What scores above the threshold, of boxes (4, n) and scores (n, classes); bounded."""
-    places, labels = np.nonzero(scores > threshold)
-    strength = scores[places, labels]
-    if len(strength) > MOST_CANDIDATES:
-        best = np.sort(np.argsort(-strength, kind="stable")[:MOST_CANDIDATES])
-        places, labels, strength = places[best], labels[best], strength[best]
-    corners = boxes[:, places].T.tolist()
-    return [
-        Detection(label, score, Box(*corner))
-        for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
-    ]

@@ -1,0 +1,58 @@
+"""Boxes out of a heat map: objects as points (CenterNet and its kin).
+
+A position of the heat map (classes, height, width) that is the largest of the 3x3 around it is an
+object's centre. Its size is read off a second map at that position: (2, height, width) width and
+height, or (4, height, width) the distances to the left, top, right and bottom edge; a third map,
+where there is one, is how far the centre lies from the position. All are in cells of the map.
+
+Source: Objects as Points (Zhou, Wang, Krähenbühl 2019), section 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.decode import Detection, above
+from ftdist.answers.tasks.task import Task
+
+Floats = NDArray[np.float32]
+
+
+def centred(task: Task, outputs: Mapping[str, NDArray[Any]], threshold: float) -> list[Detection]:
+    """All centres above the threshold; boxes in fractions of the input."""
+    heat, sizes, *offsets = (_map(outputs[name]) for name in task.outputs)
+    with np.errstate(all="ignore"):
+        if heat.min() < 0 or heat.max() > 1:
+            heat = np.reciprocal(1 + np.exp(-heat))
+        peaks = heat * (heat >= _largest_around(heat))
+        rows, columns = np.nonzero(peaks.max(axis=0) > threshold)
+        places = np.stack([columns, rows]).astype(np.float32)
+        if offsets:
+            places = places + offsets[0][:2, rows, columns]
+        found = sizes[:, rows, columns]
+        if len(found) == 4:
+            boxes = np.concatenate([places - found[:2], places + found[2:]])
+        else:
+            boxes = np.concatenate([places - found / 2, places + found / 2])
+        _, height, width = heat.shape
+        boxes /= np.array([[width], [height], [width], [height]], np.float32)
+        scores = peaks[:, rows, columns].T
+        sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
+        return above(boxes[:, sound], scores[sound], threshold)
+
+
+def _map(array: NDArray[Any]) -> Floats:
+    array = np.asarray(array)
+    return (array[0] if array.ndim == 4 else array).astype(np.float32, copy=False)
+
+
+def _largest_around(heat: Floats) -> Floats:
+    """The largest of the 3x3 around each position."""
+    padded = np.pad(heat, ((0, 0), (1, 1), (1, 1)), constant_values=-np.inf)
+    rows = np.maximum(np.maximum(padded[:, :-2], padded[:, 1:-1]), padded[:, 2:])
+    result: Floats = np.maximum(np.maximum(rows[:, :, :-2], rows[:, :, 1:-1]), rows[:, :, 2:])
+    return result

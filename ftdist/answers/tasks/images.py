@@ -1,0 +1,51 @@
+"""Arrays as pictures: what a network for super-resolution, denoising or style hands on.
+
+Networks say nothing of their range; the values do: where some lie far below zero they are in
+-1..1, where some lie far above one in 0..255, otherwise in 0..1. What is beyond is cut.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.tasks.segments import planar
+
+Range = tuple[float, float]
+"""The values of black and of white."""
+
+_FAR_ABOVE, _FAR_BELOW = 4.0, -0.3
+
+
+def value_range(array: NDArray[Any]) -> Range:
+    """The range that the values speak of."""
+    finite = array[np.isfinite(array)]
+    if not finite.size:
+        return 0.0, 1.0
+    if float(np.percentile(finite, 99.9)) > _FAR_ABOVE:
+        return 0.0, 255.0
+    if float(np.percentile(finite, 5)) < _FAR_BELOW:
+        return -1.0, 1.0
+    return 0.0, 1.0
+
+
+def picture(
+    array: NDArray[Any], source: tuple[int, int], values: Range, *, blue_first: bool = False
+) -> NDArray[np.uint8]:
+    """(height, width, 3) or (height, width) of a map with three channels or one.
+
+    `source` is the (height, width) of the network's input, `blue_first` whether its channels are
+    blue, green, red.
+    """
+    planes = planar(array, source)
+    black, white = values
+    with np.errstate(all="ignore"):
+        scaled = (planes - np.float32(black)) * np.float32(255 / (white - black))
+    bytes_ = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
+    grey: NDArray[np.uint8] = bytes_[0]
+    if len(bytes_) == 1:
+        return grey
+    ordered = bytes_[2::-1] if blue_first else bytes_[:3]
+    return np.ascontiguousarray(np.moveaxis(ordered, 0, -1))

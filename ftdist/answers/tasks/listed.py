@@ -1,0 +1,219 @@
+"""Boxes out of lists, as detectors other than Darknet's hand them on.
+
+Each layout is told from the others by shapes alone (``task``); what shapes cannot tell, the values
+do: whether boxes are in pixels or in fractions of the input, whether they are corners or centres
+and sizes, whether scores still want a sigmoid or a softmax. Here n is the number of boxes.
+
+- rows: (n, 5 + classes): centre, size, objectness, classes (YOLOv5 to v7);
+- rows_plain: (n, 4 + classes): the same without objectness (RT-DETR);
+- columns: (4 + classes, n): the same, a column a box (YOLOv8 to v12);
+- grid_rows: as rows, one box a grid cell, perhaps not yet decoded (YOLOX, YOLOv6): then a centre is
+  (value + cell) * stride and a size exp(value) * stride;
+- pairs: (n, 4) beside (n, classes), priors applied inside (SSD and its kin);
+- selected: (n, 6 or 7): what a suppression inside left (YOLOv10; (batch,) box, class and score);
+- counted: the same as four arrays: boxes, scores, classes, how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.decode import Detection, above
+from ftdist.answers.tasks.task import Layout, Task
+from ftdist.errors import InputError
+
+Floats = NDArray[np.float32]
+Size = tuple[int, int]
+"""(height, width) of the network's input, in pixels."""
+
+_FRACTIONS_AT_MOST = 4.0
+"""Boxes of which no number is larger are fractions of the input, others pixels."""
+
+_MOST_UNSOUND = 0.05
+"""Of boxes in the shape that is tried at most this share may make no sense."""
+
+
+def listed(
+    task: Task, outputs: Mapping[str, NDArray[Any]], size: Size, threshold: float
+) -> list[Detection]:
+    """All detections above the threshold, before any suppression; boxes in fractions of the input.
+
+    InputError when the boxes make no sense: their priors are not in the network.
+    """
+    tables = [_table(outputs[name]) for name in task.outputs]
+    with np.errstate(all="ignore"):
+        boxes, scores = _READERS[task.layout](task, tables, size)
+        sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
+        return above(boxes[:, sound], scores[:, :][sound], threshold)
+
+
+def suppressed_inside(task: Task) -> bool:
+    """Whether the network itself has dropped doubles."""
+    return task.layout in ("selected", "counted")
+
+
+def _table(array: NDArray[Any]) -> Floats:
+    """Without the batch; float32."""
+    array = np.asarray(array)
+    if array.ndim > 1 and array.shape[0] == 1:
+        array = array[0]
+    return array.astype(np.float32, copy=False)
+
+
+def _rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    values = tables[0]
+    scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])
+    return _corners(_in_fractions(values[:, :4].T, size)), scores
+
+
+def _rows_plain(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    values = tables[0]
+    scores = _probable(values[:, 4 : 4 + task.classes])
+    return _corners(_in_fractions(values[:, :4].T, size)), scores
+
+
+def _columns(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    values = tables[0]
+    scores = _probable(values[4 : 4 + task.classes].T)
+    return _corners(_in_fractions(values[:4], size)), scores
+
+
+def _grid_rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Decoded ones reach over the picture in pixels; the others stay near their cells."""
+    values = tables[0]
+    places = values[:, :4].T
+    if np.abs(places[:2]).max(initial=0) > max(size) / 4 or places[2:].min(initial=1) >= 0:
+        return _rows(task, tables, size)
+    cells, strides = _grid(size, len(values))
+    centres = (places[:2] + cells) * strides
+    pixels = np.concatenate([centres, np.exp(places[2:]) * strides])
+    scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])
+    return _corners(_scaled(pixels, size)), scores
+
+
+def _grid(size: Size, count: int) -> tuple[Floats, Floats]:
+    """For each box its cell (x, y) and its stride, coarser grids last: (2, n) and (n,)."""
+    for most in (3, 4, 2):
+        cells, strides = [], []
+        for stride in (8, 16, 32, 64)[:most]:
+            rows, columns = -(-size[0] // stride), -(-size[1] // stride)
+            y, x = np.divmod(np.arange(rows * columns), columns)
+            cells.append(np.stack([x, y]))
+            strides.append(np.full(rows * columns, stride))
+        if sum(map(len, strides)) == count:
+            return (
+                np.concatenate(cells, axis=1).astype(np.float32),
+                np.concatenate(strides).astype(np.float32),
+            )
+    raise InputError(f"{count} boxes fit no grid over an input of {size[1]}x{size[0]} pixels")
+
+
+def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """The first class is the background where the scores of a box add up to one."""
+    boxes, scores = tables
+    places = _in_fractions(boxes.T, size)
+    if _makes_sense(places):
+        corners = places
+    elif (places[2:] > 0).mean() >= 1 - _MOST_UNSOUND and (places[:2] > -0.5).all():
+        corners = _corners(places)
+    else:
+        raise InputError(
+            "the boxes of this network are offsets to priors that are not in its file: "
+            "export it with its decoding, or take the arrays as they are (-o FILE.npz)"
+        )
+    several = scores.shape[1] > 1
+    if several and (scores.min() < 0 or scores.max() > 1):
+        scores = _softmax(scores)
+    if several and np.abs(scores.sum(axis=1) - 1).max() < 1e-3:
+        return corners, scores[:, 1:]
+    return corners, _probable(scores)
+
+
+def _makes_sense(corners: Floats) -> bool:
+    """Whether the right edge is right of the left one, and so on."""
+    wrong = (corners[2] < corners[0]) | (corners[3] < corners[1])
+    return bool(wrong.mean() <= _MOST_UNSOUND)
+
+
+def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Six values: box, score, class; seven: batch, box, class, score."""
+    values = tables[0]
+    if values.shape[1] == 7:
+        boxes, labels, strength = values[:, 1:5].T, values[:, 5], values[:, 6]
+    else:
+        boxes, strength, labels = values[:, :4].T, values[:, 4], values[:, 5]
+        if strength.max(initial=0) > 1 >= labels.max(initial=0):
+            strength, labels = labels, strength
+    return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
+
+
+def _counted(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Boxes are (left, top, right, bottom), or top first in files made by TensorFlow."""
+    boxes, strength, labels = (each.reshape(len(tables[0]), -1) for each in tables[:3])
+    count = int(tables[3].reshape(-1)[0]) if len(tables) > 3 else len(boxes)
+    count = min(max(count, 0), len(boxes))
+    places = boxes[:count].T
+    if task.outputs[0].startswith("detection_boxes"):
+        places = places[[1, 0, 3, 2]]
+    scores = _one_hot(labels[:count, 0], strength[:count, 0], task.classes)
+    return _in_fractions(places, size), scores
+
+
+def _one_hot(labels: Floats, strength: Floats, classes: int) -> Floats:
+    """(n, classes): the score of each box at its class, 0 elsewhere."""
+    numbers = np.clip(np.nan_to_num(labels), 0, 1 << 12).astype(np.int64)
+    count = max(classes, int(numbers.max(initial=0)) + 1)
+    scores = np.zeros((len(numbers), count), np.float32)
+    scores[np.arange(len(numbers)), numbers] = strength
+    return scores
+
+
+def _probable(scores: Floats) -> Floats:
+    """Scores in 0..1: logits are put through a sigmoid."""
+    if scores.size and (scores.min() < -1e-3 or scores.max() > 1 + 1e-3):
+        one = np.float32(1)
+        probable: Floats = one / (one + np.exp(-scores))
+        return probable
+    return scores
+
+
+def _softmax(scores: Floats) -> Floats:
+    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+    result: Floats = exponents / exponents.sum(axis=1, keepdims=True)
+    return result
+
+
+def _in_fractions(places: Floats, size: Size) -> Floats:
+    """(4, n) in fractions of the input, whatever it was in."""
+    finite = places[np.isfinite(places)]
+    if finite.size and np.abs(finite).max() > _FRACTIONS_AT_MOST:
+        return _scaled(places, size)
+    return places
+
+
+def _scaled(pixels: Floats, size: Size) -> Floats:
+    sides: Floats = np.array([size[1], size[0]] * 2, np.float32)
+    return pixels / sides[:, np.newaxis]
+
+
+def _corners(places: Floats) -> Floats:
+    """Left, top, right, bottom of centres and sizes."""
+    half = places[2:] * np.float32(0.5)
+    return np.concatenate([places[:2] - half, places[:2] + half])
+
+
+_Reader = Callable[[Task, list[Floats], Size], tuple[Floats, Floats]]
+
+_READERS: dict[Layout, _Reader] = {
+    "rows": _rows,
+    "rows_plain": _rows_plain,
+    "columns": _columns,
+    "grid_rows": _grid_rows,
+    "pairs": _pairs,
+    "selected": _selected,
+    "counted": _counted,
+}

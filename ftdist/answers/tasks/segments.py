@@ -1,0 +1,90 @@
+"""Masks: which class each pixel belongs to, and the colours in which classes are shown.
+
+A map of one channel is a mask: a pixel belongs to it where its value, a probability or a logit, is
+above one half. A map of several channels has a score a class: the largest counts, of equal ones
+the first. Colours are those of PASCAL VOC, whose first, the background, is left clear.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels = NDArray[np.uint8]
+"""(height, width), the number of a class for each position."""
+
+MOST_CLASSES = 256
+_OPACITY = 0.5
+
+
+def labels(scores: NDArray[Any], source: tuple[int, int]) -> Labels:
+    """The class of each position of scores (channels, height, width), or with the channels last.
+
+    `source` is the (height, width) of the network's input, which tells the two apart.
+    """
+    planes = planar(scores, source)
+    if len(planes) == 1:
+        plane = planes[0]
+        logits = plane.size and (np.nanmin(plane) < 0 or np.nanmax(plane) > 1)
+        result: Labels = (plane > (0.0 if logits else 0.5)).astype(np.uint8)
+    else:
+        known = np.nan_to_num(planes[:MOST_CLASSES], nan=-np.inf)
+        result = np.argmax(known, axis=0).astype(np.uint8)
+    return result
+
+
+def shares(found: Labels) -> dict[int, float]:
+    """How much of the map each class has, the largest share first; classes without any are left
+    out."""
+    counts = np.bincount(found.reshape(-1))
+    order = np.argsort(-counts, kind="stable")
+    return {int(each): float(counts[each] / found.size) for each in order if counts[each]}
+
+
+def planar(array: NDArray[Any], source: tuple[int, int]) -> NDArray[Any]:
+    """(channels, height, width) of a map with its channels first or last, a batch of 1 left out."""
+    array = np.asarray(array)
+    if array.ndim == 4:
+        array = array[0]
+    first, last = (abs(np.log(a / b)) for a, b in (_aspects(array, source)))
+    return array if first <= last else np.moveaxis(array, -1, 0)
+
+
+def _aspects(array: NDArray[Any], source: tuple[int, int]) -> tuple[tuple[float, float], ...]:
+    """(aspect of the map, aspect of the input) if channels came first, and if they came last."""
+    wanted = source[0] / source[1]
+    return (
+        (array.shape[1] / array.shape[2], wanted),
+        (array.shape[0] / array.shape[1], wanted),
+    )
+
+
+def palette(count: int = MOST_CLASSES) -> NDArray[np.uint8]:
+    """(count, 3) colours; of neighbouring classes very unlike ones.
+
+    Source: the colour map of the PASCAL VOC development kit (VOClabelcolormap).
+    """
+    colours = np.zeros((count, 3), np.uint8)
+    for number in range(count):
+        rest = number
+        for bit in range(7, -1, -1):
+            for channel in range(3):
+                colours[number, channel] |= ((rest >> channel) & 1) << bit
+            rest >>= 3
+    return colours
+
+
+def overlaid(picture: NDArray[np.uint8], found: Labels, rows: slice, height: int) -> None:
+    """Paints the classes over `rows` of a picture of `height` rows; `picture` (rows, width, 3).
+
+    Each pixel gets the class of the nearest position of the map; class 0 leaves it as it is.
+    """
+    y = np.arange(rows.start, rows.stop) * found.shape[0] // height
+    x = np.arange(picture.shape[1]) * found.shape[1] // picture.shape[1]
+    classes = found[y][:, x]
+    painted = classes > 0
+    tint = palette()[classes[painted]].astype(np.float32)
+    mixed = picture[painted] * (1 - _OPACITY) + tint * _OPACITY
+    picture[painted] = mixed.astype(np.uint8)

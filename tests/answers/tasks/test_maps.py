@@ -1,0 +1,83 @@
+"""Heat maps, masks, pictures and points out of arrays."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ftdist.answers.tasks.centres import centred
+from ftdist.answers.tasks.images import picture, value_range
+from ftdist.answers.tasks.points import points
+from ftdist.answers.tasks.segments import labels, overlaid, palette, shares
+from ftdist.answers.tasks.task import Task
+
+
+@pytest.mark.parametrize("sides", [2, 4])
+def test_peaks_of_a_heat_map_are_centres(sides):
+    heat = np.zeros((1, 2, 10, 20), np.float32)
+    heat[0, 1, 4, 6], heat[0, 1, 4, 7], heat[0, 0, 8, 2] = 0.9, 0.7, 0.2
+    size = np.zeros((1, sides, 10, 20), np.float32)
+    size[0, :, 4, 6] = [4, 2] if sides == 2 else [2, 1, 2, 1]
+    offset = np.zeros((1, 2, 10, 20), np.float32)
+    offset[0, :, 4, 6] = 0.5
+    task = Task("detect", "centres", 2, ("heat", "wh", "offset"))
+    (found,) = centred(task, {"heat": heat, "wh": size, "offset": offset}, 0.3)
+    assert found.label == 1 and found.score == pytest.approx(0.9)
+    assert found.box == pytest.approx((4.5 / 20, 3.5 / 10, 8.5 / 20, 5.5 / 10))
+
+
+def test_a_mask_is_a_probability_or_a_logit():
+    wanted = [[0, 1], [1, 0]]
+    assert labels(np.array([[[0.1, 0.6], [0.9, 0.5]]], np.float32), (2, 2)).tolist() == wanted
+    assert labels(np.array([[[-3, 0.2], [7, 0]]], np.float32), (2, 2)).tolist() == wanted
+
+
+def test_the_largest_score_wins_wherever_the_channels_are():
+    scores = np.zeros((5, 8, 4), np.float32)
+    scores[3, 2, 1] = scores[4, 7, 3] = 1
+    found = labels(scores, (16, 8))
+    assert found.shape == (8, 4) and found[2, 1] == 3 and found[7, 3] == 4
+    assert (labels(np.moveaxis(scores, 0, -1)[np.newaxis], (16, 8)) == found).all()
+    assert shares(found) == {0: 30 / 32, 3: 1 / 32, 4: 1 / 32}
+
+
+def test_classes_have_colours_of_their_own():
+    colours = palette()
+    assert len({tuple(colour) for colour in colours.tolist()}) == 256
+    assert colours[1].tolist() == [128, 0, 0], "as in PASCAL VOC"
+
+
+def test_bands_are_overlaid_as_the_whole_is():
+    generator = np.random.default_rng(0)
+    found = generator.integers(0, 3, (7, 5), dtype=np.uint8)
+    whole = generator.integers(0, 256, (30, 22, 3), dtype=np.uint8)
+    bands = whole.copy()
+    before = whole.copy()
+    overlaid(whole, found, slice(0, 30), 30)
+    for top in range(0, 30, 4):
+        rows = slice(top, min(top + 4, 30))
+        overlaid(bands[rows], found, rows, 30)
+    assert (bands == whole).all()
+    clear = found[np.arange(30) * 7 // 30][:, np.arange(22) * 5 // 22] == 0
+    assert (whole[clear] == before[clear]).all() and (whole[~clear] != before[~clear]).any()
+
+
+@pytest.mark.parametrize("values", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
+def test_a_picture_in_any_range_comes_back(values):
+    wanted = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
+    black, white = values
+    array = (wanted.astype(np.float32) / 255 * (white - black) + black).transpose(2, 0, 1)
+    assert value_range(array) == values
+    assert (picture(array, (3, 4), values) == wanted).all()
+    assert (picture(array[::-1], (3, 4), values, blue_first=True) == wanted).all()
+    assert (picture(wanted[np.newaxis] / np.float32(255), (6, 9), (0.0, 1.0)) == wanted).all()
+    assert picture(array[:1], (3, 4), values).shape == (6, 9)
+
+
+def test_points_have_two_numbers_or_three():
+    flat = np.random.default_rng(0).uniform(20, 170, (468, 2)).astype(np.float32)
+    deep = np.concatenate([flat, np.random.default_rng(1).normal(0, 9, (468, 1))], axis=1)
+    wanted = flat / [192, 192]
+    assert np.allclose(points(flat.reshape(1, -1), (192, 192)), wanted)
+    assert np.allclose(points(deep.astype(np.float32).reshape(1, -1, 1, 1), (192, 192)), wanted)
+    assert np.allclose(points((flat / 192).reshape(-1), (192, 192)), wanted)

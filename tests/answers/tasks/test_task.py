@@ -1,0 +1,101 @@
+"""Tasks told by shapes, names and words: as exporters write them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ftdist.answers.tasks.task import ARRAYS, Task, recognise
+
+WIDE = (3, 640, 640)
+
+
+@pytest.mark.parametrize(
+    ("source", "outputs", "more", "found"),
+    [
+        (WIDE, {"output0": (1, 84, 8400)}, {}, ("detect", "columns", 80)),
+        (WIDE, {"output0": (1, 116, 8400)}, {"labels": ["a"] * 80}, ("detect", "columns", 80)),
+        (WIDE, {"output": (1, 25200, 85)}, {}, ("detect", "rows", 80)),
+        ((3, 320, 512), {"output": (1, 10080, 7)}, {}, ("detect", "rows", 2)),
+        ((3, 192, 192), {"output": (1, 756, 6)}, {}, ("detect", "grid_rows", 1)),
+        (WIDE, {"output": (1, 300, 84)}, {}, ("detect", "rows_plain", 80)),
+        (WIDE, {"output0": (1, 300, 6)}, {}, ("detect", "selected", 0)),
+        (WIDE, {"output": (100, 7)}, {}, ("detect", "selected", 0)),
+        (
+            (3, 480, 640),
+            {"scores": (1, 17640, 2), "boxes": (1, 17640, 4)},
+            {},
+            ("detect", "pairs", 2),
+        ),
+        (
+            WIDE,
+            {
+                "num_dets": (1, 1),
+                "det_boxes": (1, 100, 4),
+                "det_scores": (1, 100),
+                "det_classes": (1, 100),
+            },
+            {},
+            ("detect", "counted", 0),
+        ),
+        (
+            (3, 480, 640),
+            {"heatmap": (1, 1, 120, 160), "scale": (1, 2, 120, 160), "offset": (1, 2, 120, 160)},
+            {},
+            ("detect", "centres", 1),
+        ),
+        ((3, 224, 224), {"logits": (1, 1000)}, {}, ("classify", "", 1000)),
+        ((3, 224, 224), {"prob": (1, 1000, 1, 1)}, {}, ("classify", "", 1000)),
+        ((3, 48, 192), {"x": (1, 2)}, {"probabilities": True}, ("classify", "", 2)),
+        ((3, 48, 192), {"x": (1, 3)}, {"labels": ["a", "b", "c"]}, ("classify", "", 3)),
+        ((3, 64, 64), {"output": (1, 3)}, {}, ("arrays", "", 0)),
+        ((3, 256, 128), {"identity": (1, 256)}, {}, ("arrays", "", 0)),
+        ((1, 224, 224), {"y": (1, 1, 672, 672)}, {}, ("image", "", 0)),
+        ((3, 156, 156), {"y": (1, 3, 284, 284)}, {}, ("image", "", 0)),
+        ((3, 320, 480), {"y": (1, 320, 480, 3)}, {}, ("image", "", 0)),
+        ((3, 512, 896), {"y": (1, 512, 896, 4)}, {}, ("segment", "", 4)),
+        ((3, 144, 256), {"y": (1, 144, 256, 1)}, {}, ("segment", "", 1)),
+        ((3, 257, 257), {"a": (1, 17, 17, 32), "segments": (1, 17, 17, 1)}, {}, ("segment", "", 1)),
+        (
+            (3, 520, 520),
+            {"out": (1, 21, 520, 520), "aux": (1, 21, 520, 520)},
+            {},
+            ("arrays", "", 0),
+        ),
+        ((3, 192, 192), {"c": (1, 1404, 1, 1), "d": (1, 1, 1, 1)}, {}, ("arrays", "", 0)),
+        (
+            (3, 192, 192),
+            {"c": (1, 1404, 1, 1), "d": (1, 1, 1, 1)},
+            {"words": "face_landmark"},
+            ("points", "", 0),
+        ),
+    ],
+)
+def test_a_task_is_told_by_its_outputs(source, outputs, more, found):
+    task = recognise(source, outputs, **more)
+    assert (task.kind, task.layout, task.classes) == found
+    assert set(task.outputs) <= set(outputs)
+    assert Task.from_json(task.to_json()) == task
+
+
+def test_pairs_name_boxes_first():
+    outputs = {"scores": (1, 100, 2), "boxes": (1, 100, 4)}
+    assert recognise((3, 99, 99), outputs).outputs == ("boxes", "scores")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        {},
+        {**ARRAYS.to_json(), "kind": "dream"},
+        {**ARRAYS.to_json(), "layout": 3},
+        {**ARRAYS.to_json(), "classes": -1},
+        {**ARRAYS.to_json(), "classes": True},
+        {**ARRAYS.to_json(), "outputs": "boxes"},
+        {**ARRAYS.to_json(), "outputs": [1]},
+        {**ARRAYS.to_json(), "more": 1},
+    ],
+)
+def test_what_is_no_task_is_refused(value):
+    with pytest.raises(ValueError, match="makes no sense"):
+        Task.from_json(value)
