@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterator
 
 from ftdist.network.graph import Network
-from ftdist.network.layers import Convolution, Pool
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan, untiled
 

@@ -14,16 +14,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ftdist.network.graph import INPUT, Network, is_alias
-from ftdist.network.layers import (
-    Activation,
-    Add,
-    Concatenate,
-    Convolution,
-    Operation,
-    Pool,
-    Reorg,
-    Sliding,
-)
+from ftdist.network.operators.base import Activation, Operation, Sliding
+from ftdist.network.operators.joining import Add, Concatenate
+from ftdist.network.operators.resampling import Reorg
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import Parameters
 
 _MAGIC = 7767517

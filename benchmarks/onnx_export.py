@@ -14,15 +14,10 @@ import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from ftdist.network.graph import INPUT, Network, is_alias
-from ftdist.network.layers import (
-    Add,
-    Concatenate,
-    Convolution,
-    Operation,
-    Pool,
-    Reorg,
-    Sliding,
-)
+from ftdist.network.operators.base import Operation, Sliding
+from ftdist.network.operators.joining import Add, Concatenate
+from ftdist.network.operators.resampling import Reorg
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import Parameters
 
 _ACTIVATIONS = {"leaky": "LeakyRelu", "relu": "Relu", "logistic": "Sigmoid", "mish": "Mish"}

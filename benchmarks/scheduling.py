@@ -25,7 +25,8 @@ from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.geometry import Region, Shape, partition
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
 from ftdist.protocol.client_messages import FrameInput, JobResult, Received, Submit, WantFrame

@@ -19,17 +19,12 @@ from ftdist.network import architectures
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.darknet.weights import read_weights
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Add,
-    Concatenate,
-    Convolution,
-    Operation,
-    Pool,
-    Upsample,
-)
 from ftdist.network.modelfile import Model, load, write_model
+from ftdist.network.operators.base import Activation, Operation
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.joining import Add, Concatenate
+from ftdist.network.operators.resampling import Upsample
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import Parameters, random_parameters
 from ftdist.pictures.fitted import load_picture
 from ftdist.planning.plan import untiled

@@ -10,23 +10,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 
 from ftdist.errors import FtdistError, InputError
-from ftdist.kernels.program import (
-    ACTIVATIONS,
-    BLOCK,
-    CALL,
-    COUNTERS,
-    KERNEL,
-    POOL_MOST,
-    Bytes,
-    Map,
-    Op,
-    Program,
-    Table,
-)
+from ftdist.kernels import program as declared
+from ftdist.kernels.program import Bytes, Map, Program, Table
 
 try:
     from ftdist.kernels import _native
@@ -36,22 +27,39 @@ except ImportError as error:  # pragma: no cover - a broken installation
         "or use --kernels reference"
     ) from error
 
-_DECLARED = (
-    (KERNEL.itemsize, CALL.itemsize, COUNTERS.itemsize),
-    tuple((name, at) for name, (_, at, *_) in (KERNEL.fields or {}).items()),
-    tuple(op.name.lower() for op in Op),
-    ACTIVATIONS,
-    (BLOCK, POOL_MOST),
-)
-_COMPILED = (
-    (_native.KERNEL_BYTES, _native.CALL_BYTES, _native.COUNTERS_BYTES),
-    _native.KERNEL_FIELDS,
-    _native.OPERATIONS,
-    _native.ACTIVATIONS,
-    _native.CONSTANTS,
-)
-if _DECLARED != _COMPILED:
-    raise FtdistError("the native kernels are of another version; reinstall ftdist")
+
+def _layout(dtype: np.dtype[np.void]) -> tuple[tuple[str, int, int], ...]:
+    """(name, offset, bytes) of each field; the last has no name and says how long the whole is."""
+    fields = (dtype.fields or {}).items()
+    return (
+        *((name, at, kind.itemsize) for name, (kind, at, *_) in fields),
+        ("", dtype.itemsize, 0),
+    )
+
+
+def _compare(what: str, ours: Sequence[object], compiled: Sequence[object]) -> None:
+    """FtdistError that names the first difference between Python's copy and C++'s, if any."""
+    if tuple(ours) == tuple(compiled):
+        return
+    pairs = zip_longest(ours, compiled, fillvalue="nothing")
+    mine, theirs = next((mine, theirs) for mine, theirs in pairs if mine != theirs)
+    raise FtdistError(
+        f"the native kernels are of another version: their {what} have {theirs} where this "
+        f"ftdist has {mine}; reinstall ftdist"
+    )
+
+
+def check_agreement(compiled: Any) -> None:
+    """FtdistError unless a compiled module has the format of programs that Python declares."""
+    _compare("operations", declared.OPERATIONS, compiled.OPERATIONS)
+    _compare("activations", declared.ACTIVATIONS, compiled.ACTIVATIONS)
+    for name in ("BUFFER", "KERNEL", "CALL", "COUNTERS"):
+        _compare(f"fields of {name}", _layout(getattr(declared, name)), compiled.STRUCTS[name])
+    for name in ("BLOCK", "CHUNK_BLOCKS", "POOL_MOST", "OVERREAD_BYTES", "FLOAT32", "UINT8"):
+        _compare(name, [getattr(declared, name)], [compiled.CONSTANTS.get(name)])
+
+
+check_agreement(_native)
 
 
 LOST = "the model file was cut short while it was in use, or its disk fails; import the model again"

@@ -12,51 +12,36 @@ the n-th map that the group reads or writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK = 16
-"""Output channels in a block of packed weights, on every instruction set."""
+from ftdist.network import packing
+from ftdist.network.operators import base
+
+BLOCK = packing.BLOCK
 
 POOL_MOST = 2
-"""The most rows or columns of a pool that a convolution takes along."""
+"""The most rows or columns of a pool that is fused into a convolution."""
+
+CHUNK_BLOCKS = 2
+"""Blocks of output channels in a chunk of weights: what the widest kernel works on at a time."""
 
 OVERREAD_BYTES = 64
 """Kernels read whole vectors of channels: an arena ends with this many bytes to spare."""
 
-
-class Op(IntEnum):
-    """What a kernel computes."""
-
-    COPY = 0
-    CONVOLUTION = 1
-    DEPTHWISE = 2
-    MAX_POOL = 3
-    AVERAGE_POOL = 4
-    ADD = 5
-    ACTIVATE = 6
-    UPSAMPLE = 7
-    REORG = 8
-    REORG_DARKNET = 9
-    LOCAL = 10
-    ACCUMULATE = 11
-    ACCUMULATE_WEIGHTED = 12
-    MULTIPLY = 13
-    SOFTMAX = 14
-    NORMALIZE_RESPONSES = 15
-    MAX_CHANNELS = 16
-    CROP = 17
-    DEPTH_TO_SPACE = 18
+OPERATIONS = tuple(sorted({name for each in base.OPERATIONS.values() for name in each.kernels}))
+"""What kernels compute, by name: all that the operators of the network become. A kernel's `op` is
+the place of its name here."""
 
 
-ACTIVATIONS = (
-    *("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish"),
-    *("tanh", "elu", "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse"),
-    *("ramp", "stair"),
-)
+def op(name: str) -> int:
+    """The number of an operation."""
+    return OPERATIONS.index(name)
+
+
+ACTIVATIONS: tuple[str, ...] = get_args(base.ActivationKind)
 """Activation kinds by their number in a kernel."""
 
 FLOAT32, UINT8 = 0, 1

@@ -11,9 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ftdist.kernels.program import ACTIVATIONS, Bytes, Map, Op, Program, Table
+from ftdist.errors import FtdistError
+from ftdist.kernels.program import ACTIVATIONS, OPERATIONS, Bytes, Map, Program, Table
 from ftdist.kernels.reference_activations import activate
-from ftdist.kernels.reference_maps import Maps
+from ftdist.kernels.reference_channels import Channels
+from ftdist.kernels.reference_joining import Joining
+from ftdist.kernels.reference_moving import Moving
 from ftdist.kernels.reference_views import Array
 from ftdist.kernels.reference_windows import Windows
 
@@ -35,12 +38,12 @@ def run(
         counters["nanoseconds"][call["kernel"]] += time.monotonic_ns() - started
 
 
-class _Call(Windows, Maps):
-    """One call with its kernel and memory; each method named after an Op is its definition."""
+class _Call(Windows, Joining, Moving, Channels):
+    """One call with its kernel and memory; the method named as an operation is its definition."""
 
     def run(self) -> None:
         k = self.k
-        result = getattr(self, Op(int(k["op"])).name.lower())()
+        result = getattr(self, OPERATIONS[k["op"]])()
         out = k["out"]
         rows = self.written_rows
         stored = (int(out["column"]), int(out["column"]) + int(out["columns"]))
@@ -54,3 +57,8 @@ class _Call(Windows, Maps):
         (high, wide), (rows, columns, channels) = self.pool, made.shape
         windows = made.reshape(rows // high, high, columns // wide, wide, channels)
         return np.asarray(windows.max(axis=(1, 3)))
+
+
+for _name in OPERATIONS:
+    if not callable(getattr(_Call, _name, None)):
+        raise FtdistError(f"the operation '{_name}' has no reference")

@@ -1,4 +1,4 @@
-"""Definitions of the operations that slide a window over a map; methods are named after Op."""
+"""Definitions of the operations that slide a window over a map; methods are named after them."""
 
 from __future__ import annotations
 

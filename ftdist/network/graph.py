@@ -13,7 +13,8 @@ from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
-from ftdist.network.layers import Alias, Concatenate, Operation, Weighted
+from ftdist.network.operators.base import Alias, Operation, Weighted
+from ftdist.network.operators.joining import Concatenate
 
 INPUT = -1
 """The number by which layers refer to the network's input."""

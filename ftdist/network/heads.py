@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import Network
-from ftdist.network.layers import Alias
+from ftdist.network.operators.base import Alias, operator
 
 _LATER: Any = {"added_later": True}
 
@@ -32,6 +32,7 @@ class Suppression:
 PLAIN = Suppression()
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class RegionHead(Alias):
     """A YOLOv2 head.
@@ -54,6 +55,7 @@ class RegionHead(Alias):
         return _head_shape(self.kind, inputs, self.anchors, 5, self.classes)
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class YoloHead(Alias):
     """A head of YOLOv3 and later.
@@ -76,6 +78,7 @@ class YoloHead(Alias):
         return _head_shape(self.kind, inputs, own, 5, self.classes)
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class GaussianYoloHead(Alias):
     """A Gaussian YOLOv3 head: each coordinate comes with how uncertain it is.
@@ -97,6 +100,7 @@ class GaussianYoloHead(Alias):
         return _head_shape(self.kind, inputs, own, 9, self.classes)
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class GridHead(Alias):
     """A YOLOv1 head ([detection]): one list of numbers for a grid of side x side cells.
@@ -123,6 +127,7 @@ class GridHead(Alias):
         return source
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class TreeHead(Alias):
     """A classifier's softmax over a tree of classes, as RegionHead has it: siblings share one."""

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
-from ftdist.network.layers import Weighted
+from ftdist.network.operators.base import Weighted
 
 BLOCK = 16
+"""Outputs in a block of packed weights, on every instruction set."""
 
 Array = NDArray[np.float32]
 

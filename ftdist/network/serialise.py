@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
+import ftdist.network.heads  # noqa: F401 - registers the kinds of heads
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
-from ftdist.network.heads import GaussianYoloHead, GridHead, RegionHead, TreeHead, YoloHead
-from ftdist.network.layers import OPERATIONS, Operation
-
-_OPERATIONS: dict[str, Callable[..., Operation]] = {
-    **OPERATIONS,
-    **{each.kind: each for each in (RegionHead, YoloHead, GaussianYoloHead, GridHead, TreeHead)},
-}
+from ftdist.network.operators.base import OPERATIONS
 
 
 def to_json(network: Network) -> dict[str, Any]:
@@ -49,7 +43,7 @@ def from_json(value: Any) -> Network:
             fields = dict(each)
             name, kind = _text(fields.pop("name")), fields.pop("kind")
             inputs = [_layer(number) for number in fields.pop("inputs")]
-            builder.add(_decoded(_OPERATIONS[kind], fields), inputs, name)
+            builder.add(_decoded(OPERATIONS[kind], fields), inputs, name)
         return builder.finish()
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"no description of a network: {_short(repr(error))}") from None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ftdist.kernels.program import POOL_MOST
 from ftdist.network.graph import INPUT, Network, is_alias
-from ftdist.network.layers import Convolution, Pool
 
 
 def fused_pools(network: Network) -> dict[int, int]:
@@ -31,15 +30,8 @@ def fused_pools(network: Network) -> dict[int, int]:
 
 
 def _can_fuse(network: Network, source: int, reader: int) -> bool:
-    convolution, pool = network.layers[source].operation, network.layers[reader].operation
-    if not isinstance(convolution, Convolution) or not isinstance(pool, Pool):
+    inputs = tuple(map(network.shape, network.reads(source)))
+    windows = network.layers[reader].operation.maxima()
+    if windows is None or max(windows) > POOL_MOST:
         return False
-    if convolution.is_depthwise(network.shape(network.reads(source)[0])) or pool.mode != "max":
-        return False
-    sides = pool.window.vertical, pool.window.horizontal
-    return all(
-        side.kernel == side.stride <= POOL_MOST
-        and side.dilation == 1
-        and side.pad_before == side.pad_after == 0
-        for side in sides
-    )
+    return network.layers[source].operation.fuses_pool(inputs)

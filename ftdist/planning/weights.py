@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network, convolutions
-from ftdist.network.packing import BLOCK, packed_sizes
+from ftdist.network.packing import packed_sizes
 from ftdist.planning.plan import GroupPlan, Plan
-
-CHUNK_BLOCKS = 2
-"""Blocks of output channels in a chunk: what the widest kernel works on at a time."""
 
 
 @dataclass(frozen=True, slots=True)

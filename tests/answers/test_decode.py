@@ -17,7 +17,8 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.heads import RegionHead, YoloHead
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.pictures.fitted import load_picture
 from ftdist.pictures.fitting import Box
 

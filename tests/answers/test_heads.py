@@ -35,7 +35,8 @@ from ftdist.network.heads import (
     TreeHead,
     YoloHead,
 )
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.network.serialise import from_json, to_json
 
 SOURCE = Shape(64, 96, 3)

@@ -24,7 +24,8 @@ from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec

@@ -29,7 +29,9 @@ from support.oracles.poison import poisoned_memory
 from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Activation, Concatenate, Convolution, Pool, Sliding
+from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import random_parameters
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import Plan, parse_notation, untiled

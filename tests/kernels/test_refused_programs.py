@@ -11,9 +11,10 @@ from support.networks import model_of, random_input
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native, reference
-from ftdist.kernels.program import COUNTERS, Op, Program
+from ftdist.kernels.program import COUNTERS, Program, op
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Convolution, Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import GroupPlan, Plan
 
@@ -122,7 +123,7 @@ def test_weights_beyond_the_model_are_refused(blob):
 @pytest.mark.parametrize("window", [0, -1, 1 << 40])
 def test_streamed_weights_need_a_file_and_a_window_in_the_arena(window):
     model, program, memory, counters = small_program()
-    program.kernels["streamed"] = program.kernels["op"] == Op.CONVOLUTION
+    program.kernels["streamed"] = program.kernels["op"] == op("convolution")
     program.kernels["window"] = window
     with open("/dev/zero", "rb") as file, pytest.raises(ValueError, match="kernel"):
         descriptor = -1 if window == 0 else file.fileno()

@@ -22,14 +22,14 @@ std::map<std::string, int> told;
 
 // Each kind of failure is told a few times only.
 void fail(const Case& c, int number, const std::string& who, const std::string& what) {
-  const auto& names = ftdist::OP_NAMES;
   const Kernel& k = c.kernel;
+  const char* name = ftdist::find_operation(k.op)->name;
   failures++;
-  if (++told[who + what + names[k.op]] > 1) return;
+  if (++told[who + what + name] > 1) return;
   std::printf("FAILED case %d, %s: %s: %s, %dx%d map, %d channels, %d filters, %d groups, "
               "window %dx%d, stride %dx%d, dilation %dx%d, padding %d %d, activation %d, "
               "columns %d to %d, %zu calls\n",
-              number, who.c_str(), what.c_str(), names[k.op], k.height, k.width, k.channels,
+              number, who.c_str(), what.c_str(), name, k.height, k.width, k.channels,
               k.filters, k.groups, k.kernel_height, k.kernel_width, k.stride_y, k.stride_x,
               k.dilation_y, k.dilation_x, k.pad_top, k.pad_left, k.activation, k.left, k.right,
               c.calls.size());

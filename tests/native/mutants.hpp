@@ -51,7 +51,7 @@ class Mutants {
   }
 
   void operations() {
-    for (const int op : {-1, static_cast<int>(ftdist::OP_COUNT), INT_MAX})
+    for (const int op : {-1, ftdist::OP_COUNT, INT_MAX})
       set("an unknown operation", &Kernel::op, op);
     for (const int kind : {-1, static_cast<int>(ftdist::ACT_COUNT), INT_MIN})
       set("an unknown activation", &Kernel::activation, kind);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "activations.hpp"
+#include "operations.hpp"
 
 namespace check {
 
@@ -181,39 +182,37 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   const Kernel& k = layer.kernel;
   const auto plain = [](float value) { return Output{value, std::fabs(value)}; };
   const int s = k.stride_y;
-  switch (k.op) {
-    case ftdist::OP_CONVOLUTION:
-    case ftdist::OP_LOCAL:
-    case ftdist::OP_DEPTHWISE: return naive_convolution(layer, y, x, channel);
-    case ftdist::OP_MAX_POOL: return naive_pool(layer, true, y, x, channel);
-    case ftdist::OP_AVERAGE_POOL: return naive_pool(layer, false, y, x, channel);
-    case ftdist::OP_ADD: return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));
-    case ftdist::OP_UPSAMPLE: {
-      const float value = layer.in.at(y / s, x / k.stride_x, channel);
-      return plain(k.factor == 1.0f ? value : std::fma(value, k.factor, k.shift));
-    }
-    case ftdist::OP_ACCUMULATE:
-    case ftdist::OP_ACCUMULATE_WEIGHTED: return naive_accumulate(layer, y, x, channel);
-    case ftdist::OP_MULTIPLY: return plain(naive_product(layer, y, x, channel));
-    case ftdist::OP_SOFTMAX: return naive_softmax(layer, y, x, channel);
-    case ftdist::OP_NORMALIZE_RESPONSES: return naive_normalize(layer, y, x, channel);
-    case ftdist::OP_MAX_CHANNELS: return plain(naive_max_channels(layer, y, x, channel));
-    case ftdist::OP_DEPTH_TO_SPACE: {
-      const int part = y % s * s + x % s;
-      return plain(layer.in.at(y / s, x / s, part * k.filters + channel));
-    }
-    case ftdist::OP_CROP:
-      return plain(std::fma(layer.in.at(y - k.pad_top, x - k.pad_left, channel), k.factor, k.shift));
-    case ftdist::OP_REORG: {
-      const int part = channel / k.channels;
-      return plain(layer.in.at(y * s + part / s, x * s + part % s, channel % k.channels));
-    }
-    case ftdist::OP_REORG_DARKNET: {
-      const Position from = darknet_source(layer, y, x, channel);
-      return plain(layer.in.at(from.row, from.column, from.channel));
-    }
-    default: return plain(layer.in.at(y, x, channel));
+  using namespace ftdist;
+  if (k.op == OP_CONVOLUTION || k.op == OP_LOCAL || k.op == OP_DEPTHWISE)
+    return naive_convolution(layer, y, x, channel);
+  if (k.op == OP_MAX_POOL) return naive_pool(layer, true, y, x, channel);
+  if (k.op == OP_AVERAGE_POOL) return naive_pool(layer, false, y, x, channel);
+  if (k.op == OP_ADD) return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));
+  if (k.op == OP_UPSAMPLE) {
+    const float value = layer.in.at(y / s, x / k.stride_x, channel);
+    return plain(k.factor == 1.0f ? value : std::fma(value, k.factor, k.shift));
   }
+  if (k.op == OP_ACCUMULATE || k.op == OP_ACCUMULATE_WEIGHTED)
+    return naive_accumulate(layer, y, x, channel);
+  if (k.op == OP_MULTIPLY) return plain(naive_product(layer, y, x, channel));
+  if (k.op == OP_SOFTMAX) return naive_softmax(layer, y, x, channel);
+  if (k.op == OP_NORMALIZE_RESPONSES) return naive_normalize(layer, y, x, channel);
+  if (k.op == OP_MAX_CHANNELS) return plain(naive_max_channels(layer, y, x, channel));
+  if (k.op == OP_DEPTH_TO_SPACE) {
+    const int part = y % s * s + x % s;
+    return plain(layer.in.at(y / s, x / s, part * k.filters + channel));
+  }
+  if (k.op == OP_CROP)
+    return plain(std::fma(layer.in.at(y - k.pad_top, x - k.pad_left, channel), k.factor, k.shift));
+  if (k.op == OP_REORG) {
+    const int part = channel / k.channels;
+    return plain(layer.in.at(y * s + part / s, x * s + part % s, channel % k.channels));
+  }
+  if (k.op == OP_REORG_DARKNET) {
+    const Position from = darknet_source(layer, y, x, channel);
+    return plain(layer.in.at(from.row, from.column, from.channel));
+  }
+  return plain(layer.in.at(y, x, channel));
 }
 
 inline Output naive_activated(const Layer& layer, int y, int x, int channel) {

@@ -10,7 +10,8 @@ from ftdist.network.architectures import load, names
 from ftdist.network.darknet.weights import weights_bytes
 from ftdist.network.graph import Network, convolutions
 from ftdist.network.heads import RegionHead, YoloHead
-from ftdist.network.layers import Concatenate, Reorg
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.resampling import Reorg
 
 
 def gflop(network: Network) -> float:

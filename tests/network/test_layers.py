@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
-from ftdist.network.layers import Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Pool
 
 windows = st.builds(
     Window,

@@ -19,19 +19,12 @@ from ftdist.network.about import About
 from ftdist.network.darknet.importer import parse_cfg
 from ftdist.network.graph import INPUT, Network, NetworkBuilder, convolutions
 from ftdist.network.heads import RegionHead, YoloHead
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Add,
-    Concatenate,
-    Convolution,
-    Identity,
-    Pool,
-    Reorg,
-    Sliding,
-    Upsample,
-)
 from ftdist.network.modelfile import Model, load, write_model
+from ftdist.network.operators.base import Activation, Identity, Sliding
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.joining import Add, Concatenate
+from ftdist.network.operators.resampling import Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.packing import pack
 from ftdist.network.parameters import Parameters, random_parameters
 

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from ftdist.geometry import Shape, Window
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.network.packing import pack, packed_sizes, unpack
 
 Case = tuple[Convolution, Shape, np.ndarray, np.ndarray]

@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ftdist.geometry import Shape, Span
-from ftdist.network.layers import Reorg
+from ftdist.network.operators.resampling import Reorg
 
 
 def darknet_reorg(x: list[int], w: int, h: int, c: int, stride: int) -> list[int]:

@@ -10,11 +10,8 @@ from support.planning.groups import needed_by_walk, small_detector
 
 from ftdist.geometry import Shape, Span, partition
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import (
-    Add,
-    Concatenate,
-    Identity,
-)
+from ftdist.network.operators.base import Identity
+from ftdist.network.operators.joining import Add, Concatenate
 from ftdist.planning.group import FusedGroup
 
 

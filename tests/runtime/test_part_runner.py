@@ -19,8 +19,10 @@ from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_mo
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Add, Convolution, Sliding
 from ftdist.network.modelfile import Model, load
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Add
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.lowering.regions import region_bytes

@@ -14,29 +14,11 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.heads import RegionHead, YoloHead
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    ActivationKind,
-    Add,
-    Concatenate,
-    Convolution,
-    Crop,
-    DepthToSpace,
-    Identity,
-    Local,
-    MaxChannels,
-    Multiply,
-    NormalizeResponses,
-    Pool,
-    Reorg,
-    Sliding,
-    Softmax,
-    Sum,
-    Upsample,
-    WeightedSum,
-    sampling,
-)
+from ftdist.network.operators.base import Activation, ActivationKind, Identity, Sliding
+from ftdist.network.operators.channels import Activate, MaxChannels, NormalizeResponses, Softmax
+from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum, sampling
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Local, Pool
 
 MOST_SIDE, MOST_CHANNELS = 36, 40
 

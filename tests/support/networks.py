@@ -17,13 +17,10 @@ from hypothesis import strategies as st
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import (
-    Activate,
-    Convolution,
-    Pool,
-    Sliding,
-)
 from ftdist.network.modelfile import Model, load, write_model
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import random_parameters
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan

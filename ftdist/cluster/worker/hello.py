@@ -13,7 +13,8 @@ from ftdist.geometry import Region, Shape
 from ftdist.kernels import native
 from ftdist.kernels.program import COUNTERS
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.planning.plan import GroupPlan, Plan

@@ -1,10 +1,21 @@
-// Kernels that mix the channels of a pixel, or of a whole map, without weights. Sums go channel by
+// Activations, and kernels that mix the channels of a pixel or of a map. Sums go channel by
 // channel, so that their order is the same for every width of vectors.
 #pragma once
 #include "activation.hpp"
 #include "rows.hpp"
+#include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
+
+static void activation(const Program& program, const Kernel& kernel, const Call& call) {
+  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const float* in = at(program, kernel.in, call.in_row, row, kernel.left);
+    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
+      return activate(kernel.activation, load(in + i), splat(kernel.slope));
+    });
+  }
+}
 
 // What a softmax divides by, and what it takes off first so that nothing overflows.
 struct Scale {
@@ -103,5 +114,44 @@ static void max_channels(const Program& program, const Kernel& kernel, const Cal
       }
     }
 }
+
+// The same position, or the whole map where the window is that.
+static bool softmax_reads(const Kernel& k, Area& area) {
+  if (one_tap(k)) return true;
+  if (area.rows.last > k.height || area.columns.first < 0 || area.columns.last > k.width)
+    return false;
+  area = {{0, k.height}, {0, k.width}};
+  return true;
+}
+
+static bool softmax_fits(const Kernel& k) {
+  const bool whole_map = k.kernel_height == k.height && k.kernel_width == k.width;
+  return same_channels(k) && k.channels % k.groups == 0 && (one_tap(k) || whole_map);
+}
+
+static bool normalize_responses_fits(const Kernel& k) {
+  return same_channels(k) && k.size >= 1 && k.size / 2 < k.channels;
+}
+
+static bool max_channels_fits(const Kernel& k) { return k.filters <= k.channels; }
+
+constexpr Operation CHANNELS[] = {
+    {.name = "activate",
+     .run = activation,
+     .reads = reads_position,
+     .fits = same_channels,
+     .activates = true,
+     .dense = true,
+     .vectors = true},
+    {.name = "softmax", .run = softmax, .reads = softmax_reads, .fits = softmax_fits},
+    {.name = "normalize_responses",
+     .run = normalize_responses,
+     .reads = reads_position,
+     .fits = normalize_responses_fits},
+    {.name = "max_channels",
+     .run = max_channels,
+     .reads = reads_position,
+     .fits = max_channels_fits},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

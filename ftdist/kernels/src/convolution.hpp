@@ -191,4 +191,24 @@ static void convolution(const Program& program, const Kernel& kernel, const Call
   }
 }
 
+static bool convolution_fits(const Kernel& k) {
+  return k.channels % k.groups == 0 && k.filters % k.groups == 0;
+}
+
+static WeightLayout convolution_weights(const Kernel& k) {
+  return {(double)k.groups, (double)(k.filters / k.groups), (double)(k.channels / k.groups)};
+}
+
+constexpr Operation CONVOLUTION[] = {
+    {.name = "convolution",
+     .run = convolution,
+     .reads = reads_window,
+     .fits = convolution_fits,
+     .weights = convolution_weights,
+     .activates = true,
+     .streams = true,
+     .pools = true,
+     .multiplies = true},
+};
+
 }  // namespace ftdist::FTDIST_NAMESPACE

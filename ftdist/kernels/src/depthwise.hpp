@@ -3,6 +3,7 @@
 // the sum is that of the direct convolution.
 #pragma once
 #include "rows.hpp"
+#include "rules.hpp"
 #include "sums.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -51,5 +52,20 @@ static void depthwise(const Program& program, const Kernel& kernel, const Call& 
     }
   }
 }
+
+static bool depthwise_fits(const Kernel& k) { return same_channels(k) && k.groups == k.channels; }
+
+static WeightLayout depthwise_weights(const Kernel& k) { return {1, (double)k.filters, 1}; }
+
+constexpr Operation DEPTHWISE[] = {
+    {.name = "depthwise",
+     .run = depthwise,
+     .reads = reads_window,
+     .fits = depthwise_fits,
+     .weights = depthwise_weights,
+     .activates = true,
+     .vectors = true,
+     .multiplies = true},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

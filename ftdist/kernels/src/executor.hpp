@@ -1,17 +1,25 @@
-// The executor: a loop over a program's calls. Compiled once an instruction set; the including file
+// The executor: a loop over a program's calls, each an operation of a family's table. Compiled once an instruction set; the including file
 // defines FTDIST_NAMESPACE and the set's own macro.
 #pragma once
 #include <time.h>
+
+#include <array>
 
 #include "channels.hpp"
 #include "convolution.hpp"
 #include "depthwise.hpp"
 #include "joining.hpp"
 #include "local.hpp"
-#include "pointwise.hpp"
+#include "moving.hpp"
 #include "pool.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
+
+// Whether a name comes before another in the order of their bytes.
+constexpr bool comes_before(const char* a, const char* b) {
+  while (*a && *a == *b) a++, b++;
+  return *a < *b;
+}
 
 static inline int64_t now() {
   struct timespec time;
@@ -19,37 +27,37 @@ static inline int64_t now() {
   return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
 }
 
+// The operations of all families, sorted by name: an operation's number is its place.
+template <size_t... N> constexpr auto sorted(const Operation (&... families)[N]) {
+  std::array<Operation, (N + ...)> all = {};
+  size_t count = 0;
+  const auto insert = [&](const Operation& operation) {
+    size_t at = count++;
+    for (; at > 0 && comes_before(operation.name, all[at - 1].name); at--) all[at] = all[at - 1];
+    all[at] = operation;
+  };
+  const auto insert_all = [&](const auto& family) {
+    for (const Operation& operation : family) insert(operation);
+  };
+  (insert_all(families), ...);
+  return all;
+}
+
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL);
+
+template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
+  for (size_t at = 1; at < N; at++)
+    if (!comes_before(all[at - 1].name, all[at].name)) return false;
+  return true;
+}
+static_assert(differ(OPERATIONS), "two operations have one name");
+
 static inline int64_t macs(const Kernel& kernel, const Call& call) {
-  if (kernel.op != OP_CONVOLUTION && kernel.op != OP_DEPTHWISE && kernel.op != OP_LOCAL) return 0;
+  if (!OPERATIONS[kernel.op].multiplies) return 0;
   const int64_t pixels = (int64_t)call.rows * kernel.pool_height * (kernel.right - kernel.left) *
                          kernel.pool_width;
   return pixels * kernel.filters *
          (kernel.channels / kernel.groups) * kernel.kernel_height * kernel.kernel_width;
-}
-
-static void run_call(const Program& program, const Kernel& kernel, const Call& call) {
-  switch (kernel.op) {
-    case OP_COPY: copy(program, kernel, call); break;
-    case OP_CONVOLUTION: convolution(program, kernel, call); break;
-    case OP_DEPTHWISE: depthwise(program, kernel, call); break;
-    case OP_MAX_POOL: pool<true>(program, kernel, call); break;
-    case OP_AVERAGE_POOL: pool<false>(program, kernel, call); break;
-    case OP_ADD: add(program, kernel, call); break;
-    case OP_ACTIVATE: activation(program, kernel, call); break;
-    case OP_UPSAMPLE: upsample(program, kernel, call); break;
-    case OP_REORG: reorg(program, kernel, call); break;
-    case OP_REORG_DARKNET: reorg_darknet(program, kernel, call); break;
-    case OP_LOCAL: local(program, kernel, call); break;
-    case OP_ACCUMULATE: accumulate<false>(program, kernel, call); break;
-    case OP_ACCUMULATE_WEIGHTED: accumulate<true>(program, kernel, call); break;
-    case OP_MULTIPLY: multiply(program, kernel, call); break;
-    case OP_SOFTMAX: softmax(program, kernel, call); break;
-    case OP_NORMALIZE_RESPONSES: normalize_responses(program, kernel, call); break;
-    case OP_MAX_CHANNELS: max_channels(program, kernel, call); break;
-    case OP_CROP: crop(program, kernel, call); break;
-    case OP_DEPTH_TO_SPACE: depth_to_space(program, kernel, call); break;
-    default: break;
-  }
 }
 
 // Asks for the first weights of the next call that streams some, while this one computes.
@@ -68,7 +76,7 @@ static void run(const Program& program) {
     if (program.kernels[program.calls[index].kernel].streamed) look_ahead(program, index);
     const Call& call = program.calls[index];
     const Kernel& kernel = program.kernels[call.kernel];
-    run_call(program, kernel, call);
+    OPERATIONS[kernel.op].run(program, kernel, call);
     if (program.failure && *program.failure) return;
     zero_padding(program, kernel, call);
     const int64_t after = now();

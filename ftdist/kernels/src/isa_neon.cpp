@@ -10,6 +10,7 @@ static bool neon_supported() {
 
 extern const Isa ISA_NEON;
 const Isa ISA_NEON = {"neon", neon::LANES, neon::FUSED, neon::PIXELS, neon::WIDE_PIXELS,
-                      neon_supported, neon::run};
+                      neon_supported, neon::run, neon::OPERATIONS.data(),
+                      (int)neon::OPERATIONS.size()};
 
 }  // namespace ftdist

@@ -1,5 +1,5 @@
 // The instruction sets that this build holds, best first; CMake says which.
-#include "program.hpp"
+#include "rules.hpp"
 
 namespace ftdist {
 
@@ -20,5 +20,10 @@ const Isa* const ISAS[] = {
 #endif
     &ISA_SCALAR};
 const int ISA_COUNT = sizeof(ISAS) / sizeof(ISAS[0]);
+
+const Operation* find_operation(int32_t number) {
+  const bool known = number >= 0 && number < ISA_SCALAR.operation_count;
+  return known ? &ISA_SCALAR.operations[number] : nullptr;
+}
 
 }  // namespace ftdist

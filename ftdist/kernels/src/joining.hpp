@@ -2,8 +2,20 @@
 #pragma once
 #include "activation.hpp"
 #include "rows.hpp"
+#include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
+
+static void add(const Program& program, const Kernel& kernel, const Call& call) {
+  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const float* a = at(program, kernel.in, call.in_row, row, kernel.left);
+    const float* b = at(program, kernel.in2, call.in2_row, row, kernel.left);
+    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
+      return activate(kernel.activation, load(a + i) + load(b + i), splat(kernel.slope));
+    });
+  }
+}
 
 // A pixel of a sum so far, its channels from `first` on.
 template <bool WEIGHTED>
@@ -75,5 +87,71 @@ static void multiply(const Program& program, const Kernel& kernel, const Call& c
       }
     }
 }
+
+// Every stride-th position, of which every sample-th output position reads one.
+static bool accumulate_reads(const Kernel& k, Area& area) {
+  if (area.columns.first < 0) return false;
+  const int64_t s = k.sample;
+  const auto read = [&](Span span, int64_t stride, int64_t size) {
+    return clipped({(span.first + s - 1) / s * stride, (span.last - 1) / s * stride + 1}, size);
+  };
+  area = {read(area.rows, k.stride_y, k.height), read(area.columns, k.stride_x, k.width)};
+  return true;
+}
+
+static bool accumulate_fits(const Kernel& k) {
+  return k.sample >= 1 && (k.part > 0 || (k.part == 0 && same_channels(k)));
+}
+
+static bool accumulate_weighted_fits(const Kernel& k) {
+  return k.groups == 1 && k.sample >= 1 && k.part >= 0 && k.part < k.size && one_tap(k);
+}
+
+static WeightLayout accumulate_weights(const Kernel& k) {
+  return {1, (double)k.filters, (double)k.size};
+}
+
+static int64_t add_reads_second(const Kernel& k, Area&) { return k.channels; }
+
+static bool one_or(int32_t size, int32_t all) { return size == 1 || size == all; }
+
+static bool multiply_fits(const Kernel& k) {
+  return same_channels(k) && one_or(k.in2_height, k.height) && one_or(k.in2_width, k.width) &&
+         one_or(k.in2_channels, k.channels);
+}
+
+static int64_t multiply_reads_second(const Kernel& k, Area& area) {
+  if (k.in2_height == 1) area.rows = {0, 1};
+  if (k.in2_width == 1) area.columns = {0, 1};
+  return k.in2_channels;
+}
+
+constexpr Operation JOINING[] = {
+    {.name = "add",
+     .run = add,
+     .reads = reads_position,
+     .fits = same_channels,
+     .reads_second = add_reads_second,
+     .activates = true,
+     .dense = true,
+     .vectors = true},
+    {.name = "accumulate",
+     .run = accumulate<false>,
+     .reads = accumulate_reads,
+     .fits = accumulate_fits,
+     .activates = true},
+    {.name = "accumulate_weighted",
+     .run = accumulate<true>,
+     .reads = accumulate_reads,
+     .fits = accumulate_weighted_fits,
+     .weights = accumulate_weights,
+     .activates = true},
+    {.name = "multiply",
+     .run = multiply,
+     .reads = reads_position,
+     .fits = multiply_fits,
+     .reads_second = multiply_reads_second,
+     .activates = true},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -2,6 +2,7 @@
 // then ky, kx, input channel.
 #pragma once
 #include "rows.hpp"
+#include "rules.hpp"
 #include "sums.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -57,5 +58,30 @@ static void local(const Program& program, const Kernel& kernel, const Call& call
     }
   }
 }
+
+static bool local_reads(const Kernel& k, Area& area) {
+  if (area.rows.last > k.out_height || area.columns.first < 0 || area.columns.last > k.out_width)
+    return false;
+  return reads_window(k, area);
+}
+
+static bool local_fits(const Kernel& k) {
+  return k.groups == 1 && k.out_height >= 1 && k.out_width >= 1;
+}
+
+static WeightLayout local_weights(const Kernel& k) {
+  return {(double)k.out_height * k.out_width, (double)k.filters, (double)k.channels};
+}
+
+constexpr Operation LOCAL[] = {
+    {.name = "local",
+     .run = local,
+     .reads = local_reads,
+     .fits = local_fits,
+     .weights = local_weights,
+     .activates = true,
+     .streams = true,
+     .multiplies = true},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "guard.hpp"
-#include "program.hpp"
+#include "rules.hpp"
 
 namespace nb = nanobind;
 using namespace ftdist;
@@ -40,21 +40,65 @@ nb::tuple names(const char* const* all, int count) {
   return nb::tuple(found);
 }
 
-// (name, offset) of each field of a kernel, as ftdist/kernels/program.py declares them.
-nb::tuple kernel_fields() {
+nb::tuple operations() {
   nb::list found;
-#define FIELD(name, member) found.append(nb::make_tuple(name, offsetof(Kernel, member)))
+  for (int number = 0; const Operation* operation = find_operation(number); number++)
+    found.append(operation->name);
+  return nb::tuple(found);
+}
+
+// (name, offset, bytes) of each field, as ftdist/kernels/program.py declares them.
+template <class Field> nb::tuple field(const char* name, size_t offset, const Field&) {
+  return nb::make_tuple(name, offset, sizeof(Field));
+}
+
+template <class Struct> nb::tuple whole() { return nb::make_tuple("", sizeof(Struct), 0); }
+
+// Each struct of program.hpp, field by field; the last has no name and says how long the whole is.
+nb::dict structs() {
+  nb::dict found;
+#define FIELD(name, member) field(name, offsetof(Struct, member), Struct().member)
 #define SAME(member) FIELD(#member, member)
-  SAME(op), SAME(activation), SAME(slope), SAME(count_padding), SAME(factor), SAME(kept);
-  SAME(shift), SAME(power), FIELD("in", in), SAME(in2), SAME(out), SAME(height), SAME(width);
-  SAME(left), SAME(right), SAME(channels), SAME(filters), SAME(groups), SAME(kernel_height);
-  SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x);
-  SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width), SAME(part);
-  SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width), SAME(in2_channels);
-  SAME(out_height), SAME(out_width), SAME(weights), SAME(bias), SAME(window);
+  {
+    using Struct = Buffer;
+    found["BUFFER"] = nb::make_tuple(SAME(base), SAME(type), SAME(column), SAME(columns),
+                                     SAME(offset), SAME(row), SAME(pixel), SAME(channel), whole<Struct>());
+  }
+  {
+    using Struct = Kernel;
+    found["KERNEL"] = nb::make_tuple(
+        SAME(op), SAME(activation), SAME(slope), SAME(count_padding), SAME(factor), SAME(kept),
+        SAME(shift), SAME(power), FIELD("in", in), SAME(in2), SAME(out), SAME(height), SAME(width),
+        SAME(left), SAME(right), SAME(channels), SAME(filters), SAME(groups), SAME(kernel_height),
+        SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x),
+        SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width),
+        SAME(part), SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width),
+        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(weights), SAME(bias),
+        SAME(window), whole<Struct>());
+  }
+  {
+    using Struct = Call;
+    found["CALL"] = nb::make_tuple(SAME(kernel), SAME(row), SAME(rows), SAME(in_row),
+                                   SAME(in2_row), SAME(out_row), whole<Struct>());
+  }
+  {
+    using Struct = Counters;
+    found["COUNTERS"] = nb::make_tuple(SAME(nanoseconds), SAME(macs), whole<Struct>());
+  }
 #undef SAME
 #undef FIELD
-  return nb::tuple(found);
+  return found;
+}
+
+nb::dict constants() {
+  nb::dict found;
+  found["BLOCK"] = BLOCK;
+  found["OVERREAD_BYTES"] = OVERREAD_BYTES;
+  found["CHUNK_BLOCKS"] = CHUNK_BLOCKS;
+  found["POOL_MOST"] = POOL_MOST;
+  found["FLOAT32"] = static_cast<int>(TYPE_FLOAT32);
+  found["UINT8"] = static_cast<int>(TYPE_UINT8);
+  return found;
 }
 
 // What `run` returns beside error numbers, when a mapping gave no more.
@@ -142,13 +186,10 @@ bool touch(const Bytes& bytes, int64_t start, int64_t stop) {
 
 NB_MODULE(_native, module) {
   module.doc() = "Native kernels of ftdist.";
-  module.attr("KERNEL_BYTES") = sizeof(Kernel);
-  module.attr("CALL_BYTES") = sizeof(Call);
-  module.attr("COUNTERS_BYTES") = sizeof(Counters);
-  module.attr("OPERATIONS") = names(OP_NAMES, OP_COUNT);
+  module.attr("STRUCTS") = structs();
+  module.attr("OPERATIONS") = operations();
   module.attr("ACTIVATIONS") = names(ACTIVATION_NAMES, ACT_COUNT);
-  module.attr("KERNEL_FIELDS") = kernel_fields();
-  module.attr("CONSTANTS") = nb::make_tuple(BLOCK, POOL_MOST);
+  module.attr("CONSTANTS") = constants();
   module.def("instruction_sets", &instruction_sets,
              "(name, lanes, fused, pixels, wide_pixels) of each set that this build and this "
              "machine have, best first.");

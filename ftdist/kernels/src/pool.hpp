@@ -2,6 +2,7 @@
 // average counts them only when told to. NaN wins a maximum.
 #pragma once
 #include "rows.hpp"
+#include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -76,5 +77,18 @@ static void pool(const Program& program, const Kernel& kernel, const Call& call)
     }
   }
 }
+
+constexpr Operation POOL[] = {
+    {.name = "max_pool",
+     .run = pool<true>,
+     .reads = reads_map_window,
+     .fits = same_channels,
+     .vectors = true},
+    {.name = "average_pool",
+     .run = pool<false>,
+     .reads = reads_map_window,
+     .fits = same_channels,
+     .vectors = true},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

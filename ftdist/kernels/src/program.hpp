@@ -9,34 +9,6 @@
 
 namespace ftdist {
 
-enum Op : int32_t {
-  OP_COPY,       // strided rows from one buffer to another, uint8 -> float32 where needed
-  OP_CONVOLUTION,
-  OP_DEPTHWISE,
-  OP_MAX_POOL,
-  OP_AVERAGE_POOL,
-  OP_ADD,
-  OP_ACTIVATE,
-  OP_UPSAMPLE,
-  OP_REORG,          // space to depth, blocks in order
-  OP_REORG_DARKNET,  // space to depth as Darknet scrambles it
-  OP_LOCAL,          // a convolution whose weights differ from position to position
-  OP_ACCUMULATE,     // one map of a sum: begins it or is added to it
-  OP_ACCUMULATE_WEIGHTED,  // as that, with a weight for each channel
-  OP_MULTIPLY,       // by a map that may have one row, column or channel for all
-  OP_SOFTMAX,
-  OP_NORMALIZE_RESPONSES,  // across channels, as Darknet does
-  OP_MAX_CHANNELS,
-  OP_CROP,
-  OP_DEPTH_TO_SPACE,
-  OP_COUNT
-};
-
-constexpr const char* OP_NAMES[OP_COUNT] = {
-    "copy", "convolution", "depthwise", "max_pool", "average_pool", "add", "activate", "upsample",
-    "reorg", "reorg_darknet", "local", "accumulate", "accumulate_weighted", "multiply", "softmax",
-    "normalize_responses", "max_channels", "crop", "depth_to_space"};
-
 enum ActivationKind : int32_t {
   ACT_LINEAR, ACT_LEAKY, ACT_RELU, ACT_RELU6, ACT_LOGISTIC, ACT_SWISH, ACT_MISH, ACT_HARDSWISH,
   ACT_TANH, ACT_ELU, ACT_SELU, ACT_GELU, ACT_HARDMISH, ACT_HARDTAN, ACT_LHTAN, ACT_LOGGY, ACT_PLSE,
@@ -60,7 +32,7 @@ struct Buffer {
 };
 
 struct Kernel {
-  int32_t op, activation;
+  int32_t op, activation;            // numbers: of an operation, of an ActivationKind
   float slope;
   int32_t count_padding;             // average pool: divide by the whole window
   float factor, kept, shift, power;  // see ftdist/kernels/program.py
@@ -116,6 +88,8 @@ bool read_piece(const Program& program, const Piece& piece, float* to);
 // Starts reading what will be wanted soon, without waiting.
 void read_ahead(const Program& program, int64_t from, int64_t count);
 
+struct Operation;
+
 // What one instruction set offers.
 struct Isa {
   const char* name;
@@ -124,18 +98,26 @@ struct Isa {
   int pixels, wide_pixels;           // most pixels of the convolution for one and for two blocks
   bool (*supported)();
   void (*run)(const Program&);
+  const Operation* operations;       // sorted by name, the same for every set; see rules.hpp
+  int operation_count;
 };
 
 constexpr int BLOCK = 16;            // output channels in a weight block, on every instruction set
 
 constexpr int POOL_MOST = 2;         // the most rows or columns of a convolution's own pool
 
-constexpr int PIECE_BLOCKS = 2;      // blocks in the largest piece of streamed weights
+constexpr int CHUNK_BLOCKS = 2;      // blocks in the largest chunk of streamed weights
+
+// Some kernels read whole vectors of channels; the arena ends with room for one more.
+constexpr int64_t OVERREAD_BYTES = 64;
 
 // Says what in a program would touch memory outside its buffers; null when nothing would.
 const char* find_fault(const Program& program, int64_t* faulty_call);
 
 extern const Isa* const ISAS[];      // those built in, best first
 extern const int ISA_COUNT;
+
+// The operation of a number, which is its place among the names of all; null when there is none.
+const Operation* find_operation(int32_t number);
 
 }  // namespace ftdist

@@ -13,6 +13,13 @@ static inline float* at(const Program& program, const Buffer& buffer, int first_
          (int64_t)(column - buffer.column) * buffer.pixel;
 }
 
+// Applies `act` to a row of floats that lie side by side, the last part of a vector included.
+template <class Act> static inline void each_vector(float* to, int64_t count, Act act) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(to + i, act(i));
+  if (i < count) store_part(to + i, act(i), (int)(count - i));
+}
+
 // Writes the zeros that consumers read as padding beside the produced columns.
 static inline void zero_padding(const Program& program, const Kernel& kernel, const Call& call) {
   const Buffer& out = kernel.out;

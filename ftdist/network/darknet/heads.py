@@ -26,7 +26,7 @@ from ftdist.network.heads import (
     TreeHead,
     YoloHead,
 )
-from ftdist.network.layers import Identity
+from ftdist.network.operators.base import Identity
 
 _GREEDY_DISTANCE = 0.6
 _DIOU_DISTANCE = 0.6

@@ -28,7 +28,7 @@ from ftdist.network.darknet.numbers import DarknetBuilder, blur, is_binary
 from ftdist.network.darknet.stored import Form, forms
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import Head, classifies
-from ftdist.network.layers import Convolution, Pool
+from ftdist.network.operators.windows import Convolution, Pool
 
 _BUILDERS = {
     **darknet_layers.BUILDERS,

@@ -18,21 +18,11 @@ from typing import Literal, get_args
 from ftdist.geometry import Window
 from ftdist.network.darknet.cfg import Section, closest, shown
 from ftdist.network.graph import NetworkBuilder
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    ActivationKind,
-    Concatenate,
-    Convolution,
-    DepthToSpace,
-    Identity,
-    MaxChannels,
-    Operation,
-    Pool,
-    Reorg,
-    Sliding,
-    Upsample,
-)
+from ftdist.network.operators.base import Activation, ActivationKind, Identity, Operation, Sliding
+from ftdist.network.operators.channels import Activate, MaxChannels
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.resampling import DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Pool
 
 Built = tuple[Operation, tuple[int, ...]]
 """What a layer computes, and the numbers of the layers that it reads."""

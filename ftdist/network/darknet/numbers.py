@@ -24,7 +24,8 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape, Window
 from ftdist.network.darknet.cfg import Section
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Activation, Convolution, Operation, Sliding, Weighted
+from ftdist.network.operators.base import Activation, Operation, Sliding, Weighted
+from ftdist.network.operators.windows import Convolution
 
 Floats = NDArray[np.float32]
 

@@ -11,20 +11,11 @@ from ftdist.geometry import Window
 from ftdist.network.darknet.cfg import Section, shown
 from ftdist.network.darknet.layers import Built, activation, previous, references
 from ftdist.network.graph import NetworkBuilder
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Add,
-    Convolution,
-    Crop,
-    Local,
-    Multiply,
-    NormalizeResponses,
-    Sliding,
-    Softmax,
-    Sum,
-    WeightedSum,
-)
+from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.channels import Activate, NormalizeResponses, Softmax
+from ftdist.network.operators.joining import Add, Multiply, Sum, WeightedSum
+from ftdist.network.operators.resampling import Crop
+from ftdist.network.operators.windows import Convolution, Local
 
 
 def _shortcut(section: Section, network: NetworkBuilder) -> Built:

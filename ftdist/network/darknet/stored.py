@@ -18,7 +18,8 @@ from ftdist.network.darknet.cfg import Section, shown
 from ftdist.network.darknet.keys import canonical_kind
 from ftdist.network.darknet.operators import weights_type
 from ftdist.network.graph import Network
-from ftdist.network.layers import Convolution, Weighted
+from ftdist.network.operators.base import Weighted
+from ftdist.network.operators.windows import Convolution
 
 Floats = NDArray[np.float32]
 Take = Callable[[tuple[int, ...]], Floats]

@@ -38,7 +38,7 @@ from ftdist.network.darknet.numbers import binarized
 from ftdist.network.darknet.stored import BatchNorm, Shared, fold
 from ftdist.network.encoding import disguise
 from ftdist.network.graph import convolutions
-from ftdist.network.layers import Weighted
+from ftdist.network.operators.base import Weighted
 from ftdist.network.parameters import Parameters
 
 Floats = NDArray[np.float32]

@@ -1,1 +1,9 @@
-"""Operators by family; ``ftdist.network.layers`` lists them all."""
+"""Operators by family. Importing any of them imports all, so that each is registered.
+
+An operator answers here, and only here, for everything but its arithmetic: its output's shape, its
+axes, its weights, its cost, the kernel it becomes, and by its fields how a model file has it.
+"""
+
+from ftdist.network.operators import base, channels, joining, resampling, windows
+
+__all__ = ("base", "channels", "joining", "resampling", "windows")

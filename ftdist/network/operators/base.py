@@ -2,13 +2,15 @@
 
 An operation is a frozen value without weights and without wiring. Planning asks it for the output
 shape, for the axes that relate output rows and columns to those of each input, and for what one
-output position costs; the importer and the model file ask which weights it has.
+output position costs; lowering, which kernel it becomes; the importer and the model file, which
+weights it has. All of that stands in one class, in the file of its family.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol, runtime_checkable
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
 
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, Axes, Shape, Window
@@ -47,81 +49,6 @@ class Activation:
 LINEAR = Activation()
 
 
-class Operation(Protocol):
-    """What a layer computes, apart from its weights and its place in the graph."""
-
-    kind: ClassVar[str]
-
-    joins: ClassVar[bool] = False
-    """Whether a layer is one kernel for each input, rather than one for all of them."""
-
-    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        """The output's shape; InputError when the inputs do not suit the operation."""
-        ...
-
-    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        """For each input how output rows and columns depend on its rows and columns."""
-        ...
-
-    def macs(self, source: Shape, output: Shape) -> int:
-        """Multiply-accumulates of one output position (all channels)."""
-        ...
-
-    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        """Floats read and written for one output position, by operations that do little else."""
-        ...
-
-
-@runtime_checkable
-class Weighted(Operation, Protocol):
-    """An operation with weights (outputs, depth, rows, columns) and a bias for each output."""
-
-    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
-        """The shape of the weights for a first input of shape `source`."""
-        ...
-
-    def weight_groups(self, source: Shape) -> int:
-        """Outputs lie in so many groups, each of which fills whole blocks of its own."""
-        ...
-
-    def streams(self, source: Shape) -> bool:
-        """Whether the kernel can read its weights piece by piece."""
-        ...
-
-
-class Unweighted:
-    """Shared answers of operations that multiply no weights."""
-
-    joins: ClassVar[bool] = False
-
-    def macs(self, source: Shape, output: Shape) -> int:
-        return 0
-
-    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return 2 * output.channels
-
-
-class Elementwise(Unweighted):
-    """Shared answers of operations that read just the position they write."""
-
-    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        return (PLAIN,) * len(inputs)
-
-
-class Alias(Elementwise):
-    """Base of operations that pass their input on and compute nothing."""
-
-    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        return only(inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity(Alias):
-    """A layer that is nothing at inference: dropout."""
-
-    kind: ClassVar[str] = "identity"
-
-
 @dataclass(frozen=True, slots=True)
 class Sliding:
     """Two windows, one an axis: the geometry of convolutions and pools."""
@@ -146,6 +73,135 @@ class Sliding:
             window = f"{self.vertical.extent}x{self.horizontal.extent}"
             raise InputError(f"{what}: a {window} window does not fit a map of {source}")
         return height, width
+
+
+Rate = Literal["copy", "pool", "convolution", "depthwise"]
+"""The measured rate by which a kernel's time is reckoned."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRecord:
+    """What an operation is to a kernel, as pure data: lowering writes it into a descriptor.
+
+    `fields` are those of a descriptor (``kernels.program.KERNEL``) that are neither 0 nor neutral.
+    `window` and `activation` stand for the fields that they have. `reads_from` and `writes_to` are
+    the channels of the input and of the output at which the kernel begins.
+    """
+
+    kernel: str
+    fields: Mapping[str, float] = field(default_factory=dict)
+    window: Sliding | None = None
+    activation: Activation = LINEAR
+    reads_from: int = 0
+    writes_to: int = 0
+
+
+class Operation:
+    """What a layer computes, apart from its weights and its place in the graph.
+
+    Subclasses are frozen dataclasses with a `kind`, registered by ``operator``. Those that compute
+    something name their `kernels` and say by `record` which of them they become.
+    """
+
+    kind: ClassVar[str]
+
+    kernels: ClassVar[tuple[str, ...]] = ()
+    """The kernels that a layer may become; each has its row in a C++ family, and its reference."""
+
+    joins: ClassVar[bool] = False
+    """Whether a layer is one kernel for each input, rather than one for all of them."""
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        """The output's shape; InputError when the inputs do not suit the operation."""
+        raise NotImplementedError
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        """For each input how output rows and columns depend on its rows and columns."""
+        raise NotImplementedError
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        """The kernel that a layer becomes; where `joins` is set, the one for input `part`.
+
+        Height, width and channels of the input that it reads, and the output's channels, are
+        filled in already; `fields` may say otherwise.
+        """
+        raise NotImplementedError
+
+    def macs(self, source: Shape, output: Shape) -> int:
+        """Multiply-accumulates of one output position (all channels)."""
+        return 0
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        """Floats read and written for one output position, by operations that do little else."""
+        return 2 * output.channels
+
+    def rate(self, inputs: tuple[Shape, ...]) -> Rate:
+        """How its time is reckoned: from `moved` at a rate of bytes, or from its weights."""
+        return "copy"
+
+    def fuses_pool(self, inputs: tuple[Shape, ...]) -> bool:
+        """Whether its kernel can write only the maxima of what it makes."""
+        return False
+
+    def maxima(self) -> tuple[int, int] | None:
+        """(rows, columns) of the windows, side by side on the map, whose maxima are the output.
+
+        None for whatever is not just that.
+        """
+        return None
+
+
+OPERATIONS: dict[str, type[Operation]] = {}
+"""All kinds of layers whose modules are imported, by the name that a model file has for them."""
+
+_Kind = TypeVar("_Kind", bound=type[Operation])
+
+
+def operator(kind: _Kind) -> _Kind:
+    """Registers a kind of layer: model files can hold it, and its kernels are known by name."""
+    if kind.kind in OPERATIONS:
+        raise ValueError(f"two operations are called {kind.kind}")
+    OPERATIONS[kind.kind] = kind
+    return kind
+
+
+@runtime_checkable
+class Weighted(Protocol):
+    """An operation with weights (outputs, depth, rows, columns) and a bias for each output."""
+
+    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
+        """The shape of the weights for a first input of shape `source`."""
+        ...
+
+    def weight_groups(self, source: Shape) -> int:
+        """Outputs lie in so many groups, each of which fills whole blocks of its own."""
+        ...
+
+    def streams(self, source: Shape) -> bool:
+        """Whether the kernel can read its weights piece by piece."""
+        ...
+
+
+class Elementwise(Operation):
+    """Shared answers of operations that read just the position they write."""
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (PLAIN,) * len(inputs)
+
+
+class Alias(Elementwise):
+    """Base of operations that pass their input on and compute nothing."""
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        return only(inputs)
+
+
+@operator
+@dataclass(frozen=True, slots=True)
+class Identity(Alias):
+    """A layer that is nothing at inference: dropout."""
+
+    kind: ClassVar[str] = "identity"
 
 
 def only(inputs: tuple[Shape, ...]) -> Shape:

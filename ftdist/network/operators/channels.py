@@ -8,31 +8,45 @@ from typing import ClassVar
 
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, Axes, Shape, Whole
-from ftdist.network.operators.base import Activation, Elementwise, Unweighted, only
+from ftdist.network.operators.base import (
+    Activation,
+    Elementwise,
+    KernelRecord,
+    Operation,
+    only,
+    operator,
+)
 
 _EXPONENTIAL = 8
 """What an exponential counts for beside a float moved."""
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class Activate(Elementwise):
     """An activation that could not be fused into its producer."""
 
     kind: ClassVar[str] = "activate"
+    kernels: ClassVar[tuple[str, ...]] = ("activate",)
     activation: Activation
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         return only(inputs)
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("activate", activation=self.activation)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Softmax(Unweighted):
+class Softmax(Operation):
     """exp(x / temperature), divided by its sum over the channels of one of the `groups`.
 
     With `spatial` each position has a sum of its own; without it there is one for the whole map.
     """
 
     kind: ClassVar[str] = "softmax"
+    kernels: ClassVar[tuple[str, ...]] = ("softmax",)
     groups: int = 1
     temperature: float = 1.0
     spatial: bool = False
@@ -55,7 +69,14 @@ class Softmax(Unweighted):
         again = 1 if self.spatial else output.height
         return (1 + again) * _EXPONENTIAL * output.channels
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields: dict[str, float] = {"groups": self.groups, "factor": self.temperature}
+        if not self.spatial:
+            fields |= {"kernel_height": output.height, "kernel_width": output.width}
+        return KernelRecord("softmax", fields)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
 class NormalizeResponses(Elementwise):
     """Local response normalization across channels, as Darknet's [normalization] has it.
@@ -66,6 +87,7 @@ class NormalizeResponses(Elementwise):
     """
 
     kind: ClassVar[str] = "normalize_responses"
+    kernels: ClassVar[tuple[str, ...]] = ("normalize_responses",)
     size: int = 5
     alpha: float = 1e-4
     beta: float = 0.75
@@ -82,12 +104,18 @@ class NormalizeResponses(Elementwise):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return (2 * _EXPONENTIAL + self.size) * output.channels
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields = {"size": self.size, "factor": self.alpha, "shift": self.kappa, "power": self.beta}
+        return KernelRecord("normalize_responses", fields)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
 class MaxChannels(Elementwise):
     """Each of `channels` outputs is the largest of every channels-th input (maxpool_depth)."""
 
     kind: ClassVar[str] = "max_channels"
+    kernels: ClassVar[tuple[str, ...]] = ("max_channels",)
     channels: int
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -100,3 +128,6 @@ class MaxChannels(Elementwise):
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 2 * only(inputs).channels
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("max_channels")

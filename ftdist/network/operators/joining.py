@@ -7,14 +7,23 @@ from typing import ClassVar
 
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, SAME, Axes, Axis, Sampled, Shape, Whole, Window
-from ftdist.network.operators.base import LINEAR, Activation, Elementwise, Unweighted
+from ftdist.network.operators.base import (
+    LINEAR,
+    Activation,
+    Elementwise,
+    KernelRecord,
+    Operation,
+    operator,
+)
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class Add(Elementwise):
     """The sum of two maps of one shape (Darknet's shortcut), then an activation."""
 
     kind: ClassVar[str] = "add"
+    kernels: ClassVar[tuple[str, ...]] = ("add",)
     activation: Activation = LINEAR
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -27,9 +36,13 @@ class Add(Elementwise):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 3 * output.channels
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("add", activation=self.activation)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Sum(Unweighted):
+class Sum(Operation):
     """Maps added one after another to the first, whose shape the sum has; then an activation.
 
     A map with fewer channels is added to the first ones, of one with more the first are taken. A
@@ -39,6 +52,7 @@ class Sum(Unweighted):
     """
 
     kind: ClassVar[str] = "sum"
+    kernels: ClassVar[tuple[str, ...]] = ("accumulate",)
     joins: ClassVar[bool] = True
     activation: Activation = LINEAR
     kept: float = 1.0
@@ -56,6 +70,14 @@ class Sum(Unweighted):
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 3 * len(inputs) * output.channels
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields: dict[str, float] = {"part": part}
+        if part:
+            stride, sample = sampling(inputs[0], inputs[part])
+            fields |= {"kept": self.kept, "factor": self.added}
+            fields |= {"stride_y": stride, "stride_x": stride, "sample": sample}
+        return KernelRecord("accumulate", fields, activation=_at_last(self, inputs, part))
 
 
 def sampling(first: Shape, other: Shape) -> tuple[int, int]:
@@ -78,6 +100,7 @@ def _sampled_axes(first: Shape, other: Shape) -> Axes:
     return Axes(axis(first.height, other.height), axis(first.width, other.width))
 
 
+@operator
 @dataclass(frozen=True, slots=True)
 class WeightedSum(Elementwise):
     """The sum of maps, each with weights of its own for its channels; then an activation.
@@ -87,6 +110,7 @@ class WeightedSum(Elementwise):
     """
 
     kind: ClassVar[str] = "weighted_sum"
+    kernels: ClassVar[tuple[str, ...]] = ("accumulate_weighted",)
     joins: ClassVar[bool] = True
     maps: int
     activation: Activation = LINEAR
@@ -113,9 +137,15 @@ class WeightedSum(Elementwise):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 3 * len(inputs) * output.channels
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields = {"part": part, "size": self.maps}
+        activation = _at_last(self, inputs, part)
+        return KernelRecord("accumulate_weighted", fields, activation=activation)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Multiply(Unweighted):
+class Multiply(Operation):
     """The product of two maps, then an activation.
 
     The second may have one row, one column or one channel where the first has more: that one
@@ -123,6 +153,7 @@ class Multiply(Unweighted):
     """
 
     kind: ClassVar[str] = "multiply"
+    kernels: ClassVar[tuple[str, ...]] = ("multiply",)
     activation: Activation = LINEAR
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -141,7 +172,13 @@ class Multiply(Unweighted):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 3 * output.channels
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        height, width, channels = inputs[1]
+        fields = {"in2_height": height, "in2_width": width, "in2_channels": channels}
+        return KernelRecord("multiply", fields, activation=self.activation)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
 class Concatenate(Elementwise):
     """Maps side by side in the channels (Darknet's route).
@@ -150,6 +187,7 @@ class Concatenate(Elementwise):
     """
 
     kind: ClassVar[str] = "concatenate"
+    kernels: ClassVar[tuple[str, ...]] = ("copy",)
     joins: ClassVar[bool] = True
     parts: int = 1
     part: int = 0
@@ -162,6 +200,21 @@ class Concatenate(Elementwise):
             raise InputError(f"concatenate: channels cannot be split into {self.parts} parts")
         channels = sum(shape.channels // self.parts for shape in inputs)
         return Shape(inputs[0].height, inputs[0].width, channels)
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        """One input: a copy of the channels that are taken of it to their place."""
+        taken = [shape.channels // self.parts for shape in inputs]
+        return KernelRecord(
+            "copy",
+            {"channels": taken[part], "filters": taken[part]},
+            reads_from=self.part * taken[part],
+            writes_to=sum(taken[:part]),
+        )
+
+
+def _at_last(operation: Sum | WeightedSum, inputs: tuple[Shape, ...], part: int) -> Activation:
+    """The activation, once the last map is added."""
+    return operation.activation if part == len(inputs) - 1 else LINEAR
 
 
 def _same_size(kind: str, inputs: tuple[Shape, ...]) -> None:

@@ -7,14 +7,16 @@ from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Axis, Blocks, Repeat, Shape, Shifted, Whole
-from ftdist.network.operators.base import Unweighted, only
+from ftdist.network.operators.base import KernelRecord, Operation, only, operator
 
 
+@operator
 @dataclass(frozen=True, slots=True)
-class Upsample(Unweighted):
+class Upsample(Operation):
     """Nearest upsampling by a whole factor on both axes; values are multiplied by `factor`."""
 
     kind: ClassVar[str] = "upsample"
+    kernels: ClassVar[tuple[str, ...]] = ("upsample",)
     scale: int
     factor: float = field(default=1.0, metadata={"added_later": True})
 
@@ -25,12 +27,18 @@ class Upsample(Unweighted):
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return (Axes(Repeat(self.scale), Repeat(self.scale)),)
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields = {"stride_y": self.scale, "stride_x": self.scale, "factor": self.factor}
+        return KernelRecord("upsample", fields)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Crop(Unweighted):
+class Crop(Operation):
     """Rows from `top` and columns from `left` of a map; values become factor * x + shift."""
 
     kind: ClassVar[str] = "crop"
+    kernels: ClassVar[tuple[str, ...]] = ("crop",)
     height: int
     width: int
     top: int = 0
@@ -51,9 +59,14 @@ class Crop(Unweighted):
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return (Axes(Shifted(self.top), Shifted(self.left)),)
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        fields = {"pad_top": -self.top, "pad_left": -self.left}
+        return KernelRecord("crop", {**fields, "factor": self.factor, "shift": self.shift})
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class DepthToSpace(Unweighted):
+class DepthToSpace(Operation):
     """Channels become blocks of stride x stride positions: the inverse of Reorg's "blocks".
 
     Output channel c at (y, x) is input channel (y % stride * stride + x % stride) * C + c of block
@@ -61,6 +74,7 @@ class DepthToSpace(Unweighted):
     """
 
     kind: ClassVar[str] = "depth_to_space"
+    kernels: ClassVar[tuple[str, ...]] = ("depth_to_space",)
     stride: int
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -74,9 +88,13 @@ class DepthToSpace(Unweighted):
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return (Axes(Repeat(self.stride), Repeat(self.stride)),)
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("depth_to_space", {"stride_y": self.stride, "stride_x": self.stride})
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Reorg(Unweighted):
+class Reorg(Operation):
     """Space to depth: blocks of stride x stride positions become channels.
 
     "blocks": output channel (dy * stride + dx) * C + c is input channel c at (dy, dx) of the block.
@@ -87,6 +105,10 @@ class Reorg(Unweighted):
     """
 
     kind: ClassVar[str] = "reorg"
+    kernels: ClassVar[tuple[str, ...]] = (
+        "reorg",
+        "reorg_darknet",
+    )
     stride: int
     order: Literal["blocks", "darknet"] = "blocks"
 
@@ -110,3 +132,7 @@ class Reorg(Unweighted):
             straddles = (source.height // self.stride) % self.stride
             rows = Whole(source.height) if straddles else Blocks(self.stride, self.stride - 1)
         return (Axes(rows, Blocks(self.stride)),)
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        kernel = "reorg" if self.order == "blocks" else "reorg_darknet"
+        return KernelRecord(kernel, {"stride_y": self.stride, "stride_x": self.stride})

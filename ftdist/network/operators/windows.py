@@ -7,11 +7,21 @@ from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape, Window
-from ftdist.network.operators.base import LINEAR, Activation, Sliding, Unweighted, only
+from ftdist.network.operators.base import (
+    LINEAR,
+    Activation,
+    KernelRecord,
+    Operation,
+    Rate,
+    Sliding,
+    only,
+    operator,
+)
 
 
+@operator
 @dataclass(frozen=True, slots=True)
-class Convolution:
+class Convolution(Operation):
     """Grouped 2-D convolution with bias, then an activation.
 
     Weights are float32 (filters, channels // groups, kernel rows, kernel columns), bias (filters,).
@@ -19,7 +29,10 @@ class Convolution:
     """
 
     kind: ClassVar[str] = "convolutional"
-    joins: ClassVar[bool] = False
+    kernels: ClassVar[tuple[str, ...]] = (
+        "convolution",
+        "depthwise",
+    )
     filters: int
     window: Sliding
     groups: int = 1
@@ -62,9 +75,24 @@ class Convolution:
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 0
 
+    def rate(self, inputs: tuple[Shape, ...]) -> Rate:
+        return "depthwise" if self.is_depthwise(inputs[0]) else "convolution"
 
+    def fuses_pool(self, inputs: tuple[Shape, ...]) -> bool:
+        return not self.is_depthwise(inputs[0])
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord(
+            "depthwise" if self.is_depthwise(inputs[0]) else "convolution",
+            {"groups": self.groups},
+            window=self.window,
+            activation=self.activation,
+        )
+
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Local:
+class Local(Operation):
     """As a convolution, but each output position has weights of its own (Darknet's local).
 
     Weights are float32 (positions x filters, channels, kernel rows, kernel columns), positions row
@@ -72,7 +100,7 @@ class Local:
     """
 
     kind: ClassVar[str] = "local"
-    joins: ClassVar[bool] = False
+    kernels: ClassVar[tuple[str, ...]] = ("local",)
     filters: int
     window: Sliding
     activation: Activation = LINEAR
@@ -106,9 +134,14 @@ class Local:
         """Every position reads weights of its own: moving them is most of the work."""
         return self.macs(inputs[0], output)
 
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        size = {"out_height": output.height, "out_width": output.width}
+        return KernelRecord("local", size, window=self.window, activation=self.activation)
 
+
+@operator
 @dataclass(frozen=True, slots=True)
-class Pool(Unweighted):
+class Pool(Operation):
     """Max or average pooling.
 
     A maximum never sees padding; an average divides by the positions on the map, or by the whole
@@ -116,6 +149,10 @@ class Pool(Unweighted):
     """
 
     kind: ClassVar[str] = "pool"
+    kernels: ClassVar[tuple[str, ...]] = (
+        "max_pool",
+        "average_pool",
+    )
     mode: Literal["max", "average"]
     window: Sliding
     count_padding: bool = False
@@ -135,6 +172,23 @@ class Pool(Unweighted):
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return output.channels * self.window.vertical.kernel * self.window.horizontal.kernel
+
+    def rate(self, inputs: tuple[Shape, ...]) -> Rate:
+        return "pool"
+
+    def maxima(self) -> tuple[int, int] | None:
+        sides = self.window.vertical, self.window.horizontal
+        plain = all(
+            side.kernel == side.stride
+            and side.dilation == 1
+            and side.pad_before == side.pad_after == 0
+            for side in sides
+        )
+        return (sides[0].kernel, sides[1].kernel) if plain and self.mode == "max" else None
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        kernel = "max_pool" if self.mode == "max" else "average_pool"
+        return KernelRecord(kernel, {"count_padding": self.count_padding}, window=self.window)
 
 
 def _misses_the_map(axis: Window, size: int) -> bool:

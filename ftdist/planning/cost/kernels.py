@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
+from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.layers import Convolution, Pool, Weighted
-from ftdist.network.packing import BLOCK, packed_sizes
+from ftdist.network.operators.base import Weighted
+from ftdist.network.packing import packed_sizes
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.weights import CHUNK_BLOCKS
 
 Numbers = NDArray[np.float64]
 
@@ -64,11 +64,13 @@ def row_seconds(
     layer = network.layers[number]
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))
-    if isinstance(operation, Convolution):
-        return _convolution_row_s(operation, inputs[0], columns, profile)
+    rate = operation.rate(inputs)
+    if isinstance(operation, Weighted) and rate in ("convolution", "depthwise"):
+        return _convolution_row_s(operation, rate == "depthwise", inputs[0], columns, profile)
     moved = 4 * operation.moved(inputs, layer.shape)
-    rate = profile.pool_bytes_per_s if isinstance(operation, Pool) else profile.copy_bytes_per_s
-    return columns * (moved / rate)
+    return columns * (
+        moved / (profile.pool_bytes_per_s if rate == "pool" else profile.copy_bytes_per_s)
+    )
 
 
 def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile) -> float:
@@ -78,21 +80,24 @@ def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile)
 
 
 def _convolution_row_s(
-    operation: Convolution, source: Shape, columns: NDArray[Any], profile: DeviceProfile
+    operation: Weighted,
+    depthwise: bool,
+    source: Shape,
+    columns: NDArray[Any],
+    profile: DeviceProfile,
 ) -> Numbers:
-    _, depth, height, width = operation.weight_shape(source)
-    terms = depth * height * width
-    if operation.is_depthwise(source):
-        blocks = -(-operation.filters // BLOCK)
+    filters, depth, height, width = operation.weight_shape(source)
+    terms, groups = depth * height * width, operation.weight_groups(source)
+    blocks = -(-filters // groups // BLOCK)
+    if depthwise:
         return columns * (blocks * BLOCK * terms / profile.depthwise_macs_per_s)
-    blocks = -(-operation.filters // operation.groups // BLOCK)
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
     seconds = columns * (blocks * profile.sum_s)
     if wide:
         seconds = seconds + wide * _blocks_s(profile.wide, columns, 2 * BLOCK * terms)
     if narrow:
         seconds = seconds + narrow * _blocks_s(profile.narrow, columns, BLOCK * terms)
-    return operation.groups * seconds
+    return groups * seconds
 
 
 def _blocks_s(rates: tuple[float, ...], columns: NDArray[Any], macs_per_pixel: int) -> Numbers:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Region, Span
-from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, Op
+from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, op
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.layers import Pool, Weighted
+from ftdist.network.operators.base import Weighted
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.descriptors import describe, neutral
 from ftdist.planning.lowering.layout import Layout, Slot
@@ -94,7 +94,7 @@ class KernelWriter:
         if kind == "make" and source not in group.inputs:
             self.make(k, source, part)
             return
-        k["op"] = Op.COPY
+        k["op"] = op("copy")
         if kind == "make":
             k["in"], k["out"] = self.map(source), self.buffer(source)
         elif kind == "store":
@@ -121,15 +121,13 @@ class KernelWriter:
         if len(reads) > 1 and not operation.joins:
             k["in2"] = self.buffer(reads[1])
         shapes = tuple(map(network.shape, reads))
-        describe(k, operation, shapes, network.shape(number), part)
+        describe(k, operation.record(shapes, network.shape(number), part))
         if isinstance(operation, Weighted):
             k["weights"], k["bias"] = self.blobs[number]
             k["streamed"] = self.streamed and operation.streams(shapes[0])
             k["window"] = self.layout.staging
-        fused = network.layers[pool].operation
-        if pool != number and isinstance(fused, Pool):
-            window = fused.window
-            k["pool_height"], k["pool_width"] = window.vertical.kernel, window.horizontal.kernel
+        if pool != number and (windows := network.layers[pool].operation.maxima()):
+            k["pool_height"], k["pool_width"] = windows
 
     def buffer(self, source: int) -> Any:
         return self.slot(self.layout.buffers[source], self.columns[source])

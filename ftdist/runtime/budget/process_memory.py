@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import lowering_bytes
 from ftdist.planning.plan import GroupPlan, Plan

@@ -18,7 +18,7 @@ from statistics import median
 import numpy as np
 
 from ftdist.kernels import native
-from ftdist.kernels.program import Op, Program
+from ftdist.kernels.program import Program
 from ftdist.planning.profile import VERSION, DeviceProfile
 from ftdist.runtime.measuring.kernelbench import BATCHES, KernelBench, pixel_bench
 from ftdist.runtime.thread_pool import ThreadPool
@@ -35,9 +35,9 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     narrow = tuple(_pixel_rate(pixels, 16) for pixels in range(1, chosen.pixels + 1))
     wide = tuple(_pixel_rate(pixels, 32) for pixels in range(1, chosen.wide_pixels + 1))
     say("other kernels")
-    depthwise = KernelBench(Op.DEPTHWISE, 8, 40, 64, 64, 3)
-    pool = KernelBench(Op.MAX_POOL, 8, 160, 32, 32)
-    copy = KernelBench(Op.COPY, 16, 160, 32, 32)
+    depthwise = KernelBench("depthwise", 8, 40, 64, 64, 3)
+    pool = KernelBench("max_pool", 8, 160, 32, 32)
+    copy = KernelBench("copy", 16, 160, 32, 32)
     say("feature maps and weights beyond the caches")
     traffic, weights = _traffic_curve(), _weights_curve()
     say("disk")
@@ -77,7 +77,7 @@ def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
     """
     found = []
     for columns, channels, filters, window in ((304, 3, 32, 3), (80, 16, 96, 1), (80, 48, 24, 1)):
-        bench = KernelBench(Op.CONVOLUTION, 4, columns, channels, filters, window)
+        bench = KernelBench("convolution", 4, columns, channels, filters, window)
         blocks = -(-filters // 16)
         pairs = blocks // 2 if wide else 0
         pixels = 4 * columns
@@ -89,7 +89,7 @@ def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
 
 def _planar_rate() -> float:
     """Bytes a second of gathering three planes into pixels."""
-    bench = KernelBench(Op.COPY, 16, 304, 3, 3)
+    bench = KernelBench("copy", 16, 304, 3, 3)
     kernel = bench.program.kernels
     kernel["in"]["row"], kernel["in"]["pixel"], kernel["in"]["channel"] = 304, 1, 304 * 16
     return 4 * 16 * 304 * 3 / bench.seconds()
@@ -101,7 +101,7 @@ def _traffic_curve() -> tuple[tuple[float, float], ...]:
     curve = []
     for size in _WORKING_SETS:
         row_bytes = 4 * 152 * (32 + 64)
-        bench = KernelBench(Op.CONVOLUTION, max(1, int(size * _MIB / row_bytes)), 152, 32, 64, 3)
+        bench = KernelBench("convolution", max(1, int(size * _MIB / row_bytes)), 152, 32, 64, 3)
         per_byte = bench.seconds() / bench.bytes
         base = per_byte if base is None else base
         curve.append((size * _MIB, max(0.0, per_byte - base)))
@@ -114,7 +114,7 @@ def _weights_curve() -> tuple[tuple[float, float], ...]:
     curve = []
     for size in _WORKING_SETS:
         filters = max(32, int(size * _MIB / (4 * 1152)) // 32 * 32)
-        bench = KernelBench(Op.CONVOLUTION, 1, 36, 128, filters, 3)
+        bench = KernelBench("convolution", 1, 36, 128, filters, 3)
         per_byte = bench.seconds() / bench.weight_bytes
         base = per_byte if base is None else base
         curve.append((size * _MIB, max(0.0, per_byte - base)))
@@ -158,7 +158,7 @@ def _reading(folder: Path) -> tuple[float, float, float]:
 
 def _call_s() -> float:
     """Seconds of a kernel call that does next to nothing."""
-    bench = KernelBench(Op.COPY, 1, 1, 1, 1)
+    bench = KernelBench("copy", 1, 1, 1, 1)
     calls = np.repeat(bench.program.calls, 1000)
     program = Program(bench.program.kernels, calls)
     many = []
@@ -172,7 +172,7 @@ def _call_s() -> float:
 def _group_s(threads: int) -> float:
     """Seconds that waking the threads of a group costs, with a call for each tile."""
     pool = ThreadPool(threads)
-    bench = [KernelBench(Op.COPY, 1, 1, 1, 1) for _ in range(threads)]
+    bench = [KernelBench("copy", 1, 1, 1, 1) for _ in range(threads)]
     found = []
     for _ in range(200):
         started = time.perf_counter()
@@ -189,7 +189,7 @@ def _parallel(threads: int) -> float:
     """
     if threads == 1:
         return 1.0
-    benches = [KernelBench(Op.CONVOLUTION, 8, 152, 64, 128, 3) for _ in range(threads)]
+    benches = [KernelBench("convolution", 8, 152, 64, 128, 3) for _ in range(threads)]
     pool = ThreadPool(threads)
     found = [0.0] * threads
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels import native
-from ftdist.kernels.program import BUFFER, CALL, COUNTERS, KERNEL, Op, Program
+from ftdist.kernels.program import BLOCK, BUFFER, CALL, COUNTERS, KERNEL, Program, op
 from ftdist.runtime.budget.memory import page_block
 
 BATCHES = 9
@@ -29,7 +29,7 @@ def convolution_rate() -> float:
 
 def pixel_bench(pixels: int, filters: int) -> KernelBench:
     """A convolution by blocks of so many pixels, with weights in the second cache."""
-    return KernelBench(Op.CONVOLUTION, 8, pixels, 128, filters, 3)
+    return KernelBench("convolution", 8, pixels, 128, filters, 3)
 
 
 class KernelBench:
@@ -39,16 +39,17 @@ class KernelBench:
     """
 
     def __init__(
-        self, op: Op, rows: int, columns: int, channels: int, filters: int, window: int = 1
+        self, operation: str, rows: int, columns: int, channels: int, filters: int, window: int = 1
     ) -> None:
         pad = window // 2
-        stored, groups = columns + 2 * pad, channels if op is Op.DEPTHWISE else 1
-        blocks = -(-filters // 16) * 16
-        taps = window * window * (1 if op is Op.DEPTHWISE else channels)
-        stride = 2 if op is Op.MAX_POOL else 1
+        stored, groups = columns + 2 * pad, channels if operation == "depthwise" else 1
+        blocks = -(-filters // BLOCK) * BLOCK
+        taps = window * window * (1 if operation == "depthwise" else channels)
+        stride = 2 if operation == "max_pool" else 1
         source = (rows * stride + 2 * pad) * stored * channels
         kernel = np.zeros(1, KERNEL)
-        kernel["op"], kernel["height"], kernel["width"] = op, 1 << 20, 1 << 20
+        kernel["op"] = op(operation)
+        kernel["height"], kernel["width"] = 1 << 20, 1 << 20
         kernel["right"], kernel["channels"], kernel["filters"] = (
             columns // stride,
             channels,

@@ -13,18 +13,11 @@ from ftdist.network.darknet.importer import parse_cfg, read_cfg
 from ftdist.network.darknet.layers import pool_window
 from ftdist.network.graph import INPUT
 from ftdist.network.heads import RegionHead, YoloHead
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Add,
-    Concatenate,
-    Convolution,
-    Identity,
-    Pool,
-    Reorg,
-    Sliding,
-    Upsample,
-)
+from ftdist.network.operators.base import Activation, Identity, Sliding
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.joining import Add, Concatenate
+from ftdist.network.operators.resampling import Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Pool
 
 NET = "[net]\nheight=12\nwidth=16\nchannels=8\n"
 

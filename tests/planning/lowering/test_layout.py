@@ -11,7 +11,9 @@ from support.oracles.tracing import Trace
 from ftdist.geometry import Shape
 from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Add, Convolution, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Add
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import whole_maps
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES

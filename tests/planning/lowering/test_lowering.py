@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ftdist.kernels.program import Op
+from ftdist.kernels.program import op
 from ftdist.network import architectures
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import parse_notation
@@ -28,7 +28,7 @@ def macs(network, notation):
             program = group.program(tile)
             for call in program.calls:
                 k = program.kernels[call["kernel"]]
-                if k["op"] in (Op.CONVOLUTION, Op.DEPTHWISE):
+                if k["op"] in (op("convolution"), op("depthwise")):
                     taps = int(k["kernel_height"]) * int(k["kernel_width"])
                     depth = int(k["channels"]) // int(k["groups"])
                     pooled = int(k["pool_height"]) * int(k["pool_width"])

@@ -18,7 +18,8 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Convolution, Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.lowered import Lowered, lower

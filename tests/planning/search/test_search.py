@@ -10,7 +10,9 @@ import pytest
 from ftdist.geometry import Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.layers import Add, Convolution, Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Add
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.group import FusedGroup

@@ -12,7 +12,9 @@ from itertools import pairwise
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.geometry import Region, Shape, Span, partition
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Concatenate, Convolution, Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan

@@ -10,18 +10,10 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import Network
-from ftdist.network.layers import (
-    Convolution,
-    Crop,
-    DepthToSpace,
-    Local,
-    Multiply,
-    Pool,
-    Reorg,
-    Softmax,
-    Sum,
-    Upsample,
-)
+from ftdist.network.operators.channels import Softmax
+from ftdist.network.operators.joining import Multiply, Sum
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Local, Pool
 
 
 def _taps(window: Window, position: int, size: int, *, on_map: bool) -> list[int]:

@@ -11,26 +11,11 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Layer, Network
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Add,
-    Concatenate,
-    Convolution,
-    Crop,
-    DepthToSpace,
-    Local,
-    MaxChannels,
-    Multiply,
-    NormalizeResponses,
-    Pool,
-    Reorg,
-    Sliding,
-    Softmax,
-    Sum,
-    Upsample,
-    WeightedSum,
-)
+from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.channels import Activate, MaxChannels, NormalizeResponses, Softmax
+from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.parameters import Parameters
 from support.oracles.dependencies import darknet_reorg_sources
 

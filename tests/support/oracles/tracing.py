@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.kernels.program import BLOCK, Op
+from ftdist.kernels.program import BLOCK, op
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.layers import Concatenate
+from ftdist.network.operators.joining import Concatenate
 from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.programs import GroupProgram
@@ -91,7 +91,7 @@ class Trace:
         high, wide = int(kernel["pool_height"]), int(kernel["pool_width"])
         assert rows.size * columns.size, f"layer {layer}: a call that makes nothing"
         finished = True  # whether the map has all that belongs there
-        if kernel["op"] == Op.COPY:
+        if kernel["op"] == op("copy"):
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
             made = self.memory[kernel["in"]["base"]][index]
             assert (made != UNWRITTEN).all(), f"layer {layer}: copies what nobody wrote"

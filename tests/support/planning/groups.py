@@ -5,16 +5,11 @@ from __future__ import annotations
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.heads import YoloHead
-from ftdist.network.layers import (
-    Activate,
-    Activation,
-    Concatenate,
-    Convolution,
-    Identity,
-    Pool,
-    Sliding,
-    Upsample,
-)
+from ftdist.network.operators.base import Activation, Identity, Sliding
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.resampling import Upsample
+from ftdist.network.operators.windows import Convolution, Pool
 from support.oracles.dependencies import reads_without_gaps
 
 SAME3 = Sliding.square(3, padding=1)

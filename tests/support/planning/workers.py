@@ -8,7 +8,9 @@ from functools import cache
 from ftdist.geometry import Shape
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
-from ftdist.network.layers import Add, Convolution, Pool, Sliding
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Add
+from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.sharing.plan import WorkerSpec
 from ftdist.planning.sharing.stage_table import StageTable

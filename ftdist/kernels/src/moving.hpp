@@ -1,8 +1,7 @@
-// Kernels that compute little and move much: copies, sums of two maps, activations, upsampling and
-// the two orders of space to depth.
+// Kernels that move positions: copies, crops, upsampling, and space to depth in its two orders.
 #pragma once
-#include "activation.hpp"
 #include "rows.hpp"
+#include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -69,34 +68,6 @@ static void copy(const Program& program, const Kernel& kernel, const Call& call)
       copy_row(reinterpret_cast<const float*>(from), in.pixel, in.channel, to, out.pixel,
                out.channel, pixels, channels);
     }
-  }
-}
-
-// Applies `act` to a row of floats that lie side by side, the last part of a vector included.
-template <class Act> static inline void each_vector(float* to, int64_t count, Act act) {
-  int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) store(to + i, act(i));
-  if (i < count) store_part(to + i, act(i), (int)(count - i));
-}
-
-static void add(const Program& program, const Kernel& kernel, const Call& call) {
-  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
-  for (int row = call.row; row < call.row + call.rows; row++) {
-    const float* a = at(program, kernel.in, call.in_row, row, kernel.left);
-    const float* b = at(program, kernel.in2, call.in2_row, row, kernel.left);
-    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
-      return activate(kernel.activation, load(a + i) + load(b + i), splat(kernel.slope));
-    });
-  }
-}
-
-static void activation(const Program& program, const Kernel& kernel, const Call& call) {
-  const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
-  for (int row = call.row; row < call.row + call.rows; row++) {
-    const float* in = at(program, kernel.in, call.in_row, row, kernel.left);
-    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
-      return activate(kernel.activation, load(in + i), splat(kernel.slope));
-    });
   }
 }
 
@@ -182,5 +153,70 @@ static void reorg_darknet(const Program& program, const Kernel& kernel, const Ca
       }
     }
 }
+
+// Copies move any strides, and bytes; padding is zeroed pixel by pixel.
+static bool copy_layouts(const Kernel& k) {
+  if (k.in.type != TYPE_FLOAT32 && k.in.type != TYPE_UINT8) return false;
+  const bool padded = k.out.column != k.left || k.right - k.left != k.out.columns;
+  return k.out.channel == 1 || !padded;
+}
+
+static bool crop_reads(const Kernel& k, Area& area) {
+  area = {{area.rows.first - k.pad_top, area.rows.last - k.pad_top},
+          {area.columns.first - k.pad_left, area.columns.last - k.pad_left}};
+  return true;
+}
+
+static bool reorg_reads(const Kernel& k, Area& area) {
+  area = {{area.rows.first * k.stride_y, area.rows.last * k.stride_y},
+          {area.columns.first * k.stride_x, area.columns.last * k.stride_x}};
+  return true;
+}
+
+static bool reorg_fits(const Kernel& k) {
+  const int64_t s = k.stride_y;
+  return k.stride_x == s && s * s <= k.filters && k.filters == k.channels * s * s;
+}
+
+static bool reorg_darknet_reads(const Kernel& k, Area& area) {
+  const int64_t s = k.stride_y;
+  Span& rows = area.rows;
+  if (rows.last > k.height / s || area.columns.first < 0 || area.columns.last > k.width / s)
+    return false;
+  const bool straddles = k.height / s % s != 0;  // an output row mixes rows of two channels
+  rows = straddles ? Span{0, k.height}
+                   : clipped({(rows.first - s + 1) * s, (rows.last + s - 1) * s}, k.height);
+  area.columns = {area.columns.first * s, area.columns.last * s};
+  return true;
+}
+
+static bool reorg_darknet_fits(const Kernel& k) {
+  const int64_t s = k.stride_y;
+  return reorg_fits(k) && k.channels % (s * s) == 0 && k.height % s == 0 && k.width % s == 0;
+}
+
+static bool depth_to_space_fits(const Kernel& k) {
+  const int64_t s = k.stride_y;
+  return k.stride_x == s && s * s <= k.channels && k.channels == k.filters * s * s;
+}
+
+constexpr Operation MOVING[] = {
+    {.name = "copy",
+     .run = copy,
+     .reads = reads_position,
+     .fits = same_channels,
+     .layouts = copy_layouts},
+    {.name = "crop", .run = crop, .reads = crop_reads, .fits = same_channels},
+    {.name = "upsample", .run = upsample, .reads = reads_repeated, .fits = same_channels},
+    {.name = "reorg", .run = reorg, .reads = reorg_reads, .fits = reorg_fits},
+    {.name = "reorg_darknet",
+     .run = reorg_darknet,
+     .reads = reorg_darknet_reads,
+     .fits = reorg_darknet_fits},
+    {.name = "depth_to_space",
+     .run = depth_to_space,
+     .reads = reads_repeated,
+     .fits = depth_to_space_fits},
+};
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -1,0 +1,91 @@
+"""Definitions of the operations that move positions; methods are named after them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.kernels.reference_views import Array, Views
+
+
+class Moving(Views):
+    """Copies, crops, upsampling, space to depth and back."""
+
+    def copy(self) -> NDArray[Any]:
+        source = self.same("in")
+        return source / np.float32(255) if source.dtype == np.uint8 else source.copy()
+
+    def crop(self) -> Array:
+        k = self.k
+        top, left = self.row - int(k["pad_top"]), self.left - int(k["pad_left"])
+        width = self.right - self.left
+        source = self.view("in", (top, top + self.rows), (left, left + width), k["channels"])
+        return np.asarray(k["factor"] * source + k["shift"])
+
+    def upsample(self) -> Array:
+        k, scale = self.k, int(self.k["stride_y"])
+        rows = np.arange(self.row, self.row + self.rows) // scale
+        columns = np.arange(k["left"], k["right"]) // scale
+        source = self.view(
+            "in",
+            (int(rows[0]), int(rows[-1]) + 1),
+            (int(columns[0]), int(columns[-1]) + 1),
+            k["channels"],
+        )
+        return np.asarray(k["factor"] * source[rows - rows[0]][:, columns - columns[0]])
+
+    def depth_to_space(self) -> Array:
+        k, s = self.k, int(self.k["stride_y"])
+        rows = np.arange(self.row, self.row + self.rows)
+        columns = np.arange(int(k["left"]), int(k["right"]))
+        source = self.view(
+            "in",
+            (int(rows[0]) // s, int(rows[-1]) // s + 1),
+            (int(columns[0]) // s, int(columns[-1]) // s + 1),
+            k["channels"],
+        )
+        places = np.ix_(rows // s - rows[0] // s, columns // s - columns[0] // s)
+        parts = source.reshape(*source.shape[:2], s * s, -1)[places]
+        own = (rows % s * s)[:, None] + columns % s
+        return np.asarray(np.take_along_axis(parts, own[..., None, None], axis=2)[:, :, 0])
+
+    def reorg(self) -> Array:
+        k, s = self.k, int(self.k["stride_y"])
+        source = self.view(
+            "in",
+            (self.row * s, (self.row + self.rows) * s),
+            (int(k["left"]) * s, int(k["right"]) * s),
+            k["channels"],
+        )
+        return np.concatenate([source[y::s, x::s] for y in range(s) for x in range(s)], axis=-1)
+
+    def reorg_darknet(self) -> Array:
+        """Darknet's reorg_cpu: a gather by flat (C, H, W) indices, element by element."""
+        k, s = self.k, int(self.k["stride_y"])
+        height, width, depth = (
+            int(k["height"]),
+            int(k["width"]),
+            int(k["channels"]) // s**2,
+        )
+        c, y, x = np.meshgrid(
+            np.arange(k["filters"]),
+            np.arange(self.row, self.row + self.rows),
+            np.arange(k["left"], k["right"]),
+            indexing="ij",
+        )
+        flat = (c * (height // s) + y) * (width // s) + x
+        channel, j, i = flat // (height * width), flat // width % height, flat % width
+        part = channel // depth
+        source = (channel % depth * height * s + j * s + part // s) * width * s + i * s + part % s
+        rows = source // width % height
+        columns = source % width
+        box = self.view(
+            "in",
+            (int(rows.min()), int(rows.max()) + 1),
+            (int(columns.min()), int(columns.max()) + 1),
+            k["channels"],
+        )
+        found = box[rows - rows.min(), columns - columns.min(), source // (height * width)]
+        return np.asarray(found.transpose(1, 2, 0))
