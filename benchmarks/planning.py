@@ -48,15 +48,15 @@ print(json.dumps([found.peak_bytes, found.seconds, took_s, peak_resident_bytes()
 _KEPT = """
 import sys, time
 from ftdist.network.modelfile import load
-from ftdist.runtime.choosing.choice import RunContext
-from ftdist.runtime.choosing.decision import Decision
+from ftdist.runtime.plans.choice import PlanProblem
+from ftdist.runtime.plans.decision import Decision
 from ftdist.runtime.engine import executor
 from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.measuring.profiles import SHIPPED
 executor("native")
 model = load(sys.argv[1])
 begun = time.process_time()
-Decision(model, budget(sys.argv[3]), RunContext(), int(sys.argv[2]), SHIPPED).plan()
+Decision(PlanProblem(model, budget(sys.argv[3]), threads=int(sys.argv[2]))).choice()
 print(time.process_time() - begun)
 """
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from ftdist.errors import BudgetError, FtdistError, InputError
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan
-    from ftdist.runtime.choosing.choose import plan
     from ftdist.runtime.local import Session
+    from ftdist.runtime.plans.decision import plan
     from ftdist.runtime.seeing import detect
 
 __version__ = "0.1.0"
@@ -47,7 +47,7 @@ _HOME = {
     "Session": "ftdist.runtime.local",
     "detect": "ftdist.runtime.seeing",
     "load": "ftdist.network.modelfile",
-    "plan": "ftdist.runtime.choosing.choose",
+    "plan": "ftdist.runtime.plans.decision",
 }
 
 

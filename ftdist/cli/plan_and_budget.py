@@ -16,10 +16,10 @@ from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json, parse_notation
 from ftdist.runtime.budget.limits import Budget, budget
-from ftdist.runtime.choosing.anew import begun_anew
-from ftdist.runtime.choosing.choice import Choice, RunContext
-from ftdist.runtime.choosing.decision import Decision
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
+from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
+from ftdist.runtime.plans.decision import Decision
+from ftdist.runtime.plans.fresh_process import is_fresh_start
 from ftdist.runtime.threads import default_threads
 
 _MOST_PLAN_BYTES = 1 << 20
@@ -28,7 +28,7 @@ _MOST_PLAN_BYTES = 1 << 20
 def budget_of(mem: str | None) -> Budget:
     """The budget that --mem names; says so where the control group allows less."""
     found = budget(mem)
-    if found.warning is not None and not begun_anew():
+    if found.warning is not None and not is_fresh_start():
         complain(f"ftdist: {found.warning}")
     return found
 
@@ -38,7 +38,7 @@ def calibration_for(threads: int, kernels: str = "native") -> Calibration:
     if kernels != "native":
         return SHIPPED
     found = load(threads)
-    if found.note is not None and not begun_anew():
+    if found.note is not None and not is_fresh_start():
         complain(f"ftdist: {found.note}")
     return found
 
@@ -54,17 +54,10 @@ def choose_plan(
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = calibration_for(threads, arguments.kernels)
-    decision = Decision(
-        model,
-        limit,
-        context,
-        threads,
-        calibration,
-        restartable=arguments.restartable,
-        progress=line.share("planning"),
-    )
+    problem = PlanProblem(model, limit, context, threads, calibration)
+    restartable, progress = arguments.restartable, line.share("planning")
     try:
-        return decision.plan(plan)
+        return Decision(problem, plan, restartable=restartable, progress=progress).choice()
     finally:
         line.clear()
 

@@ -14,8 +14,8 @@ from ftdist.answers.names import class_names
 from ftdist.answers.seen import Found, seen
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
-from ftdist.runtime.choosing.choose import plan
 from ftdist.runtime.local import Session
+from ftdist.runtime.plans.decision import plan
 
 
 def detect(

@@ -86,13 +86,13 @@ def test_planning_is_refused_what_it_may_not_take(things: Path, tmp_path: Path) 
 
 
 _ANEW = """
-from ftdist.runtime.choosing.anew import begin_anew, handed_over, peak_bytes
-from ftdist.runtime.choosing.plancache import Entry
+from ftdist.runtime.plans.fresh_process import start_fresh, handed_over, peak_bytes
+from ftdist.runtime.plans.plan_cache import Entry
 
 held = b"x" * (64 << 20) if handed_over("k") is None else b""
 print(handed_over("k"), handed_over("other"), peak_bytes() > 64 << 20)
 del held
-begin_anew("k", Entry("1x1", 0.5, 7, None))
+start_fresh("k", Entry("1x1", 0.5, 7, None))
 print("goes on")
 """
 

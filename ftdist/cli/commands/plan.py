@@ -22,12 +22,12 @@ from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
 from ftdist.network.modelfile import load
 from ftdist.runtime.budget.process_memory import before_planning
-from ftdist.runtime.choosing.choice import Choice, RunContext, planning_profile
-from ftdist.runtime.choosing.room import planning_room
+from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
+from ftdist.runtime.plans.planning_room import planning_room
 from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
-    from ftdist.runtime.choosing.frontier import Outlook, Point
+    from ftdist.runtime.plans.frontier import Outlook, Point
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -39,14 +39,15 @@ def run(arguments: argparse.Namespace) -> None:
     threads = plan.threads if plan else arguments.threads or default_threads()
     context = RunContext(after_bytes=detecting_bytes(model.network))
     calibration, process = calibration_for(threads), before_planning(model.network)
+    problem = PlanProblem(model, limit, context, threads, calibration, process)
     _refuse_unwritable(arguments)
 
-    from ftdist.runtime.choosing.frontier import Outlook
+    from ftdist.runtime.plans.frontier import Outlook
 
     with PassingLine() as line, planning_room(limit):
         progress = line.share("planning")
-        outlook = Outlook(model, limit, context, threads, calibration, process, progress)
-        choice = outlook.named(plan) if plan else outlook.chosen()
+        outlook = Outlook(problem, progress)
+        choice = problem.examine(plan) if plan else outlook.fastest()
         wanted = arguments.frontier or arguments.plot is not None
         points = outlook.frontier(choice) if wanted else ()
     try:
@@ -91,7 +92,7 @@ def _print(
     from ftdist.planning.search.breakdown import group_breakdowns, peak_moment
 
     network = choice.model.network
-    profile = planning_profile(choice.model, choice.budget, choice.calibration)
+    profile = choice.problem.profile
     shares = group_breakdowns(network, choice.lowered, profile)
     lines = [
         *plan_lines(choice, instruction_set),

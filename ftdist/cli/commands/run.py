@@ -35,7 +35,7 @@ from ftdist.network.modelfile import load
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.choosing.anew import peak_bytes
+from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 from ftdist.wording import counted
 

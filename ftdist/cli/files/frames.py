@@ -25,8 +25,8 @@ from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
-from ftdist.runtime.choosing.choice import Choice, RunContext
 from ftdist.runtime.local import Outputs, Session
+from ftdist.runtime.plans.choice import Choice, RunContext
 
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""

@@ -24,8 +24,8 @@ from ftdist.network.graph import Network
 from ftdist.pictures.fitted import Letterbox, load_picture, loading_bytes
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.choosing.choice import RunContext
 from ftdist.runtime.local import check_input
+from ftdist.runtime.plans.choice import RunContext
 
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""

@@ -11,8 +11,8 @@ from ftdist.cli.reports.report import budget_line, model_line, parts_line
 from ftdist.network.graph import INPUT
 from ftdist.planning.search.breakdown import GroupBreakdown, PeakMoment
 from ftdist.runtime.budget.sizes import MIB, SPREAD_BYTES, format_size
-from ftdist.runtime.choosing.choice import Choice
-from ftdist.runtime.choosing.frontier import MORE_BYTES, Outlook, Point
+from ftdist.runtime.plans.choice import Choice
+from ftdist.runtime.plans.frontier import MORE_BYTES, Outlook, Point
 from ftdist.wording import counted
 
 _SMALL_MS = 100

@@ -12,8 +12,8 @@ from ftdist.cli.console import one_line
 from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.choosing.choice import Choice
-from ftdist.runtime.choosing.frontier import Point, undominated
+from ftdist.runtime.plans.choice import Choice
+from ftdist.runtime.plans.frontier import Point, undominated
 from ftdist.wording import counted
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from ftdist.planning.lowering.lowered import arrange
 from ftdist.planning.lowering.programs import GroupProgram, lower_group
 from ftdist.planning.lowering.regions import outside_maps
 from ftdist.planning.plan import GroupPlan, Plan, check
-from ftdist.runtime.choosing.choice import Choice, planning_profile, predict
+from ftdist.runtime.plans.choice import Choice
 
 GRIDS = range(1, 6)
 """Sides of the square grids that these papers try."""
@@ -47,7 +47,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
     """
     model, threads = beside.model, beside.plan.threads
     network = model.network
-    profile = planning_profile(model, beside.budget, beside.calibration)
+    profile = beside.problem.profile
     picture = beside.context.picture
 
     @cache
@@ -64,8 +64,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
         outside = outside_maps(network, plan, picture=picture)
         lowered = arrange(network, plan, programs, outside, picture=picture)
         seconds = sum(each for _, each in groups)
-        given = beside.budget, beside.context, seconds, beside.calibration, beside.process
-        choice = predict(model, lowered, *given)
+        choice = beside.problem.predict(lowered, seconds)
         found.append(PublishedPlan(plan, choice.peak_bytes, seconds))
     return found
 

@@ -16,7 +16,7 @@ from ftdist.cli.console import say
 from ftdist.network.graph import Network
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, format_size
-from ftdist.runtime.choosing.choice import Choice
+from ftdist.runtime.plans.choice import Choice
 from ftdist.wording import counted
 
 

@@ -19,9 +19,8 @@ from ftdist.planning.search.breakdown import peak_moment
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
 from ftdist.runtime.budget.process_memory import ProcessMemory
-from ftdist.runtime.choosing.choice import SPREAD_BYTES, RunContext
-from ftdist.runtime.choosing.frontier import Outlook
-from ftdist.runtime.measuring.profiles import SHIPPED
+from ftdist.runtime.plans.choice import SPREAD_BYTES, PlanProblem
+from ftdist.runtime.plans.frontier import Outlook
 
 Refused = Callable[..., Outcome]
 SEARCHED = ["budget", "peak", "latency", "runner-up", "more", "less"]
@@ -251,12 +250,12 @@ def test_the_ends_of_the_frontier_are_budgets_to_run_with(
 
 def outlook(path: Path, most_bytes: int = 30 * MIB) -> Outlook:
     limit, process = Budget(48 * MIB, "--mem"), ProcessMemory(30 * MIB, most_bytes)
-    return Outlook(load(path), limit, RunContext(), 1, SHIPPED, process)
+    return Outlook(PlanProblem(load(path), limit, process=process))
 
 
 def test_a_peak_that_is_not_the_plans_is_said(things: Path) -> None:
     view = outlook(things / "chain.ftd", most_bytes=47 * MIB)
-    choice = view.chosen()
+    choice = view.fastest()
     peak = peak_moment(choice.model.network, choice.lowered)
     lines = forecast.alternative_lines(choice, peak, view, searched=True)
     assert "           set by what comes before or after the run, not by the plan" in lines

@@ -14,16 +14,15 @@ from ftdist.network.modelfile import load
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.budget.process_memory import ProcessMemory
-from ftdist.runtime.choosing.choice import RunContext
-from ftdist.runtime.choosing.frontier import Outlook
-from ftdist.runtime.measuring.profiles import SHIPPED
+from ftdist.runtime.plans.choice import PlanProblem
+from ftdist.runtime.plans.frontier import Outlook
 
 
 def drawn(path: Path, model: Path) -> Path:
     pytest.importorskip("matplotlib", reason="plots need matplotlib: pip install 'ftdist[plot]'")
     limit, process = Budget(48 * MIB, "--mem"), ProcessMemory(30 * MIB, 30 * MIB)
-    view = Outlook(load(model), limit, RunContext(), 1, SHIPPED, process)
-    choice = view.chosen()
+    view = Outlook(PlanProblem(load(model), limit, process=process))
+    choice = view.fastest()
     plot.draw(path, choice, view.frontier(choice), published_plans(choice), "avx2")
     return path
 

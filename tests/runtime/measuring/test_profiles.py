@@ -22,10 +22,10 @@ from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, RunContext, examine
-from ftdist.runtime.choosing.choose import choose
 from ftdist.runtime.measuring import profiles
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, Device, save, this_device
+from ftdist.runtime.plans.choice import SPREAD_BYTES, Choice, PlanProblem
+from ftdist.runtime.plans.plan_search import PlanSearch
 
 HERE = Device("board", "Some Core 1", "avx2", 2)
 PROFILE = replace(DEFAULT, name="board", instruction_set="avx2", call_s=0.25)
@@ -224,14 +224,18 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def examined(model: Model, notation: str, cache_bytes: int, profile: DeviceProfile) -> Choice:
     plan = parse_notation(notation, model.network)
     limit = Budget(4096 * MIB, "--mem", cache_bytes=cache_bytes)
-    return examine(model, plan, limit, RunContext(), calibration=Calibration(profile))
+    return PlanProblem(model, limit, calibration=Calibration(profile)).examine(plan)
+
+
+def fastest(model: Model, limit: Budget, calibration: Calibration = SHIPPED) -> Choice:
+    return PlanSearch(PlanProblem(model, limit, calibration=calibration)).fastest()
 
 
 def test_times_are_those_of_the_profile(chain: Model) -> None:
     slow = replace(PROFILE, call_s=1.0)
     limit = Budget(4096 * MIB, "--mem")
-    found = choose(chain, limit, RunContext(), 1, Calibration(slow))
-    assert found.latency_s > 1 > 2 * choose(chain, limit, RunContext()).latency_s
+    found = fastest(chain, limit, Calibration(slow))
+    assert found.latency_s > 1 > 2 * fastest(chain, limit).latency_s
     assert found.calibration.profile == slow
     assert found.latency_s == pytest.approx(plan_seconds(chain.network, found.plan, slow))
 
@@ -241,11 +245,12 @@ def test_python_plans_with_the_profile_that_is_kept(
 ) -> None:
     used: list[Calibration] = []
 
-    def spy(*arguments: Any) -> Choice:
-        used.append(arguments[4])
-        return choose(*arguments)
+    class Spy(PlanSearch):
+        def fastest(self) -> Choice:
+            used.append(self.problem.calibration)
+            return super().fastest()
 
-    monkeypatch.setattr("ftdist.runtime.choosing.choose.choose", spy)
+    monkeypatch.setattr("ftdist.runtime.plans.decision.PlanSearch", Spy)
     save(PROFILE, HERE)
     ftdist.plan(chain, mem="4G", threads=2)
     assert [each.profile for each in used] == [PROFILE]
@@ -275,13 +280,13 @@ def test_the_search_shuns_a_slow_disk_only_where_it_is_read(
     """The smallest budget leaves no choice but to stream; from the page cache that costs little."""
     monkeypatch.setattr("ftdist.runtime.budget.process_memory.resident_bytes", lambda: MIB)
     monkeypatch.setattr("ftdist.runtime.budget.process_memory.peak_resident_bytes", lambda: MIB)
-    monkeypatch.setattr("ftdist.runtime.choosing.choose.peak_resident_bytes", lambda: MIB)
+    monkeypatch.setattr("ftdist.runtime.plans.plan_search.peak_resident_bytes", lambda: MIB)
     slow = Calibration(replace(DEFAULT, disk_bytes_per_s=1e4))
     with pytest.raises(BudgetError) as caught:
-        choose(chain, Budget(MIB, "--mem"), RunContext(), 1, slow)
+        fastest(chain, Budget(MIB, "--mem"), slow)
     limit = Budget(caught.value.smallest_bytes - SPREAD_BYTES, "--mem")
-    from_disk = choose(chain, limit, RunContext(), 1, slow)
-    cached = choose(chain, replace(limit, cache_bytes=MIB), RunContext(), 1, slow)
+    from_disk = fastest(chain, limit, slow)
+    cached = fastest(chain, replace(limit, cache_bytes=MIB), slow)
     assert from_disk.weights_from == "disk, which is the limit"
     assert cached.weights_from == "page cache"
     assert cached.latency_s < 0.1 < from_disk.latency_s

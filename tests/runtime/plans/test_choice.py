@@ -11,15 +11,17 @@ from support.smallmodels import random_image, write_small_model
 from ftdist.errors import BudgetError
 from ftdist.network import architectures
 from ftdist.network.modelfile import Model, load
+from ftdist.planning.lowering.predictor import lowering_bytes
 from ftdist.planning.plan import parse_notation, untiled
 from ftdist.runtime.budget import process_memory
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
-from ftdist.runtime.choosing import choose as choosing
-from ftdist.runtime.choosing.choice import SPREAD_BYTES, Choice, RunContext, examine
-from ftdist.runtime.choosing.choose import choose
+from ftdist.runtime.plans import decision, plan_search
+from ftdist.runtime.plans.choice import SPREAD_BYTES, Choice, PlanProblem, RunContext
+from ftdist.runtime.plans.plan_search import PlanSearch
 
 BASELINE = 30 * MIB
+NOTHING_MORE = RunContext()
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +39,21 @@ def first16(tmp_path_factory: pytest.TempPathFactory) -> Model:
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process holds BASELINE and never held more."""
     monkeypatch.setattr(process_memory, "resident_bytes", lambda: BASELINE)
-    for module in (process_memory, choosing):
+    for module in (process_memory, plan_search):
         monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
+    for each in ("resident_bytes", "peak_bytes"):
+        monkeypatch.setattr(decision, each, lambda: BASELINE)
+
+
+def problem(
+    model: Model, size: int = MIB, context: RunContext = NOTHING_MORE, threads: int = 1
+) -> PlanProblem:
+    return PlanProblem(model, Budget(size, "--mem"), context, threads)
 
 
 def chosen(model: Model, size: int, threads: int = 1, **around: int | bool) -> Choice:
-    return choose(model, Budget(size, "--mem"), RunContext(**around), threads)  # type: ignore[arg-type]
+    context = RunContext(**around)  # type: ignore[arg-type]
+    return PlanSearch(problem(model, size, context, threads)).fastest()
 
 
 def smallest(model: Model, threads: int = 1, **around: int | bool) -> int:
@@ -76,7 +87,7 @@ def test_the_smallest_budget_is_named_works_and_is_small(first16: Model, threads
 
 
 def examine_untiled(model: Model) -> Choice:
-    return examine(model, untiled(model.network), Budget(MIB, "--mem"), RunContext())
+    return problem(model).examine(untiled(model.network))
 
 
 def test_the_error_says_what_is_needed_in_words_that_mem_understands(first16: Model) -> None:
@@ -93,16 +104,16 @@ def test_the_error_says_what_is_needed_in_words_that_mem_understands(first16: Mo
 def test_a_named_plan_keeps_the_same_promise(first16: Model) -> None:
     plan = parse_notation("5x5/8/2x2", first16.network)
     with pytest.raises(BudgetError) as caught:
-        examine(first16, plan, Budget(31 * MIB, "--mem"), RunContext()).within_budget("no")
+        problem(first16, 31 * MIB).examine(plan).within_budget("no")
     assert "5x5/8/2x2 needs " in str(caught.value)
-    enough = Budget(caught.value.smallest_bytes, "--mem")
-    assert examine(first16, plan, enough, RunContext()).within_budget("no").plan == plan
+    enough = problem(first16, caught.value.smallest_bytes)
+    assert enough.examine(plan).within_budget("no").plan == plan
 
 
 def test_what_is_in_memory_already_is_counted_once(first16: Model) -> None:
     absent = examine_untiled(first16)
     context = RunContext(input_resident=True)
-    resident = examine(first16, absent.plan, Budget(MIB, "--mem"), context)
+    resident = problem(first16, MIB, context).examine(absent.plan)
     assert absent.peak_bytes - resident.peak_bytes == first16.network.input.bytes
 
 
@@ -139,17 +150,36 @@ def test_a_choice_opens_the_session_that_it_lowered(first16: Model) -> None:
 
 
 def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
-    named = choosing.plan(first16, mem="100M", threads=2)
-    assert named == choosing.plan(first16, mem=100 * MIB, threads=2)
+    named = decision.plan(first16, mem="100M", threads=2)
+    assert named == decision.plan(first16, mem=100 * MIB, threads=2)
     assert named.threads == 2
     with pytest.raises(BudgetError):
-        choosing.plan(first16, mem="31M")
+        decision.plan(first16, mem="31M")
 
 
 def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:
     told: list[float] = []
     size = smallest(first16) + MIB
-    given = first16, Budget(size, "--mem"), RunContext()
-    with_word = choose(*given, progress=told.append)
+    with_word = PlanSearch(problem(first16, size), told.append).fastest()
     assert with_word.plan == chosen(first16, size).plan
     assert len(told) > 1 and 0 <= min(told) < max(told) <= 1 and told[0] < told[1]
+
+
+def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
+    first16: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And doing either helps: a fresh process finds the plan kept, or is given it by name."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    least = smallest(first16)
+    left = lowering_bytes(first16.network)
+    monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE + left + 4 * MIB)
+    size = least + left
+    with pytest.raises(BudgetError) as caught:
+        decision.plan(first16, size)
+    message = str(caught.value)
+    assert "planning left in this process: start the program again" in message
+    assert size < caught.value.smallest_bytes < size + 8 * MIB
+    named = message.split("parse_notation('")[1].split("'", maxsplit=1)[0]
+    monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE)
+    monkeypatch.setattr(decision, "PlanSearch", None)  # it is not searched for again
+    assert decision.plan(first16, size) == parse_notation(named, first16.network)

@@ -10,8 +10,8 @@ import pytest
 
 from ftdist.planning.profile import DEFAULT
 from ftdist.runtime.budget.sizes import MIB, SPREAD_BYTES
-from ftdist.runtime.choosing import plancache
-from ftdist.runtime.choosing.plancache import Entry, PlanCache
+from ftdist.runtime.plans import plan_cache
+from ftdist.runtime.plans.plan_cache import Entry, PlanCache
 
 FREE = Entry("1x1", 1.0, 40 * MIB, None)
 SMALL = Entry("1x1s4", 2.0, 10 * MIB, 20 * MIB)
@@ -96,7 +96,7 @@ def test_entries_and_files_are_bounded(folder: Path, monkeypatch: pytest.MonkeyP
     for size in range(1, 40):
         cache().keep(Entry(f"1x1s{size}", 1.0, size, size))
     assert cache().named("1x1s39") and not cache().named("1x1s1")
-    monkeypatch.setattr(plancache, "_MOST_FILES", 3)
+    monkeypatch.setattr(plan_cache, "_MOST_FILES", 3)
     for number in range(5):
         cache(f"{number:032}").keep(FREE)
         os.utime(folder / f"{cache(f'{number:032}').key}.json", (number, number))

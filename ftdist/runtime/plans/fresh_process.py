@@ -15,17 +15,17 @@ from dataclasses import asdict
 from typing import Any
 
 from ftdist.runtime.budget.memory import peak_resident_bytes
-from ftdist.runtime.choosing.plancache import Entry
+from ftdist.runtime.plans.plan_cache import Entry
 
 _VARIABLE = "FTDIST_PLANNED"
 
 
-def begin_anew(key: str, entry: Entry) -> None:
+def start_fresh(key: str, entry: Entry) -> None:
     """Replaces this process by a fresh one of the same command; returns where that cannot be.
 
     A process that is such a one already has no use for another.
     """
-    if begun_anew():
+    if is_fresh_start():
         return
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
@@ -47,7 +47,7 @@ def handed_over(key: str) -> Entry | None:
         return None
 
 
-def begun_anew() -> bool:
+def is_fresh_start() -> bool:
     """Whether this process is such a fresh one: what was said is not said again."""
     return _VARIABLE in os.environ
 

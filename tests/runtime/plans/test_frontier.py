@@ -24,10 +24,9 @@ from ftdist.planning.search.search import Search
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.budget.process_memory import ProcessMemory
-from ftdist.runtime.choosing.choice import RunContext, examine
-from ftdist.runtime.choosing.choose import choose
-from ftdist.runtime.choosing.frontier import Outlook, undominated
-from ftdist.runtime.measuring.profiles import SHIPPED
+from ftdist.runtime.plans.choice import Choice, PlanProblem
+from ftdist.runtime.plans.frontier import Outlook, undominated
+from ftdist.runtime.plans.plan_search import PlanSearch
 
 PROCESS = ProcessMemory(30 * MIB, 30 * MIB)
 PLENTY = Budget(1 << 40, "--mem")
@@ -58,12 +57,12 @@ def branched(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 def outlook_of(model: Model, limit: Budget = PLENTY, threads: int = 1) -> Outlook:
-    return Outlook(model, limit, RunContext(), threads, SHIPPED, PROCESS)
+    return Outlook(PlanProblem(model, limit, threads=threads, process=PROCESS))
 
 
-def re_examined(model: Model, notation: str, threads: int):
+def re_examined(model: Model, notation: str, threads: int) -> Choice:
     plan = parse_notation(notation, model.network, threads)
-    return examine(model, plan, PLENTY, RunContext(), process=PROCESS)
+    return PlanProblem(model, PLENTY, process=PROCESS).examine(plan)
 
 
 @pytest.fixture(params=["first16", "branched"])
@@ -76,13 +75,13 @@ def test_the_frontier_falls_from_the_smallest_plan_to_the_fastest(
     model: Model, threads: int
 ) -> None:
     outlook = outlook_of(model, threads=threads)
-    points = outlook.frontier(outlook.chosen())
+    points = outlook.frontier(outlook.fastest())
     assert len(points) >= 2
     for before, after in itertools.pairwise(points):
         assert before.peak_bytes < after.peak_bytes
         assert before.latency_s > after.latency_s
     assert points[0].peak_bytes <= outlook.smallest().peak_bytes
-    assert points[-1].latency_s == outlook.chosen().latency_s
+    assert points[-1].latency_s == outlook.fastest().latency_s
     for point in points:
         again = re_examined(model, point.notation, threads)
         assert again.peak_bytes == point.peak_bytes
@@ -95,9 +94,9 @@ def test_peaks_of_the_frontier_are_budgets(first16: Model) -> None:
     Which groups keep their weights is a knapsack, not solved exactly.
     """
     outlook = outlook_of(first16)
-    for point in outlook.frontier(outlook.chosen()):
+    for point in outlook.frontier(outlook.fastest()):
         limit = Budget(point.peak_bytes, "--mem")
-        found = choose(first16, limit, RunContext(), process=PROCESS)
+        found = PlanSearch(PlanProblem(first16, limit, process=PROCESS)).fastest()
         assert found.peak_bytes <= point.peak_bytes
         assert found.latency_s <= point.latency_s * 1.05
 
@@ -108,7 +107,7 @@ def test_no_budget_does_better_than_the_frontier(first16: Model) -> None:
     Around a budget plans are sought more closely. That is not exact.
     """
     outlook = outlook_of(first16)
-    points = outlook.frontier(outlook.chosen())
+    points = outlook.frontier(outlook.fastest())
     for size in np.linspace(points[0].peak_bytes, points[-1].peak_bytes, 9, dtype=int):
         found = outlook.within(int(size))
         assert found is not None and found.peak_bytes <= size
@@ -122,9 +121,9 @@ def test_the_chosen_plan_is_on_the_frontier_and_a_named_one_only_if_it_is_good(
 ) -> None:
     least = outlook_of(first16).smallest().peak_bytes
     outlook = outlook_of(first16, Budget(least + 3 * MIB, "--mem"))
-    chosen = outlook.chosen()
+    chosen = outlook.fastest()
     assert chosen.plan.notation in [each.notation for each in outlook.frontier(chosen)]
-    named = outlook.named(parse_notation("4x4/8/4x4", first16.network))
+    named = outlook.problem.examine(parse_notation("4x4/8/4x4", first16.network))
     assert named.peak_bytes == re_examined(first16, "4x4/8/4x4", 1).peak_bytes
     assert "4x4/8/4x4" not in [each.notation for each in outlook.frontier(named)]
 
@@ -142,16 +141,16 @@ def test_more_memory_is_never_slower_and_too_little_is_nothing(first16: Model) -
     latencies = [outlook.within(least.peak_bytes + extra * MIB).latency_s for extra in range(8)]
     assert latencies == sorted(latencies, reverse=True)
     with pytest.raises(BudgetError):
-        outlook_of(first16, Budget(least.peak_bytes - MIB, "--mem")).chosen()
+        outlook_of(first16, Budget(least.peak_bytes - MIB, "--mem")).fastest()
 
 
 def test_where_more_than_the_plan_sets_the_peak_the_smallest_is_the_fastest(
     first16: Model,
 ) -> None:
     process = ProcessMemory(30 * MIB, 200 * MIB)
-    outlook = Outlook(first16, PLENTY, RunContext(), 1, SHIPPED, process)
-    assert outlook.smallest().plan == outlook.chosen().plan
-    points = outlook.frontier(outlook.chosen())
+    outlook = Outlook(PlanProblem(first16, PLENTY, process=process))
+    assert outlook.smallest().plan == outlook.fastest().plan
+    points = outlook.frontier(outlook.fastest())
     assert [each.peak_bytes for each in points] == [200 * MIB]
 
 
@@ -187,7 +186,7 @@ def test_the_runner_up_is_the_best_of_all_other_cuts_and_grids(
     branched: Model, threads: int
 ) -> None:
     outlook = outlook_of(branched, threads=threads)
-    chosen = outlook.chosen()
+    chosen = outlook.fastest()
     runner_up = outlook.runner_up(chosen)
     every = every_cut_and_grid(branched, threads)
     assert min(every.values()) == pytest.approx(chosen.latency_s, rel=1e-5)
@@ -203,7 +202,7 @@ def test_the_runner_up_within_a_budget_fits_differs_and_is_no_faster(
     least = outlook_of(first16, threads=threads).smallest().peak_bytes
     for extra in (1, 2, 4, 8, 16):
         outlook = outlook_of(first16, Budget(least + extra * MIB, "--mem"), threads)
-        chosen = outlook.chosen()
+        chosen = outlook.fastest()
         runner_up = outlook.runner_up(chosen)
         assert runner_up is not None
         check(runner_up.plan, first16.network)
@@ -228,20 +227,20 @@ def test_no_plan_within_the_budget_is_faster_than_the_bound(branched: Model, thr
     for extra in generator.integers(0, 300_000, 6):
         limit = Budget(least + int(extra), "--mem")
         outlook = outlook_of(branched, limit, threads)
-        chosen = outlook.chosen()
+        chosen = outlook.fastest()
         bound = outlook.bound_s(chosen)
         assert 0 < bound <= chosen.latency_s * 1.000001
         for first, second in itertools.product(groups, others):
             plan = Plan((first, second), threads)
-            if outlook.named(plan).peak_bytes <= limit.bytes:
+            if outlook.problem.examine(plan).peak_bytes <= limit.bytes:
                 assert plan_seconds(network, plan, DEFAULT) >= bound * 0.999999
     free = outlook_of(branched, threads=threads)
-    assert free.bound_s(free.chosen()) == pytest.approx(free.chosen().latency_s)
+    assert free.bound_s(free.fastest()) == pytest.approx(free.fastest().latency_s)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_published_plans_are_predicted_as_any_plan(first16: Model, threads: int) -> None:
-    found = published_plans(outlook_of(first16, threads=threads).chosen())
+    found = published_plans(outlook_of(first16, threads=threads).fastest())
     notations = [each.plan.notation for each in found]
     assert notations[:5] == ["1x1", "2x2", "3x3", "4x4", "5x5"]
     assert len(set(notations)) == len(notations) == 5 + 15 * 25
@@ -254,12 +253,12 @@ def test_the_published_plans_are_predicted_as_any_plan(first16: Model, threads: 
 
 
 def test_published_grids_that_do_not_fit_a_map_are_left_out(branched: Model) -> None:
-    found = published_plans(outlook_of(branched).chosen())
+    found = published_plans(outlook_of(branched).fastest())
     assert [each.plan.notation for each in found[:5]] == ["1x1", "2x2", "3x3", "4x4", "1x1/1/1x1"]
     assert not any(each.plan.groups[-1].rows == 5 for each in found)
 
 
 def test_many_cuts_are_thinned_out(first16: Model, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ftdist.cli.reports.published_plans._MOST_WORK", 48)
-    found = published_plans(outlook_of(first16).chosen())
+    found = published_plans(outlook_of(first16).fastest())
     assert {each.plan.groups[1].first for each in found[5:]} == {1, 8, 15}

@@ -4,6 +4,7 @@ a process for. Planning that needs more is refused it, and says so in one line."
 from __future__ import annotations
 
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -25,7 +26,8 @@ _MARGIN_BYTES = 2 * MIB
 def planning_room(limit: Budget) -> Iterator[None]:
     """Refuses what planning may not take; BudgetError when it needs more.
 
-    Tables of some MiB come and go with each question: meanwhile the heap keeps them.
+    Tables of some MiB come and go with each question: meanwhile the heap keeps them. Where other
+    threads run nothing is refused, for they would be refused memory too.
     """
     settle_heap(REUSING_BYTES)
     now = resident_bytes()
@@ -36,6 +38,8 @@ def planning_room(limit: Budget) -> Iterator[None]:
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     most = virtual_bytes() + room
     least = most if soft == resource.RLIM_INFINITY else min(soft, most)
+    if threading.active_count() > 1:
+        least = soft
     resource.setrlimit(resource.RLIMIT_AS, (least, hard))
     try:
         yield

@@ -1,12 +1,12 @@
 """A plan for a model with all that is known of it before it runs: its peak by parts, its latency.
 
-A plan that the user names is held to the same promise as one that was found (``choosing``).
+A plan that the user names is held to the same promise as one that the search found.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
@@ -46,23 +46,82 @@ class RunContext:
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A plan for a model with its predicted peak and latency, and the budget it keeps.
+class PlanProblem:
+    """All that decides which plan is best, and what a plan's peak and latency will be.
 
-    The latency is by the profile of `calibration`, the peak by what the `process` holds. `unbound`:
-    the search found it without any bound.
+    The latency is by the profile of `calibration`, the peak by what the `process` holds, which is
+    measured when it is not given.
     """
 
     model: Model
+    budget: Budget
+    context: RunContext = RunContext()
+    threads: int = 1
+    calibration: Calibration = SHIPPED
+    process: ProcessMemory = field(default_factory=measured_now)
+
+    @property
+    def file_stays_cached(self) -> bool:
+        """Whether the system can keep the model's file in memory beside such a process."""
+        return len(self.model.weights) < self.budget.cache_bytes
+
+    @property
+    def profile(self) -> DeviceProfile:
+        """The profile to plan with: a file that stays in the page cache is not read from disk."""
+        profile = self.calibration.profile
+        return _without_disk(profile) if self.file_stays_cached else profile
+
+    def examine(self, plan: Plan, seconds: float | None = None) -> Choice:
+        """A plan with its predicted peak, and latency unless it is given; it need not fit."""
+        network = self.model.network
+        lowered = lower(network, plan, self.model.offsets, picture=self.context.picture)
+        if seconds is None:
+            from ftdist.planning.cost.latency import plan_seconds
+
+            seconds = plan_seconds(network, plan, self.profile)
+        return self.predict(lowered, seconds)
+
+    def predict(self, lowered: Lowered, seconds: float) -> Choice:
+        """A lowered plan with its predicted peak; it need not fit."""
+        network, context, process = self.model.network, self.context, self.process
+        taken = input_bytes(network, picture=context.picture)
+        baseline = process.now_bytes + context.reading_bytes
+        baseline -= taken if context.input_resident else 0
+        parts = footprint(lowered, network, baseline, process.planning_bytes)
+        after = parts.baseline + parts.planning + parts.output + context.after_bytes
+        other = max(context.other_phases_bytes, process.most_bytes)
+        return Choice(self, lowered, parts, max(parts.peak_bytes, after, other), seconds)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plan that answers a problem, with its predicted peak and latency.
+
+    `unbound`: the search found it without any bound.
+    """
+
+    problem: PlanProblem
     lowered: Lowered
     footprint: Footprint
     peak_bytes: int
     latency_s: float
-    budget: Budget
-    context: RunContext
-    process: ProcessMemory
-    calibration: Calibration = SHIPPED
     unbound: bool = False
+
+    @property
+    def model(self) -> Model:
+        return self.problem.model
+
+    @property
+    def budget(self) -> Budget:
+        return self.problem.budget
+
+    @property
+    def context(self) -> RunContext:
+        return self.problem.context
+
+    @property
+    def calibration(self) -> Calibration:
+        return self.problem.calibration
 
     @property
     def plan(self) -> Plan:
@@ -93,7 +152,7 @@ class Choice:
         from ftdist.planning.cost.latency import plan_seconds
 
         network, profile = self.model.network, self.calibration.profile
-        if file_stays_cached(self.model, self.budget):
+        if self.problem.file_stays_cached:
             return "page cache"
         unhindered = plan_seconds(network, self.plan, _without_disk(profile))
         hidden = plan_seconds(network, self.plan, profile) < _NOTICEABLE * unhindered
@@ -132,57 +191,5 @@ class Choice:
         return session
 
 
-def file_stays_cached(model: Model, limit: Budget) -> bool:
-    """Whether the system can keep a model's file in memory beside a process of this budget."""
-    return len(model.weights) < limit.cache_bytes
-
-
-def planning_profile(model: Model, limit: Budget, calibration: Calibration) -> DeviceProfile:
-    """The profile to plan with: a file that stays in the page cache is not read from the disk."""
-    cached = file_stays_cached(model, limit)
-    return _without_disk(calibration.profile) if cached else calibration.profile
-
-
 def _without_disk(profile: DeviceProfile) -> DeviceProfile:
     return replace(profile, disk_bytes_per_s=math.inf)
-
-
-def examine(
-    model: Model,
-    plan: Plan,
-    limit: Budget,
-    context: RunContext,
-    seconds: float | None = None,
-    calibration: Calibration = SHIPPED,
-    process: ProcessMemory | None = None,
-) -> Choice:
-    """A plan with its predicted peak and latency, whether it keeps the budget or not."""
-    lowered = lower(model.network, plan, model.offsets, picture=context.picture)
-    if seconds is None:
-        from ftdist.planning.cost.latency import plan_seconds
-
-        profile = planning_profile(model, limit, calibration)
-        seconds = plan_seconds(model.network, plan, profile)
-    return predict(model, lowered, limit, context, seconds, calibration, process)
-
-
-def predict(
-    model: Model,
-    lowered: Lowered,
-    limit: Budget,
-    context: RunContext,
-    seconds: float,
-    calibration: Calibration,
-    process: ProcessMemory | None = None,
-) -> Choice:
-    """A lowered plan with its predicted peak."""
-    process = process or measured_now()
-    picture = context.picture
-    taken = input_bytes(model.network, picture=picture)
-    baseline = process.now_bytes + context.reading_bytes
-    baseline -= taken if context.input_resident else 0
-    parts = footprint(lowered, model.network, baseline, process.planning_bytes)
-    after = parts.baseline + parts.planning + parts.output + context.after_bytes
-    other = max(context.other_phases_bytes, process.most_bytes)
-    peak = max(parts.peak_bytes, after, other)
-    return Choice(model, lowered, parts, peak, seconds, limit, context, process, calibration)

@@ -1,0 +1,153 @@
+"""How a run comes to its plan: named, known from before or searched for; then lowered and counted.
+
+All of it happens in the process that will run, within the budget. What planning leaves behind there
+is measured and counted; where that is too much beside a plan that would fit a fresh process, the
+command begins anew with the plan (``fresh_process``). Plans are kept (``plan_cache``), so that is
+rare. A program that uses ftdist as a library cannot be begun anew: its error says what to do.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import replace
+
+from ftdist.errors import BudgetError, InputError
+from ftdist.network.modelfile import Model
+from ftdist.planning.lowering.lowered import Lowered, lower
+from ftdist.planning.lowering.predictor import input_bytes, output_bytes, slack_bytes
+from ftdist.planning.plan import Plan, parse_notation
+from ftdist.runtime.budget.heap import trim_heap
+from ftdist.runtime.budget.limits import budget
+from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.budget.process_memory import ProcessMemory, before_planning
+from ftdist.runtime.budget.sizes import format_size
+from ftdist.runtime.engine import executor
+from ftdist.runtime.measuring.profiles import load
+from ftdist.runtime.plans.choice import Choice, PlanProblem
+from ftdist.runtime.plans.fresh_process import handed_over, peak_bytes, start_fresh
+from ftdist.runtime.plans.plan_cache import Entry, PlanCache
+from ftdist.runtime.plans.plan_search import PlanSearch
+from ftdist.runtime.plans.planning_room import planning_room
+
+_UNFIT = "the plan does not fit"
+
+
+def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
+    """The fastest plan for a float32 input with which the whole process stays within `mem`.
+
+    `mem` is in bytes, or a SIZE such as "64M"; None means what the machine or its control group
+    allows (``Budget``). `threads` compute at the same time, a tile each. A plan that was found is
+    kept in the user's cache folder, and found there the next time. BudgetError, with the smallest
+    budget that would do, when no plan fits.
+    """
+    executor("native")  # its code is in memory before it is measured
+    return (
+        Decision(PlanProblem(model, budget(mem), threads=threads, calibration=load(threads)))
+        .choice()
+        .plan
+    )
+
+
+class Decision:
+    """Decides on the plan of a run.
+
+    `named` is the plan that the user wants, if any. `restartable`: whether the process is the
+    command itself, and may begin anew. `progress` is told how far the search is, from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        problem: PlanProblem,
+        named: Plan | None = None,
+        *,
+        restartable: bool = False,
+        progress: Callable[[float], None] | None = None,
+    ) -> None:
+        self._model, self._budget = problem.model, problem.budget
+        self._problem = replace(problem, process=before_planning(problem.model.network))
+        self._cache = PlanCache(problem.model.digest, problem.threads, problem.profile)
+        self._named = named
+        self._restartable = restartable
+        self._progress = progress
+
+    def choice(self) -> Choice:
+        """The fastest plan, or the named one, lowered; BudgetError if it does not fit."""
+        handed = handed_over(self._cache.key)
+        known = handed or self._kept()
+        choice = self._taken(known) if known else None
+        if choice is not None and (choice.fits or handed or self._named):
+            return choice.within_budget(_UNFIT)
+        with planning_room(self._budget):
+            choice = self._sought()
+        choice.within_budget(_UNFIT)
+        bound = 0 if self._named else None if choice.unbound else choice.left_bytes
+        needed = choice.footprint.plan_bytes
+        entry = Entry(choice.plan.notation, choice.latency_s, needed, bound)
+        self._cache.keep(entry)
+        lowered, seconds = choice.lowered, choice.latency_s
+        del choice
+        return self._settled(lowered, seconds, entry)
+
+    def _kept(self) -> Entry | None:
+        """What is known of a plan from before: of the named one, or which is the fastest."""
+        if self._named is not None:
+            return self._cache.named(self._named.notation)
+        return self._cache.fastest(self._budget.bytes - self._beside())
+
+    def _beside(self) -> int:
+        """What the process will hold beside any plan's weights, activations and programs."""
+        network, context, process = (
+            self._model.network,
+            self._problem.context,
+            self._problem.process,
+        )
+        taken = input_bytes(network, picture=context.picture)
+        before = 0 if context.input_resident else taken
+        own = process.now_bytes + process.planning_bytes + context.reading_bytes
+        return own + before + output_bytes(network) + slack_bytes(self._problem.threads)
+
+    def _taken(self, known: Entry) -> Choice | None:
+        """A plan that is known, lowered; None if it is none of this model."""
+        network = self._model.network
+        try:
+            plan = parse_notation(known.notation, network, self._problem.threads)
+        except InputError:
+            return None
+        picture = self._problem.context.picture
+        return self._counted(
+            lower(network, plan, self._model.offsets, picture=picture), known.seconds
+        )
+
+    def _sought(self) -> Choice:
+        if self._named is not None:
+            return self._problem.examine(self._named)
+        return PlanSearch(self._problem, self._progress).fastest()
+
+    def _settled(self, lowered: Lowered, seconds: float, entry: Entry) -> Choice:
+        """The choice as it is beside what planning left; begins anew if that leaves no room."""
+        choice = self._counted(lowered, seconds)
+        if choice.fits:
+            return choice
+        if peak_bytes() > self._budget.bytes:
+            return choice.within_budget("planning takes more than")
+        if self._restartable:
+            start_fresh(self._cache.key, entry)
+            return choice.within_budget(_UNFIT)  # it could not
+        left, notation = choice.problem.process.planning_bytes, choice.plan.notation
+        raise BudgetError(
+            f"the plan {notation} fits {format_size(self._budget.bytes)} ({self._budget.origin}), "
+            f"but not beside the {format_size(left)} that planning left in this process: start the "
+            f"program again, it will find the plan kept; or do not plan there, take "
+            f"ftdist.parse_notation('{notation}', model.network, {choice.plan.threads})",
+            choice.peak_bytes,
+        )
+
+    def _counted(self, lowered: Lowered, seconds: float) -> Choice:
+        """A lowered plan beside what this process really holds by now."""
+        gc.collect()
+        trim_heap()
+        now = resident_bytes() - lowered.program_bytes
+        before = min(now, self._problem.process.now_bytes)
+        real = ProcessMemory(before, peak_bytes(), now - before)
+        return replace(self._problem, process=real).predict(lowered, seconds)
