@@ -4,9 +4,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 import numpy as np
+
+import ftdist
 
 FTDIST = [sys.executable, "-u", "-m", "ftdist"]
 
@@ -16,7 +17,6 @@ def main() -> None:
         words = ("import", "yolov2-first16", "--random-weights", "1", "-o", "net.ftd")
         subprocess.run([*FTDIST, *words], check=True, cwd=folder)
         image = np.random.default_rng(0).random((3, 608, 608), dtype=np.float32)
-        np.save(Path(folder) / "image.npy", image)
 
         # The coordinator chooses a free port and says it in its first line.
         words = ("coordinator", "net.ftd", "--listen", "tcp://127.0.0.1:*")
@@ -32,14 +32,16 @@ def main() -> None:
             started.append(
                 subprocess.Popen([*FTDIST, *words], cwd=folder, stdout=subprocess.DEVNULL)
             )
-            words = ("submit", "image.npy", "--to", address, "-o", "results")
-            subprocess.run([*FTDIST, *words], check=True, cwd=folder)
+            with ftdist.Client(address) as client:
+                for result in client.submit([image]):
+                    for name, output in result.outputs.items():
+                        print(f"frame {result.frame}, {name}: {output.shape}")
+                print("workers:", *(worker.name for worker in client.status().workers))
         finally:
             for each in started:
                 each.terminate()
             for each in started:
                 each.communicate()  # reads what it still says, and waits for its end
-        print(np.load(Path(folder) / "results" / "image.npy").shape)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@
     with ftdist.Session(model, plan) as session:
         outputs = session.run("photo.jpg")  # {name: float32 (channels, height, width)}
         found = ftdist.detect(session, "photo.jpg")  # of a detector: labels, scores, boxes
+    with ftdist.Client("tcp://127.0.0.1:5555") as client:  # a coordinator's
+        for result in client.submit(["photo.jpg"]):
+            print(result.outputs)
 
 Everything is imported on first use: each MiB that a process imports is one its network lacks.
 """
@@ -18,6 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ftdist.cluster.client.client import Client
     from ftdist.errors import BudgetError, FtdistError, InputError
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan
@@ -28,6 +32,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "BudgetError",
+    "Client",
     "FtdistError",
     "InputError",
     "Model",
@@ -40,6 +45,7 @@ __all__ = [
 
 _HOME = {
     "BudgetError": "ftdist.errors",
+    "Client": "ftdist.cluster.client.client",
     "FtdistError": "ftdist.errors",
     "InputError": "ftdist.errors",
     "Model": "ftdist.network.modelfile",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.errors import InputError
+from ftdist.network.about import Fit
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered, lower
@@ -89,8 +90,7 @@ class Session:
         .npy file. With a leading axis of 1 on a float32 input the outputs have one too.
         """
         network = self.model.network
-        if not isinstance(image, np.ndarray | np.generic):
-            image = _array(image, self.model)
+        image = as_array(image, network, self.model.about.fit)
         batched = check_input(image, network)
         image = tidy(image[0] if batched else image)
         lowered = self.lowered(picture=image.dtype == np.uint8)
@@ -104,8 +104,10 @@ class Session:
         }
 
 
-def _array(given: object, model: Model) -> NDArray[Any]:
-    """What a path leads to; InputError when that, or whatever else was given, is no input."""
+def as_array(given: object, network: Network, fit: Fit) -> NDArray[Any]:
+    """An array as it is, or what a path leads to; InputError for whatever is neither."""
+    if isinstance(given, np.ndarray | np.generic):
+        return np.asarray(given)
     if not isinstance(given, str | os.PathLike):
         raise InputError(
             f"the input is a {type(given).__name__}; a session takes a NumPy array, or the path of "
@@ -115,7 +117,7 @@ def _array(given: object, model: Model) -> NDArray[Any]:
     if path.suffix.lower() != ".npy":
         from ftdist.pictures.fitted import load_picture
 
-        return load_picture(path, model.network.input, model.about.fit)[0]
+        return load_picture(path, network.input, fit)[0]
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except OSError as error:

@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 
 from ftdist.cli.console import complain, say
-from ftdist.cluster.client.client import Client, Patience
-from ftdist.cluster.endpoints import connecting, refuse_open
-from ftdist.cluster.keys import peer_keys
+from ftdist.cluster.client.client import Client
+from ftdist.cluster.client.connection import Patience
 from ftdist.protocol.client_messages import JobStatus, Status, WorkerStatus
 from ftdist.runtime.budget.memory import MIB
 from ftdist.wording import counted
@@ -23,12 +22,13 @@ _PATIENCE = Patience(first_s=5.0)
 
 def run(arguments: argparse.Namespace) -> None:
     """Asks once and prints the answer."""
-    endpoint = connecting(arguments.address)
-    warning = refuse_open(endpoint, keys=bool(arguments.keys), insecure=arguments.insecure)
-    if warning:
-        complain(f"ftdist: {warning}")
-    keys = peer_keys(arguments.keys) if arguments.keys else None
-    with Client(str(endpoint), keys, patience=_PATIENCE) as client:
+    with Client(
+        *(arguments.address, arguments.keys or None),
+        insecure=arguments.insecure,
+        patience=_PATIENCE,
+    ) as client:
+        if client.warning:
+            complain(f"ftdist: {client.warning}")
         status = client.status()
     if arguments.json:
         say(json.dumps(asdict(status)))

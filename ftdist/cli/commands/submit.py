@@ -10,35 +10,41 @@ from typing import Any
 
 from ftdist.answers.export import Result, as_value
 from ftdist.atomic import atomic_write, refuse_unwritable
-from ftdist.cli.console import complain, say
+from ftdist.cli.console import say
 from ftdist.cli.files.batch import Batch
 from ftdist.cli.files.outputs import refuse_overwriting
 from ftdist.cli.files.sources import sources
 from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import Client
-from ftdist.cluster.endpoints import connecting, refuse_open
-from ftdist.cluster.keys import peer_keys
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.wording import counted
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Has all inputs computed, writes the results, says how it went; 1 if some were left out."""
-    endpoint = connecting(arguments.to)
-    warning = refuse_open(endpoint, keys=bool(arguments.keys), insecure=arguments.insecure)
-    keys = peer_keys(arguments.keys) if arguments.keys else None
     with ExitStack() as stack:
+        progress = stack.enter_context(Progress())
+        client = stack.enter_context(
+            Client(
+                *(arguments.to, arguments.keys or None),
+                insecure=arguments.insecure,
+                say=progress.complain,
+            )
+        )
         given = sources(arguments.inputs, stack)
-        batch = Batch(given, arguments)
+        batch = Batch(given, arguments, progress)
         if arguments.json is not None:
             refuse_unwritable(arguments.json)
             refuse_overwriting([arguments.json], [(each.name, each.path) for each in given.all])
         batch.keep_journal()
-        if warning:
-            complain(f"ftdist: {warning}")
+        if client.warning:
+            progress.complain(client.warning)
         started = time.monotonic()
-        with Progress() as progress, Client(str(endpoint), keys, say=progress.complain) as client:
-            client.submit(batch.work(progress), batch.done)
+        job = client.submit(batch, name=batch.job, done=batch.done, progress=progress.show)
+        for result in job:
+            assert job.header is not None
+            batch.deliver(job.header, result)
+        progress.clear()
         results = batch.end()
     report = _report(batch, progress, time.monotonic() - started, results)
     _print(report)
@@ -63,7 +69,7 @@ def _report(
         }
     return {
         "job": batch.job,
-        "frames": batch.frames,
+        "frames": len(batch),
         "seconds": seconds,
         "latency_s": batch.latency_s,
         "traffic": traffic,

@@ -33,8 +33,8 @@ from ftdist.cli.files.journal import Journal
 from ftdist.cli.files.outputs import PLACE, refuse_overwriting, targets, write_text
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.cli.progress import Progress
+from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
-from ftdist.cluster.client.submission import Work
 from ftdist.errors import InputError
 from ftdist.network.modelheader import Header
 from ftdist.pictures.fitted import Letterbox
@@ -57,7 +57,7 @@ class _Loaded:
 class Batch:
     """The inputs of one job, each so often as is asked for, and where their results go."""
 
-    def __init__(self, given: Sources, arguments: argparse.Namespace) -> None:
+    def __init__(self, given: Sources, arguments: argparse.Namespace, progress: Progress) -> None:
         self._inputs = given.all
         self._several = given.several
         self._arguments = arguments
@@ -65,21 +65,20 @@ class Batch:
         self._loaded: dict[int, _Loaded] = {}
         self._latest: tuple[int, NDArray[Any]] | None = None
         self._journal: Journal | None = None
-        self._progress: Progress | None = None
+        self._progress = progress
         self._names: tuple[str, ...] = ()
         self.model: Header | None = None
-        self.job = f"{os.uname().nodename[:40]}-{os.getpid()}-{os.urandom(4).hex()}"
+        self.job = job_name()
         self.done: set[int] = set()
         self.latency_s: list[float] = []
         self.left_out: dict[int, str] = {}
-        self.picture = _are_pictures(self._inputs)
+        self.are_pictures = _are_pictures(self._inputs)
         self._stems = [path.name for path in targets(self._inputs, PLACE)]
         if _ALL in self._stems:
             raise InputError(f"an input is called {_ALL}, as the file of all results: rename it")
         self._make_folder()
 
-    @property
-    def frames(self) -> int:
+    def __len__(self) -> int:
         return len(self._inputs) * int(self._arguments.repeat)
 
     def keep_journal(self) -> None:
@@ -93,11 +92,6 @@ class Batch:
         inputs = [os.path.abspath(each.name) for each in self._inputs] * self._arguments.repeat
         self._journal = Journal(self._output, job, inputs)
         self.done = set(self._journal.done)
-
-    def work(self, progress: Progress) -> Work:
-        """The job as the client runs it."""
-        self._progress = progress
-        return Work(self.job, self.frames, self.picture, self._load, self._deliver, progress.show)
 
     def end(self) -> list[Result]:
         """All results are written: what was seen, of inputs that were done before, too."""
@@ -128,7 +122,8 @@ class Batch:
             return False
         return is_detector(self.model.network) or is_classifier(self.model.network)
 
-    def _load(self, header: Header, frame: int) -> NDArray[Any]:
+    def load(self, header: Header, frame: int) -> NDArray[Any]:
+        """An input's array, for the client."""
         number = frame % len(self._inputs)
         self._know(header)
         if self._latest is None or self._latest[0] != number:
@@ -146,11 +141,11 @@ class Batch:
                 is_array=source.is_array,
                 most_bytes=budget(None).bytes,
             )
-            if given.is_picture != self.picture:
+            if given.is_picture != self.are_pictures:
                 raise InputError(f"{source.path}: is no longer what it was")
         except InputError as error:
             self._leave_out(number, source.named(error))
-            if self.picture:
+            if self.are_pictures:
                 return np.zeros((height, width, channels), np.uint8)
             return np.zeros((channels, height, width), np.float32)
         batched = given.array.ndim == 4
@@ -162,7 +157,6 @@ class Batch:
         if not self._several:
             raise error from None
         if number not in self.left_out:
-            assert self._progress is not None
             self._progress.complain(str(error))
             self.left_out[number] = str(error)
 
@@ -183,15 +177,17 @@ class Batch:
             self._journal.begin(header.digest)
         self.model = header
 
-    def _deliver(self, header: Header, frame: int, outputs: Outputs, seconds: float) -> None:
+    def deliver(self, header: Header, result: FrameOutputs) -> None:
+        """Writes what came of a frame."""
         self._know(header)
-        self.latency_s.append(seconds)
+        self.latency_s.append(result.seconds)
+        frame = result.frame
         number, repetition = frame % len(self._inputs), frame // len(self._inputs)
         if repetition == 0:
             if number not in self._loaded:  # sent by a client before this one, or left out
                 self._read(header, number)
             if number not in self.left_out:
-                self._write(header, number, outputs)
+                self._write(header, number, result.outputs)
         if self._journal is not None:
             self._journal.add(frame)
 
@@ -201,7 +197,6 @@ class Batch:
         result, detections = answer(
             *(header.network, outputs, self._names, source.name, loaded.letterbox), named
         )
-        assert self._progress is not None
         self._progress.clear()
         if result is None or arguments.raw:
             if loaded.batched:

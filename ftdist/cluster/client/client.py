@@ -1,98 +1,86 @@
-"""The client's side of a connection: submits a job and stays with it until all results are here.
+"""A cluster as its users see it from Python: inputs in, results out, a look at how it does.
 
-Whatever happens to the coordinator, the client comes back: when the connection ends, when nothing
-has come for a while (it asks for signs of life), when the coordinator says to come back later. It
-then submits the same job again, with what it has of it. Only the first contact has to succeed soon:
-who types a wrong address is told.
+::
+
+    with ftdist.Client("tcp://10.0.0.1:5555", keys="keys/laptop") as client:
+        for result in client.submit(["a.jpg", "b.jpg"]):
+            print(result.frame, result.outputs, result.seconds)
+        print(client.status().workers)
+
+Frames are loaded one after another when the coordinator has room for them, so that a job of
+thousands takes no more memory than a small one. A result counts as received when the next one is
+asked for: whoever is killed in between gets it again when the job is submitted under its name with
+what is `done`. A job that is not at its end when its client is closed is cancelled.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from pathlib import Path
 
-import zmq
+import numpy as np
+from numpy.typing import NDArray
 
-from ftdist.cluster.backoff import Backoff
-from ftdist.cluster.channel import Channel
+from ftdist.cluster.client.connection import CoordinatorConnection, Patience
+from ftdist.cluster.client.inputs import GivenInputs, Image, Inputs
 from ftdist.cluster.client.submission import Submission, Work
-from ftdist.cluster.endpoints import connecting
-from ftdist.cluster.reachability import connection_problem, name_problem
-from ftdist.cluster.transport import (
-    Context,
-    CurveKeys,
-    Link,
-    Socket,
-    close,
-    connect,
-    link_events,
-    make_context,
-    receive,
-    send_encoded,
-)
-from ftdist.errors import FtdistError, InputError
-from ftdist.protocol.client_messages import Cancelled, Status, StatusRequest
-from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL
-from ftdist.protocol.messages import FROM_COORDINATOR, Message
-from ftdist.protocol.scalars import WireError
-from ftdist.protocol.shared_messages import Bye, Drain, Refusal
-from ftdist.protocol.wire import encode
+from ftdist.cluster.endpoints import connecting, refuse_open
+from ftdist.cluster.keys import peer_keys
+from ftdist.cluster.transport import CurveKeys
+from ftdist.network.modelheader import Header
+from ftdist.protocol.client_messages import Cancelled, JobProgress, Status, StatusRequest
+from ftdist.protocol.limits import PROTOCOL
+from ftdist.protocol.messages import Message
+from ftdist.protocol.shared_messages import Bye
 
-_RETRY_MS = 10
-_TRIES = 3
-"""Handshakes that may fail for no clear reason before it is not tried again."""
+_PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client waits: for the first contact, for lost ones, and for a sign of life.
+class FrameOutputs:
+    """What came of input `frame`: by layer name, float32 (channels, height, width).
 
-    After `ask_s` of silence it asks for one, after `silence_s` it connects anew.
+    `seconds` from its first task to its last result.
     """
 
-    first_s: float = 15.0
-    later_s: float = 3600.0
-    ask_s: float = 1.0
-    silence_s: float = 10.0
-
-
-class _Lost(Exception):
-    """The connection is of no use any more; another may be."""
-
-
-def _channel() -> Channel:
-    return Channel(FROM_COORDINATOR, FRAME_BYTES)
+    frame: int
+    outputs: dict[str, NDArray[np.float32]]
+    seconds: float
 
 
 class Client:
-    """Talks to the coordinator at an endpoint; a context manager.
+    """A client of the coordinator at `address` (tcp://HOST:PORT); a context manager.
 
-    `say` is told, in a line each, what goes wrong meanwhile.
+    `keys`: the client's folder of keys, as `ftdist keygen` makes it. Without one only a coordinator
+    on this machine is used, or any if `insecure`; then `warning` says what that means. `say` is
+    told, in a line each, what goes wrong meanwhile. InputError for an address or a folder that
+    cannot be used.
     """
 
     def __init__(
         self,
-        endpoint: str,
-        keys: CurveKeys | None = None,
+        address: str,
+        keys: str | os.PathLike[str] | CurveKeys | None = None,
         *,
-        patience: Patience = Patience(),
+        insecure: bool = False,
+        patience: Patience = _PATIENCE,
         say: Callable[[str], None] = lambda _: None,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        self._endpoint = endpoint
-        self._keys = keys
+        endpoint = connecting(address)
+        self.warning = refuse_open(endpoint, keys=keys is not None, insecure=insecure) or ""
+        if keys is not None and not isinstance(keys, CurveKeys):
+            keys = peer_keys(Path(keys))
         self._patience = patience
-        self._say = say
-        self._backoff = Backoff(chance)
-        self._context: Context = make_context()
-        self._socket: Socket | None = None
-        self._channel = _channel()
-        self._failed_handshakes = 0
-        self._told = ""
-        self._heard = self._met = False  # on this connection, on any
+        self._connection = CoordinatorConnection(
+            str(endpoint), keys, patience=patience, say=say, chance=chance
+        )
+        self._job: Job | None = None
 
     def __enter__(self) -> Client:
         return self
@@ -101,202 +89,130 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the connection; what was queued is still sent, if it goes quickly."""
-        self._disconnect()
-        self._context.term()
+        """Cancels a job that is under way, and ends the connection."""
+        if self._job is not None:
+            self._job.cancel()
+        self._connection.close()
 
     def status(self) -> Status:
-        """What the coordinator says of itself; FtdistError when it does not answer in time."""
-        found: list[Status] = []
+        """What the coordinator says of its model, workers and jobs.
 
-        def take(message: Message) -> None:
-            if isinstance(message, Status):
-                found.append(message)
+        FtdistError when it does not answer in time.
+        """
+        question = _StatusQuestion()
+        limit_s = time.monotonic() + self._patience.first_s
+        for _ in self._connection.run(question, lambda: limit_s):
+            pass
+        workers = [worker for part in question.parts for worker in part.workers]
+        return replace(question.parts[-1], workers=tuple(workers))
 
-        limit = time.monotonic() + self._patience.first_s
+    def submit(
+        self,
+        inputs: Sequence[Image] | Inputs,
+        *,
+        name: str | None = None,
+        done: Iterable[int] = (),
+        progress: Callable[[JobProgress], None] = lambda _: None,
+    ) -> Job:
+        """Inputs to be computed, all pictures or none: iterating over the job sends them.
 
-        def whole(parts: list[Status]) -> bool:
-            return bool(parts) and not parts[-1].more
+        An input is what ``Session.run`` takes: an array, or the path of a picture or a .npy file.
+        Under a known `name` the coordinator goes on with that job; frames that are `done` are not
+        computed again. `progress` is told how far the job is. A client has one job at a time: a new
+        one cancels the one before.
+        """
+        given = inputs if isinstance(inputs, Inputs) else GivenInputs(inputs)
+        if self._job is not None:
+            self._job.cancel()
+        self._job = Job(
+            *(self._connection, self._patience, given), name or job_name(), done, progress
+        )
+        return self._job
 
-        def converse() -> None:
-            found.clear()
-            self._connect()
-            question: Iterator[Message] = iter([StatusRequest(PROTOCOL)])
-            self._converse(lambda: next(question, None), take, lambda: whole(found))
 
-        self._persist(converse, lambda: limit)
-        workers = [worker for part in found for worker in part.workers]
-        return replace(found[-1], workers=tuple(workers))
+class Job:
+    """A submitted job: an iterator over its results, in the order in which they come.
 
-    def submit(self, work: Work, done: Iterable[int] = ()) -> None:
-        """Has a job done; FtdistError when it fails or the coordinator is gone for too long."""
-        submission = Submission(work, done)
-        began = time.monotonic()
-        lost_at: list[float] = []
+    `header`: the coordinator's model, once that is known. FtdistError when the job fails or the
+    coordinator is gone for too long; InputError when an input cannot be read.
+    """
 
-        def limit() -> float:
-            if submission.header is None:
-                return began + self._patience.first_s
-            return (lost_at or [began])[-1] + self._patience.later_s
+    def __init__(
+        self,
+        connection: CoordinatorConnection,
+        patience: Patience,
+        inputs: Inputs,
+        name: str,
+        done: Iterable[int],
+        progress: Callable[[JobProgress], None],
+    ) -> None:
+        self.name = name
+        self.frames = len(inputs)
+        self._connection = connection
+        self._patience = patience
+        self._ready: deque[FrameOutputs] = deque()
+        work = Work(name, self.frames, inputs.are_pictures, inputs.load, self._deliver, progress)
+        self._submission = Submission(work, done)
+        self._results = self._run()
 
-        def converse() -> None:
-            self._connect()
-            submission.begin()
-            try:
-                self._converse(submission.next_message, submission.take, finished)
-            except _Lost:
-                lost_at.append(time.monotonic())
-                if not submission.complete:
-                    raise
+    @property
+    def header(self) -> Header | None:
+        return self._submission.header
 
-        def finished() -> bool:
-            return submission.finished
+    def __iter__(self) -> Iterator[FrameOutputs]:
+        return self._results
+
+    def cancel(self) -> None:
+        """Has the coordinator drop what is left of the job; no more results come."""
+        self._results.close()
+
+    def _deliver(self, frame: int, outputs: dict[str, NDArray[np.float32]], seconds: float) -> None:
+        self._ready.append(FrameOutputs(frame, outputs, seconds))
+
+    def _run(self) -> Generator[FrameOutputs, None, None]:
+        began_s = time.monotonic()
+
+        def limit_s() -> float:
+            if self.header is None:
+                return began_s + self._patience.first_s
+            return self._connection.heard_s + self._patience.later_s
 
         try:
-            self._persist(converse, limit)
-            self._last_word(Bye("the job is done"))
-        except BaseException:
-            self._last_word(Cancelled(work.job))
+            for _ in self._connection.run(self._submission, limit_s):
+                while self._ready:
+                    yield self._ready.popleft()
+            self._connection.last_word(Bye("the job is done"))
+        except BaseException:  # also of who leaves the loop
+            self._connection.last_word(Cancelled(self.name))
             raise
 
-    def _persist(self, converse: Callable[[], None], limit_s: Callable[[], float]) -> None:
-        """Tries a conversation until it comes to its end, with growing pauses, up to a time."""
-        while True:
-            try:
-                return converse()
-            except _Lost as lost:
-                self._disconnect()
-                found = None if self._heard else connection_problem(connecting(self._endpoint))
-                words = f"{self._endpoint}: {found.text if found else lost}"
-                if found and found.lasting and not self._met:
-                    raise InputError(words) from None
-                pause = self._backoff.next_s()
-                if time.monotonic() + pause > limit_s():
-                    raise FtdistError(
-                        words if found else f"{words}; is a coordinator there?"
-                    ) from None
-                self._tell(f"{words}; trying again")
-                time.sleep(pause)
 
-    def _converse(
-        self,
-        next_message: Callable[[], Message | None],
-        take: Callable[[Message], None],
-        finished: Callable[[], bool],
-    ) -> None:
-        """Sends and receives until it is finished; _Lost when the other side is gone or silent."""
-        socket = self._socket
-        assert socket is not None
-        poller = zmq.Poller()
-        poller.register(socket.get_monitor_socket(), zmq.POLLIN)
-        poller.register(socket, zmq.POLLIN)
-        channel = self._channel
-        heard_at = asked_at = time.monotonic()
-        while True:
-            while not channel.count and (message := next_message()) is not None:
-                channel.post(message)
-                self._flush(socket)
-            full = not self._flush(socket)
-            if finished() and not channel.count:
-                return
-            poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
-            now = time.monotonic()
-            if self._receive(socket, take):
-                heard_at = now
-            elif now - heard_at > self._patience.silence_s:
-                raise _Lost("the coordinator is silent")
-            elif now - max(heard_at, asked_at) > self._patience.ask_s:
-                asked_at = now
-                channel.post(StatusRequest(PROTOCOL))
-            try:
-                self._look_after(socket)
-            except _Lost:
-                while self._receive(socket, take):  # what it said before it went
-                    pass
-                raise
+def job_name() -> str:
+    """A name that no other job has."""
+    return f"{os.uname().nodename[:40]}-{os.getpid()}-{os.urandom(4).hex()}"
 
-    def _tell(self, line: str) -> None:
-        """Says what has changed, once."""
-        if line != self._told:
-            self._told = line
-            self._say(line)
 
-    def _receive(self, socket: Socket, take: Callable[[Message], None]) -> bool:
-        """Takes in what came, if something did."""
-        received = receive(socket, FROM_COORDINATOR)
-        if received is None:
-            return False
-        self._backoff.reset()
-        self._heard = self._met = True
-        self._told = ""
-        found = received.message
-        message: Message | WireError | None = found
-        if not isinstance(found, WireError):
-            message = self._channel.take(found, received.bytes, time.monotonic())
-        match message:
-            case None:
-                pass
-            case WireError():
-                raise FtdistError(f"{self._endpoint}: sends what is no message: {message}")
-            case Refusal() if message.final:
-                raise InputError(f"{self._endpoint}: refused: {message.reason}")
-            case Refusal() | Drain():
-                raise _Lost(message.reason or "the coordinator ends")
-            case _:
-                take(message)
-        return True
+class _StatusQuestion:
+    """One question and its answer, which may come in parts."""
 
-    def _flush(self, socket: Socket) -> bool:
-        return self._channel.flush(partial(send_encoded, socket), time.monotonic())
+    def __init__(self) -> None:
+        self.parts: list[Status] = []
+        self._asked = False
 
-    def _look_after(self, socket: Socket) -> None:
-        """Heeds what became of the connection."""
-        for event in link_events(socket):
-            match event:
-                case Link.UP:
-                    self._failed_handshakes = 0
-                case Link.DOWN:
-                    raise _Lost("no connection")
-                case Link.REFUSED:
-                    raise InputError(
-                        f"{self._endpoint}: refused: this side's key is not in the coordinator's "
-                        "folder 'allowed'; 'ftdist keygen' puts it there"
-                    )
-                case Link.MISMATCH:
-                    self._failed_handshakes += 1
-                    if self._failed_handshakes >= _TRIES:
-                        found = connection_problem(connecting(self._endpoint))
-                        words = found.text if found else self._mismatch()
-                        raise InputError(f"{self._endpoint}: {words}")
-                    raise _Lost("no handshake")
+    def begin(self) -> None:
+        self.parts.clear()
+        self._asked = False
 
-    def _mismatch(self) -> str:
-        if self._keys is None:
-            return "wants keys, if a coordinator is there; name yours by --keys"
-        return "does not take these keys: coordinator.key is another's, or it has no keys itself"
+    def next_message(self) -> Message | None:
+        asked, self._asked = self._asked, True
+        return None if asked else StatusRequest(PROTOCOL)
 
-    def _connect(self) -> None:
-        """A new connection. Should it end, ZeroMQ is not let try again, but only told so then:
-        without reconnecting it would drop what came and has not been read."""
-        self._disconnect()
-        self._heard = False
-        unknown = name_problem(connecting(self._endpoint))
-        if unknown is not None:
-            raise _Lost(unknown.text)
-        self._channel = _channel()
-        self._socket = connect(
-            self._context,
-            self._endpoint,
-            self._keys,
-            monitored=True,
-        )
+    def take(self, message: Message) -> None:
+        if isinstance(message, Status):
+            self.parts.append(message)
 
-    def _last_word(self, message: Message) -> None:
-        """Sends a message if it can be sent at once."""
-        if self._socket is not None:
-            send_encoded(self._socket, encode(message))
+    @property
+    def complete(self) -> bool:
+        return bool(self.parts) and not self.parts[-1].more
 
-    def _disconnect(self) -> None:
-        if self._socket is not None:
-            close(self._socket)
-            self._socket = None
+    finished = complete

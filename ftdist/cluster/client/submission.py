@@ -52,7 +52,7 @@ _HEADER = -1
 Load = Callable[[Header, int], NDArray[Any]]
 """A frame's input, for the network that a model's header describes."""
 
-Deliver = Callable[[Header, int, Outputs, float], None]
+Deliver = Callable[[int, Outputs, float], None]
 """Takes a frame's outputs, and the seconds that it took."""
 
 
@@ -222,7 +222,7 @@ class Submission:
         if result.more:
             return
         outputs, self._assembly = self._assembly.finish(), None
-        self.work.deliver(self.header, result.frame, outputs, result.seconds)
+        self.work.deliver(result.frame, outputs, result.seconds)
         self.done.add(result.frame)
         self._outgoing.append(Received(self.work.job, result.frame))
 

@@ -17,9 +17,9 @@ from support.cluster.fakecoordinator import FakeCoordinator, expected
 from support.command import GUARD_S
 from support.smallmodels import TWO_OUTPUTS, random_image, write_small_model
 
-from ftdist.cluster.client.client import Client, Patience
-from ftdist.cluster.client.frames import Dishonest, Outputs
-from ftdist.cluster.client.submission import Work
+from ftdist.cluster.client.client import Client, FrameOutputs
+from ftdist.cluster.client.connection import Patience
+from ftdist.cluster.client.frames import Dishonest
 from ftdist.cluster.transport import CurveKeys
 from ftdist.errors import FtdistError, InputError
 from ftdist.network.modelfile import Model, load
@@ -29,6 +29,7 @@ from ftdist.protocol.client_messages import (
     FrameInput,
     JobFailed,
     JobProgress,
+    Received,
     StatusRequest,
     Submit,
 )
@@ -62,17 +63,21 @@ class Job:
         self.delivered: list[int] = []
         self.said: list[str] = []
         self.progress: list[JobProgress] = []
-        self.work = Work("job", frames, False, self.load, self.deliver, self.progress.append)
+        self.are_pictures = False
+        self._frames = frames
+
+    def __len__(self) -> int:
+        return self._frames
 
     def load(self, header: Header, frame: int) -> NDArray[Any]:
         self.loaded.append(frame)
         return random_image(64, frame)
 
-    def deliver(self, header: Header, frame: int, outputs: Outputs, seconds: float) -> None:
-        total = expected(random_image(64, frame).transpose(1, 2, 0))
-        assert list(outputs) == ["convolutional3", "route4"] and seconds == 0.25
-        assert all((array == total).all() for array in outputs.values())
-        self.delivered.append(frame)
+    def deliver(self, result: FrameOutputs) -> None:
+        total = expected(random_image(64, result.frame).transpose(1, 2, 0))
+        assert list(result.outputs) == ["convolutional3", "route4"] and result.seconds == 0.25
+        assert all((array == total).all() for array in result.outputs.values())
+        self.delivered.append(result.frame)
 
     def submit(
         self, endpoint: str, done: tuple[int, ...] = (), patience: Patience = PATIENT
@@ -80,7 +85,8 @@ class Job:
         with Client(
             endpoint, patience=patience, say=self.said.append, chance=lambda: 1.0
         ) as client:
-            client.submit(self.work, done)
+            for result in client.submit(self, name="job", done=done, progress=self.progress.append):
+                self.deliver(result)
 
 
 def kinds(heard: list[Message]) -> list[str]:
@@ -171,7 +177,7 @@ def test_a_coordinator_that_is_only_slow_is_waited_for(
     patience = Patience(first_s=1e6, later_s=1e6, ask_s=0.05, silence_s=100.0)
     ahead = [0.0]
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + ahead[0])
-    monkeypatch.setattr("ftdist.cluster.client.client.time", clock)
+    monkeypatch.setattr("ftdist.cluster.client.connection.time", clock)
     held: list[Message] = []
 
     def before(message: Message) -> list[Message] | None:
@@ -233,7 +239,7 @@ def test_what_is_no_coordinator_is_named() -> None:
             Client(f"tcp://127.0.0.1:{port}", patience=hurried) as client,
             pytest.raises(FtdistError, match="is a coordinator there"),
         ):
-            client.submit(Job().work)
+            next(iter(client.submit(Job())))
         socket.close(0)
 
 
@@ -284,7 +290,70 @@ def test_a_client_takes_little_memory_however_many_frames(
         ahead.append(len(job.loaded) - len(fake.computed))
         return np.asarray(usual(header, frame))
 
-    job.work = Work("job", 40, False, load_counted, job.deliver)
+    job.load = load_counted  # type: ignore[method-assign]
     job.submit(fake.endpoint)
     assert sorted(job.delivered) == list(range(40))
     assert max(ahead) < 40
+
+
+def test_arrays_and_paths_are_inputs(fake: FakeCoordinator, tmp_path: Path) -> None:
+    np.save(tmp_path / "one.npy", random_image(64, 1)[None])
+    with Client(fake.endpoint, patience=PATIENT) as client:
+        job = client.submit([random_image(64, 0), tmp_path / "one.npy"])
+        found = {result.frame: result.outputs for result in job}
+    assert job.header is not None and job.header.network.name == "two"
+    for frame in (0, 1):
+        total = expected(random_image(64, frame).transpose(1, 2, 0))
+        assert all((array == total).all() for array in found[frame].values())
+
+
+def test_inputs_that_do_not_go_together_are_refused_before_anything_is_sent(
+    fake: FakeCoordinator, tmp_path: Path
+) -> None:
+    np.save(tmp_path / "half.npy", np.zeros(3, np.float16))
+    with Client(fake.endpoint, patience=PATIENT) as client:
+        for inputs, words in (
+            ([], "no input"),
+            ([np.zeros((64, 64, 3), np.uint8), random_image(64)], "submit them apart"),
+            ([tmp_path / "none.npy"], "cannot be read"),
+        ):
+            with pytest.raises(InputError, match=words):
+                client.submit(inputs)
+        assert fake.heard == []
+        with pytest.raises(InputError, match="the input is float16"):
+            list(client.submit([tmp_path / "half.npy"]))
+
+
+def until_heard(fake: FakeCoordinator, kind: type[Message]) -> None:
+    deadline = time.monotonic() + GUARD_S
+    while not any(isinstance(each, kind) for each in fake.heard):
+        assert time.monotonic() < deadline
+
+
+@pytest.mark.parametrize("how", ["cancel", "close", "another"])
+def test_a_job_that_is_left_is_cancelled(fake: FakeCoordinator, how: str) -> None:
+    """And a result counts as received only when the next one is asked for."""
+    with Client(fake.endpoint, patience=PATIENT) as client:
+        job = client.submit(Job())
+        next(iter(job))
+        assert not any(isinstance(each, Received) for each in fake.heard)
+        if how == "cancel":
+            job.cancel()
+            assert list(job) == []
+        elif how == "another":
+            client.submit(Job())
+    until_heard(fake, Cancelled)
+    assert not any(isinstance(each, Received) for each in fake.heard)
+
+
+def test_a_job_whose_coordinator_does_not_come_back_is_given_up(fake: FakeCoordinator) -> None:
+    """However often it is tried again: what counts is when the coordinator was last heard."""
+    patience = Patience(first_s=GUARD_S, later_s=2.0, ask_s=0.05, silence_s=GUARD_S)
+    said: list[str] = []
+    with Client(fake.endpoint, patience=patience, say=said.append, chance=lambda: 1.0) as client:
+        results = iter(client.submit(Job()))
+        next(results)
+        fake.stop()
+        with pytest.raises(FtdistError, match="nothing listens there"):
+            list(results)
+    assert said

@@ -56,7 +56,7 @@ class Talk:
         self.loaded.append(frame)
         return random_image(64, frame)
 
-    def deliver(self, header: Header, frame: int, outputs: Outputs, seconds: float) -> None:
+    def deliver(self, frame: int, outputs: Outputs, seconds: float) -> None:
         assert frame not in self.delivered and seconds == 0.5
         self.delivered[frame] = outputs
 
