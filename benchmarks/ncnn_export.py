@@ -114,7 +114,7 @@ def _name(number: int) -> str:
 def _described(operation: Operation, network: Network, source: int) -> tuple[str, str]:
     """ncnn's type and parameters of a layer."""
     if isinstance(operation, Convolution):
-        filters, depth, height, width = operation.weight_shape(network.shape(source))
+        filters, depth, height, width = operation.weights(network.shape(source))["weights"]
         size = filters * depth * height * width
         text = f"0={filters} {_window(operation.window)} 5=1 6={size}"
         text += f" {_activation(operation.activation)}"

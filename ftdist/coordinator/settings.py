@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ftdist.geometry import Region, partition
-from ftdist.network.graph import INPUT, Network, convolutions
+from ftdist.network.graph import INPUT, Network, weighted_layers
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.protocol.client_messages import OutputMap
 
@@ -63,7 +63,7 @@ class ModelInfo:
     @cached_property
     def weighted(self) -> tuple[int, ...]:
         """The layers that have weights, ascending."""
-        return tuple(number for number, _, _ in convolutions(self.network))
+        return tuple(number for number, _, _ in weighted_layers(self.network))
 
     @cached_property
     def outputs(self) -> tuple[OutputMap, ...]:

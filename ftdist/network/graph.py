@@ -13,7 +13,7 @@ from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
-from ftdist.network.operators.base import Alias, Operation, Weighted
+from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
 
 INPUT = -1
@@ -169,15 +169,16 @@ class NetworkBuilder:
         return Network(self._name, self._input, tuple(self._layers))
 
 
-def convolutions(
+def weighted_layers(
     network: Network, first: int = 0, stop: int | None = None
-) -> tuple[tuple[int, Weighted, Shape], ...]:
+) -> tuple[tuple[int, Operation, Shape], ...]:
     """(number, operation, shape of the first input) of each layer with weights, in order.
 
     Only of layers `first` to before `stop`, where these are given.
     """
-    return tuple(
+    found = (
         (number, layer.operation, network.shape(layer.inputs[0]))
         for number, layer in enumerate(network.layers[first:stop], start=first)
-        if isinstance(layer.operation, Weighted)
+        if layer.inputs
     )
+    return tuple(each for each in found if each[1].weights(each[2]))

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
 from ftdist.network.about import NOTHING_SAID, About
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.modelheader import (
     DIGEST_BYTES,
     HEADER_AT,
@@ -37,6 +37,7 @@ from ftdist.network.modelheader import (
     MOST_HEADER_BYTES,
     PREFIX,
     VERSION,
+    ArrayName,
     Blob,
     Header,
     aligned_size,
@@ -45,7 +46,7 @@ from ftdist.network.modelheader import (
     read_header,
     refuse_idle,
 )
-from ftdist.network.packing import pack
+from ftdist.network.packing import BLOCKS
 from ftdist.network.parameters import Parameters
 from ftdist.wording import counted
 
@@ -79,9 +80,10 @@ class Model:
         )
 
     @property
-    def offsets(self) -> dict[int, tuple[int, int]]:
-        """For each convolution where its weights and its bias begin, in floats."""
-        return {number: (blob.weights // 4, blob.bias // 4) for number, blob in self.blobs.items()}
+    def offsets(self) -> dict[ArrayName, int]:
+        """Where each array of weights begins, in floats."""
+        arrays = (blob.arrays.items() for blob in self.blobs.values())
+        return {name: at // 4 for each in arrays for name, at in each}
 
     @property
     def weight_bytes(self) -> int:
@@ -101,7 +103,7 @@ def write_model(
     InputError when the network cannot be a model file's, or the file cannot be written.
     """
     refuse_idle(network)
-    shapes = {number: (op, source) for number, op, source in convolutions(network)}
+    shapes = {number: (op, source) for number, op, source in weighted_layers(network)}
     draft = encoded(network, labels, about, dict.fromkeys(shapes, "0" * 2 * DIGEST_BYTES))
     if len(draft) > MOST_HEADER_BYTES:
         raise InputError(
@@ -113,13 +115,13 @@ def write_model(
         for each in parameters:
             data = b"".join(
                 _aligned(array.tobytes())
-                for array in pack(*shapes[each.layer], each.weights, each.bias)
+                for array in BLOCKS.pack(*shapes[each.layer], each.named).values()
             )
-            file.seek(blobs[each.layer].weights)
+            file.seek(blobs[each.layer].start)
             file.write(data)
             digests[each.layer] = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
         if digests.keys() != shapes.keys():
-            raise ValueError("parameters do not cover the network's convolutions")
+            raise ValueError("parameters do not cover the network's layers")
         file.truncate(end)
         header = encoded(network, labels, about, digests)
         prefix = PREFIX.pack(MAGIC, VERSION, len(header), end)
@@ -166,7 +168,7 @@ def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
     digest = blake2b(digest_size=DIGEST_BYTES)
     for at in range(0, blob.bytes, _PIECE_BYTES):
         size = min(blob.bytes - at, _PIECE_BYTES)
-        digest.update(os.pread(file.fileno(), size, blob.weights + at))
+        digest.update(os.pread(file.fileno(), size, blob.start + at))
         yield ""
     yield digest.hexdigest()
 

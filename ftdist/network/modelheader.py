@@ -10,14 +10,15 @@ from __future__ import annotations
 import json
 import struct
 from _blake2 import blake2b
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from ftdist.errors import InputError
 from ftdist.network.about import About
-from ftdist.network.graph import INPUT, Network, convolutions
-from ftdist.network.packing import packed_sizes
+from ftdist.network.graph import INPUT, Network, weighted_layers
+from ftdist.network.packing import BLOCKS
 from ftdist.network.serialise import from_json, to_json
 
 MAGIC = b"FTDIST\x1a\n"
@@ -31,13 +32,21 @@ MOST_HEADER_BYTES = 1 << 20
 """Room for thousands of layers; a hostile header makes no more than some MiB of JSON values."""
 
 
+class ArrayName(NamedTuple):
+    """Names an array of weights: the layer, the form of its weights, which array of the form."""
+
+    layer: int
+    form: str
+    array: str
+
+
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """Where a convolution's packed weights and bias lie in the file, in bytes."""
+    """Where a layer's weights lie in the file, in bytes: all arrays of all their forms."""
 
-    weights: int
-    bias: int
+    start: int
     bytes: int
+    arrays: Mapping[ArrayName, int]
     digest: str
 
 
@@ -82,14 +91,18 @@ def aligned_size(size: int) -> int:
     return -(-size // ALIGNMENT) * ALIGNMENT
 
 
-def _places(network: Network, header_bytes: int) -> tuple[dict[int, tuple[int, int, int]], int]:
-    """For each convolution (weights offset, bias offset, bytes of both), and the file's end."""
+def _places(
+    network: Network, header_bytes: int
+) -> tuple[dict[int, tuple[int, int, dict[ArrayName, int]]], int]:
+    """For each layer with weights (start, bytes, starts of its arrays), and the file's end."""
     at = aligned_size(HEADER_AT + header_bytes)
     places = {}
-    for number, operation, source in convolutions(network):
-        weights, bias = (aligned_size(4 * size) for size in packed_sizes(operation, source))
-        places[number] = (at, at + weights, weights + bias)
-        at += weights + bias
+    for number, operation, source in weighted_layers(network):
+        start, arrays = at, {}
+        for name, size in BLOCKS.sizes(operation, source).items():
+            arrays[ArrayName(number, BLOCKS.name, name)] = at
+            at += aligned_size(4 * size)
+        places[number] = (start, at - start, arrays)
     return places, at
 
 
@@ -148,7 +161,7 @@ def parsed(
             raise ValueError("its labels are no list of names")
         places, end = _places(network, len(header))
         if digests.keys() != places.keys():
-            raise ValueError("its digests are not those of the convolutions")
+            raise ValueError("its digests are not those of its layers")
         if any(type(each) is not str or len(each) != 2 * DIGEST_BYTES for each in digests.values()):
             raise ValueError("its digests are no digests")
         blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}

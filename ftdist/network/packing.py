@@ -1,56 +1,102 @@
-"""The universal weight layout: one that every instruction set's kernels read as it is.
+"""Forms of weights: how a layer's named weights lie in a model file, as kernels read them.
 
-Outputs lie in blocks of 16, zero-padded, innermost: weights of shape (outputs, depth, ky, kx) in
-`groups` groups are [groups x ceil(outputs / groups / 16)][ky][kx][depth][16]. The groups are those
-of a convolution, one in all where it is depthwise, and the positions of a local layer. A bias has
-the same blocks. Vectors of 4, 8 and 16 lanes all divide a block.
+An implementation of an operator asks for a form by name. There is one so far, "blocks", universal:
+every instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded,
+innermost: an array of shape (outputs, ...) in `groups` groups becomes
+[groups x ceil(outputs / groups / 16)][... axes, the second last][16]. Weights (outputs, depth, ky,
+kx) are [blocks][ky][kx][depth][16], a bias is [blocks][16]. The groups are those of a convolution,
+one in all where it is depthwise, and the positions of a local layer. Vectors of 4, 8 and 16 lanes
+all divide a block.
+
+Another form (transformed weights, say) is another class here, named in ``FORMS``.
 """
 
 from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
-from ftdist.network.operators.base import Weighted
+from ftdist.network.operators.base import Operation
 
 BLOCK = 16
 """Outputs in a block of packed weights, on every instruction set."""
 
 Array = NDArray[np.float32]
+Named = Mapping[str, Array]
+"""Weights by name."""
 
 
-def packed_sizes(operation: Weighted, source: Shape) -> tuple[int, int]:
-    """Floats of an operation's packed weights and of its packed bias."""
-    filters, depth, height, width = operation.weight_shape(source)
-    groups = operation.weight_groups(source)
-    outputs = groups * -(-filters // groups // BLOCK) * BLOCK
-    return outputs * depth * height * width, outputs
+class Form(Protocol):
+    """One way in which weights lie."""
+
+    name: ClassVar[str]
+
+    def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
+        """Floats of each array of the form, by name, in the order in which they lie."""
+        ...
+
+    def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
+        """Those arrays, flat."""
+        ...
 
 
-def pack(operation: Weighted, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
-    """Flat packed (weights, bias) from (outputs, depth, rows, columns), (outputs,)."""
-    groups = operation.weight_groups(source)
-    filters, depth, height, width = weights.shape
-    own = filters // groups
+class Blocks:
+    """Blocks of 16 outputs: an array for each of the operation's weights, by the same name."""
+
+    name: ClassVar[str] = "blocks"
+
+    def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
+        groups = operation.weight_groups(source)
+        return {
+            name: groups * -(-shape[0] // groups // BLOCK) * BLOCK * math.prod(shape[1:])
+            for name, shape in operation.weights(source).items()
+        }
+
+    def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
+        groups, shapes = operation.weight_groups(source), operation.weights(source)
+        return {name: _blocks(groups, weights[name].reshape(shapes[name])) for name in shapes}
+
+    def unpack(self, operation: Operation, source: Shape, arrays: Named) -> dict[str, Array]:
+        """The inverse of ``pack``."""
+        groups, shapes = operation.weight_groups(source), operation.weights(source)
+        return {name: _unblocked(groups, arrays[name], shape) for name, shape in shapes.items()}
+
+
+BLOCKS = Blocks()
+
+FORMS: Mapping[str, Form] = {BLOCKS.name: BLOCKS}
+"""All forms, by name."""
+
+
+def _blocks(groups: int, array: Array) -> Array:
+    outputs, *rest = array.shape
+    own = outputs // groups
     blocks = -(-own // BLOCK)
-    padded = np.zeros((groups, blocks * BLOCK, depth, height, width), np.float32)
-    padded[:, :own] = weights.reshape(groups, own, depth, height, width)
-    by_block = padded.reshape(groups * blocks, BLOCK, depth, height, width)
-    padded_bias = np.zeros((groups, blocks * BLOCK), np.float32)
-    padded_bias[:, :own] = bias.reshape(groups, own)
-    return np.ascontiguousarray(by_block.transpose(0, 3, 4, 2, 1)).reshape(-1), padded_bias.ravel()
+    padded = np.zeros((groups, blocks * BLOCK, *rest), np.float32)
+    padded[:, :own] = array.reshape(groups, own, *rest)
+    by_block = padded.reshape(groups * blocks, BLOCK, *rest)
+    return np.ascontiguousarray(by_block.transpose(_turned(len(rest)))).reshape(-1)
 
 
-def unpack(operation: Weighted, source: Shape, weights: Array, bias: Array) -> tuple[Array, Array]:
-    """The inverse of ``pack``."""
-    groups = operation.weight_groups(source)
-    filters, depth, height, width = operation.weight_shape(source)
-    own = filters // groups
+def _unblocked(groups: int, flat: Array, shape: tuple[int, ...]) -> Array:
+    outputs, *rest = shape
+    own = outputs // groups
     blocks = -(-own // BLOCK)
-    by_block = weights.reshape(groups * blocks, height, width, depth, BLOCK).transpose(
-        0, 4, 3, 1, 2
-    )
-    padded = by_block.reshape(groups, blocks * BLOCK, depth, height, width)
-    flat_bias = bias.reshape(groups, blocks * BLOCK)[:, :own].reshape(filters)
-    return np.ascontiguousarray(padded[:, :own]).reshape(filters, depth, height, width), flat_bias
+    turned = _turned(len(rest))
+    lying = [(groups * blocks, BLOCK, *rest)[axis] for axis in turned]
+    by_block = flat.reshape(lying).transpose(np.argsort(turned))
+    padded = by_block.reshape(groups, blocks * BLOCK, *rest)
+    return np.ascontiguousarray(padded[:, :own]).reshape(shape)
+
+
+def _turned(rest: int) -> tuple[int, ...]:
+    """The order in which axes (block, output, first, others...) lie: block, others, first, output.
+
+    Of weights (depth, ky, kx) the depth is innermost but for the outputs.
+    """
+    return (0, *range(3, 2 + rest), *([2] if rest else []), 1)

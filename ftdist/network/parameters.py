@@ -5,35 +5,55 @@ Importers yield these in layer order, so that a network larger than memory can s
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network, weighted_layers
+
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Weights float32 (outputs, depth, rows, columns) and bias (outputs,)."""
+    """One layer's weights by name, as ``Operation.weights`` has them, float32."""
 
     layer: int
-    weights: NDArray[np.float32]
-    bias: NDArray[np.float32]
+    named: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, layer: int, weights: Array, bias: Array) -> Parameters:
+        """Those of a layer that has weights and a bias."""
+        return cls(layer, {"weights": weights, "bias": bias})
+
+    @property
+    def weights(self) -> Array:
+        """The weights by that name."""
+        return self.named["weights"]
+
+    @property
+    def bias(self) -> Array:
+        """The bias of a layer that has one."""
+        return self.named["bias"]
 
 
 def random_parameters(network: Network, seed: int) -> Iterator[Parameters]:
-    """He-scaled normal weights and small biases: activations stay in range through many layers.
+    """He-scaled normal weights, and small values for all else: activations stay in range.
 
     The standard deviation is sqrt(2 / fan-in) (He et al., 2015). Each layer draws from a generator
     of its own, so that a network cut short by ``--until`` has the same weights.
     """
-    for number, operation, source in convolutions(network):
+    for number, operation, source in weighted_layers(network):
         generator = np.random.default_rng((seed, number))
-        shape = operation.weight_shape(source)
-        fan_in = shape[1] * shape[2] * shape[3]
-        weights = generator.standard_normal(shape, dtype=np.float32)
-        weights *= np.float32(np.sqrt(2.0 / fan_in))
-        bias = generator.standard_normal(shape[0], dtype=np.float32) * np.float32(0.1)
-        yield Parameters(number, weights, bias)
+        named = {}
+        for name, shape in operation.weights(source).items():
+            named[name] = generator.standard_normal(shape, dtype=np.float32)
+            named[name] *= _deviation(name, shape)
+        yield Parameters(number, named)
+
+
+def _deviation(name: str, shape: tuple[int, ...]) -> np.float32:
+    return np.float32(np.sqrt(2.0 / math.prod(shape[1:])) if name == "weights" else 0.1)

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftdist.geometry import Shape
 from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
-from ftdist.network.graph import Network, convolutions
-from ftdist.network.packing import packed_sizes
+from ftdist.network.graph import Network, weighted_layers
+from ftdist.network.modelheader import ArrayName
+from ftdist.network.operators.base import Operation
+from ftdist.network.packing import BLOCKS
 from ftdist.planning.plan import GroupPlan, Plan
 
 
@@ -30,14 +33,30 @@ def layer_weights(
 ) -> dict[int, LayerWeights]:
     """The weights of each layer that has some, by layer; of layers `first` to before `stop`."""
     found = {}
-    for number, operation, source in convolutions(network, first, stop):
-        weights, bias = (4 * size for size in packed_sizes(operation, source))
-        if not operation.streams(source):
-            found[number] = LayerWeights(weights + bias, weights + bias, 0)
+    for number, operation, source in weighted_layers(network, first, stop):
+        whole = 4 * sum(BLOCKS.sizes(operation, source).values())
+        if operation.streams(source):
+            chunk = CHUNK_BLOCKS * (whole // output_blocks(operation, source))
+            found[number] = LayerWeights(whole, 0, chunk)
         else:
-            block = weights // (bias // (4 * BLOCK)) + 4 * BLOCK
-            found[number] = LayerWeights(weights + bias, 0, CHUNK_BLOCKS * block)
+            found[number] = LayerWeights(whole, whole, 0)
     return found
+
+
+def output_blocks(operation: Operation, source: Shape) -> int:
+    """Blocks of outputs of an operation with weights, counted over all groups."""
+    (outputs, *_), *_ = operation.weights(source).values()
+    groups = operation.weight_groups(source)
+    return groups * -(-outputs // groups // BLOCK)
+
+
+def unplaced(network: Network) -> dict[ArrayName, int]:
+    """Offsets of a network's weights where there is no model file: for plans that are not run."""
+    return {
+        ArrayName(number, BLOCKS.name, array): 0
+        for number, operation, source in weighted_layers(network)
+        for array in BLOCKS.sizes(operation, source)
+    }
 
 
 def staging_bytes(network: Network, group: GroupPlan) -> int:

@@ -233,7 +233,7 @@ class Engine:
         from ftdist.kernels import native
 
         blobs = (self._model.blobs.get(layer) for layer in sorted(layers))
-        spans = [(blob.weights, blob.weights + blob.bytes) for blob in blobs if blob]
+        spans = [(blob.start, blob.start + blob.bytes) for blob in blobs if blob]
         bring_in(self._model.weights, spans, native.touch)
 
 

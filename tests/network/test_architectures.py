@@ -8,7 +8,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.architectures import load, names
 from ftdist.network.darknet.weights import weights_bytes
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.resampling import Reorg
@@ -39,7 +39,7 @@ def test_sizes_are_the_published_ones(name, layers, convolutional, operations, p
     network = model.network
     assert network.name == name
     assert len(network.layers) == layers
-    assert len(convolutions(network)) == convolutional
+    assert len(weighted_layers(network)) == convolutional
     assert gflop(network) == pytest.approx(operations, abs=0.006)
     assert weights_bytes(model) == 4 * parameters
     assert [network.shape(number) for number in network.outputs] == outputs

@@ -17,15 +17,16 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.about import About
 from ftdist.network.darknet.importer import parse_cfg
-from ftdist.network.graph import INPUT, Network, NetworkBuilder, convolutions
+from ftdist.network.graph import INPUT, Network, NetworkBuilder, weighted_layers
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.modelfile import Model, load, write_model
+from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.base import Activation, Identity, Sliding
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.joining import Add, Concatenate
 from ftdist.network.operators.resampling import Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Pool
-from ftdist.network.packing import pack
+from ftdist.network.packing import BLOCKS
 from ftdist.network.parameters import Parameters, random_parameters
 
 
@@ -74,16 +75,13 @@ def failure(path: Path) -> str:
 
 def weights_of(model: Model, number: int) -> np.ndarray:
     """Packed weights and bias of one convolution, padding left out."""
-    operation, source = next((o, s) for n, o, s in convolutions(model.network) if n == number)
+    operation, source = next((o, s) for n, o, s in weighted_layers(model.network) if n == number)
     floats = model.weights.view(np.float32)
-    sizes = [array.size for array in pack_zeros(operation, source)]
-    starts = model.offsets[number]
-    return np.concatenate([floats[at : at + n] for at, n in zip(starts, sizes, strict=True)])
-
-
-def pack_zeros(operation: Convolution, source: Shape) -> tuple[np.ndarray, ...]:
-    shape = operation.weight_shape(source)
-    return pack(operation, source, np.zeros(shape, np.float32), np.zeros(shape[0], np.float32))
+    places = [
+        (model.offsets[ArrayName(number, "blocks", name)], size)
+        for name, size in BLOCKS.sizes(operation, source).items()
+    ]
+    return np.concatenate([floats[at : at + size] for at, size in places])
 
 
 def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
@@ -93,11 +91,12 @@ def test_what_is_loaded_is_what_was_written(tmp_path: Path) -> None:
     assert model.network == network
     assert model.labels == ("näme", "b")
     assert model.path == tmp_path / "m.ftd"
-    shapes = {number: (operation, source) for number, operation, source in convolutions(network)}
+    shapes = {number: (operation, source) for number, operation, source in weighted_layers(network)}
     for each in random_parameters(network, 5):
-        expected = np.concatenate(pack(*shapes[each.layer], each.weights, each.bias))
+        packed = BLOCKS.pack(*shapes[each.layer], each.named)
+        expected = np.concatenate(list(packed.values()))
         np.testing.assert_array_equal(weights_of(model, each.layer), expected)
-    assert all(at % 16 == 0 for pair in model.offsets.values() for at in pair)
+    assert all(at % 16 == 0 for at in model.offsets.values())
     assert model.weights.ctypes.data % 64 == 0
     assert not model.weights.flags.writeable
 

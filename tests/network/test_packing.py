@@ -9,17 +9,27 @@ from hypothesis import strategies as some
 from ftdist.geometry import Shape, Window
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
-from ftdist.network.packing import pack, packed_sizes, unpack
+from ftdist.network.packing import BLOCKS
 
 Case = tuple[Convolution, Shape, np.ndarray, np.ndarray]
 
 
 def with_values(operation: Convolution, source: Shape) -> Case:
     """Weights and biases that all differ from each other, none of them zero."""
-    shape = operation.weight_shape(source)
+    shape = operation.weights(source)["weights"]
     count = int(np.prod(shape))
     weights = np.arange(1, count + 1, dtype=np.float32).reshape(shape)
     return operation, source, weights, -np.arange(1, operation.filters + 1, dtype=np.float32)
+
+
+def pack(*case: object) -> tuple[np.ndarray, np.ndarray]:
+    operation, source, weights, bias = case
+    packed = BLOCKS.pack(operation, source, {"weights": weights, "bias": bias})
+    return packed["weights"], packed["bias"]
+
+
+def packed_sizes(operation: Convolution, source: Shape) -> tuple[int, ...]:
+    return tuple(BLOCKS.sizes(operation, source).values())
 
 
 @some.composite
@@ -38,9 +48,10 @@ def cases(draw: some.DrawFn) -> Case:
 @given(cases())
 def test_unpacking_gives_back_what_was_packed(case: Case) -> None:
     operation, source, weights, bias = case
-    unpacked = unpack(operation, source, *pack(operation, source, weights, bias))
-    np.testing.assert_array_equal(unpacked[0], weights)
-    np.testing.assert_array_equal(unpacked[1], bias)
+    named = {"weights": weights, "bias": bias}
+    unpacked = BLOCKS.unpack(operation, source, BLOCKS.pack(operation, source, named))
+    np.testing.assert_array_equal(unpacked["weights"], weights)
+    np.testing.assert_array_equal(unpacked["bias"], bias)
 
 
 @given(cases())

@@ -15,7 +15,7 @@ HEADER = -1
 
 def header_bytes(model: Model) -> int:
     """The model file up to its first blob."""
-    return min((blob.weights for blob in model.blobs.values()), default=len(model.weights))
+    return min((blob.start for blob in model.blobs.values()), default=len(model.weights))
 
 
 class ModelReader:
@@ -25,7 +25,7 @@ class ModelReader:
         self._model = model
         self._places = {HEADER: (model.digest, 0, header_bytes(model))}
         for layer, blob in model.blobs.items():
-            self._places[layer] = (blob.digest, blob.weights, blob.bytes)
+            self._places[layer] = (blob.digest, blob.start, blob.bytes)
 
     def flaw(self, request: ModelRequest) -> str:
         """Why a request cannot be answered; "" when it can."""

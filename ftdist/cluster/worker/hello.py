@@ -18,6 +18,7 @@ from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.weights import unplaced
 from ftdist.protocol.limits import MOST_OOM_KILLS, PROTOCOL
 from ftdist.protocol.worker_messages import Hello
 from ftdist.runtime.budget.controlgroups import processor_quota
@@ -98,7 +99,7 @@ def warm_up() -> None:
     builder.add(Convolution(16, Sliding.square(3, padding=1)), [INPUT])
     network = builder.finish()
     part = Plan((GroupPlan(0, 1, 2, 1, 2),), region=Region(0, 8, 0, 8))
-    lowered = lower(network, part, {0: (0, 27 * 16)}, picture=False)
+    lowered = lower(network, part, unplaced(network), picture=False)
     weights = np.zeros(4 * 28 * 16, np.uint8)
     program = lowered.programs[0]
     arena = np.zeros(program.arena_bytes, np.uint8)

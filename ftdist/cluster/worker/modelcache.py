@@ -79,9 +79,7 @@ class CachedModel:
             if part in self._parts[layer]:
                 return
             with _disk(self.path):
-                done = os.pwrite(
-                    self._file.fileno(), data, self.header.blobs[layer].weights + offset
-                )
+                done = os.pwrite(self._file.fileno(), data, self.header.blobs[layer].start + offset)
                 if done < data.nbytes:
                     raise CacheError(f"cannot write {self.path}: the disk is full")
             self._note(layer, b"%d" % part)

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape, Window
 from ftdist.network.darknet.cfg import Section
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.operators.base import Activation, Operation, Sliding, Weighted
+from ftdist.network.operators.base import Activation, Operation, Sliding
 from ftdist.network.operators.windows import Convolution
 
 Floats = NDArray[np.float32]
@@ -94,13 +94,13 @@ class DarknetBuilder(NetworkBuilder):
 class Signs:
     """The layer before a binary convolution: nothing of it is in a .weights file."""
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return 0
 
     def read(
-        self, take: object, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: object, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        shape = operation.weight_shape(source)
+        shape = operation.weights(source)["weights"]
         return np.full(shape, HUGE, np.float32), np.zeros(shape[0], np.float32)
 
 
@@ -108,13 +108,13 @@ class Signs:
 class Blur:
     """The layer behind a convolution or pool with antialiasing: its weights are constants."""
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return 0
 
     def read(
-        self, take: object, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: object, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        shape = operation.weight_shape(source)
+        shape = operation.weights(source)["weights"]
         taps = np.array([1, 2, 1] if shape[2] == 3 else [1, 1], np.float32)
         kernel = np.outer(taps, taps) / taps.sum() ** 2
         weights = np.broadcast_to(kernel, shape).astype(np.float32)

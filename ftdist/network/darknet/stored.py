@@ -18,7 +18,7 @@ from ftdist.network.darknet.cfg import Section, shown
 from ftdist.network.darknet.keys import canonical_kind
 from ftdist.network.darknet.operators import weights_type
 from ftdist.network.graph import Network
-from ftdist.network.operators.base import Weighted
+from ftdist.network.operators.base import Operation
 from ftdist.network.operators.windows import Convolution
 
 Floats = NDArray[np.float32]
@@ -45,12 +45,12 @@ def fold(weights: Floats, bias: Floats, scaling: Floats) -> Floats:
 class Form(Protocol):
     """How one layer's parameters lie in the file."""
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         """How many there are."""
         ...
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
         """(weights, bias); `flagged` is set for the oldest files, which transpose matrices."""
         ...
@@ -62,14 +62,14 @@ class Connected:
 
     normalized: bool
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
-        outputs, *each = operation.weight_shape(source)
+    def floats(self, operation: Operation, source: Shape) -> int:
+        outputs, *each = operation.weights(source)["weights"]
         return outputs * ((4 if self.normalized else 1) + int(np.prod(each)))
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        shape = operation.weight_shape(source)
+        shape = operation.weights(source)["weights"]
         bias = take((shape[0],))
         if flagged:
             turned = take((int(np.prod(shape[1:])), shape[0]))
@@ -87,13 +87,13 @@ class Flipped:
 
     normalized: bool
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return Connected(self.normalized).floats(operation, source)
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        shape = operation.weight_shape(source)
+        shape = operation.weights(source)["weights"]
         vectors = take((4 if self.normalized else 1, shape[0]))
         turned = take((int(np.prod(shape[1:])), shape[0]))
         weights = np.ascontiguousarray(turned.T).reshape(shape)
@@ -107,11 +107,11 @@ class BatchNorm:
 
     biased: bool = True
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return (4 if self.biased else 3) * source.channels
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
         count = source.channels
         bias = take((count,)) if self.biased else np.zeros(count, np.float32)
@@ -123,14 +123,14 @@ class BatchNorm:
 class LocalForm:
     """Biases as a map (filters, rows, columns), then the weights of one position after another."""
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
-        outputs, *each = operation.weight_shape(source)
+    def floats(self, operation: Operation, source: Shape) -> int:
+        outputs, *each = operation.weights(source)["weights"]
         return outputs * (1 + int(np.prod(each)))
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        shape, positions = operation.weight_shape(source), operation.weight_groups(source)
+        shape, positions = operation.weights(source)["weights"], operation.weight_groups(source)
         bias = take((shape[0] // positions, positions))
         return take(shape), np.ascontiguousarray(bias.T).reshape(-1)
 
@@ -142,14 +142,14 @@ class ShortcutForm:
     per_channel: bool
     normalization: Literal["none", "relu", "softmax"]
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
-        channels, maps, _, _ = operation.weight_shape(source)
+    def floats(self, operation: Operation, source: Shape) -> int:
+        channels, maps, _, _ = operation.weights(source)["weights"]
         return maps * (channels if self.per_channel else 1)
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        channels, maps, _, _ = operation.weight_shape(source)
+        channels, maps, _, _ = operation.weights(source)["weights"]
         stored = take((maps, channels if self.per_channel else 1)).astype(np.float64)
         shares = self._normalized(stored).astype(np.float32)
         weights = np.broadcast_to(shares, (maps, channels)).T.reshape(channels, maps, 1, 1)
@@ -169,13 +169,13 @@ class ShortcutForm:
 class Flat:
     """Nothing: the filters of a convolution that makes a list of a map, and zeros behind it."""
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return 0
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
-        filters, *each = operation.weight_shape(source)
+        filters, *each = operation.weights(source)["weights"]
         weights = np.eye(filters, int(np.prod(each)), dtype=np.float32)
         return weights.reshape(filters, *each), np.zeros(filters, np.float32)
 
@@ -186,11 +186,11 @@ class Shared:
 
     of: int
 
-    def floats(self, operation: Weighted, source: Shape) -> int:
+    def floats(self, operation: Operation, source: Shape) -> int:
         return 0
 
     def read(
-        self, take: Take, operation: Weighted, source: Shape, *, flagged: bool
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
     ) -> tuple[Floats, Floats]:
         raise NotImplementedError("the convolution that shares its weights is read instead")
 
@@ -261,7 +261,7 @@ def _shared(
         raise section.error(f"{index} means layer {of}, which is not before this", "share_index")
     own, other = network.layers[numbers[number]], network.layers[numbers[of]]
     shapes = [
-        each.operation.weight_shape(network.shape(each.inputs[0]))
+        each.operation.weights(network.shape(each.inputs[0]))["weights"]
         for each in (own, other)
         if isinstance(each.operation, Convolution)
     ]

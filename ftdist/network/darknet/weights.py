@@ -37,8 +37,8 @@ from ftdist.network.darknet.importer import DarknetModel
 from ftdist.network.darknet.numbers import binarized
 from ftdist.network.darknet.stored import BatchNorm, Shared, fold
 from ftdist.network.encoding import disguise
-from ftdist.network.graph import convolutions
-from ftdist.network.operators.base import Weighted
+from ftdist.network.graph import weighted_layers
+from ftdist.network.operators.base import Operation
 from ftdist.network.parameters import Parameters
 
 Floats = NDArray[np.float32]
@@ -52,7 +52,7 @@ _FLAGGED = 1000  # numbers from here on are flags of the oldest files, whose cou
 
 def weights_bytes(model: DarknetModel) -> int:
     """Bytes of the model's .weights file after its header."""
-    return sum(_layer_bytes(model, *layer) for layer in convolutions(model.network))
+    return sum(_layer_bytes(model, *layer) for layer in weighted_layers(model.network))
 
 
 def read_weights(model: DarknetModel, path: Path) -> Iterator[Parameters]:
@@ -119,7 +119,7 @@ def _is_text(start: bytes) -> bool:
     return all(byte >= 32 or byte in b"\t\r\n\f" for byte in start)
 
 
-def _layer_bytes(model: DarknetModel, number: int, operation: Weighted, source: Shape) -> int:
+def _layer_bytes(model: DarknetModel, number: int, operation: Operation, source: Shape) -> int:
     if (form := model.stored.get(number)) is not None:
         return 4 * form.floats(operation, source)
     normalized = number in model.normalized
@@ -128,17 +128,17 @@ def _layer_bytes(model: DarknetModel, number: int, operation: Weighted, source: 
 
 
 def _stored_shape(
-    model: DarknetModel, number: int, operation: Weighted, source: Shape
-) -> tuple[int, int, int, int]:
+    model: DarknetModel, number: int, operation: Operation, source: Shape
+) -> tuple[int, ...]:
     """The weights' shape in the file."""
-    filters, depth, height, width = operation.weight_shape(source)
+    filters, depth, height, width = operation.weights(source)["weights"]
     return filters, depth // model.uneven.get(number, 1), height, width
 
 
 def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: int) -> None:
     """InputError unless the file ends where the model's last convolution does, or later if cut."""
     start = header_bytes
-    for number, operation, source in convolutions(model.network):
+    for number, operation, source in weighted_layers(model.network):
         end = start + _layer_bytes(model, number, operation, source)
         if end > file_bytes:
             name = model.network.layers[number].name
@@ -156,7 +156,7 @@ def _check_size(model: DarknetModel, path: Path, header_bytes: int, file_bytes: 
 
 
 def _parameters(model: DarknetModel, path: Path, header_bytes: int) -> Iterator[Parameters]:
-    layers = {number: (op, source) for number, op, source in convolutions(model.network)}
+    layers = {number: (op, source) for number, op, source in weighted_layers(model.network)}
     places, end = {}, header_bytes
     for number, layer in layers.items():
         places[number] = end
@@ -169,14 +169,14 @@ def _parameters(model: DarknetModel, path: Path, header_bytes: int) -> Iterator[
             file.seek(places[stored])
             where = f"{path}: layer {number} ({model.network.layers[number].name})"
             # Nothing here keeps hold of what is yielded.
-            yield Parameters(number, *_read_layer(file, model, stored, layers[stored], where))
+            yield Parameters.of(number, *_read_layer(file, model, stored, layers[stored], where))
 
 
 def _read_layer(
     file: io.BufferedReader,
     model: DarknetModel,
     number: int,
-    layer: tuple[Weighted, Shape],
+    layer: tuple[Operation, Shape],
     where: str,
 ) -> tuple[Floats, Floats]:
     """Weights and bias of the layer that the file is at."""
@@ -217,7 +217,7 @@ def _spread(stored: Floats, groups: int) -> Floats:
 
 def _folded(
     file: io.BufferedReader,
-    shape: tuple[int, int, int, int],
+    shape: tuple[int, ...],
     normalized: bool,
     uneven_groups: int,
     where: str,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from types import MappingProxyType
+from typing import ClassVar, Literal, TypeVar
 
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, Axes, Shape, Window
@@ -79,17 +80,25 @@ Rate = Literal["copy", "pool", "convolution", "depthwise"]
 """The measured rate by which a kernel's time is reckoned."""
 
 
+WEIGHTS_AND_BIAS: Mapping[str, str] = MappingProxyType({"weights": "weights", "bias": "bias"})
+"""The weights of operators that multiply and add, and the fields of a record that they go to."""
+
+
 @dataclass(frozen=True, slots=True)
 class KernelRecord:
     """What an operation is to a kernel, as pure data: lowering writes it into a descriptor.
 
     `fields` are those of a descriptor (``kernels.program.KERNEL``) that are neither 0 nor neutral.
+    `weights` says which fields hold the place of which weights, in the form ``network.packing`` has
+    by the name `form`.
     `window` and `activation` stand for the fields that they have. `reads_from` and `writes_to` are
     the channels of the input and of the output at which the kernel begins.
     """
 
     kernel: str
     fields: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, str] = field(default_factory=dict)
+    form: str = "blocks"
     window: Sliding | None = None
     activation: Activation = LINEAR
     reads_from: int = 0
@@ -127,6 +136,22 @@ class Operation:
         """
         raise NotImplementedError
 
+    def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
+        """The shape of each of its weights, by name, for a first input of shape `source`.
+
+        The first axis of each counts outputs. ``WEIGHTS_AND_BIAS`` are those of multiplications:
+        weights (outputs, depth, rows, columns), and a bias for each output.
+        """
+        return {}
+
+    def weight_groups(self, source: Shape) -> int:
+        """Outputs lie in so many groups, each of which fills whole blocks of its own."""
+        return 1
+
+    def streams(self, source: Shape) -> bool:
+        """Whether the kernel can read its weights chunk by chunk."""
+        return False
+
     def macs(self, source: Shape, output: Shape) -> int:
         """Multiply-accumulates of one output position (all channels)."""
         return 0
@@ -163,23 +188,6 @@ def operator(kind: _Kind) -> _Kind:
         raise ValueError(f"two operations are called {kind.kind}")
     OPERATIONS[kind.kind] = kind
     return kind
-
-
-@runtime_checkable
-class Weighted(Protocol):
-    """An operation with weights (outputs, depth, rows, columns) and a bias for each output."""
-
-    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
-        """The shape of the weights for a first input of shape `source`."""
-        ...
-
-    def weight_groups(self, source: Shape) -> int:
-        """Outputs lie in so many groups, each of which fills whole blocks of its own."""
-        ...
-
-    def streams(self, source: Shape) -> bool:
-        """Whether the kernel can read its weights piece by piece."""
-        ...
 
 
 class Elementwise(Operation):

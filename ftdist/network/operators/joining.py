@@ -9,6 +9,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, SAME, Axes, Axis, Sampled, Shape, Whole, Window
 from ftdist.network.operators.base import (
     LINEAR,
+    WEIGHTS_AND_BIAS,
     Activation,
     Elementwise,
     KernelRecord,
@@ -115,14 +116,8 @@ class WeightedSum(Elementwise):
     maps: int
     activation: Activation = LINEAR
 
-    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
-        return (source.channels, self.maps, 1, 1)
-
-    def weight_groups(self, source: Shape) -> int:
-        return 1
-
-    def streams(self, source: Shape) -> bool:
-        return False
+    def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
+        return {"weights": (source.channels, self.maps, 1, 1), "bias": (source.channels,)}
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         _at_least_two(self.kind, inputs)
@@ -140,7 +135,7 @@ class WeightedSum(Elementwise):
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = {"part": part, "size": self.maps}
         activation = _at_last(self, inputs, part)
-        return KernelRecord("accumulate_weighted", fields, activation=activation)
+        return KernelRecord("accumulate_weighted", fields, WEIGHTS_AND_BIAS, activation=activation)
 
 
 @operator

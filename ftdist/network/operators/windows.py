@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -9,6 +10,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape, Window
 from ftdist.network.operators.base import (
     LINEAR,
+    WEIGHTS_AND_BIAS,
     Activation,
     KernelRecord,
     Operation,
@@ -38,10 +40,11 @@ class Convolution(Operation):
     groups: int = 1
     activation: Activation = LINEAR
 
-    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
+    def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
         window = self.window
         depth = source.channels // self.groups
-        return (self.filters, depth, window.vertical.kernel, window.horizontal.kernel)
+        shape = self.filters, depth, window.vertical.kernel, window.horizontal.kernel
+        return {"weights": shape, "bias": (self.filters,)}
 
     def weight_groups(self, source: Shape) -> int:
         return 1 if self.is_depthwise(source) else self.groups
@@ -69,8 +72,7 @@ class Convolution(Operation):
         return self.window.axes(padded=True)
 
     def macs(self, source: Shape, output: Shape) -> int:
-        filters, depth, height, width = self.weight_shape(source)
-        return filters * depth * height * width
+        return math.prod(self.weights(source)["weights"])
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 0
@@ -85,6 +87,7 @@ class Convolution(Operation):
         return KernelRecord(
             "depthwise" if self.is_depthwise(inputs[0]) else "convolution",
             {"groups": self.groups},
+            WEIGHTS_AND_BIAS,
             window=self.window,
             activation=self.activation,
         )
@@ -105,10 +108,11 @@ class Local(Operation):
     window: Sliding
     activation: Activation = LINEAR
 
-    def weight_shape(self, source: Shape) -> tuple[int, int, int, int]:
+    def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
         window, positions = self.window, self.weight_groups(source)
         kernel = window.vertical.kernel, window.horizontal.kernel
-        return (positions * self.filters, source.channels, *kernel)
+        outputs = positions * self.filters
+        return {"weights": (outputs, source.channels, *kernel), "bias": (outputs,)}
 
     def weight_groups(self, source: Shape) -> int:
         height, width = self.window.output_size(source, self.kind)
@@ -136,7 +140,9 @@ class Local(Operation):
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         size = {"out_height": output.height, "out_width": output.width}
-        return KernelRecord("local", size, window=self.window, activation=self.activation)
+        return KernelRecord(
+            "local", size, WEIGHTS_AND_BIAS, window=self.window, activation=self.activation
+        )
 
 
 @operator

@@ -11,6 +11,7 @@ caches, that costs their bytes over the bandwidth at the working set of the grou
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,9 +21,10 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.operators.base import Weighted
-from ftdist.network.packing import packed_sizes
+from ftdist.network.operators.base import Operation
+from ftdist.network.packing import BLOCKS
 from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.weights import output_blocks
 
 Numbers = NDArray[np.float64]
 
@@ -42,15 +44,14 @@ class LayerCost:
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
     """The cost of a layer, or of loading the network's input, for rows of so many columns."""
     row_s = float(row_seconds(network, number, np.array([columns]), profile)[0])
-    operation = None if number == INPUT else network.layers[number].operation
-    if not isinstance(operation, Weighted):
+    if number == INPUT:
         return LayerCost(row_s)
-    source = network.shape(network.reads(number)[0])
-    weights = 4 * sum(packed_sizes(operation, source))
+    operation, source = network.layers[number].operation, network.shape(network.reads(number)[0])
+    weights = 4 * sum(BLOCKS.sizes(operation, source).values())
     if not operation.streams(source):
         return LayerCost(row_s, weights)
     groups = operation.weight_groups(source)
-    blocks = -(-operation.weight_shape(source)[0] // groups // BLOCK)
+    blocks = output_blocks(operation, source) // groups
     return LayerCost(row_s, weights, groups * -(-blocks // CHUNK_BLOCKS))
 
 
@@ -65,7 +66,7 @@ def row_seconds(
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))
     rate = operation.rate(inputs)
-    if isinstance(operation, Weighted) and rate in ("convolution", "depthwise"):
+    if rate in ("convolution", "depthwise"):
         return _convolution_row_s(operation, rate == "depthwise", inputs[0], columns, profile)
     moved = 4 * operation.moved(inputs, layer.shape)
     return columns * (
@@ -80,15 +81,15 @@ def copy_row_s(shape: Shape, columns: int, planar: bool, profile: DeviceProfile)
 
 
 def _convolution_row_s(
-    operation: Weighted,
+    operation: Operation,
     depthwise: bool,
     source: Shape,
     columns: NDArray[Any],
     profile: DeviceProfile,
 ) -> Numbers:
-    filters, depth, height, width = operation.weight_shape(source)
-    terms, groups = depth * height * width, operation.weight_groups(source)
-    blocks = -(-filters // groups // BLOCK)
+    terms = math.prod(operation.weights(source)["weights"][1:])
+    groups = operation.weight_groups(source)
+    blocks = output_blocks(operation, source) // groups
     if depthwise:
         return columns * (blocks * BLOCK * terms / profile.depthwise_macs_per_s)
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)

@@ -16,13 +16,13 @@ import numpy as np
 from ftdist.geometry import Region, Span
 from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, op
 from ftdist.network.graph import INPUT, Network
-from ftdist.network.operators.base import Weighted
+from ftdist.network.modelheader import ArrayName
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.descriptors import describe, neutral
 from ftdist.planning.lowering.layout import Layout, Slot
 
-Blobs = Mapping[int, tuple[int, int]]
-"""For each layer with weights the offsets of its packed weights and bias, in floats."""
+Offsets = Mapping[ArrayName, int]
+"""Where arrays of weights lie in the model file, in floats."""
 
 
 class MapLayout(Enum):
@@ -76,7 +76,7 @@ class KernelWriter:
 
     group: FusedGroup
     layout: Layout
-    blobs: Blobs
+    offsets: Offsets
     outside: Mapping[int, OutsideMap]
     columns: dict[int, Span]
     shares: dict[int, Span]
@@ -121,9 +121,11 @@ class KernelWriter:
         if len(reads) > 1 and not operation.joins:
             k["in2"] = self.buffer(reads[1])
         shapes = tuple(map(network.shape, reads))
-        describe(k, operation.record(shapes, network.shape(number), part))
-        if isinstance(operation, Weighted):
-            k["weights"], k["bias"] = self.blobs[number]
+        record = operation.record(shapes, network.shape(number), part)
+        describe(k, record)
+        if record.weights:
+            for field, array in record.weights.items():
+                k[field] = self.offsets[ArrayName(number, record.form, array)]
             k["streamed"] = self.streamed and operation.streams(shapes[0])
             k["window"] = self.layout.staging
         if pool != number and (windows := network.layers[pool].operation.maxima()):

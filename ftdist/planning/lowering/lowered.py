@@ -15,7 +15,7 @@ from ftdist.geometry import Region
 from ftdist.kernels.program import COUNTERS
 from ftdist.network.graph import Network
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.lowering.kernel_tables import Blobs, OutsideMap
+from ftdist.planning.lowering.kernel_tables import Offsets, OutsideMap
 from ftdist.planning.lowering.placement import Block, place
 from ftdist.planning.lowering.programs import GroupProgram, lower_group
 from ftdist.planning.lowering.regions import Outside, outside_maps
@@ -61,21 +61,21 @@ class Lowered:
         return tables + COUNTERS.itemsize * counters
 
 
-def lower(network: Network, plan: Plan, blobs: Blobs, *, picture: bool) -> Lowered:
+def lower(network: Network, plan: Plan, offsets: Offsets, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when INPUT is a uint8 picture rather than float32.
 
     InputError if it is no plan of the network.
     """
     check(plan, network)
     outside = outside_maps(network, plan, picture=picture)
-    programs = lower_groups(network, plan.groups, blobs, outside.maps)
+    programs = lower_groups(network, plan.groups, offsets, outside.maps)
     return arrange(network, plan, programs, outside, picture=picture)
 
 
 def lower_groups(
     network: Network,
     groups: Sequence[GroupPlan],
-    blobs: Blobs,
+    offsets: Offsets,
     outside: Mapping[int, OutsideMap],
 ) -> tuple[GroupProgram, ...]:
     """The programs of groups that follow one another; those that make nothing have none.
@@ -87,7 +87,7 @@ def lower_groups(
         frame = {s: each.region for s, each in outside.items() if plan.first <= s < plan.stop}
         group = FusedGroup(network, plan.first, plan.stop, frame)
         if group.members:
-            programs.append(lower_group(group, plan, blobs, outside))
+            programs.append(lower_group(group, plan, offsets, outside))
     return tuple(programs)
 
 
@@ -109,12 +109,12 @@ def arrange(
     held = {s: outside.between[s] for s in made if outside.between[s] != outputs.get(s)}
     wanted = {source for source, region in outputs.items() if region.size}
     blocks = _blocks(network, plan, programs, held, wanted)
-    offsets, size = place(blocks)
+    places, size = place(blocks)
     arenas = tuple(
-        tuple(at for (kind, n, _), at in offsets.items() if (kind, n) == ("arena", number))
+        tuple(at for (kind, n, _), at in places.items() if (kind, n) == ("arena", number))
         for number in range(len(programs))
     )
-    maps = {source: at for (kind, source, _), at in offsets.items() if kind == "map"}
+    maps = {source: at for (kind, source, _), at in places.items() if kind == "map"}
     weights = resident_layers(network, plan)
     return Lowered(
         plan, picture, outside.inputs, outputs, weights, programs, arenas, maps, held, size

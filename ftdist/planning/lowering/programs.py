@@ -15,7 +15,7 @@ import numpy as np
 from ftdist.kernels.program import KERNEL, Program, Table
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.calls import kernel_numbers, row_calls
-from ftdist.planning.lowering.kernel_tables import Blobs, KernelWriter, MapLayout, OutsideMap
+from ftdist.planning.lowering.kernel_tables import KernelWriter, MapLayout, Offsets, OutsideMap
 from ftdist.planning.lowering.layout import lay_out
 from ftdist.planning.plan import GroupPlan
 
@@ -56,7 +56,7 @@ class GroupProgram:
 
 
 def lower_group(
-    group: FusedGroup, plan: GroupPlan, blobs: Blobs, outside: Mapping[int, OutsideMap]
+    group: FusedGroup, plan: GroupPlan, offsets: Offsets, outside: Mapping[int, OutsideMap]
 ) -> GroupProgram:
     """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
     layout = lay_out(group, plan, direct_outputs(group, outside))
@@ -65,7 +65,7 @@ def lower_group(
     for index, columns in enumerate(layout.columns):
         table = np.zeros(len(numbers), KERNEL)
         shares = group.column_shares(len(layout.columns), index)
-        writer = KernelWriter(group, layout, blobs, outside, columns, shares, plan.streamed)
+        writer = KernelWriter(group, layout, offsets, outside, columns, shares, plan.streamed)
         for (kind, source, part), number in numbers.items():
             writer.write(table[number : number + 1], kind, source, part)
         tables.append(table)

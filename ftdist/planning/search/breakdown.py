@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network, weighted_layers
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.layout import Layout, lay_out
@@ -56,7 +56,7 @@ def group_breakdowns(
     plans = (each.plan for each in lowered.programs)
     held = dict(zip(plans, _held_bytes(network, lowered), strict=True))
     weights = layer_weights(network)
-    with_weights = {number for number, _, _ in convolutions(network)}
+    with_weights = {number for number, _, _ in weighted_layers(network)}
     shares = []
     for group in lowered.plan.groups:
         layers = with_weights.intersection(range(group.first, group.stop))

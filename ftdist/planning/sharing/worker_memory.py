@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from ftdist.geometry import Region
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import (
     THREAD_BYTES,
@@ -26,6 +26,7 @@ from ftdist.planning.search.search import FoundPlan, Search
 from ftdist.planning.sharing.layer_times import LayerTimes, cut_groups, layer_times
 from ftdist.planning.sharing.plan import WorkerSpec
 from ftdist.planning.sharing.tile_regions import outputs
+from ftdist.planning.weights import unplaced
 
 MARGIN_BYTES = 512 << 10
 """Room for what differs from worker to worker beside its tasks."""
@@ -129,8 +130,7 @@ class WorkerMemory:
         if part not in self._known:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            blobs = {number: (0, 0) for number, _, _ in convolutions(self.network)}
-            lowered = lower(self.network, part, blobs, picture=self.picture)
+            lowered = lower(self.network, part, unplaced(self.network), picture=self.picture)
             self._known[part] = footprint(lowered, self.network)
         return self._known[part]
 

@@ -13,8 +13,9 @@ from support.smallmodels import CHAIN, DETECTOR
 
 from ftdist.network import architectures
 from ftdist.network.darknet.importer import parse_cfg
-from ftdist.network.graph import convolutions
+from ftdist.network.graph import weighted_layers
 from ftdist.network.modelfile import Model, load
+from ftdist.network.modelheader import ArrayName
 
 Refused = Callable[..., Outcome]
 
@@ -32,8 +33,8 @@ def weights_file() -> bytes:
     """A .weights file of CHAIN: each value is its place in the file, in thousandths."""
     network = parse_cfg(CHAIN, "chain").network
     sizes = [
-        operation.filters + int(np.prod(operation.weight_shape(source)))
-        for _, operation, source in convolutions(network)
+        operation.filters + int(np.prod(operation.weights(source)["weights"]))
+        for _, operation, source in weighted_layers(network)
     ]
     return struct.pack("<3iQ", 0, 2, 5, 0) + (np.arange(sum(sizes), dtype="<f4") / 1000).tobytes()
 
@@ -47,7 +48,7 @@ def imported(folder: Path, *arguments: object, remarks: bool = False) -> Outcome
 
 def bytes_of_weights(model: Model, number: int) -> bytes:
     blob = model.blobs[number]
-    return model.weights[blob.weights : blob.weights + blob.bytes].tobytes()
+    return model.weights[blob.start : blob.start + blob.bytes].tobytes()
 
 
 def test_a_cfg_with_its_weights(sources: Path) -> None:
@@ -55,7 +56,9 @@ def test_a_cfg_with_its_weights(sources: Path) -> None:
     assert outcome.out == "chain.ftd: chain, 4 layers, input 64x64x3, 0.0 MiB of weights\n"
     model = load(sources / "chain.ftd")
     assert model.network == parse_cfg(CHAIN, "chain").network
-    first_biases = model.weights.view(np.float32)[model.offsets[0][1] :][:18]
+    first_biases = model.weights.view(np.float32)[model.offsets[ArrayName(0, "blocks", "bias")] :][
+        :18
+    ]
     np.testing.assert_array_equal(first_biases, np.arange(18, dtype=np.float32) / 1000)
 
 

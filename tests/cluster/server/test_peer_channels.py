@@ -136,7 +136,7 @@ def test_pieces_of_the_model_are_read_when_they_are_sent(post: Post, model: Mode
     assert len(reads) < 6
     got = post.read(peer, socket)
     assert [(each.layer, each.offset) for each in got] == [(2, n * PIECE) for n in range(6)]  # type: ignore
-    start = model.blobs[2].weights
+    start = model.blobs[2].start
     whole = np.concatenate([each.data for each in got])  # type: ignore[union-attr]
     assert np.array_equal(whole, model.weights[start : start + 6 * PIECE])
 

@@ -251,7 +251,7 @@ def test_the_model_is_given_to_clients_and_workers_piece_by_piece(
     for offset in range(0, blob.bytes, 5000):
         size = min(5000, blob.bytes - offset)
         chunk = answer(worker, ModelRequest(blob.digest, 2, offset, size), ModelChunk)
-        at = blob.weights + offset
+        at = blob.start + offset
         assert np.array_equal(chunk.data, model.weights[at : at + size])
 
 

@@ -63,7 +63,7 @@ def test_a_worker_without_files_gets_header_and_layers(cache: ModelCache, model:
     found = weights.model(model.digest, 0, 3)
     assert found is not None and found.network == model.network
     blob = model.blobs[2]
-    places = slice(blob.weights, blob.weights + blob.bytes)
+    places = slice(blob.start, blob.start + blob.bytes)
     assert np.array_equal(found.weights[places], model.weights[places])
     weights.close()
 
@@ -165,7 +165,7 @@ def test_damage_on_the_disk_is_mended_by_fetching(cache: ModelCache, model: Mode
     cached = begun(cache, model)
     fill(cached, model, 0)
     with cached.path.open("rb+") as file:
-        file.seek(model.blobs[0].weights + 5)
+        file.seek(model.blobs[0].start + 5)
         file.write(b"?")
     cached.close()
     weights = FetchedWeights(cache)

@@ -63,7 +63,7 @@ def test_a_cut_transfer_goes_on_where_it_was(cache: ModelCache, model: Model) ->
     cached = begun(cache, model)
     first, *rest = cached.lacking(2)
     assert len(rest) == 2 and first == (0, PART_BYTES)
-    cached.write(2, 0, memoryview(bytes_of(model, model.blobs[2].weights, PART_BYTES)))
+    cached.write(2, 0, memoryview(bytes_of(model, model.blobs[2].start, PART_BYTES)))
     cached.close()
     again = cache.find(model.digest)
     assert again is not None and again.lacking(2) == rest
@@ -104,7 +104,7 @@ def test_lines_of_a_journal_that_make_no_sense_are_passed_over(
     cache: ModelCache, model: Model
 ) -> None:
     cached = begun(cache, model)
-    cached.write(2, 0, memoryview(bytes_of(model, model.blobs[2].weights, PART_BYTES)))
+    cached.write(2, 0, memoryview(bytes_of(model, model.blobs[2].start, PART_BYTES)))
     with cached.path.with_suffix(".parts").open("ab") as journal:
         journal.write(b"2\n2 3\n2 -1\n99 0\n2 1 1\nx 1\n2 x\n2 1e0\n\xff \xff\n")
     assert [offset for offset, _ in cached.lacking(2)] == [PART_BYTES, 2 * PART_BYTES]
@@ -158,7 +158,7 @@ def test_two_workers_share_a_folder_without_spoiling_each_other(
 ) -> None:
     mine, theirs = begun(cache, model), begun(ModelCache(tmp_path / "models", MIB), model)
     for offset, size in mine.lacking(2)[:2]:
-        mine.write(2, offset, memoryview(bytes_of(model, model.blobs[2].weights + offset, size)))
+        mine.write(2, offset, memoryview(bytes_of(model, model.blobs[2].start + offset, size)))
     assert len(theirs.lacking(2)) == 1
     fill(theirs, model, 2)
     assert checked(theirs, 2)

@@ -19,12 +19,13 @@ from ftdist.planning.lowering.kernel_tables import whole_maps
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.lowering.programs import lower_group
 from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.weights import unplaced
 
 
 def traces(case, picture=False):
     """(group, its plan, trace of its programs) for each group that computes something."""
     network, plan = case
-    blobs = dict.fromkeys(range(len(network.layers)), (0, 0))
+    blobs = unplaced(network)
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)
         if group.members:

@@ -8,6 +8,7 @@ from ftdist.kernels.program import op
 from ftdist.network import architectures
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import parse_notation
+from ftdist.planning.weights import unplaced
 
 UNTILED_MACS = 13_000_343_552
 """13.0 GMAC: YOLOv2's first 16 layers at 608x608."""
@@ -20,7 +21,7 @@ def yolov2():
 
 def macs(network, notation):
     """The sum over all calls of all tiles, from the kernels' own sizes."""
-    blobs = dict.fromkeys(range(len(network.layers)), (0, 0))
+    blobs = unplaced(network)
     lowered = lower(network, parse_notation(notation, network), blobs, picture=True)
     total = 0
     for group in lowered.programs:

@@ -25,6 +25,7 @@ from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan, parse_notation
+from ftdist.planning.weights import unplaced
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def yolov2() -> Network:
 
 
 def lowered(network: Network, part: Plan, *, picture: bool = False) -> Lowered:
-    blobs = dict.fromkeys(range(len(network.layers)), (0, 0))
+    blobs = unplaced(network)
     return lower(network, part, blobs, picture=picture)
 
 
@@ -198,7 +199,7 @@ def test_each_group_makes_just_what_later_ones_need(case: tuple[Network, Stages]
 
 @pytest.mark.parametrize("notation", ["1x1", "5x5/8/2x2", "1x1s4/4/2x1s16/8/1x2s8/12/1x1w"])
 def test_the_part_of_everything_is_the_plan(yolov2: Network, notation: str) -> None:
-    blobs = dict.fromkeys(range(len(yolov2.layers)), (0, 0))
+    blobs = unplaced(yolov2)
     plan = parse_notation(notation, yolov2, threads=2)
     expected = lower(yolov2, plan, blobs, picture=True)
     found = lowered(yolov2, Plan(plan.groups, 2, region=Region(0, 38, 0, 38)), picture=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import pytest
 
 from ftdist.network import architectures
-from ftdist.network.graph import INPUT, Network, convolutions
+from ftdist.network.graph import INPUT, Network
 from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import parse_notation
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.breakdown import group_breakdowns, peak_moment
+from ftdist.planning.weights import unplaced
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def network() -> Network:
 
 
 def lowered(network: Network, notation: str, threads: int = 1) -> Lowered:
-    blobs = {number: (0, 0) for number, _, _ in convolutions(network)}
+    blobs = unplaced(network)
     return lower(network, parse_notation(notation, network, threads), blobs, picture=False)
 
 

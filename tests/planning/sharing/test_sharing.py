@@ -20,7 +20,6 @@ from support.randomplans import random_shared_plan
 from ftdist.coordinator.jobs.task_graph import TaskGraph
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.darknet.importer import read_cfg
-from ftdist.network.graph import convolutions
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import Plan, check
@@ -29,7 +28,7 @@ from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.planning.sharing.search import _search_for, share
 from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
-from ftdist.planning.weights import resident_layers
+from ftdist.planning.weights import resident_layers, unplaced
 
 BOARD = 0.76
 """Seconds that a board with 15% of a core takes for a frame of yolov2-first16."""
@@ -112,7 +111,7 @@ def test_parts_of_a_tile_agree_and_can_be_lowered(case):
 def held_bytes(plan: SharedPlan, number: int) -> int:
     """What a worker's tasks take of it, all lowered, with the maps of a frame that it keeps."""
     network = first16()
-    blobs = {n: (0, 0) for n, _, _ in convolutions(network)}
+    blobs = unplaced(network)
     own = [tile.parts[number] for s in plan.stages for tile in s if tile.worker in (number, None)]
     own = [part for part in own if part is not None]
     if not own:

@@ -8,7 +8,6 @@ import pytest
 from support.planning.workers import MIB, first16, worker
 
 from ftdist.geometry import Region
-from ftdist.network.graph import convolutions
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.profile import DEFAULT
@@ -20,6 +19,7 @@ from ftdist.planning.sharing.worker_memory import (
     part_of,
     whole_part,
 )
+from ftdist.planning.weights import unplaced
 
 WHOLE = Region(0, 38, 0, 38)
 
@@ -59,7 +59,7 @@ def needed(plans, alone, demand):
 def test_needed_bytes_are_what_is_there_at_the_same_time():
     network, plans = first16(), WorkerPlans(first16(), DEFAULT)
     part = Plan((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), region=WHOLE)
-    blobs = {number: (0, 0) for number, _, _ in convolutions(network)}
+    blobs = unplaced(network)
     lowered = lower(network, part, blobs, picture=True)
     alone = worker(budget_mib=128)
     weights = sum(4 * (n + 1) * filters for n, filters in FIRST16)

@@ -30,5 +30,5 @@ def begun(cache: ModelCache, model: Model) -> CachedModel:
 
 def fill(cached: CachedModel, model: Model, layer: int) -> None:
     for offset, size in cached.lacking(layer):
-        data = bytes_of(model, model.blobs[layer].weights + offset, size)
+        data = bytes_of(model, model.blobs[layer].start + offset, size)
         cached.write(layer, offset, memoryview(data))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.network.graph import Network, convolutions
+from ftdist.network.graph import Network, weighted_layers
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.messages import Message
@@ -252,7 +252,7 @@ class FakeWorker:
 
     def _weights_of(self, assign: Assign) -> set[int]:
         first, stop = assign.groups[0].first, assign.groups[-1].stop
-        return {n for n, _, _ in convolutions(self.network) if first <= n < stop}
+        return {n for n, _, _ in weighted_layers(self.network) if first <= n < stop}
 
     def _lost(self, assign: Assign) -> bool:
         """Whether a task needs what it lost."""
