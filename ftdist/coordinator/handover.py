@@ -1,13 +1,23 @@
-"""What one part of the machine leaves for another to do, carried on until nothing is left.
+"""What follows for the others from what one part of the machine did: one notice after another.
 
-The parts do not know each other's affairs: the scheduler only notes that a frame is finished, and
-here the table gets it for the client, the planner looks at the speeds, the scheduler lets go of it.
+A frame is finished: the job table has its result for the client, the planner looks at the speeds,
+the scheduler lets go of it. Acting upon a notice may bring others; they are taken in the order in
+which they come, and the review of whose turn it is comes when no other is left.
 """
 
 from __future__ import annotations
 
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.job_table import JobTable
+from ftdist.coordinator.notices import (
+    Finished,
+    Hopeless,
+    Misbehaved,
+    Outgrown,
+    Parked,
+    Review,
+    Unwanted,
+)
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
@@ -21,7 +31,7 @@ from ftdist.wording import counted
 
 
 class Handover:
-    """`review`: workers, weights or plans changed, or time passed; see whose turn it is."""
+    """Acts upon notices, until workers have what there is for them."""
 
     def __init__(
         self,
@@ -40,10 +50,9 @@ class Handover:
         self._table = table
         self._report = report
         self._out = out
-        self.review = False
 
     def lose(self, worker: Worker, why: str, *, tell: bool = True, final: bool = False) -> None:
-        """A worker is no more; it is told so, and its tasks go to others."""
+        """Removes a worker, tells it so, and has others do its tasks."""
         self._roster.remove(worker)
         count = self._scheduler.lose(worker)
         if tell:
@@ -51,51 +60,42 @@ class Handover:
         tasks = f"; {counted(count, 'task')} given to others" if count else ""
         self._out.log(f"worker {worker.name}: {why}{tasks}")
         self._planner.changed()
-        self.review = True
 
     def settle(self) -> None:
-        """Carries on whatever is left to do, until workers have what there is for them."""
-        while True:
-            while self._carry_on():
-                pass
-            self._scheduler.flush()
-            if not self._scheduler.notices:
-                return
+        """Acts upon all notices, and gives out what is ready, until neither is left."""
+        while (notice := self._out.next_notice()) is not None or self._gives_out():
+            match notice:
+                case Misbehaved(worker, why):
+                    if worker.number in self._roster.by_number:
+                        self.lose(worker, why, final=True)
+                case Hopeless(frame, reasons):
+                    job = self._table.job_of(frame)
+                    if job is not None:
+                        self._table.fail(job, reasons)
+                case Unwanted(frame):
+                    self._end(frame)
+                case Finished(frame):
+                    self._finish(frame)
+                case Parked(frame):
+                    self._parked(frame)
+                case Outgrown():
+                    self._planner.changed()
+                case Review():
+                    self._serve()
 
-    def _carry_on(self) -> bool:
-        """Does the next thing that is left to do; returns whether there was one."""
-        scheduler, table = self._scheduler, self._table
-        failures = scheduler.failures
-        if scheduler.wrong:
-            worker, why = scheduler.wrong.pop()
-            if worker.number in self._roster.by_number:
-                self.lose(worker, why, final=True)
-        elif failures.hopeless:
-            frame, words = failures.hopeless.pop()
-            if not frame.over and frame.job in table.jobs:
-                table.fail(table.jobs[frame.job], words)
-        elif table.ended:
-            self._end(table.ended.pop())
-        elif scheduler.finished:
-            frame = scheduler.finished.pop(0)
-            if not frame.over:
-                self._planner.compare_speeds(frame.plan)
-                before = table.finish(frame)
-                self._report.completed(table.jobs[frame.job])
-                table.hand_out(frame)
-                self._end(frame, before)
-        elif scheduler.dispatcher.parked:
-            self._parked(scheduler.dispatcher.parked.pop())
-        elif failures.beliefs_changed:
-            failures.beliefs_changed = False
-            self._planner.changed()
-            self.review = True
-        elif self.review or table.moved:
-            self.review = table.moved = False
-            self._serve()
-        else:
-            return False
-        return True
+    def _gives_out(self) -> bool:
+        """Gives out what is ready; returns whether that left notices."""
+        self._scheduler.flush()
+        return self._out.has_notices
+
+    def _finish(self, frame: Frame) -> None:
+        job = self._table.job_of(frame)
+        if job is not None:
+            self._planner.compare_speeds(frame.plan)
+            before = self._table.finish(frame)
+            self._report.completed(job)
+            self._table.hand_out(frame)
+            self._end(frame, before)
 
     def _end(self, frame: Frame, before: int = 0) -> None:
         if not frame.over:
@@ -108,7 +108,6 @@ class Handover:
             return
         if self._planner.current is frame.plan:
             self._planner.changed()
-            self.review = True
         elif self._planner.current is not None:
             self._begin_again(frame)
 
@@ -118,7 +117,7 @@ class Handover:
 
     def _serve(self) -> None:
         """Sees to the job whose turn it is: that it has a plan, and frames in flight."""
-        job = self._table.serve()
+        job = self._table.next_job()
         if job is None:
             return
         terms = self._table.terms(job)
@@ -134,7 +133,7 @@ class Handover:
             for frame in self._table.start(terms, plan):
                 self._scheduler.begin(frame)
         elif fault := self._planner.take_fault():
-            self._table.fail(job, [fault])
+            self._table.fail(job, (fault,))
             return
         self._scheduler.dispatcher.to_come = job.unbegun if terms.many else 0
         self._table.want(job, self._window(plan))

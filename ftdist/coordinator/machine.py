@@ -9,7 +9,7 @@ is decided in
     dispatch    which worker gets which task, assignments what it is told
     job_table   clients, their jobs and frames
     report      what people are told
-    handover    what one of these leaves for another, carried on after each event
+    handover    what one of these means for the others: ``notices``, acted upon after each event
 """
 
 from __future__ import annotations
@@ -44,8 +44,7 @@ from ftdist.coordinator.workers.roster import Roster, wrong_role
 from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.client_messages import Cancelled, FrameInput, Received, StatusRequest, Submit
-from ftdist.protocol.limits import PROTOCOL, versions_differ
-from ftdist.protocol.shared_messages import Bye, Drain, ModelRequest, Refusal
+from ftdist.protocol.shared_messages import Bye, Drain, ModelRequest
 from ftdist.protocol.worker_messages import Failed, Heartbeat, Hello, ProbeReply, Ready, Result
 from ftdist.wording import counted
 
@@ -83,7 +82,7 @@ class Coordinator:
         self._from_anybody: dict[type, Callable[[Arrived, Any], None]] = {
             Hello: self._hello,
             Submit: self._submit,
-            StatusRequest: self._status,
+            StatusRequest: self._report.answer,
         }
         self._from_workers: dict[type, Callable[[Worker, Any], None]] = {
             ProbeReply: self._probe_reply,
@@ -97,7 +96,7 @@ class Coordinator:
         self._from_clients: dict[type, Callable[[Job, Any], None]] = {
             FrameInput: self._table.frame_input,
             Received: self._table.received,
-            Cancelled: self._cancelled,
+            Cancelled: lambda job, _: self._table.drop(job, "cancelled"),
         }
 
     @property
@@ -163,7 +162,7 @@ class Coordinator:
         if worker is not None:
             worker.heard_s = worker.progress_s = worker.moved_s = self._out.now_s
             if self._scheduler.moved(worker, event.left_bytes, event.begun):
-                self._handover.review = True
+                self._out.review()
         elif not self._table.moved_for(event.peer):
             self._roster.refuse(event.peer, _STRANGER)
 
@@ -209,9 +208,8 @@ class Coordinator:
             self._measured(worker)
         elif self._shared_link.reply(worker, message.number):
             self._planner.changed()
-            self._handover.review = True
         elif not self._shared_link.measures(math.inf):
-            self._handover.review = True
+            self._out.review()
 
     def _measured(self, worker: Worker) -> None:
         self._planner.take_free_slots(worker)
@@ -219,7 +217,7 @@ class Coordinator:
         if not worker.local:
             self._shared_link.want()
             self._measure_shared_link()
-        self._handover.review = True
+        self._out.review()
 
     def _measure_shared_link(self) -> None:
         """While nobody has anything to do, so that nothing else is on the links."""
@@ -229,7 +227,7 @@ class Coordinator:
     def _ready(self, worker: Worker, message: Ready) -> None:
         if self._roster.ready(worker, message):
             self._scheduler.ready(worker)
-            self._handover.review = True
+            self._out.review()
 
     def _heartbeat(self, worker: Worker, message: Heartbeat) -> None:
         self._roster.heartbeat(worker, message)
@@ -264,16 +262,6 @@ class Coordinator:
         elif self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
             self._out.log(f"job {message.job}{event.origin}: refused: {refusal.reason}")
 
-    def _cancelled(self, job: Job, _message: Cancelled) -> None:
-        self._table.drop(job, "cancelled")
-
-    def _status(self, event: Arrived, message: StatusRequest) -> None:
-        if message.protocol == PROTOCOL:
-            for part in self._report.status():
-                self._out.send(event.peer, part)
-        else:
-            self._out.send(event.peer, Refusal(versions_differ(message.protocol), final=True))
-
     # ---- time, plans, the end
 
     def _tick(self, _event: Tick) -> None:
@@ -292,11 +280,11 @@ class Coordinator:
         self._table.drop_orphans()
         self._report.progress(all_jobs=True)
         self._scheduler.dispatcher.wake_all()
-        self._handover.review = True
+        self._out.review()
 
     def _planned(self, event: Planned) -> None:
         self._planner.planned(event)
-        self._handover.review = True
+        self._out.review()
 
     def _stop(self, _event: Stop) -> None:
         """Workers are told to come back later, clients that it is over for now."""

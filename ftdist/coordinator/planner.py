@@ -68,6 +68,7 @@ class Planner:
     def changed(self) -> None:
         """Workers are not what the plan was made for."""
         self._changed = True
+        self._out.review()
 
     def take_fault(self) -> str:
         """What went wrong with planning, once, unless it is tried again; the next job has it tried

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from ftdist.coordinator.events import Arrived
 from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.jobs.jobs import Job
 from ftdist.coordinator.outbox import Outbox
@@ -13,8 +14,15 @@ from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.roster import Roster
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.protocol.client_messages import JobProgress, JobStatus, Status, WorkerStatus
-from ftdist.protocol.limits import STATUS_WORKERS
+from ftdist.protocol.client_messages import (
+    JobProgress,
+    JobStatus,
+    Status,
+    StatusRequest,
+    WorkerStatus,
+)
+from ftdist.protocol.limits import PROTOCOL, STATUS_WORKERS, versions_differ
+from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
 
 SOONEST_S = 0.25
@@ -75,7 +83,7 @@ class Report:
 
     def _waits_for(self, job: Job) -> str:
         """What a job waits for, if it does."""
-        first = self.table.serve()
+        first = self.table.next_job()
         if job.made.count == job.frames:
             return ""
         if not self.roster.by_number:
@@ -95,8 +103,15 @@ class Report:
 
     # ---- status
 
-    def status(self) -> list[Status]:
-        """Everything at a glance, in as many parts as it takes."""
+    def answer(self, event: Arrived, message: StatusRequest) -> None:
+        """Sends whoever asked the state of everything, in as many parts as it takes."""
+        if message.protocol != PROTOCOL:
+            self.out.send(event.peer, Refusal(versions_differ(message.protocol), final=True))
+            return
+        for part in self._status():
+            self.out.send(event.peer, part)
+
+    def _status(self) -> list[Status]:
         plan = self.planner.current
         text = "no plan"
         if self.planner.reason:

@@ -7,7 +7,6 @@ read from the model file a piece at a time, and handshakes are answered between 
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +21,7 @@ from ftdist.cluster.process import StopRequest
 from ftdist.cluster.server.authentication import AllowListAuthenticator
 from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.server.peer_channels import PeerChannels
+from ftdist.cluster.server.pings import Pings
 from ftdist.cluster.server.planner import Planner
 from ftdist.cluster.transport import (
     Link,
@@ -73,10 +73,6 @@ _REREAD_S = 1.0
 _MOVED_S = 0.05
 """How often it is news that bytes move."""
 
-_LAST_WORDS_S, _PING_S, _PINGING_S = 0.005, 0.05, 0.25
-"""When to ping after a connection ended: once its last words have been read, for they may be Bye,
-then so often and for so long, because the socket may learn of the end a little later."""
-
 _COMPLAINTS_S = 60.0
 _FAREWELL_S = 1.0
 
@@ -119,7 +115,7 @@ class Server:
         self._monitor = ConnectionMonitor(self._socket, self._name_of)
         self._channels = PeerChannels(self._sockets, ModelReader(model), plain=_LOCAL)
         self._poller = self._make_poller()
-        self._ping_s = self._pings_end_s = math.inf
+        self._pings = Pings()
         self._reread_s = 0.0
         self._complained_s = -_COMPLAINTS_S
         self._stopping = False
@@ -179,7 +175,7 @@ class Server:
             return 0
         if self._channels.waits:
             return int(_RETRY_S * 1000)
-        due_s = min(self._machine.next_s, self._reread_s, self._ping_s)
+        due_s = min(self._machine.next_s, self._reread_s, self._pings.due_s)
         return max(0, int((due_s - time.monotonic()) * 1000) + 1)
 
     def _handle(self, event: Event) -> None:
@@ -275,9 +271,7 @@ class Server:
         """What became of connections."""
         for event in self._monitor.links():
             if event is Link.DOWN:
-                now = time.monotonic()
-                self._ping_s = min(self._ping_s, now + _LAST_WORDS_S)
-                self._pings_end_s = now + _PINGING_S
+                self._pings.connection_ended(time.monotonic())
             elif event is Link.MISMATCH:
                 self._complain()
         for line in self._monitor.words():
@@ -289,9 +283,8 @@ class Server:
     def _keep_time(self) -> None:
         """What is due now."""
         now = time.monotonic()
-        if self._ping_s <= now:
+        if self._pings.turn(now):
             self._channels.ping()
-            self._ping_s = now + _PING_S if now < self._pings_end_s else math.inf
         if self._reread_s <= now:
             self._reread_s = now + _REREAD_S
             self._take_keys()

@@ -7,6 +7,7 @@ name with the client that comes back.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import Arrived, Peer
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.notices import Unwanted
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers.active_plan import ActivePlan
@@ -30,7 +32,7 @@ from ftdist.protocol.client_messages import (
     WantFrame,
 )
 from ftdist.protocol.limits import PROTOCOL, versions_differ
-from ftdist.protocol.records import Place
+from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import Collector, MapForm
 from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
@@ -47,11 +49,7 @@ class Terms:
 
 
 class JobTable:
-    """Jobs in order of submission. `ended`: frames that are not wanted any more.
-
-    `moved`: something happened that may change which job is served, or how many frames fit.
-    `stray`: messages about jobs or frames that nobody asked for.
-    """
+    """Jobs in order of submission. `stray`: messages about jobs or frames that nobody asked for."""
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
         self._settings = settings
@@ -59,8 +57,6 @@ class JobTable:
         self._out = out
         self._serial = 0
         self.jobs: dict[str, Job] = {}
-        self.ended: list[Frame] = []
-        self.moved = False
         self.stray = 0
 
     # ---- from clients
@@ -84,9 +80,9 @@ class JobTable:
             self._out.log(f"job {job.name}: its client is back")
         job.client, job.heard_s, job.news = peer, self._out.now_s, True
         job.origin = arrived.origin
-        self.ended += job.submitted(message)
+        self._unwanted(job.submitted(message))
         self._accept(job, peer)
-        self.moved = True
+        self._out.review()
 
     def _refused(self, job: Job | None, key: str, message: Submit) -> str:
         if message.protocol != PROTOCOL:
@@ -129,23 +125,21 @@ class JobTable:
         if not problem and not message.more and not collector.whole:
             problem = "something is lacking"
         if problem:
-            self.fail(job, [f"frame {message.frame}: {problem}"])
+            self.fail(job, (f"frame {message.frame}: {problem}",))
         elif not message.more:
             del job.wanted[message.frame]
             job.complete[message.frame] = collector.pieces
-            size = sum(piece.data.nbytes for piece in collector.pieces)
-            self._trace(job, "receive", message.frame, job.asked_s, size)
-            self.moved = True
+            self._trace(job, "receive", message.frame, job.asked_s, collector.pieces)
+            self._out.review()
 
     def received(self, job: Job, message: Received) -> None:
         """The client has a result; when it has all, the job is over."""
         job.heard_s = self._out.now_s
         result = job.results.get(message.frame)
         if result is not None:
-            size = sum(piece.data.nbytes for piece in result.pieces)
-            self._trace(job, "send", message.frame, job.delivered_s, size)
+            self._trace(job, "send", message.frame, job.delivered_s, result.pieces)
         job.received(message.frame)
-        self.moved = True
+        self._out.review()
 
     def of(self, peer: Peer, name: str) -> Job | None:
         """The client's job of that name; others, and strangers, are told to submit it."""
@@ -154,6 +148,11 @@ class JobTable:
             return job
         self.stray += 1
         return None
+
+    def job_of(self, frame: Frame) -> Job | None:
+        """The job that a frame is in flight for; None when nobody waits for it any more."""
+        job = self.jobs.get(frame.job)
+        return job if job is not None and job.in_flight.get(frame.number) is frame else None
 
     def serves(self, peer: Peer) -> bool:
         """Whether a peer is the client of a job."""
@@ -172,7 +171,7 @@ class JobTable:
         for job in jobs:
             self._out.log(f"job {job.name}: its client is gone")
             job.client_gone(self._out.now_s)
-            self.moved = True
+            self._out.review()
         return bool(jobs)
 
     def revoke(self, key: str, reason: str) -> None:
@@ -189,7 +188,7 @@ class JobTable:
         returned number are computed too."""
         job = self.jobs[frame.job]
         job.finish(frame, self._out.now_s)
-        self.moved = True
+        self._out.review()
         return job.made.first_missing(0)
 
     def hand_out(self, frame: Frame) -> None:
@@ -202,22 +201,26 @@ class JobTable:
             for message in job.result_messages(number):
                 self._out.send(job.client, message)
 
-    def fail(self, job: Job, reasons: list[str]) -> None:
+    def fail(self, job: Job, reasons: tuple[str, ...]) -> None:
         """The job is given up."""
         if job.client is not None:
-            self._out.send(job.client, JobFailed(job.name, tuple(reasons[:16])))
+            self._out.send(job.client, JobFailed(job.name, reasons[:16]))
         self.drop(job, "given up: " + "; ".join(reasons))
 
     def drop(self, job: Job, reason: str) -> None:
         """The job is no more."""
         del self.jobs[job.name]
-        self.ended += job.in_flight.values()
+        self._unwanted(job.in_flight.values())
         self._out.log(f"job {job.name}: {reason}")
-        self.moved = True
+        self._out.review()
+
+    def _unwanted(self, frames: Iterable[Frame]) -> None:
+        for frame in frames:
+            self._out.note(Unwanted(frame))
 
     # ---- which job, which frames
 
-    def serve(self) -> Job | None:
+    def next_job(self) -> Job | None:
         """The job whose frames are asked for now: the first that can go on."""
         for job in list(self.jobs.values()):
             if job.over:
@@ -251,7 +254,7 @@ class JobTable:
         del job.in_flight[frame.number]
         job.complete[frame.number] = frame.inputs
         job.restarts += 1
-        self.moved = True
+        self._out.review()
 
     def terms(self, job: Job) -> Terms:
         """What plans for a job are made for: one frame at a time is as one frame."""
@@ -278,13 +281,13 @@ class JobTable:
         kind: Literal["send", "receive"],
         frame: int,
         begun_s: dict[int, float],
-        size: int,
+        pieces: list[Piece],
     ) -> None:
         now_s = self._out.now_s
         start_s = begun_s.pop(frame, now_s)
         if self._settings.trace:
-            span = trace_spans.transfer(job, kind, frame, start_s, now_s, size)
-            self._out.actions.append(span)
+            size = sum(piece.data.nbytes for piece in pieces)
+            self._out.actions.append(trace_spans.transfer(job, kind, frame, start_s, now_s, size))
 
     def _collector(self, job: Job) -> Collector:
         size = self._model.network.input

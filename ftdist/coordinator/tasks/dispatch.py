@@ -14,6 +14,7 @@ from itertools import chain, islice
 
 from ftdist.coordinator.jobs.frames import Frame, State
 from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.notices import Parked
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.assignments import Assignments
@@ -26,9 +27,9 @@ _COMPARED = 4
 
 
 class Dispatcher:
-    """The queues. `parked`: frames of which a task fits no worker that is there. `unready`: workers
-    for whom tasks wait whose weights they have not got. `to_come`: frames that have not begun, if
-    there is no hurry with each of them."""
+    """The queues. `unready`: workers with waiting tasks whose weights they do not have yet.
+
+    `to_come`: frames that have not begun, if there is no hurry with each of them."""
 
     def __init__(self, settings: Settings, assignments: Assignments, out: Outbox) -> None:
         self._settings = settings
@@ -41,7 +42,6 @@ class Dispatcher:
         self._added = False
         self.unready: dict[int, WorkerQueue] = {}
         self.to_come = 0
-        self.parked: list[Frame] = []
 
     # ---- into the queues
 
@@ -55,7 +55,7 @@ class Dispatcher:
             able = able & ~frame.troubles[number].slots or able
         if not able:
             frame.parked.append(number)
-            self.parked.append(frame)
+            self._out.note(Parked(frame))
         elif task.slot is not None and able >> task.slot & 1:
             queue = self._assignments.queue_of(plan, task.slot)
             queue.waiting.push(frame, task)

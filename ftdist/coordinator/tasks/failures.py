@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.notices import Hopeless, Outgrown
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.assignments import Assignments
@@ -14,11 +14,7 @@ _MIB = 1 << 20
 
 
 class Failures:
-    """`hopeless`: frames that cannot be done, with the last words of those that tried.
-
-    `beliefs_changed`: a worker needs more memory than was believed, so plans should be made anew;
-    `remark` says so to people until that is done.
-    """
+    """`remark`: that a worker needs more memory than was believed, until plans are made anew."""
 
     def __init__(
         self, settings: Settings, assignments: Assignments, dispatcher: Dispatcher, out: Outbox
@@ -27,8 +23,6 @@ class Failures:
         self._assignments = assignments
         self._dispatcher = dispatcher
         self._out = out
-        self.hopeless: list[tuple[Frame, list[str]]] = []
-        self.beliefs_changed = False
         self.remark = ""
 
     def failed(self, attempt: Attempt, message: Failed) -> None:
@@ -54,7 +48,7 @@ class Failures:
         self._out.log(f"worker {worker.name}: {attempt} failed: {text}")
         if len(trouble.words) < self._settings.attempts:
             return False
-        self.hopeless.append((attempt.frame, trouble.words))
+        self._out.note(Hopeless(attempt.frame, tuple(trouble.words)))
         return True
 
     def _lacks_weights(self, attempt: Attempt) -> None:
@@ -74,7 +68,7 @@ class Failures:
             return  # the same task of another frame, given before that was known
         self._dispatcher.enqueue_again(self._assignments.queues[worker.number].waiting.take_all())
         worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
-        self.beliefs_changed = True
+        self._out.note(Outgrown())
         self.remark = (
             f"worker {worker.name}: {attempt} needs {message.needed_bytes / _MIB:.1f} MiB, "
             f"the budget is {budget_bytes / _MIB:.1f} MiB: {message.text}; planning smaller tasks"
@@ -87,7 +81,7 @@ class Failures:
         trouble.losses += 1
         if trouble.losses >= self._settings.losses:
             words = f"{trouble.losses} workers were lost while computing {attempt}"
-            self.hopeless.append((attempt.frame, [f"{words}; {_link_of(attempt)}"]))
+            self._out.note(Hopeless(attempt.frame, (f"{words}; {_link_of(attempt)}",)))
 
     def take_away(self, attempt: Attempt) -> None:
         """A worker takes far too long for a task: others do it, and all that it was given."""

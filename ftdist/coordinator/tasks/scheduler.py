@@ -1,14 +1,13 @@
 """What becomes of tasks: results accepted once, failures and losses mended, stragglers helped.
 
-The scheduler knows frames and workers, not jobs and clients. What others must know it leaves in
-lists, which ``handover`` empties: frames that are `finished`, and workers that sent something
-`wrong`; and what ``failures`` and ``dispatch`` leave.
+The scheduler knows frames and workers, not jobs and clients; what others must know are ``notices``.
 """
 
 from __future__ import annotations
 
 from ftdist.coordinator import trace_spans
 from ftdist.coordinator.jobs.frames import Frame
+from ftdist.coordinator.notices import Finished, Misbehaved
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks import speculation
@@ -36,20 +35,6 @@ class Scheduler:
         self.dispatcher = Dispatcher(settings, self.assignments, out)
         self.failures = Failures(settings, self.assignments, self.dispatcher, out)
         self.late = 0
-        self.finished: list[Frame] = []
-        self.wrong: list[tuple[Worker, str]] = []
-
-    @property
-    def notices(self) -> bool:
-        """Whether something is left for others to do."""
-        failures = self.failures
-        return bool(
-            self.finished
-            or self.wrong
-            or self.dispatcher.parked
-            or failures.hopeless
-            or failures.beliefs_changed
-        )
 
     # ---- frames
 
@@ -194,7 +179,7 @@ class Scheduler:
         if not problem and not message.more and not attempt.collector.whole:
             problem = "a result that lacks something"
         if problem:
-            self.wrong.append((worker, f"sent a wrong result: {problem}"))
+            self._out.note(Misbehaved(worker, f"sent a wrong result: {problem}"))
         elif attempt.fetch and not message.more:
             self._fetched(attempt)
         elif not message.more:
@@ -236,7 +221,7 @@ class Scheduler:
             task, attempt.collector.pieces, worker.number, whole=attempt.whole, kept=attempt.keep
         )
         if frame.finished:
-            self.finished.append(frame)
+            self._out.note(Finished(frame))
             return
         for number in ready:
             self.dispatcher.enqueue(frame, number)
