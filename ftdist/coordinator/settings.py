@@ -8,6 +8,7 @@ from functools import cached_property
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, weighted_layers
 from ftdist.planning.lowering.regions import region_bytes, region_needs
+from ftdist.planning.sharing.simulation import KEPT_FRAMES
 from ftdist.protocol.client_messages import OutputMap
 
 
@@ -15,16 +16,19 @@ from ftdist.protocol.client_messages import OutputMap
 class Settings:
     """Times, counts and limits of the coordinator.
 
-    A worker that is silent for `lost_after_beats` heartbeats is lost; so is one that has tasks and
-    makes no progress for `stuck_after_s`. `attempts`: a task that fails so often, on different
-    workers where there are some, fails its job; so does one that `losses` workers were lost over.
-    `in_flight` frames are asked for ahead (None: two for each worker and one more, beside those
-    whose results are on their way), but no more than `memory_bytes` of inputs, maps and results can
-    hold. Workers keep maps of `kept_frames` frames at a time. A job whose client is gone is dropped
-    after `orphan_s`; one whose client does not send what it was asked for lets others pass after
-    `patience_s`. A plan is renewed when a worker's speed changes by `replan_change`, at most every
-    `replan_after_s`.
-    `reference_macs_per_s`: what a worker's measured rate is compared with, the profile's.
+    `lost_after_beats`: a worker that is silent for so many heartbeats is lost.
+    `stuck_after_s`: so is one that has tasks and makes no progress for so long.
+    `attempts`: a task that fails so often fails its job; different workers try where there are any.
+    `losses`: a task over which so many workers were lost fails its job.
+    `in_flight`: frames that are asked for ahead. None: two for each worker and one more, beside
+    those whose results are on their way.
+    `memory_bytes`: the most that inputs, maps and results of frames in flight may take.
+    `kept_frames`: frames of which a worker keeps maps at a time. Plans count on the default.
+    `orphan_s`: a job whose client is gone is dropped after so long.
+    `patience_s`: a job whose client does not send what it was asked for lets others pass then.
+    `replan_change`: the change of a worker's speed, as a part of it, that renews the plan...
+    `replan_after_s`: ...at most every so often.
+    `reference_macs_per_s`: what a worker's measured rate is compared with: the profile's.
     """
 
     heartbeat_s: float = 1.0
@@ -34,7 +38,7 @@ class Settings:
     losses: int = 10
     in_flight: int | None = None
     memory_bytes: int = 256 << 20
-    kept_frames: int = 2
+    kept_frames: int = KEPT_FRAMES
     speculate: bool = True
     mix_unfused: bool = False
     orphan_s: float = 60.0

@@ -1,25 +1,28 @@
-"""Sets of frame numbers as runs: the frames of a job of a million take no more than their gaps."""
+"""Sets of frame numbers as intervals: those of a job of a million take no more than their gaps."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 
 class IntervalSet:
-    """Half-open runs of numbers, ascending, with gaps between them."""
+    """Half-open intervals of numbers, ascending, with gaps between them; iterating gives these."""
 
     __slots__ = ("_starts", "_stops", "count")
 
-    def __init__(self, runs: Iterable[tuple[int, int]] = ()) -> None:
+    def __init__(self, intervals: Iterable[tuple[int, int]] = ()) -> None:
         self._starts: list[int] = []
         self._stops: list[int] = []
         self.count = 0
-        for start, stop in runs:
+        for start, stop in intervals:
             self.add(start, stop)
 
     def __contains__(self, number: int) -> bool:
-        return self._run_of(number) is not None
+        return self._interval_of(number) is not None
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._starts, self._stops, strict=True)
 
     def add(self, start: int, stop: int) -> None:
         """Adds the numbers start, start + 1, ..., stop - 1."""
@@ -37,9 +40,9 @@ class IntervalSet:
 
     def first_missing(self, number: int) -> int:
         """The smallest number that is not in the set and not below `number`."""
-        index = self._run_of(number)
+        index = self._interval_of(number)
         return number if index is None else self._stops[index]
 
-    def _run_of(self, number: int) -> int | None:
+    def _interval_of(self, number: int) -> int | None:
         index = bisect_right(self._starts, number) - 1
         return index if index >= 0 and number < self._stops[index] else None

@@ -69,9 +69,13 @@ class Taken:
     clock_s: Clock
 
 
+HEADER = -1
+"""The `layer` by which a model's header is asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRequest:
-    """Asks for bytes of the model file: of its header (`layer` -1) or of one layer's blob.
+    """Asks for bytes of the model file: of its header (`layer` HEADER) or of one layer's blob.
 
     `digest` is the blob's, or for the header the model's.
     """

@@ -15,7 +15,7 @@ from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
-from ftdist.planning.sharing.search import KEPT_FRAMES
+from ftdist.planning.sharing.simulation import KEPT_FRAMES
 from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
 

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -36,18 +37,18 @@ from ftdist.protocol.client_messages import (
     Submit,
     WantFrame,
 )
+from ftdist.protocol.interval_set import IntervalSet
 from ftdist.protocol.limits import CHUNK_BYTES, PROTOCOL
 from ftdist.protocol.messages import Message
 from ftdist.protocol.pieces import parcels
 from ftdist.protocol.records import Piece
-from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
+from ftdist.protocol.shared_messages import HEADER, ModelChunk, ModelRequest
 
 MOST_RESULT_BYTES = 1 << 30
 """The most that one frame's outputs may take, whatever the coordinator says."""
 
 _PARCEL_BYTES = 4 << 20
-_RUNS = 1024
-_HEADER = -1
+_INTERVALS = 1024
 
 Load = Callable[[Header, int], NDArray[Any]]
 """A frame's input, for the network that a model's header describes."""
@@ -77,7 +78,7 @@ class Submission:
 
     def __init__(self, work: Work, done: Iterable[int] = ()) -> None:
         self.work = work
-        self.done = set(done)
+        self.done = IntervalSet((frame, frame + 1) for frame in done)
         self.header: Header | None = None
         self.accepted: Accepted | None = None
         self._header_bytes = bytearray()
@@ -90,7 +91,7 @@ class Submission:
     @property
     def complete(self) -> bool:
         """Whether all frames have been delivered."""
-        return len(self.done) == self.work.frames
+        return self.done.count == self.work.frames
 
     @property
     def finished(self) -> bool:
@@ -103,9 +104,8 @@ class Submission:
         self._header_bytes.clear()
         self._wanted.clear()
         self._upload = iter(())
-        runs = tuple(_runs(self.done))[:_RUNS]
-        work = self.work
-        self._outgoing = deque([Submit(PROTOCOL, work.job, work.frames, work.picture, runs)])
+        work, done = self.work, tuple(islice(self.done, _INTERVALS))
+        self._outgoing = deque([Submit(PROTOCOL, work.job, work.frames, work.picture, done)])
 
     def next_message(self) -> Message | None:
         """What to send next, None while there is nothing to say."""
@@ -158,7 +158,7 @@ class Submission:
     def _ask_for_header(self, accepted: Accepted) -> None:
         at = len(self._header_bytes)
         size = min(CHUNK_BYTES, max(1, accepted.model_header_bytes - at))
-        self._outgoing.append(ModelRequest(accepted.model, _HEADER, at, size))
+        self._outgoing.append(ModelRequest(accepted.model, HEADER, at, size))
 
     def _take_header(self, chunk: ModelChunk) -> None:
         accepted = self.accepted
@@ -166,7 +166,7 @@ class Submission:
             return
         if (chunk.digest, chunk.layer, chunk.offset) != (
             accepted.model,
-            _HEADER,
+            HEADER,
             len(self._header_bytes),
         ):
             return
@@ -223,19 +223,5 @@ class Submission:
             return
         outputs, self._assembly = self._assembly.finish(), None
         self.work.deliver(result.frame, outputs, result.seconds)
-        self.done.add(result.frame)
+        self.done.add(result.frame, result.frame + 1)
         self._outgoing.append(Received(self.work.job, result.frame))
-
-
-def _runs(frames: Iterable[int]) -> Iterator[tuple[int, int]]:
-    """Half-open runs of numbers, in order."""
-    start = stop = -1
-    for frame in sorted(frames):
-        if frame == stop:
-            stop += 1
-            continue
-        if stop > start:
-            yield start, stop
-        start, stop = frame, frame + 1
-    if stop > start:
-        yield start, stop

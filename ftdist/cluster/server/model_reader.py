@@ -8,9 +8,7 @@ import numpy as np
 
 from ftdist.errors import FtdistError
 from ftdist.network.modelfile import Model
-from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
-
-HEADER = -1
+from ftdist.protocol.shared_messages import HEADER, ModelChunk, ModelRequest
 
 
 def header_bytes(model: Model) -> int:

@@ -15,11 +15,8 @@ from typing import Protocol
 from ftdist.cluster.worker.modelcache import PART_BYTES, CachedModel, CacheError, ModelCache
 from ftdist.network.modelfile import Model
 from ftdist.protocol.limits import SIDE
-from ftdist.protocol.shared_messages import ModelChunk, ModelRequest
+from ftdist.protocol.shared_messages import HEADER, ModelChunk, ModelRequest
 from ftdist.protocol.worker_messages import Prepare, Ready
-
-HEADER = -1
-"""The `layer` by which a model's header is asked for."""
 
 _OUTSTANDING = 4
 _ORDERS = 1024

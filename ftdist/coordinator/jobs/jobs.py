@@ -14,6 +14,7 @@ from ftdist.coordinator.jobs.frames import Frame
 from ftdist.protocol.client_messages import JobResult, Submit
 from ftdist.protocol.interval_set import IntervalSet
 from ftdist.protocol.limits import FRAME_BYTES, TENSORS
+from ftdist.protocol.pieces import parcels
 from ftdist.protocol.records import Piece
 from ftdist.protocol.regions import Collector
 
@@ -143,20 +144,7 @@ class Job:
     def result_messages(self, number: int) -> Iterator[JobResult]:
         """A frame's result, in as many messages as it takes."""
         result = self.results[number]
-        parcels = list(_parcels(result.pieces))
-        for index, parcel in enumerate(parcels):
-            more = index + 1 < len(parcels)
+        found = list(parcels(result.pieces, FRAME_BYTES, TENSORS))
+        for index, parcel in enumerate(found):
+            more = index + 1 < len(found)
             yield JobResult(self.name, number, more, tuple(parcel), result.seconds)
-
-
-def _parcels(pieces: list[Piece]) -> Iterator[list[Piece]]:
-    """The pieces, so many at a time as one message takes."""
-    parcel: list[Piece] = []
-    size = 0
-    for piece in pieces:
-        if parcel and (size + piece.data.nbytes > FRAME_BYTES or len(parcel) == TENSORS):
-            yield parcel
-            parcel, size = [], 0
-        parcel.append(piece)
-        size += piece.data.nbytes
-    yield parcel

@@ -23,13 +23,10 @@ from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
 from ftdist.planning.sharing.layer_times import LayerTimes
 from ftdist.planning.sharing.partition_search import PartitionSearch
 from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
-from ftdist.planning.sharing.simulation import simulate
+from ftdist.planning.sharing.simulation import KEPT_FRAMES, simulate
 from ftdist.planning.sharing.stage_table import StageTable
 from ftdist.planning.sharing.tile_assignment import TileAssignment, kind_of
 from ftdist.planning.sharing.worker_memory import WorkerPlans
-
-KEPT_FRAMES = 2
-"""Frames of which workers keep maps at a time, in a job of many, as the coordinator allows."""
 
 _WORSE = 1.05
 """Fewer workers are not looked at once that is so many times slower."""

@@ -24,7 +24,10 @@ BYTE_S = 1e-9
 """Seconds that a byte received or sent costs it: sockets and copies."""
 
 AT_ONCE = 2
-"""Tasks that a worker has at a time: one runs, one is prefetched."""
+"""Tasks that a worker has at a time: one runs, one is there already when it ends."""
+
+KEPT_FRAMES = 2
+"""Frames of which a worker keeps maps at a time, in a job of many."""
 
 
 @dataclass(slots=True)

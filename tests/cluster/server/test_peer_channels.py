@@ -12,7 +12,7 @@ from support.command import GUARD_S
 from support.smallmodels import CHAIN, write_small_model
 
 from ftdist.cluster.server import peer_channels as module
-from ftdist.cluster.server.model_reader import HEADER, ModelReader, header_bytes
+from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.server.peer_channels import MOST_REQUESTS, PeerChannels
 from ftdist.cluster.transport import (
     Context,
@@ -29,7 +29,7 @@ from ftdist.network.modelfile import Model, load
 from ftdist.protocol.client_messages import StatusRequest
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.messages import FROM_CLIENT, FROM_COORDINATOR, Message
-from ftdist.protocol.shared_messages import Beat, ModelChunk, ModelRequest
+from ftdist.protocol.shared_messages import HEADER, Beat, ModelChunk, ModelRequest
 from ftdist.protocol.worker_messages import Forget
 
 PIECE = 1000

@@ -20,7 +20,7 @@ from support.smallmodels import CHAIN, write_small_model
 from ftdist.cluster.endpoints import listening
 from ftdist.cluster.keys import ALLOWED, make_coordinator, make_peer, peer_keys
 from ftdist.cluster.process import StopRequest
-from ftdist.cluster.server.model_reader import HEADER, header_bytes
+from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.server.server import Server
 from ftdist.cluster.transport import (
     Context,
@@ -40,7 +40,15 @@ from ftdist.network.modelfile import Model, load
 from ftdist.protocol.client_messages import Accepted, Status, StatusRequest, Submit
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.messages import FROM_COORDINATOR, Message
-from ftdist.protocol.shared_messages import Beat, Bye, Drain, ModelChunk, ModelRequest, Refusal
+from ftdist.protocol.shared_messages import (
+    HEADER,
+    Beat,
+    Bye,
+    Drain,
+    ModelChunk,
+    ModelRequest,
+    Refusal,
+)
 from ftdist.protocol.worker_messages import Heartbeat, Hello, Probe, ProbeReply, Welcome
 from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
 
