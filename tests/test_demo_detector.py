@@ -36,11 +36,11 @@ def detector(tmp_path_factory):
     return ftdist.load(path)
 
 
-def test_the_weights_are_small():
+def test_the_weights_are_small() -> None:
     assert (FOLDER / "detector.weights").stat().st_size <= 400_000
 
 
-def test_objects_in_held_out_scenes_are_found(detector, parts):
+def test_objects_in_held_out_scenes_are_found(detector, parts) -> None:
     scenes, scoring = parts
     assert max(HELD_OUT_SEEDS) < 1_000_000, "training seeds begin there"
     found, truths = [], []
@@ -62,7 +62,7 @@ def test_objects_in_held_out_scenes_are_found(detector, parts):
     assert scoring.mean_average_precision(found, truths) >= 0.9
 
 
-def test_a_cut_scene_gives_the_same_bits(detector, parts):
+def test_a_cut_scene_gives_the_same_bits(detector, parts) -> None:
     image = parts[0].make_scene(1, 1024).image
     network = detector.network
     with ftdist.Session(detector, untiled(network)) as session:

@@ -37,7 +37,7 @@ wholes = st.builds(Whole, st.integers(1, 9))
 
 
 @given(st.data(), st.integers(1, 60))
-def test_partition_covers_exactly_with_sizes_that_differ_by_at_most_one(data, size):
+def test_partition_covers_exactly_with_sizes_that_differ_by_at_most_one(data, size) -> None:
     parts = data.draw(st.integers(1, size))
     cut = partition(size, parts)
     assert [p for span in cut for p in range(span.start, span.stop)] == list(range(size))
@@ -48,13 +48,13 @@ def test_partition_covers_exactly_with_sizes_that_differ_by_at_most_one(data, si
 
 
 @pytest.mark.parametrize(("size", "parts"), [(5, 0), (5, 6), (0, 1), (5, -1)])
-def test_partition_refuses_empty_parts(size, parts):
+def test_partition_refuses_empty_parts(size, parts) -> None:
     with pytest.raises(ValueError, match="cannot cut"):
         partition(size, parts)
 
 
 @given(spans, st.integers(0, 10))
-def test_clipped_is_the_part_on_the_map(span, size):
+def test_clipped_is_the_part_on_the_map(span, size) -> None:
     on_map = [p for p in range(span.start, span.stop) if 0 <= p < size]
     clipped = span.clipped(size)
     assert list(range(*clipped)) == on_map
@@ -62,7 +62,7 @@ def test_clipped_is_the_part_on_the_map(span, size):
 
 
 @given(spans, spans)
-def test_hull_is_the_smallest_cover_and_an_empty_span_covers_nothing(a, b):
+def test_hull_is_the_smallest_cover_and_an_empty_span_covers_nothing(a, b) -> None:
     covered = [*range(*a), *range(*b)]
     hull = a.hull(b)
     assert hull.size == (max(covered) + 1 - min(covered) if covered else 0)
@@ -77,43 +77,43 @@ def taps(window: Window, position: int) -> list[int]:
 
 
 @given(windows, st.integers(-5, 9), st.integers(1, 6))
-def test_a_window_spans_its_first_to_its_last_tap(window, start, size):
+def test_a_window_spans_its_first_to_its_last_tap(window, start, size) -> None:
     read = [tap for y in range(start, start + size) for tap in taps(window, y)]
     assert window.receptive(Span(start, start + size)) == (min(read), max(read) + 1)
 
 
 @given(windows, st.integers(1, 20))
-def test_a_window_makes_every_position_whose_taps_fit_the_padded_map(window, size):
+def test_a_window_makes_every_position_whose_taps_fit_the_padded_map(window, size) -> None:
     padded = range(-window.pad_before, size + window.pad_after)
     fitting = [y for y in range(40) if all(tap in padded for tap in taps(window, y))]
     assert max(0, window.output_size(size)) == len(fitting)
 
 
 @given(repeats, st.integers(-8, 12), st.integers(1, 6))
-def test_a_repeat_reads_the_positions_it_copies(axis, start, size):
+def test_a_repeat_reads_the_positions_it_copies(axis, start, size) -> None:
     read = {y // axis.scale for y in range(start, start + size)}
     assert axis.receptive(Span(start, start + size)) == (min(read), max(read) + 1)
 
 
 @given(blocks, st.integers(-8, 12), st.integers(1, 6))
-def test_blocks_read_their_own_inputs_and_a_margin_of_blocks(axis, start, size):
+def test_blocks_read_their_own_inputs_and_a_margin_of_blocks(axis, start, size) -> None:
     around = range(start - axis.margin, start + size + axis.margin)
     read = [y * axis.stride + offset for y in around for offset in range(axis.stride)]
     assert axis.receptive(Span(start, start + size)) == (min(read), max(read) + 1)
 
 
 @given(wholes, st.integers(0, 9), st.integers(1, 6))
-def test_whole_reads_everything(axis, start, size):
+def test_whole_reads_everything(axis, start, size) -> None:
     assert axis.receptive(Span(start, start + size)) == (0, axis.size)
 
 
 @given(wholes, st.integers(-9, 0))
-def test_whole_reads_nothing_on_the_map_for_positions_before_it(axis, stop):
+def test_whole_reads_nothing_on_the_map_for_positions_before_it(axis, stop) -> None:
     assert axis.receptive(Span(stop - 1, stop)).clipped(axis.size).size == 0
 
 
 @given(windows | repeats | blocks | wholes, spans, st.integers(0, 5), st.integers(0, 5))
-def test_both_ends_never_decrease_below_zero_either(axis, span, later_start, later_stop):
+def test_both_ends_never_decrease_below_zero_either(axis, span, later_start, later_stop) -> None:
     receptive = axis.receptive(span)
     later = axis.receptive(Span(span.start + later_start, span.stop + later_stop))
     assert receptive.start <= later.start
@@ -121,13 +121,13 @@ def test_both_ends_never_decrease_below_zero_either(axis, span, later_start, lat
 
 
 @given(windows | repeats | blocks | wholes)
-def test_targets_far_before_the_map_need_nothing_of_it(axis):
+def test_targets_far_before_the_map_need_nothing_of_it(axis) -> None:
     """Strips search downward for a target that needs nothing; without this they would not end."""
     assert axis.receptive(Span(-1001, -1000)).stop < -100
 
 
 @given(spans)
-def test_same_reads_the_same_positions(span):
+def test_same_reads_the_same_positions(span) -> None:
     assert SAME.receptive(span) == span
 
 
@@ -141,12 +141,12 @@ def test_same_reads_the_same_positions(span):
         {"kernel": 3, "pad_after": -1},
     ],
 )
-def test_a_window_that_cannot_be_is_refused(bad):
+def test_a_window_that_cannot_be_is_refused(bad) -> None:
     with pytest.raises(InputError, match="window"):
         Window(**bad)
 
 
-def test_a_shape_counts_float32():
+def test_a_shape_counts_float32() -> None:
     assert Shape(2, 3, 5).elements == 30
     assert Shape(2, 3, 5).bytes == 120
     assert str(Shape(2, 3, 5)) == "2x3x5"
@@ -158,7 +158,7 @@ axes = windows | repeats | blocks | wholes | shifts | sampled
 
 
 @given(axes, axes, spans)
-def test_a_map_that_is_read_in_two_ways_is_read_as_far_as_either_reads(one, other, span):
+def test_a_map_that_is_read_in_two_ways_is_read_as_far_as_either_reads(one, other, span) -> None:
     read, a, b = Hull(one, other).receptive(span), one.receptive(span), other.receptive(span)
     assert read == Span(min(a.start, b.start), max(a.stop, b.stop))
 
@@ -176,5 +176,5 @@ def by_terms(axis, span):
 
 
 @given(axes | st.builds(Hull, axes, axes), spans)
-def test_the_terms_of_an_axis_say_the_same(axis, span):
+def test_the_terms_of_an_axis_say_the_same(axis, span) -> None:
     assert by_terms(axis, span) == axis.receptive(span)

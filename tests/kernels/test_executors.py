@@ -74,7 +74,7 @@ def assert_close(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) 
 
 @settings(max_examples=100)
 @given(st.data(), networks())
-def test_no_cut_changes_a_bit(data, network):
+def test_no_cut_changes_a_bit(data, network) -> None:
     model, image = model_of(network), random_input(network)
     whole = run(model, untiled(network), image)
     for array in whole.values():
@@ -86,7 +86,7 @@ def test_no_cut_changes_a_bit(data, network):
 @settings(max_examples=60)
 @given(cut_networks())
 @example(reads_nothing_but_padding())
-def test_native_computes_what_the_layers_say(case):
+def test_native_computes_what_the_layers_say(case) -> None:
     """Against an oracle that knows nothing of lowering: native and reference share one program."""
     network, plan = case
     image = random_input(network)
@@ -97,7 +97,7 @@ def test_native_computes_what_the_layers_say(case):
 @settings(max_examples=60)
 @given(cut_networks())
 @example(reads_nothing_but_padding())
-def test_native_agrees_with_the_reference(case):
+def test_native_agrees_with_the_reference(case) -> None:
     network, plan = case
     model, image = model_of(network), random_input(network)
     expected = run(model, untiled(network), image, "reference")
@@ -107,7 +107,7 @@ def test_native_agrees_with_the_reference(case):
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_instruction_sets_agree(case):
+def test_instruction_sets_agree(case) -> None:
     """Those with fused multiply-add to the bit, all others to rounding."""
     network, plan = case
     model, image = model_of(network), random_input(network)
@@ -127,7 +127,7 @@ def test_instruction_sets_agree(case):
 @settings(max_examples=40)
 @given(cut_networks())
 @pytest.mark.parametrize("other", OTHERS, ids=lambda each: each.name)
-def test_no_cut_changes_a_bit_without_fused_multiply_add_either(other, case):
+def test_no_cut_changes_a_bit_without_fused_multiply_add_either(other, case) -> None:
     network, plan = case
     model, image = model_of(network), random_input(network)
     with instruction_set(other):
@@ -136,7 +136,7 @@ def test_no_cut_changes_a_bit_without_fused_multiply_add_either(other, case):
 
 @settings(max_examples=40)
 @given(cut_networks(), st.sampled_from(["native", "reference"]))
-def test_a_picture_is_its_values_over_255(case, kernels):
+def test_a_picture_is_its_values_over_255(case, kernels) -> None:
     network, plan = case
     model = model_of(network)
     picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
@@ -147,7 +147,7 @@ def test_a_picture_is_its_values_over_255(case, kernels):
 
 @settings(max_examples=40)
 @given(cut_networks(), st.data())
-def test_nan_passes_through_and_cuts_do_not_change_where(case, data):
+def test_nan_passes_through_and_cuts_do_not_change_where(case, data) -> None:
     network, plan = case
     model, image = model_of(network), random_input(network)
     flat = image.reshape(-1)
@@ -160,7 +160,7 @@ def test_nan_passes_through_and_cuts_do_not_change_where(case, data):
         np.testing.assert_array_equal(np.isnan(array), np.isnan(defined[name]), name)
 
 
-def test_nan_wins_every_activation_and_both_pools():
+def test_nan_wins_every_activation_and_both_pools() -> None:
     builder = NetworkBuilder("nan", Shape(2, 2, 1))
     kinds = ("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish")
     for kind in kinds:
@@ -179,7 +179,7 @@ def test_nan_wins_every_activation_and_both_pools():
 
 @settings(max_examples=20)
 @given(cut_networks())
-def test_a_session_carries_nothing_from_run_to_run(case):
+def test_a_session_carries_nothing_from_run_to_run(case) -> None:
     network, plan = case
     model = model_of(network)
     first, second = random_input(network, 1), random_input(network, 2)
@@ -189,7 +189,7 @@ def test_a_session_carries_nothing_from_run_to_run(case):
         assert_same_bits(session.run(first), expected)
 
 
-def test_the_poison_is_seen():
+def test_the_poison_is_seen() -> None:
     """Where a line buffer is not restored, the outputs differ: the check above can fail."""
     builder = NetworkBuilder("two", Shape(12, 12, 3))
     builder.add(Convolution(5, Sliding.square(3, padding=1)), [INPUT])
@@ -219,7 +219,7 @@ def test_the_poison_is_seen():
     assert seen > len(restores) // 2
 
 
-def test_channels_are_taken_by_parts():
+def test_channels_are_taken_by_parts() -> None:
     """A route to one of two halves, by hand: nothing else pins down which channels a part is."""
     builder = NetworkBuilder("parts", Shape(1, 1, 6))
     builder.add(Concatenate(2, 1), [INPUT])

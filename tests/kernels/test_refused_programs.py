@@ -90,7 +90,7 @@ def shorten(index: int) -> Change:
         pytest.param(shorten(2), id="output too small"),
     ],
 )
-def test_a_program_that_leaves_its_buffers_is_refused_and_nothing_runs(change):
+def test_a_program_that_leaves_its_buffers_is_refused_and_nothing_runs(change) -> None:
     model, program, memory, counters = small_program()
     change(program, memory)
     with pytest.raises(ValueError, match=r"kernel|call"):
@@ -100,7 +100,7 @@ def test_a_program_that_leaves_its_buffers_is_refused_and_nothing_runs(change):
     assert not counters.view(np.int64).any()
 
 
-def test_the_program_itself_is_sound():
+def test_the_program_itself_is_sound() -> None:
     model, program, memory, counters = small_program()
     native.run(program, memory[0], model.weights, memory[1:], counters)
     assert np.isfinite(memory[2]).all()
@@ -112,7 +112,7 @@ def test_the_program_itself_is_sound():
 
 
 @pytest.mark.parametrize("blob", ["weights", "bias"])
-def test_weights_beyond_the_model_are_refused(blob):
+def test_weights_beyond_the_model_are_refused(blob) -> None:
     model, program, memory, counters = small_program()
     program.kernels[blob][:] = model.weights.nbytes // 4 - 15
     with pytest.raises(ValueError, match="kernel"):
@@ -121,7 +121,7 @@ def test_weights_beyond_the_model_are_refused(blob):
 
 
 @pytest.mark.parametrize("window", [0, -1, 1 << 40])
-def test_streamed_weights_need_a_file_and_a_window_in_the_arena(window):
+def test_streamed_weights_need_a_file_and_a_window_in_the_arena(window) -> None:
     model, program, memory, counters = small_program()
     program.kernels["streamed"] = program.kernels["op"] == op("convolution")
     program.kernels["window"] = window

@@ -34,7 +34,9 @@ def gflop(network: Network) -> float:
         ("yolov3-tiny", 24, 13, 5.56, 8_858_734, [(13, 13, 255), (26, 26, 255)]),
     ],
 )
-def test_sizes_are_the_published_ones(name, layers, convolutional, operations, parameters, outputs):
+def test_sizes_are_the_published_ones(
+    name, layers, convolutional, operations, parameters, outputs
+) -> None:
     model = load(name)
     network = model.network
     assert network.name == name
@@ -45,7 +47,7 @@ def test_sizes_are_the_published_ones(name, layers, convolutional, operations, p
     assert [network.shape(number) for number in network.outputs] == outputs
 
 
-def test_every_architecture_loads():
+def test_every_architecture_loads() -> None:
     assert set(names()) == {
         "darknet19",
         "vgg16",
@@ -58,7 +60,7 @@ def test_every_architecture_loads():
         load(name)
 
 
-def test_maps_of_the_first_16_layers():
+def test_maps_of_the_first_16_layers() -> None:
     """MiB of each layer's input and output, as measured in the literature."""
     network = load("yolov2-first16").network
     found = [
@@ -81,13 +83,13 @@ def test_maps_of_the_first_16_layers():
     assert [output for _, output in found[12:]] == [2.8, 1.4, 2.8, 1.4]
 
 
-def test_the_first_16_layers_are_yolov2s():
+def test_the_first_16_layers_are_yolov2s() -> None:
     whole, first = load("yolov2"), load("yolov2-first16")
     assert first.network.layers == whole.network.until(15).layers
     assert first.normalized == {number for number in whole.normalized if number < 16}
 
 
-def test_yolov2s_passthrough():
+def test_yolov2s_passthrough() -> None:
     layers = load("yolov2").network.layers
     assert layers[25].inputs == (16,)
     assert layers[26].inputs == (25,)
@@ -101,7 +103,7 @@ def test_yolov2s_passthrough():
     assert (len(head.anchors), head.classes) == (5, 80)
 
 
-def test_yolov3_tinys_heads_share_the_anchors():
+def test_yolov3_tinys_heads_share_the_anchors() -> None:
     layers = load("yolov3-tiny").network.layers
     heads = [layer.operation for layer in layers if isinstance(layer.operation, YoloHead)]
     assert [head.mask for head in heads] == [(3, 4, 5), (0, 1, 2)]
@@ -109,7 +111,7 @@ def test_yolov3_tinys_heads_share_the_anchors():
     assert layers[20].inputs == (19, 8)
 
 
-def test_an_unknown_name_is_met_with_the_closest():
+def test_an_unknown_name_is_met_with_the_closest() -> None:
     with pytest.raises(
         InputError, match=r"no built-in architecture 'yolo2'; did you mean yolov2\?"
     ):

@@ -28,7 +28,7 @@ def sees_the_map(axis: Window, size: int) -> bool:
 
 
 @given(windows, st.integers(1, 9))
-def test_a_pool_takes_windows_that_all_see_the_map_and_no_others(axis, size):
+def test_a_pool_takes_windows_that_all_see_the_map_and_no_others(axis, size) -> None:
     pool = Pool("average", Sliding(axis, Window(1)))
     try:
         shape = pool.output_shape((Shape(size, 1, 1),))

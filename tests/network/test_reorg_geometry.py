@@ -46,7 +46,7 @@ SIZES = (st.sampled_from([2, 3]), st.integers(1, 7), st.integers(1, 5), st.integ
 @example(2, 5, 3, 1)
 @example(3, 6, 4, 1)
 @example(3, 4, 2, 1)
-def test_axes_cover_what_darknet_reads(stride, height, width, blocks):
+def test_axes_cover_what_darknet_reads(stride, height, width, blocks) -> None:
     source, read = sources(stride, height, width, blocks)
     reorg = Reorg(stride, "darknet")
     assert reorg.output_shape((source,)) == (height, width, len(read))
@@ -64,7 +64,7 @@ def test_axes_cover_what_darknet_reads(stride, height, width, blocks):
 
 @settings(max_examples=60)
 @given(*SIZES, st.data())
-def test_a_span_covers_its_positions(stride, height, width, blocks, data):
+def test_a_span_covers_its_positions(stride, height, width, blocks, data) -> None:
     """Tiles ask for several rows at once: their span must cover what each row alone reads."""
     source = Shape(height * stride, width * stride, blocks * stride * stride)
     rows = Reorg(stride, "darknet").axes((source,))[0].rows
@@ -78,7 +78,7 @@ def test_a_span_covers_its_positions(stride, height, width, blocks, data):
 
 
 @pytest.mark.parametrize(("stride", "height"), [(2, 4), (2, 6), (3, 6)])
-def test_blocks_around_are_really_read(stride, height):
+def test_blocks_around_are_really_read(stride, height) -> None:
     """The margin is not generous: some row reads stride - 1 blocks above, some as far below."""
     source, read = sources(stride, height, 3, 1)
     first_block = read // source.width % source.height // stride
@@ -87,7 +87,7 @@ def test_blocks_around_are_really_read(stride, height):
 
 
 @pytest.mark.parametrize("height", [3, 5, 19])
-def test_an_odd_height_reads_far_away(height):
+def test_an_odd_height_reads_far_away(height) -> None:
     """YOLOv2 at 608x608 is such a case: 38 rows become 19, and 19 is odd."""
     source, read = sources(2, height, 2, 1)
     rows = read // source.width % source.height

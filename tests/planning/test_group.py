@@ -15,7 +15,7 @@ from ftdist.network.operators.joining import Add, Concatenate
 from ftdist.planning.group import FusedGroup
 
 
-def test_a_group_of_the_whole_network():
+def test_a_group_of_the_whole_network() -> None:
     group = FusedGroup(small_detector(), 0, 12)
     assert group.members == (0, 2, 3, 6, 7, 8, 10, 11)
     assert group.inputs == (INPUT,)
@@ -33,7 +33,7 @@ def test_a_group_of_the_whole_network():
     }
 
 
-def test_a_skip_over_a_group_is_no_business_of_the_group():
+def test_a_skip_over_a_group_is_no_business_of_the_group() -> None:
     network = small_detector()
     assert FusedGroup(network, 0, 1).outputs == (0,)
     middle = FusedGroup(network, 2, 4)
@@ -45,12 +45,12 @@ def test_a_skip_over_a_group_is_no_business_of_the_group():
     assert last.readers[0] == (7, 10)
 
 
-def test_a_group_of_aliases_has_no_members():
+def test_a_group_of_aliases_has_no_members() -> None:
     group = FusedGroup(small_detector(), 4, 6)
     assert group.members == group.inputs == group.outputs == ()
 
 
-def test_a_map_read_twice_by_one_layer_has_one_reader():
+def test_a_map_read_twice_by_one_layer_has_one_reader() -> None:
     builder = NetworkBuilder("double", Shape(2, 2, 1))
     builder.add(Identity(), [INPUT])
     builder.add(Add(), [INPUT, 0])
@@ -59,7 +59,7 @@ def test_a_map_read_twice_by_one_layer_has_one_reader():
     assert group.readers == {INPUT: (1,), 1: (2,), 2: ()}
 
 
-def test_each_output_is_shared_out_by_its_own_height():
+def test_each_output_is_shared_out_by_its_own_height() -> None:
     group = FusedGroup(small_detector(), 0, 12)
     shares = [group.row_shares(3, index) for index in range(3)]
     assert [share[3] for share in shares] == list(partition(4, 3))
@@ -67,7 +67,7 @@ def test_each_output_is_shared_out_by_its_own_height():
     assert [share[8] for share in shares] == list(partition(8, 3))
 
 
-def check_against_walk(found, needed, exact):
+def check_against_walk(found, needed, exact) -> None:
     assert found.keys() == needed.keys()
     for source, span in found.items():
         assert needed[source] <= set(range(*span)), f"layer {source} lacks what readers read"
@@ -78,7 +78,7 @@ def check_against_walk(found, needed, exact):
 
 @settings(max_examples=80)
 @given(cut_networks(), st.data())
-def test_needed_rows_are_those_that_elements_read(case, data):
+def test_needed_rows_are_those_that_elements_read(case, data) -> None:
     network, plan = case
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)
@@ -94,7 +94,7 @@ def test_needed_rows_are_those_that_elements_read(case, data):
 
 @settings(max_examples=80)
 @given(cut_networks(), st.data())
-def test_needed_columns_are_those_that_elements_read(case, data):
+def test_needed_columns_are_those_that_elements_read(case, data) -> None:
     network, plan = case
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)

@@ -32,7 +32,7 @@ def four_layers():
 NETWORK = four_layers()
 
 
-def test_the_notation_of_the_literature():
+def test_the_notation_of_the_literature() -> None:
     assert parse_notation("5x3/2/2x4s7", NETWORK) == Plan(
         (GroupPlan(0, 2, 5, 3), GroupPlan(2, 4, 2, 4, 7))
     )
@@ -46,7 +46,7 @@ def test_the_notation_of_the_literature():
 
 
 @given(cut_networks())
-def test_what_is_printed_is_parsed_back(case):
+def test_what_is_printed_is_parsed_back(case) -> None:
     network, plan = case
     check(plan, network)
     assert parse_notation(plan.notation, network, plan.threads) == plan
@@ -90,7 +90,7 @@ def test_what_is_printed_is_parsed_back(case):
         ("1x1/\u0662/1x1", "'\u0662'"),
     ],
 )
-def test_bad_notation_is_refused_and_the_bad_part_named(notation, named):
+def test_bad_notation_is_refused_and_the_bad_part_named(notation, named) -> None:
     with pytest.raises(InputError) as refused:
         parse_notation(notation, NETWORK)
     assert named in str(refused.value)
@@ -101,7 +101,7 @@ notations = st.text("012x/sw\u0660", max_size=8)
 
 
 @given(notations | st.text(max_size=9))
-def test_any_text_is_a_plan_that_covers_or_an_input_error(text):
+def test_any_text_is_a_plan_that_covers_or_an_input_error(text) -> None:
     try:
         plan = parse_notation(text, NETWORK)
     except InputError:
@@ -122,7 +122,7 @@ def test_any_text_is_a_plan_that_covers_or_an_input_error(text):
         ("1x1/3/9x9", "9x9", "layer 3 (last)"),
     ],
 )
-def test_a_grid_larger_than_the_map_is_refused(notation, grid, layer):
+def test_a_grid_larger_than_the_map_is_refused(notation, grid, layer) -> None:
     with pytest.raises(InputError) as refused:
         parse_notation(notation, NETWORK)
     assert f"grid {grid} does not fit" in str(refused.value)
@@ -141,13 +141,13 @@ def test_a_grid_larger_than_the_map_is_refused(notation, grid, layer):
         (GroupPlan(2, 4), GroupPlan(0, 2)),
     ],
 )
-def test_plans_that_do_not_cover_are_refused(groups):
+def test_plans_that_do_not_cover_are_refused(groups) -> None:
     with pytest.raises(InputError, match=r"do not cover layers 0\.\.3"):
         check(Plan(groups), NETWORK)
 
 
 @given(cut_networks(), st.booleans())
-def test_json_round_trip(case, nested):
+def test_json_round_trip(case, nested) -> None:
     network, plan = case
     value = plan.to_json(DIGEST)
     text = json.dumps({"plan": value, "predicted": {}} if nested else value)
@@ -155,12 +155,12 @@ def test_json_round_trip(case, nested):
     assert parse_json(text, network, DIGEST, threads=5) == Plan(plan.groups, 5)
 
 
-def test_a_plan_for_no_thread_is_refused():
+def test_a_plan_for_no_thread_is_refused() -> None:
     with pytest.raises(InputError, match="at least one"):
         check(Plan((GroupPlan(0, 4),), threads=0), NETWORK)
 
 
-def test_json_says_what_people_read():
+def test_json_says_what_people_read() -> None:
     plan = parse_notation("4x3s2w/2/1x1", NETWORK, 2)
     assert plan.to_json(DIGEST) == {
         "notation": "4x3s2w/2/1x1",
@@ -174,7 +174,7 @@ def test_json_says_what_people_read():
 
 
 @given(cut_networks(), st.data())
-def test_a_digest_names_plan_and_model_but_not_threads(case, data):
+def test_a_digest_names_plan_and_model_but_not_threads(case, data) -> None:
     network, plan = case
     other = data.draw(st.sampled_from(["cd" * 16, DIGEST + "0", ""]))
     assert plan.digest(DIGEST) != plan.digest(other)
@@ -183,7 +183,7 @@ def test_a_digest_names_plan_and_model_but_not_threads(case, data):
     assert plan.digest(DIGEST) != untiled(network).digest(DIGEST)
 
 
-def test_a_plan_for_another_model_is_refused():
+def test_a_plan_for_another_model_is_refused() -> None:
     text = json.dumps(parse_notation("2x2/2/1x1", NETWORK).to_json(DIGEST))
     with pytest.raises(InputError, match="2x2/2/1x1 was made for another model"):
         parse_json(text, NETWORK, "cd" * 16)
@@ -217,6 +217,6 @@ GOOD = parse_notation("2x2", NETWORK).to_json(DIGEST)
         json.dumps(GOOD | {"notation": "9x9"}),
     ],
 )
-def test_a_text_that_is_no_plan_is_an_input_error(text):
+def test_a_text_that_is_no_plan_is_an_input_error(text) -> None:
     with pytest.raises(InputError):
         parse_json(text, NETWORK, DIGEST)

@@ -21,7 +21,7 @@ def centre_and_size(scale=(WIDTH, HEIGHT)):
     return [(left + right) / 2 * x, (top + bottom) / 2 * y, (right - left) * x, (bottom - top) * y]
 
 
-def one_found(task, outputs, threshold=0.3):
+def one_found(task, outputs, threshold=0.3) -> None:
     (found,) = listed(task, outputs, (HEIGHT, WIDTH), threshold)
     assert found.label == LABEL and found.score == pytest.approx(SCORE, abs=1e-5)
     assert found.box == pytest.approx(BOX, abs=1e-5)
@@ -39,7 +39,7 @@ def rows(count, values, row):
 
 
 @pytest.mark.parametrize("scale", [(WIDTH, HEIGHT), (1, 1)], ids=["pixels", "fractions"])
-def test_rows_with_objectness(scale):
+def test_rows_with_objectness(scale) -> None:
     scores = [0.1, 0.1, SCORE / 0.9, 0.2]
     output = rows(3 * cells(8, 16, 32), 5 + CLASSES, [*centre_and_size(scale), 0.9, *scores])
     task = recognise((3, HEIGHT, WIDTH), {"output": output.shape})
@@ -47,7 +47,7 @@ def test_rows_with_objectness(scale):
     one_found(task, {"output": output})
 
 
-def test_columns():
+def test_columns() -> None:
     output = rows(cells(8, 16, 32), 4 + CLASSES, [*centre_and_size(), 0, 0, SCORE, 0.1])
     output = np.ascontiguousarray(output.transpose(0, 2, 1))
     task = recognise((3, HEIGHT, WIDTH), {"output": output.shape})
@@ -55,7 +55,7 @@ def test_columns():
     one_found(task, {"output": output})
 
 
-def test_masks_beside_the_classes_are_no_classes():
+def test_masks_beside_the_classes_are_no_classes() -> None:
     output = rows(
         cells(8, 16, 32), 4 + CLASSES + 3, [*centre_and_size(), 0, 0, SCORE, 0.1, 9, 9, 9]
     )
@@ -64,7 +64,7 @@ def test_masks_beside_the_classes_are_no_classes():
     one_found(task, {"output": output})
 
 
-def test_logits_are_put_through_a_sigmoid():
+def test_logits_are_put_through_a_sigmoid() -> None:
     logit = float(np.log(SCORE / (1 - SCORE)))
     output = rows(300, 4 + 80, [*centre_and_size((1, 1)), -9, -9, logit])
     output[..., 4:][output[..., 4:] == 0] = -9
@@ -73,7 +73,7 @@ def test_logits_are_put_through_a_sigmoid():
     one_found(task, {"output": output})
 
 
-def test_a_grid_that_is_not_decoded():
+def test_a_grid_that_is_not_decoded() -> None:
     """YOLOX: box 17 of the finest grid is row 0, column 17 of 24, stride 8."""
     count = cells(8, 16, 32)
     output = np.full((1, count, 5 + CLASSES), -0.5, np.float32)
@@ -86,7 +86,7 @@ def test_a_grid_that_is_not_decoded():
     one_found(task, {"output": output})
 
 
-def test_a_grid_that_is_decoded():
+def test_a_grid_that_is_decoded() -> None:
     output = rows(cells(8, 16, 32), 5 + CLASSES, [*centre_and_size(), 0.9, 0, 0, SCORE / 0.9, 0])
     task = recognise((3, HEIGHT, WIDTH), {"output": output.shape})
     one_found(task, {"output": output})
@@ -99,7 +99,7 @@ def pair(boxes):
     return {"boxes": np.asarray(boxes, np.float32)[np.newaxis], "scores": scores}
 
 
-def test_pairs_of_corners_or_of_centres():
+def test_pairs_of_corners_or_of_centres() -> None:
     """The first of scores that add up to one is the background."""
     task = Task("detect", "pairs", CLASSES + 1, ("boxes", "scores"))
     corners = np.tile(np.array([[0.1, 0.1, 0.2, 0.2]]), (50, 1))
@@ -110,7 +110,7 @@ def test_pairs_of_corners_or_of_centres():
     one_found(task, pair(centres))
 
 
-def test_offsets_to_priors_are_no_boxes():
+def test_offsets_to_priors_are_no_boxes() -> None:
     offsets = np.random.default_rng(0).normal(size=(50, 4))
     with pytest.raises(InputError, match="priors that are not in its file"):
         listed(Task("detect", "pairs", 5, ("boxes", "scores")), pair(offsets), (9, 9), 0.3)
@@ -121,7 +121,7 @@ def test_offsets_to_priors_are_no_boxes():
     [[*BOX, SCORE, LABEL], [0, *BOX, LABEL, SCORE]],
     ids=["score, class", "batch, box, class, score"],
 )
-def test_what_a_suppression_inside_left(row):
+def test_what_a_suppression_inside_left(row) -> None:
     output = np.zeros((1, 20, len(row)), np.float32)
     output[0, 3] = row
     task = Task("detect", "selected", 0, ("output",))
@@ -129,7 +129,7 @@ def test_what_a_suppression_inside_left(row):
     one_found(task, {"output": output})
 
 
-def test_as_many_as_it_says():
+def test_as_many_as_it_says() -> None:
     task = Task("detect", "counted", 0, ("boxes", "scores", "classes", "num"))
     boxes = np.zeros((1, 10, 4), np.float32)
     boxes[0, :2] = np.array(BOX) * [WIDTH, HEIGHT, WIDTH, HEIGHT]
@@ -138,7 +138,7 @@ def test_as_many_as_it_says():
     one_found(task, outputs)
 
 
-def test_no_values_make_it_fail():
+def test_no_values_make_it_fail() -> None:
     """Broken weights give anything: what is not finite is nowhere, and the rest is bounded."""
     generator = np.random.default_rng(1)
     count = cells(8, 16, 32)

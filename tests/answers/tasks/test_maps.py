@@ -13,7 +13,7 @@ from ftdist.answers.tasks.task import Task
 
 
 @pytest.mark.parametrize("sides", [2, 4])
-def test_peaks_of_a_heat_map_are_centres(sides):
+def test_peaks_of_a_heat_map_are_centres(sides) -> None:
     heat = np.zeros((1, 2, 10, 20), np.float32)
     heat[0, 1, 4, 6], heat[0, 1, 4, 7], heat[0, 0, 8, 2] = 0.9, 0.7, 0.2
     size = np.zeros((1, sides, 10, 20), np.float32)
@@ -26,13 +26,13 @@ def test_peaks_of_a_heat_map_are_centres(sides):
     assert found.box == pytest.approx((4.5 / 20, 3.5 / 10, 8.5 / 20, 5.5 / 10))
 
 
-def test_a_mask_is_a_probability_or_a_logit():
+def test_a_mask_is_a_probability_or_a_logit() -> None:
     wanted = [[0, 1], [1, 0]]
     assert labels(np.array([[[0.1, 0.6], [0.9, 0.5]]], np.float32), (2, 2)).tolist() == wanted
     assert labels(np.array([[[-3, 0.2], [7, 0]]], np.float32), (2, 2)).tolist() == wanted
 
 
-def test_the_largest_score_wins_wherever_the_channels_are():
+def test_the_largest_score_wins_wherever_the_channels_are() -> None:
     scores = np.zeros((5, 8, 4), np.float32)
     scores[3, 2, 1] = scores[4, 7, 3] = 1
     found = labels(scores, (16, 8))
@@ -41,13 +41,13 @@ def test_the_largest_score_wins_wherever_the_channels_are():
     assert shares(found) == {0: 30 / 32, 3: 1 / 32, 4: 1 / 32}
 
 
-def test_classes_have_colours_of_their_own():
+def test_classes_have_colours_of_their_own() -> None:
     colours = palette()
     assert len({tuple(colour) for colour in colours.tolist()}) == 256
     assert colours[1].tolist() == [128, 0, 0], "as in PASCAL VOC"
 
 
-def test_bands_are_overlaid_as_the_whole_is():
+def test_bands_are_overlaid_as_the_whole_is() -> None:
     generator = np.random.default_rng(0)
     found = generator.integers(0, 3, (7, 5), dtype=np.uint8)
     whole = generator.integers(0, 256, (30, 22, 3), dtype=np.uint8)
@@ -63,7 +63,7 @@ def test_bands_are_overlaid_as_the_whole_is():
 
 
 @pytest.mark.parametrize("values", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
-def test_a_picture_in_any_range_comes_back(values):
+def test_a_picture_in_any_range_comes_back(values) -> None:
     wanted = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
     black, white = values
     array = (wanted.astype(np.float32) / 255 * (white - black) + black).transpose(2, 0, 1)
@@ -74,7 +74,7 @@ def test_a_picture_in_any_range_comes_back(values):
     assert picture(array[:1], (3, 4), values).shape == (6, 9)
 
 
-def test_points_have_two_numbers_or_three():
+def test_points_have_two_numbers_or_three() -> None:
     flat = np.random.default_rng(0).uniform(20, 170, (468, 2)).astype(np.float32)
     deep = np.concatenate([flat, np.random.default_rng(1).normal(0, 9, (468, 1))], axis=1)
     wanted = flat / [192, 192]

@@ -70,14 +70,14 @@ WIDE = (3, 640, 640)
         ),
     ],
 )
-def test_a_task_is_told_by_its_outputs(source, outputs, more, found):
+def test_a_task_is_told_by_its_outputs(source, outputs, more, found) -> None:
     task = recognise(source, outputs, **more)
     assert (task.kind, task.layout, task.classes) == found
     assert set(task.outputs) <= set(outputs)
     assert Task.from_json(task.to_json()) == task
 
 
-def test_pairs_name_boxes_first():
+def test_pairs_name_boxes_first() -> None:
     outputs = {"scores": (1, 100, 2), "boxes": (1, 100, 4)}
     assert recognise((3, 99, 99), outputs).outputs == ("boxes", "scores")
 
@@ -96,6 +96,6 @@ def test_pairs_name_boxes_first():
         {**ARRAYS.to_json(), "more": 1},
     ],
 )
-def test_what_is_no_task_is_refused(value):
+def test_what_is_no_task_is_refused(value) -> None:
     with pytest.raises(ValueError, match="makes no sense"):
         Task.from_json(value)

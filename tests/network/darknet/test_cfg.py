@@ -28,7 +28,7 @@ SECTIONS = st.lists(
 
 
 @given(SECTIONS, NOISE, GAP, st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from(["", "\ufeff"]))
-def test_layout_does_not_matter(written, noise, gap, newline, mark):
+def test_layout_does_not_matter(written, noise, gap, newline, mark) -> None:
     lines = [noise]
     expected = []
     for kind, options in written:
@@ -52,26 +52,26 @@ def test_layout_does_not_matter(written, noise, gap, newline, mark):
         ("[net] width=3", "n.cfg:1: '[net]width=3' is no section header like [net]"),
     ],
 )
-def test_lines_that_mean_nothing_are_named(text, message):
+def test_lines_that_mean_nothing_are_named(text, message) -> None:
     with pytest.raises(InputError) as caught:
         parse_sections(text, "n.cfg")
     assert str(caught.value) == message
 
 
-def test_form_feeds_do_not_shift_line_numbers():
+def test_form_feeds_do_not_shift_line_numbers() -> None:
     with pytest.raises(InputError, match=r"^n\.cfg:2:"):
         parse_sections("# page\f\v\u2028 two\nwidth", "n.cfg")
 
 
 @pytest.mark.parametrize("line", ["Testing", "stride=", "= 3", "=", "stride ="])
-def test_lines_without_a_value_are_set_apart(line):
+def test_lines_without_a_value_are_set_apart(line) -> None:
     (parsed,) = parse_sections(f"[net]\n{line}\nstride=2", "n.cfg")
     assert parsed.integer("stride") == 2
     assert [each.line for each in parsed.stray] == [2]
     assert parsed.stray[0].key == line.replace(" =", "").rstrip("=") or "=" in line
 
 
-def test_what_follows_the_last_wanted_section_may_be_anything():
+def test_what_follows_the_last_wanted_section_may_be_anything() -> None:
     parsed = parse_sections("[net]\n[conv]\nsize=3\n[not\n\0\n=", "n.cfg", most=2)
     assert [each.kind for each in parsed] == ["net", "conv"]
 
@@ -81,7 +81,7 @@ def section(*options: str) -> Section:
     return parsed
 
 
-def test_values_are_numbers_where_asked():
+def test_values_are_numbers_where_asked() -> None:
     parsed = section("classes = 80", "mask = 0, -1,+2", "anchors=1, 2.5,.5 , 1e-1", "name = x y")
     assert parsed.integer("classes") == 80
     assert parsed.integers("mask") == (0, -1, 2)
@@ -111,13 +111,13 @@ def test_values_are_numbers_where_asked():
         ("0x1p9999", "number"),
     ],
 )
-def test_values_that_are_no_numbers_are_named(value, accessor):
+def test_values_that_are_no_numbers_are_named(value, accessor) -> None:
     parsed = section("# first", f"key = {value}")
     with pytest.raises(InputError, match=r"^n\.cfg:3: \[yolo\] key: '.*' is not a "):
         getattr(parsed, accessor)("key")
 
 
-def test_minimum_and_missing_key():
+def test_minimum_and_missing_key() -> None:
     parsed = section("stride = 0")
     with pytest.raises(InputError, match=r"^n\.cfg:2: \[yolo\] stride: 0 is less than 1$"):
         parsed.integer("stride", 1, minimum=1)
@@ -146,12 +146,12 @@ def test_minimum_and_missing_key():
         ("10,13, 16,30,", "floats", (10.0, 13.0, 16.0, 30.0)),
     ],
 )
-def test_numbers_end_where_c_ends_them(value, accessor, expected):
+def test_numbers_end_where_c_ends_them(value, accessor, expected) -> None:
     assert getattr(section(f"key = {value}"), accessor)("key") == expected
 
 
 @pytest.mark.parametrize("value", ["0.1.", "1e-3x", "1_0", "2px"])
-def test_what_is_left_of_a_number_is_remarked_on_once(value):
+def test_what_is_left_of_a_number_is_remarked_on_once(value) -> None:
     parsed = section(f"key = {value}")
     parsed.number("key")
     parsed.number("key")
@@ -160,13 +160,13 @@ def test_what_is_left_of_a_number_is_remarked_on_once(value):
 
 
 @pytest.mark.parametrize("value", ["2", "2.", "2.0", "2.000", "+2"])
-def test_plain_numbers_are_not_remarked_on(value):
+def test_plain_numbers_are_not_remarked_on(value) -> None:
     parsed = section(f"key = {value}")
     assert parsed.integer("key") == parsed.number("key") == 2
     assert not [each for each in parsed.remarks if "integer" in each]
 
 
-def test_of_contradictions_the_first_counts_and_is_remarked_on_where_it_is_read():
+def test_of_contradictions_the_first_counts_and_is_remarked_on_where_it_is_read() -> None:
     parsed = section("steps = 1", "num = 5", "steps = 2", "num=5")
     assert parsed.integer("num") == 5
     assert not parsed.remarks
@@ -176,17 +176,17 @@ def test_of_contradictions_the_first_counts_and_is_remarked_on_where_it_is_read(
     ]
 
 
-def test_quotes_are_escaped_and_cut():
+def test_quotes_are_escaped_and_cut() -> None:
     assert shown("a\x1b[1mb") == r"'a\x1b[1mb'"
     assert len(shown("x" * 1000)) < 60
 
 
-def test_closest_names_one_or_all():
+def test_closest_names_one_or_all() -> None:
     assert closest("mxpool", ["route", "maxpool"]) == "did you mean maxpool?"
     assert closest("zzz", ["route", "maxpool"]) == "known are maxpool, route"
 
 
-def test_files_that_are_no_cfg(tmp_path: Path):
+def test_files_that_are_no_cfg(tmp_path: Path) -> None:
     path = tmp_path / "n.cfg"
     with pytest.raises(InputError, match=r"n\.cfg: cannot be read: No such file"):
         read_text(path)
@@ -209,7 +209,7 @@ def test_files_that_are_no_cfg(tmp_path: Path):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "gb18030", "latin-1", "cp1251"])
-def test_the_encoding_of_a_comment_does_not_matter(tmp_path: Path, encoding: str):
+def test_the_encoding_of_a_comment_does_not_matter(tmp_path: Path, encoding: str) -> None:
     comment = {"gb18030": "训练参数", "latin-1": "Größe: très élevé", "cp1251": "размер"}
     text = f"# {comment.get(encoding, 'größer 训练')}\n[net]\nwidth=3\n"
     path = tmp_path / "n.cfg"

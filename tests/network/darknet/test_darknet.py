@@ -32,7 +32,7 @@ def operation(text: str):
     return layers(text)[-1].operation
 
 
-def test_numbers_names_and_wiring_are_darknets():
+def test_numbers_names_and_wiring_are_darknets() -> None:
     network = parse_cfg(
         "[network]\nwidth=16\nheight=12\nchannels=8\nbatch=64\nsteps=1\nsteps=2\n"
         "[conv]\nbatch_normalize=1\nfilters=4\n"
@@ -64,7 +64,7 @@ def test_numbers_names_and_wiring_are_darknets():
     assert network.outputs == (5,)
 
 
-def test_only_batch_normalized_convolutions_are_normalized():
+def test_only_batch_normalized_convolutions_are_normalized() -> None:
     sections = ("[conv]\n", "[dropout]\n", "[conv]\nbatch_normalize=1\n", "[conv]\ncbn=1\n")
     model = parse_cfg(NET + "".join(sections) + "[conv]\nbatch_normalize=0\n", "small")
     assert model.normalized == {2, 3}
@@ -97,7 +97,7 @@ def test_only_batch_normalized_convolutions_are_normalized():
         ("size=1\ndilation=3\nactivation=linear", Convolution(1, Sliding.square(1))),
     ],
 )
-def test_convolution(options, expected):
+def test_convolution(options, expected) -> None:
     assert operation(f"[convolutional]\n{options}\n") == expected
 
 
@@ -152,7 +152,7 @@ def test_convolution(options, expected):
         ),
     ],
 )
-def test_other_sections(text, expected, shape):
+def test_other_sections(text, expected, shape) -> None:
     layer = layers(text)[-1]
     assert layer.operation == expected
     assert layer.shape == shape
@@ -160,7 +160,7 @@ def test_other_sections(text, expected, shape):
 
 @settings(max_examples=300)
 @given(st.integers(1, 20), st.integers(1, 7), st.integers(1, 5), st.none() | st.integers(0, 9))
-def test_pooling_reads_what_darknets_reads(length, size, stride, padding):
+def test_pooling_reads_what_darknets_reads(length, size, stride, padding) -> None:
     """Against the loop of Darknet's forward_maxpool_layer on one axis."""
     padding = size - 1 if padding is None else padding
     assume(length + padding >= size)
@@ -177,7 +177,7 @@ def test_pooling_reads_what_darknets_reads(length, size, stride, padding):
     assert window.pad_after == max(0, last.stop - length), "padding that nothing reads"
 
 
-def test_yolo_fastest_is_what_its_authors_say(shared_models):
+def test_yolo_fastest_is_what_its_authors_say(shared_models) -> None:
     model = read_cfg(shared_models / "yolo-fastest-1.1-xl.cfg")
     network = model.network
     assert network.name == "yolo-fastest-1.1-xl"
@@ -202,7 +202,7 @@ def test_yolo_fastest_is_what_its_authors_say(shared_models):
     assert [network.shape(number) for number in network.outputs] == [(10, 10, 255), (20, 20, 255)]
 
 
-def test_yolo_fastest_is_the_network_of_its_onnx_conversion(shared_models):
+def test_yolo_fastest_is_the_network_of_its_onnx_conversion(shared_models) -> None:
     onnx = pytest.importorskip("onnx")
     network = read_cfg(shared_models / "yolo-fastest-1.1-xl.cfg").network
     model = onnx.shape_inference.infer_shapes(

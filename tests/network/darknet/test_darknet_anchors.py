@@ -21,7 +21,7 @@ def head(kind: str, *options: str) -> tuple[YoloHead | GaussianYoloHead | Region
 
 
 @pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo"])
-def test_a_mask_beyond_num_means_the_anchors_that_are_given(kind):
+def test_a_mask_beyond_num_means_the_anchors_that_are_given(kind) -> None:
     """Darknet keeps `num` pairs and reads the masked ones behind them in memory."""
     found, remarks = head(kind, "num=2", "mask=2,3", "anchors=1,2, 3,4, 5,6, 7,8, 9,9")
     assert found.anchors == ((1, 2), (3, 4), (5, 6), (7, 8))
@@ -30,7 +30,7 @@ def test_a_mask_beyond_num_means_the_anchors_that_are_given(kind):
 
 
 @pytest.mark.parametrize("kind", ["yolo", "Gaussian_yolo"])
-def test_a_lost_comma_joins_two_numbers_and_the_last_is_the_default(kind):
+def test_a_lost_comma_joins_two_numbers_and_the_last_is_the_default(kind) -> None:
     found, remarks = head(kind, "num=3", "mask=1,2", "anchors = 13,17,  61,45    61,45,  8")
     assert found.anchors == ((13, 17), (61, 4561), (45, 8))
     assert remarks == [
@@ -43,7 +43,7 @@ def test_a_lost_comma_joins_two_numbers_and_the_last_is_the_default(kind):
     ]
 
 
-def test_a_region_has_as_many_anchors_as_it_announces():
+def test_a_region_has_as_many_anchors_as_it_announces() -> None:
     found, remarks = head("region", "num=2", "anchors=1,2")
     assert found.anchors == ((1, 2), (0.5, 0.5))
     assert remarks == [
@@ -51,14 +51,14 @@ def test_a_region_has_as_many_anchors_as_it_announces():
     ]
 
 
-def test_more_anchors_than_announced_are_left_out():
+def test_more_anchors_than_announced_are_left_out() -> None:
     found, remarks = head("yolo", "num=2", "anchors=1,2, 3,4, 5,6")
     assert found.anchors == ((1, 2), (3, 4))
     assert found.mask == (0, 1)
     assert remarks == []
 
 
-def test_single_numbers_with_blanks_in_them_are_remarked_on_too():
+def test_single_numbers_with_blanks_in_them_are_remarked_on_too() -> None:
     model = parse_cfg("[net]\nheight=1 6\nwidth=4\nchannels=3\n[conv]\nfilters=2\n", "net")
     assert model.network.shape(-1).height == 16
     assert model.remarks == (

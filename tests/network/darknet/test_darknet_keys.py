@@ -19,7 +19,7 @@ def remarks(text: str) -> tuple[str, ...]:
     return parse_cfg(NET + text, "n", "n.cfg").remarks
 
 
-def test_misspelt_keys_are_named_once_with_what_they_are_most_like():
+def test_misspelt_keys_are_named_once_with_what_they_are_most_like() -> None:
     (remark,) = remarks(CONV + "activaton=leaky\n" + CONV + "activaton=relu\nzzz=1\n")
     assert remark == (
         "n.cfg: keys that Darknet does not know are ignored: 'activaton' in [conv] "
@@ -27,7 +27,7 @@ def test_misspelt_keys_are_named_once_with_what_they_are_most_like():
     )
 
 
-def test_of_many_unknown_keys_the_first_are_named():
+def test_of_many_unknown_keys_the_first_are_named() -> None:
     (remark,) = remarks(CONV + "".join(f"q{number}=1\n" for number in range(20)))
     assert "'q7'" in remark and "'q8'" not in remark and remark.endswith(" and 12 more")
 
@@ -44,17 +44,17 @@ def test_of_many_unknown_keys_the_first_are_named():
         CONV + "[route]\nlayers=0\nstream=2\n",
     ],
 )
-def test_training_keys_of_both_dialects_are_passed_over(section):
+def test_training_keys_of_both_dialects_are_passed_over(section) -> None:
     assert remarks(CONV + section) == ()
 
 
-def test_training_keys_of_the_network_are_passed_over():
+def test_training_keys_of_the_network_are_passed_over() -> None:
     text = "policy=steps\npolicy=sgdr\nletter_box=1\nmosaic=1\nema_alpha=.1\n"
     text += "steps=1,2,\nB1=.9\nmax_ratio=2\nseen=0\n"
     assert remarks(text + CONV) == ()
 
 
-def test_lines_without_a_value_are_named_in_one_line():
+def test_lines_without_a_value_are_named_in_one_line() -> None:
     assert remarks("Testing\n" + CONV + "stride\nfilters=\n") == (
         "n.cfg: lines without a value are ignored, as by Darknet: 'Testing' (line 5), "
         "'stride' (line 9), 'filters' (line 10)",
@@ -62,11 +62,11 @@ def test_lines_without_a_value_are_named_in_one_line():
 
 
 @pytest.mark.parametrize("value", ["0", "0.0", "00"])
-def test_what_changes_nothing_is_not_refused(value):
+def test_what_changes_nothing_is_not_refused(value) -> None:
     assert remarks(f"{CONV}antialiasing={value}\n") == ()
 
 
-def test_layers_that_only_train_hand_on_what_they_get():
+def test_layers_that_only_train_hand_on_what_they_get() -> None:
     network = parse_cfg(NET + CONV + "[cost]\ntype=sse\n[empty]\n[dropout]\n", "n").network
     assert network.sources == (0, 0, 0, 0)
     assert [layer.name for layer in network.layers] == [
@@ -96,7 +96,7 @@ def test_layers_that_only_train_hand_on_what_they_get():
         ("max_ratio=2\nletter_box=1\n" + CONV, "AlexeyAB"),
     ],
 )
-def test_a_dialect_is_told_by_what_only_one_darknet_knows(text, expected):
+def test_a_dialect_is_told_by_what_only_one_darknet_knows(text, expected) -> None:
     assert dialect(parse_sections(NET + text, "n.cfg")) == expected
 
 
@@ -112,11 +112,11 @@ def test_a_dialect_is_told_by_what_only_one_darknet_knows(text, expected):
         ("mosaic=1\n" + CONV + "[avgpool]\n[cost]\n", "crop"),
     ],
 )
-def test_how_pictures_enter_follows_from_the_dialect(text, expected):
+def test_how_pictures_enter_follows_from_the_dialect(text, expected) -> None:
     assert parse_cfg(NET + text, "n").fit == expected
 
 
-def test_until_looks_at_nothing_that_comes_after():
+def test_until_looks_at_nothing_that_comes_after() -> None:
     text = NET + CONV + "[max]\n[conv]\nbinary=1\n[nonsense]\nz\n[not even\n= = ="
     model = parse_cfg(text, "n", until=1)
     assert [layer.name for layer in model.network.layers] == ["convolutional0", "maxpool1"]
@@ -131,7 +131,7 @@ def test_until_looks_at_nothing_that_comes_after():
         parse_cfg(harmless, "n", until=4)
 
 
-def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path):
+def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path) -> None:
     text = NET + "[conv]\nfilters=9\n[region]\nclasses=4\nanchors=1,2\ntree=data/a.tree\n"
     (tmp_path / "cfg").mkdir()
     file = str(tmp_path / "cfg/n.cfg")
@@ -150,7 +150,7 @@ def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path):
         parse_cfg(text, "n", file)
 
 
-def test_a_softmax_over_a_tree_keeps_the_tree(tmp_path):
+def test_a_softmax_over_a_tree_keeps_the_tree(tmp_path) -> None:
     text = NET + "[conv]\nfilters=4\n[avgpool]\n[softmax]\ntree=a.tree\n"
     (tmp_path / "a.tree").write_text("thing -1\nanimal -1\ncat 1\ndog 1\n")
     operation = parse_cfg(text, "n", str(tmp_path / "n.cfg")).network.layers[-1].operation
@@ -158,12 +158,12 @@ def test_a_softmax_over_a_tree_keeps_the_tree(tmp_path):
     assert parse_cfg(text, "n", "n.cfg").network.layers[-1].operation.kind == "identity"
 
 
-def test_recurrent_networks_are_named_as_such_whatever_their_input():
+def test_recurrent_networks_are_named_as_such_whatever_their_input() -> None:
     with pytest.raises(InputError, match=r"n:3: \[rnn\]: is recurrent: it depends on the inputs"):
         parse_cfg("[net]\ninputs=256\n[rnn]\noutput=3\n", "n")
 
 
-def test_a_comment_behind_a_word_is_remarked_on_for_darknet_reads_it_too():
+def test_a_comment_behind_a_word_is_remarked_on_for_darknet_reads_it_too() -> None:
     (remark,) = remarks("[conv]\nactivation=leaky # slope .1\nfilters=3 # three\n")
     assert remark == (
         "n.cfg:6: [conv] activation: 'leaky' is taken, where Darknet reads the comment too"

@@ -253,7 +253,7 @@ for kind in ("per_feature", "per_channel"):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_section_computes_what_darknet_does(tmp_path, name):
+def test_a_section_computes_what_darknet_does(tmp_path, name) -> None:
     model, image, expected = results(tmp_path, *CASES[name], HEADER)
     found = output(model, image)
     assert found.shape == expected.shape
@@ -263,7 +263,7 @@ def test_a_section_computes_what_darknet_does(tmp_path, name):
         np.testing.assert_array_equal(output(model, image, notation), found)
 
 
-def test_the_oldest_files_have_the_matrices_of_connected_layers_transposed(tmp_path):
+def test_the_oldest_files_have_the_matrices_of_connected_layers_transposed(tmp_path) -> None:
     def turned(x: Floats, take: Take) -> Floats:
         bias = take(7)
         return np.tanh(take(x.size, 7).T @ x.ravel() + bias)[:, None, None]
@@ -273,7 +273,7 @@ def test_the_oldest_files_have_the_matrices_of_connected_layers_transposed(tmp_p
     np.testing.assert_allclose(output(model, image), expected, rtol=0, atol=1e-5)
 
 
-def test_batchnorm_without_biases_is_pjreddies(tmp_path):
+def test_batchnorm_without_biases_is_pjreddies(tmp_path) -> None:
     floats = np.random.default_rng(1).uniform(0.1, 1.0, (3, C)).astype("<f4")
     path = tmp_path / "net.weights"
     path.write_bytes(HEADER + floats.tobytes())
@@ -284,7 +284,7 @@ def test_batchnorm_without_biases_is_pjreddies(tmp_path):
     np.testing.assert_allclose(read.bias, -mean * factor, rtol=1e-6)
 
 
-def test_weights_of_a_shortcut_that_are_no_numbers_are_refused(tmp_path):
+def test_weights_of_a_shortcut_that_are_no_numbers_are_refused(tmp_path) -> None:
     path = tmp_path / "net.weights"
     path.write_bytes(HEADER + np.full(2, np.nan, "<f4").tobytes())
     text = "[activation]\n[activation]\n[shortcut]\nfrom=0\nweights_type=per_feature\n"

@@ -91,7 +91,7 @@ def failure(text: str) -> str:
         ("[conv]\n[zzz]\n", "small.cfg:6: [zzz]: is no kind of section; known are Gaussian_yolo,"),
     ],
 )
-def test_what_cannot_be_run_is_refused_with_its_place(text, message):
+def test_what_cannot_be_run_is_refused_with_its_place(text, message) -> None:
     found = failure(text)
     assert message in found
     assert found.startswith("small.cfg:")
@@ -108,7 +108,7 @@ def test_what_cannot_be_run_is_refused_with_its_place(text, message):
         ("[net]\nwidth=3\nheight=0\nchannels=3\n[conv]", "n.cfg:3: [net] height: 0 is less than 1"),
     ],
 )
-def test_files_without_an_input_are_refused(text, message):
+def test_files_without_an_input_are_refused(text, message) -> None:
     with pytest.raises(InputError) as caught:
         parse_cfg(text, "n.cfg")
     assert message in str(caught.value)
@@ -145,7 +145,7 @@ VALUES = st.sampled_from(
         max_size=6,
     )
 )
-def test_any_text_is_a_network_or_an_input_error(sections):
+def test_any_text_is_a_network_or_an_input_error(sections) -> None:
     text = "".join(
         f"[{kind}]\n" + "".join(f"{key}={value}\n" for key, value in options)
         for kind, options in sections

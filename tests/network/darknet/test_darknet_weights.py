@@ -80,7 +80,7 @@ def slowly_folded(values: np.ndarray):
         struct.pack("<3iI", 0, 1002, 0, 7),
     ],
 )
-def test_every_header_and_the_order_of_values(tmp_path, header):
+def test_every_header_and_the_order_of_values(tmp_path, header) -> None:
     values = random_floats()
     read = list(read_weights(MODEL, write(tmp_path, header + values.tobytes())))
     expected = list(slowly_folded(values))
@@ -91,7 +91,7 @@ def test_every_header_and_the_order_of_values(tmp_path, header):
         np.testing.assert_array_max_ulp(found.bias, bias, 1)
 
 
-def test_layers_without_batch_norm_are_untouched(tmp_path):
+def test_layers_without_batch_norm_are_untouched(tmp_path) -> None:
     values = random_floats()
     last = list(read_weights(MODEL, write(tmp_path, HEADER + values.tobytes())))[-1]
     stored = values[-FLOATS[3] :]
@@ -99,12 +99,14 @@ def test_layers_without_batch_norm_are_untouched(tmp_path):
     assert np.array_equal(last.weights, stored[5:].reshape(SHAPES[3]))
 
 
-def test_size_of_the_model():
+def test_size_of_the_model() -> None:
     assert weights_bytes(MODEL) == 4 * sum(FLOATS.values())
 
 
 @given(st.integers(0, sum(FLOATS.values()) * 4 - 1))
-def test_a_truncated_file_is_refused_at_the_layer_where_it_ends(tmp_path_factory, kept_bytes):
+def test_a_truncated_file_is_refused_at_the_layer_where_it_ends(
+    tmp_path_factory, kept_bytes
+) -> None:
     content = HEADER + random_floats().tobytes()[:kept_bytes]
     spans, end = [], len(HEADER)
     for number, floats in FLOATS.items():
@@ -119,12 +121,12 @@ def test_a_truncated_file_is_refused_at_the_layer_where_it_ends(tmp_path_factory
     )
 
 
-def test_bytes_left_over_are_counted(tmp_path):
+def test_bytes_left_over_are_counted(tmp_path) -> None:
     path = write(tmp_path, HEADER + random_floats().tobytes() + bytes(12))
     assert "12 bytes are left after the last layer of small, which needs 968" in failure(path)
 
 
-def test_files_that_are_no_weights(tmp_path):
+def test_files_that_are_no_weights(tmp_path) -> None:
     assert "cannot be read: No such file" in failure(tmp_path / "absent.weights")
     assert "cannot be read: Is a directory" in failure(tmp_path)
     assert "0 bytes are too few" in failure(write(tmp_path, b""))
@@ -134,7 +136,7 @@ def test_files_that_are_no_weights(tmp_path):
 
 @pytest.mark.parametrize("position", [0, 4, 8, 12, 16, FLOATS[0] - 1])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_values_that_are_not_finite_are_refused(tmp_path, position, value):
+def test_values_that_are_not_finite_are_refused(tmp_path, position, value) -> None:
     """Infinite variances are the exception: they fold to a weight of zero."""
     values = random_floats()
     values[position] = value
@@ -145,13 +147,13 @@ def test_values_that_are_not_finite_are_refused(tmp_path, position, value):
         assert "layer 0 (convolutional0) has weights that are not finite" in failure(path)
 
 
-def test_a_negative_variance_is_refused(tmp_path):
+def test_a_negative_variance_is_refused(tmp_path) -> None:
     values = random_floats()
     values[12] = -1.0
     assert "layer 0" in failure(write(tmp_path, HEADER + values.tobytes()))
 
 
-def test_a_network_that_is_cut_reads_the_beginning_of_a_longer_file(tmp_path):
+def test_a_network_that_is_cut_reads_the_beginning_of_a_longer_file(tmp_path) -> None:
     path = write(tmp_path, HEADER + random_floats().tobytes() + b"more")
     whole = list(read_weights(MODEL, write(tmp_path, HEADER + random_floats().tobytes())))
     for last, layers in ((0, [0]), (1, [0]), (2, [0, 2]), (3, [0, 2, 3])):
@@ -185,12 +187,12 @@ def test_a_network_that_is_cut_reads_the_beginning_of_a_longer_file(tmp_path):
         (struct.pack("<3iQ", -7, 2, 0, 0), "its version would be -7.2"),
     ],
 )
-def test_what_is_no_weights_file_is_told_by_its_beginning(tmp_path, start, message):
+def test_what_is_no_weights_file_is_told_by_its_beginning(tmp_path, start, message) -> None:
     assert message in failure(write(tmp_path, start))
     assert message in failure(write(tmp_path, start + b"x" * 4000))
 
 
-def test_a_long_counter_whatever_the_version_says_is_told_by_the_files_size(tmp_path):
+def test_a_long_counter_whatever_the_version_says_is_told_by_the_files_size(tmp_path) -> None:
     header = struct.pack("<3iQ", 0, 0, 0, 7)
     values = random_floats()
     read = list(read_weights(MODEL, write(tmp_path, header + values.tobytes())))
@@ -200,7 +202,7 @@ def test_a_long_counter_whatever_the_version_says_is_told_by_the_files_size(tmp_
 @pytest.mark.parametrize(("filters", "groups", "normalized"), [(7, 2, 1), (10, 4, 0), (2, 4, 1)])
 def test_filters_beyond_the_groups_are_left_out_as_by_darknet(
     tmp_path, filters, groups, normalized
-):
+) -> None:
     """Computed as Darknet's loop over groups does it: from fractions of the weights, in order."""
     channels, size = 8, 3
     text = (
@@ -229,7 +231,7 @@ def test_filters_beyond_the_groups_are_left_out_as_by_darknet(
 
 
 @pytest.mark.parametrize("normalized", [0, 1])
-def test_flipped_weights_stand_the_other_way(tmp_path, normalized):
+def test_flipped_weights_stand_the_other_way(tmp_path, normalized) -> None:
     text = "[net]\nheight=5\nwidth=5\nchannels=4\n[conv]\nfilters=3\nsize=3\ngroups=1\n"
     plain = parse_cfg(text + f"batch_normalize={normalized}\n", "plain")
     flipped = parse_cfg(text + f"batch_normalize={normalized}\nflipped=1\n", "flipped")
@@ -265,7 +267,7 @@ def finished(sums, vectors, normalized):
     return result
 
 
-def test_a_file_that_shrinks_while_it_is_read(tmp_path):
+def test_a_file_that_shrinks_while_it_is_read(tmp_path) -> None:
     path = write(tmp_path, HEADER + random_floats().tobytes())
     reading = read_weights(MODEL, path)
     path.write_bytes(HEADER)
@@ -273,7 +275,7 @@ def test_a_file_that_shrinks_while_it_is_read(tmp_path):
         next(reading)
 
 
-def test_only_one_layer_is_held(tmp_path):
+def test_only_one_layer_is_held(tmp_path) -> None:
     layers, channels = 4, 768
     section = f"[convolutional]\nbatch_normalize=1\nfilters={channels}\n"
     model = parse_cfg(f"[net]\nheight=1\nwidth=1\nchannels={channels}\n" + section * layers, "big")
@@ -289,7 +291,7 @@ def test_only_one_layer_is_held(tmp_path):
     assert peak_bytes < 1.5 * weights_bytes(model) / layers
 
 
-def test_folding_gives_the_weights_of_the_onnx_conversion(shared_models):
+def test_folding_gives_the_weights_of_the_onnx_conversion(shared_models) -> None:
     """The converter folded too, in float32: all agree to its rounding, which 1e-6 would not."""
     onnx = pytest.importorskip("onnx")
     graph = onnx.load(shared_models / "yolo-fastest-1.1-xl.onnx").graph

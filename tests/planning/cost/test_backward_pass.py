@@ -40,7 +40,7 @@ def walks(case):
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_a_backward_pass_counts_the_rows_that_strips_make(case):
+def test_a_backward_pass_counts_the_rows_that_strips_make(case) -> None:
     """Where a tile reads nothing but padding of some layer, the walk may count rows too many.
 
     With several outputs it may begin a tile with one pass fewer: their rows advance in proportion.
@@ -61,7 +61,7 @@ def test_a_backward_pass_counts_the_rows_that_strips_make(case):
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_a_walk_counts_the_columns_that_tiles_hold(case):
+def test_a_walk_counts_the_columns_that_tiles_hold(case) -> None:
     for group, plan, extents, _ in walks(case):
         shares = (group.column_shares(plan.columns, index) for index in range(plan.columns))
         tiles = [group.needed_columns(each) for each in shares]

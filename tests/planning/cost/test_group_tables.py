@@ -33,7 +33,7 @@ def defined(context, stop, grid):
     return [strip or 0 for strip in backward.strips], rows
 
 
-def compare(network, stops, grid):
+def compare(network, stops, grid) -> None:
     context = CostContext.of(network, DEFAULT)
     native = native_groups(context)
     for stop in stops:
@@ -52,7 +52,7 @@ def compare(network, stops, grid):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_the_native_walk_says_what_its_definition_says(case):
+def test_the_native_walk_says_what_its_definition_says(case) -> None:
     network, plan = case
     for group in plan.groups:
         if FusedGroup(network, group.first, group.stop).members:
@@ -61,12 +61,12 @@ def test_the_native_walk_says_what_its_definition_says(case):
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 1), (1, 2)])
 @pytest.mark.parametrize("name", ["yolov2", "yolov3-tiny"])
-def test_also_of_whole_architectures(name, grid):
+def test_also_of_whole_architectures(name, grid) -> None:
     network = architectures.load(name).network
     compare(network, range(1, len(network.layers) + 1, 3), grid)
 
 
-def test_a_walk_may_end_early():
+def test_a_walk_may_end_early() -> None:
     network = architectures.load("yolov3-tiny").network
     native = native_groups(CostContext.of(network, DEFAULT))
     stop = len(network.layers) + 1
@@ -94,7 +94,7 @@ def arenas(network, stop, grid):
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_an_arena_is_as_large_as_its_layout(case):
+def test_an_arena_is_as_large_as_its_layout(case) -> None:
     """Or larger, where a tile reads nothing but padding of some layer (see test_walk)."""
     network, plan = case
     for group in plan.groups:
@@ -105,7 +105,7 @@ def test_an_arena_is_as_large_as_its_layout(case):
 
 @pytest.mark.parametrize("grid", [(1, 1), (2, 1)])
 @pytest.mark.parametrize(("name", "stop"), [("yolov2", 31), ("yolov2", 17), ("yolov3-tiny", 23)])
-def test_arenas_of_whole_architectures_are_exact(name, stop, grid):
+def test_arenas_of_whole_architectures_are_exact(name, stop, grid) -> None:
     network = architectures.load(name).network
     for first, strip, found, expected in arenas(network, stop, grid):
         assert (first, strip, found) == (first, strip, expected)

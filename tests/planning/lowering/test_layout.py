@@ -37,7 +37,7 @@ def traces(case, picture=False):
 @settings(max_examples=60)
 @given(cut_networks(), st.booleans())
 @example(reads_nothing_but_padding(), True)
-def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, picture):
+def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, picture) -> None:
     for group, _, trace in traces(case, picture):
         for output in group.outputs:
             expected = trace.stored(output).ravel()
@@ -46,7 +46,7 @@ def test_every_read_finds_the_rows_it_expects_and_outputs_are_complete(case, pic
 
 @settings(max_examples=40)
 @given(cut_networks())
-def test_inside_a_tile_nothing_is_computed_twice(case):
+def test_inside_a_tile_nothing_is_computed_twice(case) -> None:
     for _, _, trace in traces(case):
         for made in trace.times_made:
             for layer, times in made.items():
@@ -66,7 +66,7 @@ def output_that_the_group_reads_itself():
 @settings(max_examples=40)
 @given(cut_networks())
 @example(output_that_the_group_reads_itself())
-def test_a_tile_stores_its_own_share_of_the_outputs_and_nothing_else(case):
+def test_a_tile_stores_its_own_share_of_the_outputs_and_nothing_else(case) -> None:
     """Tiles run at the same time: none may touch what is another's, not even with equal values."""
     for group, _, trace in traces(case):
         for output in group.outputs:
@@ -81,7 +81,7 @@ def never_made(trace):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_the_arena_is_as_large_as_what_the_programs_touch(case):
+def test_the_arena_is_as_large_as_what_the_programs_touch(case) -> None:
     for _, _, trace in traces(case):
         if never_made(trace):
             continue  # a layer whose readers see nothing but padding has a row that nobody touches

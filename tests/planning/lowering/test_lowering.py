@@ -38,7 +38,7 @@ def macs(network, notation):
     return total
 
 
-def test_untiled_is_every_output_once(yolov2):
+def test_untiled_is_every_output_once(yolov2) -> None:
     expected = sum(
         layer.shape.height * layer.shape.width * yolov2.macs(number)
         for number, layer in enumerate(yolov2.layers)
@@ -59,17 +59,17 @@ def test_untiled_is_every_output_once(yolov2):
         ("5x5/4/2x2", 1.186),
     ],
 )
-def test_tiles_recompute_their_halos_as_published(yolov2, notation, factor):
+def test_tiles_recompute_their_halos_as_published(yolov2, notation, factor) -> None:
     assert round(macs(yolov2, notation) / UNTILED_MACS, 3) == factor
 
 
 @pytest.mark.parametrize("notation", ["1x1s1", "1x1s2", "1x1s7", "1x1s4/8/1x1s2"])
-def test_strips_recompute_nothing(yolov2, notation):
+def test_strips_recompute_nothing(yolov2, notation) -> None:
     assert macs(yolov2, notation) == UNTILED_MACS
 
 
 @pytest.mark.parametrize("notation", ["2x2", "5x5/8/2x2"])
-def test_strips_change_no_tile_s_work(yolov2, notation):
+def test_strips_change_no_tile_s_work(yolov2, notation) -> None:
     grids = notation.split("/")
     striped = "/".join(part + "s3" if "x" in part else part for part in grids)
     assert macs(yolov2, striped) == macs(yolov2, notation)

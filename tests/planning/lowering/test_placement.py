@@ -26,7 +26,7 @@ def alive(blocks, step):
 
 
 @given(block_lists)
-def test_blocks_in_use_together_never_overlap(blocks):
+def test_blocks_in_use_together_never_overlap(blocks) -> None:
     offsets, size = place(blocks)
     assert offsets.keys() == {each.key for each in blocks}
     for step in range(16):
@@ -41,7 +41,7 @@ def test_blocks_in_use_together_never_overlap(blocks):
 
 
 @given(block_lists)
-def test_the_size_lies_between_the_fullest_step_and_the_sum(blocks):
+def test_the_size_lies_between_the_fullest_step_and_the_sum(blocks) -> None:
     _, size = place(blocks)
     fullest = max(
         (sum(aligned(each.bytes) for each in alive(blocks, step)) for step in range(16)), default=0
@@ -49,10 +49,10 @@ def test_the_size_lies_between_the_fullest_step_and_the_sum(blocks):
     assert fullest <= size <= sum(aligned(each.bytes) for each in blocks)
 
 
-def test_a_chain_of_equal_blocks_takes_two():
+def test_a_chain_of_equal_blocks_takes_two() -> None:
     blocks = [Block(key, 100, key, key + 1) for key in range(9)]
     assert place(blocks)[1] == 2 * aligned(100)
 
 
-def test_nothing_takes_nothing():
+def test_nothing_takes_nothing() -> None:
     assert place([]) == ({}, 0)

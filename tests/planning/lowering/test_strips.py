@@ -33,12 +33,12 @@ def pass_reaching(found, target):
 
 
 @pytest.mark.parametrize("target", REACHES)
-def test_yolov2_reaches(yolov2_passes, target):
+def test_yolov2_reaches(yolov2_passes, target) -> None:
     held = pass_reaching(yolov2_passes, target).held
     assert tuple(held[layer].stop for layer in LAYERS) == REACHES[target]
 
 
-def test_yolov2_makes_its_steady_share_in_every_pass(yolov2_passes):
+def test_yolov2_makes_its_steady_share_in_every_pass(yolov2_passes) -> None:
     shares = dict(zip(LAYERS, (2, 4, 4, 4, 4, 8, 8, 16, 16), strict=True))
     assert pass_reaching(yolov2_passes, 4).new == {
         layer: Span(stop - shares[layer], stop)
@@ -49,7 +49,7 @@ def test_yolov2_makes_its_steady_share_in_every_pass(yolov2_passes):
             assert new.size <= shares[layer], "the first passes only warm the line buffers up"
 
 
-def test_yolov2_keeps_two_rows_of_what_3x3_windows_read(yolov2_passes):
+def test_yolov2_keeps_two_rows_of_what_3x3_windows_read(yolov2_passes) -> None:
     for target in (4, 6):
         this = pass_reaching(yolov2_passes, target)
         kept = {layer: this.kept(layer).size for layer in LAYERS}
@@ -68,7 +68,7 @@ def tile_passes(case):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_every_pass_makes_the_rows_after_those_of_the_pass_before(case):
+def test_every_pass_makes_the_rows_after_those_of_the_pass_before(case) -> None:
     for _, _, tile, found in tile_passes(case):
         done = {source: span.start for source, span in tile.items()}
         for this in found:
@@ -82,7 +82,7 @@ def test_every_pass_makes_the_rows_after_those_of_the_pass_before(case):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_all_rows_of_the_shares_are_made(case):
+def test_all_rows_of_the_shares_are_made(case) -> None:
     network, plan = case
     for each in plan.groups:
         group = FusedGroup(network, each.first, each.stop)
@@ -98,7 +98,7 @@ def test_all_rows_of_the_shares_are_made(case):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_every_row_is_held_in_the_pass_that_reads_it(case):
+def test_every_row_is_held_in_the_pass_that_reads_it(case) -> None:
     for group, _, _, found in tile_passes(case):
         network = group.network
         for this in found:
@@ -111,7 +111,7 @@ def test_every_row_is_held_in_the_pass_that_reads_it(case):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_kept_rows_were_held_in_the_pass_before(case):
+def test_kept_rows_were_held_in_the_pass_before(case) -> None:
     for _, _, _, found in tile_passes(case):
         before = None
         for this in found:
@@ -124,7 +124,7 @@ def test_kept_rows_were_held_in_the_pass_before(case):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_rows_are_kept_from_the_first_that_is_still_read(case):
+def test_rows_are_kept_from_the_first_that_is_still_read(case) -> None:
     for group, _, tile, found in tile_passes(case):
         network = group.network
         for this in found:
@@ -159,7 +159,7 @@ def steady_share(axis, share):
 
 @settings(max_examples=60)
 @given(cut_networks())
-def test_no_pass_makes_more_than_the_steady_share(case):
+def test_no_pass_makes_more_than_the_steady_share(case) -> None:
     """A strip of s rows costs each layer what s output rows add, in the first passes too.
 
     Outputs at other scales advance in proportion; the last pass of such a tile rounds them up.
@@ -182,7 +182,7 @@ def test_no_pass_makes_more_than_the_steady_share(case):
 
 @settings(max_examples=50)
 @given(cut_networks())
-def test_a_strip_as_high_as_the_tile_is_one_pass(case):
+def test_a_strip_as_high_as_the_tile_is_one_pass(case) -> None:
     for group, plan, tile, found in tile_passes(case):
         if plan.strip is None:
             assert len(found) == 1

@@ -60,7 +60,7 @@ cases = pytest.mark.parametrize(
 
 
 @cases
-def test_every_plan_found_covers_the_network_and_keeps_its_budget(name, threads):
+def test_every_plan_found_covers_the_network_and_keeps_its_budget(name, threads) -> None:
     network, search, budgets = searched(name, threads)
     for budget in budgets:
         found = search.fastest(budget)
@@ -70,7 +70,7 @@ def test_every_plan_found_covers_the_network_and_keeps_its_budget(name, threads)
 
 
 @cases
-def test_more_memory_never_makes_slower(name, threads):
+def test_more_memory_never_makes_slower(name, threads) -> None:
     _, search, budgets = searched(name, threads)
     seconds = [search.fastest(budget).seconds for budget in budgets]
     assert seconds == sorted(seconds, reverse=True)
@@ -78,7 +78,7 @@ def test_more_memory_never_makes_slower(name, threads):
 
 
 @cases
-def test_the_smallest_plan_is_the_smallest(name, threads):
+def test_the_smallest_plan_is_the_smallest(name, threads) -> None:
     network, search, _ = searched(name, threads)
     smallest = search.smallest()
     check(smallest.plan, network)
@@ -126,7 +126,7 @@ def every_plan(network, threads):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_no_plan_at_all_is_better(threads):
+def test_no_plan_at_all_is_better(threads) -> None:
     network, search, budgets = searched("small", threads)
     plans = list(every_plan(network, threads))
     assert search.smallest().peak_bytes == min(peak for _, peak in plans)

@@ -52,7 +52,7 @@ TEAMS = {
 @pytest.mark.parametrize("pieces", [1, 2])
 @pytest.mark.parametrize("visible", [1.0, 0.3])
 @pytest.mark.parametrize("name", TEAMS)
-def test_no_other_stages_cost_less(name, visible, pieces):
+def test_no_other_stages_cost_less(name, visible, pieces) -> None:
     workers = TEAMS[name]
     speeds = [1 / each.relative_time for each in workers]
     places = worker_regions([(number,) for number in range(len(workers))], speeds)
@@ -67,7 +67,7 @@ def test_no_other_stages_cost_less(name, visible, pieces):
     assert cost(costs, found) == pytest.approx(min(cost(costs, way) for way in ways))
 
 
-def test_the_slower_the_links_the_less_moves(monkeypatch):
+def test_the_slower_the_links_the_less_moves(monkeypatch) -> None:
     monkeypatch.setattr("ftdist.planning.sharing.cuts.TASK_S", 1e-4)  # a cut costs little else
     moved = []
     for link in (1e9, 1e8, 1e7, 1e6, 1e5):
@@ -79,14 +79,14 @@ def test_the_slower_the_links_the_less_moves(monkeypatch):
     assert moved[0] > moved[-1]
 
 
-def test_what_is_not_worth_sending_stays_with_the_coordinator():
+def test_what_is_not_worth_sending_stays_with_the_coordinator() -> None:
     workers = (local(1.0), *boards(2, relative_time=1.0, link=1e5))
     places = worker_regions([(0,), (1, 2)], (1.0,) * 3)
     costs = StageCosts(stage_table(first16(), workers), Partitioning(places, ()), alone=0)
     assert all(stage.alone == 0 for stage in cheapest(costs))
 
 
-def test_no_stage_begins_with_a_pool_that_rides_on_its_convolution_or_with_an_alias():
+def test_no_stage_begins_with_a_pool_that_rides_on_its_convolution_or_with_an_alias() -> None:
     for network in (first16(), small_network()):
         points = cut_points(network)[1:-1]
         assert not set(points) & set(fused_pools(network).values())
@@ -94,7 +94,7 @@ def test_no_stage_begins_with_a_pool_that_rides_on_its_convolution_or_with_an_al
     assert cut_points(first16()) == (0, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15, 16)
 
 
-def test_large_networks_are_cut_where_little_is_alive():
+def test_large_networks_are_cut_where_little_is_alive() -> None:
     few = cut_points(first16(), most=4)
     assert set(few) < set(cut_points(first16()))
     assert 3 <= len(few) <= 6

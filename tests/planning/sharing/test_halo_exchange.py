@@ -76,7 +76,7 @@ def counted(
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", ["small", "first16"])
-def test_bytes_are_those_of_the_pieces_that_move(name, seed):
+def test_bytes_are_those_of_the_pieces_that_move(name, seed) -> None:
     network = small_network() if name == "small" else first16()
     with_local = seed % 2 == 0
     workers = (*boards(3), local()) if with_local else boards(4)
@@ -88,14 +88,14 @@ def test_bytes_are_those_of_the_pieces_that_move(name, seed):
     assert moved_bytes(mine, tasks_of(mine, partitioning)) == expected
 
 
-def test_a_worker_alone_takes_the_input_and_gives_the_output():
+def test_a_worker_alone_takes_the_input_and_gives_the_output() -> None:
     network = first16()
     mine = stage_table(network, boards(1), picture=True)
     tasks = tasks_of(mine, Partitioning((), (Stage(0, 16, alone=0),)))
     assert moved_bytes(mine, tasks) == (608 * 608 * 3, 38 * 38 * 256 * 4)
 
 
-def test_more_stages_with_the_same_areas_move_halos_only():
+def test_more_stages_with_the_same_areas_move_halos_only() -> None:
     network = first16()
     mine = stage_table(network, boards(2), picture=True)
     places = worker_regions([(0,), (1,)], (1.0, 1.0))
@@ -107,7 +107,7 @@ def test_more_stages_with_the_same_areas_move_halos_only():
     assert sent == (608 + 2 * 11) * 608 * 3 + halo  # each of layer 7 eleven more of the picture
 
 
-def test_overlapping_places_count_once():
+def test_overlapping_places_count_once() -> None:
     assert positions(((0, 0, 2, 4), (0, 0, 2, 4), (1, 0, 2, 2))) == 8
     assert positions(((0, 0, 2, 4), (0, 0, 4, 2))) == 12
     assert positions(((0, 0, 1, 1), (2, 2, 3, 5))) == 4

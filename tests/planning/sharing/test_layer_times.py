@@ -23,7 +23,7 @@ def seconds(notation: str, first: int, stop: int, regions: list[Region]) -> np.n
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-def test_a_whole_frame_takes_what_the_plan_takes(notation):
+def test_a_whole_frame_takes_what_the_plan_takes(notation) -> None:
     network = first16()
     (taken,) = seconds(notation, 0, 16, [Region(0, 38, 0, 38)])
     plan = parse_notation(notation, network)
@@ -31,7 +31,7 @@ def test_a_whole_frame_takes_what_the_plan_takes(notation):
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-def test_tiles_take_more_together_the_more_there_are(notation):
+def test_tiles_take_more_together_the_more_there_are(notation) -> None:
     totals = []
     for count in (1, 2, 4, 8):
         bands = [Region(*rows, 0, 38) for rows in partition(38, count)]
@@ -41,7 +41,7 @@ def test_tiles_take_more_together_the_more_there_are(notation):
 
 
 @pytest.mark.parametrize("notation", NOTATIONS)
-def test_stages_take_together_what_the_network_takes(notation):
+def test_stages_take_together_what_the_network_takes(notation) -> None:
     network = first16()
     total = 0.0
     for first, stop in ((0, 6), (6, 12), (12, 16)):
@@ -51,7 +51,7 @@ def test_stages_take_together_what_the_network_takes(notation):
     assert total == pytest.approx(whole, rel=0.01)
 
 
-def test_streamed_weights_are_read_once_a_strip():
+def test_streamed_weights_are_read_once_a_strip() -> None:
     region = [Region(0, 38, 0, 38)]
     (resident,) = seconds("1x1/12/1x1s4", 0, 16, region)
     (streamed,) = seconds("1x1/12/1x1s4w", 0, 16, region)
@@ -59,7 +59,7 @@ def test_streamed_weights_are_read_once_a_strip():
     assert resident < streamed < often
 
 
-def test_groups_are_cut_to_a_stage():
+def test_groups_are_cut_to_a_stage() -> None:
     groups = (GroupPlan(0, 4, strip=2), GroupPlan(4, 8), GroupPlan(8, 16, streamed=True))
     assert cut_groups(groups, 2, 8) == (GroupPlan(2, 4, strip=2), GroupPlan(4, 8))
     assert cut_groups(groups, 9, 12) == (GroupPlan(9, 12, streamed=True),)

@@ -78,7 +78,7 @@ cases = pytest.mark.parametrize("case", CASES)
 
 
 @cases
-def test_tiles_of_each_stage_partition_what_it_makes(case):
+def test_tiles_of_each_stage_partition_what_it_makes(case) -> None:
     plan, network = plan_of(*CASES[case]), first16()
     stops = [0]
     for stage in plan.stages:
@@ -93,7 +93,7 @@ def test_tiles_of_each_stage_partition_what_it_makes(case):
 
 
 @cases
-def test_parts_of_a_tile_agree_and_can_be_lowered(case):
+def test_parts_of_a_tile_agree_and_can_be_lowered(case) -> None:
     workers, _ = CASES[case]
     plan, network = plan_of(*CASES[case]), first16()
     assert plan.workers == tuple(each.name for each in workers)
@@ -128,7 +128,7 @@ def held_bytes(plan: SharedPlan, number: int) -> int:
 
 
 @cases
-def test_no_budget_is_exceeded(case):
+def test_no_budget_is_exceeded(case) -> None:
     plan = plan_of(*CASES[case])
     for number, spec in enumerate(CASES[case][0]):
         needed = spec.baseline_bytes + held_bytes(plan, number) + spec.credit_bytes
@@ -136,12 +136,12 @@ def test_no_budget_is_exceeded(case):
 
 
 @pytest.mark.parametrize("case", ["six boards", "with the coordinator"])
-def test_the_same_question_has_the_same_answer(case):
+def test_the_same_question_has_the_same_answer(case) -> None:
     workers, frames = CASES[case]
     assert share(first16(), workers, frames, picture=True) == plan_of(workers, frames)
 
 
-def test_six_boards_are_three_times_as_fast_as_one():
+def test_six_boards_are_three_times_as_fast_as_one() -> None:
     """At what a task costs beside its arithmetic; with half of that it would be four times."""
     plan = plan_of(six_boards())
     assert plan.seconds <= BOARD / 3
@@ -149,20 +149,20 @@ def test_six_boards_are_three_times_as_fast_as_one():
     assert plan.note == ""
 
 
-def test_equal_workers_have_about_equal_shares():
+def test_equal_workers_have_about_equal_shares() -> None:
     shares = plan_of(six_boards()).shares
     assert sum(shares) == pytest.approx(1)
     assert max(shares) < 1.1 * min(shares)
 
 
-def test_a_faster_worker_gets_more():
+def test_a_faster_worker_gets_more() -> None:
     plan = plan_of(MIXED)
     large, middle, small = plan.shares
     assert 2.2 < large / middle < 3.6
     assert 2.2 < large / small < 3.6
 
 
-def test_many_frames_are_shared_whole():
+def test_many_frames_are_shared_whole() -> None:
     plan = plan_of(MIXED, 20)
     assert is_whole(plan)
     assert plan.shares == pytest.approx((0.6, 0.2, 0.2), abs=0.02)
@@ -171,12 +171,12 @@ def test_many_frames_are_shared_whole():
     assert all(part is not None for part in plan.stages[0][0].parts)
 
 
-def test_two_workers_do_many_frames_nearly_twice_as_fast():
+def test_two_workers_do_many_frames_nearly_twice_as_fast() -> None:
     workers = boards(2, link=1e9, latency_s=1e-4)
     assert plan_of(workers, 30).period_s < plan_of(workers[:1], 30).period_s / 1.9
 
 
-def test_a_single_frame_is_shared_when_that_is_faster():
+def test_a_single_frame_is_shared_when_that_is_faster() -> None:
     assert not is_whole(plan_of(six_boards()))
     assert is_whole(plan_of(six_boards(), 1000))
 
@@ -185,7 +185,7 @@ ALONE = re.compile("([a-z0-9]+) alone is faster than sharing: ([0-9]+) ms agains
 
 
 @pytest.mark.parametrize("quick", [local(), worker("here", 1.0, link=1e9)])
-def test_over_a_slow_link_one_worker_alone_is_faster_and_the_plan_says_so(quick):
+def test_over_a_slow_link_one_worker_alone_is_faster_and_the_plan_says_so(quick) -> None:
     plan = plan_of((*boards(2, relative_time=3.0, link=2e5), quick))
     assert is_whole(plan)
     assert plan.shares == (0.0, 0.0, 1.0)
@@ -196,7 +196,7 @@ def test_over_a_slow_link_one_worker_alone_is_faster_and_the_plan_says_so(quick)
         assert plan.sent_bytes == plan.received_bytes == 0
 
 
-def test_one_worker_alone_may_take_tiles_to_hide_its_transfers():
+def test_one_worker_alone_may_take_tiles_to_hide_its_transfers() -> None:
     plan = plan_of((worker("quick", 1.0, link=5e7), worker("slow", 30.0, link=2e5)))
     assert plan.shares == (1.0, 0.0)
     assert ALONE.fullmatch(plan.note)
@@ -204,14 +204,14 @@ def test_one_worker_alone_may_take_tiles_to_hide_its_transfers():
     assert plan.seconds < plan_of((worker("quick", 1.0, link=5e7),)).seconds
 
 
-def test_who_is_no_help_is_left_out_and_named():
+def test_who_is_no_help_is_left_out_and_named() -> None:
     slow = replace(worker("snail", 500.0), link_bytes_per_s=1e5)
     plan = plan_of((*boards(3, relative_time=7.0), slow))
     assert plan.shares[3] == 0
     assert plan.note == "without snail, no help here"
 
 
-def test_who_can_hold_nothing_is_left_out_and_named():
+def test_who_can_hold_nothing_is_left_out_and_named() -> None:
     tiny = worker("tiny", 7.0, budget_mib=39)
     plan = plan_of((*boards(3, relative_time=7.0), tiny))
     assert plan.shares[3] == 0
@@ -219,7 +219,7 @@ def test_who_can_hold_nothing_is_left_out_and_named():
     assert all(tile.parts[3] is None for stage in plan.stages for tile in stage)
 
 
-def test_a_small_budget_gets_lower_strips_or_streamed_weights():
+def test_a_small_budget_gets_lower_strips_or_streamed_weights() -> None:
     plan = plan_of(*CASES["tiny"])
     roomy, cramped = (
         [g for stage in plan.stages for t in stage if t.worker == n for g in t.parts[n].groups]
@@ -230,7 +230,7 @@ def test_a_small_budget_gets_lower_strips_or_streamed_weights():
     assert not any(group.streamed for group in roomy)
 
 
-def test_when_nobody_can_hold_anything_the_smallest_budget_is_named():
+def test_when_nobody_can_hold_anything_the_smallest_budget_is_named() -> None:
     workers = (worker("first", budget_mib=39), worker("second", budget_mib=38))
     with pytest.raises(BudgetError) as caught:
         plan_of(workers)
@@ -243,12 +243,12 @@ def test_when_nobody_can_hold_anything_the_smallest_budget_is_named():
         plan_of((replace(enough, budget_bytes=smallest - 1),))
 
 
-def test_a_plan_needs_a_worker():
+def test_a_plan_needs_a_worker() -> None:
     with pytest.raises(InputError):
         plan_of(())
 
 
-def test_more_boards_never_take_longer():
+def test_more_boards_never_take_longer() -> None:
     times = [plan_of(six_boards()[:count]).seconds for count in (1, 2, 4, 6)]
     assert times == sorted(times, reverse=True)
 
@@ -259,13 +259,13 @@ def test_more_boards_never_take_longer():
     [worker("fast", 2.0), worker("slow", 60.0), worker("far", 7.0, link=3e5), local(20.0)],
     ids=lambda spec: spec.name,
 )
-def test_another_worker_never_makes_it_longer(added, frames):
+def test_another_worker_never_makes_it_longer(added, frames) -> None:
     few = boards(3, relative_time=7.0)
     with_it = job_s(plan_of((*few, added), frames), frames)
     assert with_it <= 1.01 * job_s(plan_of(few, frames), frames)
 
 
-def test_planning_is_little_work():
+def test_planning_is_little_work() -> None:
     """Counted in calls; a million take 0.3 s on a desktop. In seconds: benchmarks/sharing.py."""
     share(small_network(), boards(2), 1, picture=False)  # what is loaded once
     _search_for.cache_clear()
@@ -275,7 +275,7 @@ def test_planning_is_little_work():
 
 
 @cases
-def test_bytes_are_those_that_the_coordinator_moves(case):
+def test_bytes_are_those_that_the_coordinator_moves(case) -> None:
     workers, frames = CASES[case]
     plan = plan_of(workers, frames)
     if not is_whole(plan):
@@ -286,7 +286,7 @@ def test_bytes_are_those_that_the_coordinator_moves(case):
 
 
 @pytest.mark.parametrize("budget_mib", [44, 46, 56])
-def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
+def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib) -> None:
     """Should another be lost: its tiles are larger, and own weights and maps stay there too."""
     network, plans = first16(), WorkerPlans(first16(), DEFAULT)
     small = worker("small", 15.0, budget_mib)
@@ -309,7 +309,7 @@ def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib):
             assert plans.needed_bytes(small, demand, picture=True) <= small.budget_bytes
 
 
-def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
+def test_a_network_of_many_layers_with_skips_is_shared(shared_models) -> None:
     network = read_cfg(shared_models / "yolo-fastest-1.1-xl.cfg").network
     _search_for.cache_clear()
     with counted_calls() as count:
@@ -323,7 +323,7 @@ def test_a_network_of_many_layers_with_skips_is_shared(shared_models):
 
 @settings(max_examples=8)
 @given(networks(), st.integers(0, 3))
-def test_networks_of_any_shape_are_shared(network, threads):
+def test_networks_of_any_shape_are_shared(network, threads) -> None:
     workers = (worker("a", 900.0, threads=1 + threads), worker("b", 900.0), local(2000.0))
     plan = share(network, workers, 1, picture=False)
     TaskGraph(network, plan, picture=False)
@@ -333,7 +333,7 @@ def test_networks_of_any_shape_are_shared(network, threads):
                 check(part, network)
 
 
-def test_random_plans_are_plans():
+def test_random_plans_are_plans() -> None:
     network = small_network()
     workers = (worker("a"), worker("b", threads=3, budget_mib=40), local())
     seen = set()

@@ -33,7 +33,7 @@ def stages(draw: Any) -> tuple[Any, int, int, list[Region]]:
 
 
 @given(stages())
-def test_tiles_side_by_side_need_what_each_needs_alone(case):
+def test_tiles_side_by_side_need_what_each_needs_alone(case) -> None:
     network, first, stop, regions = case
     needed = TileRegions(network, stop, regions_of(regions)).inputs(first)
     for number, region in enumerate(regions):
@@ -48,7 +48,7 @@ def test_tiles_side_by_side_need_what_each_needs_alone(case):
 
 
 @given(stages())
-def test_an_earlier_first_layer_changes_nothing_behind_it(case):
+def test_an_earlier_first_layer_changes_nothing_behind_it(case) -> None:
     network, first, stop, regions = case
     demand = TileRegions(network, stop, regions_of(regions))
     whole = {layer.number: layer.sizes.tolist() for layer in demand.layers(0)}
@@ -56,6 +56,6 @@ def test_an_earlier_first_layer_changes_nothing_behind_it(case):
         assert layer.sizes.tolist() == whole[layer.number]
 
 
-def test_sizes_count_empty_regions_as_nothing():
+def test_sizes_count_empty_regions_as_nothing() -> None:
     regions = regions_of([Region(1, 4, 2, 6), Region(5, 3, 0, 9), Region(2, 2, 0, 9)])
     assert sizes(regions).tolist() == [12, 0, 0]

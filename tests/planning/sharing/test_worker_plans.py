@@ -38,7 +38,7 @@ def all_times(pareto):
 
 
 @pytest.mark.parametrize("threads", [1, 3])
-def test_each_plan_of_a_ladder_is_smaller_and_slower(threads):
+def test_each_plan_of_a_ladder_is_smaller_and_slower(threads) -> None:
     network = first16()
     pareto = ParetoPlans(network, threads, DEFAULT)
     plans = [times.plan for times in all_times(pareto)]
@@ -56,7 +56,7 @@ def needed(plans, alone, demand):
     return plans.needed_bytes(alone, demand, picture=True)
 
 
-def test_needed_bytes_are_what_is_there_at_the_same_time():
+def test_needed_bytes_are_what_is_there_at_the_same_time() -> None:
     network, plans = first16(), WorkerPlans(first16(), DEFAULT)
     part = Plan((GroupPlan(0, 8, strip=4), GroupPlan(8, 16, strip=2)), region=WHOLE)
     blobs = unplaced(network)
@@ -70,7 +70,7 @@ def test_needed_bytes_are_what_is_there_at_the_same_time():
     assert 0 <= needed(plans, alone, demand) - known - beside <= MIB
 
 
-def test_what_may_be_sent_ahead_counts_in_full():
+def test_what_may_be_sent_ahead_counts_in_full() -> None:
     plans, alone = WorkerPlans(first16(), DEFAULT), worker(budget_mib=128)
     demand = MemoryDemand(
         (Plan((GroupPlan(0, 16, strip=1),), region=WHOLE),), in_bytes=1000, out_bytes=0
@@ -80,7 +80,7 @@ def test_what_may_be_sent_ahead_counts_in_full():
     assert needed(plans, alone, replace(demand, in_bytes=2000)) == needed(plans, alone, demand)
 
 
-def test_weights_that_several_tasks_use_count_once():
+def test_weights_that_several_tasks_use_count_once() -> None:
     plans, alone = WorkerPlans(first16(), DEFAULT), worker(budget_mib=128)
     group = GroupPlan(8, 16, strip=2)
     parts = (
@@ -92,7 +92,7 @@ def test_weights_that_several_tasks_use_count_once():
 
 
 @pytest.mark.parametrize(("rows", "columns", "grid"), [(20, 10, (3, 1)), (10, 20, (1, 3))])
-def test_threads_share_the_longer_side(rows, columns, grid):
+def test_threads_share_the_longer_side(rows, columns, grid) -> None:
     times = ParetoPlans(first16(), 3, DEFAULT).times(0)
     assert times is not None
     part = part_of(times, 2, 8, Region(5, 5 + rows, 0, columns))
@@ -100,7 +100,7 @@ def test_threads_share_the_longer_side(rows, columns, grid):
     assert {(group.rows, group.columns) for group in part.groups} == {grid}
 
 
-def test_a_whole_frame_is_computed_by_the_plan_as_it_is():
+def test_a_whole_frame_is_computed_by_the_plan_as_it_is() -> None:
     times = ParetoPlans(first16(), 3, DEFAULT).times(0)
     assert times is not None
     assert whole_part(times, WHOLE) == Plan(times.plan.groups, 3, region=WHOLE)

@@ -34,7 +34,9 @@ class Trace:
     was read; `touched_bytes` is where the last float of an arena that was read or written ends.
     """
 
-    def __init__(self, network: Network, program: GroupProgram, outside: dict[int, OutsideMap]):
+    def __init__(
+        self, network: Network, program: GroupProgram, outside: dict[int, OutsideMap]
+    ) -> None:
         self.network = network
         self.program = program
         self.outside = outside
