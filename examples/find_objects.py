@@ -16,10 +16,8 @@ def main() -> None:
         words = ["--seed", "3", "--size", "1024", "-o", str(scene)]
         subprocess.run([sys.executable, str(DETECTOR / "scenes.py"), *words], check=True)
         cfg, weights = DETECTOR / "detector.cfg", DETECTOR / "detector.weights"
-        words = ["import", str(cfg), "--weights", str(weights), "-o", str(file)]
-        subprocess.run([sys.executable, "-m", "ftdist", *words], check=True)
 
-        model = ftdist.load(file)
+        model = ftdist.import_model(cfg, file, weights=weights)
         plan = ftdist.plan(model, mem="128M")
         with ftdist.Session(model, plan) as session:
             objects = ftdist.detect(session, scene, threshold=0.5)

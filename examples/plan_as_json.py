@@ -1,8 +1,5 @@
-"""Writes a plan as JSON, and runs exactly that plan from the file."""
+"""Writes a plan as JSON, reads it back, and runs exactly that plan."""
 
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
@@ -13,33 +10,20 @@ import ftdist
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        run("import", "yolov2-first16", "--random-weights", "1", "-o", "net.ftd", folder=folder)
-        model = ftdist.load(Path(folder) / "net.ftd")
-        plan = ftdist.plan(model, mem="64M", threads=1)
-        value = plan.to_json(model.digest)
-        print(json.dumps(value["groups"][0]))
-        (Path(folder) / "plan.json").write_text(json.dumps(value))
+        model_file, plan_file = Path(folder) / "net.ftd", Path(folder) / "plan.json"
+        model = ftdist.import_model("yolov2-first16", model_file, random_weights=1)
+        plan = ftdist.plan(model, mem="256M", threads=1)
+        ftdist.write_plan(plan_file, plan, model)
+        print(plan_file.read_text())
 
+        again = ftdist.read_plan(plan_file, model)
+        assert again == plan
+        predicted = ftdist.predict(model, again)
+        print(f"{predicted.peak_bytes / (1 << 20):.1f} MiB: {predicted.parts}")
         image = np.random.default_rng(0).random((3, 608, 608), dtype=np.float32)
-        np.save(Path(folder) / "image.npy", image)
-        run(
-            "run",
-            "net.ftd",
-            "image.npy",
-            "--plan",
-            "plan.json",
-            "--json",
-            "report.json",
-            folder=folder,
-        )
-        report = json.loads((Path(folder) / "report.json").read_text())
-        assert report["plan"] == value
-        print(f"ran {report['plan']['notation']}")
-
-
-def run(*words: str, folder: str) -> None:
-    """One command of ftdist, in a folder."""
-    subprocess.run([sys.executable, "-m", "ftdist", *words], check=True, cwd=folder)
+        with ftdist.Session(model, again) as session:
+            session.run(image)
+        print(f"ran {again}")
 
 
 if __name__ == "__main__":

@@ -14,8 +14,7 @@ FTDIST = [sys.executable, "-u", "-m", "ftdist"]
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        words = ("import", "yolov2-first16", "--random-weights", "1", "-o", "net.ftd")
-        subprocess.run([*FTDIST, *words], check=True, cwd=folder)
+        ftdist.import_model("yolov2-first16", Path(folder) / "net.ftd", random_weights=1)
         image = np.random.default_rng(0).random((3, 608, 608), dtype=np.float32)
 
         # The coordinator chooses a free port and says it in its first line.
@@ -27,7 +26,9 @@ def main() -> None:
         try:
             assert coordinator.stdout is not None
             first = coordinator.stdout.readline()
-            address = re.search(r"tcp://[0-9.]+:[0-9]+", first)[0]
+            found = re.search(r"tcp://[0-9.]+:[0-9]+", first)
+            assert found is not None, first
+            address = found[0]
             words = ("worker", address, "--mem", "96M", "--threads", "1", "--cache", "models")
             started.append(
                 subprocess.Popen([*FTDIST, *words], cwd=folder, stdout=subprocess.DEVNULL)

@@ -16,6 +16,7 @@ MIB = 1 << 20
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "first16.ftd"
+        # In a process of its own: what importing takes would count in this one.
         words = ["import", "yolov2-first16", "--random-weights", "1", "-o", str(file)]
         subprocess.run([sys.executable, "-m", "ftdist", *words], check=True)
 

@@ -13,7 +13,8 @@
         for result in client.submit(["photo.jpg"]):
             print(result.outputs)
 
-Everything is imported on first use: each MiB that a process imports is one its network lacks.
+What is named here is all that programs need, and stays; docs/python.md explains it. Everything is
+imported on first use: each MiB that a process imports is one its network lacks.
 """
 
 from __future__ import annotations
@@ -21,40 +22,76 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ftdist.answers.seen import Found, Likely
     from ftdist.cluster.client.client import Client
     from ftdist.errors import BudgetError, FtdistError, InputError
+    from ftdist.network.graph import Network
     from ftdist.network.modelfile import Model, load
-    from ftdist.planning.plan import Plan
+    from ftdist.planning.plan import Plan, parse_notation
+    from ftdist.runtime.budget.limits import Budget, budget
     from ftdist.runtime.local import Session
-    from ftdist.runtime.plans.decision import plan
-    from ftdist.runtime.seeing import detect
+    from ftdist.runtime.model_import import import_model
+    from ftdist.runtime.plans.choice import Choice
+    from ftdist.runtime.plans.frontier import FrontierPoint
+    from ftdist.runtime.plans.plan_file import read_plan, write_plan
+    from ftdist.runtime.plans.public import frontier, plan, predict
+    from ftdist.runtime.recognition import classify, detect
 
 __version__ = "0.1.0"
-__all__ = [
-    "BudgetError",
-    "Client",
-    "FtdistError",
-    "InputError",
-    "Model",
-    "Plan",
-    "Session",
-    "detect",
-    "load",
-    "plan",
-]
 
 _HOME = {
-    "BudgetError": "ftdist.errors",
-    "Client": "ftdist.cluster.client.client",
-    "FtdistError": "ftdist.errors",
-    "InputError": "ftdist.errors",
-    "Model": "ftdist.network.modelfile",
-    "Plan": "ftdist.planning.plan",
-    "Session": "ftdist.runtime.local",
-    "detect": "ftdist.runtime.seeing",
-    "load": "ftdist.network.modelfile",
-    "plan": "ftdist.runtime.plans.decision",
+    "Budget": "runtime.budget.limits",
+    "BudgetError": "errors",
+    "Choice": "runtime.plans.choice",
+    "Client": "cluster.client.client",
+    "Found": "answers.seen",
+    "FrontierPoint": "runtime.plans.frontier",
+    "FtdistError": "errors",
+    "InputError": "errors",
+    "Likely": "answers.seen",
+    "Model": "network.modelfile",
+    "Network": "network.graph",
+    "Plan": "planning.plan",
+    "Session": "runtime.local",
+    "budget": "runtime.budget.limits",
+    "classify": "runtime.recognition",
+    "detect": "runtime.recognition",
+    "frontier": "runtime.plans.public",
+    "import_model": "runtime.model_import",
+    "load": "network.modelfile",
+    "parse_notation": "planning.plan",
+    "plan": "runtime.plans.public",
+    "predict": "runtime.plans.public",
+    "read_plan": "runtime.plans.plan_file",
+    "write_plan": "runtime.plans.plan_file",
 }
+
+__all__ = [
+    "Budget",
+    "BudgetError",
+    "Choice",
+    "Client",
+    "Found",
+    "FrontierPoint",
+    "FtdistError",
+    "InputError",
+    "Likely",
+    "Model",
+    "Network",
+    "Plan",
+    "Session",
+    "budget",
+    "classify",
+    "detect",
+    "frontier",
+    "import_model",
+    "load",
+    "parse_notation",
+    "plan",
+    "predict",
+    "read_plan",
+    "write_plan",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -62,4 +99,8 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'ftdist' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_HOME[name]), name)
+    return getattr(import_module(f"ftdist.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

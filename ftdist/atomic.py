@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -52,6 +52,28 @@ def refuse_unwritable(path: str | Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def refuse_overwriting(written: Iterable[Path], read: Iterable[tuple[str, Path]]) -> None:
+    """InputError when a file to be written is one that is read, or is to be written twice.
+
+    Links of either kind are followed: what counts is the file itself.
+    """
+    inputs: dict[tuple[int, int], str] = {}
+    for name, path in read:
+        if identity := _identity(path):
+            inputs[identity] = name
+    taken: set[str] = set()
+    for path in written:
+        identity = _identity(path)
+        if identity in inputs:
+            name = inputs[identity]
+            same = "it" if name == str(path) else f"it is {name}, which"
+            raise InputError(f"cannot write {path}: {same} is an input; name another file")
+        real = os.path.realpath(path)
+        if real in taken:
+            raise InputError(f"{path}: two outputs cannot be one file")
+        taken.add(real)
+
+
 def _names(path: str | Path) -> tuple[Path, Path]:
     """The file that `path` means, and what the temporary one beside it is called."""
     final = Path(os.path.realpath(path))
@@ -77,3 +99,11 @@ def _flush(temporary: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

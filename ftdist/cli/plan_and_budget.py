@@ -8,21 +8,18 @@ device profile that cannot be used.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
-from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
-from ftdist.planning.plan import Plan, parse_json, parse_notation
+from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.limits import Budget, budget
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
 from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.decision import Decision
 from ftdist.runtime.plans.fresh_process import is_fresh_start
+from ftdist.runtime.plans.plan_file import read_plan
 from ftdist.runtime.threads import default_threads
-
-_MOST_PLAN_BYTES = 1 << 20
 
 
 def budget_of(mem: str | None) -> Budget:
@@ -69,22 +66,4 @@ def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
         return parse_notation(arguments.tiling, model.network, threads)
     if arguments.plan is None:
         return None
-    try:
-        text = _read_text(arguments.plan)
-        return parse_json(text, model.network, model.digest, arguments.threads)
-    except InputError as error:
-        raise InputError(f"{arguments.plan}: {error}") from None
-
-
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_PLAN_BYTES + 1)
-    except OSError as error:
-        raise InputError(f"cannot be read: {error.strerror}") from None
-    if len(content) > _MOST_PLAN_BYTES:
-        raise InputError("is no plan, it is too large")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise InputError("is no plan: not UTF-8 text") from None
+    return read_plan(arguments.plan, model, arguments.threads)

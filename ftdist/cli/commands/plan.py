@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
 from ftdist.answers.detectors import detecting_bytes
-from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import say
-from ftdist.cli.files.outputs import refuse_overwriting
 from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
 from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
@@ -27,7 +26,7 @@ from ftdist.runtime.plans.planning_room import planning_room
 from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
-    from ftdist.runtime.plans.frontier import Outlook, Point
+    from ftdist.runtime.plans.frontier import FrontierPoint, Outlook
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -78,7 +77,7 @@ def _refuse_unwritable(arguments: argparse.Namespace) -> None:
 def _print(
     choice: Choice,
     outlook: Outlook,
-    points: tuple[Point, ...],
+    points: tuple[FrontierPoint, ...],
     instruction_set: str,
     *,
     searched: bool,
@@ -109,7 +108,7 @@ def _print(
         say(line)
 
 
-def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
+def _write_json(path: Path, choice: Choice, points: tuple[FrontierPoint, ...]) -> None:
     """The first two tables of a run's report, and the frontier if there is one."""
     value: dict[str, Any] = {
         "plan": choice.plan.to_json(choice.model.digest),
@@ -124,7 +123,9 @@ def _write_json(path: Path, choice: Choice, points: tuple[Point, ...]) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n")
 
 
-def _draw(path: Path, choice: Choice, points: tuple[Point, ...], instruction_set: str) -> None:
+def _draw(
+    path: Path, choice: Choice, points: tuple[FrontierPoint, ...], instruction_set: str
+) -> None:
     from ftdist.cli.reports import plot
     from ftdist.cli.reports.published_plans import published_plans
 

@@ -17,13 +17,13 @@ from typing import Any
 
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.seen import Classified, Seen, answer
-from ftdist.atomic import refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result, summary
 from ftdist.cli.files.frames import Computed, Frames, Looked, Queue, for_all
 from ftdist.cli.files.inputs import write_arrays
-from ftdist.cli.files.outputs import Outputs, outputs, refuse_overwriting, write_text
+from ftdist.cli.files.outputs import Outputs, outputs, write_text
 from ftdist.cli.files.sources import Source, Sources, sources
 from ftdist.cli.plan_and_budget import budget_of, choose_plan
 from ftdist.cli.reports.report import Report, machine, milliseconds, print_report, write_json

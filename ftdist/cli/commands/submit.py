@@ -9,10 +9,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from ftdist.answers.export import Result, as_value
-from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import say
 from ftdist.cli.files.batch import Batch
-from ftdist.cli.files.outputs import refuse_overwriting
 from ftdist.cli.files.sources import sources
 from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import Client

@@ -24,13 +24,13 @@ from ftdist.answers.detectors import is_classifier, is_detector
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.export import Result, as_text, as_value, as_yolo, from_value
 from ftdist.answers.seen import Seen, answer
-from ftdist.atomic import refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result
 from ftdist.cli.files.inputs import read_input, write_arrays
 from ftdist.cli.files.journal import Journal
-from ftdist.cli.files.outputs import PLACE, refuse_overwriting, targets, write_text
+from ftdist.cli.files.outputs import PLACE, targets, write_text
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import FrameOutputs, job_name

@@ -12,9 +12,8 @@ different files: the second is NAME-2. No output may be one of the inputs, by wh
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -89,28 +88,6 @@ def outputs(word: str | None, wanted: str | None, given: Sources, network: Netwo
     return Outputs(kind, file_format, (Path(word),))
 
 
-def refuse_overwriting(written: Iterable[Path], read: Iterable[tuple[str, Path]]) -> None:
-    """InputError when a file to be written is one that is read, or is to be written twice.
-
-    Links of either kind are followed: what counts is the file itself.
-    """
-    inputs: dict[tuple[int, int], str] = {}
-    for name, path in read:
-        if identity := _identity(path):
-            inputs[identity] = name
-    taken: set[str] = set()
-    for path in written:
-        identity = _identity(path)
-        if identity in inputs:
-            name = inputs[identity]
-            same = "it" if name == str(path) else f"it is {name}, which"
-            raise InputError(f"cannot write {path}: {same} is an input; name another file")
-        real = os.path.realpath(path)
-        if real in taken:
-            raise InputError(f"{path}: two outputs cannot be one file")
-        taken.add(real)
-
-
 def write_text(path: Path | None, text: str) -> None:
     """Writes data to a file, or to standard output; names that are no UTF-8 keep their bytes."""
     data = text.encode("utf-8", "surrogateescape")
@@ -135,14 +112,6 @@ def targets(given: Sequence[Source], place: str) -> tuple[Path, ...]:
         names.append(name)
     path = Path(place)
     return tuple(path.with_name(path.name.replace(PLACE, name)) for name in names)
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _kind(path: Path, wanted: str | None, network: Network) -> tuple[Kind, str]:

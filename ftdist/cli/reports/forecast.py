@@ -12,7 +12,7 @@ from ftdist.network.graph import INPUT
 from ftdist.planning.search.breakdown import GroupBreakdown, PeakMoment
 from ftdist.runtime.budget.sizes import MIB, SPREAD_BYTES, format_size
 from ftdist.runtime.plans.choice import Choice
-from ftdist.runtime.plans.frontier import MORE_BYTES, Outlook, Point
+from ftdist.runtime.plans.frontier import MORE_BYTES, FrontierPoint, Outlook
 from ftdist.wording import counted
 
 _SMALL_MS = 100
@@ -99,7 +99,7 @@ def alternative_lines(
     return lines
 
 
-def frontier_lines(points: Sequence[Point], choice: Choice) -> list[str]:
+def frontier_lines(points: Sequence[FrontierPoint], choice: Choice) -> list[str]:
     """The frontier, from the smallest plan to the fastest; the chosen plan is marked."""
     digits = _digits(points[-1].latency_s)
     rows = [["peak MiB", "ms", "", "plan"]]

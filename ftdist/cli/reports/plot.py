@@ -13,7 +13,7 @@ from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.plans.choice import Choice
-from ftdist.runtime.plans.frontier import Point, undominated
+from ftdist.runtime.plans.frontier import FrontierPoint, undominated
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def refuse_unplottable(path: Path) -> None:
 def draw(
     path: Path,
     choice: Choice,
-    points: Sequence[Point],
+    points: Sequence[FrontierPoint],
     published: Sequence[PublishedPlan],
     instruction_set: str,
 ) -> None:
@@ -95,7 +95,7 @@ def _name(plans: Sequence[PublishedPlan], groups: str) -> str:
     return f"{whose}, no strips ({len(plans)} plans)"
 
 
-def _draw_frontier(axes: Axes, points: Sequence[Point]) -> None:
+def _draw_frontier(axes: Axes, points: Sequence[FrontierPoint]) -> None:
     places = _scaled((each.peak_bytes, each.latency_s) for each in points)
     axes.step(*places, where="post", color=_BLUE, linewidth=1.6, zorder=4)
     left, right = axes.get_xlim()

@@ -27,9 +27,9 @@ FLOOR_BYTES = 32 * MIB
 class Budget:
     """Bytes that the whole process may hold, and where the number comes from.
 
-    `keeper` says who sees to it that they are not exceeded. `cache_bytes`: how much of its files
-    the system can keep in memory beside a process that holds the budget. `warning`: that it is less
-    than was asked for.
+    `origin`: who named it, --mem (that is `mem`), the control group or the machine. `keeper`: who
+    sees to it that it is not exceeded. `cache_bytes`: how much of its files the system can keep in
+    memory beside a process that holds the budget. `warning`: that it is less than was asked for.
     """
 
     bytes: int
@@ -39,10 +39,11 @@ class Budget:
     warning: str | None = None
 
 
-def budget(mem: str | int | None) -> Budget:
+def budget(mem: str | int | None = None) -> Budget:
     """The budget that `mem` names (bytes or a SIZE), or what its machine and control group allow.
 
-    It is never above the limit of the control group, which ends whoever goes there.
+    With None it is what is free there, less a tenth. It is never above the limit of the control
+    group, which ends whoever goes there; `warning` says so where that is less than `mem`.
     """
     group, machine = memory_group(), available_bytes()
     limit = _UNLIMITED if group.limit_bytes is None else group.limit_bytes

@@ -13,17 +13,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ftdist.errors import BudgetError, InputError
-from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes, slack_bytes
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.heap import trim_heap
-from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.budget.process_memory import ProcessMemory, before_planning
 from ftdist.runtime.budget.sizes import format_size
-from ftdist.runtime.engine import executor
-from ftdist.runtime.measuring.profiles import load
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.fresh_process import handed_over, peak_bytes, start_fresh
 from ftdist.runtime.plans.plan_cache import Entry, PlanCache
@@ -31,22 +27,6 @@ from ftdist.runtime.plans.plan_search import PlanSearch
 from ftdist.runtime.plans.planning_room import planning_room
 
 _UNFIT = "the plan does not fit"
-
-
-def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
-    """The fastest plan for a float32 input with which the whole process stays within `mem`.
-
-    `mem` is in bytes, or a SIZE such as "64M"; None means what the machine or its control group
-    allows (``Budget``). `threads` compute at the same time, a tile each. A plan that was found is
-    kept in the user's cache folder, and found there the next time. BudgetError, with the smallest
-    budget that would do, when no plan fits.
-    """
-    executor("native")  # its code is in memory before it is measured
-    return (
-        Decision(PlanProblem(model, budget(mem), threads=threads, calibration=load(threads)))
-        .choice()
-        .plan
-    )
 
 
 class Decision:

@@ -24,7 +24,7 @@ _STEP = 1 / 100
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class FrontierPoint:
     """A plan on the frontier: none that needs no more memory is faster."""
 
     peak_bytes: int
@@ -58,7 +58,7 @@ class Outlook(PlanSearch):
         found = self._search.fastest(self.problem.budget.bytes - chosen.footprint.fixed_bytes)
         return found.bound_s if found is not None else free.bound_s
 
-    def frontier(self, chosen: Choice) -> tuple[Point, ...]:
+    def frontier(self, chosen: Choice) -> tuple[FrontierPoint, ...]:
         """All plans, the chosen one among them, that none beats in both memory and time.
 
         Peaks ascend and latencies fall.
@@ -66,7 +66,7 @@ class Outlook(PlanSearch):
         choices = [self._examined(each) for each in self._sweep()]
         choices += [chosen, self.smallest()]
         notations = {(each.peak_bytes, each.latency_s): each.plan.notation for each in choices}
-        return tuple(Point(*pair, notations[pair]) for pair in undominated(notations))
+        return tuple(FrontierPoint(*pair, notations[pair]) for pair in undominated(notations))
 
     def _sweep(self) -> Iterator[FoundPlan]:
         """The fastest plans for falling budgets, from none needed to where no plan is left."""

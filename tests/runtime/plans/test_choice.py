@@ -16,7 +16,7 @@ from ftdist.planning.plan import parse_notation, untiled
 from ftdist.runtime.budget import process_memory
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
-from ftdist.runtime.plans import decision, plan_search
+from ftdist.runtime.plans import decision, plan_search, public
 from ftdist.runtime.plans.choice import SPREAD_BYTES, Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.plan_search import PlanSearch
 
@@ -150,11 +150,11 @@ def test_a_choice_opens_the_session_that_it_lowered(first16: Model) -> None:
 
 
 def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
-    named = decision.plan(first16, mem="100M", threads=2)
-    assert named == decision.plan(first16, mem=100 * MIB, threads=2)
+    named = public.plan(first16, mem="100M", threads=2)
+    assert named == public.plan(first16, mem=100 * MIB, threads=2)
     assert named.threads == 2
     with pytest.raises(BudgetError):
-        decision.plan(first16, mem="31M")
+        public.plan(first16, mem="31M")
 
 
 def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:
@@ -175,11 +175,11 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE + left + 4 * MIB)
     size = least + left
     with pytest.raises(BudgetError) as caught:
-        decision.plan(first16, size)
+        public.plan(first16, size)
     message = str(caught.value)
     assert "planning left in this process: start the program again" in message
     assert size < caught.value.smallest_bytes < size + 8 * MIB
     named = message.split("parse_notation('")[1].split("'", maxsplit=1)[0]
     monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE)
     monkeypatch.setattr(decision, "PlanSearch", None)  # it is not searched for again
-    assert decision.plan(first16, size) == parse_notation(named, first16.network)
+    assert public.plan(first16, size) == parse_notation(named, first16.network)

@@ -1,0 +1,66 @@
+"""Plans for whoever uses ftdist from Python: found and predicted.
+
+The command line goes the same ways, and prints what it finds there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ftdist.network.modelfile import Model
+from ftdist.planning.plan import Plan
+from ftdist.runtime.budget.limits import budget
+from ftdist.runtime.budget.process_memory import before_planning
+from ftdist.runtime.engine import executor
+from ftdist.runtime.measuring.profiles import load
+from ftdist.runtime.plans.choice import Choice, PlanProblem
+from ftdist.runtime.plans.decision import Decision
+
+if TYPE_CHECKING:
+    from ftdist.runtime.plans.frontier import FrontierPoint
+
+
+def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
+    """The fastest plan for a float32 input with which the whole process stays within `mem`.
+
+    `mem` is in bytes, or a SIZE such as "64M"; None means what the machine or its control group
+    allows (``ftdist.budget``). `threads` compute at the same time, a tile each. A plan that was
+    found is kept in the user's cache folder, and found there the next time. BudgetError, with the
+    smallest budget that would do, when no plan fits.
+    """
+    return Decision(_problem(model, mem, threads)).choice().plan
+
+
+def predict(model: Model, plan: Plan, mem: str | int | None = None) -> Choice:
+    """What a plan will take in this process, whether it stays within `mem` or not.
+
+    `peak_bytes` is of the whole process, `parts` are what it adds up from, in bytes by name;
+    `latency_s` is of one frame, in seconds, by the profile of this machine if ``ftdist calibrate``
+    made one; `fits` says whether the peak is within the `budget`.
+    """
+    return _problem(model, mem, plan.threads, measured=True).examine(plan)
+
+
+def frontier(
+    model: Model, threads: int = 1, mem: str | int | None = None
+) -> tuple[FrontierPoint, ...]:
+    """The fastest plan for every budget: none of them is beaten in both memory and time.
+
+    Peaks, in bytes of the whole process, ascend and latencies, in seconds a frame, fall. The
+    fastest plan within `mem` is one of them.
+    """
+    from ftdist.runtime.plans.frontier import Outlook  # brings the search
+
+    outlook = Outlook(_problem(model, mem, threads, measured=True))
+    return outlook.frontier(outlook.fastest())
+
+
+def _problem(
+    model: Model, mem: str | int | None, threads: int, *, measured: bool = False
+) -> PlanProblem:
+    executor("native")  # its code is in memory before the process is measured
+    limit, calibration = budget(mem), load(threads)
+    if not measured:
+        return PlanProblem(model, limit, threads=threads, calibration=calibration)
+    process = before_planning(model.network)
+    return PlanProblem(model, limit, threads=threads, calibration=calibration, process=process)
