@@ -11,8 +11,10 @@ what headers and encryption add (some 5 per cent) counts against the bar. *over*
 busier direction, or of *computing* where that is longer. *least* adds what nothing can run beside:
 before the busier direction begins the weights and the first input must have come, after its end the
 last result goes back, and a task is computed in between. Jobs are held to 1.2 times *least*; with
-many frames the two are the same. Time is what `submit` measures. The exit status is 1 when a bar is
-missed.
+many frames the two are the same. Of the weights those count that boards had to have which computed
+something, and one board's must come before anything else. Time is what `submit` measures, of jobs
+that begin when links have been measured, the later ones when all boards have their weights. The
+exit status is 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ import json
 import re
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,11 +33,13 @@ import numpy as np
 from boards import Make, Shelf
 from clusters import Cluster, ClusterError
 from groups import GroupError
+from linkuse import Recorder
 from models import Prepared, builtin, on_disk
 
 BAR = 1.2
 SHARED_BITS, SHARING = 40_000_000, 4
 CORES = 1.0
+_MEASURING_S = 5.0
 LIMIT_BYTES = 1 << 30
 WAYS = {"both ways": ("down", "up"), "down": ("down",), "up": ("up",)}
 
@@ -43,8 +48,9 @@ WAYS = {"both ways": ("down", "up"), "down": ("down",), "up": ("up",)}
 class Job:
     """What a job over a link came to: seconds, and bytes that went down and up.
 
-    `weights` and `first` bytes (of an input) went down and `last` bytes (of a result) up beside
-    nothing else. `computing_s` of the worker that computed longest, `task_s` of one task.
+    `weights` (of one board) and `first` bytes (of an input) went down and `last` bytes (of a
+    result) up beside nothing else. `boards` computed something, the one that computed longest for
+    `computing_s`; `task_s` of one task.
     """
 
     seconds: float
@@ -55,6 +61,7 @@ class Job:
     last: int
     computing_s: float
     task_s: float
+    boards: int
     lost: int
 
     def over_s(self, down_bits: float, up_bits: float) -> float:
@@ -77,15 +84,16 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--network", default="yolov2-first16")
     parser.add_argument("--ways", nargs="*", default=[*WAYS], choices=[*WAYS])
+    parser.add_argument("--draw", action="store_true", help="show the use of the link")
     arguments = parser.parse_args()
     print(
-        f"{'link':22}{'job':9}{'bytes':>16}{'over':>9}{'computing':>11}{'least':>9}{'took':>9}"
+        f"{'link':22}{'job':9}{'boards':>7}{'bytes':>16}{'over':>9}{'computing':>11}{'least':>9}{'took':>9}"
         f"{'/over':>7}{'/least':>7}{'lost':>6}"
     )
     sound = True
     try:
         with tempfile.TemporaryDirectory() as name:
-            bench = Bench(Path(name), arguments.network, arguments.frames)
+            bench = Bench(Path(name), arguments.network, arguments.frames, draw=arguments.draw)
             for what in arguments.what:
                 if what == "shared":
                     sound &= bench.shared()
@@ -101,8 +109,9 @@ def main() -> int:
 class Bench:
     """The network and a picture; each line is a cluster of its own, and two jobs."""
 
-    def __init__(self, folder: Path, network: str, frames: int) -> None:
+    def __init__(self, folder: Path, network: str, frames: int, *, draw: bool) -> None:
         self._folder = folder
+        self._draw = draw
         self._frames = frames
         self._prepared: Prepared = builtin(network, folder)
         self._picture = folder / "picture.npy"
@@ -126,6 +135,10 @@ class Bench:
             rates = float(SHARED_BITS), float(SHARED_BITS)
             return self._jobs(label, shelf, rates)
 
+    def _recorder(self, shelf: Shelf) -> Recorder:
+        device = "trunk" if shelf.trunk_bits else "board0"
+        return Recorder(shelf.command, device, self._folder / "use")
+
     def _jobs(
         self,
         label: str,
@@ -134,15 +147,23 @@ class Bench:
     ) -> bool:
         sound = True
         name = re.sub(r"\W+", "-", label)
-        weights = len(shelf.boards) * self._prepared.model.stat().st_size
+        weights = self._prepared.model.stat().st_size
         with Cluster(self._prepared.model, self._folder / name, shelf, trace=True) as cluster:
             for board in shelf.boards:
                 cluster.add(board.make.name, "256M", board, board.coordinator)
+            time.sleep(_MEASURING_S)
             for kind, frames in (("first", self._frames), ("next", self._frames), ("one", 1)):
-                report = cluster.submit(self._picture, repeat=frames)
+                with self._recorder(shelf) as recorder:
+                    report = cluster.submit(self._picture, repeat=frames)
+                    ended_s = time.monotonic()
                 lost = len(re.findall(r": lost", cluster.coordinator.said))
                 job = _job(report, cluster.trace, weights if kind == "first" else 0, lost)
                 sound &= _tell(label, f"{kind} {frames}", job, rates)
+                if self._draw:
+                    print(recorder.drawn(ended_s - job.seconds - 0.2, ended_s, min(rates)))
+
+                for worker in cluster.workers.values():
+                    worker.wait_for("has the weights of")
             said = re.findall(r"plan for .*|\d+ workers share .*", cluster.coordinator.said)
             print("   ", "\n    ".join(said), flush=True)
         return sound
@@ -158,13 +179,14 @@ def _job(report: dict[str, Any], trace: Path, weights: int, lost: int) -> Job:
             computing.setdefault(span["pid"], []).append(span["dur"] / 1e6)
     return Job(
         seconds=report["seconds"],
-        down=frames * traffic["sent_bytes"] + weights,
+        down=frames * traffic["sent_bytes"] + len(computing) * weights,
         up=frames * traffic["received_bytes"],
         weights=weights,
         first=traffic["sent_bytes"],
         last=traffic["received_bytes"],
         computing_s=max(map(sum, computing.values())),
         task_s=min(map(min, computing.values())),
+        boards=len(computing),
         lost=lost,
     )
 
@@ -174,7 +196,8 @@ def _tell(label: str, kind: str, job: Job, rates: tuple[float, float]) -> bool:
     ratio = job.seconds / least_s
     moved = f"{job.down / 1e6:.1f} / {job.up / 1e6:.1f} MB"
     print(
-        f"{label:22}{kind:9}{moved:>16}{over_s:>7.1f} s{job.computing_s:>9.1f} s{least_s:>7.1f} s"
+        f"{label:22}{kind:9}{job.boards:>7}{moved:>16}"
+        f"{over_s:>7.1f} s{job.computing_s:>9.1f} s{least_s:>7.1f} s"
         f"{job.seconds:>7.1f} s{job.seconds / over_s:>7.2f}{ratio:>7.2f}{job.lost:>6}",
         flush=True,
     )

@@ -38,15 +38,26 @@ Make = Callable[[], Frames]
 Send = Callable[[Frames], bool]
 """Hands frames to the transport; False when it takes no more for now."""
 
+Lets = Callable[[int], bool]
+"""Whether so many bytes may be sent now, as far as other connections are concerned. A large message
+is not begun, and can be withdrawn, until it lets 0 bytes out."""
+
+Turn = tuple[int, int]
+"""When a large message may be sent, compared with those of other connections: lower ones first."""
+
+FIRST: Turn = (0, 0)
+
 
 class Channel:
     """What goes out over one connection, and what comes in.
 
     `expected` are the messages that may come, each of at most `most_bytes`. `plain`: within this
-    process nothing is cut, copied or answered. `moved_s`: when its owner last said that bytes move.
+    process nothing is cut, copied or answered. `moved_s`: when its owner last said that bytes move;
+    `told_left`: whether it said then that some are left.
     """
 
     moved_s = float("-inf")
+    told_left = False
 
     def __init__(
         self, expected: frozenset[type[Message]], most_bytes: int, *, plain: bool = False
@@ -71,17 +82,32 @@ class Channel:
         """The message that has begun to come, without its values."""
         return self._in.message
 
-    def post(self, message: Message, tag: Hashable = None) -> None:
+    @property
+    def turn(self) -> Turn | None:
+        """The lowest turn of the large messages that wait here; None if none does."""
+        return self._out.turn
+
+    @property
+    def under_way_bytes(self) -> int:
+        """Large bytes that were sent, and of which there is no word yet."""
+        return self._out.window.under_way_bytes
+
+    def expect(self, bytes_per_s: float) -> None:
+        """So much the link is known to carry."""
+        self._out.window.expect(bytes_per_s)
+
+    def post(self, message: Message, tag: Hashable = None, turn: Turn = FIRST) -> None:
         """One more message to send; ValueError when it breaks its own limits."""
         frames = encode(message)
         if isinstance(message, _SIGNS):
             self._out.signs[type(message)] = frames
         else:
-            self._out.queue.append((tag, frames))
+            large = _size(frames) > LIGHT_BYTES
+            self._out.queue.append((tag, turn if large else None, frames))
 
-    def post_later(self, make: Make) -> None:
+    def post_later(self, make: Make, turn: Turn = FIRST) -> None:
         """One more message, whose frames are made when its turn comes."""
-        self._out.queue.append((None, make))
+        self._out.queue.append((None, turn, make))
 
     def withdraw(self, tag: Hashable) -> bool:
         """Takes back the message of this tag, if nothing of it is sent yet; whether it was so."""
@@ -91,13 +117,13 @@ class Channel:
         """Nothing more of what waits is sent."""
         self._out.clear()
 
-    def flush(self, send: Send, now_s: float) -> bool:
+    def flush(self, send: Send, now_s: float, lets: Lets = lambda _: True) -> bool:
         """Sends what may be sent now; False when the transport took no more: try again soon."""
         if self._owed:
             if not send(encode(Taken(self._in.total, now_s))):
                 return False
             self._owed = False
-        return self._out.flush(send, now_s)
+        return self._out.flush(send, now_s, lets)
 
     def take(self, message: Message, size_bytes: int, now_s: float) -> Message | WireError | None:
         """What came, in so many bytes: a message that is whole now, or nothing yet."""
@@ -126,8 +152,9 @@ class _Outgoing:
     def __init__(self, *, plain: bool) -> None:
         self.window = Window()
         self.signs: dict[type, Frames] = {}
-        self.queue: deque[tuple[Hashable, Frames | Make]] = deque()
+        self.queue: deque[tuple[Hashable, Turn | None, Frames | Make]] = deque()
         self._plain = plain
+        self._turn: Turn | None = None
         self._rest: deque[memoryview] = deque()
         self._next: tuple[Frames, int] | None = None
 
@@ -136,11 +163,18 @@ class _Outgoing:
         return len(self.queue) + bool(self._rest) + (self._next is not None)
 
     @property
+    def turn(self) -> Turn | None:
+        turns = [turn for _, turn, _ in self.queue if turn is not None]
+        if self._turn is not None and (self._rest or self._next is not None):
+            turns.append(self._turn)
+        return min(turns, default=None)
+
+    @property
     def waiting_bytes(self) -> int:
         found = self.window.under_way_bytes + sum([each.nbytes for each in self._rest])
         if self._next is not None:
             found += self._next[1]
-        return found + sum([_size(item) for _, item in self.queue if isinstance(item, list)])
+        return found + sum([_size(item) for *_, item in self.queue if isinstance(item, list)])
 
     def withdraw(self, tag: Hashable) -> bool:
         for entry in self.queue:
@@ -155,7 +189,7 @@ class _Outgoing:
         self._rest.clear()
         self._next = None
 
-    def flush(self, send: Send, now_s: float) -> bool:
+    def flush(self, send: Send, now_s: float, lets: Lets) -> bool:
         while self.signs:
             kind, frames = next(iter(self.signs.items()))
             if not send(frames):
@@ -163,9 +197,11 @@ class _Outgoing:
             del self.signs[kind]
         while self._next is not None or self.queue or self._rest:
             if self._next is None:
+                if not self._rest and self.queue[0][1] is not None and not lets(0):
+                    return True
                 self._next = self._make(now_s)
             frames, weight = self._next
-            if weight and not self.window.lets(weight):
+            if weight and not (self.window.lets(weight, now_s) and lets(weight)):
                 return True
             if not send(frames):
                 return False
@@ -179,7 +215,7 @@ class _Outgoing:
         if self._rest:
             frames = encode(Portion(now_s, tuple(self._cut(self.window.portion_bytes))))
             return frames, _size(frames)
-        _, item = self.queue.popleft()
+        _, self._turn, item = self.queue.popleft()
         frames = item if isinstance(item, list) else item()
         size = _size(frames)
         if self._plain or size <= LIGHT_BYTES:

@@ -156,8 +156,17 @@ class Traced:
 
 
 @dataclass(frozen=True, slots=True)
+class Shares:
+    """These peers, and no others, share a link of so many bytes a second: they get their messages
+    one after another, in the order of their sending, weights last."""
+
+    peers: tuple[Peer, ...]
+    bytes_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Ended:
     """Nothing is left to do: the loop may end."""
 
 
-Action = Send | AskPlan | Log | Traced | Ended
+Action = Send | AskPlan | Log | Traced | Shares | Ended

@@ -25,6 +25,7 @@ from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.roster import Roster
+from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
@@ -41,6 +42,7 @@ class Handover:
         planner: Planner,
         table: JobTable,
         report: Report,
+        shared_link: SharedLink,
         out: Outbox,
     ) -> None:
         self._settings = settings
@@ -49,11 +51,13 @@ class Handover:
         self._planner = planner
         self._table = table
         self._report = report
+        self._shared_link = shared_link
         self._out = out
 
     def lose(self, worker: Worker, why: str, *, tell: bool = True, final: bool = False) -> None:
         """Removes a worker, tells it so, and has others do its tasks."""
         self._roster.remove(worker)
+        self._shared_link.lose(worker)
         count = self._scheduler.lose(worker)
         if tell:
             self._out.send(worker.peer, Refusal(f"worker {worker.name}: {why}", final))

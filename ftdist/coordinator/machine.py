@@ -64,7 +64,14 @@ class Coordinator:
         self._table = JobTable(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._table, out)
         self._handover = Handover(
-            settings, self._roster, self._scheduler, self._planner, self._table, self._report, out
+            settings,
+            self._roster,
+            self._scheduler,
+            self._planner,
+            self._table,
+            self._report,
+            self._shared_link,
+            out,
         )
         self._last_s: float | None = None
         self._next_beat_s = float("inf")
@@ -206,9 +213,11 @@ class Coordinator:
     def _probe_reply(self, worker: Worker, message: ProbeReply) -> None:
         if self._roster.probe_reply(worker, message):
             self._measured(worker)
-        elif self._shared_link.reply(worker, message.number):
+            return
+        if self._shared_link.reply(worker, message.number):
             self._planner.changed()
-        elif not self._shared_link.measures(math.inf):
+        if not self._shared_link.measures(math.inf):
+            self._measure_shared_link()  # who came meanwhile has not been measured with the others
             self._out.review()
 
     def _measured(self, worker: Worker) -> None:
@@ -217,6 +226,8 @@ class Coordinator:
         if not worker.local:
             self._shared_link.want()
             self._measure_shared_link()
+            if not self._scheduler.idle:
+                self._shared_link.believe(worker)
         self._out.review()
 
     def _measure_shared_link(self) -> None:

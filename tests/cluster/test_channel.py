@@ -280,7 +280,7 @@ def test_a_window_follows_the_rate() -> None:
         for _ in range(100):
             count = window.portion_bytes
             sent = []
-            while window.lets(count):
+            while window.lets(count, now_s):
                 window.send(count, now_s)
                 sent.append(count)
             for each in sent:

@@ -1,19 +1,21 @@
-"""What goes out to peers, and the state of each one's connection.
+"""What goes out to peers, and the state of each one's channel.
 
-The loop never waits for a peer. What a connection's window does not let out yet stays in its queue,
+The loop never waits for a peer. What a channel's window does not let out yet stays in its queue,
 which holds what the state machine lets be under way (by credit), and requests for pieces of the
-model file, which are read only when they can be sent. A peer that takes nothing for so long that
-its queue overflows counts as gone.
+model file, which are read only when they can be sent, after all else. A peer that takes nothing for
+so long that its queue overflows counts as gone. Peers that share a link take turns (``turns``).
 """
 
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterable
 from functools import partial
 
-from ftdist.cluster.channel import Channel, Frames
+from ftdist.cluster.channel import Channel, Frames, Lets
 from ftdist.cluster.server.model_reader import ModelReader
+from ftdist.cluster.server.turns import Turns
 from ftdist.cluster.transport import Socket, Unreachable, send_encoded
 from ftdist.coordinator.events import Peer
 from ftdist.protocol.limits import FRAME_BYTES
@@ -29,6 +31,14 @@ _EXPECTED = FROM_WORKER | FROM_CLIENT
 _MOST_WAITING = 4096
 
 
+def _always(_: int) -> bool:
+    return True
+
+
+def _never(_: int) -> bool:
+    return False
+
+
 class PeerChannels:
     """The peers of some ROUTER sockets; `sockets` by the first byte of a peer's name. Those of the
     sockets `plain` are in this process."""
@@ -40,7 +50,8 @@ class PeerChannels:
         self._reader = reader
         self._plain = plain
         self._channels: dict[Peer, Channel] = {}
-        self._requests: dict[Peer, int] = {}
+        self._requests: dict[Peer, deque[ModelRequest]] = {}
+        self._turns = Turns()
         self._touched: dict[Peer, None] = {}
         self._gone: list[Peer] = []
 
@@ -55,7 +66,7 @@ class PeerChannels:
         return bool(self._gone)
 
     def channel(self, peer: Peer) -> Channel:
-        """The connection of a peer that exists: it sent something. Sends later what it owes."""
+        """The channel of a peer that exists: it sent something. Sends later what it owes."""
         found = self._channels.get(peer)
         if found is None:
             plain = peer[:1] in self._plain
@@ -76,21 +87,30 @@ class PeerChannels:
             return
         if isinstance(message, Refusal | Drain):
             channel.clear()
+            self._requests.pop(peer, None)
         if isinstance(message, Cancel) and channel.withdraw(message.task):
             return
-        channel.post(message, message.task if isinstance(message, Assign) else None)
+        tag = message.task if isinstance(message, Assign) else None
+        channel.post(message, tag, self._turns.next())
         self._flush(peer, channel)
+
+    def share(self, peers: Iterable[Peer], bytes_per_s: float) -> None:
+        """These peers share a link of so many bytes a second; no others do."""
+        self._turns.share(peers, bytes_per_s)
+        for peer in self._turns.sharing & self._channels.keys():
+            self._channels[peer].expect(bytes_per_s)
+        self._touched.update(dict.fromkeys(self._channels))
 
     def answer(self, peer: Peer, request: ModelRequest) -> str:
         """Sends what a request asks for, now or later; else says what is wrong with it."""
         flaw = self._reader.flaw(request)
-        waiting = self._requests.get(peer, 0)
-        if not flaw and waiting >= MOST_REQUESTS:
+        waiting = self._requests.setdefault(peer, deque())
+        if not flaw and request not in waiting and len(waiting) >= MOST_REQUESTS:
             flaw = f"asked for more than {MOST_REQUESTS} pieces of the model at a time"
         channel = self._channels.get(peer)
         if not flaw and channel is not None:
-            self._requests[peer] = waiting + 1
-            channel.post_later(partial(self._chunk, peer, request))
+            if request not in waiting:  # it may have been asked for again, for it takes long
+                waiting.append(request)
             self._flush(peer, channel)
         return flaw
 
@@ -102,15 +122,54 @@ class PeerChannels:
     def flush(self) -> None:
         """Sends what waits and can be sent now."""
         touched, self._touched = self._touched, {}
+        shared = False
         for peer in touched:
             channel = self._channels.get(peer)
-            if channel is not None:
+            if channel is None:
+                continue
+            if peer in self._turns.sharing:
+                self._send_out(peer, channel, _never)
+                shared = True
+            else:
                 self._flush(peer, channel)
+        if shared:
+            self._flush_shared()
 
     def _flush(self, peer: Peer, channel: Channel) -> None:
+        """Sends what may be sent to a peer."""
+        if peer not in self._turns.sharing:
+            self._send_out(peer, channel)
+            self._send_chunks(peer, channel)
+            return
+        self._send_out(peer, channel, _never)
+        if channel.turn is not None or self._requests.get(peer):
+            self._flush_shared()
+
+    def _flush_shared(self) -> None:
+        """Sends what those may be sent who share a link, in turn."""
+        channels = self._channels
+        room = self._turns.room(channels, time.monotonic())
+        for _, peer in self._turns.order(channels):
+            if room:
+                self._send_out(peer, channels[peer], room.lets)
+        loading = [peer for peer in self._turns.sharing if self._requests.get(peer)]
+        for peer in sorted(loading, key=self._turns.loading):
+            if room and peer in channels and not self._turns.inputs_wait(channels):
+                self._send_chunks(peer, channels[peer], room.lets)
+        self._turns.take(room)
+
+    def _send_chunks(self, peer: Peer, channel: Channel, lets: Lets = _always) -> None:
+        """Sends what was asked for of the model, while nothing else waits."""
+        requests = self._requests.get(peer)
+        while requests and not channel.count and lets(0):
+            turn = self._turns.loading(peer)
+            channel.post_later(partial(self._chunk, requests.popleft()), turn)
+            self._send_out(peer, channel, lets)
+
+    def _send_out(self, peer: Peer, channel: Channel, lets: Lets = _always) -> None:
         send = partial(send_encoded, self._sockets[peer[:1]], peer=peer[1:])
         try:
-            if not channel.flush(send, time.monotonic()):
+            if not channel.flush(send, time.monotonic(), lets):
                 self._touched[peer] = None
         except Unreachable:
             self._lose(peer)
@@ -118,12 +177,12 @@ class PeerChannels:
         if channel.count > _MOST_WAITING:
             self._lose(peer)
 
-    def _chunk(self, peer: Peer, request: ModelRequest) -> Frames:
-        self._requests[peer] -= 1
+    def _chunk(self, request: ModelRequest) -> Frames:
         return encode(self._reader.chunk(request))
 
     def _lose(self, peer: Peer) -> None:
         self._requests.pop(peer, None)
         self._touched.pop(peer, None)
+        self._turns.forget(peer)
         if self._channels.pop(peer, None) is not None:
             self._gone.append(peer)

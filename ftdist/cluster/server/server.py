@@ -45,6 +45,7 @@ from ftdist.coordinator.events import (
     Peer,
     Revoked,
     Send,
+    Shares,
     Stop,
     Tick,
     Traced,
@@ -190,6 +191,8 @@ class Server:
                     self._say(text)
                 case Traced():
                     self._write_span(action)
+                case Shares(peers, bytes_per_s):
+                    self._channels.share(peers, bytes_per_s)
                 case Ended():
                     self._ended = True
 
@@ -241,12 +244,15 @@ class Server:
         )
 
     def _tell_moved(self, peer: Peer, channel: Channel, *, begins: bool) -> None:
-        """Bytes moved: news if that was not said a moment ago, or if a result begins with them."""
+        """Bytes moved: news if that was not said a moment ago, if they were the last that were on
+        their way there, or if a result begins with them."""
         now_s, opened = time.monotonic(), channel.opened if begins else None
         begun = opened.task if isinstance(opened, Result) else None
-        if begun is not None or now_s >= channel.moved_s + _MOVED_S:
-            channel.moved_s = now_s
-            self._handle(Moved(peer, channel.waiting_bytes, begun))
+        left_bytes = channel.waiting_bytes
+        done = not left_bytes and channel.told_left
+        if begun is not None or done or now_s >= channel.moved_s + _MOVED_S:
+            channel.moved_s, channel.told_left = now_s, left_bytes > 0
+            self._handle(Moved(peer, left_bytes, begun))
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""

@@ -61,6 +61,7 @@ class Assignments:
         if not queue.given:
             worker.progress_s = now_s
         queue.give(attempt)
+        worker.left_bytes += 0 if worker.local else attempt.bytes
         if attempt.keep:
             queue.keeping[frame] = None
             frame.keepers[worker.number] = None

@@ -5,6 +5,8 @@ The scheduler knows frames and workers, not jobs and clients; what others must k
 
 from __future__ import annotations
 
+import math
+
 from ftdist.coordinator import trace_spans
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.notices import Finished, Misbehaved
@@ -26,7 +28,8 @@ _STEP_BYTES = 128 << 10
 
 
 class Scheduler:
-    """Frames in flight and what workers do for them. `late`: results that came too late."""
+    """Frames in flight and what workers do for them. `late`: results that came too late.
+    `shared_moved_s`: when bytes last moved on a link that workers share."""
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
         self._settings = settings
@@ -35,6 +38,7 @@ class Scheduler:
         self.dispatcher = Dispatcher(settings, self.assignments, out)
         self.failures = Failures(settings, self.assignments, self.dispatcher, out)
         self.late = 0
+        self.shared_moved_s = -math.inf
 
     # ---- frames
 
@@ -64,8 +68,14 @@ class Scheduler:
         idle, patience_s = self.dispatcher.flush(), self._settings.heartbeat_s
         for queue in idle if self._settings.speculate else ():
             now_s = self._out.now_s
+            shared_moves = now_s - self.shared_moved_s < patience_s
             late = speculation.speculate(
-                queue, self.assignments, self.dispatcher, now_s, patience_s
+                queue,
+                self.assignments,
+                self.dispatcher,
+                now_s,
+                patience_s,
+                shared_moves=shared_moves,
             )
             if late is not None:
                 self.failures.take_away(late)
@@ -91,13 +101,19 @@ class Scheduler:
         return not (queue.given or queue.fetches or queue.keeping or worker.finished)
 
     def stuck(self, now_s: float, deaf_s: float) -> list[Worker]:
-        """The workers that have something to do and make no progress, heard since `deaf_s`."""
+        """The workers that have something to do and make no progress, heard since `deaf_s`.
+
+        Over a shared link one gets its weights after another: whoever waits is not stuck.
+        """
         found = []
         for queue in self.assignments.queues.values():
             worker = queue.worker
             busy = queue.given or worker.fetching or not worker.measured
             limit_s = self._settings.stuck_after_s + 2 * worker.transfer_s(queue.bytes)
-            if busy and now_s - max(worker.progress_s, deaf_s) > limit_s:
+            since_s = max(worker.progress_s, deaf_s)
+            if worker.crowded and not queue.given:
+                since_s = max(since_s, self.shared_moved_s)
+            if busy and now_s - since_s > limit_s:
                 found.append(worker)
         return found
 
@@ -128,6 +144,9 @@ class Scheduler:
         they were planned. Until both could be here it is not expected to have ended anything.
         Returns whether that made room for another task: a result has begun to come.
         """
+        worker.left_bytes = left_bytes
+        if worker.crowded:
+            self.shared_moved_s = self._out.now_s
         queue = self.assignments.queues.get(worker.number)
         if queue is None:
             return False

@@ -6,8 +6,8 @@ merely waits for its neighbours' rows leaves theirs alone: where a task is plann
 are kept, and elsewhere they would have to travel. Only when a worker takes far too long its tasks
 are taken away, and the maps that it keeps are fetched from it.
 
-What travels over a link that both share is left alone while it moves: a second copy would take the
-link from the first.
+What travels over a link that both share is left alone while it moves, or while it waits its turn: a
+second copy would take the link from the first.
 """
 
 from __future__ import annotations
@@ -39,13 +39,16 @@ def speculate(
     dispatcher: Dispatcher,
     now_s: float,
     patience_s: float,
+    *,
+    shared_moves: bool,
 ) -> Attempt | None:
     """Gives an idle worker a task of another one, if there is one to give.
 
     Returns an attempt that goes on far too long, many times `patience_s` too, and that can only be
-    helped by taking it away.
+    helped by taking it away. `shared_moves`: bytes move on the link that workers share.
     """
-    for frame, task, theirs_s in _slow(queue, assignments, dispatcher, now_s, patience_s):
+    slow = _slow(queue, assignments, dispatcher, now_s, patience_s, shared_moves=shared_moves)
+    for frame, task, theirs_s in slow:
         plan = frame.plan
         slot = queue.slots.get(plan)
         if slot is None or not (plan.able(task) & plan.ready(task.stage)) >> slot & 1:
@@ -74,6 +77,8 @@ def _slow(
     dispatcher: Dispatcher,
     now_s: float,
     patience_s: float,
+    *,
+    shared_moves: bool,
 ) -> Iterator[tuple[Frame, Task, float]]:
     """Tasks that might be helped, and when they are predicted to end as it is."""
     for attempt in list(islice(assignments.running, _LOOKED_AT)):
@@ -84,7 +89,8 @@ def _slow(
         late = _lateness(attempt, now_s) > _LATE
         lonely = len(assignments.frames[attempt.frame][attempt.task.number]) == 1
         shared = queue.worker.crowded and attempt.worker.crowded
-        moves = shared and now_s - attempt.worker.moved_s < patience_s
+        moves = now_s - attempt.worker.moved_s < patience_s
+        moves = shared and (moves or (shared_moves and attempt.worker.left_bytes > 0))
         if lonely and not moves and (late or attempt.task.slot is None):
             yield attempt.frame, attempt.task, ends_s
         if late and (waiting := other.waiting.first()) is not None:

@@ -25,7 +25,8 @@ may answer nothing later than much."""
 class Worker:
     """One worker from its Hello until it is lost or leaves; should it come back, it is another one.
 
-    `moved_s`: when bytes of something large last moved to or from it.
+    `moved_s`: when bytes of something large last moved to or from it; `left_bytes` are still on
+    their way to it.
     `baseline_bytes` is raised when the worker says that a task needed more than was predicted.
     `crowded_bytes_per_s`: what its link gives while others use what it shares with them.
     `clock_offset_s`: its clock less the coordinator's. `layers`: whose weights it has;
@@ -43,6 +44,7 @@ class Worker:
     heard_s: float
     progress_s: float
     moved_s: float = -math.inf
+    left_bytes: int = 0
     baseline_bytes: int = 0
     latency_s: float = 0.0
     link_bytes_per_s: float = math.inf

@@ -143,7 +143,8 @@ def test_pieces_of_the_model_are_read_when_they_are_sent(post: Post, model: Mode
 
 def test_who_asks_for_too_much_at_a_time_is_told_so(post: Post, model: Model) -> None:
     peer, _ = post.peer()
-    flaws = [post.channels.answer(peer, request(model, 2, 0)) for _ in range(MOST_REQUESTS + 9)]
+    wanted = [ModelRequest(model.blobs[2].digest, 2, n, 1) for n in range(MOST_REQUESTS + 9)]
+    flaws = [post.channels.answer(peer, each) for each in wanted]
     assert flaws[MOST_REQUESTS - 1] == "" and "pieces of the model at a time" in flaws[-1]
 
 

@@ -22,6 +22,7 @@ from ftdist.coordinator.events import (
     Moved,
     Planned,
     Send,
+    Shares,
     Stop,
     Tick,
     Traced,
@@ -76,6 +77,7 @@ class Simulation:
         self.logs: list[str] = []
         self.traced: list[Traced] = []
         self.asked: list[AskPlan] = []
+        self.shares: list[Shares] = []
         self.sent: list[tuple[float, Node, Message]] = []
         self.ended = False
         self._later: list[tuple[float, int, Callable[[], None]]] = []
@@ -213,6 +215,8 @@ class Simulation:
             case Traced():
                 assert action.start_s <= action.end_s <= self.now_s
                 self.traced.append(action)
+            case Shares():
+                self.shares.append(action)
             case Ended():
                 self.ended = True
 
