@@ -13,6 +13,11 @@ class Channels(Views):
     def activate(self) -> Array:
         return self.same("in")
 
+    def prelu(self) -> Array:
+        x, channels = self.same("in"), int(self.k["channels"])
+        slopes = self.floats[self.k["weights"] :][:channels]
+        return np.where(x > 0, x, x * slopes)
+
     def softmax(self) -> Array:
         k, groups = self.k, int(self.k["groups"])
         whole = k["kernel_height"] > 1 or k["kernel_width"] > 1

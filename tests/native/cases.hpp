@@ -124,14 +124,14 @@ inline void pack(Random& random, Case& c) {
   Kernel& k = c.kernel;
   const bool depthwise = k.op == ftdist::OP_DEPTHWISE, local = k.op == ftdist::OP_LOCAL;
   const int groups = depthwise ? 1 : local ? k.out_height * k.out_width : k.groups;
-  const int depth = k.op == ftdist::OP_ACCUMULATE_WEIGHTED ? k.size : k.channels / k.groups;
+  const int depth = weight_depth(k);
   const int filters = static_cast<int>(layer.bias.size());
   const int own = filters / groups, blocks = (own + ftdist::BLOCK - 1) / ftdist::BLOCK;
   const int taps = k.kernel_height * k.kernel_width;
   const int outputs = groups * blocks * ftdist::BLOCK;
   const int64_t count = static_cast<int64_t>(outputs) * depth * taps;
   const int gap = random.within(0, 20);
-  const bool bias_first = random.one_in(2);
+  const bool bias_first = random.one_in(2) || !has_bias(k.op);
   k.bias = bias_first ? gap : gap + count;
   k.weights = bias_first ? gap + outputs : gap;
   float canary;

@@ -24,7 +24,14 @@ inline bool has_window(int op) {
 }
 inline bool has_weights(int op) {
   return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_LOCAL ||
-         op == ftdist::OP_ACCUMULATE_WEIGHTED;
+         op == ftdist::OP_ACCUMULATE_WEIGHTED || op == ftdist::OP_PRELU;
+}
+inline bool has_bias(int op) { return has_weights(op) && op != ftdist::OP_PRELU; }
+
+// What each weight of an output belongs to: channels of its group, or maps.
+inline int weight_depth(const Kernel& k) {
+  if (k.op == ftdist::OP_PRELU) return 1;
+  return k.op == ftdist::OP_ACCUMULATE_WEIGHTED ? k.size : k.channels / k.groups;
 }
 inline bool is_accumulation(int op) {
   return op == ftdist::OP_ACCUMULATE || op == ftdist::OP_ACCUMULATE_WEIGHTED;
@@ -34,7 +41,7 @@ inline bool repeats(int op) {
 }
 inline bool reads_second(int op) { return op == ftdist::OP_ADD || op == ftdist::OP_MULTIPLY; }
 inline bool has_activation(int op) {
-  return has_weights(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
+  return has_bias(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
 }
 inline bool reads_whole_map(const Kernel& k) {
   return k.op == ftdist::OP_SOFTMAX && (k.kernel_height > 1 || k.kernel_width > 1);
@@ -170,7 +177,7 @@ inline int random_op(Random& random) {
       OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
       OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
       OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
-      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_CROP, OP_DEPTH_TO_SPACE};
+      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_PRELU, OP_CROP, OP_DEPTH_TO_SPACE};
   return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
 }
 
@@ -289,7 +296,7 @@ inline Layer random_layer(Random& random) {
   if (k.op == ftdist::OP_REORG_DARKNET) layer.sources = darknet_sources(k);
   if (!has_weights(k.op)) return layer;
   const int positions = k.op == ftdist::OP_LOCAL ? layer.height * layer.width : 1;
-  const int depth = k.op == ftdist::OP_ACCUMULATE_WEIGHTED ? k.size : k.channels / k.groups;
+  const int depth = weight_depth(k);
   layer.bias.resize(static_cast<size_t>(positions) * k.filters);
   for (float& bias : layer.bias) bias = random.fraction();
   layer.weights.resize(layer.bias.size() * depth * k.kernel_height * k.kernel_width);

@@ -202,9 +202,9 @@ class Mutants {
     const auto total = static_cast<int64_t>(case_.weights.size());
     for (const auto field : {&Kernel::weights, &Kernel::bias})
       for (const int64_t value : {int64_t{-1}, total, HUGE_OFFSET, INT64_MAX})
-        set("weights elsewhere", field, value);
+        if (field == &Kernel::weights || has_bias(k_.op)) set("weights elsewhere", field, value);
     set("the last weight missing", &Kernel::weights, std::max(k_.weights, k_.bias) + 1);
-    set("the last bias missing", &Kernel::bias, total - 15);
+    if (has_bias(k_.op)) set("the last bias missing", &Kernel::bias, total - 15);
     add("fewer weights", [](Mutant& m) { m.weight_count--; });
     add("no weights", [](Mutant& m) { m.weight_count = 0; });
   }

@@ -195,6 +195,10 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   if (k.op == OP_ACCUMULATE || k.op == OP_ACCUMULATE_WEIGHTED)
     return naive_accumulate(layer, y, x, channel);
   if (k.op == OP_MULTIPLY) return plain(naive_product(layer, y, x, channel));
+  if (k.op == OP_PRELU) {
+    const float value = layer.in.at(y, x, channel);
+    return plain(value > 0.0f ? value : value * layer.weights[channel]);
+  }
   if (k.op == OP_SOFTMAX) return naive_softmax(layer, y, x, channel);
   if (k.op == OP_NORMALIZE_RESPONSES) return naive_normalize(layer, y, x, channel);
   if (k.op == OP_MAX_CHANNELS) return plain(naive_max_channels(layer, y, x, channel));

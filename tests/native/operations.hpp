@@ -27,6 +27,7 @@ inline const int OP_CONVOLUTION = number_of("convolution");
 inline const int OP_DEPTHWISE = number_of("depthwise");
 inline const int OP_MAX_POOL = number_of("max_pool");
 inline const int OP_AVERAGE_POOL = number_of("average_pool");
+inline const int OP_PRELU = number_of("prelu");
 inline const int OP_ADD = number_of("add");
 inline const int OP_ACTIVATE = number_of("activate");
 inline const int OP_UPSAMPLE = number_of("upsample");

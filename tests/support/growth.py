@@ -15,7 +15,13 @@ from ftdist.geometry import Shape, Window
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.operators.base import Activation, ActivationKind, Identity, Sliding
-from ftdist.network.operators.channels import Activate, MaxChannels, NormalizeResponses, Softmax
+from ftdist.network.operators.channels import (
+    Activate,
+    MaxChannels,
+    NormalizeResponses,
+    PRelu,
+    Softmax,
+)
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum, sampling
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
@@ -199,6 +205,9 @@ class Growth:
         size, alpha = self.draw(st.integers(1, 7)), self.draw(st.sampled_from([1e-4, 0.01]))
         self.builder.add(NormalizeResponses(size, alpha), [self.source()])
 
+    def prelu(self) -> None:
+        self.builder.add(PRelu(), [self.source()])
+
     def max_channels(self) -> None:
         source = self.source()
         most = self.builder.shape(source).channels
@@ -247,7 +256,7 @@ class Growth:
         kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
-        kinds += [self.max_channels, self.crop, self.depth_to_space]
+        kinds += [self.prelu, self.max_channels, self.crop, self.depth_to_space]
         before = list(self.builder._layers)
         try:
             self.draw(st.sampled_from(kinds))()

@@ -17,6 +17,20 @@ static void activation(const Program& program, const Kernel& kernel, const Call&
   }
 }
 
+static void prelu(const Program& program, const Kernel& kernel, const Call& call) {
+  const float* slopes = program.weights + kernel.weights;
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const float* in = at(program, kernel.in, call.in_row, row, column);
+      float* out = at(program, kernel.out, call.out_row, row, column);
+      for (int first = 0; first < kernel.channels; first += LANES) {
+        const int count = smaller(LANES, kernel.channels - first);
+        const Vec x = load_part(in + first, count);
+        store_part(out + first, activate<ACT_LEAKY>(x, load(slopes + first)), count);
+      }
+    }
+}
+
 // What a softmax divides by, and what it takes off first so that nothing overflows.
 struct Scale {
   float largest, sum;
@@ -135,6 +149,12 @@ static bool normalize_responses_fits(const Kernel& k) {
 
 static bool max_channels_fits(const Kernel& k) { return k.filters <= k.channels; }
 
+static WeightLayout prelu_weights(const Kernel& k) { return {1, (double)k.filters, 1, false}; }
+
+static bool prelu_fits(const Kernel& k) {
+  return same_channels(k) && k.groups == 1 && one_tap(k);
+}
+
 constexpr Operation CHANNELS[] = {
     {.name = "activate",
      .run = activation,
@@ -143,6 +163,11 @@ constexpr Operation CHANNELS[] = {
      .activates = true,
      .dense = true,
      .vectors = true},
+    {.name = "prelu",
+     .run = prelu,
+     .reads = reads_position,
+     .fits = prelu_fits,
+     .weights = prelu_weights},
     {.name = "softmax", .run = softmax, .reads = softmax_reads, .fits = softmax_fits},
     {.name = "normalize_responses",
      .run = normalize_responses,

@@ -39,6 +39,27 @@ class Activate(Elementwise):
 
 @operator
 @dataclass(frozen=True, slots=True)
+class PRelu(Elementwise):
+    """x where it is above zero, else x times the slope of its channel.
+
+    Weights: `slope`, float32 (channels,).
+    """
+
+    kind: ClassVar[str] = "prelu"
+    kernels: ClassVar[tuple[str, ...]] = ("prelu",)
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        return only(inputs)
+
+    def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
+        return {"slope": (source.channels,)}
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("prelu", weights={"weights": "slope"})
+
+
+@operator
+@dataclass(frozen=True, slots=True)
 class Softmax(Operation):
     """exp(x / temperature), divided by its sum over the channels of one of the `groups`.
 

@@ -12,7 +12,13 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Layer, Network
 from ftdist.network.operators.base import Activation, Sliding
-from ftdist.network.operators.channels import Activate, MaxChannels, NormalizeResponses, Softmax
+from ftdist.network.operators.channels import (
+    Activate,
+    MaxChannels,
+    NormalizeResponses,
+    PRelu,
+    Softmax,
+)
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
@@ -87,6 +93,9 @@ def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
             return _softmax(first, groups, temperature, spatial)
         case NormalizeResponses(size=size, alpha=alpha, beta=beta, kappa=kappa):
             return first * (kappa + alpha * _running_squares(first, size)) ** -beta
+        case PRelu():
+            assert weights is not None
+            return np.where(first > 0, first, first * weights.named["slope"].astype(np.float64))
         case MaxChannels(channels=channels):
             return np.stack([first[..., c::channels].max(axis=2) for c in range(channels)], axis=2)
         case Crop(height=h, width=w, top=top, left=left, factor=factor, shift=shift):
