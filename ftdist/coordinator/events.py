@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
+from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, WorkerSpec
 from ftdist.protocol.messages import Message
 from ftdist.protocol.records import TaskId
 
@@ -123,12 +123,16 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class AskPlan:
-    """Plan for these workers and a job of so many frames, off the loop; Planned answers."""
+    """Make a plan for these workers and a job of `frames` frames, off the loop; Planned answers.
+
+    Workers keep maps of up to `kept_frames` frames.
+    """
 
     number: int
     workers: tuple[WorkerSpec, ...]
     frames: int
     picture: bool
+    kept_frames: int = KEPT_FRAMES
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,8 @@ class Planner:
         known.sort(key=lambda each: (each[1].relative_time / each[1].threads, each[0].number))
         self._number += 1
         specs = tuple(each for _, each in known)
-        ask = AskPlan(self._number, specs, max(1, frames), terms.picture)
+        kept_frames = self._settings.kept_frames
+        ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames)
         self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
         self._changed = False
         self._drift_s = None

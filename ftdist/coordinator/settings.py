@@ -8,7 +8,7 @@ from functools import cached_property
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, weighted_layers
 from ftdist.planning.lowering.regions import region_bytes, region_needs
-from ftdist.planning.sharing.simulation import KEPT_FRAMES
+from ftdist.planning.sharing.plan import KEPT_FRAMES
 from ftdist.protocol.client_messages import OutputMap
 
 
@@ -23,7 +23,7 @@ class Settings:
     `in_flight`: frames that are asked for ahead. None: two for each worker and one more, beside
     those whose results are on their way.
     `memory_bytes`: the most that inputs, maps and results of frames in flight may take.
-    `kept_frames`: frames of which a worker keeps maps at a time. Plans count on the default.
+    `kept_frames`: frames of which a worker keeps maps at a time; plans count with it.
     `orphan_s`: a job whose client is gone is dropped after so long.
     `patience_s`: a job whose client does not send what it was asked for lets others pass then.
     `replan_change`: the change of a worker's speed, as a part of it, that renews the plan...

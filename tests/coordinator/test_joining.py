@@ -92,7 +92,7 @@ def test_clocks_are_compared() -> None:
 
 
 def test_planning_is_told_what_workers_said() -> None:
-    cluster = Manual(Settings(reference_macs_per_s=1e10))
+    cluster = Manual(Settings(reference_macs_per_s=1e10, kept_frames=5))
     said = {"threads": 3, "budget_bytes": 1 << 27, "baseline_bytes": 1 << 25}
     cluster.worker("pi", macs_per_s=2e9, credit_bytes=1234, **said)
     cluster.client("job", 7, picture=False)
@@ -100,7 +100,7 @@ def test_planning_is_told_what_workers_said() -> None:
     (spec,) = question.workers
     assert (spec.name, spec.credit_bytes, spec.relative_time) == ("pi", 1234, 5.0)
     assert (spec.threads, spec.budget_bytes, spec.baseline_bytes) == (3, 1 << 27, 1 << 25)
-    assert (question.frames, question.picture) == (7, False)
+    assert (question.frames, question.picture, question.kept_frames) == (7, False, 5)
 
 
 def test_planning_is_told_of_the_fastest_first() -> None:

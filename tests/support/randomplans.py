@@ -14,8 +14,7 @@ from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
-from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
-from ftdist.planning.sharing.simulation import KEPT_FRAMES
+from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, Tile, WorkerSpec
 from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
 
@@ -55,7 +54,7 @@ class _Hands:
         for attempt in range(_TRIES):
             groups = _groups(chance, pair, frugal=attempt >= _TRIES // 2)
             part = Plan(groups, chance.randint(1, self.worker.threads), region=region)
-            if self._means.fits(self.worker, self._with(part, kept=True), picture=self._picture):
+            if self._plans.fits(self.worker, self._with(part, kept=True), picture=self._picture):
                 return part
         return None
 
@@ -64,12 +63,12 @@ class _Hands:
         self._demand = self._with(part, kept=kept)
 
     def _with(self, part: Plan, *, kept: bool) -> MemoryDemand:
-        network = self._means.network
+        network = self._plans.network
         inputs, made = region_needs(network, part.first, part.stop, part.region)
         out_bytes = region_bytes(network, made)
         in_bytes = region_bytes(network, inputs, picture=self._picture)
         demand = MemoryDemand((part,), in_bytes, out_bytes, KEPT_FRAMES * out_bytes * kept)
-        return demand if self._duty is None else demand.beside(self._duty)
+        return demand if self._demand is None else demand.beside(self._demand)
 
 
 def _stage(

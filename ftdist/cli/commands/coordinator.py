@@ -125,7 +125,14 @@ def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan
     """In the planner's process."""
     from ftdist.planning.sharing.search import share  # with all that it brings
 
-    return share(model.network, question.workers, question.frames, question.picture, profile)
+    return share(
+        model.network,
+        question.workers,
+        question.frames,
+        question.picture,
+        profile,
+        question.kept_frames,
+    )
 
 
 def _introduce(model: Model, endpoint: Endpoint, keys: Path | None, log: Log) -> None:

@@ -10,7 +10,7 @@ from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
-from ftdist.planning.sharing.simulation import AT_ONCE
+from ftdist.planning.sharing.simulation import TASKS_AT_ONCE
 from ftdist.protocol.records import TaskId
 
 
@@ -83,14 +83,14 @@ class WorkerQueue:
     def to_do(self) -> int:
         """Tasks that it was given and has not done, as far as that is known here.
 
-        The oldest does not count once its result has begun to come: a slow link would lie idle the
-        other way.
+        The oldest one does not count once its result has begun to arrive: otherwise a slow link
+        would be idle in the other direction.
         """
         return len(self.given) - min(self.returning, 1)
 
     @property
     def room(self) -> bool:
-        return self.to_do < AT_ONCE
+        return self.to_do < TASKS_AT_ONCE
 
     def takes(self, count_bytes: int) -> bool:
         """Whether it has credit for so many bytes more; a single task may be larger than it."""

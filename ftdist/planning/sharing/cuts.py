@@ -1,19 +1,19 @@
-"""Where to cut a network into stages: a shortest path over cuts, for given areas of the workers.
+"""Where to cut a network into stages: a shortest path over cuts, for given regions of the workers.
 
-Cuts are nodes, stages edges; a stage takes as long as its slowest worker: the arithmetic of the
-worker's area with halos, what its tasks cost beside it, and what it exchanges before, as far as
-that is `visible` (tiles hide the rest behind each other). A stage may also be left to one worker in
-the coordinator's process, for whom nothing travels. How a stage begins depends on who made the maps
-before it, so a node is a cut and a way to share; each stage's cost depends on nothing else, and the
-path is exact for this model. What tiles really hide, ``timeline`` tells.
+Cuts are nodes and stages are edges. A stage takes as long as its slowest worker: for the arithmetic
+of its region and halos, for what its tasks cost beside it, and for the exchange before the stage,
+as far as that is `visible` (tiles hide the rest behind each other). A stage may also be left to one
+worker in the coordinator's process, so that nothing travels. How a stage begins depends on who made
+the maps before it, so a node is a cut together with the way to share before it. The cost of a stage
+depends on nothing else, so the path is exact for this model. ``simulation`` tells how much tiles
+really hide.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from ftdist.planning.sharing.stage_table import StageTable
 from ftdist.planning.sharing.tile_regions import Regions, outputs, regions_of, sizes
 
 _MOST_CUTS = 16
+"""Cuts that are considered; the number of stages grows with their square. Chosen, not measured."""
 
 Numbers = NDArray[np.float64]
 
@@ -34,8 +35,8 @@ Numbers = NDArray[np.float64]
 def cut_points(network: Network, most: int = _MOST_CUTS) -> tuple[int, ...]:
     """Layers that may begin a stage, then the number of layers.
 
-    No pool is cut from the convolution that takes it along. In large networks there are only some:
-    for each part of the arithmetic the cut with the smallest maps.
+    A fused pool is never cut from its convolution. Of large networks only some cuts are taken: the
+    arithmetic is divided into `most` equal parts, each with its cut of the smallest maps.
     """
     layers = len(network.layers)
     members = [n for n, layer in enumerate(network.layers) if not is_alias(layer)]
@@ -60,12 +61,12 @@ def _work(network: Network, number: int) -> int:
 
 
 @dataclass(frozen=True)
-class Loads:
-    """What a stage asks of each worker; each is an array over all workers.
+class StageWork:
+    """What a stage asks of each worker; every field is an array over all workers.
 
-    `seconds` of arithmetic; bytes `needed` of its inputs, those of them outside the worker's own
-    region (its `halo`), and those of the network's outputs that it gives back. `own` are the bytes
-    of its region of the stage's inputs. `at_work`: whether the worker has a tile.
+    `at_work`: whether the worker has a tile. `seconds`: of arithmetic. `needed`: bytes of its
+    inputs; `halo`: those outside its own region; `own`: bytes of its region of the stage's inputs;
+    `given`: bytes of the network's outputs that it returns.
     """
 
     at_work: NDArray[np.bool_]
@@ -78,11 +79,11 @@ class Loads:
 
 @dataclass(frozen=True)
 class StageCosts:
-    """What stages cost a team with the areas of a partitioning, in seconds.
+    """What stages cost workers with the regions of a partitioning, in seconds.
 
-    Each area is cut into `pieces` tiles of one size. `visible`: the part of an exchange between
-    stages that nothing hides. `alone`: a worker in the coordinator's process that stages may be
-    left to.
+    Each region is cut into `pieces` tiles of one size. `visible`: the part of an exchange between
+    stages that nothing hides. `alone`: a worker in the coordinator's process that may compute
+    stages alone.
     """
 
     table: StageTable
@@ -90,10 +91,11 @@ class StageCosts:
     pieces: int = 1
     visible: float = 1.0
     alone: int | None = None
+    _known: dict[Stage, StageWork] = field(default_factory=dict, init=False, compare=False)
 
     @cached_property
     def stages(self) -> tuple[Stage, ...]:
-        """Every stage, shared and (where that is allowed) left to one worker."""
+        """Every stage: shared and, where that is allowed, left to one worker."""
         even = tuple(number / self.pieces for number in range(1, self.pieces))
         points = cut_points(self.table.network)
         ways = ((even, None),) if self.alone is None else ((even, None), ((), self.alone))
@@ -104,43 +106,41 @@ class StageCosts:
         )
 
     def seconds(self, stage: Stage, before: Stage | None) -> float:
-        """Seconds of a stage after `before`; None: it is the first."""
-        loads, workers = self._loads(stage), self._transfers
+        """Seconds of a stage that follows `before`, or is the first."""
+        work, (relative_time, rate, latency_s) = self._work(stage), self._rates
         tasks = self.pieces if stage.alone is None else 1
-        taken = loads.seconds + tasks * workers.relative_time * TASK_S
+        taken = work.seconds + tasks * relative_time * TASK_S
         wait = 0.0
         if before is None or before.alone is not None:
-            taken = taken + workers.latency_s + loads.needed / workers.rate / tasks
+            taken = taken + latency_s + work.needed / rate / tasks
         elif stage.alone is None:
-            taken = taken + 2 * self.visible * (workers.latency_s + loads.halo / workers.rate)
+            taken = taken + 2 * self.visible * (latency_s + work.halo / rate)
         else:
-            wait = float((workers.latency_s + loads.own / workers.rate).max())
+            wait = float((latency_s + work.own / rate).max())
         if stage.stop == len(self.table.network.layers):
-            taken = taken + workers.latency_s + loads.given / workers.rate / tasks
+            taken = taken + latency_s + work.given / rate / tasks
         else:
-            taken = taken + self.visible * loads.given / workers.rate
-        return wait + float(taken[loads.at_work].max())
+            taken = taken + self.visible * work.given / rate
+        return wait + float(taken[work.at_work].max())
 
     @cached_property
-    def _transfers(self) -> _Links:
+    def _rates(self) -> tuple[Numbers, Numbers, Numbers]:
+        """(relative time, bytes a second of the link, its latency in seconds) of each worker."""
         workers = self.table.workers
         at_once = len({each.worker for each in self.partitioning.regions}) or 1
-        return _Links(
+        rates = [
+            min(each.link_bytes_per_s, each.shared_link_bytes_per_s / at_once) for each in workers
+        ]
+        return (
             np.array([each.relative_time for each in workers]),
-            np.array(
-                [
-                    min(each.link_bytes_per_s, each.shared_link_bytes_per_s / at_once)
-                    for each in workers
-                ]
-            ),
+            np.array(rates),
             np.array([each.latency_s for each in workers]),
         )
 
-    def _loads(self, stage: Stage) -> Loads:
+    def _work(self, stage: Stage) -> StageWork:
         """What a stage asks of each worker."""
-        known = self._known.get(stage)
-        if known is not None:
-            return known
+        if stage in self._known:
+            return self._known[stage]
         table, network = self.table, self.table.network
         layout = table.layout(self.partitioning, stage)
         of, count = np.array(layout.workers), len(table.workers)
@@ -148,26 +148,22 @@ class StageCosts:
         needed, halo, own, given = (np.zeros(count) for _ in range(4))
         for source, wanted in layout.needs.items():
             size = table.position_bytes(source)
-            areas = self._areas(source)
-            inside = _common(wanted, areas[:, of])
+            own_regions = self._own_regions(source)
+            inside = _common(wanted, own_regions[:, of])
             needed += size * np.bincount(of, sizes(wanted), count)
             halo += size * np.bincount(of, sizes(wanted) - sizes(inside), count)
-            own += (size if source != INPUT else 0.0) * sizes(areas)
+            own += (size if source != INPUT else 0.0) * sizes(own_regions)
         for source in outputs(network, stage.first, stage.stop):
             if source in network.output_sources:
-                given += 4 * network.shape(source).channels * sizes(self._areas(source))
+                given += 4 * network.shape(source).channels * sizes(self._own_regions(source))
         if stage.alone is not None:
             given, own[stage.alone] = 0 * given, 0.0
         at_work = np.bincount(of, minlength=count) > 0
-        self._known[stage] = Loads(at_work, seconds, needed, halo, given, own)
+        self._known[stage] = StageWork(at_work, seconds, needed, halo, given, own)
         return self._known[stage]
 
-    @cached_property
-    def _known(self) -> dict[Stage, Loads]:
-        return {}
-
-    def _areas(self, source: int) -> Regions:
-        """Each worker's area of a map; empty where it has none."""
+    def _own_regions(self, source: int) -> Regions:
+        """Each worker's region of a map; empty where it has none."""
         found = np.zeros((4, len(self.table.workers)), np.int64)
         for each in self.partitioning.regions:
             region = each.on(self.table.network.shape(source))
@@ -175,42 +171,24 @@ class StageCosts:
         return found
 
 
-@dataclass(frozen=True)
-class _Links:
-    relative_time: Numbers
-    rate: Numbers
-    latency_s: Numbers
-
-
 def cheapest(costs: StageCosts) -> tuple[Stage, ...]:
     """The stages that cover the network and cost least.
 
-    Of all ways to a cut only two matter: the best that ends shared, and the best that ends alone.
+    Two paths to each cut matter: the best whose last stage is shared, and the best whose last stage
+    is left to one worker.
     """
-    found: dict[tuple[int, bool], _Way] = {}
+    found: dict[tuple[int, bool], tuple[float, tuple[Stage, ...]]] = {(0, False): (0.0, ())}
     for stage in sorted(costs.stages, key=lambda each: each.stop):
-        before: list[_Way] = [found[key] for key in _keys(stage.first) if key in found]
-        if not stage.first:
-            before = [_Way(0.0, ())]
-        for way in before:
-            last = way.stages[-1] if way.stages else None
-            longer = _Way(way.seconds + costs.seconds(stage, last), (*way.stages, stage))
-            key = stage.stop, stage.alone is not None
-            if key not in found or longer.seconds < found[key].seconds:
-                found[key] = longer
-    ends = _keys(len(costs.table.network.layers))
-    return min((found[key] for key in ends if key in found), key=lambda way: way.seconds).stages
-
-
-class _Way(NamedTuple):
-    """Stages from the first layer to some cut, and their cost."""
-
-    seconds: float
-    stages: tuple[Stage, ...]
-
-
-def _keys(cut: int) -> tuple[tuple[int, bool], tuple[int, bool]]:
-    return (cut, False), (cut, True)
+        end = stage.stop, stage.alone is not None
+        for begin in (stage.first, False), (stage.first, True):
+            if begin in found:
+                seconds, stages = found[begin]
+                seconds += costs.seconds(stage, stages[-1] if stages else None)
+                if end not in found or seconds < found[end][0]:
+                    found[end] = seconds, (*stages, stage)
+    layers = len(costs.table.network.layers)
+    ends = [found[end] for end in ((layers, False), (layers, True)) if end in found]
+    return min(ends, key=lambda path: path[0])[1]
 
 
 def _common(one: Regions, other: Regions) -> Regions:

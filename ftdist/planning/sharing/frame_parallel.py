@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ftdist.errors import BudgetError
@@ -20,16 +21,17 @@ from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans, whole_part
 
 _COUNTED = 4096
-"""So many frames are given out one by one; of more, the rest at the common rate."""
+"""Frames that are given out one by one; all further ones count at the common rate. Chosen, not
+measured: the time of so many frames tells hardly anything apart."""
 
 _MIB = 1 << 20
 
 
 @dataclass(frozen=True)
 class FrameParallel:
-    """The workers that can take whole frames: for each the task that a frame is to it.
+    """The workers that can take whole frames, and for each the task of computing one frame.
 
-    `parts` are by worker, None for those who cannot.
+    `parts` are by worker; None for those that cannot hold a whole frame.
     """
 
     workers: tuple[WorkerSpec, ...]
@@ -64,30 +66,31 @@ class FrameParallel:
         """Frames a second of each task, with frames prefetched and links shared."""
         alone = [1 / self.interval_s(task) for task in self.tasks]
         in_use = sum(
-            rate * self._trunk_s(task) for rate, task in zip(alone, self.tasks, strict=True)
+            rate * self._shared_link_s(task) for rate, task in zip(alone, self.tasks, strict=True)
         )
         crowded = min(1.0, 1 / in_use) if in_use else 1.0
         return [
-            rate * crowded if self._trunk_s(task) else rate
+            rate * crowded if self._shared_link_s(task) else rate
             for rate, task in zip(alone, self.tasks, strict=True)
         ]
 
-    def _trunk_s(self, task: Task) -> float:
-        """Seconds that a frame is on what all workers share, in the busier direction."""
+    def _shared_link_s(self, task: Task) -> float:
+        """Seconds that a frame takes of the link that all workers share, in the busier
+        direction."""
         return (
             max(task.in_bytes, task.out_bytes) / self.workers[task.worker].shared_link_bytes_per_s
         )
 
     def job_s(self, frames: int) -> float:
-        """Seconds of so many frames, each given to the worker that ends it first."""
+        """Seconds of `frames` frames, each given to the worker that ends it first."""
         ends = [(self.alone_s(task), number) for number, task in enumerate(self.tasks)]
         heapq.heapify(ends)
-        last_s = trunk_s = 0.0
+        last_s = link_s = 0.0
         for _ in range(min(frames, _COUNTED)):
             end_s, number = ends[0]
-            if self._trunk_s(self.tasks[number]):
-                trunk_s += self._trunk_s(self.tasks[number])
-                end_s = max(end_s, trunk_s)
+            if self._shared_link_s(self.tasks[number]):
+                link_s += self._shared_link_s(self.tasks[number])
+                end_s = max(end_s, link_s)
             last_s = max(last_s, end_s)
             heapq.heapreplace(ends, (end_s + self.interval_s(self.tasks[number]), number))
         return last_s + max(0, frames - _COUNTED) * self.period_s
@@ -103,7 +106,7 @@ class FrameParallel:
         return tuple(shares)
 
     def moved_bytes(self, frames: int) -> tuple[int, int]:
-        """Bytes a frame sent to workers and received, of those outside this process."""
+        """Bytes sent to workers outside this process and received from them, for each frame."""
         shares = self.shares(frames)
         remote = [
             task for task in self.tasks if math.isfinite(self.workers[task.worker].link_bytes_per_s)
@@ -112,7 +115,7 @@ class FrameParallel:
         return round(sent), round(sum(shares[task.worker] * task.out_bytes for task in remote))
 
     def tile(self) -> Tile:
-        """The one tile: a whole frame, for any of the workers."""
+        """The only tile: a whole frame, for any of the workers."""
         seconds = [math.inf] * len(self.workers)
         for task in self.tasks:
             seconds[task.worker] = task.seconds
@@ -122,21 +125,26 @@ class FrameParallel:
 def frame_parallel(
     plans: WorkerPlans, workers: tuple[WorkerSpec, ...], *, picture: bool
 ) -> FrameParallel:
-    """Who can take whole frames, and by which part."""
+    """The workers that can take whole frames, each by the fastest plan that it can hold."""
     tasks: list[Task] = []
     parts: list[Plan | None] = []
     indices: dict[Kind, int | None] = {}
     for number, worker in enumerate(workers):
-        kind = kind_of(worker)
+        kind, pareto = kind_of(worker), plans.pareto_plans(worker.threads)
         if kind not in indices:
-            indices[kind] = _index(plans, worker, picture)
+            fitting = (
+                index
+                for index, needed in _needed_bytes(plans, worker, picture)
+                if needed <= worker.budget_bytes
+            )
+            indices[kind] = next(fitting, None)
         index = indices[kind]
         if index is None:
             parts.append(None)
-            continue
-        seconds = worker.relative_time * plans.pareto_plans(worker.threads).seconds(index)
-        tasks.append(Task(number, seconds, *plans.frame_bytes(picture=picture)))
-        parts.append(_part(plans, worker, index))
+        else:
+            seconds = worker.relative_time * pareto.seconds(index)
+            tasks.append(Task(number, seconds, *plans.frame_bytes(picture=picture)))
+            parts.append(_part(plans, worker, index))
     return FrameParallel(workers, tuple(tasks), tuple(parts))
 
 
@@ -144,13 +152,11 @@ def nothing_fits(
     plans: WorkerPlans, workers: tuple[WorkerSpec, ...], *, picture: bool
 ) -> BudgetError:
     """Names the smallest budget with which one of the workers could take whole frames."""
-    needed = []
-    for number, worker in enumerate(workers):
-        index = 0
-        while plans.pareto_plans(worker.threads).times(index) is not None:
-            needed.append((_needed_bytes(plans, worker, index, picture), number))
-            index += 1
-    smallest, number = min(needed)
+    smallest, number = min(
+        (needed, number)
+        for number, worker in enumerate(workers)
+        for _, needed in _needed_bytes(plans, worker, picture)
+    )
     worker = workers[number]
     return BudgetError(
         f"no worker can hold {plans.network.name}: {worker.name}, with "
@@ -159,24 +165,18 @@ def nothing_fits(
     )
 
 
-def _index(plans: WorkerPlans, worker: WorkerSpec, picture: bool) -> int | None:
-    """The first of the plans by which a worker can hold a whole frame."""
-    index = 0
-    while plans.pareto_plans(worker.threads).times(index) is not None:
-        if _needed_bytes(plans, worker, index, picture) <= worker.budget_bytes:
-            return index
-        index += 1
-    return None
-
-
-def _needed_bytes(plans: WorkerPlans, worker: WorkerSpec, index: int, picture: bool) -> int:
-    demand = MemoryDemand((_part(plans, worker, index),), *plans.frame_bytes(picture=picture))
-    return plans.needed_bytes(worker, demand, picture=picture)
+def _needed_bytes(
+    plans: WorkerPlans, worker: WorkerSpec, picture: bool
+) -> Iterator[tuple[int, int]]:
+    """For each plan (its number, the smallest budget with which a worker takes whole frames)."""
+    for index in plans.pareto_plans(worker.threads).indices():
+        part = _part(plans, worker, index)
+        demand = MemoryDemand((part,), *plans.frame_bytes(picture=picture))
+        yield index, plans.needed_bytes(worker, demand, picture=picture)
 
 
 def _part(plans: WorkerPlans, worker: WorkerSpec, index: int) -> Plan:
     network = plans.network
-    times = plans.pareto_plans(worker.threads).times(index)
-    assert times is not None
     primary = outputs(network, 0, len(network.layers))[-1]
+    times = plans.pareto_plans(worker.threads).times(index)
     return whole_part(times, whole_map(network, primary))

@@ -52,14 +52,14 @@ def tasks_of(table: StageTable, partitioning: Partitioning) -> list[Task]:
 
 
 def moved_bytes(table: StageTable, tasks: Sequence[Task]) -> tuple[int, int]:
-    """Bytes sent to workers and received from them, without those in the coordinator's process."""
+    """Bytes sent to remote workers and received from them."""
     remote = [task for task in tasks if math.isfinite(table.workers[task.worker].link_bytes_per_s)]
     return sum(task.in_bytes for task in remote), sum(task.out_bytes for task in remote)
 
 
 @lru_cache(maxsize=1 << 14)
 def positions(places: tuple[Corners, ...]) -> int:
-    """Positions in places of one map; those in several places count once."""
+    """Positions in these places of one map; a position in several places counts once."""
     rows = sorted({each for top, _, bottom, _ in places for each in (top, bottom)})
     total = 0
     for top, bottom in itertools.pairwise(rows):
@@ -79,7 +79,7 @@ def _connect(
     transfers: list[HaloTransfer],
     position_bytes: int,
 ) -> None:
-    """Has tasks take what they need of a map; `first` are the numbers of both stages' first."""
+    """Adds what tasks receive of a map; `first`: the numbers of both stages' first tasks."""
     for tile, maker, count, place in transfers:
         task, number = tasks[first[0] + tile], first[1] + maker
         task.makers.append(number)

@@ -1,10 +1,10 @@
 """How long a worker takes for tiles: the time of its own plan, spread over the layers' positions.
 
-A worker computes every tile by the groups of one plan of the whole network, cut to the stage. What
-a group takes beside its weights is spread over its layers in proportion to their arithmetic, and
-within a layer over the positions; so a tile takes what the positions that it makes take, halos
-included. What does not shrink with the tile stays apart: weights fetched once a tile, or, where
-they are streamed, read again for each strip.
+A worker computes every tile by the groups of one plan of the whole network, cut to the stage. The
+time of a group, without its weights, is spread over its layers in proportion to their arithmetic,
+and within a layer evenly over the positions. So a tile takes as long as all positions that it
+makes, halos included. Times that do not shrink with the tile are kept apart: resident weights are
+fetched once for each tile, streamed weights are read for each strip.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ Numbers = NDArray[np.float64]
 class LayerTimes:
     """Seconds of a plan on a machine of relative time 1, by layer.
 
-    `position_s`: of one position of the layer's map; `tile_s`: of the layer's weights, once a tile;
-    `strip_s`, `disk_s`: of copying them, and of reading them from the disk, once a strip.
-    `group_s`: of each group, once a tile.
+    `position_s`: for one position of the layer's map. `tile_s`: for fetching the layer's weights,
+    once for each tile. `strip_s`, `disk_s`: for copying streamed weights, and for reading them from
+    the disk, once for each strip. `group_s`: for each group, once for each tile.
     """
 
     plan: Plan
@@ -55,7 +55,7 @@ class LayerTimes:
         return np.asarray(seconds)
 
     def _reading_s(self, group: GroupPlan, layers: list[LayerRegions], wait: Numbers) -> Numbers:
-        """What streamed weights add: copying, or waiting for the disk, which reads meanwhile."""
+        """Seconds that streamed weights add: for copying them, or for waiting for the disk."""
         inside = [layer for layer in layers if group.first <= layer.number < group.stop]
         if not inside:
             return np.zeros(len(wait))
@@ -68,14 +68,15 @@ class LayerTimes:
         return np.asarray(np.maximum(copying_s, waiting_s))
 
     def _threads_wait(self, last: LayerRegions) -> Numbers:
-        """How much longer a tile takes because its longer side is no multiple of the threads."""
+        """How many times longer a tile takes because threads get unequal parts of its longer
+        side."""
         threads = self.plan.threads
         longer = np.maximum(last.made[2:] - last.made[:2], 1).max(axis=0)
         return np.asarray(-(-longer // threads) * threads / longer)
 
 
 def layer_times(network: Network, plan: Plan, profile: DeviceProfile) -> LayerTimes:
-    """The pace of a plan of a network on a machine with this profile."""
+    """The layer times of a plan on a machine with this profile."""
     position_s, tile_s, strip_s, disk_s = np.zeros((4, len(network.layers)))
     once_s = CostContext.of(network, profile).weights_once_s
     for group in plan.groups:

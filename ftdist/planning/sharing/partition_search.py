@@ -23,7 +23,7 @@ from ftdist.planning.sharing.simulation import at_work_s, busiest_s, simulate
 from ftdist.planning.sharing.stage_table import StageTable
 from ftdist.planning.sharing.worker_regions import layouts, worker_regions
 
-_WAYS = ((1, 1.0), (2, 0.25))
+_PATH_KINDS = ((1, 1.0), (2, 0.25))
 """Tiles of an area, and what of an exchange is taken to stay visible, for the shortest paths."""
 
 _PATTERNS: tuple[tuple[float, ...], ...] = ((), (0.5,), (0.7,), (0.2, 0.75))
@@ -31,21 +31,21 @@ _PATTERNS: tuple[tuple[float, ...], ...] = ((), (0.5,), (0.7,), (0.2, 0.75))
 
 _LAYOUTS = 3
 _STARTS = 3
-_TRIES = 15_000
+_SIMULATED_TASKS = 15_000
 """How many tasks are simulated from each start: what bounds the time of a search."""
 
-_MOST_TRIES = 360
-_ALLOWED = 0.01
+_MOST_CHANGES = 360
+_TOLERANCE = 0.01
 """How much worse than the best a partitioning may be at first, to go on from it."""
 
-_BALANCING = 60
+_BALANCE_EVERY = 60
 """Tries after which areas are balanced."""
 
-_STEPS = (0.2, 0.1, 0.05, 0.02)
+_CUT_STEPS = (0.2, 0.1, 0.05, 0.02)
 _SKEW = 0.06
 _MOST_TILES = 3
-_ROUNDS = 4
-_DAMPED = 0.7
+_BALANCE_ROUNDS = 4
+_DAMPING = 0.7
 
 Bands = tuple[tuple[int, ...], ...]
 
@@ -71,10 +71,10 @@ class PartitionSearch:
 
     def best(self) -> ScoredPartitioning:
         """The best partitioning found."""
-        found = [self._improved(start) for start in self.starts()[:_STARTS]]
+        found = [self._improved(start) for start in self.starts(_LAYOUTS)[:_STARTS]]
         return min(found, key=lambda each: each.job_s)
 
-    def starts(self, most_layouts: int = _LAYOUTS) -> list[ScoredPartitioning]:
+    def starts(self, most_layouts: int) -> list[ScoredPartitioning]:
         """Schemes by shortest paths: of each layout and direction the best, the best first."""
         found: list[ScoredPartitioning] = []
         for bands in layouts(self.members, self.speeds, self.table.network.input, most_layouts):
@@ -126,33 +126,35 @@ class PartitionSearch:
 
     def _paths(self, partitioning: Partitioning, local: int | None) -> list[tuple[Stage, ...]]:
         """Stages by shortest paths, for several ways to cut areas into tiles."""
-        costs = [StageCosts(self.table, partitioning, *way, local) for way in _WAYS]
+        costs = [StageCosts(self.table, partitioning, *way, local) for way in _PATH_KINDS]
         return list(dict.fromkeys(_with_tiles(cheapest(each), ()) for each in costs))
 
     def _improved(self, start: ScoredPartitioning) -> ScoredPartitioning:
         """The best of the partitionings that a walk of small changes passes."""
         random, points = Random(0), cut_points(self.table.network)
         best = current = self._balanced(start)
-        tries = min(_MOST_TRIES, _TRIES // len(tasks_of(self.table, start.partitioning)))
+        tries = min(
+            _MOST_CHANGES, _SIMULATED_TASKS // len(tasks_of(self.table, start.partitioning))
+        )
         for number in range(tries):
             stages = _changed(current.partitioning.stages, random, points, self.local)
             partitioning = replace(current.partitioning, stages=stages)
             changed = replace(current, partitioning=partitioning, job_s=self.job_s(partitioning))
-            if changed.job_s < best.job_s * (1 + _ALLOWED * (1 - number / tries)):
+            if changed.job_s < best.job_s * (1 + _TOLERANCE * (1 - number / tries)):
                 current = changed
             best = min(best, current, key=lambda each: each.job_s)
-            if number % _BALANCING == _BALANCING - 1:
+            if number % _BALANCE_EVERY == _BALANCE_EVERY - 1:
                 best = current = self._balanced(best)
         return self._balanced(best)
 
     def _balanced(self, start: ScoredPartitioning) -> ScoredPartitioning:
         """The partitioning with regions resized so that all workers are busy for about as long."""
         best = current = start
-        for _ in range(_ROUNDS):
+        for _ in range(_BALANCE_ROUNDS):
             work = at_work_s(tasks_of(self.table, current.partitioning), self.table.workers)
             mean = sum(work[each] for each in self.members) / len(self.members)
             speeds = tuple(
-                speed * (mean / taken) ** _DAMPED if taken else speed
+                speed * (mean / taken) ** _DAMPING if taken else speed
                 for speed, taken in zip(current.speeds, work, strict=True)
             )
             partitioning = replace(
@@ -200,7 +202,7 @@ def _cut_moved(stage: Stage, random: Random) -> Stage:
     """A stage with tiles cut elsewhere."""
     cuts = list(stage.cuts)
     number = random.randrange(len(cuts))
-    moved = cuts[number] + random.choice((-1, 1)) * random.choice(_STEPS)
+    moved = cuts[number] + random.choice((-1, 1)) * random.choice(_CUT_STEPS)
     cuts[number] = round(min(0.97, max(0.03, moved)), 3)
     return replace(stage, cuts=tuple(sorted(set(cuts))))
 

@@ -1,4 +1,4 @@
-"""A way to share a frame: areas, stages, and how areas are cut into tiles."""
+"""A way to share a frame: the workers' regions, stages, and how regions are cut into tiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from ftdist.planning.sharing.worker_regions import WorkerRegions, tiles
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Layers [first, stop), each worker's area in tiles cut at `cuts`; or all on worker `alone`."""
+    """Layers [first, stop), with each worker's region cut into tiles at `cuts`, fractions of it.
+
+    Where `alone` is set this worker computes the whole stage in one tile.
+    """
 
     first: int
     stop: int
@@ -23,7 +26,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Partitioning:
-    """A way to share a frame: who makes which area, in which stages, cut in which direction."""
+    """A way to share a frame: who makes which region, in which stages, cut in which direction."""
 
     regions: WorkerRegions
     stages: tuple[Stage, ...]
@@ -33,7 +36,7 @@ class Partitioning:
 def stage_tiles(
     network: Network, partitioning: Partitioning, stage: Stage
 ) -> tuple[tuple[int, ...], tuple[Region, ...]]:
-    """The tiles of a stage, in the order to make them: their workers and their regions."""
+    """The workers and the regions of a stage's tiles, in the order to make them."""
     primary = outputs(network, stage.first, stage.stop)[-1]
     if stage.alone is not None:
         return (stage.alone,), (whole_map(network, primary),)

@@ -22,45 +22,44 @@ from ftdist.planning.sharing.frame_parallel import FrameParallel, frame_parallel
 from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
 from ftdist.planning.sharing.layer_times import LayerTimes
 from ftdist.planning.sharing.partition_search import PartitionSearch
-from ftdist.planning.sharing.plan import SharedPlan, Tile, WorkerSpec
-from ftdist.planning.sharing.simulation import KEPT_FRAMES, simulate
+from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, WorkerSpec
+from ftdist.planning.sharing.simulation import simulate
 from ftdist.planning.sharing.stage_table import StageTable
 from ftdist.planning.sharing.tile_assignment import TileAssignment, kind_of
 from ftdist.planning.sharing.worker_memory import WorkerPlans
 
 _WORSE = 1.05
-"""Fewer workers are not looked at once that is so many times slower."""
+"""Smaller teams are not tried any more once one takes this many times longer than the best so far.
+Chosen, not measured: predicted times of teams rise and fall by less than that on their way."""
 
-_SIMULATED = 6
+_SIMULATED_FRAMES = 6
+"""Frames that are simulated to predict the time between frames; the first two only fill the
+cluster. Chosen, not measured."""
+
 _NAMED = 4
+"""Workers that a note names; of more it gives the number."""
+
+_SIMPLER = 1.1
+"""How many times longer whole frames may take and still be preferred to shares of each frame: they
+wait for no neighbour, and waiting is predicted less well than arithmetic. Chosen, not measured."""
+
+_SAME = 1 + 1e-6
+"""Times that differ by less are equal: they were summed in another order and rounded."""
 
 PlanIndices = list[int | None]
-"""For each worker which plan of its ladder it computes by; None: it can hold none."""
+"""For each worker the index of the plan by which it computes; None: it can hold no plan."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A way to share single frames: its tiles, its prediction, and whom it does without.
+    """A plan that shares single frames, with the predicted time of the whole job.
 
-    `plain_s`: as `job_s`, by a partitioning in which all members have their part.
+    `plain_s`: as `job_s`, by a partitioning in which each member has a region.
     """
 
-    tiles: tuple[tuple[Tile, ...], ...]
+    plan: SharedPlan
     job_s: float
     plain_s: float
-    seconds: float
-    period_s: float
-    shares: tuple[float, ...]
-    moved_bytes: tuple[int, int]
-    note: str
-
-
-_SIMPLER = 1.1
-"""How much longer a job may be predicted to take by whole frames: they wait for no neighbour, and
-what waiting costs is known less well than arithmetic."""
-
-_SAME = 1 + 1e-6
-"""Times that differ by less are the same, rounded and summed up in another order."""
 
 
 def share(
@@ -69,17 +68,20 @@ def share(
     frames: int,
     picture: bool,
     profile: DeviceProfile = DEFAULT,
+    kept_frames: int = KEPT_FRAMES,
 ) -> SharedPlan:
-    """The fastest plan for a job of so many frames; `picture`: they are uint8 pictures.
+    """The fastest plan for a job of `frames` frames; `picture`: they are uint8 pictures.
 
-    `profile` is that of a worker of relative time 1. BudgetError when no worker can hold anything.
+    `profile` is that of a worker of relative time 1. Workers keep maps of up to `kept_frames`
+    frames. BudgetError when no worker can hold anything.
     """
-    return _search_for(network, profile).fastest(workers, frames, picture=picture)
+    search = _search_for(network, profile)
+    return search.fastest(workers, frames, picture=picture, kept_frames=kept_frames)
 
 
 @lru_cache(maxsize=2)
 def _search_for(network: Network, profile: DeviceProfile) -> SharedSearch:
-    """The search for a network; the same one again, for plans are made again and again."""
+    """The search for a network; kept, because plans for it are made again and again."""
     return SharedSearch(network, profile)
 
 
@@ -90,42 +92,35 @@ class SharedSearch:
         self._network = network
         self._plans = WorkerPlans(network, profile)
 
-    def fastest(self, workers: tuple[WorkerSpec, ...], frames: int, *, picture: bool) -> SharedPlan:
-        """The plan that does so many frames soonest; BudgetError when no worker can hold any."""
+    def fastest(
+        self, workers: tuple[WorkerSpec, ...], frames: int, *, picture: bool, kept_frames: int
+    ) -> SharedPlan:
+        """The plan that ends a job of `frames` frames first; BudgetError when no worker fits."""
         if not workers:
             raise InputError("a plan needs at least one worker")
-        names = tuple(worker.name for worker in workers)
         by_frame = frame_parallel(self._plans, workers, picture=picture)
-        shared = self._shared(workers, frames, picture) if len(workers) > 1 else None
+        shared = None
+        if len(workers) > 1:
+            shared = self._shared(workers, frames, picture, kept_frames)
         if shared is None and not by_frame.tasks:
             raise nothing_fits(self._plans, workers, picture=picture)
         margin = _SIMPLER if frames > len(workers) else _SAME
         if shared is not None and not (
             by_frame.tasks and by_frame.job_s(frames) <= margin * shared.job_s
         ):
-            return SharedPlan(
-                names,
-                shared.tiles,
-                shared.shares,
-                shared.seconds,
-                shared.period_s,
-                *shared.moved_bytes,
-                _with_trunk(shared.note, workers),
-            )
+            return shared.plan
         return SharedPlan(
-            names,
+            tuple(worker.name for worker in workers),
             ((by_frame.tile(),),),
             by_frame.shares(frames),
             by_frame.alone_s(by_frame.fastest),
             by_frame.period_s,
             *by_frame.moved_bytes(frames),
-            _with_trunk(_whole_note(by_frame, frames, shared), workers),
+            _with_shared_link(_whole_note(by_frame, frames, shared), workers),
         )
 
-    # ---- shares of each frame
-
     def _shared(
-        self, workers: tuple[WorkerSpec, ...], frames: int, picture: bool
+        self, workers: tuple[WorkerSpec, ...], frames: int, picture: bool, kept_frames: int
     ) -> Outcome | None:
         """The best way found to share single frames; None when fewer than two workers fit.
 
@@ -137,35 +132,38 @@ class SharedSearch:
             able = [number for number, index in enumerate(indices) if index is not None]
             if len(able) < 2:
                 return None
-            table = StageTable(
-                self._network, picture, workers, self._worker_times(workers, indices)
+            times = tuple(
+                self._plans.pareto_plans(worker.threads).times(index or 0)
+                for worker, index in zip(workers, indices, strict=True)
             )
-            members = self._members(table, able, frames)
-            search = PartitionSearch(table, members, frames)
-            partitioning = (
-                search.best().partitioning if settled else search.starts(1)[0].partitioning
+            table = StageTable(self._network, picture, workers, times)
+            search = PartitionSearch(table, self._members(table, able, frames), frames)
+            start = search.best() if settled else search.starts(1)[0]
+            assignment = TileAssignment(
+                table,
+                start.partitioning,
+                tasks_of(table, start.partitioning),
+                min(frames, kept_frames),
             )
-            tasks = tasks_of(table, partitioning)
-            assignment = TileAssignment(table, partitioning, tasks, min(frames, KEPT_FRAMES))
             fitting = self._fitting(assignment, indices)
             if fitting != indices:
                 indices = fitting
             elif settled:
-                return self._outcome(assignment, indices, frames, search.plain_s())
+                return self._outcome(assignment, indices, frames, kept_frames, search.plain_s())
             else:
                 settled = True
 
     def _members(self, table: StageTable, able: Sequence[int], frames: int) -> tuple[int, ...]:
-        """The workers that are worth sharing with, the most useful ones."""
+        """The workers that are worth sharing with, the most useful ones first."""
         sent, returned = self._plans.frame_bytes(picture=table.picture)
         whole_s = [1 / each for each in PartitionSearch(table, tuple(able), frames).speeds]
 
-        def taken_s(number: int) -> float:
+        def alone_s(number: int) -> float:
             worker = table.workers[number]
             moved_s = (sent + returned) / worker.link_bytes_per_s
             return whole_s[number] + moved_s + 2 * worker.latency_s
 
-        order = sorted(able, key=lambda number: (taken_s(number), number))
+        order = sorted(able, key=lambda number: (alone_s(number), number))
         best, best_s = tuple(order), math.inf
         for count in _counts(len(order)):
             members = tuple(order[:count])
@@ -178,63 +176,57 @@ class SharedSearch:
 
     def _fitting(self, assignment: TileAssignment, indices: PlanIndices) -> PlanIndices:
         """For each worker the first plan, from its present one on, that fits its budget."""
-        workers = assignment.table.workers
+        table = assignment.table
         found = list(indices)
-        for kind in dict.fromkeys(map(kind_of, workers)):
-            mine = [n for n, each in enumerate(workers) if kind_of(each) == kind]
-            pareto, index = self._plans.pareto_plans(workers[mine[0]].threads), indices[mine[0]]
-            while index is not None and not self._fits(assignment, mine, pareto.times(index)):
-                index = None if pareto.times(index + 1) is None else index + 1
+        for kind in dict.fromkeys(map(kind_of, table.workers)):
+            mine = [n for n, each in enumerate(table.workers) if kind_of(each) == kind]
+            index, pareto = (
+                indices[mine[0]],
+                self._plans.pareto_plans(table.workers[mine[0]].threads),
+            )
+            tried = () if index is None else pareto.indices(index)
+            fitting = (each for each in tried if self._fits(assignment, mine, pareto.times(each)))
+            found_index = next(fitting, None)
             for number in mine:
-                found[number] = index
+                found[number] = found_index
         return found
 
-    def _fits(
-        self, assignment: TileAssignment, mine: Sequence[int], times: LayerTimes | None
-    ) -> bool:
-        """Whether workers of one kind can do what is asked of them at this times."""
-        assert times is not None
+    def _fits(self, assignment: TileAssignment, mine: Sequence[int], times: LayerTimes) -> bool:
+        """Whether workers of one kind can do their tasks by a plan with these layer times."""
         table, demand = assignment.table, assignment.demand(mine, times)
-        return demand is None or self._plans.fits(
-            table.workers[mine[0]], demand, picture=table.picture
-        )
+        worker = table.workers[mine[0]]
+        return demand is None or self._plans.fits(worker, demand, picture=table.picture)
 
     def _outcome(
-        self, assignment: TileAssignment, indices: PlanIndices, frames: int, plain_s: float
+        self,
+        assignment: TileAssignment,
+        indices: PlanIndices,
+        frames: int,
+        kept_frames: int,
+        plain_s: float,
     ) -> Outcome:
-        """A partitioning that fits, as tiles, with its prediction."""
+        """A partitioning that fits, as a plan with its prediction."""
         table, tasks = assignment.table, assignment.tasks
-        able = [
-            times if indices[n] is not None else None for n, times in enumerate(table.worker_times)
-        ]
-        seconds = simulate(tasks, table.workers).seconds
-        ends_s = simulate(tasks, table.workers, _SIMULATED, KEPT_FRAMES).ends_s
-        period_s = (ends_s[-1] - ends_s[1]) / (_SIMULATED - 2)
-        work = [0.0] * len(table.workers)
+        workers = table.workers
+        times = [each if indices[n] is not None else None for n, each in enumerate(table.times)]
+        seconds = simulate(tasks, workers).seconds
+        ends_s = simulate(tasks, workers, _SIMULATED_FRAMES, kept_frames).ends_s
+        period_s = (ends_s[-1] - ends_s[1]) / (_SIMULATED_FRAMES - 2)
+        work = [0.0] * len(workers)
         for task in tasks:
-            work[task.worker] += task.seconds / table.workers[task.worker].relative_time
+            work[task.worker] += task.seconds / workers[task.worker].relative_time
         job_s = seconds + (frames - 1) * period_s
-        return Outcome(
-            assignment.tiles(self._plans, able),
-            job_s,
-            plain_s,
+        note = _shared_note(workers, indices, work, (job_s / frames, plain_s / frames))
+        plan = SharedPlan(
+            tuple(worker.name for worker in workers),
+            assignment.tiles(self._plans, times),
+            tuple(each / sum(work) for each in work),
             seconds,
             period_s,
-            tuple(each / sum(work) for each in work),
-            moved_bytes(table, tasks),
-            _shared_note(table.workers, indices, work, (job_s / frames, plain_s / frames)),
+            *moved_bytes(table, tasks),
+            _with_shared_link(note, workers),
         )
-
-    def _worker_times(
-        self, workers: Sequence[WorkerSpec], indices: PlanIndices
-    ) -> tuple[LayerTimes, ...]:
-        """The pace of each worker; for those who are left out that of the fastest plan."""
-        worker_times = []
-        for worker, index in zip(workers, indices, strict=True):
-            times = self._plans.pareto_plans(worker.threads).times(index or 0)
-            assert times is not None
-            worker_times.append(times)
-        return tuple(worker_times)
+        return Outcome(plan, job_s, plain_s)
 
 
 def _counts(most: int) -> list[int]:
@@ -247,7 +239,7 @@ def _counts(most: int) -> list[int]:
 
 
 def _without(names: Mapping[str, Sequence[str]]) -> str:
-    """Says whom a plan does without, by reason."""
+    """Says which workers a plan leaves out, by reason."""
     said = []
     for reason, left_out in names.items():
         listed = ", ".join(left_out[:_NAMED])
@@ -263,7 +255,7 @@ def _shared_note(
     work: Sequence[float],
     times_s: tuple[float, float],
 ) -> str:
-    """Says whom a partitioning does without, or that one worker does all."""
+    """Says which workers a partitioning leaves out, or that one worker does everything."""
     if max(work) == sum(work):
         return _alone(workers[max(range(len(work)), key=work.__getitem__)], *times_s)
     small = [each.name for each, index in zip(workers, indices, strict=True) if index is None]
@@ -277,13 +269,12 @@ def _whole_note(by_frame: FrameParallel, frames: int, shared: Outcome | None) ->
     if shared is None or (frames > 1 and len(able) > 1):
         unable = [each.name for number, each in enumerate(workers) if number not in able]
         return _without({"too small for a whole frame": unable})
-    shared_s = shared.plain_s if max(shared.shares) == 1 else shared.job_s
-    return _alone(
-        workers[by_frame.fastest.worker], by_frame.job_s(frames) / frames, shared_s / frames
-    )
+    shared_s = shared.plain_s if max(shared.plan.shares) == 1 else shared.job_s
+    alone_s = by_frame.job_s(frames)
+    return _alone(workers[by_frame.fastest.worker], alone_s / frames, shared_s / frames)
 
 
-def _with_trunk(note: str, workers: Sequence[WorkerSpec]) -> str:
+def _with_shared_link(note: str, workers: Sequence[WorkerSpec]) -> str:
     """A note, with a word on the link that workers share."""
     shared_rate = min(worker.shared_link_bytes_per_s for worker in workers)
     if math.isinf(shared_rate):

@@ -18,23 +18,22 @@ from dataclasses import dataclass, field
 from ftdist.planning.sharing.plan import WorkerSpec
 
 TASK_S = 0.6e-3
-"""Seconds that a task costs a worker of relative time 1 beside its arithmetic: messages, arrays."""
+"""Seconds that a task costs a worker of relative time 1 beside its arithmetic: for messages and
+arrays. Estimated when the cluster was built; no benchmark repeats it."""
 
 BYTE_S = 1e-9
-"""Seconds that a byte received or sent costs it: sockets and copies."""
+"""Seconds that each byte received or sent costs such a worker: for sockets and copies. Estimated in
+the same way."""
 
-AT_ONCE = 2
-"""Tasks that a worker has at a time: one runs, one is there already when it ends."""
-
-KEPT_FRAMES = 2
-"""Frames of which a worker keeps maps at a time, in a job of many."""
+TASKS_AT_ONCE = 2
+"""Tasks that a worker has at a time: one runs, one is prefetched."""
 
 
 @dataclass(slots=True)
 class Task:
     """One tile of one frame: its arithmetic on its worker, what travels, and what it waits for.
 
-    `makers`: numbers of the tasks that make its inputs; all come earlier in the list.
+    `makers`: the numbers of the tasks that make its inputs; all are earlier in the list.
     """
 
     worker: int
@@ -44,7 +43,7 @@ class Task:
     makers: list[int] = field(default_factory=list)
 
     def busy_s(self, worker: WorkerSpec) -> float:
-        """Seconds that the worker's processor has to do with it."""
+        """Seconds that the task keeps the worker's processor busy."""
         beside_s = TASK_S + BYTE_S * (self.in_bytes + self.out_bytes)
         if math.isinf(worker.link_bytes_per_s):
             beside_s = TASK_S
@@ -53,18 +52,18 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """When the last result of each frame came."""
+    """When the last result of each frame arrived, in seconds."""
 
     ends_s: tuple[float, ...]
 
     @property
     def seconds(self) -> float:
-        """Until the last frame's last result."""
+        """Seconds until the last frame's last result."""
         return self.ends_s[-1]
 
 
 class _Run:
-    """The state of a simulation: frames of the same tasks, so many in flight."""
+    """The state of a simulation: frames of the same tasks, up to `in_flight` at the same time."""
 
     def __init__(
         self, tasks: Sequence[Task], workers: Sequence[WorkerSpec], frames: int, in_flight: int
@@ -79,14 +78,14 @@ class _Run:
         self.missing: dict[int, list[int]] = {}
         self.left: dict[int, int] = {}
         self.ready: list[list[tuple[int, int]]] = [[] for _ in workers]
-        self.room = [AT_ONCE] * count
+        self.room = [TASKS_AT_ONCE] * count
         self.down, self.up, self.free = [0.0] * count, [0.0] * count, [0.0] * count
         self.shared_down = self.shared_up = 0.0
         self.results: list[tuple[float, int, int]] = []
         self.ends_s = [0.0] * frames
 
     def begin(self, frame: int) -> set[int]:
-        """A frame comes into flight; the workers that now may have something to do."""
+        """Begins a frame; returns the workers that may have something to do now."""
         self.missing[frame] = [len(task.makers) for task in self.tasks]
         self.left[frame] = len(self.tasks)
         touched = set()
@@ -96,7 +95,7 @@ class _Run:
         return touched
 
     def assign(self, worker: int, now_s: float) -> None:
-        """Gives a worker what it may have."""
+        """Gives a worker as many ready tasks as it may have."""
         spec, ready = self.workers[worker], self.ready[worker]
         while self.room[worker] and ready:
             frame, number = heapq.heappop(ready)
@@ -120,7 +119,7 @@ class _Run:
             heapq.heappush(self.results, (self.up[worker] + latency_s, frame, number))
 
     def accept(self) -> None:
-        """Takes the next result, and gives out what it sets free."""
+        """Takes the next result, and gives out the tasks that waited for it."""
         now_s, frame, number = heapq.heappop(self.results)
         worker = self.tasks[number].worker
         self.room[worker] += 1
@@ -135,7 +134,8 @@ class _Run:
             self.assign(each, now_s)
 
     def _done_for(self, frame: int, readers: list[int]) -> set[int]:
-        """One more input of these tasks is there; the workers whose tasks now have all."""
+        """Notes one more input of these tasks; returns the workers whose tasks now have all
+        inputs."""
         missing, touched = self.missing[frame], set()
         for reader in readers:
             missing[reader] -= 1
@@ -152,7 +152,10 @@ class _Run:
 def simulate(
     tasks: Sequence[Task], workers: Sequence[WorkerSpec], frames: int = 1, in_flight: int = 1
 ) -> Simulation:
-    """The timeline of so many frames of the same tasks; the list is in the order of preference."""
+    """Simulates `frames` frames of the same tasks, up to `in_flight` at the same time.
+
+    Of several ready tasks the one that is earlier in the list is given out first.
+    """
     run = _Run(tasks, workers, frames, in_flight)
     for frame in range(min(frames, in_flight)):
         run.begin(frame)
@@ -164,7 +167,7 @@ def simulate(
 
 
 def at_work_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> tuple[float, ...]:
-    """Seconds from nothing to each worker's last result if it never waits for others."""
+    """Seconds until each worker's last result, if the worker never waits for others."""
     first, last = [0.0] * len(workers), [0.0] * len(workers)
     for task in tasks:
         rate = workers[task.worker].link_bytes_per_s
@@ -178,19 +181,20 @@ def at_work_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> tuple[flo
 
 
 def busiest_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> float:
-    """The most seconds a frame that any processor or link is in use: no period is shorter."""
-    return max(trunk_s(tasks, workers), *(max(used) for used in _used_s(tasks, workers)))
+    """The most seconds that a frame keeps any processor or link busy: no period is shorter."""
+    return max(shared_link_s(tasks, workers), *(max(used) for used in _used_s(tasks, workers)))
 
 
-def trunk_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> float:
-    """Seconds a frame that what all workers share is in use, in the busier direction."""
+def shared_link_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> float:
+    """Seconds that a frame keeps the shared link busy, in the busier direction."""
     down = sum([task.in_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
     up = sum([task.out_bytes / workers[task.worker].shared_link_bytes_per_s for task in tasks])
     return max(down, up)
 
 
 def _used_s(tasks: Sequence[Task], workers: Sequence[WorkerSpec]) -> list[list[float]]:
-    """For each worker the seconds a frame that its processor and its link, down and up, work."""
+    """For each worker the seconds that a frame keeps its processor and its link, down and up,
+    busy."""
     used = [[0.0, 0.0, 0.0] for _ in workers]
     for task in tasks:
         worker, mine = workers[task.worker], used[task.worker]

@@ -29,15 +29,15 @@ from ftdist.planning.sharing.worker_regions import WorkerRegions
 
 Numbers = NDArray[np.float64]
 Corners = tuple[int, int, int, int]
-"""A region as it stands in an array: top, left, bottom, right."""
+"""A region in the order of ``Regions``: top, left, bottom, right."""
 
 
 @dataclass(frozen=True, eq=False)
 class StageLayout:
     """A stage's tiles in the order to make them: who makes which region of the primary output.
 
-    `seconds` of each one's arithmetic; `needs`: regions that they need of each source, `makes`:
-    regions that they make of each output.
+    `seconds`: the arithmetic of each tile. `needs`: the regions that the tiles need of each source;
+    `makes`: those that they make of each output.
     """
 
     stage: Stage
@@ -49,20 +49,20 @@ class StageLayout:
 
 
 HaloTransfer = tuple[int, int, int, Corners]
-"""A tile needs what another has made: their numbers in their stages, positions, the place."""
+"""What one tile needs of another: the numbers of both in their stages, positions, the region."""
 
 
 @dataclass
 class StageTable:
-    """Workers with the pace of each, for one network and kind of input; remembers what it counted.
+    """What stages ask of workers, for one network and kind of input; remembers what it counted.
 
-    A worker's times is that of the plan by which it computes.
+    `times`: of each worker those of the plan by which it computes.
     """
 
     network: Network
     picture: bool
     workers: tuple[WorkerSpec, ...]
-    worker_times: tuple[LayerTimes, ...]
+    times: tuple[LayerTimes, ...]
     _tile_regions: dict[tuple[int, bytes], TileRegions] = field(default_factory=dict)
     _seconds: dict[tuple[int, int, bytes, int], Numbers] = field(default_factory=dict)
     _layouts: dict[tuple[WorkerRegions, bool, Stage], StageLayout] = field(default_factory=dict)
@@ -85,8 +85,8 @@ class StageTable:
         return (1 if picture else 4) * self.network.shape(source).channels
 
     def seconds(self, stage: Stage, regions: Regions, worker: int) -> Numbers:
-        """Seconds that a worker would take for each of these regions of a stage."""
-        times = self.worker_times[worker]
+        """Seconds that a worker takes for each of these regions of a stage."""
+        times = self.times[worker]
         key = stage.first, stage.stop, regions.tobytes(), id(times)
         if key not in self._seconds:
             layers = self._regions_of(stage, regions).layers(stage.first)
@@ -94,7 +94,7 @@ class StageTable:
         return self._seconds[key] * self.workers[worker].relative_time
 
     def transfers(self, taker: StageLayout, maker: StageLayout, source: int) -> list[HaloTransfer]:
-        """What the tiles of one stage need of a map that those of another have made."""
+        """What the tiles of one stage need of a map that the tiles of another have made."""
         key = taker, maker, source
         if key not in self._transfers:
             self._transfers[key] = list(_transfers(taker.needs[source], maker.makes[source]))
@@ -109,10 +109,8 @@ class StageTable:
     def _new_layout(
         self, stage: Stage, workers: tuple[int, ...], regions: tuple[Region, ...]
     ) -> StageLayout:
-        network, side_by_side = self.network, regions_of(regions)
-        times = {
-            worker: self.seconds(stage, side_by_side, worker).tolist() for worker in {*workers}
-        }
+        network, table = self.network, regions_of(regions)
+        times = {worker: self.seconds(stage, table, worker).tolist() for worker in {*workers}}
         sources = outputs(network, stage.first, stage.stop)
         primary = network.shape(sources[-1])
         return StageLayout(
@@ -120,13 +118,13 @@ class StageTable:
             workers,
             regions,
             tuple(times[worker][tile] for tile, worker in enumerate(workers)),
-            self._regions_of(stage, side_by_side).inputs(stage.first),
-            {each: proportional(side_by_side, network.shape(each), primary) for each in sources},
+            self._regions_of(stage, table).inputs(stage.first),
+            {each: proportional(table, network.shape(each), primary) for each in sources},
         )
 
 
 def _transfers(needs: Regions, makes: Regions) -> Iterator[HaloTransfer]:
-    """What of each region needed is in each region made."""
+    """For each region needed what lies in each region made."""
     start = np.maximum(needs[:2, :, None], makes[:2, None, :])
     stop = np.minimum(needs[2:, :, None], makes[2:, None, :])
     common = np.concatenate([start, stop])

@@ -1,4 +1,4 @@
-"""What a partitioning asks of each worker, and the tiles of a shared plan that come of it.
+"""What a partitioning asks of each worker, and the tiles of the shared plan made from it.
 
 Workers of one *kind* have the same memory, threads and plan. Their memory is counted together, by
 the largest tile of each stage that any of them makes. Workers may be lost, so a tile has a part for
@@ -27,7 +27,7 @@ Kind = tuple[int, int, int, int]
 
 
 def kind_of(worker: WorkerSpec) -> Kind:
-    """What workers whose tasks take the same memory have in common."""
+    """What decides, beside the tasks, how much memory a worker's tasks take."""
     return (worker.budget_bytes, worker.baseline_bytes, worker.credit_bytes, worker.threads)
 
 
@@ -41,7 +41,7 @@ class TileAssignment:
     frames: int
 
     def demand(self, workers: Sequence[int], times: LayerTimes) -> MemoryDemand | None:
-        """The most that is asked of any of these workers; None: nothing."""
+        """The most that tasks ask of any of these workers; None where they have no task."""
         mine = {*workers}
         own = [task for task in self.tasks if task.worker in mine]
         if not own:
@@ -59,39 +59,34 @@ class TileAssignment:
         )
 
     def tiles(
-        self, plans: WorkerPlans, worker_times: Sequence[LayerTimes | None]
+        self, plans: WorkerPlans, times: Sequence[LayerTimes | None]
     ) -> tuple[tuple[Tile, ...], ...]:
-        """The tiles of each stage; `paces` of all workers, None for those who can hold nothing."""
-        own = [
-            None if times is None else self.demand([n], times)
-            for n, times in enumerate(worker_times)
-        ]
-        return tuple(
-            self._stage_tiles(layout, plans, worker_times, own) for layout in self._stages()
-        )
+        """The tiles of each stage; `times` of all workers, None for those that hold no plan."""
+        own = [None if each is None else self.demand([n], each) for n, each in enumerate(times)]
+        return tuple(self._stage_tiles(layout, plans, times, own) for layout in self._stages())
 
     def _stage_tiles(
         self,
         layout: StageLayout,
         plans: WorkerPlans,
-        worker_times: Sequence[LayerTimes | None],
+        times: Sequence[LayerTimes | None],
         own: Sequence[MemoryDemand | None],
     ) -> tuple[Tile, ...]:
-        table, side_by_side = self.table, regions_of(layout.regions)
+        regions = regions_of(layout.regions)
         parts: list[list[Plan | None]] = [[] for _ in layout.workers]
         seconds: list[list[float]] = [[] for _ in layout.workers]
         made: dict[tuple[int, int], Plan] = {}
-        for worker, times in enumerate(worker_times):
-            able = times is not None and self._takes_any(layout, plans, worker, times, own[worker])
-            tiles_s = table.seconds(layout.stage, side_by_side, worker).tolist() if times else []
+        for worker, mine in enumerate(times):
+            able = mine is not None and self._takes_any(layout, plans, worker, mine, own[worker])
+            tiles_s = self.table.seconds(layout.stage, regions, worker).tolist() if mine else []
             for tile, owner in enumerate(layout.workers):
-                if times is None or not (able or owner == worker):
+                if mine is None or not (able or owner == worker):
                     parts[tile].append(None)
                     seconds[tile].append(np.inf)
                     continue
-                key = id(times), tile
+                key = id(mine), tile
                 if key not in made:
-                    made[key] = self._part(layout, tile, times)
+                    made[key] = self._part(layout, tile, mine)
                 parts[tile].append(made[key])
                 seconds[tile].append(tiles_s[tile])
         return tuple(
@@ -109,7 +104,8 @@ class TileAssignment:
     ) -> bool:
         """Whether a worker could take the largest tile of a stage, with all its inputs sent.
 
-        That comes on top of its `own` demand: what it has made it keeps, and its weights stay.
+        This comes on top of the worker's `own` demand: it keeps the maps that it has made, and its
+        weights stay.
         """
         tile = self._largest(layout, range(len(layout.workers)))
         part = self._part(layout, tile, times)
@@ -140,7 +136,7 @@ class TileAssignment:
         )
 
     def _kept_bytes(self, worker: int) -> int:
-        """Bytes of what a worker has made of maps that later stages read."""
+        """Bytes that a worker keeps of one frame: what it made of maps that later stages read."""
         stages = self._stages()
         total = 0
         for number, layout in enumerate(stages):

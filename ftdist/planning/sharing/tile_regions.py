@@ -1,8 +1,7 @@
-"""What tiles need of every layer before them: all tiles of a stage side by side, in one walk back.
+"""What tiles need of every layer before them: all tiles of a stage together, in one walk back.
 
-A walk from layer `stop` serves every first layer of a stage: what tiles need of a layer depends
-only on the layers behind it. So a stage [first, stop) is as much of the walk as goes back to
-`first`, and whoever tries many first layers walks once.
+What tiles need of a layer depends only on the layers behind it. So one walk back from layer `stop`
+serves every first layer: the stage [first, stop) is the part of the walk that ends at `first`.
 
 Regions of all tiles are one array of shape (4, tiles): top, left, bottom, right, half-open. They
 are those of ``lowering.regions.region_needs``; a test compares the two.
@@ -26,7 +25,7 @@ _FAR = 1 << 40
 
 
 def regions_of(regions: Sequence[Region]) -> Regions:
-    """Regions side by side."""
+    """Regions as one array."""
     return np.array([(top, left, bottom, right) for top, bottom, left, right in regions]).T
 
 
@@ -37,23 +36,25 @@ def sizes(regions: Regions) -> NDArray[np.int64]:
 
 
 def proportional(regions: Regions, shape: Shape, of: Shape) -> Regions:
-    """The regions that are to a map of `shape` what `regions` are to a map of shape `of`."""
+    """The regions of a map of `shape` in the same proportion as `regions` of a map of shape
+    `of`."""
     return np.asarray(regions * _limits(shape) // _limits(of))
 
 
 def outputs(network: Network, first: int, stop: int) -> list[int]:
-    """The layers of a stage that others read or that are outputs of the network, in order.
+    """The layers of a stage that later layers read or that are outputs of the network, in order.
 
-    The last is the primary one, of which tiles are regions.
+    The last one is the primary output: tiles are regions of it.
     """
     return sorted(n for n, last in network.last_use.items() if first <= n < stop <= last)
 
 
 @dataclass(frozen=True, slots=True)
 class LayerRegions:
-    """One layer of a walk: the regions that are `made` of it, and how many positions that is.
+    """What all tiles do with one layer: the regions `made`, and the positions in each (`sizes`).
 
-    `reads`: regions read of each source outside when a stage begins with this layer, unclipped.
+    `reads`: the regions, not clipped to the map, that tiles read of each source outside the stage
+    when the stage begins with this layer.
     """
 
     number: int
@@ -63,7 +64,8 @@ class LayerRegions:
 
 
 class TileRegions:
-    """What tiles, `regions` of the last output before layer `stop`, need of the layers before."""
+    """What tiles, `regions` of the last output before layer `stop`, need of the layers before
+    it."""
 
     def __init__(self, network: Network, stop: int, regions: Regions) -> None:
         self._network = network
@@ -73,7 +75,8 @@ class TileRegions:
         self._walk = self._back()
 
     def layers(self, first: int) -> list[LayerRegions]:
-        """The steps of a stage that begins with layer `first`, from its last layer to its first."""
+        """What tiles do with the layers of stage [first, stop), from the last layer to the
+        first."""
         while not self._layers or self._layers[-1].number > first:
             layer = next(self._walk, None)
             if layer is None:
@@ -82,7 +85,7 @@ class TileRegions:
         return [layer for layer in self._layers if layer.number >= first]
 
     def inputs(self, first: int) -> dict[int, Regions]:
-        """The regions of each source that a stage needs that begins with layer `first`."""
+        """The regions that the tiles of stage [first, stop) need of each source outside."""
         reads = self.layers(first)[-1].reads
         return {each: _clipped(read, self._network.shape(each)) for each, read in reads.items()}
 
@@ -109,9 +112,9 @@ class TileRegions:
 
 
 def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
-    """The unclipped regions of a source that a layer reads to make its own.
+    """The regions of a source, not clipped to the map, that a layer reads to make its own.
 
-    As in ``group.columns_read`` a convolution gets the column beside the map if it reads no other.
+    As in ``group.columns_read`` a convolution that reads no column of the map gets the one beside.
     """
     shape, (vertical, horizontal, padded) = network.shape(source), network.axes(reader, source)
     starts, stops = made[:2], made[2:]
@@ -128,14 +131,14 @@ def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
 
 
 def _stacked(axis: Axis, start: Regions, stop: Regions) -> Regions:
-    """What an axis reads for each span of positions: starts above, stops below."""
+    """What an axis reads for each span of positions: starts in row 0, stops in row 1."""
     read = np.empty((2, *start.shape), np.int64)
     read[0], read[1] = axis.receptive(Span(start, stop))  # type: ignore[arg-type]
     return read
 
 
 def _with_empty(regions: Regions, full: NDArray[np.bool_]) -> Regions:
-    """The regions, those sides that are not `full` such that a hull passes over them."""
+    """The regions; sides that are not `full` lie where a hull with other regions ignores them."""
     if full.all():
         return regions
     return np.concatenate([np.where(full, regions[:2], _FAR), np.where(full, regions[2:], -_FAR)])
@@ -146,7 +149,7 @@ def _hull(one: Regions, other: Regions) -> Regions:
 
 
 def _clipped(regions: Regions, shape: Shape) -> Regions:
-    """The parts that lie on a map; what is empty ends before it starts or there."""
+    """The parts that lie on a map; an empty region stops at its start, or before."""
     return np.minimum(np.maximum(regions, 0), _limits(shape))
 
 

@@ -1,14 +1,16 @@
 """What workers can hold: by which plan each computes its tasks within its budget.
 
-A worker computes by one plan of the whole network; a task takes of it the part that it needs.
-Plans are tried from the fastest one down, each smaller than the one before: lower strips, weights
-streamed from the file. What a worker must hold is counted from its tasks, lowered: exact for the
-memory of programs, and for the rest the sizes of arrays that are there at the same time.
+A worker computes by one plan of the whole network, and a task takes from this plan the part that it
+needs. Plans are tried from the fastest one down, each smaller than the one before: with lower
+strips, or with weights streamed from the file. What a worker must hold is counted from its lowered
+tasks: exactly for programs and maps, and for messages by the sizes of arrays that exist at the same
+time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
@@ -29,52 +31,65 @@ from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.weights import unplaced
 
 MARGIN_BYTES = 512 << 10
-"""Room for what differs from worker to worker beside its tasks."""
+"""Bytes that workers with the same tasks may differ by. Chosen, not measured:
+``benchmarks/promise.py`` checks that workers stay within their budgets."""
 
 _SMALLER = 0.88
-"""The size of a plan's activations and weights, relative to the next larger one's at most."""
-
+"""The most that a plan may take of the memory of the next larger one. Chosen, not measured: a finer
+step makes more plans to try, a coarser one leaves workers with slower plans than they could
+hold."""
 
 _REMEMBERED = 4096
-"""Parts of which the footprint is remembered."""
+"""Footprints of parts that are remembered: a few hundred bytes each."""
 
 
 class ParetoPlans:
-    """Plans of a network for up to so many threads: number 0 is the fastest, each next smaller."""
+    """Plans of a network for up to `threads` threads: number 0 is the fastest, each next
+    smaller."""
 
     def __init__(self, network: Network, threads: int, profile: DeviceProfile) -> None:
         self._network = network
         self._profile = profile
         self._search = self._searchable(threads)
         self._found: list[FoundPlan] = []
-        self._worker_times: dict[int, LayerTimes] = {}
+        self._times: dict[int, LayerTimes] = {}
         self._complete = False
 
-    def times(self, index: int) -> LayerTimes | None:
-        """The pace of plan number `index`; None when there are not so many."""
-        while len(self._found) <= index and not self._complete:
-            self._extend()
-        if index >= len(self._found):
-            return None
-        if index not in self._worker_times:
+    def indices(self, first: int = 0) -> Iterator[int]:
+        """The numbers of all plans, from one on; plans are made when their number is asked for."""
+        while self._exists(first):
+            yield first
+            first += 1
+
+    def times(self, index: int) -> LayerTimes:
+        """The layer times of plan number `index`; IndexError when there is no such plan."""
+        self._exists(index)
+        if index not in self._times:
             plan = self._found[index].plan
-            self._worker_times[index] = layer_times(self._network, plan, self._profile)
-        return self._worker_times[index]
+            self._times[index] = layer_times(self._network, plan, self._profile)
+        return self._times[index]
 
     def seconds(self, index: int) -> float:
         """The time of plan number `index` for a whole frame on a machine of relative time 1."""
+        self._exists(index)
         return self._found[index].seconds
 
     def _searchable(self, threads: int) -> Search:
-        """The search for so many threads, or as many as the smallest map can be shared by."""
+        """The search for `threads` threads, or for as many as can share the smallest map."""
         search = Search(self._network, threads, self._profile)
         while threads > 1 and search.fastest() is None:
             threads -= 1
             search = Search(self._network, threads, self._profile)
         return search
 
+    def _exists(self, index: int) -> bool:
+        """Whether there is a plan of this number; makes all up to it."""
+        while len(self._found) <= index and not self._complete:
+            self._extend()
+        return index < len(self._found)
+
     def _extend(self) -> None:
-        """One more plan: the fastest that is clearly smaller, at last the smallest there is."""
+        """Adds the fastest plan that is clearly smaller than the last, or else the smallest one."""
         last = self._found[-1].peak_bytes if self._found else None
         size = None if last is None else int(_SMALLER * last)
         found = self._search.fastest(size, closely=False)
@@ -87,9 +102,10 @@ class ParetoPlans:
 
 @dataclass(frozen=True, slots=True)
 class MemoryDemand:
-    """What a worker has to do: parts that it computes, and bytes of what is there beside them.
+    """What a worker's tasks ask of its memory: the parts that it computes, and bytes beside them.
 
-    The most that one task takes and gives; and all that is `kept` between tasks.
+    `in_bytes`, `out_bytes`: the most that one task receives and returns; `kept_bytes`: all maps
+    that stay with the worker between tasks.
     """
 
     parts: tuple[Plan, ...]
@@ -98,41 +114,13 @@ class MemoryDemand:
     kept_bytes: int = 0
 
     def beside(self, other: MemoryDemand) -> MemoryDemand:
-        """Both assignment of one worker, whose tasks run one at a time."""
+        """Both demands on one worker, whose tasks run one at a time."""
         return MemoryDemand(
             tuple(dict.fromkeys((*other.parts, *self.parts))),
             max(self.in_bytes, other.in_bytes),
             max(self.out_bytes, other.out_bytes),
             self.kept_bytes + other.kept_bytes,
         )
-
-
-@dataclass
-class WorkerMemory:
-    """Counts what workers hold; remembers what parts take."""
-
-    network: Network
-    picture: bool
-    _known: dict[Plan, Footprint] = field(default_factory=dict)
-
-    def needed_bytes(self, worker: WorkerSpec, demand: MemoryDemand) -> int:
-        """The smallest budget with which a worker's process can do its demand."""
-        taken = one_after_another(
-            self.network, [(part, self._footprint(part)) for part in demand.parts]
-        )
-        threads = max(part.threads for part in demand.parts)
-        messages = max(worker.credit_bytes, demand.in_bytes) + demand.out_bytes + demand.kept_bytes
-        slack = MARGIN_BYTES + (threads - 1) * THREAD_BYTES
-        baseline = worker.baseline_bytes
-        return replace(taken, baseline=baseline, messages=messages, slack=slack).peak_bytes
-
-    def _footprint(self, part: Plan) -> Footprint:
-        if part not in self._known:
-            if len(self._known) >= _REMEMBERED:
-                self._known.clear()
-            lowered = lower(self.network, part, unplaced(self.network), picture=self.picture)
-            self._known[part] = footprint(lowered, self.network)
-        return self._known[part]
 
 
 def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
@@ -151,35 +139,49 @@ def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
 
 
 def whole_part(times: LayerTimes, region: Region) -> Plan:
-    """The whole network by a worker's plan as it is."""
+    """The whole network by a worker's plan, unchanged."""
     return Plan(times.plan.groups, times.plan.threads, region=region)
 
 
 class WorkerPlans:
-    """What plans of one network are made with: plans of workers, by threads, and what they take."""
+    """The plans by which workers compute a network, and the memory that their parts take."""
 
     def __init__(self, network: Network, profile: DeviceProfile) -> None:
         self.network = network
         self._profile = profile
         self._pareto_plans: dict[int, ParetoPlans] = {}
-        self._holdings = {picture: WorkerMemory(network, picture) for picture in (False, True)}
+        self._footprints: dict[tuple[Plan, bool], Footprint] = {}
 
     def pareto_plans(self, threads: int) -> ParetoPlans:
-        """The plans of workers with so many threads."""
+        """The plans of workers with this number of threads."""
         if threads not in self._pareto_plans:
             self._pareto_plans[threads] = ParetoPlans(self.network, threads, self._profile)
         return self._pareto_plans[threads]
 
     def fits(self, worker: WorkerSpec, demand: MemoryDemand, *, picture: bool) -> bool:
-        """Whether a worker can do its duty within its budget."""
+        """Whether a worker can meet a demand within its budget."""
         return self.needed_bytes(worker, demand, picture=picture) <= worker.budget_bytes
 
     def needed_bytes(self, worker: WorkerSpec, demand: MemoryDemand, *, picture: bool) -> int:
-        """The smallest budget with which a worker can do its demand."""
-        return self._holdings[picture].needed_bytes(worker, demand)
+        """The smallest budget with which a worker's process can meet a demand."""
+        parts = [(part, self._footprint(part, picture)) for part in demand.parts]
+        taken = one_after_another(self.network, parts)
+        threads = max(part.threads for part in demand.parts)
+        messages = max(worker.credit_bytes, demand.in_bytes) + demand.out_bytes + demand.kept_bytes
+        slack = MARGIN_BYTES + (threads - 1) * THREAD_BYTES
+        baseline = worker.baseline_bytes
+        return replace(taken, baseline=baseline, messages=messages, slack=slack).peak_bytes
 
     def frame_bytes(self, *, picture: bool) -> tuple[int, int]:
         """Bytes of a frame's input, and of its outputs."""
         made = outputs(self.network, 0, len(self.network.layers))
         returned = sum(self.network.shape(each).bytes for each in made)
         return input_bytes(self.network, picture=picture), returned
+
+    def _footprint(self, part: Plan, picture: bool) -> Footprint:
+        if (part, picture) not in self._footprints:
+            if len(self._footprints) >= _REMEMBERED:
+                self._footprints.clear()
+            lowered = lower(self.network, part, unplaced(self.network), picture=picture)
+            self._footprints[part, picture] = footprint(lowered, self.network)
+        return self._footprints[part, picture]

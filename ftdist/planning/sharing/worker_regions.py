@@ -55,7 +55,7 @@ WorkerRegions = tuple[WorkerRegion, ...]
 
 
 def worker_regions(bands: Sequence[Sequence[int]], speeds: Sequence[float]) -> WorkerRegions:
-    """The areas of workers dealt out to bands, in proportion to their speeds."""
+    """The regions of workers in bands, in proportion to their speeds."""
     found = []
     rows = _borders([sum(speeds[worker] for worker in band) for band in bands])
     for number, (band, (top, bottom)) in enumerate(zip(bands, rows, strict=True)):
@@ -68,9 +68,9 @@ def worker_regions(bands: Sequence[Sequence[int]], speeds: Sequence[float]) -> W
 def layouts(
     workers: Sequence[int], speeds: Sequence[float], shape: Shape, most: int
 ) -> list[tuple[tuple[int, ...], ...]]:
-    """Ways to deal workers out to bands: one a band, and those with the least boundary between.
+    """Ways to form bands of workers: those with the shortest borders, and one worker in each band.
 
-    `shape` is that of a map, for its proportions. Fast workers come first.
+    `shape` is that of a map and gives the proportions. Fast workers come first.
     """
     order = sorted(workers, key=lambda worker: (-speeds[worker], worker))
     alone = tuple((worker,) for worker in order)
@@ -82,7 +82,7 @@ def layouts(
 def tiles(
     mine: WorkerRegion, shape: Shape, cuts: tuple[float, ...], *, by_columns: bool
 ) -> list[Region]:
-    """An area of a map, cut into tiles at these fractions of it; in the order to make them in."""
+    """A worker's region of a map in tiles cut at these fractions, in the order to make them."""
     top, bottom, left, right = mine.on(shape)
     span = Span(left, right) if by_columns else Span(top, bottom)
     turned = (mine.place if by_columns else mine.band) % 2
@@ -108,7 +108,7 @@ def _borders(weights: Sequence[float]) -> list[tuple[float, float]]:
 
 
 def _dealt(order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], ...]]:
-    """Runs of workers as bands: every way for a few, for many only bands of about one length."""
+    """Runs of workers as bands: every way for few workers, bands of about one length for many."""
     count = len(order)
     if count < _MANY:
         for bands in range(1, count + 1):
@@ -122,7 +122,7 @@ def _dealt(order: Sequence[int]) -> Iterator[tuple[tuple[int, ...], ...]]:
 
 
 def _boundary(bands: tuple[tuple[int, ...], ...], speeds: Sequence[float], shape: Shape) -> float:
-    """The length of all borders between areas, in positions."""
+    """The length of all borders between workers' regions, in positions."""
     total = sum(speeds[worker] for band in bands for worker in band)
     length = (len(bands) - 1.0) * shape.width
     for band in bands:

@@ -14,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.networks import networks
 from support.oracles.counting import counted_calls
-from support.planning.workers import alone_s, boards, first16, local, small_network, worker
+from support.planning.workers import (
+    alone_s,
+    boards,
+    first16,
+    local,
+    small_network,
+    stage_table,
+    worker,
+)
 from support.randomplans import random_shared_plan
 
 from ftdist.coordinator.jobs.task_graph import TaskGraph
@@ -24,10 +32,14 @@ from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import Plan, check
 from ftdist.planning.profile import DEFAULT
+from ftdist.planning.sharing.halo_exchange import tasks_of
+from ftdist.planning.sharing.partitioning import Partitioning, Stage
 from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
 from ftdist.planning.sharing.search import _search_for, share
+from ftdist.planning.sharing.tile_assignment import TileAssignment
 from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
+from ftdist.planning.sharing.worker_regions import worker_regions
 from ftdist.planning.weights import resident_layers, unplaced
 
 BOARD = 0.76
@@ -374,3 +386,21 @@ def test_who_is_faster_alone_than_over_a_shared_link_is_named() -> None:
     workers = crowded((local(2.0), *boards(3, relative_time=2.0, link=1e6)), 2e5)
     plan = plan_of(workers)
     assert plan.shares[0] == 1.0 and "here alone is faster than sharing" in plan.note
+
+
+def test_memory_counts_maps_of_as_many_frames_as_workers_keep() -> None:
+    workers = boards(3, relative_time=200.0, budget_mib=48)
+    few, many = (share(first16(), workers, 4, True, kept_frames=each) for each in (1, 4))
+    assert few.stages != many.stages, "with more maps beside them parts take less memory"
+
+
+def test_a_demand_grows_with_the_frames_of_which_maps_are_kept() -> None:
+    table = stage_table(first16(), boards(2))
+    rows = worker_regions([(0,), (1,)], (1.0, 1.0))
+    partitioning = Partitioning(rows, (Stage(0, 8), Stage(8, 16)))
+    tasks = tasks_of(table, partitioning)
+    kept = [
+        TileAssignment(table, partitioning, tasks, frames).demand([0], table.times[0]).kept_bytes
+        for frames in (1, 3)
+    ]
+    assert kept[1] == 3 * kept[0] > 0

@@ -30,18 +30,11 @@ FIRST16 = [
 """Terms of a sum and filters of each convolution."""
 
 
-def all_times(pareto):
-    number = 0
-    while (times := pareto.times(number)) is not None:
-        yield times
-        number += 1
-
-
 @pytest.mark.parametrize("threads", [1, 3])
-def test_each_plan_of_a_ladder_is_smaller_and_slower(threads) -> None:
+def test_each_pareto_plan_is_smaller_and_slower(threads) -> None:
     network = first16()
     pareto = ParetoPlans(network, threads, DEFAULT)
-    plans = [times.plan for times in all_times(pareto)]
+    plans = [pareto.times(index).plan for index in pareto.indices()]
     assert len(plans) > 5
     for plan in plans:
         check(plan, network)
@@ -94,7 +87,6 @@ def test_weights_that_several_tasks_use_count_once() -> None:
 @pytest.mark.parametrize(("rows", "columns", "grid"), [(20, 10, (3, 1)), (10, 20, (1, 3))])
 def test_threads_share_the_longer_side(rows, columns, grid) -> None:
     times = ParetoPlans(first16(), 3, DEFAULT).times(0)
-    assert times is not None
     part = part_of(times, 2, 8, Region(5, 5 + rows, 0, columns))
     assert (part.first, part.stop, part.threads) == (2, 8, 3)
     assert {(group.rows, group.columns) for group in part.groups} == {grid}
@@ -102,5 +94,4 @@ def test_threads_share_the_longer_side(rows, columns, grid) -> None:
 
 def test_a_whole_frame_is_computed_by_the_plan_as_it_is() -> None:
     times = ParetoPlans(first16(), 3, DEFAULT).times(0)
-    assert times is not None
     assert whole_part(times, WHOLE) == Plan(times.plan.groups, 3, region=WHOLE)

@@ -60,9 +60,7 @@ def first16() -> Network:
 
 def alone_s(network: Network) -> float:
     """Seconds of a whole frame on one thread of a machine of relative time 1."""
-    pareto = ParetoPlans(network, 1, DEFAULT)
-    assert pareto.times(0) is not None
-    return pareto.seconds(0)
+    return ParetoPlans(network, 1, DEFAULT).seconds(0)
 
 
 def stage_table(
@@ -72,10 +70,8 @@ def stage_table(
     pareto_plans = {
         threads: ParetoPlans(network, threads, DEFAULT) for threads in {w.threads for w in workers}
     }
-    worker_times = [pareto_plans[each.threads].times(0) for each in workers]
-    return StageTable(
-        network, picture, workers, tuple(times for times in worker_times if times is not None)
-    )
+    times = tuple(pareto_plans[each.threads].times(0) for each in workers)
+    return StageTable(network, picture, workers, times)
 
 
 @cache
