@@ -1,13 +1,15 @@
 """A network: layers in topological order, numbered as in the model file they came from.
 
-The graph is pure data without weights. Layer i reads layers with smaller numbers, or INPUT. Layers
-that compute nothing (dropout, a route to one layer, detection heads) keep their number and are
-*aliases*: whoever reads one reads its source. Outputs are the layers that nobody reads.
+The graph is pure data without weights. Layer i reads layers with smaller numbers, or inputs, whose
+numbers are below zero: INPUT is the first, the one before it the second. Layers that compute
+nothing (dropout, a route to one layer, detection heads) keep their number and are *aliases*:
+whoever reads one reads its source. Outputs are named by their layers; others may read them too.
+What nobody reads is an output always, for else nobody would need it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,9 +17,13 @@ from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
 from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
+from ftdist.network.ports import PLANAR, Input, Layout
 
 INPUT = -1
-"""The number by which layers refer to the network's input."""
+"""The number by which layers refer to the network's (first) input."""
+
+ONLY_INPUT = "input"
+"""The name of an input where nobody has named it."""
 
 LARGEST_SIDE = 1 << 16
 """The most rows, columns or channels of a map, and the most of anything that is counted in them."""
@@ -35,15 +41,45 @@ class Layer:
 
 @dataclass(frozen=True)
 class Network:
-    """A graph of layers over one input."""
+    """A graph of layers over its inputs; `outputs` are the numbers of layers, in order.
+
+    `layouts` says of outputs how their arrays lie, where that is not planar.
+    """
 
     name: str
-    input: Shape
+    inputs: tuple[Input, ...]
     layers: tuple[Layer, ...]
+    outputs: tuple[int, ...]
+    layouts: tuple[tuple[int, Layout], ...] = ()
+
+    @property
+    def input(self) -> Shape:
+        """The shape of the first input: that of the picture, where the network takes one."""
+        return self.inputs[0].shape
+
+    @property
+    def input_numbers(self) -> range:
+        """The numbers of the inputs, ascending: the first is the last of them."""
+        return range(-len(self.inputs), 0)
 
     def shape(self, number: int) -> Shape:
-        """The shape of a layer's output, or of the network's input."""
-        return self.input if number == INPUT else self.layers[number].shape
+        """The shape of a layer's output, or of an input."""
+        return self.layers[number].shape if number >= 0 else self.inputs[-1 - number].shape
+
+    def layout(self, output: int) -> Layout:
+        """How the array of an output lies."""
+        return self._layouts.get(output, PLANAR)
+
+    @cached_property
+    def _layouts(self) -> dict[int, Layout]:
+        return dict(self.layouts)
+
+    @cached_property
+    def planar_sources(self) -> frozenset[int]:
+        """The inputs and the sources of outputs whose arrays lie channel by channel."""
+        outputs = {self.source(each) for each in self.outputs if self.layout(each).planar}
+        inputs = {-1 - at for at, each in enumerate(self.inputs) if each.layout.planar}
+        return frozenset(inputs | outputs)
 
     @cached_property
     def sources(self) -> tuple[int, ...]:
@@ -52,14 +88,14 @@ class Network:
         for number, layer in enumerate(self.layers):
             first = layer.inputs[0]
             if is_alias(layer):
-                found.append(first if first == INPUT else found[first])
+                found.append(first if first < 0 else found[first])
             else:
                 found.append(number)
         return tuple(found)
 
     def source(self, number: int) -> int:
-        """The layer (or INPUT) that really makes what layer `number` hands on."""
-        return number if number == INPUT else self.sources[number]
+        """The layer (or input) that really makes what layer `number` hands on."""
+        return number if number < 0 else self.sources[number]
 
     def reads(self, number: int) -> tuple[int, ...]:
         """The sources of what a layer reads, in the order of its inputs."""
@@ -79,12 +115,6 @@ class Network:
                 known = found.get((number, source))
                 found[number, source] = axes if known is None else known.hull(axes)
         return found
-
-    @cached_property
-    def outputs(self) -> tuple[int, ...]:
-        """The layers that nobody reads, in order: the network's outputs."""
-        read = {each for layer in self.layers for each in layer.inputs}
-        return tuple(number for number in range(len(self.layers)) if number not in read)
 
     @cached_property
     def output_sources(self) -> frozenset[int]:
@@ -109,11 +139,20 @@ class Network:
         return layer.operation.macs(self.shape(layer.inputs[0]), layer.shape)
 
     def until(self, last: int) -> Network:
-        """The network that ends with layer `last`."""
+        """The network that ends with layer `last`; what nobody reads any more is an output."""
         if not 0 <= last < len(self.layers):
             count = len(self.layers)
             raise InputError(f"layer {last} does not exist: {self.name} has layers 0..{count - 1}")
-        return Network(self.name, self.input, self.layers[: last + 1])
+        layers = self.layers[: last + 1]
+        outputs = sorted({*unread(layers), *(each for each in self.outputs if each <= last)})
+        layouts = tuple(each for each in self.layouts if each[0] <= last)
+        return Network(self.name, self.inputs, layers, tuple(outputs), layouts)
+
+
+def unread(layers: Sequence[Layer]) -> tuple[int, ...]:
+    """The layers that no other one reads, in order: Darknet's outputs."""
+    read = {each for layer in layers for each in layer.inputs}
+    return tuple(number for number in range(len(layers)) if number not in read)
 
 
 def is_alias(layer: Layer) -> bool:
@@ -125,14 +164,26 @@ def is_alias(layer: Layer) -> bool:
 
 
 class NetworkBuilder:
-    """Collects layers one by one, infers their shapes, and refuses references ahead."""
+    """Collects layers one by one, infers their shapes, and refuses references ahead.
 
-    def __init__(self, name: str, shape: Shape) -> None:
-        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
-            raise InputError(f"an input of {shape}: each side is 1 to {LARGEST_SIDE}")
+    It begins with one input of that shape, or with all of these.
+    """
+
+    def __init__(self, name: str, inputs: Shape | Sequence[Input]) -> None:
         self._name = name
-        self._input = shape
+        if isinstance(inputs, Shape):
+            inputs = [Input(ONLY_INPUT, inputs)]
+        self._inputs = tuple(inputs)
         self._layers: list[Layer] = []
+        self._names = {each.name for each in self._inputs}
+        if not self._inputs or len(self._names) < len(self._inputs):
+            raise InputError(f"{name}: inputs need names of their own, and there is at least one")
+        for each in self._inputs:
+            if not 1 <= min(each.shape) <= max(each.shape) <= LARGEST_SIDE:
+                raise InputError(f"an input of {each.shape}: each side is 1 to {LARGEST_SIDE}")
+            each.layout.check(each.name, each.shape)
+        if len(self._inputs) == 1:
+            self._names.clear()  # a layer may be called as the only input is
 
     def __len__(self) -> int:
         return len(self._layers)
@@ -141,14 +192,14 @@ class NetworkBuilder:
         return self._shape(number)
 
     def _shape(self, number: int) -> Shape:
-        return self._input if number == INPUT else self._layers[number].shape
+        return self._layers[number].shape if number >= 0 else self._inputs[-1 - number].shape
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
         """Appends a layer and returns its number; InputError names the layer that does not fit."""
         number = len(self._layers)
         label = name or f"{operation.kind}{number}"
         for source in inputs:
-            if not INPUT <= source < number:
+            if not -len(self._inputs) <= source < number:
                 raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
         try:
             shape = operation.output_shape(tuple(self._shape(each) for each in inputs))
@@ -158,15 +209,37 @@ class NetworkBuilder:
             raise InputError(
                 f"layer {number} ({label}): a map of {shape}; each side is 1 to {LARGEST_SIDE}"
             )
-        if any(layer.name == label for layer in self._layers):
+        if label in self._names:
             raise InputError(f"layer {number}: another layer is called {label} too")
+        self._names.add(label)
         self._layers.append(Layer(label, operation, tuple(inputs), shape))
         return number
 
-    def finish(self) -> Network:
+    def finish(self, outputs: Mapping[int, Layout] | None = None) -> Network:
+        """The network; its outputs, with their layouts, are those that nobody reads if not said."""
         if not self._layers:
             raise InputError(f"{self._name} has no layers")
-        return Network(self._name, self._input, tuple(self._layers))
+        ends = unread(self._layers)
+        wanted = dict.fromkeys(ends, PLANAR) if outputs is None else dict(outputs)
+        for number in wanted:
+            if not 0 <= number < len(self._layers):
+                raise InputError(f"{self._name}: output {number} is no layer")
+            wanted[number].check(self._layers[number].name, self._shape(number))
+        if idle := [self._layers[number].name for number in ends if number not in wanted]:
+            raise InputError(f"{self._name}: nobody reads layer {idle[0]}, and it is no output")
+        layouts = tuple((number, each) for number, each in wanted.items() if each != PLANAR)
+        network = Network(self._name, self._inputs, tuple(self._layers), tuple(wanted), layouts)
+        _refuse_two_orders(network)
+        return network
+
+
+def _refuse_two_orders(network: Network) -> None:
+    """One map is one array, whatever names it has."""
+    orders = {network.source(each): network.layout(each).planar for each in network.outputs}
+    for number in network.outputs:
+        if orders[network.source(number)] != network.layout(number).planar:
+            name = network.layers[number].name
+            raise InputError(f"{network.name}: output {name} lies otherwise than one of its source")
 
 
 def weighted_layers(

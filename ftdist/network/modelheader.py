@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ftdist.errors import InputError
 from ftdist.network.about import About
-from ftdist.network.graph import INPUT, Network, weighted_layers
+from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.packing import BLOCKS
 from ftdist.network.serialise import from_json, to_json
 
@@ -109,7 +109,7 @@ def _places(
 def refuse_idle(network: Network) -> None:
     """InputError when an output is merely the network's input: there is nothing to compute."""
     for number in network.outputs:
-        if network.source(number) == INPUT:
+        if network.source(number) < 0:
             name = network.layers[number].name
             raise InputError(
                 f"{network.name}: layer {number} ({name}) hands on the network's input as it is"

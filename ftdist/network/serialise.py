@@ -3,7 +3,8 @@
 Every field of an operation is read by its annotation: the exact type, none unknown, none missing.
 Only a field whose metadata says that it was "added_later" may be missing; its default is what was
 meant before there was such a field. Shapes are inferred again, and whatever does not fit is refused
-as in an importer.
+as in an importer. A network whose outputs are just what nobody reads, of one input that nobody has
+named, has "input" only, as all had once; "inputs" and "outputs" stand in others.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import ftdist.network.heads  # noqa: F401 - registers the kinds of heads
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, LARGEST_SIDE, Network, NetworkBuilder
+from ftdist.network.graph import LARGEST_SIDE, ONLY_INPUT, Network, NetworkBuilder, unread
 from ftdist.network.operators.base import OPERATIONS
+from ftdist.network.ports import Input, Layout
 
 
 def to_json(network: Network) -> dict[str, Any]:
@@ -31,22 +33,59 @@ def to_json(network: Network) -> dict[str, Any]:
         }
         for layer in network.layers
     ]
-    return {"name": network.name, "input": list(network.input), "layers": layers}
+    return {"name": network.name, **_ports(network), "layers": layers}
+
+
+def _ports(network: Network) -> dict[str, Any]:
+    """How arrays enter and leave."""
+    plain = (Input(ONLY_INPUT, network.input),), unread(network.layers), ()
+    if (network.inputs, network.outputs, network.layouts) == plain:
+        return {"input": list(network.input)}
+    inputs = [
+        {"name": each.name, "shape": list(each.shape), "layout": dataclasses.asdict(each.layout)}
+        for each in network.inputs
+    ]
+    outputs = [
+        {"layer": each, "layout": dataclasses.asdict(network.layout(each))}
+        for each in network.outputs
+    ]
+    return {"inputs": inputs, "outputs": outputs}
 
 
 def from_json(value: Any) -> Network:
     """The network that ``to_json`` described; InputError when it describes none."""
     try:
-        name, source = _text(value["name"]), [_whole(side) for side in value["input"]]
-        builder = NetworkBuilder(name, Shape(*source))
+        builder = NetworkBuilder(_text(value["name"]), _inputs(value))
         for each in value["layers"]:
             fields = dict(each)
             name, kind = _text(fields.pop("name")), fields.pop("kind")
             inputs = [_layer(number) for number in fields.pop("inputs")]
             builder.add(_decoded(OPERATIONS[kind], fields), inputs, name)
-        return builder.finish()
+        return builder.finish(_outputs(value))
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
         raise InputError(f"no description of a network: {_short(repr(error))}") from None
+
+
+def _inputs(value: Any) -> list[Input]:
+    if "input" in value:
+        return [Input(ONLY_INPUT, _shape(value["input"]))]
+    return [
+        Input(_text(each["name"]), _shape(each["shape"]), _decoded(Layout, each["layout"]))
+        for each in value["inputs"]
+    ]
+
+
+def _outputs(value: Any) -> dict[int, Layout] | None:
+    if "input" in value:
+        return None
+    outputs = {_whole(each["layer"]): _decoded(Layout, each["layout"]) for each in value["outputs"]}
+    if not outputs or len(outputs) != len(value["outputs"]):
+        raise ValueError("its outputs are none, or one comes twice")
+    return outputs
+
+
+def _shape(value: Any) -> Shape:
+    return Shape(*(_whole(side) for side in value))
 
 
 def _decoded(annotation: Any, value: Any) -> Any:
@@ -101,8 +140,8 @@ def _whole(value: Any) -> int:
 
 
 def _layer(value: Any) -> int:
-    """The number of a layer, or INPUT."""
-    return INPUT if type(value) is int and value == INPUT else _whole(value)
+    """The number of a layer, or of an input."""
+    return value if type(value) is int and -LARGEST_SIDE <= value < 0 else _whole(value)
 
 
 def _real(value: Any) -> float:

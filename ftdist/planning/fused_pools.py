@@ -7,7 +7,7 @@ each 12 pixels of two rows go from registers through a scratch of 3 KiB in the f
 from __future__ import annotations
 
 from ftdist.kernels.program import POOL_MOST
-from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.network.graph import Network, is_alias
 
 
 def fused_pools(network: Network) -> dict[int, int]:
@@ -23,7 +23,8 @@ def fused_pools(network: Network) -> dict[int, int]:
     return {
         source: found[0]
         for source, found in readers.items()
-        if source not in {INPUT, *network.output_sources}
+        if source >= 0
+        and source not in network.output_sources
         and len(found) == 1
         and _can_fuse(network, source, found[0])
     }

@@ -7,6 +7,7 @@ arenas and all maps between groups).
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,12 +19,15 @@ from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
+from ftdist.network.ports import Input
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import Plan, check
 from ftdist.runtime.engine import Kernels, LayerCounters, Watch, tidy
 from ftdist.runtime.runner import Runner
 
 Outputs = dict[str, NDArray[np.float32]]
+Given = NDArray[Any] | str | os.PathLike[str] | Mapping[str, NDArray[Any]]
+"""What a session takes: an array or the path of one, or arrays by the names of inputs."""
 
 
 class Session:
@@ -82,26 +86,48 @@ class Session:
             )
         return self._lowered[picture]
 
-    def run(self, image: NDArray[Any] | str | os.PathLike[str]) -> Outputs:
+    def run(self, image: Given) -> Outputs:
         """The network's outputs by layer name, float32 (channels, height, width).
 
         `image` is float32 (channels, height, width), or uint8 (height, width, channels), which
         means value / 255; or the path of a picture, which is fitted to the network's input, or of a
-        .npy file. With a leading axis of 1 on a float32 input the outputs have one too.
+        .npy file. With a leading axis of 1 on a float32 input the outputs have one too. What the
+        network has other layouts for (NHWC, lists) has theirs. A network of several inputs takes
+        all of them by name.
         """
         network = self.model.network
-        image = as_array(image, network, self.model.about.fit)
-        batched = check_input(image, network)
-        image = tidy(image[0] if batched else image)
-        lowered = self.lowered(picture=image.dtype == np.uint8)
+        arrays, batched = _arrays(image, self.model)
+        lowered = self.lowered(picture=arrays[INPUT].dtype == np.uint8)
         self._runner.prepare(lowered)
-        maps = self._runner.run(lowered, {INPUT: image}) | {INPUT: image}
-        return {
-            network.layers[number].name: maps[network.source(number)][None]
-            if batched
-            else maps[network.source(number)]
-            for number in network.outputs
-        }
+        maps = self._runner.run(lowered, arrays) | arrays
+        outputs = {}
+        for number in network.outputs:
+            source, layout = network.source(number), network.layout(number)
+            dims = (layout.of if batched else layout.inner)(network.shape(source))
+            outputs[network.layers[number].name] = maps[source].reshape(dims)
+        return outputs
+
+
+def _arrays(given: Given, model: Model) -> tuple[dict[int, NDArray[Any]], bool]:
+    """The input arrays by number, as kernels read them, and whether they have a batch axis."""
+    network = model.network
+    if isinstance(given, Mapping):
+        named = dict(given)
+    elif len(network.inputs) == 1:
+        named = {network.inputs[0].name: as_array(given, network, model.about.fit)}
+    else:
+        raise InputError(
+            f"{network.name} has {len(network.inputs)} inputs; give arrays by name: "
+            f"{', '.join(each.name for each in network.inputs)}"
+        )
+    batched = check_inputs(named, network)
+    found = {}
+    for at, each in enumerate(network.inputs):
+        array = named[each.name]
+        if array.dtype != np.uint8:
+            array = array.reshape(each.layout.memory(each.shape))
+        found[-1 - at] = tidy(array)
+    return found, batched
 
 
 def as_array(given: object, network: Network, fit: Fit) -> NDArray[Any]:
@@ -127,19 +153,44 @@ def as_array(given: object, network: Network, fit: Fit) -> NDArray[Any]:
     return array
 
 
+def check_inputs(given: Mapping[str, NDArray[Any]], network: Network) -> bool:
+    """Whether the first input has a batch axis; InputError when a session would not take them."""
+    wanted = {each.name for each in network.inputs}
+    if given.keys() != wanted:
+        raise InputError(
+            f"{network.name} takes {', '.join(sorted(wanted))}, not {', '.join(sorted(given))}"
+        )
+    first, *_ = [_check(given[each.name], each, network) for each in network.inputs]
+    return first
+
+
 def check_input(image: NDArray[Any], network: Network) -> bool:
-    """Whether the input has a batch axis; InputError when a session would not take it."""
-    height, width, channels = network.input
+    """Whether the only input has a batch axis; InputError when a session would not take it."""
+    return check_inputs({network.inputs[0].name: image}, network)
+
+
+def _check(image: NDArray[Any], wanted: Input, network: Network) -> bool:
+    height, width, channels = wanted.shape
+    what = "the input" if len(network.inputs) == 1 else f"input {wanted.name}"
     if image.dtype not in (np.uint8, np.float32):
-        raise InputError(f"the input is {image.dtype}; {network.name} takes float32 or uint8")
+        raise InputError(f"{what} is {image.dtype}; {network.name} takes float32 or uint8")
+    expected: tuple[int, ...]
     if image.dtype == np.uint8:
+        if len(network.inputs) > 1:
+            raise InputError(f"{what} is uint8; of several inputs each is float32")
         expected, layout = (height, width, channels), "uint8 (height, width, channels)"
     else:
-        expected, layout = (channels, height, width), "float32 (channels, height, width)"
-        if image.shape == (1, *expected):
+        whole, expected = wanted.layout.of(wanted.shape), wanted.layout.inner(wanted.shape)
+        layout = "float32" + _axes(wanted)
+        if whole != expected and image.shape == whole:
             return True
     if image.shape != expected:
-        raise InputError(
-            f"the input has shape {image.shape}; {network.name} takes {layout} {expected}"
-        )
+        takes = f"{network.name} takes {layout} {expected}"
+        raise InputError(f"{what} has shape {image.shape}; {takes}")
     return False
+
+
+def _axes(wanted: Input) -> str:
+    if wanted.layout.dims:
+        return ""
+    return " (channels, height, width)" if wanted.layout.planar else " (height, width, channels)"

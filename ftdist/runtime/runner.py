@@ -128,10 +128,11 @@ class Runner:
         }
 
     def _shape(self, lowered: Lowered, source: int, region: Region) -> tuple[int, int, int]:
-        """The shape of the array of a region: planar for a whole plan's, but not of a picture."""
+        """The shape of the array of a region: in a whole plan's as the network's users have it."""
         rows, columns = region.rows.size, region.columns.size
         channels = self.model.network.shape(source).channels
-        if lowered.plan.region is None and not (source == INPUT and lowered.picture):
+        planar = lowered.plan.region is None and source in self.model.network.planar_sources
+        if planar and not (source == INPUT and lowered.picture):
             return channels, rows, columns
         return rows, columns, channels
 

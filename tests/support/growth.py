@@ -25,6 +25,7 @@ from ftdist.network.operators.channels import (
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum, sampling
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
+from ftdist.network.ports import Input
 
 MOST_SIDE, MOST_CHANNELS = 36, 40
 
@@ -71,20 +72,21 @@ def _divisors(count: int) -> list[int]:
 class Growth:
     """A network that grows layer by layer, one method a kind of layer."""
 
-    def __init__(self, draw: Any, shape: Shape) -> None:
+    def __init__(self, draw: Any, inputs: Shape | list[Input]) -> None:
         self.draw = draw
-        self.builder = NetworkBuilder("random", shape)
+        self.builder = NetworkBuilder("random", inputs)
+        self.first = INPUT if isinstance(inputs, Shape) else -len(inputs)
 
     def source(self) -> int:
         """Mostly the layer before, else any layer or the input."""
         last = len(self.builder) - 1
-        return last if self.draw(st.integers(0, 3)) else self.draw(st.integers(INPUT, last))
+        return last if self.draw(st.integers(0, 3)) else self.draw(st.integers(self.first, last))
 
     def like(self, number: int, channels: bool) -> list[int]:
         """Layers whose map is as large as that of `number`, in all three dimensions or in two."""
         dimensions = 3 if channels else 2
         wanted = self.builder.shape(number)[:dimensions]
-        numbers = range(INPUT, len(self.builder))
+        numbers = range(self.first, len(self.builder))
         return [n for n in numbers if self.builder.shape(n)[:dimensions] == wanted]
 
     def convolution(self) -> None:
@@ -143,7 +145,7 @@ class Growth:
         source = self.source()
         shape = self.builder.shape(source)
         numbers = []
-        for number in range(INPUT, len(self.builder)):
+        for number in range(self.first, len(self.builder)):
             try:
                 sampling(shape, self.builder.shape(number))
             except InputError:
@@ -165,7 +167,7 @@ class Growth:
         shape = self.builder.shape(source)
         fitting = [
             number
-            for number in range(INPUT, len(self.builder))
+            for number in range(self.first, len(self.builder))
             if all(b in (1, a) for a, b in zip(shape, self.builder.shape(number), strict=True))
         ]
         by = self.draw(st.sampled_from(fitting))

@@ -16,12 +16,13 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ftdist.geometry import Shape, Window
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.graph import INPUT, ONLY_INPUT, Network, NetworkBuilder
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import random_parameters
+from ftdist.network.ports import PLANAR, Input, Layout
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan
 from support.growth import MOST_SIDE, Growth, activations
@@ -29,19 +30,46 @@ from support.growth import MOST_SIDE, Growth, activations
 
 @st.composite
 def networks(draw: Any, most_layers: int = 8) -> Network:
-    """A small network; none of its outputs is merely the input handed on."""
-    side = st.sampled_from([12, 18]) | st.integers(1, 18)
-    channels = st.sampled_from([4, 8, 9]) | st.integers(1, 9)
-    growth = Growth(draw, Shape(draw(side), draw(side), draw(channels)))
+    """A small network; none of its outputs is merely the input handed on, others may be read."""
+    return _ended(draw, _grown(draw, [Input(ONLY_INPUT, draw(_shapes))], most_layers), [PLANAR])
+
+
+@st.composite
+def ported_networks(draw: Any, most_layers: int = 8) -> Network:
+    """A small network of up to three inputs, whose arrays lie in either order."""
+    count = draw(st.integers(1, 3))
+    inputs = [Input(f"in{n}", draw(_shapes), draw(_layouts)) for n in range(count)]
+    return _ended(draw, _grown(draw, inputs, most_layers), [PLANAR, Layout(planar=False)])
+
+
+_side = st.sampled_from([12, 18]) | st.integers(1, 18)
+_channels = st.sampled_from([4, 8, 9]) | st.integers(1, 9)
+_shapes = st.builds(Shape, _side, _side, _channels)
+_layouts = st.sampled_from([PLANAR, Layout(planar=False)])
+
+
+def _grown(draw: Any, inputs: list[Input], most_layers: int) -> NetworkBuilder:
+    growth = Growth(draw, inputs)
     for _ in range(draw(st.integers(3, most_layers))):
         growth.grow()
     builder = growth.builder
     if not len(builder):
         builder.add(Activate(draw(activations)), [INPUT])
     for number in builder.finish().outputs:
-        if builder.finish().source(number) == INPUT:
+        if builder.finish().source(number) < 0:
             builder.add(Activate(draw(activations)), [number])
-    return builder.finish()
+    return builder
+
+
+def _ended(draw: Any, builder: NetworkBuilder, layouts: list[Layout]) -> Network:
+    """The network; some of its outputs are read by others."""
+    ends = builder.finish()
+    computed = [n for n in range(len(builder)) if ends.source(n) >= 0]
+    more = draw(st.sets(st.sampled_from(computed), max_size=2))
+    by_source = {ends.source(n): draw(st.sampled_from(layouts)) for n in {*ends.outputs, *more}}
+    return builder.finish(
+        {number: by_source[ends.source(number)] for number in sorted({*ends.outputs, *more})}
+    )
 
 
 @st.composite

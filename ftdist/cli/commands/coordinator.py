@@ -48,6 +48,11 @@ def run(arguments: argparse.Namespace) -> None:
     if keys is not None:
         coordinator_keys(keys)
     model = load(arguments.model)
+    if len(model.network.inputs) > 1:
+        raise InputError(
+            f"{arguments.model}: has {len(model.network.inputs)} inputs, and a cluster takes one; "
+            "use 'ftdist run'"
+        )
     profile = calibration_for(1).profile
     limit = budget_of(arguments.mem)
     settings = _settings(config, model, limit, arguments, profile)

@@ -133,7 +133,7 @@ class Batch:
     def _read(self, header: Header, number: int) -> NDArray[Any]:
         """An input's array, without a batch axis; a blank one for what cannot be read."""
         source, network = self._inputs[number], header.network
-        height, width, channels = network.input
+        wanted = network.inputs[0]
         try:
             given = read_input(
                 *(source.path, network),
@@ -146,9 +146,10 @@ class Batch:
         except InputError as error:
             self._leave_out(number, source.named(error))
             if self.are_pictures:
-                return np.zeros((height, width, channels), np.uint8)
-            return np.zeros((channels, height, width), np.float32)
-        batched = given.array.ndim == 4
+                return np.zeros(wanted.shape, np.uint8)
+            return np.zeros(wanted.layout.inner(wanted.shape), np.float32)
+        assert isinstance(given.array, np.ndarray)
+        batched = given.array.shape == (1, *wanted.layout.inner(wanted.shape))
         self._loaded[number] = _Loaded(given.letterbox, batched)
         return given.array[0] if batched else given.array
 

@@ -51,8 +51,11 @@ class Computed:
 
     @property
     def maps(self) -> Outputs:
-        """Outputs without a batch axis: (channels, height, width)."""
-        return {name: array.reshape(array.shape[-3:]) for name, array in self.outputs.items()}
+        """Outputs without a batch axis: (channels, height, width) where they are maps."""
+        return {
+            name: array[0] if array.ndim == 4 and len(array) == 1 else array
+            for name, array in self.outputs.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ftdist.network.graph import Network
 from ftdist.pictures.fitted import Letterbox, load_picture, loading_bytes
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.local import check_input
+from ftdist.runtime.local import check_input, check_inputs
 from ftdist.runtime.plans.choice import RunContext
 
 _LEFT_BEHIND_BYTES = 2 << 20
@@ -33,18 +33,18 @@ _LEFT_BEHIND_BYTES = 2 << 20
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A network's input: an array, and for a photo where it lies in it.
+    """A network's input: an array, or several by name, and for a photo where it lies in it.
 
     `resident`: whether the array is in memory already; arrays from .npy files are mapped.
     """
 
     path: Path
-    array: NDArray[Any]
+    array: NDArray[Any] | dict[str, NDArray[Any]]
     letterbox: Letterbox | None
 
     @property
     def is_picture(self) -> bool:
-        return self.array.dtype == np.uint8
+        return not isinstance(self.array, dict) and self.array.dtype == np.uint8
 
     @property
     def resident(self) -> bool:
@@ -68,7 +68,14 @@ def phases(
     closed.
     """
     after = detecting_bytes(network)
-    if source.suffix.lower() == ".npz":
+    several = len(network.inputs) > 1
+    if several and source.suffix.lower() != ".npz":
+        names = ", ".join(each.name for each in network.inputs)
+        raise InputError(
+            f"{source}: {network.name} has {len(network.inputs)} inputs; "
+            f"write them by name ({names}) as one .npz file"
+        )
+    if source.suffix.lower() == ".npz" and not several:
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
         return RunContext(after_bytes=after)
@@ -97,8 +104,10 @@ def read_input(
     What is not said to be one or the other is an array by its name. InputError for a picture that
     takes more than `most_bytes` to read.
     """
-    if not (path.suffix.lower() == ".npy" if is_array is None else is_array):
+    if not (path.suffix.lower() in (".npy", ".npz") if is_array is None else is_array):
         return Input(path, *load_picture(path, network.input, fit, most_bytes))
+    if len(network.inputs) > 1:
+        return Input(path, _read_named(path, network), None)
     array: NDArray[Any]
     try:
         array = npy.open_memmap(path, mode="r")
@@ -115,6 +124,25 @@ def read_input(
     ):  # not as the kernels read it: another order, or not aligned
         array = np.array(array, order="C")
     return Input(path, array, None)
+
+
+def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file that are the network's inputs; others are not looked at."""
+    found: dict[str, NDArray[Any]] = {}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            for each in network.inputs:
+                if each.name in archive:
+                    found[each.name] = archive[each.name]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception:  # numpy and zipfile raise nearly anything on damaged files
+        raise InputError(f"{path}: is no .npz file of numbers, or is damaged") from None
+    try:
+        check_inputs(found, network)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return found
 
 
 def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:

@@ -97,7 +97,7 @@ def _file(path: Path) -> Source:
 def _is_array(word: str, path: Path) -> bool:
     """By its ending; standard input has none, so what it begins with must tell."""
     if word != STANDARD_INPUT:
-        return path.suffix.lower() == ".npy"
+        return path.suffix.lower() in (".npy", ".npz")
     try:
         with path.open("rb") as file:
             return file.read(len(_NPY)) == _NPY

@@ -77,9 +77,14 @@ class Assembly:
             here[top:bottom, left:right] = True
             array[:, top:bottom, left:right] = piece.data.transpose(2, 0, 1)
 
-    def finish(self) -> Outputs:
-        """The outputs by name, float32 (channels, height, width); Dishonest unless whole."""
+    def finish(self, network: Network) -> Outputs:
+        """The outputs by name, float32, in the network's own layout; Dishonest unless whole."""
         for source, here in self._here.items():
             if not here.all():
                 raise Dishonest(f"a result of layer {source} that is not whole")
-        return {each.name: self._arrays[each.source] for each in self._outputs}
+        found = {}
+        for each, number in zip(self._outputs, network.outputs, strict=True):
+            array, layout = self._arrays[each.source], network.layout(number)
+            own = array if layout.planar else np.ascontiguousarray(array.transpose(1, 2, 0))
+            found[each.name] = own.reshape(layout.inner(network.shape(number)))
+        return found

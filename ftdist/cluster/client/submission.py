@@ -197,7 +197,10 @@ class Submission:
         """One frame's input as messages; a float32 one is made interleaved here."""
         array = self.work.load(header, frame)
         if array.dtype == np.float32:
-            array = np.ascontiguousarray(array.transpose(1, 2, 0))
+            wanted = header.network.inputs[0]
+            array = array.reshape(wanted.layout.memory(wanted.shape))
+            if wanted.layout.planar:
+                array = np.ascontiguousarray(array.transpose(1, 2, 0))
         assert array.shape == header.network.input, array.shape
         height, width, _ = array.shape
         whole = Piece(INPUT, Region(0, height, 0, width), array)
@@ -221,7 +224,7 @@ class Submission:
         self._assembly.add(result.pieces)
         if result.more:
             return
-        outputs, self._assembly = self._assembly.finish(), None
+        outputs, self._assembly = self._assembly.finish(self.header.network), None
         self.work.deliver(result.frame, outputs, result.seconds)
         self.done.add(result.frame, result.frame + 1)
         self._outgoing.append(Received(self.work.job, result.frame))

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels.program import OVERREAD_BYTES
-from ftdist.network.graph import INPUT, Network
+from ftdist.network.graph import Network
 from ftdist.planning.cost.backward_pass import BackwardPass, LayerExtent
 from ftdist.planning.cost.kernels import LayerCost, copy_row_s, layer_cost
 from ftdist.planning.fused_pools import fused_pools
@@ -63,7 +63,7 @@ class GroupCost:
         self._network = context.network
         self._backward = backward
         self._profile = context.profile
-        self._outputs = context.network.output_sources
+        self._planar = context.network.planar_sources
         strips = len(backward.strips)
         self._member_s = np.zeros(strips)
         self._weights_read = np.zeros(strips)
@@ -104,9 +104,9 @@ class GroupCost:
         self._traffic_bytes += self._map_bytes(number, extent)
         self._kept += self._kept_bytes(number, extent)
         read_inside = number in self._last_reader
-        if read_inside or number in self._outputs:
+        if read_inside or number in self._planar:
             self._occupy(number, number, extent)
-        if number in self._backward.outputs and (read_inside or number in self._outputs):
+        if number in self._backward.outputs and (read_inside or number in self._planar):
             self._member_s += self._copy_s(number, extent)
 
     def _forget(self, number: int, extent: LayerExtent) -> None:
@@ -164,7 +164,7 @@ class GroupCost:
 
     def _copy_s(self, source: int, extent: LayerExtent) -> float:
         """Seconds of copying a source's rows between the arena and its map outside."""
-        planar = source == INPUT or source in self._outputs
+        planar = source in self._planar
         shape = self._network.shape(source)
         widths = extent.columns
         row_s = sum(copy_row_s(shape, width, planar, self._profile) for width in widths)

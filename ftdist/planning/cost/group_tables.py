@@ -1,7 +1,7 @@
 """What the native walk knows of a network and a device, as plain numbers (src/tables.hpp).
 
-Index 0 is the network's input, index n + 1 what layer n makes. Seconds of a row are tabled by its
-columns; layers that are alike share a table.
+The first indices are the network's inputs, with its first input last; then comes what each layer
+makes. Seconds of a row are tabled by its columns; layers that are alike share a table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ftdist.errors import FtdistError
 from ftdist.kernels.program import OVERREAD_BYTES
-from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
@@ -64,29 +64,30 @@ def native_groups(context: CostContext) -> NativeGroups:
 
 
 def _sizes(context: CostContext) -> Integers:
-    """Of each map: height, width, channels, computed, kept by the user, last use, fused pool."""
+    """Of each map: height, width, channels, computed, planar, last use, fused pool."""
     network = context.network
-    last = network.last_use
+    last, inputs = network.last_use, len(network.inputs)
     rows = []
-    for number in range(INPUT, len(network.layers)):
-        computed = number != INPUT and not is_alias(network.layers[number])
-        kept_by_user = number == INPUT or number in network.output_sources
-        pool = context.fused_pools.get(number, number)
+    for number in range(-inputs, len(network.layers)):
+        computed = number >= 0 and not is_alias(network.layers[number])
+        planar = number in network.planar_sources
+        pool = context.fused_pools.get(number, number) + inputs
         shape = network.shape(number)
-        rows.append((*shape, computed, kept_by_user, last.get(number, INPUT) + 1, pool + 1))
+        rows.append((*shape, computed, planar, last.get(number, -inputs) + inputs, pool))
     return np.array(rows, np.int64)
 
 
 def _costs(context: CostContext) -> Numbers:
     """Of each map: weight bytes and chunks of a call, copying a column, moving the whole map."""
     network, profile = context.network, context.profile
-    costs = np.zeros((len(network.layers) + 1, 4))
-    for number in range(INPUT, len(network.layers)):
-        shape, at = network.shape(number), costs[number + 1]
-        if number != INPUT and not is_alias(network.layers[number]):
+    inputs = len(network.inputs)
+    costs = np.zeros((len(network.layers) + inputs, 4))
+    for number in range(-inputs, len(network.layers)):
+        shape, at = network.shape(number), costs[number + inputs]
+        if number >= 0 and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
             at[:2] = cost.weight_bytes, cost.weight_chunks
-        planar = number == INPUT or number in network.output_sources
+        planar = number in network.planar_sources
         at[2] = copy_row_s(shape, 1, planar, profile)
         at[3] = context.map_traffic_s(number)
     return costs
@@ -95,13 +96,14 @@ def _costs(context: CostContext) -> Numbers:
 def _readings(network: Network) -> Integers:
     """For each map that a layer reads: reader, source, padded, the terms of rows and columns."""
     rows = []
+    inputs = len(network.inputs)
     for number, layer in enumerate(network.layers):
         if is_alias(layer):
             continue
         for source in dict.fromkeys(network.reads(number)):
             axes = network.axes(number, source)
             both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
-            head = number + 1, source + 1, int(axes.padded)
+            head = number + inputs, source + inputs, int(axes.padded)
             rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]
     return np.array(rows, np.int64).reshape(-1, 13)
 
@@ -110,7 +112,7 @@ def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Int
     """(seconds of rows of 0, 1, ... columns, table after table; by map where its table begins)."""
     tables: list[Numbers] = [np.zeros(1)]
     known: dict[object, tuple[int, int]] = {}
-    places = [(0, 1)]
+    places = [(0, 1)] * len(network.inputs)
     length = 1
     for number, layer in enumerate(network.layers):
         if is_alias(layer):

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
 from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
-from ftdist.network.graph import INPUT, Network
+from ftdist.network.graph import Network
 from ftdist.network.operators.base import Operation
 from ftdist.network.packing import BLOCKS
 from ftdist.planning.profile import DeviceProfile
@@ -44,7 +44,7 @@ class LayerCost:
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
     """The cost of a layer, or of loading the network's input, for rows of so many columns."""
     row_s = float(row_seconds(network, number, np.array([columns]), profile)[0])
-    if number == INPUT:
+    if number < 0:
         return LayerCost(row_s)
     operation, source = network.layers[number].operation, network.shape(network.reads(number)[0])
     weights = 4 * sum(BLOCKS.sizes(operation, source).values())
@@ -60,8 +60,8 @@ def row_seconds(
 ) -> Numbers:
     """Seconds of a row of a layer, or of loading one of the network's input, for each number of
     columns."""
-    if number == INPUT:
-        return columns * (4 * network.input.channels / profile.planar_bytes_per_s)
+    if number < 0:
+        return columns * (4 * network.shape(number).channels / profile.planar_bytes_per_s)
     layer = network.layers[number]
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))

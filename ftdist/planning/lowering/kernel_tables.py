@@ -58,9 +58,8 @@ def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> di
     """Maps of a whole network: planar where the user gives or gets them as an array."""
     found = {}
     for source in sources:
-        layout = MapLayout.INTERLEAVED
-        if source == INPUT or source in network.output_sources:
-            layout = MapLayout.PLANAR
+        planar = source in network.planar_sources
+        layout = MapLayout.PLANAR if planar else MapLayout.INTERLEAVED
         if source == INPUT and picture:
             layout = MapLayout.PICTURE
         found[source] = OutsideMap(layout, whole_map(network, source))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
-from ftdist.network.graph import INPUT, Network
+from ftdist.network.graph import Network
 from ftdist.planning.lowering.lowered import Lowered
 from ftdist.planning.lowering.regions import region_bytes
 from ftdist.planning.plan import Plan
@@ -121,8 +121,10 @@ def lowering_bytes(network: Network) -> int:
 
 
 def input_bytes(network: Network, *, picture: bool) -> int:
-    """Bytes of the input array: one a value for a picture, four for float32."""
-    return network.input.elements if picture else network.input.bytes
+    """Bytes of the input arrays: one a value for a picture, four for float32."""
+    if picture:
+        return network.input.elements
+    return sum(each.shape.bytes for each in network.inputs)
 
 
 def output_bytes(network: Network) -> int:
@@ -135,5 +137,5 @@ def live_maps(network: Network, cut: int) -> Mapping[int, int]:
     return {
         source: network.shape(source).bytes
         for source, last in network.last_use.items()
-        if source != INPUT and source < cut <= last
+        if 0 <= source < cut <= last
     }

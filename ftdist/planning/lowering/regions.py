@@ -82,8 +82,9 @@ def _of_the_whole(network: Network, plan: Plan, *, picture: bool) -> Outside:
     }
     between = {source: whole_map(network, source) for source in sources}
     outputs = {s: region for s, region in between.items() if s in network.output_sources}
-    maps = whole_maps(network, (INPUT, *sources), picture=picture)
-    return Outside(maps, {INPUT: whole_map(network, INPUT)}, outputs, between)
+    inputs = network.input_numbers
+    maps = whole_maps(network, (*inputs, *sources), picture=picture)
+    return Outside(maps, {n: whole_map(network, n) for n in inputs}, outputs, between)
 
 
 def _shares(network: Network, outputs: tuple[int, ...], region: Region) -> dict[int, Region]:

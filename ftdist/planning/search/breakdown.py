@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.lowering.kernel_tables import whole_maps
 from ftdist.planning.lowering.layout import Layout, lay_out
 from ftdist.planning.lowering.lowered import Lowered
+from ftdist.planning.lowering.programs import direct_outputs
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import layer_weights
@@ -77,8 +79,8 @@ def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
     group = FusedGroup(network, plan.first, plan.stop)
-    outputs = network.output_sources
-    layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
+    outside = whole_maps(network, group.outputs, picture=False)
+    layout = lay_out(group, plan, direct_outputs(group, outside))
     most, found = -1.0, (0, 0, 0)
     for row in range(plan.rows):
         for column in range(plan.columns):

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
@@ -65,7 +65,7 @@ class MapBytes:
         own = sorted(
             (source, last, network.shape(source).bytes)
             for source, last in network.last_use.items()
-            if source != INPUT and source not in network.output_sources
+            if source >= 0 and source not in network.output_sources
         )
         table = np.array(own, np.int64).reshape(-1, 3)
         self._cuts = np.array(cuts)
@@ -94,7 +94,7 @@ class CutGraph:
     `cuts` are the layers that may begin a group, then the number of layers; `longest` is the most
     cuts that a group spans. By cut: `weights`, `rest`, the bytes of all weights before it, and of
     what stays of them when they are streamed; by cut but the last `staging`, into which the layers
-    up to the next one read streamed weights.
+    up to the next one read streamed weights. `inputs`: how many the network has.
     """
 
     threads: int
@@ -107,6 +107,7 @@ class CutGraph:
     staging: Numbers
     native: NativeGroups
     maps: MapBytes
+    inputs: int
 
     @classmethod
     def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
@@ -122,6 +123,7 @@ class CutGraph:
             *_weights_before(network, cuts, threads),
             native_groups(CostContext.of(network, profile)),
             MapBytes(network, cuts),
+            len(network.inputs),
         )
 
     def plan(self, first: int, later: int, schedule: int, *, streamed: bool = False) -> GroupPlan:
@@ -145,8 +147,8 @@ class CutGraph:
         """Arenas and maps in memory while a group runs, weights resident, as it is laid out."""
         chosen = self.schedules[schedule]
         arena_bytes = self.native.arena_bytes(
-            self.cuts[first] + 1,
-            self.cuts[later] + 1,
+            self.cuts[first] + self.inputs,
+            self.cuts[later] + self.inputs,
             chosen.rows,
             chosen.columns,
             chosen.strip or 0,
@@ -158,9 +160,9 @@ class CutGraph:
         """Fills in the candidates of one grid, that of the schedules from `at` on."""
         grid = self.schedules[at].rows, self.schedules[at].columns
         heights = [strip or 0 for strip in STRIPS]
-        begin = self.cuts[groups.low] + 1
+        begin = self.cuts[groups.low] + self.inputs
         possible, firsts, seconds, reading_s, disk_s, arena_bytes = self.native.ending_at(
-            self.cuts[later] + 1, begin, *grid, heights
+            self.cuts[later] + self.inputs, begin, *grid, heights
         )
         if not possible:
             return

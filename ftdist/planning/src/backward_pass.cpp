@@ -92,7 +92,7 @@ int64_t BackwardPass::warm_up() const {
     ahead = int64_t{1} << doubling;
     std::fill(known.begin(), known.end(), false);
     bool settled = true;
-    for (int index = primary_; index > 0; index--) {
+    for (int index = primary_; index >= 0; index--) {
       const size_t at = static_cast<size_t>(index);
       if (is_output_[at]) {
         const int64_t own = floor_div(-ahead * map(index).height, height);
@@ -100,7 +100,7 @@ int64_t BackwardPass::warm_up() const {
         first[at] = known[at] ? std::min(first[at], int64_t{0}) : 0;
         known[at] = true;
       }
-      if (!known[at] || !map(index).computed) continue;
+      if (!known[at]) continue;
       settled = settled && reach[at] <= first[at];
       for (const Reading& reading : map(index).reads) {
         const size_t source = static_cast<size_t>(reading.source);
@@ -110,7 +110,6 @@ int64_t BackwardPass::warm_up() const {
         known[source] = true;
       }
     }
-    if (known[0]) settled = settled && reach[0] <= first[0];
     if (settled) break;
   }
   // What a layer reads wholly is wanted from row 0 on: later tiles begin as far ahead of that.

@@ -116,7 +116,7 @@ void GroupCost::add_output(int index, const LayerExtent& extent) {
   const Map& own = map(index);
   traffic_bytes_ += map_bytes(index, extent);
   const bool read_inside = last_reader_[static_cast<size_t>(index)] != 0;
-  const bool buffered = read_inside || own.kept_by_user;
+  const bool buffered = read_inside || own.planar;
   if (buffered) occupy(index, index, extent);
   const double copy = backward_.is_output(index) && buffered ? copy_s(index, extent) : 0;
   if (backward_.is_output(index)) outputs_s_ += own.map_traffic_s;

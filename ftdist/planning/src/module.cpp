@@ -35,7 +35,7 @@ AxisTerms axis_terms(const int64_t* numbers) {
 
 class Groups {
  public:
-  // Rows of `sizes`: height, width, channels, computed, kept by the user, last use, pool. Of
+  // Rows of `sizes`: height, width, channels, computed, planar, last use, pool. Of
   // `costs`: weight bytes, chunks, copying a column, moving the map. Of `readings`: reader, source,
   // padded, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of
   // which each map has [start, stop) in `row_at`. `device`: as in tables.hpp.
@@ -49,7 +49,7 @@ class Groups {
       const double* cost = costs.data() + 4 * index;
       Map map;
       map.height = size[0], map.width = size[1], map.channels = size[2];
-      map.computed = size[3] != 0, map.kept_by_user = size[4] != 0;
+      map.computed = size[3] != 0, map.planar = size[4] != 0;
       map.last_use = static_cast<int>(size[5]), map.pool = static_cast<int>(size[6]);
       map.weight_bytes = cost[0], map.chunks = cost[1];
       map.copy_column_s = cost[2], map.map_traffic_s = cost[3];

@@ -87,7 +87,7 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   std::vector<Block> blocks;
   for (const auto& [step, index] : order) {
     const bool is_read = last.count(index) != 0;
-    const bool is_direct = index >= members.front() && backward.is_output(index) && !map_of(index).kept_by_user;
+    const bool is_direct = index >= members.front() && backward.is_output(index) && !map_of(index).planar;
     if ((index >= members.front() && fused(index) != index) || (is_direct && !is_read)) continue;
     blocks.push_back({sizes[index].held, step, is_read ? last[index] : step});
     if (sizes[index].kept) blocks.push_back({sizes[index].kept, 0, steps - 1});

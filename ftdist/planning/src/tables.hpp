@@ -35,11 +35,11 @@ struct Reading {
   AxisTerms rows, columns;
 };
 
-// A map: index 0 is the network's input, index n + 1 is made by layer n.
+// A map: those of the network's inputs come first, then what each layer makes.
 struct Map {
   int64_t height, width, channels;
   bool computed;      // by a layer that is no alias
-  bool kept_by_user;  // the network's input or one of its outputs
+  bool planar;        // an array of the user's that lies channel by channel
   int last_use;       // the index of its last reader; one past the last layer's for outputs; 0 if none
   int pool;           // the index of the pool that is fused into it, else its own
   double weight_bytes, chunks;  // of its layer: read by a call; reads of a call when streamed

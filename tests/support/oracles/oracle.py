@@ -31,13 +31,21 @@ Map = np.ndarray
 
 def evaluate(network: Network, parameters: Iterator[Parameters], image: Map) -> dict[str, Map]:
     """Outputs (channels, height, width) by name for a float32 (channels, height, width) image."""
+    found = evaluate_maps(network, parameters, {INPUT: image.transpose(1, 2, 0)})
+    return {name: each.transpose(2, 0, 1) for name, each in found.items()}
+
+
+def evaluate_maps(
+    network: Network, parameters: Iterator[Parameters], inputs: dict[int, Map]
+) -> dict[str, Map]:
+    """Outputs by name for inputs by number, all (height, width, channels)."""
     weights = {each.layer: each for each in parameters}
-    maps = {INPUT: image.transpose(1, 2, 0).astype(np.float64)}
+    maps = {number: each.astype(np.float64) for number, each in inputs.items()}
     for number, layer in enumerate(network.layers):
-        inputs = [maps[source] for source in layer.inputs]
-        maps[number] = _layer(layer, inputs, weights.get(number))
+        read = [maps[source] for source in layer.inputs]
+        maps[number] = _layer(layer, read, weights.get(number))
         assert maps[number].shape == layer.shape
-    return {network.layers[n].name: maps[n].transpose(2, 0, 1) for n in network.outputs}
+    return {network.layers[n].name: maps[n] for n in network.outputs}
 
 
 def activate(activation: Activation, x: Map) -> Map:

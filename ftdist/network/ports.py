@@ -1,0 +1,63 @@
+"""How arrays enter and leave a network: their names, and how the user's dims lie on a map.
+
+Inside a network everything is a map (height, width, channels). A model file's users have arrays of
+their own dims: (1, channels, height, width) from most frameworks, (1, height, width, channels) from
+TensorFlow, (1, classes) behind a classifier. A ``Layout`` says which, so that the importer decides
+it once and nobody else has to guess.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+
+_MOST_DIMS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The dims of a user's array, and in which order its values lie.
+
+    `planar`: channel by channel; else position by position, channels innermost. Without `dims` they
+    are (1, channels, height, width), or (1, height, width, channels) if not planar.
+    """
+
+    planar: bool = True
+    dims: tuple[int, ...] = ()
+
+    def of(self, shape: Shape) -> tuple[int, ...]:
+        """The dims of an array that is a map of that shape."""
+        if self.dims:
+            return self.dims
+        height, width, channels = shape
+        return (1, channels, height, width) if self.planar else (1, height, width, channels)
+
+    def inner(self, shape: Shape) -> tuple[int, ...]:
+        """The dims without the leading axis of one frame; all of them where there is no such."""
+        dims = self.of(shape)
+        return dims[1:] if len(dims) > 1 and dims[0] == 1 else dims
+
+    def memory(self, shape: Shape) -> tuple[int, int, int]:
+        """The dims of the map as its values lie in memory."""
+        height, width, channels = shape
+        return (channels, height, width) if self.planar else (height, width, channels)
+
+    def check(self, name: str, shape: Shape) -> None:
+        """InputError unless the dims hold just what the map holds."""
+        if len(self.dims) > _MOST_DIMS or math.prod(self.of(shape)) != shape.elements:
+            raise InputError(f"{name}: an array of {self.dims} is no map of {shape}")
+
+
+PLANAR = Layout()
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An array that a network reads."""
+
+    name: str
+    shape: Shape
+    layout: Layout = PLANAR
