@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ast
 import functools
-import importlib
 import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.code_names import found
 from support.documented import ROOT, commands, parses
 
 DOCS = ROOT / "docs"
@@ -138,22 +138,6 @@ def test_names_in_the_code_exist(path: Path) -> None:
     for word in ticked(path):
         if _NAME.fullmatch(word) and word.rpartition(".")[2] not in _FILES:
             found(word)
-
-
-def found(word: str) -> object:
-    """What `folder.module.Name` names; fails when there is no such thing."""
-    parts = word.split(".")
-    for count in range(len(parts), 0, -1):
-        try:
-            value: object = importlib.import_module(".".join(["ftdist", *parts[:count]]))
-        except ModuleNotFoundError:
-            continue
-        for name in parts[count:]:
-            fields = getattr(value, "__dataclass_fields__", {})
-            assert hasattr(value, name) or name in fields, f"there is no {word}"
-            value = getattr(value, name, None)
-        return value
-    pytest.fail(f"there is no {word}")
 
 
 def test_the_layers_are_those_that_imports_keep_to() -> None:
