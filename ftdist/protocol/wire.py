@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any, NoReturn
 
-import msgpack  # type: ignore[import-untyped]
+import msgpack
 
 from ftdist.protocol.codec import record
 from ftdist.protocol.limits import HEADER_BYTES, PROTOCOL, TENSORS, versions_differ
