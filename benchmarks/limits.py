@@ -30,13 +30,13 @@ from pathlib import Path
 from typing import Any
 
 import charts
+import command
 import ncnn_export
 import numpy as np
 import onnx_export
 from groups import Group, GroupError, swap_bytes, swap_file
 from models import Prepared, builtin, drop_from_memory, on_disk
 from outcomes import Outcome, Outcomes, draw, figures, print_table
-from support import command
 
 MIB = 1 << 20
 DEFAULT_LIMITS = {

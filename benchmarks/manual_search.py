@@ -30,11 +30,11 @@ from statistics import median
 from typing import Any
 
 import charts
+import command
 import numpy as np
 from configurations import published, relative_work, strips
 from models import Prepared, builtin
 from numpy.typing import NDArray
-from support import command
 
 from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model, load

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -63,16 +64,17 @@ def _nodes(number: int, operation: Operation, inputs: list[str]) -> list[NodePro
     output = _name(number)
     if isinstance(operation, Convolution):
         before = f"{output}_linear"
-        attributes = _window(operation.window)
+        attributes: dict[str, Any] = _window(operation.window)
         names = [inputs[0], f"w{number}", f"b{number}"]
         node = helper.make_node("Conv", names, [before], group=operation.groups, **attributes)
         kind, slope = operation.activation.kind, operation.activation.slope
         if kind == "linear":
             return [node, helper.make_node("Identity", [before], [output])]
-        extra = {"alpha": slope} if kind == "leaky" else {}
+        extra: dict[str, Any] = {"alpha": slope} if kind == "leaky" else {}
         return [node, helper.make_node(_ACTIVATIONS[kind], [before], [output], **extra)]
     if isinstance(operation, Pool) and operation.mode == "max":
-        return [helper.make_node("MaxPool", inputs, [output], **_window(operation.window))]
+        window: dict[str, Any] = _window(operation.window)
+        return [helper.make_node("MaxPool", inputs, [output], **window)]
     if isinstance(operation, Add):
         return [helper.make_node("Add", inputs, [output])]
     if isinstance(operation, Concatenate) and operation.parts == 1:

@@ -16,19 +16,20 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import deepnets
 
 TRAINED = Path(__file__).resolve().parents[2] / "shared" / "models" / "yolo-fastest-1.1-xl.cfg"
-NETWORKS = {
+NETWORKS: dict[str, tuple[Callable[[], str], float]] = {
     "yolo-fastest": (TRAINED.read_text, 1.0),
     "yolov3": (deepnets.yolov3, 1.5),
     "yolov4": (deepnets.yolov4, 2.0),
     "densenet201": (deepnets.densenet201, 4.0),
     "chain": (deepnets.chain, 4.0),
 }
-FACTORS = {"free": None, "tight": 1.3, "half": 2.0, "loose": 5.0}
+FACTORS: dict[str, float | None] = {"free": None, "tight": 1.3, "half": 2.0, "loose": 5.0}
 
 _SEARCH = """
 import json, resource, sys, time

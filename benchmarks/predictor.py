@@ -24,8 +24,8 @@ from statistics import median, quantiles
 from typing import Any
 
 import charts
+import command
 from models import DETECTOR, Prepared, builtin, darknet
-from support import command
 
 from ftdist.errors import BudgetError
 

@@ -21,7 +21,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from groups import Group
 from ftdist.runtime.budget.memory import MIB, ceil_size, parse_size
 
 TRAINED = Path(__file__).resolve().parents[2] / "shared" / "models" / "yolo-fastest-1.1-xl.cfg"
-NETWORKS = {
+NETWORKS: dict[str, Callable[[], str]] = {
     "chain": deepnets.chain,
     "densenet201": deepnets.densenet201,
     "yolov4": deepnets.yolov4,

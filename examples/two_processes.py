@@ -19,20 +19,22 @@ def main() -> None:
         image = np.random.default_rng(0).random((3, 608, 608), dtype=np.float32)
 
         # The coordinator chooses a free port and says it in its first line.
-        words = ("coordinator", "net.ftd", "--listen", "tcp://127.0.0.1:*")
+        words = ["coordinator", "net.ftd", "--listen", "tcp://127.0.0.1:*"]
         coordinator = subprocess.Popen(
             [*FTDIST, *words], cwd=folder, stdout=subprocess.PIPE, text=True
         )
-        started = [coordinator]
+        started: list[subprocess.Popen[str]] = [coordinator]
         try:
             assert coordinator.stdout is not None
             first = coordinator.stdout.readline()
             found = re.search(r"tcp://[0-9.]+:[0-9]+", first)
             assert found is not None, first
             address = found[0]
-            words = ("worker", address, "--mem", "96M", "--threads", "1", "--cache", "models")
+            words = ["worker", address, "--mem", "96M", "--threads", "1", "--cache", "models"]
             started.append(
-                subprocess.Popen([*FTDIST, *words], cwd=folder, stdout=subprocess.DEVNULL)
+                subprocess.Popen(
+                    [*FTDIST, *words], cwd=folder, stdout=subprocess.DEVNULL, text=True
+                )
             )
             with ftdist.Client(address) as client:
                 for result in client.submit([image]):

@@ -118,7 +118,7 @@ def wait_until(address: str, ready: Callable[[Status], bool], needed: Processes,
     """Asks for the coordinator's status again and again; in vain once a needed process ended."""
     deadline_s = time.monotonic() + WAIT_S
     while time.monotonic() < deadline_s:
-        words = [FTDIST, "status", address, "--json"]
+        words: list[str | Path] = [FTDIST, "status", address, "--json"]
         done = subprocess.run(words, capture_output=True, check=False, cwd=ROOT)
         if done.returncode == 0 and ready(json.loads(done.stdout)):
             return

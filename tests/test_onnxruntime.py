@@ -197,7 +197,8 @@ def trained(shared_models: Path, tmp_path_factory: pytest.TempPathFactory) -> Mo
 def dog(trained: Model, shared_photos: Path) -> Array:
     """The dog as that network's input, float32 (3, 320, 320) in 0..1."""
     pixels, _ = load_picture(shared_photos / "dog.jpg", trained.network.input)
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1)) / np.float32(255)
+    planes = np.ascontiguousarray(pixels.transpose(2, 0, 1), np.float32)
+    return planes / np.float32(255)
 
 
 def heads(outputs: Outputs) -> list[Array]:

@@ -11,6 +11,8 @@ summed and divided by the number of duties:
 - class: cross entropy over the softmax.
 """
 
+from typing import TypeAlias
+
 import torch
 from network import Region, decode
 from torch.nn import functional
@@ -20,7 +22,7 @@ SHARED_DUTY_IOU = 0.5
 BOX_WEIGHT = 2.5
 EMPTY_WEIGHT = 0.6
 
-Truth = torch.Tensor  # (objects, 5): class, centre x, centre y, width, height in cells
+Truth: TypeAlias = torch.Tensor  # (objects, 5): class, centre x, centre y, width, height in cells
 
 
 def pair_iou(ours: torch.Tensor, theirs: torch.Tensor) -> torch.Tensor:

@@ -128,7 +128,7 @@ def train(network: Detector, names: list[str], minutes: float, seed: int) -> int
         raw = network(pictures.contiguous(memory_format=torch.channels_last))
         loss = detection_loss(raw, truths, network.region)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 10.0)
         optimizer.step()
         steps += 1

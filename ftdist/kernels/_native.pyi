@@ -11,7 +11,8 @@ COUNTERS_BYTES: int
 KERNEL_FIELDS: tuple[tuple[str, int], ...]
 OPERATIONS: tuple[str, ...]
 ACTIVATIONS: tuple[str, ...]
-CONSTANTS: tuple[int, int]
+STRUCTS: dict[str, tuple[tuple[str, int, int], ...]]
+CONSTANTS: dict[str, int]
 LOST_WEIGHTS: int
 LOST_MAP: int
 

@@ -148,7 +148,12 @@ def test_the_link_is_never_idle_for_long(bits_per_s: float) -> None:
 
 def test_small_messages_do_not_pass_large_ones() -> None:
     link = Link(1e6)
-    messages = [large(1 << 20), Forget("a", 0, ()), large(100_000, 1), Forget("b", 0, ())]
+    messages: list[Message] = [
+        large(1 << 20),
+        Forget("a", 0, ()),
+        large(100_000, 1),
+        Forget("b", 0, ()),
+    ]
     for each in messages:
         link.near.post(each)
     link.run()

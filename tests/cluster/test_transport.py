@@ -72,7 +72,7 @@ def endpoint_of(socket: Socket) -> str:
 
 
 def next_of(socket: Socket, expected: frozenset[type[Message]]) -> Received:
-    assert socket.poll(PATIENCE_S * 1e3), "nothing came"
+    assert socket.poll(int(PATIENCE_S * 1e3)), "nothing came"
     received = receive(socket, expected)
     assert received is not None
     return received
@@ -80,7 +80,7 @@ def next_of(socket: Socket, expected: frozenset[type[Message]]) -> Received:
 
 def link_of(socket: Socket) -> Link:
     """The first thing that happens to a monitored socket's connection."""
-    while socket.get_monitor_socket().poll(PATIENCE_S * 1e3):
+    while socket.get_monitor_socket().poll(int(PATIENCE_S * 1e3)):
         if events := link_events(socket):
             return events[0]
     raise AssertionError("nothing happened to the connection")
@@ -120,7 +120,9 @@ def test_what_breaks_the_protocol_says_who_sent_it_and_why(ends: Ends) -> None:
         received = next_of(server, FROM_WORKER)
         assert received.peer == peer and isinstance(received.message, WireError)
         error = received.message
-        assert error.__traceback__ is error.__context__ is None, "they would hold the frames"
+        assert error.__traceback__ is None and error.__context__ is None, (
+            "they would hold the frames"
+        )
     assert send(client, Beat())  # a worker's message it is not
     assert "not expected" in str(next_of(server, FROM_WORKER).message)
 
@@ -135,14 +137,14 @@ def test_a_full_queue_is_an_answer_and_loses_nothing(ends: Ends) -> None:
     assert sent >= 2
     got = [next_of(server, FROM_WORKER).message for _ in range(sent)]
     assert got == [Bye(str(number)) for number in range(sent)]
-    assert client.poll(PATIENCE_S * 1e3, zmq.POLLOUT) and send(client, Bye("again"))
+    assert client.poll(int(PATIENCE_S * 1e3), zmq.POLLOUT) and send(client, Bye("again"))
 
 
 def test_a_peer_that_left_is_unreachable(ends: Ends) -> None:
     server, client, peer = pair(ends)
     server.get_monitor_socket(zmq.EVENT_DISCONNECTED)
     close(client, 0)
-    assert server.get_monitor_socket().poll(PATIENCE_S * 1e3)
+    assert server.get_monitor_socket().poll(int(PATIENCE_S * 1e3))
     with pytest.raises(Unreachable):
         for _ in range(int(PATIENCE_S * 100)):
             send(server, Beat(), peer)
@@ -204,7 +206,7 @@ class Gate:
         ends.keep(self.socket)
 
     def answer(self) -> None:
-        assert self.socket.poll(PATIENCE_S * 1e3), "no handshake came"
+        assert self.socket.poll(int(PATIENCE_S * 1e3)), "no handshake came"
         version, sequence, *_, key = self.socket.recv_multipart()
         text = z85.encode(key)
         status = b"200" if text in self.allowed else b"400"

@@ -39,6 +39,8 @@ FRAMES = 8
 class AnyOrder(RuleBasedStateMachine):
     """Rules are what may happen; ``teardown`` lets it end."""
 
+    cluster: Manual
+
     @initialize(
         kind=st.sampled_from(["bands", "grid", "mixed"]),
         seed=st.integers(0, 1000),
@@ -85,7 +87,9 @@ class AnyOrder(RuleBasedStateMachine):
     def deliver(self, index: int, count: int) -> None:
         """Some messages go both ways on one line."""
         line = self.one_of(self.alive(), index)
-        for _ in range(count if line else 0):
+        for _ in range(count):
+            if line is None:
+                return
             self.cluster.deliver(line)
             self.hand_in(line)
 

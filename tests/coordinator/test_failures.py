@@ -63,7 +63,8 @@ def test_an_only_worker_tries_as_often() -> None:
     a.outbox.append(a.worker.fail("error"))
     cluster.exchange()
     assert client(cluster).failed is not None
-    assert client(cluster).failed.reasons == ("a: a could not",) * 3
+    failed = client(cluster).failed
+    assert failed is not None and failed.reasons == ("a: a could not",) * 3
 
 
 def test_the_next_job_goes_on_when_one_fails() -> None:

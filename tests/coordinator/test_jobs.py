@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from support.coordinator.manual import Manual
@@ -74,7 +76,7 @@ def test_another_protocol_is_refused() -> None:
 
 
 @pytest.mark.parametrize("other", [{"frames": 4}, {"frames": 3, "picture": False}])
-def test_another_job_of_the_same_name_is_refused(other: dict[str, int]) -> None:
+def test_another_job_of_the_same_name_is_refused(other: dict[str, Any]) -> None:
     cluster = Manual()
     first = submit(cluster, "job", 3)
     second = submit(cluster, "job", **other)

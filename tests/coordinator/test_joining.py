@@ -93,7 +93,7 @@ def test_clocks_are_compared() -> None:
 
 def test_planning_is_told_what_workers_said() -> None:
     cluster = Manual(Settings(reference_macs_per_s=1e10, kept_frames=5))
-    said = {"threads": 3, "budget_bytes": 1 << 27, "baseline_bytes": 1 << 25}
+    said: dict[str, Any] = {"threads": 3, "budget_bytes": 1 << 27, "baseline_bytes": 1 << 25}
     cluster.worker("pi", macs_per_s=2e9, credit_bytes=1234, **said)
     cluster.client("job", 7, picture=False)
     (question,) = cluster.questions

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from support.coordinator.sharedplans import banded, gridded, plan_of
@@ -21,7 +22,7 @@ def simulated(
     *,
     rows: int = 6,
     told: bool = True,
-    **settings: int,
+    **settings: Any,
 ) -> Simulation:
     """A job of a grid of tiles for all, done; `told`: workers' speeds were known."""
     sim = Simulation(
@@ -29,7 +30,7 @@ def simulated(
         planning=lambda ask: gridded(sim.network, ask.workers, rows=rows, columns=1),
     )
     for name, factor in relative_time.items():
-        said = {"macs_per_s": 1e10 / factor} if told else {}
+        said: dict[str, Any] = {"macs_per_s": 1e10 / factor} if told else {}
         sim.worker(name, relative_time=factor, **said)
     watched = sim.as_client(sim.client("job", frames))
     sim.run_until(lambda: watched.finished)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,7 @@ from ftdist.protocol.records import Place
 from ftdist.protocol.regions import common
 
 
-def specs(count: int, **changed: float) -> tuple[WorkerSpec, ...]:
+def specs(count: int, **changed: Any) -> tuple[WorkerSpec, ...]:
     plain = WorkerSpec("w", 1 << 26, 1 << 24, 1 << 20, 1, 1.0, 1e8, 1e-3)
     return tuple(replace(plain, name=f"w{n}", **changed) for n in range(count))
 
@@ -93,6 +94,7 @@ def test_needs_and_returns_are_what_the_parts_say(data: st.DataObject) -> None:
     graph = TaskGraph(network, plan, picture=False)
     for task in graph.tasks:
         part = next(each for each in task.tile.parts if each)
+        assert part.region is not None
         inputs, outputs = region_needs(network, part.first, part.stop, part.region)
         for source, region in inputs.items():
             found = [n.place.region for n in task.needs if n.place.source == source]
@@ -178,7 +180,7 @@ def _tile() -> Tile:
 
 def _moved(tile: Tile, **change: int) -> Tile:
     part = tile.parts[0]
-    assert part is not None
+    assert part is not None and part.region is not None
     moved = replace(part, region=part.region._replace(**change))
     return replace(tile, parts=(moved, moved))
 

@@ -29,7 +29,7 @@ from support.oracles.poison import poisoned_memory
 from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.network.graph import INPUT, NetworkBuilder
-from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.base import Activation, ActivationKind, Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import random_parameters
@@ -162,6 +162,7 @@ def test_nan_passes_through_and_cuts_do_not_change_where(case, data) -> None:
 
 def test_nan_wins_every_activation_and_both_pools() -> None:
     builder = NetworkBuilder("nan", Shape(2, 2, 1))
+    kinds: tuple[ActivationKind, ...]
     kinds = ("linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish")
     for kind in kinds:
         builder.add(Convolution(1, Sliding.square(1), activation=Activation(kind)), [INPUT])

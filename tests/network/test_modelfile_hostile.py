@@ -11,6 +11,7 @@ import json
 import struct
 import tracemalloc
 from _blake2 import blake2b
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -269,7 +270,7 @@ def test_a_header_that_lies_about_its_length_is_refused(
 def test_a_header_longer_than_the_file_is_refused(folder: Path, more: int) -> None:
     """Its digest is right for the part that is there."""
     network = {"name": "pool", "input": [4, 4, 3], "layers": []}
-    layer = {"name": "a", "kind": "activate", "inputs": [-1]}
+    layer: dict[str, Any] = {"name": "a", "kind": "activate", "inputs": [-1]}
     layer["activation"] = {"kind": "relu", "slope": 0.1}
     header = json.dumps({"network": {**network, "layers": [layer]}, "labels": [], "digests": []})
     content = header.encode().ljust(256)
@@ -300,6 +301,7 @@ nasty = some.one_of(
 
 def places(value: Any, here: Path_ = ()) -> list[Path_]:
     """The place of every value within a JSON value."""
+    inner: Iterable[tuple[Any, Any]]
     if isinstance(value, dict):
         inner = value.items()
     elif isinstance(value, list):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as some
@@ -22,7 +24,7 @@ def with_values(operation: Convolution, source: Shape) -> Case:
     return operation, source, weights, -np.arange(1, operation.filters + 1, dtype=np.float32)
 
 
-def pack(*case: object) -> tuple[np.ndarray, np.ndarray]:
+def pack(*case: Any) -> tuple[np.ndarray, np.ndarray]:
     operation, source, weights, bias = case
     packed = BLOCKS.pack(operation, source, {"weights": weights, "bias": bias})
     return packed["weights"], packed["bias"]

@@ -220,5 +220,5 @@ def test_complaints_name_the_field_and_its_limits() -> None:
     assert refusal(framed("bye", [])) == "Bye: 0 fields instead of 1"
     assert refusal(framed("hello", [])) == "Hello: 0 fields instead of 11"
     assert refusal(framed("beat", [2])) == "Beat: 1 fields instead of 0"
-    failed = tree(dataclasses.replace(sampled(Failed), reason="other"))  # type: ignore[arg-type]
+    failed = tree(dataclasses.replace(sampled(Failed), reason="other"))
     assert refusal(framed("failed", failed)).endswith("is not one of memory, weights, kept, error")

@@ -112,7 +112,9 @@ def test_more_frames_than_any_message_has_are_refused_unread() -> None:
 
 numbers = st.integers(-(1 << 63), (1 << 64) - 1) | st.integers(-2, 300) | st.floats()
 texts = st.text(max_size=8) | st.sampled_from(["f4", "u1", "memory", "0f" * 16, "\ud7ff", "\x9f"])
-others = st.sampled_from([None, True, False, b"", b"name", {}, {"a": 1}, {b"a": []}])
+others: st.SearchStrategy[Any] = st.sampled_from(
+    [None, True, False, b"", b"name", {}, {"a": 1}, {b"a": []}]
+)
 extensions = st.builds(msgpack.ExtType, st.integers(0, 127), st.binary(max_size=17))
 scalars = numbers | texts | others | extensions
 structures = st.recursive(scalars, lambda inner: st.lists(inner, max_size=6), max_leaves=8)
@@ -209,10 +211,12 @@ def test_a_header_of_more_than_its_limit_is_not_read() -> None:
 
 
 def test_kinds_that_are_none_are_refused() -> None:
-    for kind in ("", "Hello", "hell", "hello ", "a" * 300, "a\n\x1b", 3, None, 1.5, True, [], {}):
+    kinds: list[Any] = ["", "Hello", "hell", "hello ", "a" * 300, "a\n\x1b"]
+    for kind in (*kinds, 3, None, 1.5, True, [], {}):
         words = refusal([msgpack.packb([kind, 1])])
         assert "unknown kind" in words or kind == {}
-    for header in (None, 3, "hello", [], b"hello"):
+    headers: list[Any] = [None, 3, "hello", [], b"hello"]
+    for header in headers:
         refusal([msgpack.packb(header)])
 
 

@@ -124,15 +124,15 @@ def test_a_model_says_how_pictures_enter_it(folder: Path) -> None:
         about = About(fit=fit)
         write_model(folder / f"{fit}.ftd", network, random_parameters(network, 3), (), about)
     written = {}
-    for model, options in (
+    for name, options in (
         ("stretch", ()),
         ("letterbox", ("--stretch",)),
         ("letterbox", ()),
         ("stretch", ("--letterbox",)),
     ):
-        run = ("run", f"{model}.ftd", "photo.jpg", "-o", "out.npz", *options)
+        run = ("run", f"{name}.ftd", "photo.jpg", "-o", "out.npz", *options)
         assert ftdist_command(*run, folder=folder).status == 0
-        written[model, *options] = dict(np.load(folder / "out.npz"))["yolo3"]
+        written[name, *options] = dict(np.load(folder / "out.npz"))["yolo3"]
     stretched, whole = written["stretch",], written["letterbox",]
     assert not np.array_equal(stretched, whole)
     assert np.array_equal(stretched, written["letterbox", "--stretch"])

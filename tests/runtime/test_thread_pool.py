@@ -217,7 +217,12 @@ def test_nothing_that_was_worked_on_is_held_between_rounds() -> None:
     heavy = Heavy()
     gone = weakref.ref(heavy)
     together = threading.Barrier(3, timeout=GUARD_S)
-    pool.run(lambda _, held=heavy: together.wait() and None)
+
+    def waiting(_: int, held: Heavy = heavy) -> None:
+        together.wait()
+
+    pool.run(waiting)
+    del waiting
     del heavy
     assert gone() is None
     heavy = Heavy()

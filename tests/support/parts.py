@@ -35,9 +35,10 @@ def group_plans(draw: Any, first: int, stop: int) -> tuple[GroupPlan, ...]:
     """Groups with any grids: those that are too fine for what they cut as well."""
     groups = []
     for each in draw(runs(first, stop)):
-        grid = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+        (first_layer, end), rows = each, draw(st.integers(1, 4))
+        columns = draw(st.integers(1, 4))
         strip = draw(st.none() | st.integers(1, 4) | st.integers(1, MOST_SIDE))
-        groups.append(GroupPlan(*each, *grid, strip, draw(st.booleans())))
+        groups.append(GroupPlan(first_layer, end, rows, columns, strip, draw(st.booleans())))
     return tuple(groups)
 
 

@@ -64,6 +64,7 @@ class _Hands:
 
     def _with(self, part: Plan, *, kept: bool) -> MemoryDemand:
         network = self._plans.network
+        assert part.region is not None
         inputs, made = region_needs(network, part.first, part.stop, part.region)
         out_bytes = region_bytes(network, made)
         in_bytes = region_bytes(network, inputs, picture=self._picture)

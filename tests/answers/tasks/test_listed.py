@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ftdist.answers.tasks.listed import listed, suppressed_inside
-from ftdist.answers.tasks.task import Task, recognise
+from ftdist.answers.tasks.task import Layout, Task, recognise
 from ftdist.errors import InputError
 
 HEIGHT, WIDTH = 128, 192
@@ -142,14 +142,15 @@ def test_no_values_make_it_fail() -> None:
     """Broken weights give anything: what is not finite is nowhere, and the rest is bounded."""
     generator = np.random.default_rng(1)
     count = cells(8, 16, 32)
-    for layout, shape in (
+    shapes: list[tuple[Layout, tuple[int, ...]]] = [
         ("rows", (1, 3 * count, 9)),
         ("grid_rows", (1, count, 9)),
         ("columns", (1, 8, count)),
         ("rows_plain", (1, 300, 8)),
         ("selected", (1, 300, 6)),
         ("selected", (300, 7)),
-    ):
+    ]
+    for layout, shape in shapes:
         for scale in (0.0, 1.0, 1e3, 1e30):
             output = (generator.normal(size=shape) * scale).astype(np.float32)
             output.reshape(-1)[::5] = [np.nan, np.inf, -np.inf][int(scale) % 3]

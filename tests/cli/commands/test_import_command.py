@@ -33,7 +33,7 @@ def weights_file() -> bytes:
     """A .weights file of CHAIN: each value is its place in the file, in thousandths."""
     network = parse_cfg(CHAIN, "chain").network
     sizes = [
-        operation.filters + int(np.prod(operation.weights(source)["weights"]))
+        getattr(operation, "filters", 0) + int(np.prod(operation.weights(source)["weights"]))
         for _, operation, source in weighted_layers(network)
     ]
     return struct.pack("<3iQ", 0, 2, 5, 0) + (np.arange(sum(sizes), dtype="<f4") / 1000).tobytes()

@@ -160,7 +160,7 @@ def test_a_silent_coordinator_is_asked_for_a_sign_and_then_left(fake: FakeCoordi
 
 def test_a_coordinator_that_does_not_know_the_job_gets_it_again(fake: FakeCoordinator) -> None:
     """It lost the Submit but not the connection: its own status says so."""
-    once = iter([[]])
+    once: Iterator[list[Message]] = iter([[]])
     fake.before = lambda message: next(once, None) if isinstance(message, Submit) else None
     job = Job(2)
     job.submit(fake.endpoint)

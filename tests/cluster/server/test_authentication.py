@@ -193,14 +193,14 @@ class Gate:
         for each in (monitor, self.keeper.socket):
             poller.register(each, zmq.POLLIN)
         while not events:
-            assert poller.poll(GUARD_S * 1e3), "nothing happens"
+            assert poller.poll(int(GUARD_S * 1e3)), "nothing happens"
             self.keeper.answer()
             events = link_events(socket)
         return events
 
     def key_of_next_message(self) -> str:
-        assert self.socket.poll(GUARD_S * 1e3)
-        received = receive(self.socket, {StatusRequest})
+        assert self.socket.poll(int(GUARD_S * 1e3))
+        received = receive(self.socket, frozenset({StatusRequest}))
         assert received is not None and received.message == StatusRequest(PROTOCOL)
         return received.key
 
@@ -254,7 +254,7 @@ def test_the_handler_itself_admits_nobody_without_encryption(gate: Gate) -> None
     asking = gate.context.socket(zmq.REQ)
     asking.connect("inproc://zeromq.zap.01")
     asking.send_multipart([b"1.0", b"7", b"", b"127.0.0.1", b"", b"NULL"])
-    gate.keeper.socket.poll(GUARD_S * 1e3)
+    gate.keeper.socket.poll(int(GUARD_S * 1e3))
     gate.keeper.answer()
     assert asking.recv_multipart()[2] == b"400"
     asking.close(0)

@@ -59,7 +59,7 @@ class Post:
         socket = connect(self.context, "inproc://socket", waiting=1)
         self.sockets.append(socket)
         send(socket, StatusRequest(PROTOCOL))
-        assert self.socket.poll(GUARD_S * 1e3)
+        assert self.socket.poll(int(GUARD_S * 1e3))
         received = receive(self.socket, FROM_CLIENT)
         assert received is not None
         name = b"r" + received.peer
@@ -126,9 +126,9 @@ def test_pieces_of_the_model_are_read_when_they_are_sent(post: Post, model: Mode
     reader = post.channels._reader
     usual = reader.chunk
 
-    def counted(asked: ModelRequest) -> ModelChunk:
-        reads.append(asked)
-        return usual(asked)
+    def counted(request: ModelRequest) -> ModelChunk:
+        reads.append(request)
+        return usual(request)
 
     reader.chunk = counted  # type: ignore[method-assign]
     wanted = [request(model, 2, number) for number in range(6)]

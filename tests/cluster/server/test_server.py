@@ -229,7 +229,7 @@ def test_the_last_word_of_who_is_gone_is_heard(
 
 def test_anybody_may_ask_how_it_is(running: Running) -> None:
     status = answer(running.peer(), StatusRequest(PROTOCOL), Status)
-    assert status.model == "chain" and status.workers == status.jobs == ()
+    assert status.model == "chain" and (status.workers, status.jobs) == ((), ())
 
 
 def test_a_worker_joins_and_is_measured_and_a_plan_is_asked_for(running: Running) -> None:
@@ -332,7 +332,12 @@ def test_allowed_keys_work_and_unknown_ones_do_not(guarded: Running, keys: Path)
     stranger = guarded.peer(CurveKeys(public, secret, peer_keys(keys / "pi").server))
     send(stranger, StatusRequest(PROTOCOL))
     events: list[Link] = []
-    guarded.wait_for(lambda: bool(events) or bool(events.extend(link_events(stranger))))
+
+    def heard() -> bool:
+        events.extend(link_events(stranger))
+        return bool(events)
+
+    guarded.wait_for(heard)
     assert events[0] is Link.REFUSED
     assert any(public.decode() in line for line in guarded.said)
     assert len(answer(worker, StatusRequest(PROTOCOL), Status).workers) == 1
@@ -342,7 +347,12 @@ def test_without_keys_nobody_gets_in_and_both_sides_say_so(guarded: Running) -> 
     stranger = guarded.peer()
     send(stranger, HELLO)
     events: list[Link] = []
-    guarded.wait_for(lambda: bool(events) or bool(events.extend(link_events(stranger))))
+
+    def heard() -> bool:
+        events.extend(link_events(stranger))
+        return bool(events)
+
+    guarded.wait_for(heard)
     assert events[0] is Link.MISMATCH
     for _ in range(20):  # one who goes away too soon is taken for one who only looked
         send(guarded.peer(), HELLO)

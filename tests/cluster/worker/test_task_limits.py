@@ -83,21 +83,26 @@ def test_what_other_tasks_left_is_let_go_before_one_fails(
     monkeypatch.setattr(tasks, "resident_and_peak_bytes", lambda: (100 * MIB, 100 * MIB))
     runner = TaskRunner(GENEROUS, 0, 1)
     done(runner.run(task(large, chain), 0))
-    held = runner._runner.held
+
+    def held_now() -> dict[str, int]:
+        assert runner._runner is not None
+        return runner._runner.held
+
+    held = held_now()
     done(runner.run(task(first, chain, kept), 0))
-    assert runner._runner.held == held, "with room enough everything stays"
+    assert held_now() == held, "with room enough everything stays"
     runner._budget_bytes = 1
     least = failed(runner.run(task(second, chain, kept), 0), "memory").needed_bytes
     runner._budget_bytes = least
     now: list[dict[str, int]] = []
 
     def put_together(*given: Any) -> np.ndarray:
-        now.append(runner._runner.held)
+        now.append(held_now())
         return assembled(*given)
 
     monkeypatch.setattr(tasks, "assembled", put_together)
     done(runner.run(task(second, chain, kept), 0))
-    assert now == [runner._runner.held], "it went before the inputs took memory too"
+    assert now == [held_now()], "it went before the inputs took memory too"
     assert now[0]["block"] < held["block"] and now[0]["weights"] < held["weights"]
 
 

@@ -59,7 +59,7 @@ def test_a_key_that_is_not_allowed_is_said_and_tried_again(
     gate = AllowListAuthenticator(context, folder / "allowed", lambda _: None)
     with ScriptedCoordinator(chain, keys=coordinator_keys(folder), context=context) as coordinator:
         running = workers.start(coordinator.endpoint, keys=own)
-        assert gate.socket.poll(PATIENCE_S * 1e3)
+        assert gate.socket.poll(int(PATIENCE_S * 1e3))
         gate.answer()
         assert "does not accept this worker's key" in running.hears("key")
         allowed.write_text(text)

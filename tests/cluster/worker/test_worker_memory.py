@@ -159,7 +159,7 @@ def test_at_the_edge_of_its_budget_a_worker_refuses_and_does_not_exceed(
                 returns=(Place(15, whole(first16, 15)),),
             )
         )
-        answer = coordinator.take(Result | Failed)
+        answer: Result | Failed = coordinator.take(Result | Failed)  # type: ignore[arg-type]
         if isinstance(answer, Result):
             while answer.more:
                 answer = coordinator.take(Result)

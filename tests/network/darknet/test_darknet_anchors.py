@@ -25,7 +25,7 @@ def test_a_mask_beyond_num_means_the_anchors_that_are_given(kind) -> None:
     """Darknet keeps `num` pairs and reads the masked ones behind them in memory."""
     found, remarks = head(kind, "num=2", "mask=2,3", "anchors=1,2, 3,4, 5,6, 7,8, 9,9")
     assert found.anchors == ((1, 2), (3, 4), (5, 6), (7, 8))
-    assert found.mask == (2, 3)
+    assert not isinstance(found, RegionHead) and found.mask == (2, 3)
     assert remarks == ["num: 2 is too few for the mask: 4 of the given count"]
 
 
@@ -54,7 +54,7 @@ def test_a_region_has_as_many_anchors_as_it_announces() -> None:
 def test_more_anchors_than_announced_are_left_out() -> None:
     found, remarks = head("yolo", "num=2", "anchors=1,2, 3,4, 5,6")
     assert found.anchors == ((1, 2), (3, 4))
-    assert found.mask == (0, 1)
+    assert not isinstance(found, RegionHead) and found.mask == (0, 1)
     assert remarks == []
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from support.networks import cut_networks
 
 from ftdist.network import architectures
-from ftdist.network.graph import is_alias
+from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass
 from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.cost.group_tables import native_groups
@@ -33,7 +35,7 @@ def defined(context, stop, grid):
     return [strip or 0 for strip in backward.strips], rows
 
 
-def compare(network, stops, grid) -> None:
+def compare(network: Network, stops: Iterable[int], grid: tuple[int, int]) -> None:
     context = CostContext.of(network, DEFAULT)
     native = native_groups(context)
     for stop in stops:
@@ -77,7 +79,9 @@ def test_a_walk_may_end_early() -> None:
         assert np.array_equal(longer[:count], shorter)
 
 
-def arenas(network, stop, grid):
+def arenas(
+    network: Network, stop: int, grid: tuple[int, int]
+) -> Iterator[tuple[int, int | None, int, int]]:
     """For each group that ends at `stop` and each strip: its first layer, the strip, native bytes
     of an arena, and those of a layout."""
     native = native_groups(CostContext.of(network, DEFAULT))

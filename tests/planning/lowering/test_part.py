@@ -227,9 +227,11 @@ def test_grids_cut_what_the_part_needs_and_no_finer_than_it_is(yolov2: Network) 
 def test_strips_of_a_part_hold_as_little_as_those_of_the_whole(yolov2: Network) -> None:
     """A strip costs each layer the rows that it adds, wherever the part begins."""
 
-    def arena_bytes(strip: int | None, *rows: int) -> int:
+    def arena_bytes(strip: int | None, top: int, bottom: int) -> int:
         groups = (GroupPlan(0, 8, 1, 1, strip),)
-        return lowered(yolov2, Plan(groups, region=Region(*rows, 0, 76))).programs[0].arena_bytes
+        return (
+            lowered(yolov2, Plan(groups, region=Region(top, bottom, 0, 76))).programs[0].arena_bytes
+        )
 
     assert arena_bytes(2, 0, 76) == arena_bytes(2, 31, 59) < arena_bytes(4, 31, 59)
     assert arena_bytes(9, 40, 49) == arena_bytes(None, 40, 49) == arena_bytes(60, 40, 49)

@@ -30,7 +30,7 @@ def test_blocks_in_use_together_never_overlap(blocks) -> None:
     offsets, size = place(blocks)
     assert offsets.keys() == {each.key for each in blocks}
     for step in range(16):
-        taken = set()
+        taken: set[int] = set()
         for each in alive(blocks, step):
             at = offsets[each.key]
             assert at % ALIGNMENT_BYTES == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,9 @@ def searched(name, threads):
     """(network, its search, budgets between what is too little and what is plenty)."""
     network = NETWORKS[name]()
     search = Search(network, threads)
-    least, most = search.smallest().peak_bytes, search.fastest().peak_bytes
+    fastest = search.fastest()
+    assert fastest is not None
+    least, most = search.smallest().peak_bytes, fastest.peak_bytes
     step = max(1, (most - least) // 7)
     return network, search, [least, *range(least + 1, most + step, step)]
 
@@ -89,7 +92,7 @@ def test_the_smallest_plan_is_the_smallest(name, threads) -> None:
 def every_group(network, threads):
     """For each (first, stop) all groups as (seconds, resident weights, the rest of its memory)."""
     layers = len(network.layers)
-    groups = {}
+    groups: dict[tuple[int, int], list[Any]] = {}
     for first, stop in itertools.combinations(range(layers + 1), 2):
         height = network.shape(FusedGroup(network, first, stop).outputs[-1]).height
         outputs = {network.source(each) for each in network.outputs}

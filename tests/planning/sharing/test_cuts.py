@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import pytest
 from support.planning.workers import (
@@ -31,7 +32,7 @@ def cost(costs: StageCosts, stages: tuple[Stage, ...]) -> float:
 def every_way(costs: StageCosts):
     """All sequences of stages that cover the network."""
     points = cut_points(costs.table.network)
-    offered = {}
+    offered: dict[tuple[int, int], list[Any]] = {}
     for stage in costs.stages:
         offered.setdefault((stage.first, stage.stop), []).append(stage)
     for count in range(len(points) - 1):

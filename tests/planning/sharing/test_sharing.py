@@ -98,7 +98,9 @@ def test_tiles_of_each_stage_partition_what_it_makes(case) -> None:
         assert {(part.first, part.stop) for part in parts} == {(stops[-1], parts[0].stop)}
         stops.append(parts[0].stop)
         covered = np.zeros(network.shape(outputs(network, *stops[-2:])[-1])[:2], int)
-        for top, bottom, left, right in (part.region for part in parts):
+        for part in parts:
+            assert part.region is not None
+            top, bottom, left, right = part.region
             covered[top:bottom, left:right] += 1
         assert (covered == 1).all()
     assert stops[-1] == len(network.layers)
@@ -124,8 +126,8 @@ def held_bytes(plan: SharedPlan, number: int) -> int:
     """What a worker's tasks take of it, all lowered, with the maps of a frame that it keeps."""
     network = first16()
     blobs = unplaced(network)
-    own = [tile.parts[number] for s in plan.stages for tile in s if tile.worker in (number, None)]
-    own = [part for part in own if part is not None]
+    may = [tile.parts[number] for s in plan.stages for tile in s if tile.worker in (number, None)]
+    own = [part for part in may if part is not None]
     if not own:
         return 0
     groups = tuple(group for part in own for group in part.groups)
@@ -201,7 +203,9 @@ def test_over_a_slow_link_one_worker_alone_is_faster_and_the_plan_says_so(quick)
     plan = plan_of((*boards(2, relative_time=3.0, link=2e5), quick))
     assert is_whole(plan)
     assert plan.shares == (0.0, 0.0, 1.0)
-    name, alone_ms, shared_ms = ALONE.fullmatch(plan.note).groups()
+    said = ALONE.fullmatch(plan.note)
+    assert said is not None
+    name, alone_ms, shared_ms = said.groups()
     assert name == "here"
     assert int(alone_ms) == round(1e3 * plan.seconds) < int(shared_ms)
     if math.isinf(quick.link_bytes_per_s):
@@ -234,7 +238,13 @@ def test_who_can_hold_nothing_is_left_out_and_named() -> None:
 def test_a_small_budget_gets_lower_strips_or_streamed_weights() -> None:
     plan = plan_of(*CASES["tiny"])
     roomy, cramped = (
-        [g for stage in plan.stages for t in stage if t.worker == n for g in t.parts[n].groups]
+        [
+            group
+            for stage in plan.stages
+            for tile in stage
+            if tile.worker == n and (part := tile.parts[n]) is not None
+            for group in part.groups
+        ]
         for n in (2, 0)
     )
     assert roomy and cramped
@@ -292,7 +302,12 @@ def test_bytes_are_those_that_the_coordinator_moves(case) -> None:
     plan = plan_of(workers, frames)
     if not is_whole(plan):
         tasks = TaskGraph(first16(), plan, picture=True).tasks
-        remote = [task for task in tasks if math.isfinite(workers[task.slot].link_bytes_per_s)]
+        remote = [
+            task
+            for task in tasks
+            if task.slot is not None and math.isfinite(workers[task.slot].link_bytes_per_s)
+        ]
+        assert all(task.slot is not None for task in tasks)
         assert plan.sent_bytes == sum(task.sent_bytes for task in remote)
         assert plan.received_bytes == sum(task.returned_bytes for task in remote)
 
@@ -309,6 +324,7 @@ def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib) -> None:
         if task.slot == 2:
             kept_bytes = graph.bytes_of(task.outputs) * task.keep
             part = task.tile.parts[2]
+            assert part is not None
             demand = MemoryDemand((part,), task.sent_bytes, task.returned_bytes, kept_bytes)
             own = demand if own is None else demand.beside(own)
     assert own is not None
@@ -358,7 +374,9 @@ def test_random_plans_are_plans() -> None:
             parts = [next(part for part in tile.parts if part is not None) for tile in stage]
             primary = outputs(network, parts[0].first, parts[0].stop)[-1]
             height, width, _ = network.shape(primary)
-            assert sum(part.region.size for part in parts) == height * width
+            regions = [part.region for part in parts if part.region is not None]
+            assert len(regions) == len(parts)
+            assert sum(region.size for region in regions) == height * width
             for tile in stage:
                 assert tile.worker is None or tile.parts[tile.worker] is not None
                 for part in tile.parts:

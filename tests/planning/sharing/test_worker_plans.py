@@ -41,7 +41,8 @@ def test_each_pareto_plan_is_smaller_and_slower(threads) -> None:
     seconds = [pareto.seconds(number) for number in range(len(plans))]
     assert seconds == sorted(seconds)
     search = Search(network, threads)
-    assert plans[0] == search.fastest().plan
+    fastest = search.fastest()
+    assert fastest is not None and plans[0] == fastest.plan
     assert plans[-1] == search.smallest().plan
 
 

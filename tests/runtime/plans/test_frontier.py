@@ -137,8 +137,10 @@ def test_undominated_pairs() -> None:
 def test_more_memory_is_never_slower_and_too_little_is_nothing(first16: Model) -> None:
     outlook = outlook_of(first16)
     least = outlook.smallest()
-    assert least.plan == outlook.within(least.peak_bytes).plan
-    latencies = [outlook.within(least.peak_bytes + extra * MIB).latency_s for extra in range(8)]
+    found = [outlook.within(least.peak_bytes + extra * MIB) for extra in range(8)]
+    assert found[0] is not None and least.plan == found[0].plan
+    latencies = [each.latency_s for each in found if each is not None]
+    assert len(latencies) == 8
     assert latencies == sorted(latencies, reverse=True)
     with pytest.raises(BudgetError):
         outlook_of(first16, Budget(least.peak_bytes - MIB, "--mem")).fastest()
@@ -188,6 +190,7 @@ def test_the_runner_up_is_the_best_of_all_other_cuts_and_grids(
     outlook = outlook_of(branched, threads=threads)
     chosen = outlook.fastest()
     runner_up = outlook.runner_up(chosen)
+    assert runner_up is not None
     every = every_cut_and_grid(branched, threads)
     assert min(every.values()) == pytest.approx(chosen.latency_s, rel=1e-5)
     del every[tuple(cuts_and_grids(chosen.plan))]
@@ -214,7 +217,8 @@ def test_the_runner_up_within_a_budget_fits_differs_and_is_no_faster(
 def test_there_is_no_runner_up_where_only_one_plan_can_be(first16: Model) -> None:
     network = first16.network.until(0)
     search = Search(network, 1)
-    assert search.runner_up(search.fastest().plan) is None
+    fastest = search.fastest()
+    assert fastest is not None and search.runner_up(fastest.plan) is None
 
 
 @pytest.mark.parametrize("threads", [1, 2])

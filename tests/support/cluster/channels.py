@@ -42,7 +42,9 @@ class ChannelEnd:
         return None
 
     def _of(self, peer: bytes) -> Channel:
-        plain = not self.socket.last_endpoint.startswith(b"tcp:")
+        endpoint = self.socket.last_endpoint
+        assert isinstance(endpoint, bytes)
+        plain = not endpoint.startswith(b"tcp:")
         made = Channel(self._expected, MOST_BYTES, plain=plain)
         return self._channels.setdefault(peer, made)
 

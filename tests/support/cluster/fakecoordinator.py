@@ -109,7 +109,7 @@ class FakeCoordinator:
                     message.job,
                     self.model.digest,
                     header_bytes(self.model),
-                    tuple(network.input),
+                    (network.input.height, network.input.width, network.input.channels),
                     output_maps(network),
                 )
                 self.jobs = [JobStatus(message.job, 0, message.frames, 0.0, 0, 0, "", "", "")]

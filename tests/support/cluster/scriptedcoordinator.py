@@ -139,7 +139,13 @@ def assignment(
     model: Model, task: TaskId, groups: tuple[Group, ...], region: Region, **more: Any
 ) -> Assign:
     """An Assign without inputs or returns, but for what `more` names."""
-    fields = {"threads": 1, "pieces": (), "kept": (), "returns": (), "keep": False} | more
+    fields: dict[str, Any] = {
+        "threads": 1,
+        "pieces": (),
+        "kept": (),
+        "returns": (),
+        "keep": False,
+    } | more
     return Assign(task, model.digest, groups, region, **fields)
 
 

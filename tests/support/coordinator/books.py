@@ -25,7 +25,7 @@ class Books:
             frame.whole_only.discard(task.number)
             return self._accept(frame, task, *args, **kwargs)
 
-        Frame.accept = accept  # type: ignore[method-assign]
+        Frame.accept = accept  # type: ignore[assignment, method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:

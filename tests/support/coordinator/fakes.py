@@ -157,7 +157,7 @@ class FakeWorker:
         assert not self.tasks or sum(held) <= self.said["credit_bytes"], "more than its credit"
         assert len(self.tasks) < 2, "more than one task to run and one prefetched"
         inputs, outputs = region_needs(self.network, first, stop, assign.region)
-        given = [*assign.pieces, *assign.kept]
+        given: list[Piece | Place] = [*assign.pieces, *assign.kept]
         for source, region in inputs.items():
             count = marked(region, [each.region for each in given if each.source == source])
             assert (count == 1).all(), f"map {source}: not each position once"

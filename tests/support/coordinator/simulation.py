@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ftdist.coordinator.events import (
     Action,
@@ -94,7 +95,7 @@ class Simulation:
         self._beats(node)
         return node
 
-    def client(self, job: str, frames: int, *, key: str = "", **traits: int) -> Node:
+    def client(self, job: str, frames: int, *, key: str = "", **traits: Any) -> Node:
         """A client connects and submits its job."""
         node = self._node(FakeClient(job, frames, self.network, **traits), key)
         self.post(node, self.as_client(node).submit())

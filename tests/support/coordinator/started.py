@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ftdist.coordinator.settings import Settings
 from ftdist.protocol.client_messages import Status, StatusRequest, WantFrame
 from ftdist.protocol.limits import PROTOCOL
@@ -46,7 +48,7 @@ def job_line(cluster: Manual) -> Line:
     return next(line for line in cluster.lines.values() if isinstance(line.who, FakeClient))
 
 
-def submit(cluster: Manual, job: str, frames: int, *, key: str = "", **traits: int) -> Line:
+def submit(cluster: Manual, job: str, frames: int, *, key: str = "", **traits: Any) -> Line:
     """A client's Submit arrives; what it is sent is not delivered yet."""
     line = cluster.connect(FakeClient(job, frames, cluster.network, **traits), key=key)
     cluster.hand_in(line)

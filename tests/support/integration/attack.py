@@ -270,7 +270,7 @@ TRICKS: dict[str, Callable[[Assign], list[Message]]] = {
         _result(a.task, dataclasses.replace(_thin(a), source=_thin(a).source + 1))
     ],
     "nothing": lambda a: [_result(a.task)],
-    "never whole": lambda a: [_result(a.task, more=True)] * 200 + [_result(a.task, _thin(a))],
+    "never whole": lambda a: [*[_result(a.task, more=True)] * 200, _result(a.task, _thin(a))],
     "another attempt": lambda a: [
         _result(dataclasses.replace(a.task, attempt=a.task.attempt + 1), _thin(a)),
         _result(a.task, _thin(a)),

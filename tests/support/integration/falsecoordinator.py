@@ -150,6 +150,7 @@ class FalseCoordinator:
     def _whole(self, received: Received) -> Message | None:
         """The message that is whole now; what came of it is acknowledged as it should be."""
         peer, message, now_s = received.peer, received.message, time.monotonic()
+        assert not isinstance(message, WireError), message
         if isinstance(message, Taken):  # of lies, which were not counted
             return message
         made = Channel(FROM_WORKER, FRAME_BYTES)

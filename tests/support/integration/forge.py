@@ -236,10 +236,9 @@ class Forge:
         )
 
     def _task(self) -> TaskId:
-        numbers = [self._random.choice([0, 0, 1, 2, 1 << 24]) for _ in range(3)]
-        return TaskId(
-            self._random.choice(self._known.labels), *numbers, self._random.randrange(64)
-        )  # fmt: skip
+        frame, stage, tile = (self._random.choice([0, 0, 1, 2, 1 << 24]) for _ in range(3))
+        label = self._random.choice(self._known.labels)
+        return TaskId(label, frame, stage, tile, self._random.randrange(64))
 
     def _array(self, limit: Values, size: tuple[int, int]) -> Any:
         dtype = np.dtype(self._random.choice(limit.dtypes))

@@ -45,7 +45,8 @@ def needed_by_walk(group, shares, axis, reads):
     is needed is made, and needs its inputs too.
     """
     network = group.network
-    needed, exact = {source: set() for source in (*group.inputs, *group.members)}, {}
+    needed: dict[int, set[int]] = {each: set() for each in (*group.inputs, *group.members)}
+    exact: dict[int, bool] = {}
     for source in reversed(needed):
         size = network.shape(source)[axis]
         if source in shares:

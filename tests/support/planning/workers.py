@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cache
+from typing import Any
 
 from ftdist.geometry import Shape
 from ftdist.network import architectures
@@ -43,7 +44,7 @@ def worker(
     )
 
 
-def boards(count: int, **what: float) -> tuple[WorkerSpec, ...]:
+def boards(count: int, **what: Any) -> tuple[WorkerSpec, ...]:
     """Workers that differ in nothing but their names."""
     return tuple(worker(f"board{number}", **what) for number in range(count))
 
