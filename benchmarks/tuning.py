@@ -56,7 +56,7 @@ def searched() -> tuple[list[float], int]:
         tasks_simulated += len(tasks)
         return simulate(tasks, *rest)
 
-    partition_search.simulate = counted
+    partition_search.simulate = counted  # type: ignore[assignment]
     try:
         found = [
             PartitionSearch(stage_table(first16(), workers), tuple(range(len(workers))), frames)

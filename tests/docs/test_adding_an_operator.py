@@ -203,10 +203,11 @@ def test_the_new_operator_runs_natively(copy: Path) -> None:
     target.write_text(target.read_text().replace("FTDIST_TARGET x86", "FTDIST_TARGET other"))
     build = copy / "build"
     settings = ("-DCMAKE_BUILD_TYPE=Debug", f"-DPython_EXECUTABLE={sys.executable}")
-    for command in (
+    commands: tuple[list[str | Path], ...] = (
         ["cmake", "-S", copy, "-B", build, *settings],
         ["cmake", "--build", build, "--target", "_native", "--parallel", "2"],
-    ):
+    )
+    for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     (module,) = build.glob("_native*.so")
