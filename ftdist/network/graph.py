@@ -117,6 +117,15 @@ class Network:
         return found
 
     @cached_property
+    def whole_layers(self) -> frozenset[int]:
+        """The layers that need whole maps of what they read: softmax over space, global pooling."""
+        return frozenset(
+            number
+            for number, layer in enumerate(self.layers)
+            if layer.operation.whole(tuple(map(self.shape, self.reads(number))))
+        )
+
+    @cached_property
     def output_sources(self) -> frozenset[int]:
         """The layers that really make the network's outputs."""
         return frozenset(self.source(number) for number in self.outputs)

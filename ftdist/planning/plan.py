@@ -8,7 +8,8 @@ The notation is that of the literature with strips added::
     1x1s4/8/1x1w         the second group's weights are streamed, not kept in memory
 
 Each group is a grid (rows x columns of tiles), perhaps a strip height, perhaps a `w`; between two
-groups stands the first layer of the second.
+groups stands the first layer of the second. Layers that need whole maps are steps of their own
+(``steps``), which the notation does not name: they are no choice.
 """
 
 from __future__ import annotations
@@ -24,34 +25,16 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.steps import GroupPlan, notation_of, split
+
+__all__ = ["GroupPlan", "Plan", "check", "parse_json", "parse_notation", "untiled"]
 
 _GROUP = re.compile(r"([0-9]{1,6})x([0-9]{1,6})(?:s([0-9]{1,6}))?(w?)")
 
 
 @dataclass(frozen=True, slots=True)
-class GroupPlan:
-    """Layers [first, stop) as one fused group: a grid of tiles, each made in strips.
-
-    `strip` counts rows of the group's output; None makes each tile in one strip. `streamed`: the
-    group's weights are read from the model file in chunks, whenever a strip needs them, and given
-    back; otherwise they stay resident.
-    """
-
-    first: int
-    stop: int
-    rows: int = 1
-    columns: int = 1
-    strip: int | None = None
-    streamed: bool = False
-
-    def __str__(self) -> str:
-        strip = "" if self.strip is None else f"s{self.strip}"
-        return f"{self.rows}x{self.columns}{strip}{'w' * self.streamed}"
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """Groups that follow one another, for a number of threads.
+    """Steps that follow one another, fused groups and whole-map steps, for a number of threads.
 
     Without a region they cover the network and make its outputs. With one the plan is a *part*: its
     groups cover layers [first, stop), of whose last output it makes the region, and of the others
@@ -81,10 +64,7 @@ class Plan:
 
     @property
     def notation(self) -> str:
-        parts = [str(self.groups[0])]
-        for group in self.groups[1:]:
-            parts += [str(group.first), str(group)]
-        return "/".join(parts)
+        return notation_of(self.groups)
 
     def digest(self, model_digest: str) -> str:
         """Names this plan for this very model: a plan file for another model is refused by it."""
@@ -92,9 +72,10 @@ class Plan:
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def to_json(self, model_digest: str) -> dict[str, Any]:
-        """`{"notation", "groups", "threads", "digest"}`; a group has layers, grid and strip."""
+        """`{"notation", "groups", "threads", "digest"}`; a group has kind, layers, grid, strip."""
         groups = [
             {
+                "kind": "whole" if group.whole else "fused",
                 "layers": [group.first, group.stop - 1],
                 "grid": [group.rows, group.columns],
                 "strip": group.strip,
@@ -111,8 +92,8 @@ class Plan:
 
 
 def untiled(network: Network) -> Plan:
-    """The whole network as one group, one tile, one strip."""
-    return Plan((GroupPlan(0, len(network.layers)),))
+    """The whole network as one group, one tile, one strip; in more where layers need whole maps."""
+    return Plan(split(network, [GroupPlan(0, len(network.layers))]))
 
 
 def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
@@ -140,7 +121,7 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
         strip = None if match[3] is None else int(match[3])
         groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip, bool(match[4])))
-    plan = Plan(tuple(groups), threads)
+    plan = Plan(split(network, groups), threads)
     check(plan, network)
     return plan
 
@@ -171,6 +152,9 @@ def check(plan: Plan, network: Network) -> None:
         _check_whole(plan, network)
     else:
         _check_part(plan, plan.region, network)
+    for step in plan.groups:
+        if step.whole and split(network, [step]) != (step,):
+            raise InputError(f"layers {step.first}..{step.stop - 1} are no whole-map step")
 
 
 def _check_whole(plan: Plan, network: Network) -> None:

@@ -205,9 +205,7 @@ class Engine:
             self._unbind()
         maps = {}
         for source, at in lowered.maps.items():
-            region = lowered.map_regions[source]
-            size = region.size * self._model.network.shape(source).position_bytes
-            maps[source] = block[at : at + size]
+            maps[source] = block[at : at + lowered.map_bytes[source]]
         groups = tuple(
             _Group(
                 program.maps,

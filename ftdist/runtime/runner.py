@@ -5,6 +5,7 @@ Between runs nothing is kept but the weights, the threads and the block of memor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
@@ -152,7 +153,8 @@ class Runner:
     def _cut(self, lowered: Lowered, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
         """A copy of what is wanted of a map of which the block holds more."""
         there, wanted = lowered.map_regions[source], lowered.outputs[source]
-        values = held.view(np.float32).reshape(self._shape(lowered, source, there))
+        shape = self._shape(lowered, source, there)
+        values = held.view(np.float32)[: math.prod(shape)].reshape(shape)
         rows = slice(wanted.top - there.top, wanted.bottom - there.top)
         return values[rows, wanted.left - there.left : wanted.right - there.left].copy()
 

@@ -153,7 +153,8 @@ class Trace:
             track, group = f"thread {worker}", groups[number]
             if worker in ended:
                 self.span(track, "wait", "wait", ended[worker], started_s)
-            name = f"layers {group.first}..{group.stop - 1} {group} tile {tile}"
+            cut = "whole maps" if group.whole else str(group)
+            name = f"layers {group.first}..{group.stop - 1} {cut} tile {tile}"
             name = f"{self.subject}: {name}" if self.subject else name
             self.span(track, "task", name, started_s, ended_s)
             ended[worker] = ended_s

@@ -25,6 +25,7 @@ from ftdist.network.parameters import random_parameters
 from ftdist.network.ports import PLANAR, Input, Layout
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.steps import split
 from support.growth import MOST_SIDE, Growth, activations
 
 
@@ -74,7 +75,7 @@ def _ended(draw: Any, builder: NetworkBuilder, layouts: list[Layout]) -> Network
 
 @st.composite
 def plans(draw: Any, network: Network) -> Plan:
-    """Any cut into up to four groups, each with a grid and a strip of its own."""
+    """Any cut into up to four groups, each with a grid and a strip of its own, split into steps."""
     count = len(network.layers)
     most = min(draw(st.integers(0, 3)), count - 1)
     cuts = draw(st.sets(st.integers(1, count - 1), min_size=most, max_size=most)) if most else ()
@@ -86,7 +87,7 @@ def plans(draw: Any, network: Network) -> Plan:
         columns = draw(st.integers(1, min(4, *(each.width for each in shapes), 4)))
         strip = draw(st.none() | st.integers(1, 4) | st.integers(1, MOST_SIDE))
         groups.append(GroupPlan(first, stop, rows, columns, strip, draw(st.booleans())))
-    return Plan(tuple(groups), draw(st.integers(1, 3)))
+    return Plan(split(network, groups), draw(st.integers(1, 3)))
 
 
 @st.composite

@@ -14,6 +14,7 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.steps import split
 from ftdist.runtime.runner import Runner
 from support.networks import MOST_SIDE
 
@@ -74,7 +75,11 @@ def stages(draw: Any, network: Network) -> Stages:
         height, width, _ = network.shape(outputs[-1])
         found.append(
             [
-                Plan(draw(group_plans(first, stop)), draw(st.integers(1, 3)), region=region)
+                Plan(
+                    split(network, draw(group_plans(first, stop))),
+                    draw(st.integers(1, 3)),
+                    region=region,
+                )
                 for region in draw(regions(height, width))
             ]
         )

@@ -18,10 +18,11 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import whole_maps
-from ftdist.planning.lowering.lowered import arrange
-from ftdist.planning.lowering.programs import GroupProgram, lower_group
+from ftdist.planning.lowering.lowered import arrange, lower_groups
+from ftdist.planning.lowering.programs import GroupProgram
 from ftdist.planning.lowering.regions import outside_maps
 from ftdist.planning.plan import GroupPlan, Plan, check
+from ftdist.planning.steps import split
 from ftdist.runtime.plans.choice import Choice
 
 GRIDS = range(1, 6)
@@ -54,7 +55,7 @@ def published_plans(beside: Choice) -> list[PublishedPlan]:
     def prepared(group_plan: GroupPlan) -> tuple[tuple[GroupProgram, ...], float]:
         group = FusedGroup(network, group_plan.first, group_plan.stop)
         outside = whole_maps(network, (*group.inputs, *group.outputs), picture=picture)
-        programs = (lower_group(group, group_plan, model.offsets, outside),) * bool(group.members)
+        programs = lower_groups(network, [group_plan], model.offsets, outside, threads)
         return programs, group_seconds(network, group_plan, threads, profile)
 
     found = []
@@ -83,7 +84,7 @@ def _plans(network: Network, threads: int) -> list[Plan]:
         for first in GRIDS
         for second in GRIDS
     ]
-    plans = [Plan(groups, threads) for groups in (*whole, *halves)]
+    plans = [Plan(split(network, groups), threads) for groups in (*whole, *halves)]
     return [plan for plan in plans if _fits(plan, network)]
 
 

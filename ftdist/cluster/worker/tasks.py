@@ -21,7 +21,8 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import Footprint, footprint
 from ftdist.planning.lowering.regions import region_bytes
-from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.plan import GroupPlan, Plan, check
+from ftdist.planning.steps import split
 from ftdist.protocol.limits import TENSORS
 from ftdist.protocol.pieces import Array, assembled, cut_out, lies_whole, parcels, whole_in
 from ftdist.protocol.records import Piece, Place, TaskId
@@ -133,7 +134,9 @@ class TaskRunner:
         picture = any(p.source == INPUT and p.data.dtype == np.uint8 for p in pieces)
         found = self._parts.get((part, picture))
         if found is None:
-            found = lower(network, part, task.model.offsets, picture=picture)
+            check(part, network)
+            steps = replace(part, groups=split(network, part.groups))
+            found = lower(network, steps, task.model.offsets, picture=picture)
             self._parts[part, picture] = found
             self._forget_oldest_parts()
         return found

@@ -67,6 +67,12 @@ class Sliding:
         """The axes of an operation that reads one map through these windows."""
         return (Axes(self.vertical, self.horizontal, padded),)
 
+    def covers(self, source: Shape) -> bool:
+        """Whether its only position is a whole map of more than one position."""
+        axes = ((self.vertical, source.height), (self.horizontal, source.width))
+        alone = all(axis.output_size(size) == 1 and axis.extent == size for axis, size in axes)
+        return alone and source.height * source.width > 1
+
     def output_size(self, source: Shape, what: str) -> tuple[int, int]:
         height = self.vertical.output_size(source.height)
         width = self.horizontal.output_size(source.width)
@@ -127,6 +133,15 @@ class Operation:
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         """For each input how output rows and columns depend on its rows and columns."""
         raise NotImplementedError
+
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        """Whether it needs whole maps of its inputs: plans run it as a step of its own."""
+        return False
+
+    def splits_channels(self, inputs: tuple[Shape, ...]) -> bool:
+        """Whether a kernel can make some of the output channels: with their weights, or, without
+        weights, of the input's channels of the same numbers."""
+        return False
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         """The kernel that a layer becomes; where `joins` is set, the one for input `part`.

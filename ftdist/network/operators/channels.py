@@ -82,6 +82,10 @@ class Softmax(Operation):
             raise InputError("softmax: the temperature must be above 0")
         return source
 
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        source = only(inputs)
+        return not self.spatial and source.height * source.width > 1
+
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         source = only(inputs)
         return (PLAIN if self.spatial else Axes(Whole(source.height), Whole(source.width)),)

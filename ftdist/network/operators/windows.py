@@ -68,6 +68,13 @@ class Convolution(Operation):
             )
         return Shape(*self.window.output_size(source, self.kind), self.filters)
 
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        """Fully connected: its window is the whole map."""
+        return self.window.covers(only(inputs))
+
+    def splits_channels(self, inputs: tuple[Shape, ...]) -> bool:
+        return self.groups == 1
+
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return self.window.axes(padded=True)
 
@@ -126,6 +133,9 @@ class Local(Operation):
             raise InputError(f"{self.kind}: there must be at least one filter")
         return Shape(*self.window.output_size(only(inputs), self.kind), self.filters)
 
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        return self.window.covers(only(inputs))
+
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return self.window.axes(padded=True)
 
@@ -172,6 +182,13 @@ class Pool(Operation):
             if _misses_the_map(axis, size):
                 raise InputError(f"{self.mode} pool: some windows lie wholly in the padding")
         return Shape(*self.window.output_size(source, f"{self.mode} pool"), source.channels)
+
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        """Global pooling: its window is the whole map."""
+        return self.window.covers(only(inputs))
+
+    def splits_channels(self, inputs: tuple[Shape, ...]) -> bool:
+        return True
 
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return self.window.axes(padded=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftdist.network.graph import Network
 from ftdist.planning.cost.backward_pass import BackwardPass
 from ftdist.planning.cost.group_cost import CostContext, GroupCost
+from ftdist.planning.cost.whole_maps import whole_seconds, whole_streamed_s, whole_tiles
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DeviceProfile
 
@@ -17,7 +18,9 @@ def plan_seconds(network: Network, plan: Plan, profile: DeviceProfile) -> float:
 def group_seconds(
     network: Network, group: GroupPlan, threads: int, profile: DeviceProfile
 ) -> float:
-    """The cost model's time of any group, its tiles shared by so many threads."""
+    """The cost model's time of any step, its tiles shared by so many threads."""
+    if group.whole:
+        return whole_step_seconds(CostContext.of(network, profile), group, threads)
     tried = (None,) if group.strip is None else (group.strip, None)
     backward = BackwardPass(network, group.stop, group.rows, group.columns, tried)
     cost = GroupCost(CostContext.of(network, profile), backward)
@@ -29,6 +32,14 @@ def group_seconds(
     seconds = cost.seconds() * share_of(tiles, threads, profile)
     seconds = seconds + waking_s(tiles, threads, profile)
     return float((cost.streamed_s(seconds) if group.streamed else seconds)[0])
+
+
+def whole_step_seconds(context: CostContext, step: GroupPlan, threads: int) -> float:
+    """The cost model's time of a whole-map step, shared by so many threads."""
+    tiles, _ = whole_tiles(context.network, step, threads)
+    seconds = whole_seconds(context, step) * share_of(tiles, threads, context.profile)
+    seconds += waking_s(tiles, threads, context.profile)
+    return whole_streamed_s(context, step, seconds) if step.streamed else seconds
 
 
 def share_of(tiles: int, threads: int, profile: DeviceProfile) -> float:

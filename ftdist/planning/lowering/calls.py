@@ -31,7 +31,7 @@ def kernel_numbers(group: FusedGroup, layout: Layout) -> dict[Number, int]:
     """The kernels of a group, by name, and their places in its tables."""
     names: list[Number] = []
     for source in layout.order:
-        if source in group.fused_pool:
+        if source in group.fused_pool or source in layout.in_place:
             continue
         parts = 1
         if source not in group.inputs:
@@ -112,7 +112,7 @@ class _Writer:
                 when = (done > first) & self._active(source, news, column)
                 restore = number["restore", source, 0]
                 yield _Step(when, restore, first, done - first, first, 0, first)
-            if source not in group.fused_pool:
+            if source not in group.fused_pool and source not in layout.in_place:
                 yield from self._make(source, block, news[:, own], column)
                 if ("store", source, 0) in number:
                     share = self.passes.shares[source]
@@ -137,7 +137,8 @@ class _Writer:
         firsts: list[Any] = [self.tops.get(source, 0)]
         if source not in group.inputs:
             reads = group.network.reads(group.fused_into.get(source, source))
-            firsts = [block.first[:, column[each]] for each in reads]
+            held: dict[int, Any] = {each: self.tops[each] for each in self.layout.in_place}
+            firsts = [held.get(each, block.first[:, column[each]]) for each in reads]
         buffered = source in self.layout.buffers
         top: Any = block.first[:, own] if buffered else self.tops[source]
         if ("make", source, 1) in self.numbers:

@@ -35,10 +35,21 @@ class MapLayout(Enum):
 
 @dataclass(frozen=True, slots=True)
 class OutsideMap:
-    """The region of a map that exists outside the arenas, and how it lies there."""
+    """The region of a map that exists outside the arenas, and how it lies there.
+
+    `in_block`: in the block of memory, where kernels may read it as it lies.
+    """
 
     layout: MapLayout
     region: Region
+    in_block: bool = False
+
+    @property
+    def interleaved(self) -> bool:
+        """Whether it lies as kernels read and write: a single position does in any case."""
+        if self.layout is MapLayout.PLANAR:
+            return self.region.size == 1
+        return self.layout is MapLayout.INTERLEAVED
 
     def buffer(self, base: int, channels: int) -> Any:
         """The region as a buffer of base number `base`; its first row is the region's top."""
@@ -46,7 +57,7 @@ class OutsideMap:
         height, width = self.region.rows.size, self.region.columns.size
         record["base"], record["column"], record["columns"] = base, self.region.left, width
         record["type"] = UINT8 if self.layout is MapLayout.PICTURE else FLOAT32
-        if self.layout is MapLayout.PLANAR:
+        if not self.interleaved and self.layout is MapLayout.PLANAR:
             strides = (width, 1, height * width)
         else:
             strides = (width * channels, channels, 1)
@@ -62,7 +73,8 @@ def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> di
         layout = MapLayout.PLANAR if planar else MapLayout.INTERLEAVED
         if source == INPUT and picture:
             layout = MapLayout.PICTURE
-        found[source] = OutsideMap(layout, whole_map(network, source))
+        in_block = source >= 0 and source not in network.output_sources
+        found[source] = OutsideMap(layout, whole_map(network, source), in_block)
     return found
 
 
@@ -131,6 +143,9 @@ class KernelWriter:
             k["pool_height"], k["pool_width"] = windows
 
     def buffer(self, source: int) -> Any:
+        """Where a kernel finds a map that the group reads or makes."""
+        if source in self.layout.in_place:
+            return self.map(source)
         return self.slot(self.layout.buffers[source], self.columns[source])
 
     def slot(self, slot: Slot, columns: Span) -> Any:

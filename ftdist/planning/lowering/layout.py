@@ -44,11 +44,13 @@ class Layout:
 
     `order` are the group's inputs and members in the order of execution, each input just before its
     first reader. `passes` and `columns` say, for each tile row and each tile column, what is
-    computed. `buffers` have no entry for maps that are written straight to their destination.
+    computed. `buffers` have no entry for maps that are written straight to their destination, and
+    for inputs that are read `in_place`.
     `staging` is the offset in floats of the bytes into which streamed weights are read.
     """
 
     order: tuple[int, ...]
+    in_place: frozenset[int]
     passes: tuple[Passes, ...]
     columns: tuple[dict[int, Span], ...]
     buffers: dict[int, Slot]
@@ -57,8 +59,16 @@ class Layout:
     arena_bytes: int
 
 
-def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layout:
-    """The layout of a group cut by `plan`; the outputs in `direct` need no buffer in the arena."""
+def lay_out(
+    group: FusedGroup,
+    plan: GroupPlan,
+    direct: frozenset[int],
+    in_place: frozenset[int] = frozenset(),
+) -> Layout:
+    """The layout of a group cut by `plan`.
+
+    The outputs in `direct` and the inputs read `in_place` need no buffer in the arena.
+    """
     down, across = group.grid(plan.rows, plan.columns)
     rows = tuple(Passes(group, down, index, plan.strip) for index in range(down))
     most_held, most_kept = _most_rows(rows)
@@ -69,7 +79,9 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
     last_step = len(order) - 1
     blocks, shapes = [], {}
     for source in order:
-        if source in group.fused_pool or (source in direct and not group.readers[source]):
+        if source in group.fused_pool or source in in_place:
+            continue
+        if source in direct and not group.readers[source]:
             continue
         width = max(stored[source].size for stored in columns)
         channels = group.network.shape(source).channels
@@ -92,6 +104,7 @@ def lay_out(group: FusedGroup, plan: GroupPlan, direct: frozenset[int]) -> Layou
     slots = {key: Slot(offsets[key] // 4, *shape) for key, shape in shapes.items()}
     return Layout(
         order,
+        in_place,
         rows,
         columns,
         {source: slot for (kind, source), slot in slots.items() if kind == "buffer"},

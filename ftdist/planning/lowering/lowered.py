@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ftdist.geometry import Region
-from ftdist.kernels.program import COUNTERS
+from ftdist.kernels.program import COUNTERS, OVERREAD_BYTES
 from ftdist.network.graph import Network
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import Offsets, OutsideMap
 from ftdist.planning.lowering.placement import Block, place
 from ftdist.planning.lowering.programs import GroupProgram, lower_group
 from ftdist.planning.lowering.regions import Outside, outside_maps
+from ftdist.planning.lowering.whole_maps import lower_whole
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.weights import resident_layers
 
@@ -30,9 +31,9 @@ class Lowered:
     `picture`: INPUT is a uint8 picture. `inputs` and `outputs` are regions of maps: whole ones, in
     the layout of the user's arrays, of a plan without a region, else (rows, columns, channels).
     `arenas[g]` are the offsets of group g's arenas, one a thread that works on it; `maps` the
-    offsets of the maps in the block, by source, of which it holds `map_regions`: those that later
-    groups read, unless they are read from an output as it is handed over. `weights`: bytes of those
-    that stay in memory, by layer. All offsets are in bytes.
+    offsets of the maps in the block, by source, `map_bytes` each, of which it holds `map_regions`:
+    those that later groups read, unless they are read from an output as it is handed over.
+    `weights`: bytes of those that stay in memory, by layer. All offsets are in bytes.
     """
 
     plan: Plan
@@ -43,6 +44,7 @@ class Lowered:
     programs: tuple[GroupProgram, ...]
     arenas: tuple[tuple[int, ...], ...]
     maps: dict[int, int]
+    map_bytes: dict[int, int]
     map_regions: dict[int, Region]
     block_bytes: int
 
@@ -68,7 +70,7 @@ def lower(network: Network, plan: Plan, offsets: Offsets, *, picture: bool) -> L
     """
     check(plan, network)
     outside = outside_maps(network, plan, picture=picture)
-    programs = lower_groups(network, plan.groups, offsets, outside.maps)
+    programs = lower_groups(network, plan.groups, offsets, outside.maps, plan.threads)
     return arrange(network, plan, programs, outside, picture=picture)
 
 
@@ -77,8 +79,9 @@ def lower_groups(
     groups: Sequence[GroupPlan],
     offsets: Offsets,
     outside: Mapping[int, OutsideMap],
+    threads: int,
 ) -> tuple[GroupProgram, ...]:
-    """The programs of groups that follow one another; those that make nothing have none.
+    """The programs of steps that follow one another; those that make nothing have none.
 
     `outside` are all maps outside the arenas: what groups read and what they make for others.
     """
@@ -86,7 +89,9 @@ def lower_groups(
     for plan in groups:
         frame = {s: each.region for s, each in outside.items() if plan.first <= s < plan.stop}
         group = FusedGroup(network, plan.first, plan.stop, frame)
-        if group.members:
+        if group.members and plan.whole:
+            programs.append(lower_whole(group, plan, offsets, outside, threads))
+        elif group.members:
             programs.append(lower_group(group, plan, offsets, outside))
     return tuple(programs)
 
@@ -106,7 +111,7 @@ def arrange(
     """
     outputs = outside.outputs
     made = [source for program in programs for source in program.outputs]
-    held = {s: outside.between[s] for s in made if outside.between[s] != outputs.get(s)}
+    held = {s: outside.between[s] for s in made if outside.maps[s].in_block}
     wanted = {source for source, region in outputs.items() if region.size}
     blocks = _blocks(network, plan, programs, held, wanted)
     places, size = place(blocks)
@@ -117,7 +122,17 @@ def arrange(
     maps = {source: at for (kind, source, _), at in places.items() if kind == "map"}
     weights = resident_layers(network, plan)
     return Lowered(
-        plan, picture, outside.inputs, outputs, weights, programs, arenas, maps, held, size
+        plan,
+        picture,
+        outside.inputs,
+        outputs,
+        weights,
+        programs,
+        arenas,
+        maps,
+        {block.key[1]: block.bytes for block in blocks if block.key[0] == "map"},
+        held,
+        size,
     )
 
 
@@ -138,5 +153,7 @@ def _blocks(
             readers = [n for n, each in enumerate(programs) if source in each.inputs]
             last = len(programs) - 1 if source in wanted else max(readers)
             size = held[source].size * network.shape(source).position_bytes
+            if any(source in each.in_place for each in programs):
+                size += OVERREAD_BYTES
             blocks.append(Block(("map", source, 0), size, number, last))
     return blocks

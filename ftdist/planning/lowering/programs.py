@@ -16,7 +16,7 @@ from ftdist.kernels.program import KERNEL, Program, Table
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.calls import kernel_numbers, row_calls
 from ftdist.planning.lowering.kernel_tables import KernelWriter, MapLayout, Offsets, OutsideMap
-from ftdist.planning.lowering.layout import lay_out
+from ftdist.planning.lowering.layout import Layout, lay_out
 from ftdist.planning.plan import GroupPlan
 
 
@@ -25,7 +25,8 @@ class GroupProgram:
     """All programs of one fused group, each needing an arena of `arena_bytes`.
 
     `maps` are the sources whose maps the programs address, in the order of their bases (inputs,
-    then outputs). `made_by` is, for each kernel, the layer (or INPUT) that it works for.
+    then outputs); those `in_place` are read as they lie. `made_by` is, for each
+    kernel, the layer (or INPUT) that it works for.
     """
 
     plan: GroupPlan
@@ -35,6 +36,7 @@ class GroupProgram:
     kernels: tuple[Table, ...]
     calls: tuple[Table, ...]
     made_by: tuple[int, ...]
+    in_place: frozenset[int] = frozenset()
 
     @property
     def maps(self) -> tuple[int, ...]:
@@ -56,10 +58,24 @@ class GroupProgram:
 
 
 def lower_group(
-    group: FusedGroup, plan: GroupPlan, offsets: Offsets, outside: Mapping[int, OutsideMap]
+    group: FusedGroup,
+    plan: GroupPlan,
+    offsets: Offsets,
+    outside: Mapping[int, OutsideMap],
 ) -> GroupProgram:
     """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
     layout = lay_out(group, plan, direct_outputs(group, outside))
+    return lower_laid_out(group, plan, layout, offsets, outside)
+
+
+def lower_laid_out(
+    group: FusedGroup,
+    plan: GroupPlan,
+    layout: Layout,
+    offsets: Offsets,
+    outside: Mapping[int, OutsideMap],
+) -> GroupProgram:
+    """Lowers a group whose arena is laid out."""
     numbers = kernel_numbers(group, layout)
     tables = []
     for index, columns in enumerate(layout.columns):
@@ -83,6 +99,7 @@ def lower_group(
         tuple(tables),
         calls,
         made_by,
+        layout.in_place,
     )
 
 

@@ -42,7 +42,11 @@ def outside_maps(network: Network, plan: Plan, *, picture: bool) -> Outside:
     inputs, outputs = region_needs(network, plan.first, plan.stop, plan.region)
     between = _regions_between(network, plan.groups, outputs)
     maps = {
-        source: OutsideMap(MapLayout.INTERLEAVED, region)
+        source: OutsideMap(
+            MapLayout.INTERLEAVED,
+            region,
+            in_block=source not in inputs and region != outputs.get(source),
+        )
         for source, region in (between | inputs).items()
     }
     if INPUT in inputs and picture:

@@ -20,6 +20,7 @@ from ftdist.planning.lowering.lowered import Lowered
 from ftdist.planning.lowering.programs import direct_outputs
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.steps import whole_layer
 from ftdist.planning.weights import layer_weights
 
 
@@ -78,6 +79,8 @@ def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
     """The moment at which the activations of a plan are largest; the first where there are many."""
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
+    if plan.whole:
+        return PeakMoment(lowered.plan.groups.index(plan), whole_layer(network, plan), (0, 0))
     group = FusedGroup(network, plan.first, plan.stop)
     outside = whole_maps(network, group.outputs, picture=False)
     layout = lay_out(group, plan, direct_outputs(group, outside))
@@ -98,7 +101,7 @@ def _held_bytes(network: Network, lowered: Lowered) -> list[int]:
     held = []
     for number, (program, arenas) in enumerate(zip(lowered.programs, lowered.arenas, strict=True)):
         alive = [source for source in lowered.maps if made[source] <= number <= last[source]]
-        maps = sum(network.shape(source).bytes for source in alive)
+        maps = sum(lowered.map_bytes[source] for source in alive)
         held.append(program.arena_bytes * len(arenas) + maps)
     return held
 

@@ -8,8 +8,9 @@ buffers exactly costs more, so that is done only for candidates that are to be u
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,8 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
-from ftdist.planning.cost.latency import share_of, waking_s
+from ftdist.planning.cost.latency import share_of, waking_s, whole_step_seconds
+from ftdist.planning.cost.whole_maps import spare_bytes, whole_tiles
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import LayerWeights, layer_weights
@@ -63,7 +65,7 @@ class MapBytes:
 
     def __init__(self, network: Network, cuts: tuple[int, ...]) -> None:
         own = sorted(
-            (source, last, network.shape(source).bytes)
+            (source, last, network.shape(source).bytes + spare_bytes(network, source))
             for source, last in network.last_use.items()
             if source >= 0 and source not in network.output_sources
         )
@@ -94,7 +96,9 @@ class CutGraph:
     `cuts` are the layers that may begin a group, then the number of layers; `longest` is the most
     cuts that a group spans. By cut: `weights`, `rest`, the bytes of all weights before it, and of
     what stays of them when they are streamed; by cut but the last `staging`, into which the layers
-    up to the next one read streamed weights. `inputs`: how many the network has.
+    up to the next one read streamed weights. `inputs`: how many the network has. `lowest`: by cut
+    the first cut from which one step may reach it: layers that need whole maps are steps of their
+    own.
     """
 
     threads: int
@@ -108,11 +112,14 @@ class CutGraph:
     native: NativeGroups
     maps: MapBytes
     inputs: int
+    context: CostContext
+    lowest: tuple[int, ...]
 
     @classmethod
     def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
         """All of a network; of more than ``MOST_PAIRS`` groups the longest are left out."""
         cuts = _cuts(network)
+        context = CostContext.of(network, profile)
         schedules = (Schedule(*grid, s) for grid in grids(network, threads) for s in STRIPS)
         return cls(
             threads,
@@ -121,30 +128,47 @@ class CutGraph:
             tuple(schedules),
             max(1, min(len(cuts) - 1, MOST_PAIRS // len(cuts))),
             *_weights_before(network, cuts, threads),
-            native_groups(CostContext.of(network, profile)),
+            native_groups(context),
             MapBytes(network, cuts),
             len(network.inputs),
+            context,
+            _lowest(network, cuts),
         )
 
     def plan(self, first: int, later: int, schedule: int, *, streamed: bool = False) -> GroupPlan:
-        """The group between two cuts by a schedule."""
+        """The step between two cuts by a schedule."""
+        if self.is_whole(later):
+            begin, end = self.cuts[first], self.cuts[later]
+            return GroupPlan(begin, end, streamed=streamed, whole=True)
         return self.schedules[schedule].plan(self.cuts[first], self.cuts[later], streamed=streamed)
+
+    def is_whole(self, later: int) -> bool:
+        """Whether what ends at a cut is a whole-map step."""
+        layers = range(self.cuts[later - 1], self.cuts[later])
+        return not self.context.network.whole_layers.isdisjoint(layers)
 
     def groups_at_cuts(self, progress: Progress | None = None) -> Iterator[tuple[int, GroupsAtCut]]:
         """(number of the cut, all groups that end there), from the first to the last cut."""
         for later in range(1, len(self.cuts)):
-            low = max(0, later - self.longest)
+            low = max(self.lowest[later], later - self.longest)
             shape = later - low, len(self.schedules)
             groups = GroupsAtCut(low, *(np.full(shape, np.inf) for _ in range(3)))
             held = self.maps.beside(low, later)
-            for at in range(0, len(self.schedules), len(STRIPS)):
-                self._fill(groups, at, later, held)
+            if self.is_whole(later):
+                self._fill_whole(groups, later, held)
+            else:
+                for at in range(0, len(self.schedules), len(STRIPS)):
+                    self._fill(groups, at, later, held)
             yield later, groups
             if progress is not None:
                 progress((later / (len(self.cuts) - 1)) ** 2)
 
     def group_bytes(self, first: int, later: int, schedule: int) -> int:
         """Arenas and maps in memory while a group runs, weights resident, as it is laid out."""
+        if self.is_whole(later):
+            step = self.plan(first, later, schedule)
+            _, arenas = whole_tiles(self.context.network, step, self.threads)
+            return arenas + int(self.maps.beside(first, later)[0])
         chosen = self.schedules[schedule]
         arena_bytes = self.native.arena_bytes(
             self.cuts[first] + self.inputs,
@@ -155,6 +179,16 @@ class CutGraph:
         )
         workers = min(self.threads, chosen.rows * chosen.columns)
         return workers * arena_bytes + int(self.maps.beside(first, later)[0])
+
+    def _fill_whole(self, groups: GroupsAtCut, later: int, held: Numbers) -> None:
+        """Fills in a whole-map step, as if by the first schedule: it has none."""
+        step = self.plan(later - 1, later, 0)
+        seconds = whole_step_seconds(self.context, step, self.threads)
+        _, arenas = whole_tiles(self.context.network, step, self.threads)
+        groups.seconds[0, 0] = seconds
+        streamed = replace(step, streamed=True)
+        groups.streamed_s[0, 0] = whole_step_seconds(self.context, streamed, self.threads)
+        groups.bytes[0, 0] = arenas + held[0]
 
     def _fill(self, groups: GroupsAtCut, at: int, later: int, held: Numbers) -> None:
         """Fills in the candidates of one grid, that of the schedules from `at` on."""
@@ -193,6 +227,16 @@ def _cuts(network: Network) -> tuple[int, ...]:
     """0, every other layer that computes something, and the number of layers."""
     members = [n for n, layer in enumerate(network.layers) if not is_alias(layer)]
     return (0, *members[1:], len(network.layers))
+
+
+def _lowest(network: Network, cuts: tuple[int, ...]) -> tuple[int, ...]:
+    """By cut the first cut from which one step may reach it."""
+    found = [0]
+    for number, (first, later) in enumerate(itertools.pairwise(cuts)):
+        own = not network.whole_layers.isdisjoint(range(first, later))
+        before = number and not network.whole_layers.isdisjoint(range(cuts[number - 1], first))
+        found.append(number if own or before else found[-1])
+    return tuple(found)
 
 
 def _weights_before(

@@ -37,6 +37,7 @@ from ftdist.planning.search.paths import (
     next_best_paths,
     shortest_paths,
 )
+from ftdist.planning.steps import split
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ class Search:
             for at in range(own.start, own.stop):
                 schedule = graph.schedules[candidates.schedule(later, at)]
                 grid = schedule.rows, schedule.columns
-                same[later - 1][at] = grid == (group.rows, group.columns)
+                same[later - 1][at] = group.whole or grid == (group.rows, group.columns)
             before = graph.rest if group.streamed else graph.weights
             resident += float(before[later] - before[first])
         return same, resident
@@ -236,4 +237,5 @@ class Search:
             for first, later, at, streamed in path.edges
         )
         peak_bytes = int(np.ceil(path.bytes))
+        groups = split(graph.context.network, groups)
         return FoundPlan(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)

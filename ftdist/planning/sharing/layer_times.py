@@ -101,9 +101,17 @@ def layer_times(network: Network, plan: Plan, profile: DeviceProfile) -> LayerTi
 
 
 def cut_groups(groups: tuple[GroupPlan, ...], first: int, stop: int) -> tuple[GroupPlan, ...]:
-    """Groups that follow one another, cut to layers [first, stop)."""
+    """Groups that follow one another, cut to layers [first, stop).
+
+    Of a whole-map step the first layer computes, the others do nothing.
+    """
     return tuple(
-        replace(group, first=max(group.first, first), stop=min(group.stop, stop))
+        replace(
+            group,
+            first=max(group.first, first),
+            stop=min(group.stop, stop),
+            whole=group.whole and group.first >= first,
+        )
         for group in groups
         if group.first < stop and first < group.stop
     )

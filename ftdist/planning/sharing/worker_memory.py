@@ -132,7 +132,7 @@ def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
     tall = region.rows.size >= region.columns.size
     grid = (threads, 1) if tall else (1, threads)
     groups = tuple(
-        replace(group, rows=grid[0], columns=grid[1])
+        group if group.whole else replace(group, rows=grid[0], columns=grid[1])
         for group in cut_groups(times.plan.groups, first, stop)
     )
     return Plan(groups, threads, region=region)
