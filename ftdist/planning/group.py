@@ -1,12 +1,11 @@
-"""A fused group seen from inside: who makes what, who reads it, and which part of it a tile needs.
+"""A fused group from inside: who makes what, who reads it, and which part of it a tile needs.
 
 A group is layers [first, stop). Its *members* are the layers that compute something; its *inputs*
 are the maps it reads from outside, its *outputs* those of its members that outside needs. Aliases
-are resolved, so everything here speaks of sources: a number names the map that layer makes, INPUT
-the network's input.
+are resolved, so numbers here are sources: each names the map that a layer makes, or INPUT.
 
 Outside may need only a region of each output: the group's *frame*. Grids then cut the frame, and
-layers that nothing in the frame needs are no members.
+layers that nothing in the frame needs are not members.
 """
 
 from __future__ import annotations
@@ -83,13 +82,13 @@ class FusedGroup:
         return {each: self.fused_pool.get(each, each) for each in (*self.inputs, *self.members)}
 
     def wanted(self, output: int) -> Region:
-        """The region of an output that outside needs."""
+        """The region of an output that is needed outside the group."""
         if self.frame is not None:
             return self.frame[output]
         return whole_map(self.network, output)
 
     def grid(self, rows: int, columns: int) -> tuple[int, int]:
-        """The grid that really cuts the frame: each tile has some of each output."""
+        """The grid that really cuts the frame: every tile has a part of every output."""
         for output in self.outputs:
             region = self.wanted(output)
             rows, columns = min(rows, region.rows.size), min(columns, region.columns.size)

@@ -1,4 +1,4 @@
-"""A device profile: what one machine does a second, as far as plans need to know.
+"""A device profile: what one machine does in a second, as far as plans need to know.
 
 Pure data with JSON in and out; ``runtime.calibrate`` measures one, a shipped default serves
 otherwise. Rates are those of one thread while all threads work.
@@ -25,15 +25,16 @@ Numbers = NDArray[np.float64]
 class DeviceProfile:
     """Rates of one device.
 
-    `narrow`, `wide`: multiply-accumulates a second of the convolution kernel by the pixels of its
-    block (index 0: one pixel), for one and for two blocks of 16 output channels; `wide` is empty
-    where the instruction set has no such kernel. `sum_s`: seconds an output block of 16 channels
-    of a pixel costs beside its sum. `traffic_s`, `weights_s`: seconds a byte of a feature map made
-    or read, and of weights read again, cost beside the arithmetic, by the working set in bytes,
-    ascending. `disk_bytes_per_s`: reading streamed weights from the disk; `reading_s_per_byte`
-    and `reading_s_per_piece`: copying them from the page cache. `call_s`: a kernel call that does
-    nothing; `group_s`: waking a group's threads. `parallel`: how much longer kernels take while
-    all threads work.
+    `narrow`, `wide`: multiply-accumulates per second of the convolution kernel, by the pixels of
+    its block (index 0: one pixel), for one and for two blocks of 16 output channels; `wide` is
+    empty where the instruction set has no such kernel. `sum_s`: seconds for 16 output channels of a
+    pixel beside their sums. `traffic_s`: seconds for each byte of a map that is made or read,
+    beside the arithmetic; `weights_s`: for each byte of weights that is read again; both by the
+    working set in bytes, ascending. `disk_bytes_per_s`: the rate of reading streamed weights from
+    the disk; `reading_s_per_byte`, `reading_s_per_piece`: seconds for each byte and each chunk
+    copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`: of
+    waking a group's threads. `parallel`: how many times longer kernels take while all threads
+    work.
     """
 
     name: str
@@ -56,11 +57,11 @@ class DeviceProfile:
     parallel: float
 
     def traffic_s_per_byte(self, working_set: Numbers) -> Numbers:
-        """What a byte of a map costs in groups of these working sets, in bytes."""
+        """Seconds for each byte of a map, in groups of these working sets in bytes."""
         return _interpolated(self.traffic_s, working_set)
 
     def weights_s_per_byte(self, working_set: Numbers) -> Numbers:
-        """What a byte of weights that is read again costs at these working sets, in bytes."""
+        """Seconds for each byte of weights that is read again, at these working sets in bytes."""
         return _interpolated(self.weights_s, working_set)
 
     def to_json(self) -> str:
@@ -68,7 +69,7 @@ class DeviceProfile:
 
 
 def from_json(text: str) -> DeviceProfile:
-    """The profile in a JSON text; InputError when it is none of this version."""
+    """The profile in a JSON text; InputError when it is not a profile of this version."""
     try:
         value: dict[str, Any] = json.loads(text)
         if value["version"] != VERSION:

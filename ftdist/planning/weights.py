@@ -31,7 +31,7 @@ class LayerWeights:
 def layer_weights(
     network: Network, first: int = 0, stop: int | None = None
 ) -> dict[int, LayerWeights]:
-    """The weights of each layer that has some, by layer; of layers `first` to before `stop`."""
+    """The weights of layers [first, stop), by layer, where there are any."""
     found = {}
     for number, operation, source in weighted_layers(network, first, stop):
         whole = 4 * sum(BLOCKS.sizes(operation, source).values())

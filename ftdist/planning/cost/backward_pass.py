@@ -1,10 +1,10 @@
 """Costs and memory of every group that ends at one layer, for all strip heights at once.
 
-What a tile needs of a layer depends only on the layers behind it. So one walk back from a group's
-last layer serves every possible first layer: when the walk has taken in a layer, the group that
-begins there is complete, and the layers it reads from outside are its inputs. The passes of all
-tiles and all strip heights lie side by side in one vector, and taking in a layer is a handful of
-vector operations. The formulas are those of ``strips.passes``; a test compares the two.
+What a tile needs of a layer depends only on the layers behind it. So one backward pass from a
+group's last layer serves every possible first layer: after each layer the group that begins there
+is complete, and what it reads from outside are its inputs. The passes of all tiles and all strip
+heights lie side by side in one vector, so a layer takes a few vector operations. The formulas are
+those of ``strips.passes``; a test compares the two.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ Rows = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
 STRIPS = (None, 64, 32, 16, 8, 4, 2, 1)
-"""Strip heights that are tried; None is the whole tile."""
+"""Strip heights that are tried; None is the whole tile. Chosen, not measured: heights in between
+would make more candidates for a few percent of time or memory."""
 
 _FAR = 1 << 40
 
@@ -32,9 +33,9 @@ _FAR = 1 << 40
 class LayerExtent:
     """What a group does with one source, for each strip height.
 
-    `held`, `kept`: most rows in memory in a pass, and most kept from pass to pass; `calls`: passes
-    that make rows; `moved`: rows kept, added up over passes. `rows`: rows made, all tiles together.
-    `stored`: most columns stored; `columns`: columns made in each tile column.
+    `held`: the most rows in memory in a pass; `kept`: the most rows kept from one pass to the next;
+    `moved`: the sum of rows kept over all passes. `calls`: passes that make rows. `rows`: the rows
+    made in all tiles. `stored`: the most columns stored; `columns`: those made in each tile column.
     """
 
     held: Rows
@@ -48,7 +49,7 @@ class LayerExtent:
 
 @dataclass(slots=True)
 class _Need:
-    """What the readers so far need of a source: rows by pass, first rows by tile, columns."""
+    """What the readers seen so far need of a source: rows by pass, first rows by tile, columns."""
 
     reach: Rows
     first: Rows
@@ -58,7 +59,7 @@ class _Need:
 
 @dataclass(frozen=True, slots=True)
 class Passes:
-    """All passes that are looked at: for each its target row, tile, and whether it is the last.
+    """All passes: for each its target row, its tile, and whether it is the tile's last.
 
     `begins` are the indices where a tile's passes of one strip height begin, tile by tile.
     """
@@ -73,8 +74,8 @@ class Passes:
 class BackwardPass:
     """A walk back from layer `stop` - 1 over tiles in a grid of `rows` x `columns`.
 
-    Of the strip heights `tried`, `strips` are those that are lower than a tile, and None. A grid
-    that does not fit the group's outputs has none.
+    `strips`: those of the strip heights `tried` that are lower than a tile, and None; empty where
+    the grid does not fit the group's outputs.
     """
 
     def __init__(
@@ -103,10 +104,9 @@ class BackwardPass:
             self.strips = self.passes.strips
 
     def members(self) -> Iterator[tuple[int, LayerExtent, dict[int, LayerExtent]]]:
-        """Takes in the layers from the last to the first.
+        """Yields the layers that compute something, from the last to the first.
 
-        Yields (layer, its extent, the extents of what it reads as they are when the group begins
-        at this layer). Layers that compute nothing are passed over.
+        (layer, its extent, the extents of what it reads if the group begins at this layer)
         """
         for number in range(self._stop - 1, -1, -1):
             if is_alias(self._network.layers[number]) or number > self.primary:
@@ -117,7 +117,7 @@ class BackwardPass:
             if need is None:
                 continue
             made, before, extent = self._extent(number, need)
-            self._known.pop(number, None)  # nobody asks again: a deep group would hold them all
+            self._known.pop(number, None)  # not needed again: deep groups would hold many
             reads = dict.fromkeys(self._network.reads(number))
             for source in reads:
                 self._add_reader(source, number, need, made, before)
@@ -150,9 +150,9 @@ class BackwardPass:
     def _warm_up(self) -> int:
         """Rows ahead of a tile's first at which nothing is needed yet: enough, a power of two.
 
-        Walks back targets of -1, -2, -4, ... beside the first row that a tile from row 0 needs,
-        both unclipped, so that what holds at row 0 holds at any tile's first row. But what a layer
-        reads wholly is wanted from row 0 on: later tiles begin as far ahead of that.
+        Targets of -1, -2, -4, ... are walked back beside the first row of a tile that begins at row
+        0, both unclipped, so that what holds at row 0 holds at the first row of any tile. A layer
+        that reads a whole map needs it from row 0 on, so passes of later tiles begin earlier.
         """
         network = self._network
         height = network.shape(self.primary).height
@@ -179,7 +179,7 @@ class BackwardPass:
         return enough + partition(height, self._tiles[0])[-1].start if whole else enough
 
     def _with_share(self, number: int, need: _Need | None) -> _Need:
-        """A need that includes the tiles' own shares of an output."""
+        """A need, with the tiles' own shares of an output added."""
         shape = self._network.shape(number)
         shares = partition(shape.height, self._tiles[0])
         stop = np.array([share.stop for share in shares])[self.passes.tile]
@@ -195,7 +195,7 @@ class BackwardPass:
     def _extent(self, source: int, need: _Need) -> tuple[Rows, Rows, LayerExtent]:
         """(rows made by the end of each pass, rows made before it, the source's extent).
 
-        What a group reads is what the next longer group makes, so the last answer is kept.
+        What one group reads the next longer group makes, so the last result is kept.
         """
         known = self._known.get(source)
         if known is None or known[0] is not need:
@@ -230,7 +230,7 @@ class BackwardPass:
         return made, before, extent
 
     def _add_reader(self, source: int, reader: int, need: _Need, made: Rows, before: Rows) -> None:
-        """Adds what `reader`, which makes rows up to `made` in each pass, needs of `source`."""
+        """Adds what `reader` needs of `source` to make rows up to `made` in each pass."""
         rows = self._network.axes(reader, source).rows
         height = self._network.shape(reader).height
         reach = np.asarray(rows.receptive(_before(np.minimum(need.reach, height))).stop)

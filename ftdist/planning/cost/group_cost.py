@@ -26,10 +26,11 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CostContext:
-    """What is the same for all groups of a network on a device.
+    """What all groups of a network on a device have in common.
 
-    `frame_bytes`: the weights that a frame reads; `weights_once_s`: seconds a byte of them costs
-    for being read once a frame. `fused_pools`: for each convolution with a fused pool that pool.
+    `frame_bytes`: the weights that a frame reads. `weights_once_s`: seconds for each of these bytes
+    when it is read once for each frame. `fused_pools`: for each convolution with a fused pool that
+    pool.
     """
 
     network: Network
@@ -45,9 +46,9 @@ class CostContext:
         return cls(network, profile, frame_bytes, float(once[0]), fused_pools(network))
 
     def map_traffic_s(self, source: int) -> float:
-        """Seconds that moving a whole map in or out costs: other groups run before it returns.
+        """Seconds of moving a whole map in or out: other groups run before the map is used again.
 
-        Each byte moves twice, for a cache fetches a line before it is written.
+        Each byte moves twice, because a cache fetches a line before it is written.
         """
         size = float(self.network.shape(source).bytes)
         beside = self.profile.traffic_s_per_byte(np.array([size + self.frame_bytes]))
@@ -77,7 +78,8 @@ class GroupCost:
         self._made: set[int] = set()
 
     def add_layer(self, number: int, extent: LayerExtent, inputs: dict[int, LayerExtent]) -> None:
-        """Adds a layer in front of the group; `inputs` are what it reads, as the group needs it."""
+        """Adds a layer in front of the group; `inputs`: what the group needs of the maps it
+        reads."""
         network, profile = self._network, self._profile
         self._inputs.pop(number, None)
         self._made.add(number)
@@ -100,7 +102,7 @@ class GroupCost:
             self._inputs[source] = self._load_s(source, needed), self._kept_bytes(source, needed)
 
     def _add_output(self, number: int, extent: LayerExtent) -> None:
-        """Adds the buffer of what a layer makes, and moving it there and out of the group."""
+        """Adds the buffer of a layer's output, and the moves into it and out of the group."""
         self._traffic_bytes += self._map_bytes(number, extent)
         self._kept += self._kept_bytes(number, extent)
         read_inside = number in self._last_reader
@@ -110,7 +112,7 @@ class GroupCost:
             self._member_s += self._copy_s(number, extent)
 
     def _forget(self, number: int, extent: LayerExtent) -> None:
-        """Takes back what a pool reads, once it turns out that its convolution takes it along."""
+        """Removes the input of a pool that turns out to be fused into this convolution."""
         first, last, size = self._buffers.pop(number)
         self._live[first : last + 1] -= size
         self._traffic_bytes -= self._map_bytes(number, extent)
@@ -119,15 +121,15 @@ class GroupCost:
         return 4 * extent.rows * sum(extent.columns) * self._network.shape(source).channels
 
     def arena_bytes(self) -> Numbers:
-        """The most bytes in use at one step, with all line buffers: a lower bound of the arena."""
+        """The most bytes in use at one layer, with all line buffers: a lower bound of the arena."""
         kept = self._kept + sum(each for _, each in self._inputs.values())
         return np.asarray(self._live.max(axis=0) + kept + OVERREAD_BYTES)
 
     def seconds(self) -> Numbers:
         """Seconds of all tiles on one thread, weights resident.
 
-        Weights are read once from wherever a frame leaves them, and again for every other strip
-        from wherever the rest of the group leaves them.
+        Weights are read once from the cache or memory where a frame leaves them, and for every
+        further strip from where the rest of the group leaves them.
         """
         loads = sum(each for each, _ in self._inputs.values())
         again = np.maximum(self._weights_read - self.weight_bytes, 0)
@@ -139,14 +141,14 @@ class GroupCost:
         return np.asarray(self._member_s + loads + weights + traffic)
 
     def _map_traffic_s(self) -> float:
-        """Seconds that moving whole maps in and out costs."""
+        """Seconds of moving whole maps in and out."""
         outside = [*self._inputs, *(n for n in self._backward.outputs if n in self._made)]
         return sum(map(self._context.map_traffic_s, outside))
 
     def streamed_s(self, resident_s: Numbers) -> Numbers:
         """Seconds with streamed weights, from those with resident ones.
 
-        The disk reads ahead while we compute; copying from the page cache takes our own time.
+        The disk reads ahead during computation; copying from the page cache takes processor time.
         """
         disk_s = self._weights_read / self._profile.disk_bytes_per_s
         reading_s = self._weights_read * self._profile.reading_s_per_byte
@@ -181,7 +183,7 @@ class GroupCost:
         return _aligned(4.0 * extent.kept * extent.stored * channels)
 
     def _occupy(self, source: int, first: int, extent: LayerExtent) -> None:
-        """Marks a source's buffer as in use from step `first` to its last reader."""
+        """Marks a source's buffer as in use from layer `first` to its last reader."""
         known = self._buffers.pop(source, None)
         if known is not None:
             self._live[known[0] : known[1] + 1] -= known[2]
@@ -192,5 +194,5 @@ class GroupCost:
 
 
 def _aligned(sizes: NDArray[Any]) -> Numbers:
-    """The room that blocks of these sizes take when they are placed."""
+    """The bytes that blocks of these sizes take when they are placed."""
     return np.asarray(np.ceil(sizes / ALIGNMENT_BYTES) * ALIGNMENT_BYTES)

@@ -1,4 +1,4 @@
-"""What the native walk knows of a network and a device, as plain numbers (src/tables.hpp).
+"""What the native backward pass knows of a network and a device: plain numbers (src/tables.hpp).
 
 The first indices are the network's inputs, with its first input last; then comes what each layer
 makes. Seconds of a row are tabled by its columns; layers that are alike share a table.
@@ -30,7 +30,7 @@ streamed weights, those of their disk, and the bytes of an arena."""
 
 
 class NativeGroups(Protocol):
-    """All groups of a network with time and memory."""
+    """All groups of a network, with time and memory."""
 
     def ending_at(
         self, stop: int, first: int, rows: int, columns: int, strips: Sequence[int]
@@ -44,7 +44,7 @@ class NativeGroups(Protocol):
 
 
 def native_groups(context: CostContext) -> NativeGroups:
-    """The native walk over a network on a device."""
+    """The native backward passes over a network on a device."""
     try:
         from ftdist.planning import _groups  # type: ignore[attr-defined]
     except ImportError as error:  # pragma: no cover - a broken installation

@@ -31,7 +31,7 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """Seconds a row of one layer (at given columns), and what each call reads of its weights.
+    """Seconds of a row of one layer (of given columns), and what each call reads of its weights.
 
     `weight_chunks`: reads of a call when the weights are streamed.
     """
@@ -42,7 +42,7 @@ class LayerCost:
 
 
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
-    """The cost of a layer, or of loading the network's input, for rows of so many columns."""
+    """The cost of a layer, or of loading the network's input, for rows of `columns` columns."""
     row_s = float(row_seconds(network, number, np.array([columns]), profile)[0])
     if number < 0:
         return LayerCost(row_s)

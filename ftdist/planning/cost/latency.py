@@ -1,4 +1,4 @@
-"""Seconds of a plan that is given, by the cost model: group after group, each walked back once."""
+"""Predicted seconds of a given plan: group after group, with one backward pass for each."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ftdist.planning.profile import DeviceProfile
 
 
 def plan_seconds(network: Network, plan: Plan, profile: DeviceProfile) -> float:
-    """The cost model's time of any plan."""
+    """The predicted seconds of any plan."""
     return sum(group_seconds(network, each, plan.threads, profile) for each in plan.groups)
 
 
 def group_seconds(
     network: Network, group: GroupPlan, threads: int, profile: DeviceProfile
 ) -> float:
-    """The cost model's time of any step, its tiles shared by so many threads."""
+    """The predicted seconds of any step whose tiles are shared by `threads` threads."""
     if group.whole:
         return whole_step_seconds(CostContext.of(network, profile), group, threads)
     tried = (None,) if group.strip is None else (group.strip, None)
@@ -43,11 +43,11 @@ def whole_step_seconds(context: CostContext, step: GroupPlan, threads: int) -> f
 
 
 def share_of(tiles: int, threads: int, profile: DeviceProfile) -> float:
-    """What a group takes of the time that all its tiles take on one thread."""
+    """The part of its tiles' time on one thread that a group takes on `threads` threads."""
     slower = profile.parallel if min(tiles, threads) > 1 else 1.0
     return slower * -(-tiles // threads) / tiles
 
 
 def waking_s(tiles: int, threads: int, profile: DeviceProfile) -> float:
-    """What a group costs beside its kernels: nothing on one thread, else waking the others."""
+    """Seconds that a group costs beside its kernels: for waking other threads, if it needs any."""
     return profile.group_s if min(tiles, threads) > 1 else 0.0

@@ -1,7 +1,7 @@
-"""A prediction taken apart: what each group of a plan holds and takes, and what sets the peak.
+"""A prediction by parts: the memory and time of each group of a plan, and what sets the peak.
 
-The peak of a plan's activations is one moment: some layer of some tile of the group that holds
-most. That is where a smaller grid or a lower strip would help, so reports name it.
+The activations of a plan are largest at one moment: at some layer of some tile of the group that
+holds most. Reports name this moment, because a smaller grid or a lower strip helps there.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from ftdist.planning.weights import layer_weights
 
 @dataclass(frozen=True, slots=True)
 class GroupBreakdown:
-    """What one group of a plan has of the whole.
+    """The part of one group in a plan's memory and time.
 
-    `algorithm` of its convolutions, if it has any. `weights_bytes`: all its weights, resident or
-    not; `held_bytes`: the arenas of its threads and the maps that are alive while it runs.
+    `algorithm`: of its convolutions, if it has any. `weights_bytes`: all its weights, resident or
+    not; `held_bytes`: the arenas of its threads and the maps alive while it runs.
     """
 
     plan: GroupPlan
@@ -55,7 +55,7 @@ class PeakMoment:
 def group_breakdowns(
     network: Network, lowered: Lowered, profile: DeviceProfile
 ) -> tuple[GroupBreakdown, ...]:
-    """The shares of all groups of a plan, in order."""
+    """The parts of all groups of a plan, in order."""
     plans = (each.plan for each in lowered.programs)
     held = dict(zip(plans, _held_bytes(network, lowered), strict=True))
     weights = layer_weights(network)
@@ -76,7 +76,7 @@ def group_breakdowns(
 
 
 def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
-    """The moment at which the activations of a plan are largest; the first where there are many."""
+    """The first moment at which the activations of a plan are largest."""
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
     if plan.whole:
@@ -107,7 +107,7 @@ def _held_bytes(network: Network, lowered: Lowered) -> list[int]:
 
 
 def _live_bytes(group: FusedGroup, layout: Layout, row: int, column: int) -> NDArray[np.float64]:
-    """For each step of a tile's work the most bytes of its buffers in use, over its passes."""
+    """For each layer of a tile, in order, the most bytes of buffers in use, over all passes."""
     position = {source: step for step, source in enumerate(layout.order)}
     passes = layout.passes[row]
     index = {source: number for number, source in enumerate(passes.sources)}

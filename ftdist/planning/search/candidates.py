@@ -1,7 +1,7 @@
-"""Every candidate group that may be of use, with its time and memory: the edges of the search.
+"""Every candidate group that may be useful, with its time and memory: the edges of the search.
 
 There is one table for each cut where groups end. They are made for boards, where the search has
-little room: a candidate takes 15 bytes, and is left out when another of its pair beats it in time
+little room: a candidate takes 15 bytes, and is left out when another of its group beats it in time
 and, by a larger margin than placement adds, in memory. A network of 300 layers takes 3 MiB.
 """
 
@@ -15,22 +15,23 @@ from numpy.typing import NDArray
 from ftdist.planning.search.cutgraph import CutGraph, GroupsAtCut, Numbers, Progress
 
 TIE_S_PER_BYTE = 1e-16
-"""A preference for smaller peaks that no real difference in time is as small as."""
+"""Seconds added for each byte of a peak, so that smaller peaks win ties: less than any real
+difference in time."""
 
 _MOST_FLOATS = (1 << 32) - 1
 
 _PLACEMENT = 1.125
-"""How much more than its lower bound a placed arena takes at most: 7% was the worst seen."""
+"""The most that a placed arena takes as a multiple of its lower bound; 1.07 was the worst seen."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateTable:
     """The candidates of all groups that end at one cut and begin at cuts [low, cut).
 
-    Those of the group that begins at `low` + n are [starts[n], starts[n + 1]), and `group` is n for
-    each. `floats`: a quarter of their bytes, arenas and maps; `staging` the bytes, by group,
-    into which streamed weights are read. `exact`: the numbers of those whose
-    bytes have been laid out.
+    Candidates [starts[n], starts[n + 1]) are those of the group that begins at `low` + n, and their
+    `group` is n. `floats`: a quarter of their bytes, for arenas and maps; `staging` the bytes, by
+    group, into which streamed weights are read. `exact`: the numbers of those whose bytes have been
+    laid out.
     """
 
     low: int
@@ -73,13 +74,13 @@ class CandidateTable:
         return np.asarray(sizes)
 
     def least(self, by_candidate: Numbers) -> Numbers:
-        """The least value of each group's candidates, over the last axis."""
+        """The smallest value among each group's candidates, along the last axis."""
         return np.asarray(np.minimum.reduceat(by_candidate, self.starts[:-1], axis=-1))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """All candidates of a network that may be of use: a table for each cut after the first."""
+    """All candidates of a network that may be useful: one table for each cut after the first."""
 
     graph: CutGraph
     tables: list[CandidateTable]
@@ -102,7 +103,7 @@ class Candidates:
 
 
 def _useful(groups: GroupsAtCut) -> NDArray[np.bool_]:
-    """Which candidates are not beaten by another of their pair, placement being what it may be."""
+    """Which candidates are not beaten by another of their group, wherever placement puts both."""
     useful = np.isfinite(groups.seconds)
     for other in range(useful.shape[1]):
         seconds, streamed_s, size = (

@@ -1,9 +1,9 @@
 """The cuts of a network and all groups between them: the graph that the search walks.
 
-The cuts are nodes; a *pair* of cuts is a group, and with each schedule (a grid and a strip height)
-a candidate. One native walk back from each last layer yields time and memory of all that end there
-(src/backward_pass.hpp). The memory is a lower bound, the most that is in use at one moment: placing
-buffers exactly costs more, so that is done only for candidates that are to be used.
+The cuts are nodes. A pair of cuts is a group, and a group with a schedule (a grid and a strip
+height) is a candidate. One native backward pass from each last layer yields time and memory of all
+groups that end there (src/backward_pass.hpp). The memory is a lower bound, the most that is in use
+at one moment. Placing buffers exactly costs more, so it is done only for candidates on a path.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ from ftdist.planning.weights import LayerWeights, layer_weights
 Numbers = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Progress = Callable[[float], None]
-"""Told how much of the candidates has been made, from 0 to 1."""
+"""Called with the part of the candidates that has been made, from 0 to 1."""
 
 MOST_PAIRS = 1 << 16
-"""The most groups that are looked at: all of a network of 360 layers."""
+"""Groups that are looked at: all groups of a network of 360 layers. Chosen for the memory of their
+candidates (see ``candidates``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ class GroupsAtCut:
 
 
 class MapBytes:
-    """Bytes of the maps between groups; the user's own arrays are none of them."""
+    """Bytes of the maps between groups, without the user's own arrays."""
 
     def __init__(self, network: Network, cuts: tuple[int, ...]) -> None:
         own = sorted(
@@ -76,15 +77,15 @@ class MapBytes:
         self._alive = np.array([self._used_from(cut)[number] for number, cut in enumerate(cuts)])
 
     def beside(self, low: int, later: int) -> Numbers:
-        """Those in memory while a group runs from a cut in [low, later) to `later`.
+        """Bytes in memory while a group from a cut in [low, later) to `later` runs, by first cut.
 
-        They are alive at either of its cuts.
+        Those are the maps alive at either of its cuts.
         """
         at_both = self._used_from(int(self._cuts[later]))[low:later]
         return np.asarray(self._alive[low:later] + self._alive[later] - at_both)
 
     def _used_from(self, layer: int) -> Numbers:
-        """By cut the bytes of the maps that are made before it and used from a layer on."""
+        """By cut the bytes of maps that are made before it and used by `layer` or later."""
         used = np.concatenate([[0.0], np.cumsum(self._bytes * (self._last >= layer))])
         return np.asarray(used[self._made_before])
 
@@ -93,12 +94,12 @@ class MapBytes:
 class CutGraph:
     """The cuts of a network, what lies between them, and all schedules.
 
-    `cuts` are the layers that may begin a group, then the number of layers; `longest` is the most
-    cuts that a group spans. By cut: `weights`, `rest`, the bytes of all weights before it, and of
-    what stays of them when they are streamed; by cut but the last `staging`, into which the layers
-    up to the next one read streamed weights. `inputs`: how many the network has. `lowest`: by cut
-    the first cut from which one step may reach it: layers that need whole maps are steps of their
-    own.
+    `cuts`: the layers that may begin a group, then the number of layers. `longest`: the most cuts
+    that a group spans. `weights`: by cut the bytes of all weights before it; `rest`: the bytes of
+    them that stay in memory when they are streamed. `staging`: by cut, except the last, the bytes
+    into which the layers up to the next cut read streamed weights. `inputs`: how many the network
+    has. `lowest`: by cut the first cut from which one step may reach it, because layers that need
+    whole maps are steps of their own.
     """
 
     threads: int
@@ -117,7 +118,7 @@ class CutGraph:
 
     @classmethod
     def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
-        """All of a network; of more than ``MOST_PAIRS`` groups the longest are left out."""
+        """The graph of a network; beyond ``MOST_PAIRS`` groups the longest are left out."""
         cuts = _cuts(network)
         context = CostContext.of(network, profile)
         schedules = (Schedule(*grid, s) for grid in grids(network, threads) for s in STRIPS)
@@ -191,7 +192,7 @@ class CutGraph:
         groups.bytes[0, 0] = arenas + held[0]
 
     def _fill(self, groups: GroupsAtCut, at: int, later: int, held: Numbers) -> None:
-        """Fills in the candidates of one grid, that of the schedules from `at` on."""
+        """Fills in the groups of one grid: that of the schedules from `at` on."""
         grid = self.schedules[at].rows, self.schedules[at].columns
         heights = [strip or 0 for strip in STRIPS]
         begin = self.cuts[groups.low] + self.inputs
@@ -212,10 +213,10 @@ class CutGraph:
 
 
 def grids(network: Network, threads: int) -> tuple[tuple[int, int], ...]:
-    """Grids that are tried: one tile a thread, by rows or by columns.
+    """Grids that are tried: one tile for each thread, by rows or by columns.
 
-    More tiles would only recompute more halos: strips save memory without. Where a map is too small
-    for that, one tile too.
+    More tiles would only recompute more halos, and strips save memory without that. One tile is
+    tried as well where a map has fewer rows or columns than there are threads.
     """
     tried = [(threads, 1), (1, threads)]
     if any(min(layer.shape.height, layer.shape.width) < threads for layer in network.layers):
@@ -242,8 +243,7 @@ def _lowest(network: Network, cuts: tuple[int, ...]) -> tuple[int, ...]:
 def _weights_before(
     network: Network, cuts: tuple[int, ...], threads: int
 ) -> tuple[Numbers, Numbers, Numbers]:
-    """By cut the bytes of weights before it: all, and what stays when they are streamed; by cut but
-    the last the bytes into which the layers up to the next one read chunks of weights."""
+    """(`weights`, `rest`, `staging`) of a ``CutGraph``."""
     layers = layer_weights(network)
     none = LayerWeights(0, 0, 0)
     whole, rest, staging = np.zeros(len(cuts)), np.zeros(len(cuts)), np.zeros(len(cuts) - 1)

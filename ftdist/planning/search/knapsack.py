@@ -1,6 +1,6 @@
-"""Which groups keep their weights in what a limit leaves beside the activations.
+"""Which groups keep their weights resident in the room that a limit leaves beside the activations.
 
-A knapsack: each group's weights have a size, and time that is saved by keeping them.
+This is a knapsack: the weights of each group have a size, and keeping them saves time.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from ftdist.planning.search.candidates import Candidates
 from ftdist.planning.search.paths import Edge, EdgeCosts, Path, PathQuery, path_along
 
 _UNITS = 128
-"""Into how many units ``knapsack_path`` divides the room for weights."""
+"""Units into which ``knapsack_path`` divides the room for weights. Chosen, not measured."""
 
 
 def filled_with_weights(candidates: Candidates, path: Path, limit: float) -> Path | None:
-    """The groups of a path with those weights resident that save most time a byte, as far as a
-    limit has room; None where it has none."""
+    """A path through the same groups that keeps those weights resident which save most time per
+    byte, as far as a limit has room; None where it has no room."""
     graph = candidates.graph
     peak = 0.0
     gains: list[tuple[float, float, int]] = []
@@ -43,8 +43,8 @@ def filled_with_weights(candidates: Candidates, path: Path, limit: float) -> Pat
 def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | None:
     """The fastest path whose activations keep to a cap, with resident weights in what is left.
 
-    A knapsack over the cuts: for each cut and each number of units of weights the least time.
-    Weights are counted to the nearest unit, so what comes out is fitted to the limit at last.
+    For each cut and each number of units of weights the least time is found. Weights are rounded to
+    the nearest unit, so the path is fitted to the limit at the end.
     """
     graph = candidates.graph
     unit = (limit - cap) / _UNITS

@@ -1,10 +1,9 @@
-"""Plans of mixed residency: some groups keep their weights in memory, others stream them.
+"""Paths of mixed residency: some groups keep their weights in memory, others stream them.
 
-Resident weights add up over a plan, so they couple its groups. A pool of paths is made for a range
-of caps on the activations and a range of prices for a resident byte (Lagrange multipliers); around
-a budget the prices are sought more closely. Each path also yields a lower bound for every plan
-there is. What a budget has room for beside a path's groups is filled with the weights that save
-most.
+Resident weights add up over a plan, so they couple its groups. Paths are made for a range of caps
+on the activations and a range of prices of a resident byte (Lagrange multipliers), with more prices
+around a budget. Each path also yields a lower bound of the time of every plan. The room that a
+budget leaves beside a path's groups is filled with the weights that save most time.
 """
 
 from __future__ import annotations
@@ -25,23 +24,26 @@ from ftdist.planning.search.paths import (
 )
 
 _CAPS = 24
-"""Caps on the activations, from the smallest there are to where they change nothing."""
+"""Caps on the activations, from the smallest activations possible to those of the fastest plan.
+Chosen, not measured."""
 
 PRICES = (0.0, *(float(each) for each in np.geomspace(1e-13, 1e-8, 6)))
-"""Seconds that keeping a byte of weights resident may cost."""
+"""Prices of a resident byte of weights, in seconds: from less than memory costs to more than a disk
+does. Chosen, not measured."""
 
 _HALVINGS = 4
-"""How often the gap between two prices is halved where a budget lies between their paths."""
+"""Times that the gap between two prices is halved where a budget lies between their paths. Chosen,
+not measured."""
 
 _WORTH_WHILE = 1e-3
-"""The share of a plan's time for which prices are sought more closely."""
+"""The part of a plan's time that is worth further search: 0.1%."""
 
 _KNAPSACKS = 5
-"""Caps under which a knapsack is tried."""
+"""Caps under which a knapsack is tried. Chosen, not measured."""
 
 
 class MixedPaths:
-    """Paths for every cap and price that a limit may need, made when it does."""
+    """Paths for every cap and price that a limit needs, made when it does."""
 
     def __init__(self, candidates: Candidates) -> None:
         self._candidates = candidates
@@ -56,13 +58,14 @@ class MixedPaths:
         self._queries = [PathQuery(cap, price) for cap in self._caps for price in PRICES]
 
     def paths(self, limit: float) -> list[Path]:
-        """The paths that may be of use within a limit; not all of them are within it."""
+        """The paths that may be useful within a limit; some of them exceed it."""
         return [path for _, path in self._priced(limit)]
 
     def refined(self, limit: float, beside: Sequence[Path]) -> list[Path]:
-        """As `paths`, and better ones, once the room that a limit leaves is looked at closely.
+        """`paths`, `beside` (paths found in other ways), and better ones.
 
-        `beside` are paths found in other ways.
+        These take longer to find: at prices in between, with the room that the limit leaves filled,
+        and by knapsacks.
         """
         for _ in range(_HALVINGS):
             best = _fastest([*beside, *self.paths(limit)], limit)
@@ -81,8 +84,8 @@ class MixedPaths:
         return paths + self._knapsack_paths(limit, _fastest(paths, limit))
 
     def _knapsack_paths(self, limit: float, best: Path | None) -> list[Path]:
-        """What a knapsack finds: with the activations of the best path, and under the caps where
-        prices leave most to be found."""
+        """Paths by knapsacks: with the activations of the best path, and under the caps whose lower
+        bounds leave most room for better paths."""
         bounds = sorted((bound_s, cap) for cap, bound_s in self._bounds_s(limit).items())
         caps = [cap for bound_s, cap in bounds if cap < limit][:_KNAPSACKS]
         caps = ([best.peak_bytes] if best else []) + caps
@@ -100,7 +103,8 @@ class MixedPaths:
         return found
 
     def _knapsack(self, cap: float, limit: float) -> Path | None:
-        """The fastest path under a cap with what a limit leaves beside it for weights."""
+        """The fastest path under a cap whose resident weights take what the limit leaves beside
+        it."""
         key = cap, limit
         if key not in self._knapsacks:
             self._knapsacks[key] = knapsack_path(self._candidates, cap, limit)
@@ -111,11 +115,11 @@ class MixedPaths:
         return min(self._bounds_s(limit).values(), default=0.0)
 
     def _bounds_s(self, limit: float) -> dict[float, float]:
-        """By cap a lower bound of the time of plans whose activations lie between it and the next
-        lower one.
+        """By cap a lower bound of the time of plans whose activations lie between it and the cap
+        below.
 
-        Such a plan keeps at most the limit less the lower cap of weights resident: for each price
-        the priced shortest path under the upper cap bounds it.
+        The resident weights of such a plan take at most the limit less the cap below. So for each
+        price the shortest path under the cap bounds its time.
         """
         bounds: dict[float, float] = {}
         below = dict(zip(self._caps, [0.0, *self._caps], strict=False))
@@ -125,7 +129,7 @@ class MixedPaths:
         return bounds
 
     def correct(self, grown: Set[tuple[int, int]]) -> None:
-        """Heeds that candidates, (later cut, number), take more memory than was known."""
+        """Corrects paths: some candidates, (later cut, number), take more memory than was known."""
         for query, path in list(self._known.items()):
             if path is not None:
                 anew = remeasured(self._candidates, path, grown)
@@ -138,7 +142,7 @@ class MixedPaths:
                 del self._knapsacks[key]
 
     def _priced(self, limit: float) -> list[tuple[PathQuery, Path]]:
-        """Paths by cap and price; caps of which a lower one is above the limit are not needed."""
+        """Paths by cap and price, up to the first cap that is above the limit."""
         below = [cap for cap in self._caps if cap < limit]
         most = self._caps[len(below)] if len(below) < len(self._caps) else limit
         queries = [query for query in self._queries if query.cap <= most]
@@ -148,9 +152,9 @@ class MixedPaths:
         return [(query, path) for query, path in found if path is not None]
 
     def _prices_between(self, limit: float, best_s: float) -> list[PathQuery]:
-        """Prices between those at which the paths of a cap exceed the limit and where they do not.
+        """Prices between the last path of a cap that exceeds the limit and the first that does not.
 
-        Only where a path that is nearly within the limit would be faster than `best_s`.
+        Only where the path that exceeds it is faster than `best_s`.
         """
         between = []
         for (query, path), (dearer, smaller) in itertools.pairwise(self._priced(limit)):

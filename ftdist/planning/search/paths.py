@@ -1,9 +1,9 @@
 """Cheapest paths over candidate groups: from the network's first cut to its last.
 
 A path says for each of its groups which schedule it has and whether its weights are streamed. Costs
-are seconds, to which a price for every resident byte of weights may be added: with a price of
-nothing all weights are resident, with a high one all are streamed, and between them lie the plans
-that keep the weights where they save most. Paths under many caps on the activations and for many
+are seconds plus a price for every resident byte of weights. At a price of zero all weights are
+resident, at a high price all are streamed, and at prices in between the weights that save most time
+are resident. Paths under many caps on the activations and for many
 prices are walked side by side, one table of candidates after the other.
 """
 
@@ -26,7 +26,7 @@ _BATCH_CELLS = 1 << 14
 longer."""
 
 CandidateMask = Sequence[NDArray[np.bool_]]
-"""By table which candidates may be used."""
+"""For each table which of its candidates may be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,11 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class PathQuery:
-    """What groups may use: activations (and chunks of weights) within `cap`; whether they may keep
-    their weights, and whether they may stream them; a resident byte of weights costs `price`."""
+    """Asks for the cheapest path whose groups keep to `cap`: the bytes of activations and chunks.
+
+    `price`: seconds for each resident byte of weights. `resident`, `streamed`: whether groups may
+    keep their weights resident, and whether they may stream them.
+    """
 
     cap: float
     price: float = 0.0
@@ -68,12 +71,14 @@ class PathQuery:
 
     @property
     def caps(self) -> tuple[float, float]:
-        """The caps with resident and with streamed weights; below any size where not allowed."""
+        """The caps with resident and with streamed weights; -1, below any size, where not
+        allowed."""
         return self.cap if self.resident else -1.0, self.cap if self.streamed else -1.0
 
 
 def shortest_paths(candidates: Candidates, queries: Sequence[PathQuery]) -> list[Path | None]:
-    """The cheapest path that each of the queries allows; quickest where equal caps lie together."""
+    """The cheapest path for each query. This is quicker when queries of equal caps are
+    neighbours."""
     found: list[Path | None] = []
     at_once = 1 + _BATCH_CELLS // len(candidates.graph.cuts)
     for begin in range(0, len(queries), at_once):
@@ -98,10 +103,10 @@ def _shortest_paths(candidates: Candidates, queries: Sequence[PathQuery]) -> lis
 def next_best_paths(
     candidates: Candidates, queries: Sequence[PathQuery], kept: CandidateMask
 ) -> list[Path | None]:
-    """The cheapest path of each query that differs from one whose groups are `kept`.
+    """The cheapest path for each query that uses a candidate which is not in `kept`.
 
-    A walk over two copies of the cuts: on the first nothing has differed yet, on the second
-    something has.
+    The walk is over two copies of the cuts: paths on the first copy have used only candidates in
+    `kept`, paths on the second copy have used another one.
     """
     same = EdgeCosts(candidates, queries, kept)
     others = EdgeCosts(candidates, queries, [~each for each in kept])
@@ -150,8 +155,8 @@ def least_activations(candidates: Candidates, *, streamed: bool) -> Path:
 
 
 def remeasured(candidates: Candidates, path: Path, grown: Set[tuple[int, int]]) -> Path:
-    """A path with its bytes as they are known by now that some candidates, (cut, number), have
-    `grown`; the same one where it has none of them."""
+    """A path with its bytes as they are known after some candidates, (cut, number), have `grown`;
+    the same object if it has none of them."""
     if grown.isdisjoint((later, at) for _, later, at, _ in path.edges):
         return path
     return path_along(candidates, path.edges)
@@ -236,14 +241,14 @@ def _costs(
 
 
 def _relax(best: Numbers, came: NDArray[np.int16], reached: Numbers, low: int, later: int) -> None:
-    """Notes the least of what a cut is reached with, and from where."""
+    """Notes the least cost at which a cut is reached, and from which cut."""
     at = reached.argmin(axis=1)
     best[:, later] = np.take_along_axis(reached, at[:, None], axis=1)[:, 0]
     came[:, later] = low + at
 
 
 def _pairs(came: NDArray[np.int16]) -> list[tuple[int, int]]:
-    """The pairs of cuts of a path, from where each cut was reached from."""
+    """The pairs of cuts along a path; `came`: for each cut the cut before it."""
     pairs: list[tuple[int, int]] = []
     later = len(came) - 1
     while later:

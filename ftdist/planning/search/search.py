@@ -1,19 +1,19 @@
 """Which plan: the fastest one, by the cost model, whose memory fits.
 
-Cuts are nodes, candidate groups edges with a time and a peak; with all weights resident (or all
-streamed) the fastest plan is a shortest path over the edges that fit. A group's peak is its arenas
-(one a thread) plus every map that is alive while it runs, those that merely skip over it included,
-so a plan's peak is the largest of its groups'. Candidates know a lower bound of their memory;
-whenever a path is found its groups are laid out, a candidate that needs more is corrected, and the
-path sought again. So these two families are exact for the cost model over all cuts, grids and
-strips that ``candidates`` offers. Ties go to the smaller peak.
+Cuts are nodes, and candidate groups are edges with a time and a peak. With all weights resident, or
+all streamed, the fastest plan is a shortest path over the edges that fit. A group's peak is its
+arenas (one for each thread) plus every map that is alive while it runs, also those that only skip
+over it. A plan's peak is the largest peak of its groups. Candidates know a lower bound of their
+memory; when a path is found its groups are laid out, a candidate that needs more is corrected, and
+the path is sought again. So these two families are exact for the cost model over all cuts, grids
+and strips that ``candidates`` offers. Of equally fast plans the one with the smaller peak is taken.
 
-Which groups keep their weights resident couples the groups; plans in which only some do come from a
-``pool`` of priced paths, which also bounds the time of every plan there is (`bound_s`): a result
-says how far from the best it can be at most.
+Resident weights couple the groups. Plans in which only some groups keep their weights come from
+``mixed_paths``, which also bound the time of every plan (`bound_s`): a result says how far from the
+best it can be.
 
-Where no budget binds nothing of this is needed: the fastest plan is one walk over the cuts, and no
-candidate is kept.
+Where no budget binds, the fastest plan is found in one walk over the cuts, and no candidate is
+kept.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class FoundPlan:
 class Search:
     """All candidates of a network for a number of threads; ask it for plans under any budget.
 
-    `progress` is told how far the making of the candidates is, from 0 to 1.
+    `progress` is called with the part of the candidates that has been made, from 0 to 1.
     """
 
     def __init__(
@@ -75,8 +75,8 @@ class Search:
     ) -> FoundPlan | None:
         """The fastest plan whose weights and activations take at most `available_bytes`.
 
-        None if there is none. Without looking `closely` it is found sooner, and may be some
-        percent slower than the fastest where some groups keep their weights.
+        None if there is none. Without looking `closely` it is found sooner, and where only some
+        groups keep their weights it may be some percent slower than the fastest.
         """
         if self._free is None:
             self._free = self._unbounded()
@@ -149,9 +149,10 @@ class Search:
         available_bytes: int | None,
         closely: bool,
     ) -> FoundPlan | None:
-        """The fastest path proposed within the limit, once no layout corrects it any more.
+        """The fastest path proposed within the limit, once laying it out corrects nothing.
 
-        What is proposed `closely` takes longer, and is asked for once that holds without it.
+        Paths are proposed `closely`, which takes longer, after that holds for those proposed
+        otherwise.
         """
         limit = float("inf") if available_bytes is None else float(available_bytes)
         looks_closely = False
@@ -170,14 +171,15 @@ class Search:
                 return self._found(path, min(bound_s, path.seconds))
 
     def _paths_within(self, limit: float, closely: bool) -> list[Path]:
-        """The fastest paths of both pure families within the limit, and the pool."""
+        """The fastest paths of both families within the limit, and mixed paths."""
         pure = shortest_paths(self._candidates, self._families(limit))
         found = [path for path in pure if path is not None]
         mixed = self._mixed_paths
         return mixed.refined(limit, found) if closely else found + mixed.paths(limit)
 
     def _other_paths(self, plan: Plan, limit: float) -> list[Path]:
-        """Paths that are not the plan's: the fastest of both families, and mixed ones."""
+        """Paths with other cuts or grids than the plan: the fastest of both families, and mixed
+        ones."""
         same, resident = self._same_groups(plan)
         queries = [*self._families(limit)]
         if np.isfinite(limit):
@@ -215,7 +217,7 @@ class Search:
         )
 
     def _lay_out(self, paths: Sequence[Path]) -> bool:
-        """Lays the groups of paths out; whether none needs more than the paths assumed."""
+        """Lays out the groups of paths; returns whether none needs more than the paths assumed."""
         graph, candidates = self._graph, self._candidates
         grown = set()
         for first, later, at, _ in (edge for path in paths for edge in path.edges):

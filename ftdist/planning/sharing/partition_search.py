@@ -23,29 +23,52 @@ from ftdist.planning.sharing.simulation import at_work_s, busiest_s, simulate
 from ftdist.planning.sharing.stage_table import StageTable
 from ftdist.planning.sharing.worker_regions import layouts, worker_regions
 
+# The numbers below were chosen by hand. ``benchmarks/tuning.py`` tries others for four jobs: most
+# change the predicted time by less than 2% either way, which is chance in a random search. Where a
+# number matters more, its text says so.
+
 _PATH_KINDS = ((1, 1.0), (2, 0.25))
-"""Tiles of an area, and what of an exchange is taken to stay visible, for the shortest paths."""
+"""For shortest paths: tiles of each worker's region, and the part of an exchange that nothing
+hides."""
 
 _PATTERNS: tuple[tuple[float, ...], ...] = ((), (0.5,), (0.7,), (0.2, 0.75))
-"""Where areas are cut into tiles at first."""
+"""Where workers' regions are cut into tiles at first, as fractions of them."""
 
 _LAYOUTS = 3
+"""Ways to lay out workers' regions that shortest paths are sought for."""
+
 _STARTS = 3
+"""Partitionings that are improved. Six give jobs 5% shorter for twice the time of planning."""
+
 _SIMULATED_TASKS = 15_000
-"""How many tasks are simulated from each start: what bounds the time of a search."""
+"""Tasks that are simulated from each start, which bounds the time of planning; a quarter of them
+gives jobs 1.5% longer."""
 
 _MOST_CHANGES = 360
+"""Changes that are tried from each start; a quarter of them gives jobs 2% longer."""
+
 _TOLERANCE = 0.01
-"""How much worse than the best a partitioning may be at first, to go on from it."""
+"""The part of the best time by which a partitioning may be worse and be changed further, at
+first."""
 
 _BALANCE_EVERY = 60
-"""Tries after which areas are balanced."""
+"""Changes after which the regions are resized."""
 
 _CUT_STEPS = (0.2, 0.1, 0.05, 0.02)
+"""Distances by which a cut between tiles moves, as fractions of the region."""
+
 _SKEW = 0.06
+"""The fraction of its region by which the first tile shrinks from stage to stage, at first."""
+
 _MOST_TILES = 3
+"""Tiles of a region."""
+
 _BALANCE_ROUNDS = 4
+"""Times that regions are resized one after another."""
+
 _DAMPING = 0.7
+"""The power of (mean time / own time) by which a worker's speed is corrected: below 1, so that
+rounds do not swing."""
 
 Bands = tuple[tuple[int, ...], ...]
 
@@ -62,7 +85,8 @@ class ScoredPartitioning:
 
 @dataclass
 class PartitionSearch:
-    """The search for one table, of which `members` take part, and a job of so many frames."""
+    """The search for a job of `frames` frames, in which the workers `members` of a table take
+    part."""
 
     table: StageTable
     members: tuple[int, ...]
@@ -75,7 +99,8 @@ class PartitionSearch:
         return min(found, key=lambda each: each.job_s)
 
     def starts(self, most_layouts: int) -> list[ScoredPartitioning]:
-        """Schemes by shortest paths: of each layout and direction the best, the best first."""
+        """Partitionings by shortest paths: the best of each layout and direction, the best one
+        first."""
         found: list[ScoredPartitioning] = []
         for bands in layouts(self.members, self.speeds, self.table.network.input, most_layouts):
             places = worker_regions(bands, self.speeds)
@@ -109,7 +134,7 @@ class PartitionSearch:
 
     @cached_property
     def speeds(self) -> tuple[float, ...]:
-        """How much of the whole network each worker does in a second."""
+        """The part of the whole network that each worker computes in a second."""
         whole = Stage(0, len(self.table.network.layers))
         found = []
         for worker in range(len(self.table.workers)):
@@ -119,18 +144,18 @@ class PartitionSearch:
 
     @cached_property
     def local(self) -> int | None:
-        """The fastest member in the coordinator's process: stages may be left to it."""
+        """The fastest member in the coordinator's process; it may compute stages alone."""
         workers = self.table.workers
         local = [each for each in self.members if math.isinf(workers[each].link_bytes_per_s)]
         return min(local, key=lambda each: workers[each].relative_time, default=None)
 
     def _paths(self, partitioning: Partitioning, local: int | None) -> list[tuple[Stage, ...]]:
-        """Stages by shortest paths, for several ways to cut areas into tiles."""
+        """Stages by shortest paths, for several ways to cut regions into tiles."""
         costs = [StageCosts(self.table, partitioning, *way, local) for way in _PATH_KINDS]
         return list(dict.fromkeys(_with_tiles(cheapest(each), ()) for each in costs))
 
     def _improved(self, start: ScoredPartitioning) -> ScoredPartitioning:
-        """The best of the partitionings that a walk of small changes passes."""
+        """The best partitioning met while small changes are tried."""
         random, points = Random(0), cut_points(self.table.network)
         best = current = self._balanced(start)
         tries = min(
@@ -168,9 +193,9 @@ class PartitionSearch:
 
 
 def _with_tiles(stages: tuple[Stage, ...], cuts: tuple[float, ...]) -> tuple[Stage, ...]:
-    """Stages with areas in tiles, such that first tiles shrink from stage to stage.
+    """Stages with regions cut into tiles, where first tiles shrink from stage to stage.
 
-    What a first tile needs of its neighbours is then in their first tiles of the stage before.
+    So the first tiles of a stage hold what their neighbours' first tiles of the next one need.
     """
     middle = (len(stages) - 1) / 2
     found = []
@@ -208,7 +233,7 @@ def _cut_moved(stage: Stage, random: Random) -> Stage:
 
 
 def _recut(stage: Stage, random: Random, local: int | None) -> Stage:
-    """A stage with one tile more or less in each area, or left to one worker, or to all again."""
+    """A stage with one tile more or less in each region, or left to one worker, or shared again."""
     if stage.alone is not None:
         return replace(stage, alone=None)
     if local is not None and random.random() < 0.3:
@@ -228,7 +253,7 @@ def _restaged(
     random: Random,
     points: Sequence[int],
 ) -> tuple[Stage, ...]:
-    """Stages with one more cut in a stage, or the cut before it moved or taken out."""
+    """The stages with one more cut in a stage, or with the cut before it moved or removed."""
     inner = [point for point in points if stage.first < point < stage.stop]
     if inner and (not before or random.random() < 0.3):
         point = random.choice(inner)
