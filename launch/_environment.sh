@@ -32,7 +32,7 @@ find_python() {
     printf '%s\n' "$PYTHON"
     return
   fi
-  for candidate in python3.11 python3.12 python3.13 python3; do
+  for candidate in python3.11 python3.12 python3.13 python3.14 python3.15 python3; do
     if command -v "$candidate" > /dev/null && is_new_enough "$candidate"; then
       printf '%s\n' "$candidate"
       return

@@ -321,4 +321,5 @@ def test_any_damage_to_a_header_is_an_input_error(
     except InputError as error:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
     else:
+        assert not isinstance(array, dict)
         assert array.shape == (3, 64, 64) or array.dtype == np.uint8
