@@ -182,7 +182,7 @@ class Cluster:
         words += ["--name", name, "--cache", str(self._folder / f"{name}-cache")]
         words += ["--mem", mem] if mem else []
         worker = self._start(name, words, where, environment)
-        worker.wait_for("belongs to the cluster")
+        worker.wait_for("joined the cluster")
         self.workers[name] = worker
         return worker
 

@@ -58,7 +58,7 @@ def listening(text: str) -> Endpoint:
     """The endpoint to listen on that a text names; InputError otherwise."""
     found = _parsed(text)
     if found is None or found.port >= 1 << 16:
-        raise InputError(f"'{text}' is no place to listen: write tcp://ADDRESS:PORT")
+        raise InputError(f"'{text}' is not an address to listen on: write tcp://ADDRESS:PORT")
     return found
 
 
@@ -67,7 +67,7 @@ def connecting(text: str) -> Endpoint:
     found = _parsed(text)
     if found is None or not 1 <= found.port < 1 << 16 or found.is_everywhere:
         raise InputError(
-            f"'{text}' names no coordinator: write tcp://HOST:{DEFAULT_PORT}, "
+            f"'{text}' is not the address of a coordinator: write tcp://HOST:{DEFAULT_PORT}, "
             "as the coordinator's first line says"
         )
     return found

@@ -65,7 +65,7 @@ def check_name(folder: Path, name: str) -> None:
     """InputError when no keys of that name can be made in a cluster's folder."""
     if not _NAME.fullmatch(name) or name in (COORDINATOR, ALLOWED):
         raise InputError(
-            f"'{name}' is no name for a worker or a client: use letters, digits, '-' and '_'"
+            f"'{name}' cannot be the name of a worker or a client: use letters, digits, '-' and '_'"
         )
     if (folder / name).exists() or (folder / ALLOWED / f"{name}{_PUBLIC}").exists():
         raise InputError(f"{folder} holds keys of {name} already; remove them, or choose a name")
@@ -107,7 +107,7 @@ def peer_keys(folder: Path) -> CurveKeys:
     server = folder / f"{COORDINATOR}{_PUBLIC}"
     if len(secrets) != 1 or not server.exists():
         raise InputError(
-            f"{folder} is no folder of keys with {COORDINATOR}{_PUBLIC} and one *{_SECRET}; "
+            f"{folder} is not a folder of keys with {COORDINATOR}{_PUBLIC} and one *{_SECRET}; "
             "'ftdist keygen DIR --worker NAME' makes DIR/NAME, to be copied here"
         )
     return CurveKeys(*_read_secret(secrets[0]), _read(server).public)
@@ -156,7 +156,7 @@ def _read(path: Path) -> _Certificate:
     found = dict(_entries(content))
     public, secret = found.get(b"public-key"), found.get(b"secret-key")
     if public is None or any(key is not None and not _is_key(key) for key in (public, secret)):
-        raise InputError(f"{path}: is no key file; make one with 'ftdist keygen'")
+        raise InputError(f"{path}: is not a key file; make one with 'ftdist keygen'")
     return _Certificate(public, secret, found.get(b"role", b"both").decode(errors="replace"))
 
 

@@ -66,7 +66,7 @@ def name_problem(endpoint: Endpoint) -> Problem | None:
         text = f"the host name '{endpoint.host}' is unknown ({error.strerror})"
         return Problem(f"{text}; check its spelling, or write its address", lasting=True)
     except (OSError, UnicodeError):
-        return Problem(f"'{endpoint.host}' is no name of a host", lasting=True)
+        return Problem(f"'{endpoint.host}' is not a host name", lasting=True)
     return None
 
 
@@ -99,7 +99,7 @@ def _unreached(error: OSError) -> str:
         words = "that machine does not answer; "
         return words + "is it on, and does a firewall let the port through?"
     if error.errno in (errno.EHOSTUNREACH, errno.ENETUNREACH):
-        return f"there is no way to that machine ({error.strerror}); is it in this network?"
+        return f"there is no route to that machine ({error.strerror}); is it in this network?"
     return f"no connection ({error.strerror or error})"
 
 
@@ -116,5 +116,5 @@ def _stranger(connection: socket.socket) -> Problem | None:
     if not greeting:  # a stranger, or a coordinator that is held up
         return Problem("what listens there does not answer as a coordinator; is the port right?")
     said = ascii(greeting.strip()[:_MOST_SHOWN].decode("latin-1"))
-    words = f"what listens there is no coordinator (it says {said}); is the port right?"
+    words = f"what listens there is not a coordinator (it says {said}); is the port right?"
     return Problem(words, lasting=True)

@@ -174,10 +174,10 @@ class Coordinator:
             self._roster.refuse(event.peer, _STRANGER)
 
     def _unreadable(self, event: Unreadable) -> None:
-        """Who sends what is no message is sent away: our own programs never do."""
+        """Who sent an invalid message is sent away: our own programs never do."""
         worker = self._roster.by_peer.get(event.peer)
         differ = event.reason.startswith("versions differ")
-        reason = event.reason if differ else f"sent what is no message: {event.reason}"
+        reason = event.reason if differ else f"sent an invalid message: {event.reason}"
         if worker is not None:
             self._handover.lose(worker, reason, final=True)
         else:
@@ -192,7 +192,7 @@ class Coordinator:
             self._roster.welcome(known)
             return
         if known is not None:
-            self._handover.lose(known, "begins anew")
+            self._handover.lose(known, "said hello again")
         refusal = wrong_role(event.origin, "worker") or self._roster.refusal(hello)
         if refusal is not None:
             if self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
@@ -201,7 +201,7 @@ class Coordinator:
         worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
         oom_kills = (
-            hello.oom_kills and f"; killed {counted(hello.oom_kills, 'time')} for want of memory"
+            hello.oom_kills and f"; killed {counted(hello.oom_kills, 'time')} for lack of memory"
         )
         self._out.log(
             f"worker {worker.name}: joins{event.origin}, {counted(hello.threads, 'thread')}, "

@@ -87,18 +87,18 @@ class Report:
         if job.made.count == job.frames:
             return ""
         if not self.roster.by_number:
-            return "waits for workers"
+            return "waiting for workers"
         if first is not None and first is not job and not job.computing:
-            return f"waits for job {first.name}"
+            return f"waiting for job {first.name}"
         if not job.computing:
             if job.wanted:
-                return "waits for its inputs"
-            return "waits until its results are taken" if job.results else ""
+                return "waiting for its inputs"
+            return "waiting for its client to take results" if job.results else ""
         stuck = any(frame.parked for frame in job.in_flight.values())
         if self.planner.current is None or job.complete or stuck:
-            return self.planner.reason or self.scheduler.failures.remark or "waits for a plan"
+            return self.planner.reason or self.scheduler.failures.remark or "waiting for a plan"
         if not any(queue.given for queue in self.scheduler.assignments.queues.values()):
-            return "waits for weights to reach the workers"
+            return "waiting for weights to reach the workers"
         return self.scheduler.failures.remark
 
     # ---- status

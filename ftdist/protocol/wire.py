@@ -56,7 +56,7 @@ def encode(message: Message) -> list[Any]:
     """
     of: Any = type(message)
     if of not in MESSAGES:
-        raise ValueError(f"{of.__name__} is no message")
+        raise ValueError(f"{of.__name__} is not a message")
     frames: list[Any] = []
     try:
         fields = record(of).pack(message, frames)
@@ -108,7 +108,7 @@ def _header(frame: Any) -> tuple[Any, ...]:
         walk.skip()
         header = msgpack.unpackb(frame, **_LIMITS)
     except (msgpack.UnpackException, ValueError, RecursionError) as error:
-        raise WireError(f"no msgpack header: {type(error).__name__}") from None
+        raise WireError(f"not a msgpack header: {type(error).__name__}") from None
     if type(header) is not tuple or not header:
-        raise WireError("a header that is no message")
+        raise WireError("not a message header")
     return header

@@ -38,7 +38,7 @@ class Hello:
 
     `baseline_bytes`: what its process holds without a task, libraries included. `credit_bytes`: the
     most bytes of task inputs that it takes at a time, running and prefetched together.
-    `macs_per_s`: measured, of one thread. `oom_kills`: how often it was killed for want of memory
+    `macs_per_s`: measured, of one thread. `oom_kills`: how often it was killed for lack of memory
     while it computed, for which it offers less.
     """
 

@@ -34,9 +34,9 @@ def screen(text: str) -> str:
 def test_a_terminal_shows_one_line_that_grows() -> None:
     terminal = Terminal()
     with Progress(terminal) as shown:
-        shown.show(progress(5, "waits for workers", workers=0))
+        shown.show(progress(5, "waiting for workers", workers=0))
         first = screen(terminal.getvalue())
-        assert first == "[######..................] 5 of 20 frames, 0 workers; waits for workers"
+        assert first == "[######..................] 5 of 20 frames, 0 workers; waiting for workers"
         shown.show(progress(20, workers=1))
         assert screen(terminal.getvalue()) == f"[{'#' * 24}] 20 of 20 frames, 1 worker"
     assert screen(terminal.getvalue()) == "" and "\n" not in terminal.getvalue()
@@ -48,8 +48,8 @@ def test_elsewhere_lines_come_when_something_changes_or_time_passes(
     now = [0.0]
     with Progress(io.StringIO(), lambda: now[0]) as shown:
         for at, each in (
-            (0.0, progress(1, "waits for workers")),
-            (1.0, progress(2, "waits for workers")),
+            (0.0, progress(1, "waiting for workers")),
+            (1.0, progress(2, "waiting for workers")),
             (2.0, progress(3)),
             (3.0, progress(4)),
             (8.0, progress(5)),
@@ -58,7 +58,7 @@ def test_elsewhere_lines_come_when_something_changes_or_time_passes(
             shown.show(each)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "1 of 20 frames, 2 workers; waits for workers",
+        "1 of 20 frames, 2 workers; waiting for workers",
         "3 of 20 frames, 2 workers",
         "5 of 20 frames, 2 workers",
     ]
@@ -91,7 +91,7 @@ WORKER = WorkerStatus(
 
 def test_status_as_a_table() -> None:
     whose = "laptop", "10.0.0.9"
-    jobs = (JobStatus("job", 5, 20, 0.25, 7_500_000, 13_800_000, "waits for workers", *whose),)
+    jobs = (JobStatus("job", 5, 20, 0.25, 7_500_000, 13_800_000, "waiting for workers", *whose),)
     quick = WorkerStatus("own", "idle", "avx2", 1, 1 << 30, 0, 0.75, 1e11, 0.0, 0, 0, 0, "", "")
     lines = list(status_lines(Status("net", "2 stages", (WORKER, quick), jobs, 3)))
     assert lines[0].split() == ["model", "net"]
@@ -101,7 +101,7 @@ def test_status_as_a_table() -> None:
         "pi attic 10.0.0.7 running neon 4 128M 90.0M 25% 10.0 11.5 2 1234 1",
         "own - - idle avx2 1 1024M 0.0M 75% 200.0 - 0 0 0",
     ]
-    assert "job (laptop, 10.0.0.9): 5 of 20 frames; waits for workers" in lines[-2]
+    assert "job (laptop, 10.0.0.9): 5 of 20 frames; waiting for workers" in lines[-2]
     assert "250 ms and 7.50 MB a frame; 3x3 tiles (DeepThings) take 13.8 MB" in lines[-1]
 
 

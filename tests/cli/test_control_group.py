@@ -39,7 +39,7 @@ class Group:
 
     @property
     def kills(self) -> int:
-        """How many processes the system has killed in it for want of memory."""
+        """How many processes the system has killed in it for lack of memory."""
         name = "memory.events" if self.version == 2 else "memory.oom_control"
         lines = (self.path / name).read_text().splitlines()
         return next(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))

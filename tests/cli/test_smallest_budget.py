@@ -88,4 +88,4 @@ def test_of_worker_and_coordinator(things: Path, tmp_path: Path) -> None:
         with process, process.stdout:
             line = process.stdout.readline()
             process.terminate()
-        assert "looks for" in line or "listens" in line, line
+        assert "connecting to" in line or "listens" in line, line

@@ -56,7 +56,7 @@ def test_who_greets_otherwise_is_no_coordinator(greeting: bytes) -> None:
     with listening(greeting) as endpoint:
         found = connection_problem(endpoint)
     assert found is not None and found.lasting
-    assert "is no coordinator (it says" in found.text
+    assert "is not a coordinator (it says" in found.text
     assert found.text.isprintable()
 
 
@@ -75,7 +75,7 @@ def test_who_says_nothing_may_be_a_coordinator_that_is_held_up(
     [
         (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), True, "is unknown"),
         (socket.gaierror(socket.EAI_AGAIN, "Temporary failure"), False, "cannot be looked up"),
-        (UnicodeError("label too long"), True, "is no name of a host"),
+        (UnicodeError("label too long"), True, "is not a host name"),
     ],
 )
 def test_names(
@@ -100,8 +100,8 @@ def test_addresses_are_no_trouble(host: str) -> None:
     ("error", "words"),
     [
         (TimeoutError("timed out"), "does not answer"),
-        (OSError(113, "No route to host"), "no way to that machine (No route to host)"),
-        (OSError(101, "Network is unreachable"), "no way to that machine"),
+        (OSError(113, "No route to host"), "no route to that machine (No route to host)"),
+        (OSError(101, "Network is unreachable"), "no route to that machine"),
         (OSError(5, "Input/output error"), "no connection (Input/output error)"),
     ],
 )

@@ -181,7 +181,7 @@ def test_jobs_are_served_in_order() -> None:
     assert second.client.sent == []
     cluster.wait(1.5)
     cluster.exchange()
-    assert second.client.progress[-1].text == "waits for job job"
+    assert second.client.progress[-1].text == "waiting for job job"
     cluster.run()
     assert second.client.finished
 

@@ -173,7 +173,7 @@ def test_a_worker_that_begins_anew_is_another_one() -> None:
     assert line.worker.tasks
     line.outbox.append(line.worker.hello())
     cluster.exchange()
-    assert any("pi: begins anew; 1 task given" in text for text in cluster.logs)
+    assert any("pi: said hello again; 1 task given" in text for text in cluster.logs)
     assert list(states(cluster)) == ["pi"]
     client = next(each for each in cluster.lines.values() if each.peer != line.peer).client
     cluster.run()

@@ -207,7 +207,7 @@ def test_a_job_waits_for_workers() -> None:
     cluster.handle(Gone(a.peer))
     cluster.wait(1.5)
     cluster.exchange()
-    assert client(cluster).progress[-1].text == "waits for workers"
+    assert client(cluster).progress[-1].text == "waiting for workers"
     cluster.worker("new")
     cluster.run()
     assert client(cluster).finished

@@ -50,7 +50,7 @@ def test_progress_comes_once_a_second_when_nothing_happens() -> None:
     line.inbox.clear()
     cluster.wait(10.0)
     assert 9 <= len(line.got(JobProgress)) <= 11
-    assert {progress.text for progress in line.got(JobProgress)} == {"waits for workers"}
+    assert {progress.text for progress in line.got(JobProgress)} == {"waiting for workers"}
 
 
 def test_progress_counts_bytes_over_the_wire() -> None:
@@ -100,9 +100,9 @@ def test_progress_says_what_a_job_waits_for(what: str) -> None:
     cluster.wait(1.5)
     cluster.exchange()
     texts = {
-        "plan": "waits for a plan",
-        "weights": "waits for weights to reach the workers",
-        "client": "waits for its inputs",
+        "plan": "waiting for a plan",
+        "weights": "waiting for weights to reach the workers",
+        "client": "waiting for its inputs",
     }
     assert job.client.progress[-1].text == texts[what]
 
@@ -298,7 +298,7 @@ def test_a_worker_that_was_killed_for_memory_is_named() -> None:
     cluster = Manual()
     cluster.worker("a", oom_kills=3)
     cluster.worker("b")
-    killed = "killed 3 times for want of memory"
+    killed = "killed 3 times for lack of memory"
     said = [text for text in cluster.logs if "killed" in text]
     assert said == [f"worker a: joins, 1 thread, avx2, 64 MiB; {killed}"]
     assert [each.state for each in status(cluster).workers] == ["idle, died 3x", "idle"]

@@ -184,7 +184,7 @@ def test_only_what_is_expected_is_taken(of: Any, role: Any) -> None:
 
 def test_only_messages_are_sent() -> None:
     for other in (None, "beat", Beat, sampled(Result).task, Region(0, 1, 0, 1), 3):
-        with pytest.raises(ValueError, match="is no message"):
+        with pytest.raises(ValueError, match="is not a message"):
             encode(other)  # type: ignore[arg-type]
 
 

@@ -199,7 +199,9 @@ def test_texts_that_are_not_unicode_are_refused(text: bytes) -> None:
 )
 def test_what_no_message_has_is_not_even_unpacked(value: Any) -> None:
     for field in (value, [value], [[value]]):
-        assert refusal(framed("prepare", ["0f" * 16, 1, field])).startswith("no msgpack header: ")
+        assert refusal(framed("prepare", ["0f" * 16, 1, field])).startswith(
+            "not a msgpack header: "
+        )
 
 
 def test_a_header_of_more_than_its_limit_is_not_read() -> None:

@@ -38,6 +38,6 @@ def test_a_child_that_is_killed_is_one_clear_line(said: bytes) -> None:
         os.write(frame.f_locals["writing"], said)
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(FtdistError, match="was it killed for want of memory") as caught:
+    with pytest.raises(FtdistError, match="was it killed for lack of memory") as caught:
         run_forked(die)
     assert "\n" not in str(caught.value)

@@ -209,7 +209,7 @@ class CoordinatorConnection:
             case None:
                 pass
             case WireError():
-                raise FtdistError(f"{self._endpoint}: sends what is no message: {message}")
+                raise FtdistError(f"{self._endpoint}: sent an invalid message: {message}")
             case Refusal() if message.final:
                 raise InputError(f"{self._endpoint}: refused: {message.reason}")
             case Refusal() | Drain():
@@ -244,7 +244,7 @@ class CoordinatorConnection:
 
     def _mismatch(self) -> str:
         if self._keys is None:
-            return "wants keys, if a coordinator is there; name yours by --keys"
+            return "requires keys, if a coordinator is there; pass yours with --keys"
         return "does not take these keys: coordinator.key is another's, or it has no keys itself"
 
     def _connect(self) -> None:

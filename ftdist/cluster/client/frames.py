@@ -64,7 +64,7 @@ class Assembly:
         for piece in pieces:
             array, here = self._arrays.get(piece.source), self._here.get(piece.source)
             if array is None or here is None:
-                raise Dishonest(f"a result of layer {piece.source}, which is no output")
+                raise Dishonest(f"a result of layer {piece.source}, which is not an output")
             top, bottom, left, right = piece.region
             channels, height, width = array.shape
             shape = (bottom - top, right - left, channels)

@@ -54,7 +54,7 @@ class Planner:
         try:
             while text := os.read(self._answering, 1 << 16):
                 self._text += text
-            raise FtdistError("planning ended: was it killed for want of memory?")
+            raise FtdistError("planning ended: was it killed for lack of memory?")
         except BlockingIOError:
             *lines, self._text = self._text.split(b"\n")
         return [made(Planned, json.loads(line)) for line in lines]

@@ -303,7 +303,11 @@ class Server:
         now = time.monotonic()
         if now - self._complained_s >= _COMPLAINTS_S:
             self._complained_s = now
-            wants = "keys are wanted here" if self._authenticator else "there are no keys here"
+            wants = (
+                "this coordinator requires keys"
+                if self._authenticator
+                else "this coordinator has no keys"
+            )
             self._say(f"refused a connection that failed its handshake: {wants}")
 
     def _write_span(self, span: Traced) -> None:

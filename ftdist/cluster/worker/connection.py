@@ -158,7 +158,7 @@ class WorkerConnection:
         welcomed = self._session.welcome is not None
         self._post(self._session.handle(message, now_s))
         if self._session.welcome is not None and not welcomed:
-            self._tell(f"belongs to the cluster, as worker {self._session.welcome.worker}")
+            self._tell(f"joined the cluster as worker {self._session.welcome.worker}")
 
     def _look_at_link(self) -> None:
         if self._monitor is None:

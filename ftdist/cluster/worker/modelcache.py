@@ -201,7 +201,7 @@ class ModelCache:
 
     def _path(self, digest: str) -> Path:
         if not _DIGEST.fullmatch(digest):
-            raise CacheError(f"'{digest}' is no digest of a model")
+            raise CacheError(f"'{digest}' is not the digest of a model")
         return self._folder / f"{digest}.ftd"
 
     def _open(self, digest: str, header: bytes | None) -> CachedModel | None:

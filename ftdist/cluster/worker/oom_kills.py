@@ -1,9 +1,9 @@
-"""Whether this worker was ended for want of memory while it computed, and what it offers then.
+"""Whether this worker was ended for lack of memory while it computed, and what it offers then.
 
 A process that the system kills says nothing more. So while a worker computes, a byte of a small
 file beside its cache says so; the file is mapped, which costs nothing a task, and what is written
 there outlives the process. Who finds that byte set, on a machine that was not started anew in
-between and that has since killed something for want of memory, was killed for that, and offers a
+between and that has since killed something for lack of memory, was killed for that, and offers a
 part less with each time. A budget that its user has changed is a new beginning.
 """
 
@@ -33,7 +33,7 @@ _KEPT, _MOST = 7 / 8, 4
 
 
 class OomKills:
-    """How often a worker of this name was killed for want of memory; tells of the next time."""
+    """How often a worker of this name was killed for lack of memory; tells of the next time."""
 
     def __init__(self, folder: Path, name: str, given: Budget, root: Path = Path("/")) -> None:
         self.count = 0
@@ -62,7 +62,7 @@ class OomKills:
         """What to say of it."""
         times = counted(self.count, "time")
         return (
-            f"was killed {times} for want of memory while it computed: offers "
+            f"was killed {times} for lack of memory while it computed: offers "
             f"{format_size(self.offered(given).bytes)} of {format_size(given.bytes)}; "
             "give it less by --mem, or let its machine do less beside it"
         )
@@ -110,7 +110,7 @@ def _mapped(folder: Path, name: str) -> mmap.mmap | None:
 
 
 def _kills(root: Path) -> int:
-    """How many processes the machine has killed for want of memory, in control groups or not."""
+    """How many processes the machine has killed for lack of memory, in control groups or not."""
     for line in read_text(root / "proc/vmstat").splitlines():
         name, _, value = line.partition(" ")
         if name == "oom_kill" and value.isdecimal():

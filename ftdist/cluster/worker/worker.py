@@ -237,9 +237,9 @@ class Worker:
         if found is not None:
             return Ending(found.text, lasting=found.lasting)
         if words == Link.MISMATCH.value:
-            words = "it has other keys than this worker was told, or uses none"
+            words = "its key is not the one in this worker's coordinator.key, or it uses no keys"
             if self._keys is None:
-                words = "it takes only workers with keys: name a folder of keys by --keys"
+                words = "it requires keys: pass a folder of keys with --keys"
             return Ending(words, lasting=True)
         return ending
 
@@ -258,7 +258,7 @@ def _opening_line(capabilities: Capabilities, endpoint: str) -> str:
     return (
         f"worker {capabilities.name}: {format_size(limit.bytes)} ({limit.origin}; {limit.keeper}), "
         f"{counted(capabilities.threads, 'thread')}, {chosen.name}, "
-        f"{capabilities.macs_per_s / 1e9:.1f} GMAC/s; looks for {endpoint}"
+        f"{capabilities.macs_per_s / 1e9:.1f} GMAC/s; connecting to {endpoint}"
     )
 
 

@@ -89,7 +89,7 @@ class JobTable:
             return versions_differ(message.protocol)
         if job is None:
             full = len(self.jobs) >= self._settings.most_jobs
-            return f"{counted(len(self.jobs), 'job')} wait already" if full else ""
+            return f"{counted(len(self.jobs), 'job')} are waiting already" if full else ""
         if job.key != key:
             return f"a job {job.name} of somebody else is there; use another name"
         if (job.frames, job.picture) != (message.frames, message.picture):

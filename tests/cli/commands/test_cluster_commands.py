@@ -36,7 +36,7 @@ def two(things: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Clus
     with cluster(tmp_path_factory.mktemp("two"), things / "two.ftd") as made:
         made.coordinator()
         for name, mem in (("large", "256M"), ("small", "64M")):
-            made.worker(name, mem=mem).wait_for("belongs to the cluster")
+            made.worker(name, mem=mem).wait_for("joined the cluster")
         yield made
 
 
@@ -202,7 +202,7 @@ def test_a_job_waits_for_workers_and_says_so(
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         made.coordinator()
         client = made.begin("client", *images, "-o", tmp_path / "out")
-        client.wait_for("0 of 6 frames, 0 workers; waits for workers")
+        client.wait_for("0 of 6 frames, 0 workers; waiting for workers")
         made.worker("late")
         assert client.wait() == 0, client.said
 
@@ -211,11 +211,11 @@ def test_signals_end_everybody_in_order(things: Path, tmp_path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         with cluster(tmp_path / "c", things / "chain.ftd") as made:
             coordinator, worker = made.coordinator(), made.worker("pi")
-            worker.wait_for("belongs to the cluster")
+            worker.wait_for("joined the cluster")
             assert worker.end(number) == 0, worker.said
             coordinator.wait_for("worker pi: leaves")
             second = made.worker("pi2")
-            second.wait_for("belongs to the cluster")
+            second.wait_for("joined the cluster")
             assert coordinator.end(number) == 0
             second.wait_for("tries again")
             assert second.end(number) == 0, second.said
@@ -234,7 +234,7 @@ def test_a_coordinator_killed_and_restarted_in_the_middle_of_a_job(
     repeat = 200
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         first = made.coordinator("--config", settings(tmp_path, "[job]\nin_flight = 2"))
-        made.worker("pi").wait_for("belongs to the cluster")
+        made.worker("pi").wait_for("joined the cluster")
         arguments = (*images, "-o", tmp_path / "out", "--repeat", repeat, "--job", "long")
         client = made.begin("client", *arguments)
         client.wait_for("wrote .*a.npy")
@@ -264,7 +264,7 @@ def test_a_client_killed_goes_on_under_its_jobs_name(
     arguments = (*images, "-o", tmp_path / "out", "--repeat", repeat, "--job", "night")
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         coordinator = made.coordinator()
-        made.worker("pi").wait_for("belongs to the cluster")
+        made.worker("pi").wait_for("joined the cluster")
         client = made.begin("client", *arguments)
         client.wait_for("wrote .*b.npy")
         client.end(signal.SIGKILL)
@@ -306,7 +306,7 @@ def test_a_guarded_cluster_from_keygen_to_result(
         coordinator = made.coordinator("--keys", keys)
         assert ", encrypted, " in coordinator.said and "--keys NAME" in coordinator.said
         worker = made.worker("pi", "--keys", keys / "pi")
-        worker.wait_for("belongs to the cluster")
+        worker.wait_for("joined the cluster")
         outcome = made.submit(*images, "-o", tmp_path / "out", "--keys", keys)
         assert outcome.status == 0, outcome
         (keys / "allowed/stranger.key").unlink()
@@ -315,11 +315,11 @@ def test_a_guarded_cluster_from_keygen_to_result(
         coordinator.wait_for("refused a connection: its key .* is not in")
         for more, words in (
             (("--keys", keys / "stranger"), "refused: this side's key is not in"),
-            ((), "wants keys"),
+            ((), "requires keys"),
         ):
             outcome = ftdist_command("status", made.endpoint, *more, folder=tmp_path)
             assert_refused(outcome, 2, words)
-        coordinator.wait_for("failed its handshake: keys are wanted here")
+        coordinator.wait_for("failed its handshake: this coordinator requires keys")
         (keys / "allowed/pi.key").unlink()
         worker.wait_for("no longer allowed; tries again")
         worker.wait_for("does not accept this worker's key")
@@ -354,13 +354,21 @@ def test_what_cannot_begin_says_so_in_one_line(
         refused(*taken, words=("cannot listen on", "another program listens there"))
         for arguments, status, words in (
             (("coordinator", "absent.ftd"), 2, ("absent.ftd", "No such file")),
-            (("coordinator", model, "--listen", "5555"), 2, ("'5555' is no place to listen",)),
+            (
+                ("coordinator", model, "--listen", "5555"),
+                2,
+                ("'5555' is not an address to listen on",),
+            ),
             (("coordinator", model, "--keys", "keys"), 2, ("holds no coordinator.key_secret",)),
             (("coordinator", model, "--trace", "no/t.json"), 2, ("no is no folder",)),
             (("coordinator", model, "--mem", "30M"), 3, ("nothing fits 30.0 MiB",)),
             (("coordinator", model, "--mem", "33M"), 3, ("cannot hold a frame",)),
-            (("worker", "127.0.0.1:1", "--mem", "64M"), 2, ("names no coordinator",)),
-            (("worker", made.endpoint, "--keys", "keys"), 2, ("is no folder of keys",)),
+            (
+                ("worker", "127.0.0.1:1", "--mem", "64M"),
+                2,
+                ("is not the address of a coordinator",),
+            ),
+            (("worker", made.endpoint, "--keys", "keys"), 2, ("is not a folder of keys",)),
             (("worker", made.endpoint, "--name", "x" * 65), 2, ("--name",)),
         ):
             refused(*arguments, status=status, words=words)
@@ -412,7 +420,7 @@ def test_one_file_of_settings_serves_every_command(
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         for command in ("coordinator", "worker"):
             made.running.append(Running(made.folder, command, command, "--config", config))
-        made.running[1].wait_for("belongs to the cluster")
+        made.running[1].wait_for("joined the cluster")
         outcome = ftdist_command(
             "submit", *images, "-o", "out", "--config", config, folder=tmp_path
         )
@@ -437,7 +445,7 @@ def test_an_interrupted_client_takes_its_job_back(
     with cluster(tmp_path / "c", things / "chain.ftd") as made:
         coordinator = made.coordinator()
         client = made.begin("client", *images, "-o", tmp_path / "out")
-        client.wait_for("waits for workers")
+        client.wait_for("waiting for workers")
         assert client.end(number) == 128 + number
         assert client.said.splitlines()[-1] == f"ftdist: {words}"
         coordinator.wait_for("job .*: cancelled")
@@ -449,7 +457,7 @@ def test_the_time_line_of_a_cluster(things: Path, images: list[Path], tmp_path: 
     with cluster(tmp_path / "c", things / "two.ftd") as made:
         coordinator = made.coordinator("--trace", trace)
         for name in ("ann", "bob"):
-            made.worker(name).wait_for("belongs to the cluster")
+            made.worker(name).wait_for("joined the cluster")
         outcome = made.submit(*images, "-o", tmp_path / "out", "--job", "night")
         assert outcome.status == 0, outcome
         coordinator.wait_for("job night: done")

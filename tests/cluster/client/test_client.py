@@ -266,7 +266,7 @@ def test_keys_that_do_not_fit_are_said(model: Model, own: str) -> None:
     fake.keys = CurveKeys(public, secret)
     fake.start()
     keys = CurveKeys(*zmq.curve_keypair(), zmq.curve_keypair()[0]) if own != "none" else None
-    words = "wants keys" if own == "none" else "does not take these keys"
+    words = "requires keys" if own == "none" else "does not take these keys"
     try:
         with (
             Client(fake.endpoint, keys, patience=PATIENT, chance=lambda: 1.0) as client,

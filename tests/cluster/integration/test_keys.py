@@ -95,7 +95,7 @@ def test_a_key_is_good_for_its_role_only(cluster: Cluster, tmp_path: Path, frame
     coordinator.says(f"job night from 127.0.0.1 with key attic: refused: {words}")
 
     client = submitted(cluster, coordinator, frames, "--keys", keys / "laptop", "--job", "day")
-    client.says("waits for workers")
+    client.says("waiting for workers")
     found = cluster.status(coordinator.endpoint, "--keys", keys / "attic")
     assert [(job["job"], job["key"], job["address"]) for job in found["jobs"]] == [
         ("day", "laptop", "127.0.0.1")
@@ -130,10 +130,12 @@ def test_no_keys_and_keys_of_another_cluster(
         submitted(cluster, coordinator, frames),
         submitted(cluster, coordinator, frames, "--keys", others / "ann"),
     ]
-    without.says("takes only workers with keys: name a folder of keys by --keys")
-    astray.says("has other keys than this worker was told, or uses none")
-    coordinator.says("refused a connection that failed its handshake: keys are wanted here")
-    for client, words in zip(clients, ("wants keys", "does not take these keys"), strict=True):
+    without.says("it requires keys: pass a folder of keys with --keys")
+    astray.says("its key is not the one in this worker's coordinator.key, or it uses no keys")
+    coordinator.says(
+        "refused a connection that failed its handshake: this coordinator requires keys"
+    )
+    for client, words in zip(clients, ("requires keys", "does not take these keys"), strict=True):
         assert client.status() == 2, client.log()
         assert words in client.lines[-1].text
     assert not coordinator.said("joins")
@@ -143,8 +145,8 @@ def test_keys_where_there_are_none(cluster: Cluster, keys: Path, frames: Frames)
     coordinator = cluster.coordinator()
     assert "not encrypted" in coordinator.says("^listens ").text
     worker = cluster.worker("ann", coordinator.endpoint, "--keys", keys / "ann")
-    worker.says("has other keys than this worker was told, or uses none")
-    coordinator.says("refused a connection that failed its handshake: there are no keys here")
+    worker.says("its key is not the one in this worker's coordinator.key, or it uses no keys")
+    coordinator.says("refused a connection that failed its handshake: this coordinator has no keys")
     client = submitted(cluster, coordinator, frames, "--keys", keys / "client")
     assert client.status() == 2
     assert "does not take these keys" in client.lines[-1].text
@@ -173,7 +175,7 @@ def test_a_key_that_is_taken_away(
     bob.close()
     coordinator.says("worker bob: lost")
     waiting = submitted(cluster, coordinator, frames, "--keys", keys / "client", "--job", "last")
-    waiting.says("waits for workers")
+    waiting.says("waiting for workers")
     (keys / ALLOWED / "client.key").unlink()
     coordinator.says("job last: its key is no longer allowed")
     assert waiting.status() == 2

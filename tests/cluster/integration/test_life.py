@@ -65,10 +65,10 @@ def test_a_job_waits_for_workers_and_two_clients_take_turns(
     outputs = [cluster.folder / "one", cluster.folder / "two"]
     clients = [cluster.submit(frames.paths, coordinator.endpoint, each) for each in outputs]
     for client in clients:
-        client.says("0 of 8 frames, 0 workers; waits for (workers|job)")
+        client.says("0 of 8 frames, 0 workers; waiting for (workers|job)")
     status = cluster.status(coordinator.endpoint)
     assert status["workers"] == [] and len(status["jobs"]) == 2
-    assert "waits for workers" in [each["text"] for each in status["jobs"]]
+    assert "waiting for workers" in [each["text"] for each in status["jobs"]]
     joined(cluster.worker("late", coordinator.endpoint))
     for client, output in zip(clients, outputs, strict=True):
         assert client.status() == 0, client.log()

@@ -77,7 +77,7 @@ def test_a_coordinator_that_comes_later(cluster: Cluster, frames: Frames) -> Non
 
 
 def test_somebody_else_who_listens(cluster: Cluster, frames: Frames) -> None:
-    words = r"what listens there is no coordinator \(it says '220 mail"
+    words = r"what listens there is not a coordinator \(it says '220 mail"
     with mail_server() as endpoint:
         worker = cluster.worker("ann", endpoint)
         worker.says(f"{words}.*; tries again")

@@ -94,7 +94,7 @@ def test_nothing_is_written_over(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "..", ".x", "a/b", "allowed", "coordinator", "x" * 64, "ä"])
 def test_a_name_is_no_path(folder: Path, name: str) -> None:
-    with pytest.raises(InputError, match="is no name for a worker"):
+    with pytest.raises(InputError, match="cannot be the name of a worker"):
         make_peer(folder, name)
 
 
@@ -106,12 +106,15 @@ def test_clients_on_the_coordinators_machine_may_name_its_folder(folder: Path) -
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda secret: None, "no folder of keys"),
-        (lambda secret: b"", "is no key file"),
-        (lambda secret: b"\xff" * 9999999, "is no key file"),
-        (lambda secret: secret.replace(b'public-key = "', b'public-key = "#####'), "no key file"),
+        (lambda secret: None, "not a folder of keys"),
+        (lambda secret: b"", "is not a key file"),
+        (lambda secret: b"\xff" * 9999999, "is not a key file"),
+        (
+            lambda secret: secret.replace(b'public-key = "', b'public-key = "#####'),
+            "not a key file",
+        ),
         (lambda secret: secret[: secret.index(b"secret-key")], "do not match"),
-        (lambda secret: b'public-key = "' + b"#" * 40 + b'"\n', "is no key file"),
+        (lambda secret: b'public-key = "' + b"#" * 40 + b'"\n', "is not a key file"),
     ],
 )
 def test_damaged_keys_are_refused(folder: Path, damage: object, words: str) -> None:
@@ -160,7 +163,7 @@ def test_a_swapped_pair_is_noticed(folder: Path) -> None:
 def test_folders_of_others_are_not_mistaken(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(InputError, match="make keys with"):
         coordinator_keys(folder / "pi")
-    with pytest.raises(InputError, match="is no folder of keys"):
+    with pytest.raises(InputError, match="is not a folder of keys"):
         peer_keys(tmp_path / "absent")
     shutil.copy(folder / "pi" / "pi.key_secret", folder / "pi" / "second.key_secret")
     with pytest.raises(InputError, match="and one "):
@@ -346,7 +349,7 @@ def test_what_is_no_endpoint(text: str) -> None:
 @pytest.mark.parametrize("text", ["tcp://*:5555", "tcp://0.0.0.0:5555", "tcp://x:0", "tcp://x:*"])
 def test_one_listens_anywhere_but_connects_somewhere(text: str) -> None:
     listening(text)
-    with pytest.raises(InputError, match="names no coordinator"):
+    with pytest.raises(InputError, match="is not the address of a coordinator"):
         connecting(text)
 
 

@@ -356,7 +356,7 @@ def test_without_keys_nobody_gets_in_and_both_sides_say_so(guarded: Running) -> 
     assert events[0] is Link.MISMATCH
     for _ in range(20):  # one who goes away too soon is taken for one who only looked
         send(guarded.peer(), HELLO)
-    guarded.wait_for(lambda: any("keys are wanted here" in line for line in guarded.said))
+    guarded.wait_for(lambda: any("this coordinator requires keys" in line for line in guarded.said))
 
 
 def test_a_key_added_while_it_runs_is_allowed_at_once(guarded: Running, keys: Path) -> None:

@@ -25,7 +25,7 @@ def chain(tmp_path_factory: pytest.TempPathFactory) -> Model:
 
 
 class Slow:
-    """Runner tasks when the test says so."""
+    """Runs tasks when the test says so."""
 
     def __init__(self) -> None:
         self.begun, self.go_on = threading.Semaphore(0), threading.Semaphore(0)

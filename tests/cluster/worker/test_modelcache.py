@@ -136,7 +136,7 @@ def test_a_damaged_header_is_fetched_again(cache: ModelCache, model: Model) -> N
 
 @pytest.mark.parametrize("digest", ["", "../../etc/passwd", "A" * 32, "a" * 31, "a" * 32 + "/"])
 def test_only_digests_name_files(cache: ModelCache, digest: str) -> None:
-    with pytest.raises(CacheError, match="no digest"):
+    with pytest.raises(CacheError, match="not the digest"):
         cache.find(digest)
 
 

@@ -1,4 +1,4 @@
-"""A worker that was killed for want of memory knows it when it comes back, and offers less."""
+"""A worker that was killed for lack of memory knows it when it comes back, and offers less."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_less_is_offered_with_each_death_but_not_for_ever(machine: Path) -> None
     assert sizes[:2] == [64 * MIB, 56 * MIB]
     assert sizes == sorted(sizes, reverse=True) and sizes[-1] == sizes[-2] > 32 * MIB
     found.count = 1
-    assert found.words(GIVEN).startswith("was killed 1 time for want of memory")
+    assert found.words(GIVEN).startswith("was killed 1 time for lack of memory")
     assert "offers 56.0 MiB of 64.0 MiB" in found.words(GIVEN)
 
 

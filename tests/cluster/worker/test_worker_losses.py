@@ -148,7 +148,7 @@ def test_nobody_there_is_said_once_and_waited_for(workers: Workers, chain: Model
     running.hears("tries again")
     with ScriptedCoordinator(chain, endpoint) as coordinator:
         coordinator.welcome()
-        running.hears("belongs to the cluster")
+        running.hears("joined the cluster")
     assert sum("nothing listens there" in line for line in running.lines) == 1
 
 

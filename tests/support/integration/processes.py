@@ -261,8 +261,8 @@ class Cluster:
 
 
 def joined(worker: Process, after: int = 0) -> Said:
-    """Waits until a worker belongs to the cluster."""
-    return worker.says("belongs to the cluster", after)
+    """Waits until a worker joined the cluster."""
+    return worker.says("joined the cluster", after)
 
 
 def ready(worker: Process, after: int = 0) -> Said:
