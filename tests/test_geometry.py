@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from ftdist.errors import InputError
 from ftdist.geometry import (
     SAME,
+    Axes,
     Blocks,
     Hull,
     Repeat,
@@ -178,3 +180,36 @@ def by_terms(axis, span):
 @given(axes | st.builds(Hull, axes, axes), spans)
 def test_the_terms_of_an_axis_say_the_same(axis, span) -> None:
     assert by_terms(axis, span) == axis.receptive(span)
+
+
+@given(
+    st.builds(
+        Window,
+        st.integers(1, 5),
+        st.integers(1, 4),
+        st.integers(1, 3),
+        st.integers(0, 6),
+        st.integers(0, 6),
+    ),
+    st.booleans(),
+    st.lists(st.tuples(st.integers(0, 12), st.integers(0, 6)), min_size=1),
+    st.integers(1, 12),
+)
+def test_columns_that_are_stored_are_those_read_and_one_on_the_map(
+    window: Window, padded: bool, made: list[tuple[int, int]], width: int
+) -> None:
+    """The same for arrays as for numbers; what nobody pads is what is read."""
+    axes = Axes(window, window, padded)
+    starts = np.array([start for start, _ in made])
+    stops = np.array([start + size for start, size in made])
+    together = axes.stored_columns(Span(starts, stops), width)  # type: ignore[arg-type]
+    for number, (start, size) in enumerate(made):
+        span = Span(start, start + size)
+        stored, read = axes.stored_columns(span, width), axes.columns.receptive(span)
+        assert stored == (np.ravel(together.start)[number], np.ravel(together.stop)[number])
+        if not padded:
+            assert stored == read
+        else:
+            assert stored == read.hull(stored) and stored.clipped(width).size >= 1
+            beside = min(max(read.start, 0), width - 1)
+            assert stored == read.hull(Span(beside, beside + 1))

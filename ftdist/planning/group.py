@@ -149,17 +149,10 @@ def whole_map(network: Network, source: int) -> Region:
 
 
 def columns_read(network: Network, reader: int, source: int, stored: Span) -> Span:
-    """The columns of `source` that must be stored for `reader` to make the columns it stores.
-
-    Off the map lies the zero padding that convolutions read. Who reads nothing else still gets the
-    column beside it, so that every kernel has columns to compute.
-    """
+    """The columns of `source` that must be stored for `reader` to make the columns it stores."""
     axes, width = network.axes(reader, source), network.shape(source).width
-    read = axes.columns.receptive(stored.clipped(network.shape(reader).width))
-    if not axes.padded:
-        return read.clipped(width)
-    beside = min(max(read.start, 0), width - 1)
-    return read.hull(Span(beside, beside + 1))
+    read = axes.stored_columns(stored.clipped(network.shape(reader).width), width)
+    return read if axes.padded else read.clipped(width)
 
 
 def _share(span: Span, parts: int, index: int) -> Span:

@@ -16,7 +16,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.geometry import Axis, Region, Shape, Span
+from ftdist.geometry import Region, Shape, Span
 from ftdist.network.graph import Network, is_alias
 
 Regions = NDArray[np.int64]
@@ -112,29 +112,14 @@ class TileRegions:
 
 
 def _read(network: Network, reader: int, source: int, made: Regions) -> Regions:
-    """The regions of a source, not clipped to the map, that a layer reads to make its own.
-
-    As in ``group.columns_read`` a convolution that reads no column of the map gets the one beside.
-    """
-    shape, (vertical, horizontal, padded) = network.shape(source), network.axes(reader, source)
+    """The regions of a source, not clipped to the map, that a layer reads to make its own."""
+    axes, width = network.axes(reader, source), network.shape(source).width
     starts, stops = made[:2], made[2:]
     read = np.empty_like(made)
-    if vertical == horizontal:
-        read[:2], read[2:] = vertical.receptive(Span(starts, stops))  # type: ignore[arg-type]
-    else:
-        read[0::2] = _stacked(vertical, starts[0], stops[0])
-        read[1::2] = _stacked(horizontal, starts[1], stops[1])
-    if padded:
-        beside = np.clip(read[1], 0, shape.width - 1)
-        read[1], read[3] = np.minimum(read[1], beside), np.maximum(read[3], beside + 1)
+    read[0], read[2] = axes.rows.receptive(Span(starts[0], stops[0]))
+    columns = Span(starts[1], stops[1])
+    read[1], read[3] = axes.stored_columns(columns, width)
     return _with_empty(read, stops > starts)
-
-
-def _stacked(axis: Axis, start: Regions, stop: Regions) -> Regions:
-    """What an axis reads for each span of positions: starts in row 0, stops in row 1."""
-    read = np.empty((2, *start.shape), np.int64)
-    read[0], read[1] = axis.receptive(Span(start, stop))  # type: ignore[arg-type]
-    return read
 
 
 def _with_empty(regions: Regions, full: NDArray[np.bool_]) -> Regions:

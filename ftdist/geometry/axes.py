@@ -1,118 +1,12 @@
-"""Regions of feature maps, and what one axis of a layer needs of its input.
-
-Rows and columns of every layer are independent of each other, so all receptive geometry is decided
-on one axis at a time: an ``Axis`` maps a span of output positions to the span of input positions
-that it reads. Spans are half-open. A receptive span is returned *unclipped*: what lies outside
-``[0, size)`` is padding, and the caller decides whether it is stored, skipped or clipped.
-
-Example (a 3x3 convolution with stride 1 and padding 1, then 2x2 pooling with stride 2)::
-
-    Window(2, 2).receptive(Span(0, 2)) == Span(0, 4)                    # pool rows 0..2
-    Window(3, 1, pad_before=1).receptive(Span(0, 4)) == Span(-1, 5)     # row -1 is padding
-"""
+"""What one axis of a layer needs of its input: axes map spans of outputs to spans of inputs."""
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from ftdist.errors import InputError
-
-
-class Span(NamedTuple):
-    """The half-open range of positions [start, stop) on one axis; empty when stop <= start."""
-
-    start: int
-    stop: int
-
-    @property
-    def size(self) -> int:
-        return max(0, self.stop - self.start)
-
-    def clipped(self, size: int) -> Span:
-        """The part that lies on a map of the given size."""
-        start = min(max(self.start, 0), size)
-        return Span(start, max(start, min(self.stop, size)))
-
-    def common(self, other: Span) -> Span:
-        """The positions in both; some empty span where there are none."""
-        return Span(max(self.start, other.start), min(self.stop, other.stop))
-
-    def hull(self, other: Span) -> Span:
-        """The smallest span that covers both; an empty span covers nothing."""
-        if self.size == 0:
-            return other
-        if other.size == 0:
-            return self
-        return Span(min(self.start, other.start), max(self.stop, other.stop))
-
-
-class Shape(NamedTuple):
-    """The size of a feature map: (height, width, channels), channels innermost."""
-
-    height: int
-    width: int
-    channels: int
-
-    @property
-    def elements(self) -> int:
-        return self.height * self.width * self.channels
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of the map as float32."""
-        return 4 * self.elements
-
-    @property
-    def position_bytes(self) -> int:
-        """Bytes of one position, all its channels, as float32."""
-        return 4 * self.channels
-
-    def __str__(self) -> str:
-        return f"{self.height}x{self.width}x{self.channels}"
-
-
-class Region(NamedTuple):
-    """The half-open rectangle rows [top, bottom) x columns [left, right) of a feature map."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
-
-    @property
-    def rows(self) -> Span:
-        return Span(self.top, self.bottom)
-
-    @property
-    def columns(self) -> Span:
-        return Span(self.left, self.right)
-
-    @property
-    def size(self) -> int:
-        """Positions in it; 0 when it has no rows or no columns."""
-        return max(0, self.bottom - self.top) * max(0, self.right - self.left)
-
-    def hull(self, other: Region) -> Region:
-        """The smallest region that covers both; an empty region covers nothing."""
-        if self.size == 0:
-            return other
-        if other.size == 0:
-            return self
-        return Region(*self.rows.hull(other.rows), *self.columns.hull(other.columns))
-
-
-def partition(size: int, parts: int) -> tuple[Span, ...]:
-    """Cuts [0, size) into `parts` non-empty spans whose sizes differ by at most one.
-
-    Needs 1 <= parts <= size.
-    """
-    if not 1 <= parts <= size:
-        raise ValueError(f"cannot cut {size} positions into {parts} parts")
-    cuts = [index * size // parts for index in range(parts + 1)]
-    return tuple(Span(*pair) for pair in itertools.pairwise(cuts))
-
+from ftdist.geometry.regions import Span
 
 _FAR = 1 << 30
 """Farther than any position."""
@@ -269,14 +163,18 @@ class Hull:
 
     def receptive(self, output: Span) -> Span:
         a, b = self.one.receptive(output), self.other.receptive(output)
-        later, longer = a.start > b.start, a.stop < b.stop
-        return Span(
-            a.start + later * (b.start - a.start),
-            a.stop + longer * (b.stop - a.stop),
-        )
+        return Span(_smaller(a.start, b.start), _larger(a.stop, b.stop))
 
     def terms(self) -> tuple[AxisTerms, ...]:
         return (*self.one.terms(), *self.other.terms())
+
+
+def _smaller(a: int, b: int) -> int:
+    return a - (a > b) * (a - b)
+
+
+def _larger(a: int, b: int) -> int:
+    return a + (a < b) * (b - a)
 
 
 SAME = Window(1)
@@ -292,6 +190,23 @@ class Axes(NamedTuple):
     rows: Axis
     columns: Axis
     padded: bool = False
+
+    def stored_columns(self, made: Span, width: int) -> Span:
+        """The columns, not clipped, of an input of this width that make the columns `made`.
+
+        Off the map lies the zero padding that convolutions read. One that reads nothing else still
+        gets the column beside it, so that every kernel has columns to compute. Plain arithmetic:
+        the ends of spans may be arrays.
+        """
+        read = self.columns.receptive(made)
+        if not self.padded:
+            return read
+        beside = _larger(_smaller(read.start, width - 1), 0)
+        some = read.stop > read.start  # else the hull is the column beside
+        return Span(
+            _smaller(read.start, beside) * some + beside * (1 - some),
+            _larger(read.stop * some, beside + 1),
+        )
 
     def hull(self, other: Axes) -> Axes:
         """What reads as both do."""
