@@ -13,6 +13,7 @@ No socket and no clock: ``flush`` is given what sends, and the time.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any
@@ -65,7 +66,7 @@ class Channel:
         self._out = _Outgoing(plain=plain)
         self._in = _Incoming(expected, most_bytes)
         self._plain = plain
-        self._owed = False
+        self._owed = self._met = False
 
     @property
     def count(self) -> int:
@@ -86,6 +87,11 @@ class Channel:
     def turn(self) -> Turn | None:
         """The lowest turn of the large messages that wait here; None if none does."""
         return self._out.turn
+
+    @property
+    def opens_s(self) -> float:
+        """When ``flush`` may send more of what waits, if nothing comes before; else infinity."""
+        return self._out.opens_s
 
     @property
     def under_way_bytes(self) -> int:
@@ -130,6 +136,9 @@ class Channel:
         if not self._plain and _counts(message, size_bytes):
             self._in.total += size_bytes
             self._owed = True
+        elif not self._plain and not self._met:
+            self._owed = True  # it tells the clock while nothing else is on its way
+        self._met = True
         match message:
             case Taken():
                 known = self._out.window.take(message.total, message.clock_s, now_s)
@@ -155,6 +164,7 @@ class _Outgoing:
         self.queue: deque[tuple[Hashable, Turn | None, Frames | Make]] = deque()
         self._plain = plain
         self._turn: Turn | None = None
+        self.opens_s = math.inf
         self._rest: deque[memoryview] = deque()
         self._next: tuple[Frames, int] | None = None
 
@@ -190,6 +200,7 @@ class _Outgoing:
         self._next = None
 
     def flush(self, send: Send, now_s: float, lets: Lets) -> bool:
+        self.opens_s = math.inf
         while self.signs:
             kind, frames = next(iter(self.signs.items()))
             if not send(frames):
@@ -201,7 +212,10 @@ class _Outgoing:
                     return True
                 self._next = self._make(now_s)
             frames, weight = self._next
-            if weight and not (self.window.lets(weight, now_s) and lets(weight)):
+            if weight and not self.window.lets(weight, now_s):
+                self.opens_s = self.window.opens_s(weight, now_s)
+                return True
+            if weight and not lets(weight):
                 return True
             if not send(frames):
                 return False

@@ -18,12 +18,13 @@ which take 0.3 s, and stays there. On 100 Mbit/s they are taken after 21 ms; the
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 from ftdist.protocol.limits import PORTION_BYTES
 
 _LEAST_BYTES, _FIRST_BYTES, MOST_BYTES = 16 << 10, 256 << 10, 2 << 20
-_SHORT_S, _GOOD_S, _LONG_S = 0.1, 0.25, 0.4
+_SHORT_S, _GOOD_S, _LONG_S = 0.1, 0.25, 0.5
 """The window grows when bytes are taken sooner than the first, and shrinks to the second when they
 are taken later than the third."""
 
@@ -33,8 +34,15 @@ _GENTLY = 8
 _MEASURED_S, _REMEMBERED_S = 0.25, 1.0
 """Over how long a time of the other side's clock the rate is measured, at least and at most."""
 
+_FADES_S = 2.0
+"""In how long a time a rate is half forgotten that is not seen again: for a while there may have
+been too little on the way."""
+
 _TRUSTED_S = 1.5
 """For how long without a word bytes are believed to be taken."""
+
+_SOON_S = 0.005
+"""The shortest time in which it is worth looking again."""
 
 _PAUSE_S = 1.0
 """After so long without anything under way the window begins anew."""
@@ -92,6 +100,15 @@ class Window:
         queued = self.queued_bytes(now_s)
         return queued + count <= self.size_bytes and under_way + count <= MOST_BYTES
 
+    def opens_s(self, count: int, now_s: float) -> float:
+        """When so many bytes may be sent, for what is under way will be reckoned to be taken; never
+        by that alone: infinity."""
+        if not self._bytes_per_s or self.under_way_bytes + count > MOST_BYTES:
+            return math.inf
+        wait_s = (self.queued_bytes(now_s) + count - self.size_bytes) / self._bytes_per_s
+        found = now_s + max(wait_s, _SOON_S)
+        return found if found < self._said_s + _TRUSTED_S else math.inf
+
     def send(self, count: int, now_s: float) -> None:
         """So many bytes were sent."""
         if not self.under_way_bytes and now_s - self._taken_s > _PAUSE_S:
@@ -120,7 +137,8 @@ class Window:
         left = self.under_way_bytes - self._bytes_per_s * back_s
         self._queued = max(self.queued_bytes(now_s), left)
         if mark is not None and mark[2] >= self._shrunk_s:
-            self._adapt(max(0.0, now_s - mark[2] - back_s), fresh, now_s, used=used)
+            there_s = max(0.0, now_s - mark[2] - back_s)
+            self._adapt(there_s, fresh, now_s, used=used)
         return True
 
     def _measure(self, total: int, clock_s: float, *, used: bool) -> None:
@@ -134,7 +152,8 @@ class Window:
         passed_s = clock_s - samples[0][0]
         if _MEASURED_S <= passed_s <= _REMEMBERED_S:
             rate = (total - samples[0][1]) / passed_s
-            self._bytes_per_s = rate if used else max(rate, self._bytes_per_s)
+            faded = self._bytes_per_s * 0.5 ** ((clock_s - samples[-2][0]) / _FADES_S)
+            self._bytes_per_s = max(rate, faded if used else self._bytes_per_s)
 
     def hear_clock(self, clock_s: float, now_s: float) -> float:
         """A word of the other side, and its clock: returns how much longer than the fastest one it

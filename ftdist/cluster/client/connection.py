@@ -169,7 +169,9 @@ class CoordinatorConnection:
             full = not self._flush(socket)
             if exchange.finished and not channel.count:
                 return
-            poller.poll(_RETRY_MS if full else int(self._patience.ask_s * 500))
+            opens_ms = 1000 * (channel.opens_s - time.monotonic())
+            wait_ms = min(self._patience.ask_s * 500, max(1, opens_ms))
+            poller.poll(_RETRY_MS if full else int(wait_ms))
             now = time.monotonic()
             if self._receive(socket, exchange):
                 heard_at = now

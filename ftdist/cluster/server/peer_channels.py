@@ -8,6 +8,7 @@ so long that its queue overflows counts as gone. Peers that share a link take tu
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Iterable
@@ -26,6 +27,9 @@ from ftdist.protocol.worker_messages import Assign, Cancel
 
 MOST_REQUESTS = 16
 """Pieces of the model file that a peer may wait for at a time."""
+
+_SHARED: Peer = b""
+"""Stands for all who share a link."""
 
 _EXPECTED = FROM_WORKER | FROM_CLIENT
 _MOST_WAITING = 4096
@@ -53,12 +57,18 @@ class PeerChannels:
         self._requests: dict[Peer, deque[ModelRequest]] = {}
         self._turns = Turns()
         self._touched: dict[Peer, None] = {}
+        self._due: dict[Peer, float] = {}
         self._gone: list[Peer] = []
 
     @property
     def waits(self) -> bool:
         """Whether something could not be sent that may be; then ``flush`` soon."""
         return bool(self._touched)
+
+    @property
+    def next_s(self) -> float:
+        """When ``flush`` may send more of what waits, if nothing comes before."""
+        return min(self._due.values(), default=math.inf)
 
     @property
     def lost(self) -> bool:
@@ -121,8 +131,10 @@ class PeerChannels:
 
     def flush(self) -> None:
         """Sends what waits and can be sent now."""
-        touched, self._touched = self._touched, {}
-        shared = False
+        now_s = time.monotonic()
+        due = [peer for peer, due_s in self._due.items() if due_s <= now_s]
+        touched, self._touched = {**self._touched, **dict.fromkeys(due)}, {}
+        shared = self._due.get(_SHARED, math.inf) <= now_s
         for peer in touched:
             channel = self._channels.get(peer)
             if channel is None:
@@ -148,7 +160,8 @@ class PeerChannels:
     def _flush_shared(self) -> None:
         """Sends what those may be sent who share a link, in turn."""
         channels = self._channels
-        room = self._turns.room(channels, time.monotonic())
+        now_s = time.monotonic()
+        room = self._turns.room(channels, now_s)
         for _, peer in self._turns.order(channels):
             if room:
                 self._send_out(peer, channels[peer], room.lets)
@@ -156,7 +169,7 @@ class PeerChannels:
         for peer in sorted(loading, key=self._turns.loading):
             if room and peer in channels and not self._turns.inputs_wait(channels):
                 self._send_chunks(peer, channels[peer], room.lets)
-        self._turns.take(room)
+        self._note_due(_SHARED, self._turns.take(room, now_s))
 
     def _send_chunks(self, peer: Peer, channel: Channel, lets: Lets = _always) -> None:
         """Sends what was asked for of the model, while nothing else waits."""
@@ -174,8 +187,15 @@ class PeerChannels:
         except Unreachable:
             self._lose(peer)
             return
+        self._note_due(peer, channel.opens_s)
         if channel.count > _MOST_WAITING:
             self._lose(peer)
+
+    def _note_due(self, peer: Peer, due_s: float) -> None:
+        if due_s < math.inf:
+            self._due[peer] = due_s
+        else:
+            self._due.pop(peer, None)
 
     def _chunk(self, request: ModelRequest) -> Frames:
         return encode(self._reader.chunk(request))
@@ -183,6 +203,7 @@ class PeerChannels:
     def _lose(self, peer: Peer) -> None:
         self._requests.pop(peer, None)
         self._touched.pop(peer, None)
+        self._due.pop(peer, None)
         self._turns.forget(peer)
         if self._channels.pop(peer, None) is not None:
             self._gone.append(peer)

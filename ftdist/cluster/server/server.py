@@ -176,7 +176,7 @@ class Server:
             return 0
         if self._channels.waits:
             return int(_RETRY_S * 1000)
-        due_s = min(self._machine.next_s, self._reread_s, self._pings.due_s)
+        due_s = min(self._machine.next_s, self._reread_s, self._pings.due_s, self._channels.next_s)
         return max(0, int((due_s - time.monotonic()) * 1000) + 1)
 
     def _handle(self, event: Event) -> None:

@@ -12,6 +12,7 @@ link busy, for an input may come that must pass weights.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 
 from ftdist.cluster.channel import Channel, Turn
@@ -24,6 +25,7 @@ _SURELY = 0.75
 """Which part of the measured rate the link is believed to carry where nobody says so in time: were
 it less, queues would grow, and what is first would not be."""
 
+_SOON_S = 0.005
 _LEAST_BYTES = 32 << 10
 _INPUTS, _WEIGHTS = 0, 1
 
@@ -59,14 +61,16 @@ class Turns:
     def __init__(self) -> None:
         self._count = 0
         self._loading: dict[Peer, int] = {}
-        self._bytes_per_s = 0.0
+        self._bytes_per_s = self._most = 0.0
         self._queued, self._queued_s = 0.0, 0.0
         self.sharing: frozenset[Peer] = frozenset()
 
     def share(self, peers: Iterable[Peer], bytes_per_s: float) -> None:
         """These peers, and no others, share a link of so many bytes a second."""
         self.sharing = frozenset(peers)
-        self._bytes_per_s = bytes_per_s
+        if self.sharing:
+            self._bytes_per_s = bytes_per_s
+            self._most = max(_LEAST_BYTES, _WINDOW_S * bytes_per_s)
 
     def next(self) -> Turn:
         """The turn of one more message that carries inputs."""
@@ -92,12 +96,15 @@ class Turns:
         """
         sharing = self._among(channels).values()
         used = self._drain(sum([each.under_way_bytes for each in sharing]), now_s)
-        most = max(_LEAST_BYTES, _WINDOW_S * self._bytes_per_s)
-        return Room(most - used, empty=not used)
+        return Room(self._most - used, empty=not used)
 
-    def take(self, room: Room) -> None:
-        """What room was used."""
+    def take(self, room: Room, now_s: float) -> float:
+        """What room was used; returns when there will be some again, if there is none."""
         self._queued += room.given
+        if room:
+            return math.inf
+        wait_s = (self._queued - self._most / 2) / (_SURELY * self._bytes_per_s)
+        return now_s + max(wait_s, _SOON_S)
 
     def _drain(self, under_way: int, now_s: float) -> float:
         gone = _SURELY * self._bytes_per_s * (now_s - self._queued_s)

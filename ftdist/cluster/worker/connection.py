@@ -115,6 +115,7 @@ class WorkerConnection:
 
     def _wait(self, until_s: float) -> None:
         """Until there is something to do, at the latest at a time of the clock."""
+        until_s = min(until_s, self._channel.opens_s)
         if self._full:
             until_s = min(until_s, time.monotonic() + _RETRY_S)
         self._ready = dict(self._poller.poll(math.ceil(max(0.0, until_s - time.monotonic()) * 1e3)))
