@@ -169,3 +169,107 @@ def test_a_worker_that_does_not_answer_holds_up_the_others_only_for_a_while() ->
     simulation.client("job", 2)
     simulation.run(5.0)
     assert [each.name for each in simulation.asked[-1].workers] == ["pi"]
+
+
+def sharing(simulation: Simulation) -> list[str]:
+    """The names of those who are said to share a link."""
+    peers = simulation.shares[-1].peers if simulation.shares else ()
+    return sorted(simulation.nodes[peer].who.name for peer in peers)  # type: ignore[union-attr]
+
+
+def test_who_shares_a_link_is_said_with_its_rate() -> None:
+    simulation = measured(5e6, 5e6)
+    assert sharing(simulation) == ["pi0", "pi1", "pi2", "pi3"]
+    assert simulation.shares[-1].bytes_per_s == pytest.approx(5e6, rel=0.15)
+    assert not measured(5e6, math.inf).shares
+
+
+def test_nobody_shares_anything_while_the_link_is_measured() -> None:
+    """Or the answers would come one after another because they are told to."""
+    simulation = measured(5e6, 5e6)
+    simulation.worker("late").bytes_per_s = 5e6
+    simulation.run(60.0)
+    assert [len(each.peers) for each in simulation.shares[-2:]] == [0, 5]
+
+
+def test_who_comes_while_a_job_runs_is_believed_to_share_the_link() -> None:
+    simulation = Simulation()
+    simulation.shared_link_bytes_per_s = 5e6
+    nodes = [simulation.worker(f"pi{number}") for number in range(3)]
+    for each in nodes:
+        each.bytes_per_s = 5e6
+    simulation.run(30.0)
+    client = simulation.as_client(simulation.client("job", 5000))
+    simulation.run(2.0)
+    assert sharing(simulation) == ["pi0", "pi1", "pi2"]
+    simulation.kill(nodes[0])
+    simulation.run(4.0)
+    assert sharing(simulation) == ["pi1", "pi2"]
+    simulation.worker("late").bytes_per_s = 5e6
+    simulation.run(4.0)
+    assert sharing(simulation) == ["late", "pi1", "pi2"]
+    assert not client.finished
+
+
+def test_who_is_measured_while_the_shared_link_is_measured_counts_too() -> None:
+    """A job waits until all are measured together."""
+    simulation = Simulation()
+    simulation.shared_link_bytes_per_s = 5e6
+    for number in range(3):
+        simulation.worker(f"pi{number}").bytes_per_s = 5e6
+    simulation.run_until(lambda: any(each.number >= FIRST_NUMBER for each in probes(simulation)))
+    simulation.worker("pi3").bytes_per_s = 5e6
+    simulation.client("job", 2)
+    simulation.run_until(lambda: bool(simulation.asked))
+    assert len(sharing(simulation)) == 4
+    (found,) = shared_rates(simulation)
+    assert found == pytest.approx(5e6, rel=0.15)
+
+
+def probes(simulation: Simulation) -> list[Probe]:
+    return [each for _, _, each in simulation.sent if isinstance(each, Probe)]
+
+
+def test_who_waits_for_its_weights_behind_others_is_not_stuck() -> None:
+    """One gets them after another; while bytes move to somebody the next one waits its turn."""
+    for moves in (True, False):
+        simulation = Simulation(Settings(trace=True, stuck_after_s=20.0))
+        simulation.shared_link_bytes_per_s = 5e6
+        nodes = [simulation.worker(f"pi{number}") for number in range(3)]
+        for each in nodes:
+            each.bytes_per_s = 5e6
+            simulation.as_worker(each).slow_weights = True
+        simulation.run(30.0)
+        simulation.client("job", 3)
+        simulation.run(1.0)
+        assert all(simulation.as_worker(each).unfetched for each in nodes)
+        for _ in range(100):
+            if moves:
+                simulation.handle(Moved(nodes[0].peer, 1000))
+            simulation.run(0.5)
+        lost = [line for line in simulation.logs if "no progress" in line]
+        assert bool(lost) != moves
+
+
+def test_inputs_that_wait_their_turn_on_a_shared_link_are_not_sent_again() -> None:
+    """Nothing moves to their worker for long, while bytes move to the others."""
+    simulation = Simulation()
+    simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
+    simulation.shared_link_bytes_per_s = 5e6
+    nodes = [simulation.worker(f"pi{number}") for number in range(3)]
+    for each in nodes:
+        each.bytes_per_s = 5e6
+    simulation.run(30.0)
+    simulation.shared_link_bytes_per_s = 1e-3  # nothing arrives
+    simulation.client("job", 1)
+    simulation.run(1.0)
+    assigned = Counter(
+        message.task.tile for _, _, message in simulation.sent if isinstance(message, Assign)
+    )
+    for _ in range(100):
+        simulation.handle(Moved(nodes[0].peer, 1000))
+        simulation.run(0.2)
+    again = Counter(
+        message.task.tile for _, _, message in simulation.sent if isinstance(message, Assign)
+    )
+    assert assigned == again
