@@ -218,8 +218,12 @@ def test_who_is_measured_while_the_shared_link_is_measured_counts_too() -> None:
     for number in range(3):
         simulation.worker(f"pi{number}").bytes_per_s = 5e6
     simulation.run_until(lambda: any(each.number >= FIRST_NUMBER for each in probes(simulation)))
+    (slow,) = (node for node in simulation.nodes.values() if node.who.name == "pi2")  # type: ignore[union-attr]
+    simulation.freeze(slow)
     simulation.worker("pi3").bytes_per_s = 5e6
     simulation.client("job", 2)
+    simulation.run(1.5)
+    simulation.thaw(slow)
     simulation.run_until(lambda: bool(simulation.asked))
     assert len(sharing(simulation)) == 4
     (found,) = shared_rates(simulation)
@@ -252,24 +256,29 @@ def test_who_waits_for_its_weights_behind_others_is_not_stuck() -> None:
 
 
 def test_inputs_that_wait_their_turn_on_a_shared_link_are_not_sent_again() -> None:
-    """Nothing moves to their worker for long, while bytes move to the others."""
-    simulation = Simulation()
-    simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=3, columns=1)
-    simulation.shared_link_bytes_per_s = 5e6
-    nodes = [simulation.worker(f"pi{number}") for number in range(3)]
-    for each in nodes:
-        each.bytes_per_s = 5e6
-    simulation.run(30.0)
-    simulation.shared_link_bytes_per_s = 1e-3  # nothing arrives
-    simulation.client("job", 1)
-    simulation.run(1.0)
-    assigned = Counter(
-        message.task.tile for _, _, message in simulation.sent if isinstance(message, Assign)
-    )
-    for _ in range(100):
-        simulation.handle(Moved(nodes[0].peer, 1000))
-        simulation.run(0.2)
-    again = Counter(
-        message.task.tile for _, _, message in simulation.sent if isinstance(message, Assign)
-    )
-    assert assigned == again
+    """Nothing moves to their workers for long, while bytes move to another that could help."""
+    for moves in (True, False):
+        simulation = Simulation()
+        simulation.planning = lambda ask, sim=simulation: gridded(  # type: ignore[misc]
+            sim.network, ask.workers, rows=2, columns=1
+        )
+        simulation.shared_link_bytes_per_s = 5e6
+        nodes = [simulation.worker(f"pi{number}") for number in range(3)]
+        for each in nodes:
+            each.bytes_per_s = 5e6
+        simulation.run(30.0)
+        simulation.client("job", 1)
+        simulation.run_until(lambda sim=simulation: len(assigned(sim)) == 2)  # type: ignore[misc]
+        busy = [node for node, _ in assigned(simulation)]
+        for each in busy:
+            simulation.freeze(each)
+        idle = next(each for each in nodes if each not in busy)
+        for _ in range(15):
+            if moves:
+                simulation.handle(Moved(idle.peer, 1000))
+            simulation.run(0.1)
+        assert (len(assigned(simulation)) == 2) == moves
+
+
+def assigned(simulation: Simulation) -> list[tuple[Node, Assign]]:
+    return [(node, each) for _, node, each in simulation.sent if isinstance(each, Assign)]
