@@ -10,7 +10,7 @@ that a loop may take for one event. It wakes when bytes come, at most every few 
 Two bounds: what a connection may have in ZeroMQ at any time, and what it may have of a single
 message, known whenever the owner has taken all that was whole (``drained``). With many connections
 the sum of the latter is bounded too; the largest are cut. Who connects and says nothing is cut
-after a while, or when there are too many of his like.
+after a while, or when there are too many such connections.
 
 Where the system does not say what came (others than Linux) nothing is bounded here.
 """

@@ -104,7 +104,7 @@ def _unreached(error: OSError) -> str:
 
 
 def _stranger(connection: socket.socket) -> Problem | None:
-    """Who it is that listens, if that is no coordinator."""
+    """What listens there, if it is not a coordinator."""
     try:
         greeting = connection.recv(64)
     except TimeoutError:

@@ -126,7 +126,7 @@ def connect(
     monitored: bool = False,
     waiting: int = _WAITING,
 ) -> Socket:
-    """A DEALER socket that connects to an endpoint; InputError when that is no endpoint.
+    """A DEALER socket that connects to an endpoint; InputError when that is not an endpoint.
 
     `reconnect`: a lost or refused connection is tried again with growing pauses; otherwise this
     socket gets only one. `monitored`: ``link_events`` or a ``ConnectionMonitor`` tell what happens
@@ -277,8 +277,8 @@ def link_of(event: int) -> Link | None:
 
 
 def only_probed(event: int, value: int) -> bool:
-    """Whether an event of a socket that listens tells of somebody who went away without a word:
-    he looked whether anybody is there (see ``reaching``), or was switched off."""
+    """Whether an event of a listening socket tells of a peer that went away without a word:
+    it looked whether anybody is there (see ``reachability``), or was switched off."""
     return event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL and value == errno.EPIPE
 
 

@@ -74,7 +74,7 @@ class Moved:
 
 @dataclass(frozen=True, slots=True)
 class Gone:
-    """The connection is no more: a send to the peer failed."""
+    """The connection has ended: a send to the peer failed."""
 
     peer: Peer
 

@@ -131,7 +131,7 @@ class Coordinator:
         return self._out.take()
 
     def _notice_gap(self, now_s: float) -> None:
-        """If the coordinator itself was held up, nobody is lost for what it did not hear."""
+        """If the coordinator itself was held up, no worker is lost for what it did not hear."""
         if self._last_s is None:
             self._next_beat_s = now_s + self._settings.heartbeat_s
         elif now_s - self._last_s > 1.5 * self._settings.heartbeat_s:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import AskPlan, Planned
-from ftdist.coordinator.jobs.job_table import Terms
+from ftdist.coordinator.jobs.jobs import Terms
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
@@ -24,7 +24,7 @@ from ftdist.planning.sharing.plan import WorkerSpec
 from ftdist.wording import counted
 
 _SHARE = 10
-"""Plans for changed speeds are made so seldom that planning takes at most one part in so many."""
+"""Planning for changed speeds may take at most one part in this many of the time."""
 
 
 @dataclass(frozen=True, slots=True)

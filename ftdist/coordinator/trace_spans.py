@@ -30,7 +30,7 @@ def spans(attempt: Attempt, result: Result, now_s: float) -> list[Traced]:
 
 
 def planning(workers: int, asked_s: float, now_s: float) -> Traced:
-    """A plan was asked for, and is here or is none."""
+    """From asking for a plan to its answer."""
     return Traced(OWN_TRACK, "plan", f"plan for {counted(workers, 'worker')}", asked_s, now_s)
 
 

@@ -1,8 +1,8 @@
-"""Who may connect: the coordinator's gatekeeper, with an allow-list that may change at any time.
+"""Which keys may connect: an allow-list that may change at any time.
 
 ZeroMQ asks a handler (ZAP) about each CURVE handshake. The handler is ``zmq.auth``'s, driven by the
 coordinator's own loop instead of a thread; it admits those whose public keys lie in a folder. An
-admitted connection stays, so whoever leaves the folder is named: their messages count no longer.
+admitted connection stays open, so keys that leave the folder are named: their messages are refused.
 """
 
 from __future__ import annotations

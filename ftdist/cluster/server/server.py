@@ -208,7 +208,7 @@ class Server:
                 self._take(prefix + received.peer, received)
 
     def _origin(self, received: Received) -> Origin:
-        """Whose message it is, as people know it."""
+        """The sender of a message, as people know it."""
         if self._authenticator is None:
             return Origin(address=received.address)
         name, role = self._authenticator.name(received.key), self._authenticator.role(received.key)
@@ -299,7 +299,7 @@ class Server:
         self._channels.flush()
 
     def _complain(self) -> None:
-        """Says that somebody did not get in; anybody can try as often as he likes."""
+        """Logs that a connection was refused, but seldom: anybody can try as often as they like."""
         now = time.monotonic()
         if now - self._complained_s >= _COMPLAINTS_S:
             self._complained_s = now

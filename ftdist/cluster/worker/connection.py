@@ -1,7 +1,7 @@
 """One connection of a worker: the loop between its socket, its session and what computes.
 
 Nothing here waits for a peer: what cannot be sent yet stays in the connection's queue. A peer that
-has so much answered that it does not take is none.
+reads none of its answers is given up.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which weights a worker still lacks, and how it gets them: asked for in parts, checked, kept.
+"""Which weights a worker still lacks, and how it gets them: requested in parts, checked, cached.
 
 A model comes in two steps: its header, by the model's digest, and then the layers that the worker
 is to work on, each by its own. Up to four parts are asked for at a time. A layer counts when it has
@@ -20,7 +20,7 @@ from ftdist.protocol.worker_messages import Prepare, Ready
 
 _OUTSTANDING = 4
 _ORDERS = 1024
-"""More wishes than any network has stages, none of them fulfilled, are passed over."""
+"""Requests for layers that may be open; more than any network has stages are ignored."""
 
 _PATIENCE_S = 20.0
 """A part that has not come by then is asked for again."""

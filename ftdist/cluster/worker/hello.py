@@ -30,7 +30,7 @@ from ftdist.runtime.forked import run_forked
 _CREDIT_SHARE = 8
 _LEAST_CREDIT, _MOST_CREDIT = 256 << 10, 64 << 20
 _LEAST_LEFT = 2 << 20
-"""Less than this beside what the process holds anyway is no use to anybody."""
+"""Bytes beside the idle process below which no task would fit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,7 +101,7 @@ class CachedModel:
 
     @contextmanager
     def _journal_locked(self) -> Iterator[None]:
-        """Nobody else writes meanwhile; what others have written is known."""
+        """Holds the journal's lock, so that nobody else writes; reads what others wrote."""
         with _disk(self.path):
             fcntl.flock(self._journal, fcntl.LOCK_EX)
             try:
@@ -180,7 +180,7 @@ class ModelCache:
         return found
 
     def make_room(self, needed_bytes: int) -> None:
-        """Removes models that nobody uses until so much more fits; CacheError when it does not."""
+        """Removes unused models until so many bytes more fit; CacheError when they do not."""
         held = []
         with _disk(self._folder):
             for path in self._folder.glob("*.ftd"):
@@ -228,7 +228,7 @@ class ModelCache:
         return CachedModel(path, read, file, journal)
 
     def _remove(self, path: Path) -> bool:
-        """Removes a model that nobody uses; whether it did."""
+        """Removes a model unless it is in use; returns whether it did."""
         try:
             with path.open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
 """What a worker says and does while it belongs to a coordinator: messages and the time in, messages
 out, no socket and no clock.
 
-A session begins with the worker's Hello, which is not its affair, and ends for a reason: the
+A session begins after the worker's Hello and ends for a reason: the
 coordinator refused or left, or has been silent for too long. Computing and weights live beside it.
 """
 
@@ -59,7 +59,7 @@ class Tasks(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a session is over; `final` when there is no use in another one.
+    """Why a session is over; `final` when another one would end the same way.
 
     `was_member`: the coordinator had taken the worker in before. `lasting`: another one will end
     so too, until somebody does something.

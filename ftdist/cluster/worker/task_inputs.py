@@ -89,7 +89,7 @@ def refuse_unmade(places: Sequence[Place], lowered: Lowered) -> None:
 
 
 def _refuse_shapeless(network: Network, piece: Piece, *, picture: bool) -> None:
-    """Refused for a piece that is none of its map."""
+    """Refused for a piece that does not lie in its map."""
     height, width, channels = network.shape(piece.source)
     dtype = np.dtype(np.uint8 if picture and piece.source == INPUT else np.float32)
     region, data = piece.region, piece.data

@@ -169,7 +169,7 @@ class Frame:
         ]
 
     def end(self) -> None:
-        """The frame needs nothing more: lets go of all maps."""
+        """Ends the frame and frees its maps."""
         self.over = True
         self.inputs = []
         self._held.clear()

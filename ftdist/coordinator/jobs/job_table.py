@@ -8,7 +8,6 @@ name with the client that comes back.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -16,7 +15,7 @@ import numpy as np
 from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import Arrived, Peer
 from ftdist.coordinator.jobs.frames import Frame
-from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.jobs.jobs import Job, Terms
 from ftdist.coordinator.notices import Unwanted
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
@@ -38,14 +37,7 @@ from ftdist.protocol.shared_messages import Refusal
 from ftdist.wording import counted
 
 _ASKED_AT_ONCE = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """What kind of job a plan is for."""
-
-    picture: bool
-    many: bool
+"""Frames that one WantFrame names at most."""
 
 
 class JobTable:
@@ -202,13 +194,13 @@ class JobTable:
                 self._out.send(job.client, message)
 
     def fail(self, job: Job, reasons: tuple[str, ...]) -> None:
-        """The job is given up."""
+        """Fails a job and tells its client why."""
         if job.client is not None:
             self._out.send(job.client, JobFailed(job.name, reasons[:16]))
         self.drop(job, "given up: " + "; ".join(reasons))
 
     def drop(self, job: Job, reason: str) -> None:
-        """The job is no more."""
+        """Removes a job; its frames in flight are unwanted."""
         del self.jobs[job.name]
         self._unwanted(job.in_flight.values())
         self._out.log(f"job {job.name}: {reason}")
@@ -296,7 +288,7 @@ class JobTable:
         return Collector([place], {INPUT: MapForm(size.channels, dtype)})
 
     def drop_orphans(self) -> None:
-        """Jobs whose clients have been gone for too long are no more."""
+        """Drops jobs whose clients have been gone for too long."""
         for job in list(self.jobs.values()):
             gone_s = self._out.now_s - job.orphan_s
             if job.client is None and gone_s > self._settings.orphan_s:

@@ -19,6 +19,14 @@ from ftdist.protocol.records import Piece
 from ftdist.protocol.regions import Collector
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What kind of job a plan is for."""
+
+    picture: bool
+    many: bool
+
+
 @dataclass(slots=True)
 class FrameResult:
     """The network's outputs of one frame, kept until the client has them."""
@@ -117,7 +125,7 @@ class Job:
         return useless
 
     def client_gone(self, now_s: float) -> None:
-        """What was asked for does not come any more; what is here goes on."""
+        """The client is gone: frames asked for will not come, those that are here go on."""
         self.client = None
         self.orphan_s = now_s
         self.wanted.clear()

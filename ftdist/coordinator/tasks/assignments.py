@@ -97,7 +97,7 @@ class Assignments:
         self._out.send(queue.worker.peer, Fetch(attempt.id, places))
 
     def cancel(self, attempt: Attempt) -> None:
-        """A result is no longer wanted; until the worker is known not to be at it, it counts."""
+        """Cancels an attempt; it takes the worker's room until it is known to have stopped."""
         self.close(attempt)
         if attempt.fetch:
             del self.queues[attempt.worker.number].fetches[attempt.id]
@@ -119,7 +119,7 @@ class Assignments:
     # ---- what becomes of them
 
     def done(self, attempt: Attempt) -> None:
-        """A worker is no longer at a task, nor at those dropped that came before it."""
+        """A worker has ended a task, and with it those dropped that came before it."""
         queue = self.queues[attempt.worker.number]
         for each in list(queue.given.values()):
             if each is attempt:

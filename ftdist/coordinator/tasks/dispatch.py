@@ -1,4 +1,4 @@
-"""Who gets which task: queues, one for each worker and some that workers share.
+"""Which worker gets which task: a queue for each worker, and some that workers share.
 
 A task whose plan names a worker waits in that worker's queue. The others, and those of workers that
 are gone, wait in shared queues, one for each set of slots that may take them. Older frames come
@@ -71,7 +71,7 @@ class Dispatcher:
             self._added = True
 
     def enqueue_again(self, entries: Iterable[tuple[Frame, Task]]) -> None:
-        """Whoever may take a task has changed: shared ones, and these, find their queues anew."""
+        """Who may take which task has changed: puts shared tasks, and these, into queues again."""
         shared, self._shared = self._shared, {}
         for frame, task in entries:
             self.enqueue(frame, task.number)
@@ -80,7 +80,7 @@ class Dispatcher:
                 self.enqueue(frame, task.number)
 
     def unpark(self, plan: ActivePlan) -> None:
-        """A worker took a slot of the plan again: tasks that fitted nobody may fit it."""
+        """A worker is bound to the plan again: tasks that fitted no worker may fit this one."""
         for frame in self._assignments.frames:
             if frame.plan is plan:
                 numbers, frame.parked = frame.parked, []
@@ -182,7 +182,7 @@ class Dispatcher:
         return self._assignments.queue_of(plan, slot).takes(task.input_bytes)
 
     def end_s(self, plan: ActivePlan, task: Task, slot: int) -> float:
-        """When a worker is predicted to end a task, given it now; who is late stays late."""
+        """When a worker is predicted to end a task, given it now; a late worker stays late."""
         queue, now_s = self._assignments.queue_of(plan, slot), self._out.now_s
         free_s = max(queue.free_s, 2 * now_s - queue.free_s) if queue.to_do else -math.inf
         arrives_s = now_s + queue.worker.transfer_s(task.input_bytes)
@@ -204,7 +204,7 @@ class Dispatcher:
         return True
 
     def restore(self, frame: Frame, producer: int, places: Iterable[Place]) -> None:
-        """What a task made is wanted here: fetched from who keeps it, or made again, all of it."""
+        """Gets what a task made from the worker that keeps it, or else by running it again."""
         queues = self._assignments.queues
         keeper = frame.keeper(producer, queues)
         if keeper is not None:

@@ -1,4 +1,4 @@
-"""Attempts that come to nothing: what is blamed, who tries next, and when a job is given up."""
+"""Attempts that fail: what is to blame, who tries next, and when a job fails."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Failures:
         self.again(attempt)
 
     def _blamed(self, attempt: Attempt, text: str) -> bool:
-        """Writes an error down; returns whether there were so many that the frame is hopeless."""
+        """Notes an error; returns whether the task has failed as often as is allowed."""
         trouble, worker = attempt.frame.trouble(attempt.task.number), attempt.worker
         worker.failed += 1
         trouble.words.append(f"{worker.name}: {text}")
@@ -52,7 +52,7 @@ class Failures:
         return True
 
     def _lacks_weights(self, attempt: Attempt) -> None:
-        """The worker does not have weights any more that it had."""
+        """The worker has lost weights that it had."""
         worker, queue = attempt.worker, self._assignments.queues[attempt.worker.number]
         layers = attempt.frame.plan.layers(attempt.task.stage)
         worker.layers -= layers
@@ -61,7 +61,8 @@ class Failures:
         self._assignments.prepare(queue, layers)
 
     def _lacks_memory(self, attempt: Attempt, message: Failed) -> None:
-        """A task needs more than was predicted: never again there, and plans are made anew."""
+        """A task needs more memory than was predicted: its worker never gets it again, and plans
+        are renewed."""
         worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
         worker.failed += 1
         if not attempt.frame.plan.ban(attempt.task, attempt.slot):
@@ -95,7 +96,7 @@ class Failures:
         self.set_aside(attempt)
 
     def set_aside(self, attempt: Attempt) -> None:
-        """Until a worker has come to an end with a task that nobody waits for, others do the rest.
+        """Gives a slow worker's other tasks to others until it has ended the one that is late.
 
         That it is at least so slow is learned at once, so that the next plan knows.
         """
@@ -109,7 +110,7 @@ class Failures:
         self._dispatcher.enqueue_again(queue.waiting.take_all())
 
     def again(self, attempt: Attempt) -> None:
-        """An attempt came to nothing: unless there is another one, a new one is made."""
+        """Makes a new attempt after one failed, unless another one is under way."""
         frame, number = attempt.frame, attempt.task.number
         if frame.over:
             return

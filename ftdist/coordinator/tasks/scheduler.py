@@ -23,9 +23,6 @@ from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.records import TaskId
 from ftdist.protocol.worker_messages import Failed, Forget, Heartbeat, Result
 
-_STEP_BYTES = 128 << 10
-"""The least by which a worker's believed baseline is raised when a task did not fit."""
-
 
 class Scheduler:
     """Frames in flight and what workers do for them. `late`: results that came too late.
@@ -50,7 +47,8 @@ class Scheduler:
             self.dispatcher.enqueue(frame, number)
 
     def end(self, frame: Frame, before: int = 0) -> None:
-        """Nothing of a frame is wanted any more, nor of its label's frames below `before`."""
+        """Ends a frame: cancels its attempts; workers drop its maps, and those of the job's
+        frames below `before`."""
         for attempts in list(self.assignments.frames[frame].values()):
             for attempt in list(attempts):
                 self.assignments.cancel(attempt)
@@ -64,7 +62,7 @@ class Scheduler:
         self.dispatcher.frames_changed()
 
     def flush(self) -> None:
-        """Gives out what is ready; who has nothing to do helps, or takes over."""
+        """Gives out what is ready; idle workers then repeat or take over what is late."""
         idle, patience_s = self.dispatcher.flush(), self._settings.heartbeat_s
         for queue in idle if self._settings.speculate else ():
             now_s = self._out.now_s
@@ -118,7 +116,7 @@ class Scheduler:
         return found
 
     def bind(self, queue: WorkerQueue, plan: ActivePlan, slot: int) -> None:
-        """A worker takes a slot of a plan, and what waits there."""
+        """Binds a worker to a slot of a plan, and gives it what waits there."""
         queue.bind(plan, slot)
         self.dispatcher.unpark(plan)
         self.dispatcher.wake(queue)
@@ -254,7 +252,7 @@ class Scheduler:
             self.dispatcher.enqueue(frame, number)
 
     def _free(self, attempt: Attempt) -> None:
-        """A worker is no longer at an attempt."""
+        """Frees a worker of an attempt."""
         queue = self.assignments.queues[attempt.worker.number]
         if attempt.fetch:
             del queue.fetches[attempt.id]
@@ -264,7 +262,7 @@ class Scheduler:
             self._freed(queue)
 
     def _freed(self, queue: WorkerQueue) -> None:
-        """A worker has room again; if it was slow, it has come to an end with that."""
+        """A worker has room again; one that was avoided as slow has ended what it was slow at."""
         if queue.avoided and not any(a.dropped_s is not None for a in queue.given.values()):
             queue.avoid(False)
         self.dispatcher.wake(queue)

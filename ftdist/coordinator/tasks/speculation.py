@@ -27,7 +27,7 @@ _LOOKED_AT = 4
 """The oldest attempts that are looked at."""
 
 _LATE, _FAR_TOO_LONG = 1.5, 4.0
-"""How many times as long as predicted an attempt takes to be helped, and to be taken away."""
+"""How many times as long as predicted an attempt takes until it is repeated, and until moved."""
 
 _SOONER = 1.25
 """How many times as long the other one must be predicted to take."""

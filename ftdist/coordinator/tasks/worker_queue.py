@@ -104,7 +104,7 @@ class WorkerQueue:
         self._tell_plans()
 
     def take_back(self, attempt: Attempt) -> None:
-        """A task is not with the worker any more."""
+        """Takes a task from the worker."""
         del self.given[attempt.id]
         if attempt.returning:
             self.returning -= 1
@@ -120,14 +120,14 @@ class WorkerQueue:
         self._tell_plans()
 
     def bind(self, plan: ActivePlan, slot: int) -> None:
-        """The worker takes a slot of a plan."""
+        """Binds the worker to a slot of a plan."""
         self.slots[plan] = slot
         plan.bind(self.worker, slot)
         plan.avoid(slot, self.avoided)
         self._tell_plans()
 
     def avoid(self, avoided: bool) -> None:
-        """Whether others are preferred to the worker, for it takes far too long."""
+        """Whether other workers are preferred to this one, because it takes far too long."""
         self.avoided = avoided
         for plan, slot in self.slots.items():
             plan.avoid(slot, avoided)

@@ -48,13 +48,13 @@ class ActivePlan:
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
 
     def bind(self, worker: Worker, slot: int) -> None:
-        """The worker takes a slot."""
+        """Binds a worker to a slot."""
         self.workers[slot] = worker
         self.live |= 1 << slot
         self.update_ready(worker, slot)
 
     def unbind(self, slot: int) -> None:
-        """The worker of a slot is gone."""
+        """Frees the slot of a worker that is gone."""
         self.workers[slot] = None
         gone = ~(1 << slot)
         self.live &= gone

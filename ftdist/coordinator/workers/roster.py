@@ -1,4 +1,4 @@
-"""Who the workers are: taking them in, measuring their links, noticing when they fall silent."""
+"""Which workers there are: admits them, measures their links, notices when they fall silent."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _MEASURING_S = 3.0
 """How long others wait for a worker to be measured."""
 
 _BEHIND_BYTES = 128 << 10
-"""What may be on its way before a sign of life: how long that takes on a link is no silence."""
+"""Bytes that may travel ahead of a heartbeat: the time that takes does not count as silence."""
 
 _REMEMBERED = 1024
-"""Peers of whom is remembered when they were refused, so that each message is not answered."""
+"""Peers remembered as refused, so that not each of their messages is answered."""
 
 
 def wrong_role(origin: Origin, role: Literal["worker", "client"]) -> Refusal | None:
-    """A refusal of whoever is what its key is not for."""
+    """A refusal of a peer whose key is for the other role."""
     if origin.role in (role, "both"):
         return None
     reason = f"the key '{origin.name}' is a {origin.role}'s, not a {role}'s"
@@ -44,8 +44,8 @@ def wrong_role(origin: Origin, role: Literal["worker", "client"]) -> Refusal | N
 
 
 class Roster:
-    """Workers by peer and by number. `deaf_s`: until when nobody could be heard, because the
-    coordinator itself was held up."""
+    """Workers by peer and by number. `deaf_s`: until when no message could be heard, because
+    the coordinator itself was held up."""
 
     def __init__(self, settings: Settings, model: ModelInfo, out: Outbox) -> None:
         self._settings = settings
@@ -136,7 +136,7 @@ class Roster:
     # ---- measuring
 
     def _measure_next(self) -> None:
-        """One worker after another, for they may share a link; nobody is waited for for long."""
+        """Measures one worker after another, for they may share a link; waits for none for long."""
         now_s, before = self._out.now_s, self._measures
         recent = now_s - self._measures_since_s < _MEASURING_S
         if recent and before is not None and self._is_here(before) and not before.measured:

@@ -106,7 +106,7 @@ class SharedLink:
         return self._judge()
 
     def give_up(self, after_s: float) -> None:
-        """Who does not answer for so long is not waited for."""
+        """Stops waiting for workers that have not answered for so long."""
         if self._waiting and self._out.now_s - self._began_s > after_s:
             self._waiting.clear()
             if not math.isinf(self.bytes_per_s):
