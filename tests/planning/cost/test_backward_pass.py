@@ -27,7 +27,10 @@ def laid_out(group, rows, strip):
 
 
 def walks(case):
-    """(group, its plan, layers and what they read with their extents, strips) for every group."""
+    """(group, its plan, layers and what they read with their extents, strips) for every group.
+
+    Layers that need whole maps are steps of their own: groups do not go beyond them.
+    """
     network, plan = case
     for each in plan.groups:
         if not FusedGroup(network, each.first, each.stop).members:
@@ -35,6 +38,8 @@ def walks(case):
         backward = BackwardPass(network, each.stop, each.rows, each.columns)
         for number, extent, inputs in backward.members() if backward.strips else ():
             group = FusedGroup(network, number, each.stop)
+            if len(group.members) > 1 and not network.whole_layers.isdisjoint(group.members):
+                break
             yield group, each, ((number, extent), *inputs.items()), backward.strips
 
 
