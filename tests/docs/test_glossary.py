@@ -51,6 +51,11 @@ RETIRED = {
     "forked, thread pool": "crew Crew Surroundings",
     "process memory": "Held",
     "shared link": "trunk Trunk",
+    "channel, peer channels": "Mail",
+    "oom kills": "Deaths deaths MOST_DEATHS",
+    "map store": "Kept",
+    "compute thread": "Computing",
+    "model reader": "Chunks",
 }
 
 
