@@ -1,0 +1,146 @@
+"""A draft while an ONNX file is walked: steps that are added, and maps that operators need.
+
+An operator that reads (batch, channels, rows, columns) asks for the map of a tensor: where the view
+is that already nothing happens; where it is a pixel shuffle or a channel shuffle spelled in
+reshapes and transposes, the step that does it is added here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.graph import LARGEST_SIDE
+from ftdist.network.onnx.registry import Unsupported
+from ftdist.network.onnx.views import Atom, Dim, Tensor, full, joined, planar, size
+from ftdist.network.operators.base import Operation
+from ftdist.network.operators.resampling import DepthToSpace, Reorg
+from ftdist.network.ports import Input
+from ftdist.network.rewriting.draft import Read, Step
+from ftdist.network.rewriting.rearranging import Reorder
+from ftdist.network.rewriting.scaling import Floats, scaling
+
+_WHOLE = (
+    "its values would have to move across the whole map, which waits for whole-map steps; "
+    "stop before it with --until"
+)
+
+
+class Building:
+    """Steps so far; `name` is what the steps being added are called after."""
+
+    def __init__(self, inputs: Sequence[Input]) -> None:
+        self.inputs = tuple(inputs)
+        self.steps: list[Step] = []
+        self.name = ""
+        self._known: dict[tuple[Operation, tuple[int, ...]], int] = {}
+
+    def shape(self, step: int) -> Shape:
+        return self.steps[step].shape if step >= 0 else self.inputs[-1 - step].shape
+
+    def add(
+        self, operation: Operation, inputs: Sequence[int], weights: Mapping[str, Read] | None = None
+    ) -> int:
+        """Adds a step; one without weights that is there already is taken instead."""
+        key = operation, tuple(inputs)
+        if not weights and key in self._known:
+            return self._known[key]
+        try:
+            shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
+        except InputError as error:
+            raise Unsupported(str(error)) from None
+        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
+            raise Unsupported(f"a map of {shape}; each side is 1 to {LARGEST_SIDE}")
+        self.steps.append(Step(self.name, operation, tuple(inputs), shape, weights or {}))
+        if not weights:
+            self._known[key] = len(self.steps) - 1
+        return len(self.steps) - 1
+
+    def scale(self, source: int, factor: Floats, shift: Floats) -> int:
+        """Each channel times a factor plus a shift."""
+        self.steps.append(scaling(self.name, source, self.shape(source), factor, shift))
+        return len(self.steps) - 1
+
+    def map(self, tensor: Tensor) -> int:
+        """The step whose map is a tensor (1, channels, height, width)."""
+        if tensor.rank != 4 or tensor.dims[0]:
+            raise Unsupported(f"a map is needed, and its input is {tensor.shape}")
+        _, channels, rows, columns = tensor.dims
+        return self.arranged(tensor.step, channels, rows, columns)
+
+    def arranged(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int:
+        """The step whose channels, rows and columns are these dims of a step's map."""
+        shape = self.shape(step)
+        own = full("c", shape.channels), full("h", shape.height), full("w", shape.width)
+        if (channels, rows, columns) == own:
+            return step
+        if (rows, columns) == own[1:] and {atom.axis for atom in channels} <= {"c"}:
+            return self.add(Reorder(_order(channels)), [step])
+        shuffled = self._to_space(step, channels, rows, columns)
+        if shuffled is None:
+            shuffled = self._to_depth(step, channels, rows, columns)
+        if shuffled is None:
+            raise Unsupported(_WHOLE)
+        return shuffled
+
+    def _to_space(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int | None:
+        """A pixel shuffle: rows and columns end with a factor of the channels."""
+        shape = self.shape(step)
+        down, across = _behind(rows, "h", shape.height), _behind(columns, "w", shape.width)
+        if down is None or across is None or down.size != across.size:
+            return None
+        if any(atom.axis != "c" for atom in channels):
+            return None
+        order = _order((down, across, *channels))
+        if len(order) != shape.channels:
+            return None
+        if order != tuple(range(shape.channels)):
+            step = self.add(Reorder(order), [step])
+        return self.add(DepthToSpace(down.size), [step])
+
+    def _to_depth(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int | None:
+        """Blocks of positions become channels."""
+        shape = self.shape(step)
+        inner = [atom for atom in channels if atom.axis != "c"]
+        own = [atom for atom in channels if atom.axis == "c"]
+        stride = inner[0].size if inner else 0
+        if sorted(inner) != [Atom("h", stride), Atom("w", stride)]:
+            return None
+        if joined(own) != full("c", shape.channels):
+            return None
+        if rows != _outer("h", shape.height, stride) or columns != _outer("w", shape.width, stride):
+            return None
+        step = self.add(Reorg(stride), [step])
+        # Of the result channel (dy * stride + dx) * C + c is channel c at (dy, dx).
+        strides = {"h": stride * shape.channels, "w": shape.channels, "c": 1}
+        order = _order(tuple(Atom("c", a.size, a.stride * strides[a.axis]) for a in channels))
+        return step if order == tuple(range(len(order))) else self.add(Reorder(order), [step])
+
+    def planar(self, step: int) -> Tensor:
+        return planar(step, self.shape(step))
+
+
+def _behind(dim: Dim, axis: str, length: int) -> Atom | None:
+    """The factor of channels behind all of an axis."""
+    if length == 1:
+        return dim[0] if len(dim) == 1 and dim[0].axis == "c" else None
+    if len(dim) != 2 or dim[0] != Atom(axis, length) or dim[1].axis != "c":  # type: ignore[arg-type]
+        return None
+    return dim[1]
+
+
+def _outer(axis: str, length: int, stride: int) -> Dim:
+    """An axis without its last factor."""
+    return (Atom(axis, length // stride, stride),) if length > stride else ()  # type: ignore[arg-type]
+
+
+def _order(dim: Dim) -> tuple[int, ...]:
+    """The positions on the axis that a dim goes through, in order."""
+    order = np.zeros((), np.int64)
+    for atom in dim:
+        order = order[..., None] + np.arange(atom.size) * atom.stride
+    assert order.size == size(dim)
+    return tuple(order.ravel().tolist())

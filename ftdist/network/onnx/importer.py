@@ -1,0 +1,286 @@
+"""An ONNX graph as a network: one walk over the nodes that the outputs need.
+
+Whatever is known when sizes are fixed is computed on the way (``constants``); the rest is drafted
+operator by operator (``registry``), rewritten, and named as the file names it. Nodes that cannot be
+translated are collected: who has a file wants to know all of them, not the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.about import Fit
+from ftdist.network.graph import LARGEST_SIDE, Network
+from ftdist.network.onnx import (  # noqa: F401 - they register what they translate
+    joining,
+    pointwise,
+    products,
+    resampling,
+    reshaping,
+    windows,
+)
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.constants import computed, computes
+from ftdist.network.onnx.reading import Graph, read_graph
+from ftdist.network.onnx.registry import OPERATORS, Node, Unsupported, Value
+from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
+from ftdist.network.parameters import Parameters
+from ftdist.network.ports import Input, Layout
+from ftdist.network.rewriting.draft import Draft, Output, finished
+from ftdist.network.rewriting.rewrite import rewritten
+
+_MOST_LISTED = 40
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxModel:
+    """A network as an ONNX file describes it (``network.source.Source``)."""
+
+    network: Network
+    labels: tuple[str, ...]
+    fit: Fit
+    remarks: tuple[str, ...]
+    _read: Callable[[], Iterator[Parameters]]
+
+    def parameters(self) -> Iterator[Parameters]:
+        return self._read()
+
+
+class _Unknown:
+    """A value that depends on a node that cannot be translated."""
+
+
+_UNKNOWN = _Unknown()
+
+
+def read_onnx(
+    path: Path, size: tuple[int, int] | None = None, until: str | None = None
+) -> OnnxModel:
+    """The network of an ONNX file; `size` are (rows, columns) where the file leaves them open.
+
+    With `until` it ends with that node, or with the node that makes that value.
+    """
+    graph = read_graph(path)
+    draft, remarks = drafted(graph, str(path), size, until)
+    network, parameters = finished(rewritten(draft))
+    return OnnxModel(network, (), "stretch", remarks, parameters)
+
+
+def drafted(
+    graph: Graph, file: str, size: tuple[int, int] | None = None, until: str | None = None
+) -> tuple[Draft, tuple[str, ...]]:
+    """The draft of a graph, and lines for whoever imports it; `file` is what errors call it."""
+    outputs = graph.outputs if until is None else _ends(graph, until, file)
+    nodes = _needed(graph, outputs, file)
+    inputs, axes = _inputs(graph, nodes, file, size)
+    building = Building(inputs)
+    values: dict[str, Value | _Unknown] = dict(graph.constants)
+    for number, (each, names) in enumerate(zip(inputs, axes, strict=True)):
+        values[each.name] = viewed(-1 - number, each.shape, names)
+    refused: list[str] = []
+    for node in nodes:
+        _take(node, building, values, refused)
+    if not refused:
+        ends = [_output(building, name, values[name], refused) for name in outputs]
+    if refused:
+        raise InputError(_refusal(file, refused))
+    steps = tuple(building.steps)
+    return Draft(graph.name, inputs, steps, tuple(each for each in ends if each)), ()
+
+
+def _take(
+    node: Node, building: Building, values: dict[str, Value | _Unknown], refused: list[str]
+) -> None:
+    """Translates a node, or adds a line about it."""
+    given = [values[name] if name else None for name in node.inputs]
+    known = [each for each in given if not isinstance(each, _Unknown)]
+    results: list[Value | _Unknown] = [_UNKNOWN] * len(node.outputs)
+    building.name = node.outputs[0] if node.outputs else node.name
+    try:
+        if node.kind not in OPERATORS and not computes(node.kind):
+            raise Unsupported("this operator is not supported")
+        if len(known) == len(given):
+            found = _result(node, building, known)
+            results[: len(found)] = found
+    except Unsupported as error:
+        refused.append(f"{node.name} ({node.kind}): {error}")
+    for name, result in zip(node.outputs, results, strict=True):
+        if name:
+            values[name] = result
+
+
+def _result(node: Node, building: Building, given: list[Value | None]) -> list[Value]:
+    if node.kind == "Shape" and isinstance(given[0], Tensor):
+        shape = given[0].shape[node.integer("start") : node.attributes.get("end")]
+        return [np.array(shape, np.int64)]
+    if node.kind == "Size" and isinstance(given[0], Tensor):
+        return [np.array(int(np.prod(given[0].shape)), np.int64)]
+    constants = [each for each in given if not isinstance(each, Tensor)]
+    if len(constants) == len(given) and computes(node.kind):
+        return list(computed(node, constants))
+    if node.kind not in OPERATORS:
+        raise Unsupported("supported of constants only")
+    try:
+        found = OPERATORS[node.kind](building, node, given)
+    except (IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None
+    return found if isinstance(found, list) else [found]
+
+
+def _refusal(file: str, refused: list[str]) -> str:
+    listed = refused[:_MOST_LISTED]
+    if len(refused) > len(listed):
+        listed.append(f"and {len(refused) - len(listed)} more")
+    count = "1 node is" if len(refused) == 1 else f"{len(refused)} nodes are"
+    return f"{file}: {count} not supported: " + "; ".join(listed)
+
+
+def _ends(graph: Graph, until: str, file: str) -> tuple[str, ...]:
+    """The values that a node makes, by its name or that of one of them."""
+    for node in graph.nodes:
+        if until in node.outputs:
+            return (until,)
+        if until == node.name:
+            return tuple(name for name in node.outputs[:1] if name)
+    raise InputError(f"{file}: no node and no value is called {until}")
+
+
+def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:
+    """The nodes that the outputs need, each behind those that it reads."""
+    made = {name: node for node in graph.nodes for name in node.outputs if name}
+    there = {*graph.inputs, *graph.constants}
+    order: list[Node] = []
+    state: dict[int, bool] = {}  # by node: whether all that it reads is in order
+    waiting = [(name, False) for name in reversed(outputs)]
+    while waiting:
+        name, done = waiting.pop()
+        node = made.get(name)
+        if node is None:
+            if name not in there:
+                raise InputError(f"{file}: nothing makes {name!r:.120}, which is needed")
+            continue
+        key = id(node)
+        if done:
+            if not state[key]:
+                state[key] = True
+                order.append(node)
+        elif key not in state:
+            state[key] = False
+            waiting.append((name, True))
+            waiting += [(each, False) for each in reversed(node.inputs) if each]
+    _refuse_cycles(order, there, file)
+    return order
+
+
+def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
+    known = set(there)
+    for node in order:
+        if any(name and name not in known for name in node.inputs):
+            raise InputError(f"{file}: node {node.name} needs what it makes itself")
+        known.update(node.outputs)
+
+
+def _inputs(
+    graph: Graph, nodes: list[Node], file: str, size: tuple[int, int] | None
+) -> tuple[tuple[Input, ...], list[str]]:
+    """The inputs that nodes read, and the names of the axes of each."""
+    read = {name for node in nodes for name in node.inputs}
+    found, axes = [], []
+    for name, dims in graph.inputs.items():
+        if name not in read:
+            continue
+        names = _axis_names(name, dims, nodes)
+        lengths: dict[str, int] = {}
+        fixed = []
+        for axis, dim in zip(names, dims, strict=True):
+            length = 1 if axis == "-" else _length(axis, dim, size)
+            if length is None:
+                what = "an open number of channels" if axis == "c" else "open sizes"
+                todo = "" if axis == "c" else "; give --size HxW"
+                raise InputError(f"{file}: input {name} has {what}, {_told(dims)}{todo}")
+            if length > LARGEST_SIDE:
+                raise InputError(f"{file}: input {name} of {_told(dims)} is too large")
+            lengths[axis] = lengths.get(axis, 1) * length
+            fixed.append(length)
+        shape = Shape(*(lengths.get(axis, 1) for axis in "hwc"))
+        standard = names in ("-chw", "-hwc")
+        layout = Layout(names != "-hwc", () if standard else tuple(fixed))
+        found.append(Input(name, shape, layout))
+        axes.append(names)
+    if not found:
+        raise InputError(f"{file}: nothing in it depends on an input")
+    return tuple(found), axes
+
+
+def _length(axis: str, dim: int | str, size: tuple[int, int] | None) -> int | None:
+    """The length of a dim, None where nobody says it."""
+    if isinstance(dim, int):
+        return dim
+    if size is None or axis == "c":
+        return None
+    return size[0] if axis == "h" else size[1]
+
+
+def _told(dims: tuple[int | str, ...]) -> str:
+    return "x".join(map(str, dims))
+
+
+def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> str:
+    """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it."""
+    if len(dims) == 4:
+        readers = [node for node in nodes if name in node.inputs]
+        moved = [n.integers("perm") for n in readers if n.kind == "Transpose"]
+        if moved and all(each == (0, 3, 1, 2) for each in moved):
+            return "-hwc"
+        if any(node.kind in ("Conv", "MaxPool", "BatchNormalization") for node in readers):
+            return "-chw"
+        last_is_small = isinstance(dims[3], int) and dims[3] <= 4
+        first_is_small = isinstance(dims[1], int) and dims[1] <= 4
+        return "-hwc" if last_is_small and not first_is_small else "-chw"
+    return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" * (len(dims) - 3) + "chw")
+
+
+def _output(
+    building: Building, name: str, value: Value | _Unknown, refused: list[str]
+) -> Output | None:
+    """An output with the layout of its array; where a map must move first it moves here."""
+    if not isinstance(value, Tensor):
+        refused.append(f"{name} (output): does not depend on an input")
+        return None
+    found = _laid_out(building, value)
+    if found is None and value.rank == 4:
+        building.name = name
+        try:
+            value = building.planar(building.map(value))
+        except Unsupported as error:
+            refused.append(f"{name} (output): {error}")
+            return None
+        found = _laid_out(building, value)
+    if found is None:
+        refused.append(
+            f"{name} (output): its values would have to move, which waits for whole-map steps; "
+            "stop before it with --until"
+        )
+        return None
+    return Output(name, value.step, found)
+
+
+def _laid_out(building: Building, value: Tensor) -> Layout | None:
+    shape = building.shape(value.step)
+    axes: dict[str, Dim] = {
+        "h": full("h", shape.height),
+        "w": full("w", shape.width),
+        "c": full("c", shape.channels),
+    }
+    order = flat_order(value)
+    for planar, names in ((True, "chw"), (False, "hwc")):
+        if order == sum((axes[each] for each in names), ()):
+            layout = Layout(planar)
+            return layout if layout.of(shape) == value.shape else Layout(planar, value.shape)
+    return None

@@ -1,0 +1,185 @@
+"""Operators that put tensors side by side, or take parts of them."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from ftdist.geometry import Shape, Window
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.pointwise import whole_axis
+from ftdist.network.onnx.registry import Array, Node, Unsupported, Value, tensor, translates, whole
+from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.resampling import Crop
+from ftdist.network.operators.windows import Convolution, Pool
+from ftdist.network.rewriting.rearranging import Reorder
+
+Given = list[Value | None]
+
+_WHOLE = "it waits for whole-map steps; stop before it with --until"
+
+
+@translates("Concat")
+def _concatenate(building: Building, node: Node, given: Given) -> Value:
+    first = next(each for each in given if isinstance(each, Tensor))
+    axis = node.integer("axis") % first.rank
+    if first.rank == 4 and axis == 1 and not _of_channels(building, given, axis):
+        given = [
+            building.planar(building.map(each)) if isinstance(each, Tensor) else each
+            for each in given
+        ]
+        first = next(each for each in given if isinstance(each, Tensor))
+    if not _of_channels(building, given, axis):
+        raise Unsupported(f"axis: it joins {axis} across the map; {_WHOLE}")
+    steps = [
+        each.step if isinstance(each, Tensor) else _constant_map(building, first, each, axis)
+        for each in given
+        if isinstance(each, Tensor) or (each is not None and each.size)
+    ]
+    joined = steps[0] if len(steps) == 1 else building.add(Concatenate(), steps)
+    dims = list(first.dims)
+    dims[axis] = full("c", building.shape(joined).channels)
+    return Tensor(joined, tuple(dims))
+
+
+def _of_channels(building: Building, given: Given, axis: int) -> bool:
+    """Whether the axis is all channels of each tensor, and they lie alike in all else."""
+    tensors = [each for each in given if isinstance(each, Tensor)]
+    rests = {each.dims[:axis] + each.dims[axis + 1 :] for each in tensors}
+    sizes = {building.shape(each.step)[:2] for each in tensors}
+    return len(rests) == len(sizes) == 1 and all(
+        each.rank > axis and whole_axis(building, each, axis, "c") for each in tensors
+    )
+
+
+def _constant_map(building: Building, like: Tensor, array: Array, axis: int) -> int:
+    """A map of constant channels, as large as that of another tensor."""
+    if array.ndim != like.rank:
+        raise Unsupported(f"a constant of {array.shape} beside {like.shape}")
+    first = array
+    for at in range(array.ndim):
+        if at != axis:
+            first = first.take([0], at)
+    if not (first == array).all():
+        raise Unsupported("a constant that differs from position to position is joined")
+    values = first.reshape(-1).astype(np.float32)
+    channels = building.shape(like.step).channels
+    return building.add(
+        Convolution(len(values), Sliding.square(1)),
+        [like.step],
+        {
+            "weights": lambda: np.zeros((len(values), channels, 1, 1), np.float32),
+            "bias": lambda: values,
+        },
+    )
+
+
+@translates("Split")
+def _split(building: Building, node: Node, given: Given) -> list[Value]:
+    value = tensor(given[0])
+    axis = node.integer("axis") % value.rank
+    length, count = value.shape[axis], len(node.outputs)
+    sizes = node.integers("split")
+    if len(given) > 1 and given[1] is not None:
+        sizes = whole(given[1], "split")
+    if not sizes:
+        each = -(-length // count)
+        sizes = tuple(min(each, length - at * each) for at in range(count))
+    if sum(sizes) != length or len(sizes) != count or min(sizes) < 1:
+        raise Unsupported(f"split: {sizes} of {length}")
+    found: list[Value] = []
+    start = 0
+    for size in sizes:
+        found.append(part(building, value, axis, range(start, start + size)))
+        start += size
+    return found
+
+
+@translates("Slice")
+def _slice(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    if len(given) > 1:
+        starts, ends = whole(given[1], "starts"), whole(given[2], "ends")
+        axes = whole(given[3], "axes") if len(given) > 3 and given[3] is not None else None
+        steps = whole(given[4], "steps") if len(given) > 4 and given[4] is not None else None
+    else:
+        starts, ends = node.integers("starts"), node.integers("ends")
+        axes, steps = node.integers("axes") or None, None
+    axes = axes or tuple(range(len(starts)))
+    steps = steps or (1,) * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        raise Unsupported("starts, ends, axes and steps: they differ in length")
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        chosen = range(value.shape[axis])[slice(start, end, step)]
+        if not chosen:
+            raise Unsupported("nothing would be left")
+        value = part(building, value, axis % value.rank, chosen)
+    return value
+
+
+@translates("Gather")
+def _gather(building: Building, node: Node, given: Given) -> Value:
+    """Of one position of an axis, or of a row of them."""
+    value = tensor(given[0])
+    axis = node.integer("axis") % value.rank
+    if not isinstance(given[1], np.ndarray) or given[1].ndim > 1:
+        raise Unsupported("indices: a constant list is needed")
+    length, indices = value.shape[axis], given[1]
+    places = [int(each) % length for each in indices.ravel()]
+    if not places:
+        raise Unsupported("indices: there are none")
+    steps = {b - a for a, b in itertools.pairwise(places)} or {1}
+    if len(steps) > 1 or 0 in steps:
+        raise Unsupported(f"indices: only evenly spaced ones are supported; {_WHOLE}")
+    (step,) = steps
+    found = part(
+        building, value, axis, range(places[0], places[-1] + (1 if step > 0 else -1), step)
+    )
+    if indices.ndim == 0:
+        return Tensor(found.step, found.dims[:axis] + found.dims[axis + 1 :])
+    return found
+
+
+def part(building: Building, value: Tensor, axis: int, chosen: range) -> Tensor:
+    """The chosen positions of one dim."""
+    length = value.shape[axis]
+    if chosen == range(length):
+        return value
+    shape = building.shape(value.step)
+    dims = list(value.dims)
+    if whole_axis(building, value, axis, "c"):
+        step, name = _channels(building, value.step, shape, chosen), "c"
+    elif whole_axis(building, value, axis, "h"):
+        step, name = _positions(building, value.step, shape, chosen, 0), "h"
+    elif whole_axis(building, value, axis, "w"):
+        step, name = _positions(building, value.step, shape, chosen, 1), "w"
+    else:
+        raise Unsupported(f"it takes a part of a dim that was reshaped; {_WHOLE}")
+    dims[axis] = full(name, len(chosen))  # type: ignore[arg-type]
+    return Tensor(step, tuple(dims))
+
+
+def _channels(building: Building, step: int, shape: Shape, chosen: range) -> int:
+    size = len(chosen)
+    if chosen.step == 1 and shape.channels % size == 0 and chosen.start % size == 0:
+        return building.add(Concatenate(shape.channels // size, chosen.start // size), [step])
+    return building.add(Reorder(tuple(chosen)), [step])
+
+
+def _positions(building: Building, step: int, shape: Shape, chosen: range, axis: int) -> int:
+    """Rows (axis 0) or columns: a crop, and of every n-th a pool of one tap."""
+    if chosen.step < 0:
+        raise Unsupported(f"steps: backwards across the map; {_WHOLE}")
+    start, length = chosen.start, chosen[-1] + 1 - chosen.start
+    size, place = [shape.height, shape.width], [0, 0]
+    size[axis], place[axis] = length, start
+    if (size[0], size[1]) != shape[:2]:
+        step = building.add(Crop(size[0], size[1], place[0], place[1]), [step])
+    if chosen.step > 1:
+        every = Window(1, chosen.step)
+        sliding = Sliding(every, Window(1)) if axis == 0 else Sliding(Window(1), every)
+        step = building.add(Pool("max", sliding), [step])
+    return step

@@ -1,0 +1,275 @@
+"""Operators on each value by itself: activations, sums, products, comparisons with constants."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.registry import (
+    Array,
+    Node,
+    Unsupported,
+    Value,
+    constant,
+    tensor,
+    translates,
+)
+from ftdist.network.onnx.views import Dim, Tensor, full
+from ftdist.network.operators.base import Activation, Operation
+from ftdist.network.operators.channels import Activate, PRelu
+from ftdist.network.operators.joining import Add, Multiply, Sum
+from ftdist.network.rewriting.scaling import Floats
+
+Given = list[Value | None]
+
+_PLAIN = {
+    "Relu": Activation("relu"),
+    "Sigmoid": Activation("logistic"),
+    "Tanh": Activation("tanh"),
+    "Mish": Activation("mish"),
+    "HardSwish": Activation("hardswish"),
+}
+
+
+def activated(building: Building, given: Tensor, activation: Activation) -> Tensor:
+    """The same view of an activation of its map."""
+    return Tensor(building.add(Activate(activation), [given.step]), given.dims)
+
+
+def scaled(building: Building, given: Tensor, factor: float, shift: float = 0.0) -> Tensor:
+    """The same view of factor * x + shift."""
+    channels = building.shape(given.step).channels
+    return Tensor(
+        building.scale(given.step, np.full(channels, factor), np.full(channels, shift)), given.dims
+    )
+
+
+@translates(*_PLAIN)
+def _plain(building: Building, node: Node, given: Given) -> Value:
+    return activated(building, tensor(given[0]), _PLAIN[node.kind])
+
+
+@translates("Identity", "Dropout")
+def _identity(building: Building, node: Node, given: Given) -> Value:
+    return tensor(given[0])
+
+
+@translates("Cast")
+def _cast(building: Building, node: Node, given: Given) -> Value:
+    if node.integer("to") not in (1, 10, 11, 16):
+        raise Unsupported("to: only casts between floating-point types are supported")
+    return tensor(given[0])
+
+
+@translates("LeakyRelu")
+def _leaky(building: Building, node: Node, given: Given) -> Value:
+    return activated(building, tensor(given[0]), Activation("leaky", node.number("alpha", 0.01)))
+
+
+@translates("Elu")
+def _elu(building: Building, node: Node, given: Given) -> Value:
+    if node.number("alpha", 1.0) != 1:
+        raise Unsupported("alpha: only 1 is supported")
+    return activated(building, tensor(given[0]), Activation("elu"))
+
+
+@translates("Gelu")
+def _gelu(building: Building, node: Node, given: Given) -> Value:
+    if node.word("approximate", "none") != "tanh":
+        raise Unsupported("approximate: only tanh is supported")
+    return activated(building, tensor(given[0]), Activation("gelu"))
+
+
+@translates("HardSigmoid")
+def _hard_sigmoid(building: Building, node: Node, given: Given) -> Value:
+    """max(0, min(1, alpha * x + beta)), as a sixth of relu6(6 * (alpha * x + beta))."""
+    alpha, beta = node.number("alpha", 0.2), node.number("beta", 0.5)
+    return _clipped(building, scaled(building, tensor(given[0]), 6 * alpha, 6 * beta), 0.0, 1.0)
+
+
+def _clipped(building: Building, sixfold: Tensor, low: float, high: float) -> Tensor:
+    """low + (high - low) / 6 of relu6."""
+    clipped = activated(building, sixfold, Activation("relu6"))
+    return scaled(building, clipped, (high - low) / 6, low)
+
+
+@translates("Clip")
+def _clip(building: Building, node: Node, given: Given) -> Value:
+    low, high = _bounds(node, given)
+    value = tensor(given[0])
+    if low == -np.inf and high == np.inf:
+        return value
+    if (low, high) == (0, 6):
+        return activated(building, value, Activation("relu6"))
+    if high == np.inf:
+        return (
+            scaled(
+                building,
+                activated(building, scaled(building, value, 1, -low), Activation("relu")),
+                1,
+                low,
+            )
+            if low
+            else activated(building, value, Activation("relu"))
+        )
+    if low == -np.inf:
+        flipped = activated(building, scaled(building, value, -1, high), Activation("relu"))
+        return scaled(building, flipped, -1, high)
+    if not low < high:
+        raise Unsupported("min: not below max")
+    factor = 6 / (high - low)
+    return _clipped(building, scaled(building, value, factor, -low * factor), low, high)
+
+
+def _bounds(node: Node, given: Given) -> tuple[float, float]:
+    low, high = node.number("min", -np.inf), node.number("max", np.inf)
+    if len(given) > 1 and given[1] is not None:
+        low = float(constant(given[1], "min").reshape(()))
+    if len(given) > 2 and given[2] is not None:
+        high = float(constant(given[2], "max").reshape(()))
+    far = float(np.finfo(np.float32).max)
+    return (-np.inf if low <= -far else low), (np.inf if high >= far else high)
+
+
+@translates("PRelu")
+def _prelu(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    slope = per_channel(building, value, constant(given[1], "slope")).astype(np.float32)
+    return Tensor(building.add(PRelu(), [value.step], {"slope": lambda: slope}), value.dims)
+
+
+@translates("Neg")
+def _negative(building: Building, node: Node, given: Given) -> Value:
+    return scaled(building, tensor(given[0]), -1)
+
+
+@translates("Abs")
+def _absolute(building: Building, node: Node, given: Given) -> Value:
+    """relu(x) + relu(-x)."""
+    value = tensor(given[0])
+    above = activated(building, value, Activation("relu"))
+    below = activated(building, scaled(building, value, -1), Activation("relu"))
+    return Tensor(building.add(Add(), [above.step, below.step]), value.dims)
+
+
+@translates("Add", "Sum")
+def _add(building: Building, node: Node, given: Given) -> Value:
+    total = given[0]
+    for each in given[1:]:
+        total = _added(building, total, each, 1.0)
+    return tensor(total)
+
+
+@translates("Sub")
+def _subtract(building: Building, node: Node, given: Given) -> Value:
+    first, second = given
+    if isinstance(second, Tensor) and not isinstance(first, Tensor):
+        return _added(building, scaled(building, second, -1), first, 1.0)
+    return _added(building, first, second, -1.0)
+
+
+def _added(building: Building, first: Value | None, second: Value | None, sign: float) -> Tensor:
+    """first + sign * second."""
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        first, second = together(building, first, second)
+        shapes = building.shape(first.step), building.shape(second.step)
+        if shapes[0] != shapes[1]:
+            raise Unsupported(f"maps of {shapes[0]} and {shapes[1]} are added; one shape is needed")
+        operation: Operation = Add() if sign == 1 else Sum(added=sign)
+        return Tensor(building.add(operation, [first.step, second.step]), first.dims)
+    if isinstance(second, Tensor):
+        first, second = second, first
+    value = tensor(first)
+    shift = sign * per_channel(building, value, constant(second, "an operand"))
+    return Tensor(building.scale(value.step, np.ones(len(shift)), shift), value.dims)
+
+
+@translates("Mul")
+def _multiply(building: Building, node: Node, given: Given) -> Value:
+    first, second = given
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        first, second = together(building, first, second)
+        shapes = building.shape(first.step), building.shape(second.step)
+        if any(b > a for a, b in zip(*shapes, strict=True)):
+            first, second = second, first
+        return Tensor(building.add(Multiply(), [first.step, second.step]), first.dims)
+    if isinstance(second, Tensor):
+        first, second = second, first
+    value = tensor(first)
+    factor = per_channel(building, value, constant(second, "an operand"))
+    return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
+
+
+@translates("Div")
+def _divide(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0], "the dividend")
+    if isinstance(given[1], Tensor):
+        raise Unsupported("divides by what depends on the input")
+    factor = 1 / per_channel(building, value, constant(given[1], "the divisor"))
+    return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
+
+
+@translates("BatchNormalization")
+def _batch_norm(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    scale, bias, mean, variance = (
+        constant(each, "a statistic").astype(np.float64) for each in given[1:5]
+    )
+    step = building.map(value)
+    factor = scale / np.sqrt(variance + node.number("epsilon", 1e-5))
+    return building.planar(building.scale(step, factor, bias - mean * factor))
+
+
+def together(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors, one of which may be broadcast, as views of maps that lie alike."""
+    rank = max(first.rank, second.rank)
+    first, second = (
+        Tensor(each.step, ((),) * (rank - each.rank) + each.dims) for each in (first, second)
+    )
+    if _alike(building, first, second):
+        return first, second
+    if rank == 4:
+        found = [building.planar(building.map(each)) for each in (first, second)]
+        if _alike(building, *found):
+            return found[0], found[1]
+    raise Unsupported(f"operands of {first.shape} and {second.shape} lie differently")
+
+
+def _alike(building: Building, first: Tensor, second: Tensor) -> bool:
+    """Whether each dim is the same part of the map, or one of them has a single position."""
+    if any(a and b and a != b for a, b in zip(first.dims, second.dims, strict=True)):
+        return False
+    shapes = building.shape(first.step), building.shape(second.step)
+    return all(a == b or 1 in (a, b) for a, b in zip(*shapes, strict=True))
+
+
+def per_channel(building: Building, value: Tensor, array: Array) -> Floats:
+    """A constant operand as one number for each channel; Unsupported if positions differ."""
+    shape = building.shape(value.step)
+    try:
+        spread = np.broadcast_to(array, value.shape)
+    except ValueError:
+        raise Unsupported(f"a constant of {array.shape} would widen {value.shape}") from None
+    atoms = [atom for dim in value.dims for atom in dim]
+    spread = spread.reshape([atom.size for atom in atoms])
+    found = np.zeros(shape.channels)
+    for number, atom in reversed(list(enumerate(atoms))):
+        if atom.axis != "c":
+            first = np.take(spread, [0], number)
+            if not (spread.strides[number] == 0 or (spread == first).all()):
+                raise Unsupported("a constant differs from position to position of the map")
+            spread = first
+    own = [atom for atom in atoms if atom.axis == "c"]
+    places = np.zeros((), np.int64)
+    for atom in own:
+        places = places[..., None] + np.arange(atom.size) * atom.stride
+    found[places.ravel()] = spread.ravel()
+    return found
+
+
+def whole_axis(building: Building, value: Tensor, axis: int, name: str) -> bool:
+    """Whether a dim is all of an axis of the map: "h", "w" or "c"."""
+    shape = building.shape(value.step)
+    length = {"h": shape.height, "w": shape.width, "c": shape.channels}[name]
+    wanted: Dim = full(name, length)  # type: ignore[arg-type]
+    return value.dims[axis] == wanted

@@ -1,0 +1,87 @@
+"""What the functions that translate operators are given, and where they register."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.network.onnx.views import Tensor
+
+if TYPE_CHECKING:
+    from ftdist.network.onnx.building import Building
+
+Array = NDArray[Any]
+Value = Tensor | Array
+
+
+class Unsupported(Exception):
+    """A node that cannot be translated: which attribute, what could be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of a file as plain values; an input that is left out is called ""."""
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    def integer(self, name: str, default: int = 0) -> int:
+        return int(self.attributes.get(name, default))
+
+    def number(self, name: str, default: float) -> float:
+        return float(self.attributes.get(name, default))
+
+    def word(self, name: str, default: str) -> str:
+        return str(self.attributes.get(name, default))
+
+    def integers(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
+        return tuple(int(each) for each in self.attributes.get(name, default))
+
+
+Translate = Callable[["Building", Node, list[Value | None]], "Value | list[Value]"]
+
+OPERATORS: dict[str, Translate] = {}
+"""What translates each operator, by its name in ONNX."""
+
+
+def translates(*kinds: str) -> Callable[[Translate], Translate]:
+    """Registers a function as what translates these operators."""
+
+    def register(function: Translate) -> Translate:
+        for kind in kinds:
+            if kind in OPERATORS:
+                raise ValueError(f"{kind} is translated twice")
+            OPERATORS[kind] = function
+        return function
+
+    return register
+
+
+def tensor(value: Value | None, what: str = "its input") -> Tensor:
+    """The value as a tensor; Unsupported for a constant or nothing."""
+    if not isinstance(value, Tensor):
+        raise Unsupported(f"{what} is a constant" if value is not None else f"{what} is missing")
+    return value
+
+
+def constant(value: Value | None, what: str) -> Array:
+    """The value as a constant; Unsupported for what depends on the input."""
+    if value is None:
+        raise Unsupported(f"{what} is missing")
+    if isinstance(value, Tensor):
+        raise Unsupported(
+            f"{what} depends on the input; simplify the file (onnxsim) or fix its sizes"
+        )
+    return value
+
+
+def whole(value: Value | None, what: str) -> tuple[int, ...]:
+    """A constant list of whole numbers."""
+    return tuple(int(each) for each in np.asarray(constant(value, what)).ravel())

@@ -1,0 +1,158 @@
+"""A network while it is put together: steps with the arrays that they will be given.
+
+A draft is a value; every change makes another one. Steps read earlier ones by number, inputs by
+numbers below zero, as in a network. An array is a function that reads it, in the precision that it
+has, so that what is folded is rounded once and a large file is never in memory as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.graph import Network, NetworkBuilder
+from ftdist.network.operators.base import Identity, Operation
+from ftdist.network.parameters import Parameters
+from ftdist.network.ports import Input, Layout
+
+Read = Callable[[], NDArray[Any]]
+"""Reads an array of weights, float32 or float64."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What will be a layer: its name, what it computes, what it reads, its weights, its shape."""
+
+    name: str
+    operation: Operation
+    inputs: tuple[int, ...]
+    shape: Shape
+    weights: Mapping[str, Read] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A step whose map leaves the network under a name."""
+
+    name: str
+    step: int
+    layout: Layout
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A network that is not finished."""
+
+    name: str
+    inputs: tuple[Input, ...]
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...]
+
+    def shape(self, number: int) -> Shape:
+        return self.steps[number].shape if number >= 0 else self.inputs[-1 - number].shape
+
+    def readers(self) -> dict[int, list[int]]:
+        """For each step the steps that read it."""
+        found: dict[int, list[int]] = {number: [] for number in range(len(self.steps))}
+        for number, step in enumerate(self.steps):
+            for source in dict.fromkeys(step.inputs):
+                if source >= 0:
+                    found[source].append(number)
+        return found
+
+    def only_reader(self) -> dict[int, int]:
+        """For each step that one step reads, and that is no output, that step."""
+        outputs = {each.step for each in self.outputs}
+        return {
+            number: found[0]
+            for number, found in self.readers().items()
+            if len(found) == 1 and number not in outputs
+        }
+
+    def changed(self, steps: Sequence[Step], aliases: Mapping[int, int]) -> Draft:
+        """With these steps instead, of which whoever read a key of `aliases` reads the value.
+
+        Steps that nothing needs any more are left out.
+        """
+
+        def real(number: int) -> int:
+            while number in aliases:
+                number = aliases[number]
+            return number
+
+        needed = {real(each.step) for each in self.outputs}
+        for number in range(len(steps) - 1, -1, -1):
+            if number in needed:
+                needed.update(real(each) for each in steps[number].inputs)
+        kept = [number for number in range(len(steps)) if number in needed]
+        place = {number: at for at, number in enumerate(kept)}
+        place |= {-1 - at: -1 - at for at in range(len(self.inputs))}
+        return replace(
+            self,
+            steps=tuple(
+                replace(steps[n], inputs=tuple(place[real(each)] for each in steps[n].inputs))
+                for n in kept
+            ),
+            outputs=tuple(replace(each, step=place[real(each.step)]) for each in self.outputs),
+        )
+
+
+def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]:
+    """The network of a draft, its layers named as its outputs are, and what reads its weights."""
+    builder = NetworkBuilder(draft.name, draft.inputs)
+    names = _names(draft)
+    for number, step in enumerate(draft.steps):
+        builder.add(step.operation, step.inputs, names[number])
+    outputs: dict[int, Layout] = {}
+    for each in draft.outputs:
+        number = each.step
+        if number < 0 or names[number] != each.name or number in outputs:
+            number = builder.add(Identity(), [each.step], each.name)
+        outputs[number] = each.layout
+    network = builder.finish(outputs)
+
+    def parameters() -> Iterator[Parameters]:
+        for number, step in enumerate(draft.steps):
+            if step.weights:
+                yield Parameters(number, _read(network, number, step))
+
+    return network, parameters
+
+
+def _names(draft: Draft) -> dict[int, str]:
+    """Names of their own, printable, of which outputs have the first choice."""
+    names: dict[int, str] = {}
+    for each in draft.outputs:
+        if each.step >= 0:
+            names.setdefault(each.step, each.name)
+    taken = {each.name for each in draft.outputs} | {each.name for each in draft.inputs}
+    for number, step in enumerate(draft.steps):
+        if number in names:
+            continue
+        wanted = "".join(c if c.isprintable() else "?" for c in step.name)[:200] or "layer"
+        name, more = wanted, 1
+        while name in taken:
+            more += 1
+            name = f"{wanted}~{more}"
+        taken.add(name)
+        names[number] = name
+    return names
+
+
+def _read(network: Network, number: int, step: Step) -> dict[str, NDArray[np.float32]]:
+    """The weights of a step; InputError for those that are no finite numbers."""
+    shapes = step.operation.weights(network.shape(step.inputs[0]))
+    found = {}
+    for name, shape in shapes.items():
+        with np.errstate(over="ignore"):
+            found[name] = step.weights[name]().astype(np.float32).reshape(shape)
+        if not np.isfinite(found[name]).all():
+            where = f"layer {number} ({network.layers[number].name})"
+            raise InputError(f"{network.name}: {where} has weights that are not finite numbers")
+    return found
