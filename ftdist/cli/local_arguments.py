@@ -20,20 +20,36 @@ from ftdist.cli.arguments import (
 
 
 def add_import(commands: Commands) -> None:
-    about = "make a model file from a Darknet .cfg or a built-in architecture"
+    about = "make a model file from an ONNX file, a Darknet .cfg or a built-in architecture"
     parser = command(commands, "import", about)
-    parser.add_argument("source", metavar="SOURCE", nargs="?", help=".cfg file or built-in name")
+    parser.add_argument("source", metavar="SOURCE", nargs="?", help=".onnx, .cfg or built-in name")
     parser.add_argument("--list", action="store_true", help="list the built-in architectures")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", metavar="FILE", type=Path, help="Darknet .weights file")
     seed = "random weights, He-scaled"
     weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
-    parser.add_argument("--until", metavar="LAYER", type=natural, help="keep layers 0..LAYER")
+    until = "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs"
+    parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
+    open_size = "the input's height and width where an ONNX file leaves them open"
+    parser.add_argument("--size", metavar="HxW", type=_size, help=open_size)
     names = "names of the classes, one a line"
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
     _add_fit(parser, "the dialect of the .cfg")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("import_model")
+
+
+def _layer(word: str) -> int | str:
+    """A layer by its number, or by a name."""
+    return natural(word) if word.isascii() and word.isdigit() else word
+
+
+def _size(word: str) -> tuple[int, int]:
+    """Height and width, as 480x640."""
+    height, cross, width = word.partition("x")
+    if not cross:
+        raise argparse.ArgumentTypeError(f"{word!r} is no size; write it as 480x640")
+    return positive(height), positive(width)
 
 
 def add_run(commands: Commands, defaults: Defaults) -> None:

@@ -6,7 +6,9 @@ What `ftdist import` does, for whoever uses ftdist from Python.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ftdist.answers.detectors import class_count, is_classifier, is_detector
@@ -15,11 +17,12 @@ from ftdist.atomic import refuse_overwriting
 from ftdist.errors import InputError
 from ftdist.network import architectures
 from ftdist.network.about import About, Fit, Names
-from ftdist.network.darknet.importer import DarknetModel, read_cfg
-from ftdist.network.darknet.weights import read_weights
+from ftdist.network.darknet.importer import read_cfg
+from ftdist.network.darknet.source import DarknetSource
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load, write_model
-from ftdist.network.parameters import Parameters, random_parameters
+from ftdist.network.parameters import random_parameters
+from ftdist.network.source import Source
 
 _Path = str | os.PathLike[str]
 
@@ -30,58 +33,66 @@ def import_model(
     *,
     weights: _Path | None = None,
     random_weights: int | None = None,
-    until: int | None = None,
+    until: int | str | None = None,
+    size: tuple[int, int] | None = None,
     names: _Path | None = None,
     fit: Fit | None = None,
     remark: Callable[[str], None] | None = None,
 ) -> Model:
     """Writes the model file `output` and opens it; a file that is there is replaced whole.
 
-    `source` is a Darknet .cfg, or the name of a built-in architecture. Its weights come from the
-    Darknet file `weights`, or are random ones from the seed `random_weights`. Layers 0 to `until`
-    are kept, all without it. `names` is a file of class names, one a line; without it names are
-    looked for beside the source. `fit`, "letterbox" or "stretch", says how pictures enter the
-    network, else the source does. `remark` is told, in a sentence each, what was odd in the
-    source. InputError names what cannot be imported.
+    `source` is an ONNX file, a Darknet .cfg, or the name of a built-in architecture. Weights of the
+    latter come from the Darknet file `weights`, or are random ones from the seed `random_weights`.
+    Layers 0 to `until` are kept, all without it; of an ONNX file what the value or node of that
+    name needs. `size`, (height, width), is that of an ONNX file's input where it is open. `names`
+    is a file of class names, one a line; without it names are looked for beside the source. `fit`,
+    "letterbox" or "stretch", says how pictures enter the network, else the source does. `remark` is
+    told, in a sentence each, what was odd in the source. InputError names what cannot be imported.
     """
     source_name, target = os.fspath(source), Path(output)
     given = {"weights": weights, "names": names}
     paths = {each: None if path is None else Path(path) for each, path in given.items()}
     read = [Path(source_name), *(path for path in paths.values() if path is not None)]
     refuse_overwriting([target], [(str(each), each) for each in read])
-    found = _source(source_name, until)
+    found = _source(source_name, paths["weights"], random_weights, until, size)
     network = found.network
     labels, origin, doubts = _labels(source_name, until, paths["names"], network)
-    parameters = _parameters(paths["weights"], random_weights, found)
-    write_model(target, network, parameters, labels, About(fit or found.fit, origin))
+    write_model(target, network, found.parameters(), labels, About(fit or found.fit, origin))
     if remark is not None:
         for each in (*found.remarks, *doubts):
             remark(each)
     return load(target, verify=False)
 
 
-def _source(name: str, until: int | None) -> DarknetModel:
-    """The network that a .cfg file or a built-in name stands for, up to a layer."""
+def _source(
+    name: str,
+    weights: Path | None,
+    random_weights: int | None,
+    until: int | str | None,
+    size: tuple[int, int] | None,
+) -> Source:
+    """The network that a file or a built-in name stands for, up to a layer."""
     path = Path(name)
-    if path.suffix == ".onnx":
-        raise InputError(f"{name}: this version imports Darknet .cfg files and built-in names only")
-    if path.suffix == ".cfg" or path.is_file():
-        return read_cfg(path, until)
-    return architectures.load(name, until)
+    if path.suffix.lower() == ".onnx":
+        if weights is not None:
+            raise InputError(f"{weights}: an ONNX file has weights of its own")
+        from ftdist.network.onnx.importer import read_onnx  # brings the package onnx
 
-
-def _parameters(
-    weights: Path | None, random_weights: int | None, source: DarknetModel
-) -> Iterator[Parameters]:
-    if weights is not None:
-        return read_weights(source, weights)
-    if random_weights is not None:
-        return random_parameters(source.network, random_weights)
-    raise InputError("import needs --weights FILE, or --random-weights SEED for a trial")
+        model = read_onnx(path, size, None if until is None else str(until))
+        if random_weights is None:
+            return model
+        return replace(model, read=partial(random_parameters, model.network, random_weights))
+    if size is not None:
+        raise InputError(f"{name}: its size is in the file; --size is for ONNX files")
+    if isinstance(until, str):
+        raise InputError(f"--until {until}: layers of Darknet networks are named by number")
+    is_file = path.suffix == ".cfg" or path.is_file()
+    found = read_cfg(path, until) if is_file else architectures.load(name, until)
+    return DarknetSource(found, weights, random_weights)
 
 
 def _labels(
-    source: str, until: int | None, given: Path | None, network: Network
+    source: str, until: int | str | None, given: Path | None, network: Network
 ) -> tuple[tuple[str, ...], Names, tuple[str, ...]]:
     """Class names, where they come from, and remarks about that."""
     classes = class_count(network)

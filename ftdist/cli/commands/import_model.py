@@ -1,4 +1,4 @@
-"""`ftdist import`: a Darknet network or a built-in architecture becomes one model file."""
+"""`ftdist import`: an ONNX or Darknet file or a built-in architecture becomes a model file."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def run(arguments: argparse.Namespace) -> None:
         weights=arguments.weights,
         random_weights=arguments.random_weights,
         until=arguments.until,
+        size=arguments.size,
         names=arguments.names,
         fit=arguments.fit,
         remark=lambda text: complain(f"ftdist: {text}"),

@@ -46,10 +46,10 @@ class OnnxModel:
     labels: tuple[str, ...]
     fit: Fit
     remarks: tuple[str, ...]
-    _read: Callable[[], Iterator[Parameters]]
+    read: Callable[[], Iterator[Parameters]]
 
     def parameters(self) -> Iterator[Parameters]:
-        return self._read()
+        return self.read()
 
 
 class _Unknown:

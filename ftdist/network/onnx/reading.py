@@ -61,7 +61,12 @@ def read_graph(path: Path) -> Graph:
     del content
     if not model.graph.node and not model.graph.output:
         raise InputError(f"{path}: is no ONNX file, or has no graph")
-    return _graph(onnx, model, path)
+    try:
+        return _graph(onnx, model, path)
+    except InputError:
+        raise
+    except Exception:  # names that are no text, numbers out of range: whatever is in there
+        raise InputError(f"{path}: is damaged") from None
 
 
 def _package() -> Any:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import Network, NetworkBuilder
-from ftdist.network.operators.base import Identity, Operation
+from ftdist.network.operators.base import LINEAR, Identity, Operation
+from ftdist.network.operators.channels import Activate
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Input, Layout
 
@@ -110,10 +111,13 @@ def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]
     for number, step in enumerate(draft.steps):
         builder.add(step.operation, step.inputs, names[number])
     outputs: dict[int, Layout] = {}
+    orders: dict[int, bool] = {}
     for each in draft.outputs:
-        number = each.step
-        if number < 0 or names[number] != each.name or number in outputs:
-            number = builder.add(Identity(), [each.step], each.name)
+        number, planar = each.step, each.layout.planar
+        if number < 0 or orders.setdefault(number, planar) != planar:
+            number = builder.add(Activate(LINEAR), [number], each.name)  # an array of its own
+        elif names[number] != each.name or number in outputs:
+            number = builder.add(Identity(), [number], each.name)
         outputs[number] = each.layout
     network = builder.finish(outputs)
 

@@ -1,0 +1,268 @@
+"""ONNX files as a whole: names, inputs, sizes, refusals, and files that mean harm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from onnx import TensorProto, external_data_helper, helper, numpy_helper
+from support.networks import plans
+from support.onnxgraphs import Nodes, arrays_for, assert_agree, computed, expected, imported
+
+from ftdist.errors import InputError
+from ftdist.network.onnx.importer import read_onnx
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.joining import Multiply
+from ftdist.network.operators.windows import Convolution
+
+TRAINED = Path(__file__).parents[4] / "shared" / "models"
+
+
+def refused(path: Path, **how: object) -> str:
+    with pytest.raises(InputError) as error:
+        read_onnx(path, **how)  # type: ignore[arg-type]
+    text = str(error.value)
+    assert "\n" not in text
+    return text
+
+
+def detector(nodes: Nodes) -> None:
+    """Two scales, a skip, a head with a name of its own, and an output that others read."""
+    x = nodes.input("n", 3, "height", "width", name="picture")
+    stem = nodes.add("Conv", x, nodes.random(8, 3, 3, 3), pads=[1, 1, 1, 1], strides=[2, 2])
+    wide = nodes.add("Mul", stem, nodes.add("Sigmoid", stem))
+    deep = nodes.add("MaxPool", wide, kernel_shape=[2, 2], strides=[2, 2])
+    deep = nodes.add("Relu", nodes.add("Conv", deep, nodes.random(8, 8, 1, 1)))
+    scales = nodes.constant(np.array([1, 1, 2, 2], np.float32))
+    up = nodes.add("Resize", deep, "", scales, mode="nearest")
+    nodes.output(nodes.add("Concat", up, wide, axis=1), wide, deep)
+
+
+def test_names_sizes_and_outputs_that_others_read_are_the_files(tmp_path: Path) -> None:
+    nodes = Nodes()
+    detector(nodes)
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert "open sizes, nx3xheightxwidth; give --size HxW" in refused(path)
+    model = imported(path, size=(24, 32))
+    assert [each.name for each in model.network.inputs] == ["picture"]
+    outputs = [model.network.layers[number].name for number in model.network.outputs]
+    assert outputs == [each.name for each in nodes.outputs]
+    assert_agree(path, model)
+
+
+@given(st.data())
+@settings(max_examples=15, deadline=None)
+def test_no_plan_changes_a_bit(data: st.DataObject) -> None:
+    import tempfile
+
+    nodes = Nodes()
+    detector(nodes)
+    with tempfile.TemporaryDirectory() as folder:
+        model = imported(nodes.save(Path(folder) / "graph.onnx"), size=(16, 24))
+    arrays = arrays_for(model)
+    once = computed(model, arrays)
+    for name, array in computed(model, arrays, data.draw(plans(model.network))).items():
+        np.testing.assert_array_equal(array.view(np.uint32), once[name].view(np.uint32))
+
+
+def test_what_belongs_together_is_put_together(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    made = nodes.add("Conv", x, nodes.random(8, 3, 3, 3))
+    variance = nodes.constant(np.full(8, 0.5, np.float32))
+    several = [nodes.random(8) for _ in range(3)]
+    made = nodes.add("BatchNormalization", made, *several, variance)
+    made = nodes.add("Identity", nodes.add("Dropout", made))
+    nodes.output(nodes.add("Mul", made, nodes.add("Sigmoid", made)))
+    model = imported(nodes.save(tmp_path / "graph.onnx"))
+    (layer,) = model.network.layers
+    assert isinstance(layer.operation, Convolution)
+    assert layer.operation.activation.kind == "swish"
+    assert_agree(tmp_path / "graph.onnx", model)
+
+
+def test_what_others_read_too_stays_apart(tmp_path: Path) -> None:
+    nodes = Nodes()
+    made = nodes.add("Conv", nodes.input(1, 3, 8, 8), nodes.random(8, 3, 3, 3))
+    nodes.output(nodes.add("Relu", made), made, nodes.add("Mul", made, nodes.add("Tanh", made)))
+    model = imported(nodes.save(tmp_path / "graph.onnx"))
+    kinds = [type(each.operation) for each in model.network.layers]
+    assert kinds == [Convolution, Activate, Activate, Multiply]
+    assert_agree(tmp_path / "graph.onnx", model)
+
+
+def test_several_inputs_and_orders_of_channels(tmp_path: Path) -> None:
+    nodes = Nodes()
+    first = nodes.add("Transpose", nodes.input(1, 6, 8, 3, name="last"), perm=[0, 3, 1, 2])
+    second = nodes.input(1, 3, 6, 8, name="first")
+    factor = nodes.input(1, 3, name="factor")
+    wide = nodes.add("Reshape", factor, nodes.constant(np.array([1, 3, 1, 1])))
+    nodes.output(nodes.add("Mul", nodes.add("Add", first, second), wide))
+    path = nodes.save(tmp_path / "graph.onnx")
+    model = imported(path)
+    assert [each.shape[::1] for each in model.network.inputs] == [(6, 8, 3), (6, 8, 3), (1, 1, 3)]
+    assert_agree(path, model)
+
+
+def test_half_wide_weights_and_inputs_are_widened(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 6, 8, kind=TensorProto.FLOAT16)
+    weights = nodes.constant(nodes.generator.random((4, 3, 3, 3)).astype(np.float16))
+    nodes.output(nodes.add("Cast", nodes.add("Conv", x, weights), to=TensorProto.FLOAT))
+    path = nodes.save(tmp_path / "graph.onnx")
+    model = imported(path)
+    arrays = arrays_for(model)
+    (found,) = computed(model, arrays).values()
+    half = {name: array.astype(np.float16) for name, array in arrays.items()}
+    (wanted,) = expected(path, half).values()
+    np.testing.assert_allclose(found, wanted, rtol=0.01)
+
+
+def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 4, 8, 8)
+    a = nodes.add("Conv", x, nodes.add("Relu", x))
+    b = nodes.add("Det", nodes.add("Elu", x, alpha=2.0))
+    nodes.output(nodes.add("Add", a, b))
+    text = refused(nodes.save(tmp_path / "graph.onnx"))
+    assert text.startswith(f"{tmp_path}/graph.onnx: 3 nodes are not supported: ")
+    assert "node1 (Conv): the weight depends on the input; simplify the file" in text
+    assert "node2 (Elu): alpha: only 1 is supported" in text
+    assert "node3 (Det): this operator is not supported" in text
+
+
+def test_a_network_ends_with_the_value_or_the_node_that_is_named(tmp_path: Path) -> None:
+    nodes = Nodes()
+    made = nodes.add("Relu", nodes.input(1, 4, 8, 8))
+    nodes.output(nodes.add("Det", made))
+    path = nodes.save(tmp_path / "graph.onnx")
+    for name in (made, "node0"):
+        (layer,) = read_onnx(path, until=name).network.layers
+        assert layer.name == made
+    assert "no node and no value is called nothing" in refused(path, until="nothing")
+
+
+# ---- files that mean harm
+
+
+def test_external_data_come_from_the_files_own_folder_only(tmp_path: Path) -> None:
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    nodes = Nodes()
+    nodes.output(nodes.add("Conv", nodes.input(1, 3, 8, 8), nodes.random(4, 3, 3, 3)))
+    model = nodes.model()
+    (weights,) = model.graph.initializer
+    data = weights.raw_data
+    for path in (folder / "weights.bin", tmp_path / "outside.bin"):
+        path.write_bytes(data)
+    (folder / "link.bin").symlink_to(tmp_path / "outside.bin")
+
+    def at(location: str, **more: Any) -> Path:
+        weights.raw_data = data
+        external_data_helper.set_external_data(weights, location, **more)
+        weights.ClearField("raw_data")
+        weights.data_location = TensorProto.EXTERNAL
+        path = folder / "graph.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    (layer,) = read_onnx(at("weights.bin")).parameters()
+    assert layer.weights.tobytes() == data
+    for location in ("../outside.bin", str(tmp_path / "outside.bin"), "link.bin", "none", ""):
+        assert "are not in its folder" in refused(at(location))
+    assert "weights.bin is too short" in refused(at("weights.bin", offset=16, length=len(data)))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is no ONNX file, or has no graph"),
+        (b"hello, this is text", "is no ONNX file, or is damaged"),
+        (b"<!doctype html><html>", "is a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
+    ],
+)
+def test_other_files_are_told_apart(content: bytes, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "other.onnx"
+    path.write_bytes(content)
+    assert message in refused(path)
+
+
+def test_a_cycle_is_refused(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    a = nodes.add("Add", x, "Add1_0")
+    nodes.output(nodes.add("Add", a, x))
+    assert "needs what it makes itself" in refused(nodes.save(tmp_path / "graph.onnx"))
+
+
+def test_a_claim_of_a_huge_shape_takes_no_memory(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    huge = nodes.add("ConstantOfShape", nodes.constant(np.array([1 << 40, 1 << 20])))
+    nodes.output(nodes.add("Add", x, huge))
+    assert "claims a shape of (1099511627776, 1048576)" in refused(nodes.save(tmp_path / "g.onnx"))
+    nodes = Nodes()
+    nodes.output(nodes.add("Relu", nodes.input(1, 3, 1 << 40, 8)))
+    assert "is too large" in refused(nodes.save(tmp_path / "g.onnx"))
+    claimed = numpy_helper.from_array(np.zeros(4, np.float32), "w")
+    claimed.dims[:] = [1 << 50]
+    nodes = Nodes()
+    nodes.output(nodes.add("Add", nodes.input(1, 3, 8, 8), "w"))
+    nodes.constants.append(claimed)
+    assert "claims a shape of (1125899906842624,)" in refused(nodes.save(tmp_path / "g.onnx"))
+
+
+def test_a_hundred_thousand_nodes_end(tmp_path: Path) -> None:
+    nodes = Nodes()
+    value = nodes.input(1, 3, 8, 8)
+    for _ in range(3000):
+        value = nodes.add("Identity", value)
+    nodes.output(nodes.add("Relu", value))
+    assert len(read_onnx(nodes.save(tmp_path / "long.onnx")).network.layers) == 1
+    many = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])] * 100_001, "many", nodes.inputs, nodes.outputs
+    )
+    path = tmp_path / "many.onnx"
+    path.write_bytes(helper.make_model(many).SerializeToString())
+    assert "100000 are supported" in refused(path)
+
+
+@given(st.integers(0, 1 << 30), st.integers(0, 255), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_damage_is_one_line_or_none(at: int, byte: int, cut: bool) -> None:
+    import tempfile
+
+    nodes = Nodes()
+    detector(nodes)
+    content = bytearray(nodes.model().SerializeToString())
+    content[at % len(content)] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "damaged.onnx"
+        path.write_bytes(content[: at % len(content)] if cut else content)
+        try:
+            list(read_onnx(path, size=(16, 24)).parameters())
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+# ---- trained networks
+
+WHOLE = (
+    *("blazeface_front", "dncnn6_M", "face_landmark_468", "mnist_8", "mtcnn_pnet", "mtcnn_rnet"),
+    *("ppocr2_cls", "realesr_animevideov3_x4", "superres_espcn_x3", "tbefn_320x480"),
+    *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl"),
+)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_trained_networks_agree(name: str) -> None:
+    path = TRAINED / f"{name}.onnx"
+    if not path.exists():
+        pytest.skip(f"TRAINED NETWORKS ARE ABSENT: {path}")
+    model = imported(path, size=(96, 96))
+    assert_agree(path, model)
