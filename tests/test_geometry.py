@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ftdist.errors import InputError
 from ftdist.geometry import (
     SAME,
+    Anchored,
     Axes,
     Blocks,
     Hull,
@@ -156,7 +157,19 @@ def test_a_shape_counts_float32() -> None:
 
 shifts = st.builds(Shifted, st.integers(0, 9))
 sampled = st.builds(Sampled, st.integers(1, 4), st.integers(1, 9))
-axes = windows | repeats | blocks | wholes | shifts | sampled
+anchored = st.builds(Anchored, windows, st.integers(1, 6))
+axes = windows | anchored | repeats | blocks | wholes | shifts | sampled
+
+
+@given(windows, st.integers(1, 6), spans)
+def test_an_anchored_window_reads_what_the_blocks_read_that_have_any_of_the_output(
+    window, block, span
+) -> None:
+    read = Anchored(window, block).receptive(span)
+    if span.size > 0:
+        blocks = sorted({position // block for position in range(*span)})
+        both = Span(blocks[0] * block, (blocks[-1] + 1) * block)
+        assert read == window.receptive(both)
 
 
 @given(axes, axes, spans)
@@ -171,6 +184,7 @@ def by_terms(axis, span):
     for term in axis.terms():
         start = (term.multiplier * span.start + term.before) // term.divisor
         stop = (term.multiplier * span.stop + term.after) // term.divisor
+        start, stop = term.unit * start + term.first, term.unit * stop + term.last
         if term.whole:
             start, stop = 0, term.whole if span.stop > 0 else span.stop * term.whole
         read.append(Span(start, stop))

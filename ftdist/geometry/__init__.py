@@ -14,6 +14,7 @@ Example (a 3x3 convolution with stride 1 and padding 1, then 2x2 pooling with st
 from ftdist.geometry.axes import (
     PLAIN,
     SAME,
+    Anchored,
     Axes,
     Axis,
     AxisTerms,
@@ -30,6 +31,7 @@ from ftdist.geometry.regions import Region, Shape, Span, partition
 __all__ = [
     "PLAIN",
     "SAME",
+    "Anchored",
     "Axes",
     "Axis",
     "AxisTerms",

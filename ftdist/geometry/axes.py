@@ -15,8 +15,9 @@ _FAR = 1 << 30
 class AxisTerms(NamedTuple):
     """An axis as numbers: output positions [p, q) read the input positions
 
-    [(multiplier * p + before) // divisor, (multiplier * q + after) // divisor); where `whole` is
-    set all of an axis of that size, which virtual positions at or below zero repeat before it.
+    [unit * ((multiplier * p + before) // divisor) + first, the same of q, `after` and `last`);
+    where `whole` is set all of an axis of that size, which virtual positions at or below zero
+    repeat before it.
     """
 
     multiplier: int = 1
@@ -24,6 +25,9 @@ class AxisTerms(NamedTuple):
     before: int = 0
     after: int = 0
     whole: int = 0
+    unit: int = 1
+    first: int = 0
+    last: int = 0
 
 
 class Axis(Protocol):
@@ -75,6 +79,23 @@ class Window:
     def terms(self) -> tuple[AxisTerms, ...]:
         after = self.extent - self.stride - self.pad_before
         return (AxisTerms(self.stride, 1, -self.pad_before, after),)
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """A window whose outputs are made in whole blocks of `block` positions, counted from 0."""
+
+    window: Window
+    block: int
+
+    def receptive(self, output: Span) -> Span:
+        start, stop = output.start // self.block, -(-output.stop // self.block)
+        return self.window.receptive(Span(start * self.block, stop * self.block))
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        (each,) = self.window.terms()
+        unit, up = self.block * each.multiplier, self.block - 1
+        return (AxisTerms(1, self.block, 0, up, unit=unit, first=each.before, last=each.after),)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,17 @@ What nobody reads is an output always, for else nobody would need it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
+from ftdist.network.implementations import (
+    DIRECT,
+    IMPLEMENTATIONS,
+    Arithmetic,
+    Implementation,
+)
 from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.ports import PLANAR, Input, Layout
@@ -31,12 +37,21 @@ LARGEST_SIDE = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One layer: a name for people, what it computes, the numbers of what it reads, its shape."""
+    """One layer: a name for people, what it computes, the numbers of what it reads, its shape.
+
+    `algorithm` is the name of the implementation that computes it.
+    """
 
     name: str
     operation: Operation
     inputs: tuple[int, ...]
     shape: Shape
+    algorithm: str = DIRECT.name
+
+    @property
+    def implementation(self) -> Implementation:
+        """How the layer is computed."""
+        return IMPLEMENTATIONS[self.algorithm]
 
 
 @dataclass(frozen=True)
@@ -101,6 +116,34 @@ class Network:
         """The sources of what a layer reads, in the order of its inputs."""
         return tuple(self.source(each) for each in self.layers[number].inputs)
 
+    def asked(self, number: int) -> tuple[Operation, tuple[Shape, ...]]:
+        """What an implementation is asked about a layer: its operation and its inputs' shapes."""
+        return self.layers[number].operation, tuple(map(self.shape, self.reads(number)))
+
+    @cached_property
+    def arithmetic(self) -> Arithmetic:
+        """The algorithm of each layer that is not computed directly."""
+        layers = enumerate(self.layers)
+        return tuple((n, each.algorithm) for n, each in layers if each.algorithm != DIRECT.name)
+
+    def computed_by(self, arithmetic: Arithmetic) -> Network:
+        """The same network by another arithmetic; InputError when that does not suit it."""
+        if arithmetic == self.arithmetic:
+            return self
+        algorithms = dict(arithmetic)
+        for number, name in algorithms.items():
+            if not 0 <= number < len(self.layers):
+                raise InputError(f"there is no layer {number} to be computed by '{name}'")
+            known = IMPLEMENTATIONS.get(name)
+            if known is None or not known.suits(*self.asked(number)):
+                label = self.layers[number].name
+                raise InputError(f"layer {number} ({label}) cannot be computed by '{name}'")
+        layers = (
+            replace(each, algorithm=algorithms.get(number, DIRECT.name))
+            for number, each in enumerate(self.layers)
+        )
+        return replace(self, layers=tuple(layers))
+
     def axes(self, reader: int, source: int) -> Axes:
         """How rows and columns of layer `reader` depend on those of a source that it reads."""
         return self._axes[reader, source]
@@ -110,7 +153,7 @@ class Network:
         found: dict[tuple[int, int], Axes] = {}
         for number, layer in enumerate(self.layers):
             reads = self.reads(number)
-            each = layer.operation.axes(tuple(map(self.shape, reads)))
+            each = layer.implementation.axes(*self.asked(number))
             for source, axes in zip(reads, each, strict=True):
                 known = found.get((number, source))
                 found[number, source] = axes if known is None else known.hull(axes)

@@ -31,8 +31,7 @@ def fused_pools(network: Network) -> dict[int, int]:
 
 
 def _can_fuse(network: Network, source: int, reader: int) -> bool:
-    inputs = tuple(map(network.shape, network.reads(source)))
     windows = network.layers[reader].operation.maxima()
     if windows is None or max(windows) > POOL_MOST:
         return False
-    return network.layers[source].operation.fuses_pool(inputs)
+    return network.layers[source].implementation.fuses_pool(*network.asked(source))

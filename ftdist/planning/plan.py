@@ -9,7 +9,8 @@ The notation is that of the literature with strips added::
 
 Each group is a grid (rows x columns of tiles), perhaps a strip height, perhaps a `w`; between two
 groups stands the first layer of the second. Layers that need whole maps are steps of their own
-(``steps``), which the notation does not name: they are no choice.
+(``steps``), which the notation does not name: they are no choice. Behind an `@` stand the
+algorithms of layers that are not computed directly, as in `1x1@3=direct`, where there are any.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
+from ftdist.network.implementations import DIRECT, Arithmetic
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.steps import GroupPlan, notation_of, split
 
@@ -43,11 +45,15 @@ class Plan:
 
     Threads share the tiles of a group; they change memory and time, never a bit, so they are no
     part of the notation and the digest.
+
+    `arithmetic` names the algorithm of each layer that is not computed directly. It changes bits,
+    and is part of both.
     """
 
     groups: tuple[GroupPlan, ...]
     threads: int = 1
     region: Region | None = None
+    arithmetic: Arithmetic = ()
 
     @property
     def first(self) -> int:
@@ -64,7 +70,12 @@ class Plan:
 
     @property
     def notation(self) -> str:
-        return notation_of(self.groups)
+        algorithms = ",".join(f"{layer}={name}" for layer, name in self.arithmetic)
+        return notation_of(self.groups) + (f"@{algorithms}" if algorithms else "")
+
+    def applied_to(self, network: Network) -> Network:
+        """The network as this plan computes it; InputError when its arithmetic does not suit."""
+        return network.computed_by(self.arithmetic)
 
     def digest(self, model_digest: str) -> str:
         """Names this plan for this very model: a plan file for another model is refused by it."""
@@ -88,6 +99,7 @@ class Plan:
             "groups": groups,
             "threads": self.threads,
             "digest": self.digest(model_digest),
+            **({"arithmetic": dict(self.arithmetic)} if self.arithmetic else {}),
         }
 
 
@@ -98,7 +110,8 @@ def untiled(network: Network) -> Plan:
 
 def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     """The plan that a notation means for a network; InputError says what does not fit."""
-    parts = notation.strip().split("/")
+    tiling, *algorithms = notation.strip().split("@", 1)
+    parts = tiling.split("/")
     if len(parts) % 2 == 0:
         raise InputError(f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2")
     cuts = [0]
@@ -121,9 +134,24 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
         strip = None if match[3] is None else int(match[3])
         groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip, bool(match[4])))
-    plan = Plan(split(network, groups), threads)
+    arithmetic = _arithmetic(notation, *algorithms)
+    plan = Plan(split(network, groups), threads, arithmetic=arithmetic)
     check(plan, network)
     return plan
+
+
+def _arithmetic(notation: str, algorithms: str = "") -> Arithmetic:
+    """What stands behind the `@` of a notation: LAYER=ALGORITHM, in the order of layers."""
+    found: list[tuple[int, str]] = []
+    for each in filter(None, algorithms.split(",")):
+        match = re.fullmatch(r"([0-9]{1,6})=([a-z0-9_]+)", each)
+        if match is None or (found and int(match[1]) <= found[-1][0]):
+            raise InputError(
+                f"tiling '{notation}': '{each}' is no algorithm of a layer such as 3=direct; "
+                "layers must ascend"
+            )
+        found.append((int(match[1]), match[2]))
+    return tuple((layer, name) for layer, name in found if name != DIRECT.name)
 
 
 def parse_json(text: str, network: Network, model_digest: str, threads: int | None = None) -> Plan:
@@ -148,6 +176,7 @@ def parse_json(text: str, network: Network, model_digest: str, threads: int | No
 
 def check(plan: Plan, network: Network) -> None:
     """InputError when it is no plan of the network."""
+    network = plan.applied_to(network)
     if plan.region is None:
         _check_whole(plan, network)
     else:

@@ -14,7 +14,6 @@ from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.base import Operation
-from ftdist.network.packing import BLOCKS
 from ftdist.planning.plan import GroupPlan, Plan
 
 
@@ -34,8 +33,9 @@ def layer_weights(
     """The weights of layers [first, stop), by layer, where there are any."""
     found = {}
     for number, operation, source in weighted_layers(network, first, stop):
-        whole = 4 * sum(BLOCKS.sizes(operation, source).values())
-        if operation.streams(source):
+        implementation = network.layers[number].implementation
+        whole = 4 * sum(implementation.form(operation).sizes(operation, source).values())
+        if implementation.streams(operation, source):
             chunk = CHUNK_BLOCKS * (whole // output_blocks(operation, source))
             found[number] = LayerWeights(whole, 0, chunk)
         else:
@@ -52,11 +52,12 @@ def output_blocks(operation: Operation, source: Shape) -> int:
 
 def unplaced(network: Network) -> dict[ArrayName, int]:
     """Offsets of a network's weights where there is no model file: for plans that are not run."""
-    return {
-        ArrayName(number, BLOCKS.name, array): 0
-        for number, operation, source in weighted_layers(network)
-        for array in BLOCKS.sizes(operation, source)
-    }
+    found = {}
+    for number, operation, source in weighted_layers(network):
+        form = network.layers[number].implementation.form(operation)
+        for array in form.sizes(operation, source):
+            found[ArrayName(number, form.name, array)] = 0
+    return found
 
 
 def staging_bytes(network: Network, group: GroupPlan) -> int:
@@ -69,7 +70,7 @@ def staging_bytes(network: Network, group: GroupPlan) -> int:
 
 def resident_layers(network: Network, plan: Plan) -> dict[int, int]:
     """The layers whose weights stay in memory, with their bytes."""
-    weights = layer_weights(network)
+    weights = layer_weights(plan.applied_to(network))
     found = {}
     for group in plan.groups:
         for number in range(group.first, group.stop):

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from numpy.typing import NDArray
 
-PROTOCOL = 2
+PROTOCOL = 3
 
 
 def versions_differ(theirs: int) -> str:
@@ -109,6 +109,7 @@ Word = Annotated[str, AtMost(16, least=1)]
 Line = Annotated[str, Prose(500)]
 Whose = Annotated[str, Prose(64)]
 Digest = Annotated[str, Hex(32)]
+Arithmetic = Annotated[tuple[tuple[Layer, Annotated[str, AtMost(32)]], ...], AtMost(4096)]
 Layers = Annotated[tuple[Layer, ...], AtMost(4096)]
 
 Tensor = Annotated[NDArray[Any], Values(("float32", "uint8"), 3)]

@@ -15,6 +15,7 @@ from typing import Annotated, ClassVar, Literal
 from ftdist.geometry import Region
 from ftdist.protocol.limits import (
     MOST_OOM_KILLS,
+    Arithmetic,
     AtMost,
     Ballast,
     Between,
@@ -150,6 +151,7 @@ class Assign:
 
     Inputs are `pieces`, and `kept`, which the worker has from earlier tasks of the frame. It sends
     `returns` back, and keeps all its outputs until Forget if `keep`. Groups follow one another.
+    `arithmetic`: the algorithm of each layer of the network that is not computed directly.
     """
 
     kind: ClassVar[str] = "assign"
@@ -162,6 +164,7 @@ class Assign:
     kept: Places
     returns: Places
     keep: bool
+    arithmetic: Arithmetic = ()
 
     def flaw(self) -> str:
         """Each group begins where the one before ends."""

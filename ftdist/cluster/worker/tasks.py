@@ -229,7 +229,8 @@ def part_of(assign: Assign, most_threads: int) -> Plan:
         GroupPlan(g.first, g.stop, g.rows, g.columns, g.strip or None, g.streamed)
         for g in assign.groups
     ]
-    return Plan(tuple(groups), min(assign.threads, most_threads), region=assign.region)
+    threads = min(assign.threads, most_threads)
+    return Plan(tuple(groups), threads, assign.region, assign.arithmetic)
 
 
 def fetched(maps: MapStore, fetch: Fetch, now_s: float) -> list[Result | Failed]:

@@ -73,7 +73,7 @@ class TaskGraph:
 
     def __init__(self, network: Network, plan: SharedPlan, *, picture: bool) -> None:
         _check(plan)
-        self._network = network
+        self._network = network.computed_by(plan.arithmetic)
         self._picture = picture
         tiles = [(stage, n, t) for stage, row in enumerate(plan.stages) for n, t in enumerate(row)]
         self._stage = [stage for stage, _, _ in tiles]

@@ -83,6 +83,7 @@ class Assignments:
             kept=tuple(inputs.kept),
             returns=attempt.places,
             keep=attempt.keep,
+            arithmetic=part.arithmetic,
         )
         self._out.send(attempt.worker.peer, message)
 

@@ -105,7 +105,7 @@ def _readings(network: Network) -> Integers:
             both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
             head = number + inputs, source + inputs, int(axes.padded)
             rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]
-    return np.array(rows, np.int64).reshape(-1, 13)
+    return np.array(rows, np.int64).reshape(-1, 19)
 
 
 def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Integers]:

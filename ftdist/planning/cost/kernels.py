@@ -22,7 +22,6 @@ from ftdist.geometry import Shape
 from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network
 from ftdist.network.operators.base import Operation
-from ftdist.network.packing import BLOCKS
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import output_blocks
 
@@ -47,8 +46,9 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
     if number < 0:
         return LayerCost(row_s)
     operation, source = network.layers[number].operation, network.shape(network.reads(number)[0])
-    weights = 4 * sum(BLOCKS.sizes(operation, source).values())
-    if not operation.streams(source):
+    implementation = network.layers[number].implementation
+    weights = 4 * sum(implementation.form(operation).sizes(operation, source).values())
+    if not implementation.streams(operation, source):
         return LayerCost(row_s, weights)
     groups = operation.weight_groups(source)
     blocks = output_blocks(operation, source) // groups
@@ -65,7 +65,7 @@ def row_seconds(
     layer = network.layers[number]
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))
-    rate = operation.rate(inputs)
+    rate = layer.implementation.rate(operation, inputs)
     if rate in ("convolution", "depthwise"):
         return _convolution_row_s(operation, rate == "depthwise", inputs[0], columns, profile)
     moved = 4 * operation.moved(inputs, layer.shape)

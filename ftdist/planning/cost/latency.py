@@ -12,6 +12,7 @@ from ftdist.planning.profile import DeviceProfile
 
 def plan_seconds(network: Network, plan: Plan, profile: DeviceProfile) -> float:
     """The predicted seconds of any plan."""
+    network = plan.applied_to(network)
     return sum(group_seconds(network, each, plan.threads, profile) for each in plan.groups)
 
 

@@ -132,12 +132,13 @@ class KernelWriter:
         if len(reads) > 1 and not operation.joins:
             k["in2"] = self.buffer(reads[1])
         shapes = tuple(map(network.shape, reads))
-        record = operation.record(shapes, network.shape(number), part)
+        implementation = network.layers[number].implementation
+        record = implementation.record(operation, shapes, network.shape(number), part)
         describe(k, record)
         if record.weights:
             for field, array in record.weights.items():
                 k[field] = self.offsets[ArrayName(number, record.form, array)]
-            k["streamed"] = self.streamed and operation.streams(shapes[0])
+            k["streamed"] = self.streamed and implementation.streams(operation, shapes[0])
             k["window"] = self.layout.staging
         if pool != number and (windows := network.layers[pool].operation.maxima()):
             k["pool_height"], k["pool_width"] = windows

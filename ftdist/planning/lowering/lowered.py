@@ -69,6 +69,7 @@ def lower(network: Network, plan: Plan, offsets: Offsets, *, picture: bool) -> L
     InputError if it is no plan of the network.
     """
     check(plan, network)
+    network = plan.applied_to(network)
     outside = outside_maps(network, plan, picture=picture)
     programs = lower_groups(network, plan.groups, offsets, outside.maps, plan.threads)
     return arrange(network, plan, programs, outside, picture=picture)

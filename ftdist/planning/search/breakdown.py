@@ -6,6 +6,7 @@ holds most. Reports name this moment, because a smaller grid or a lower strip he
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,8 +29,9 @@ from ftdist.planning.weights import layer_weights
 class GroupBreakdown:
     """The part of one group in a plan's memory and time.
 
-    `algorithm`: of its convolutions, if it has any. `weights_bytes`: all its weights, resident or
-    not; `held_bytes`: the arenas of its threads and the maps alive while it runs.
+    `algorithm`: those of its layers with weights, if it has any. `weights_bytes`: all its weights,
+    resident or not; `held_bytes`: the arenas of its threads and the maps that are alive while it
+    runs.
     """
 
     plan: GroupPlan
@@ -56,6 +58,7 @@ def group_breakdowns(
     network: Network, lowered: Lowered, profile: DeviceProfile
 ) -> tuple[GroupBreakdown, ...]:
     """The parts of all groups of a plan, in order."""
+    network = lowered.plan.applied_to(network)
     plans = (each.plan for each in lowered.programs)
     held = dict(zip(plans, _held_bytes(network, lowered), strict=True))
     weights = layer_weights(network)
@@ -66,13 +69,18 @@ def group_breakdowns(
         shares.append(
             GroupBreakdown(
                 group,
-                "direct" if layers else None,
+                _algorithms(network, layers),
                 sum(weights[number].whole for number in layers),
                 held.get(group, 0),
                 group_seconds(network, group, lowered.plan.threads, profile),
             )
         )
     return tuple(shares)
+
+
+def _algorithms(network: Network, layers: Collection[int]) -> str | None:
+    """The algorithms of these layers, in a few words."""
+    return ", ".join(sorted({network.layers[number].algorithm for number in layers})) or None
 
 
 def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:

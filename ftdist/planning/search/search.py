@@ -65,6 +65,7 @@ class Search:
         progress: Progress | None = None,
     ) -> None:
         self._graph = CutGraph.of(network, threads, profile)
+        self._arithmetic = network.arithmetic
         self._progress = progress
         self._free: FoundPlan | None = None
         self._table: Candidates | None = None
@@ -120,6 +121,10 @@ class Search:
             self._mixed = MixedPaths(self._candidates)
         return self._mixed
 
+    def _plan(self, groups: Sequence[GroupPlan]) -> Plan:
+        steps = split(self._graph.context.network, groups)
+        return Plan(steps, self._graph.threads, arithmetic=self._arithmetic)
+
     def _unbounded(self) -> FoundPlan:
         """The fastest plan of all, weights resident."""
         graph = self._graph
@@ -140,7 +145,7 @@ class Search:
             groups.append(graph.plan(first, later, schedule))
             peak = max(peak, graph.group_bytes(first, later, schedule))
             later = first
-        plan, seconds = Plan(tuple(groups[::-1]), graph.threads), float(best[-1, 1])
+        plan, seconds = self._plan(groups[::-1]), float(best[-1, 1])
         return FoundPlan(plan, seconds, int(graph.weights[-1]) + peak, seconds)
 
     def _fastest_of(
@@ -239,5 +244,4 @@ class Search:
             for first, later, at, streamed in path.edges
         )
         peak_bytes = int(np.ceil(path.bytes))
-        groups = split(graph.context.network, groups)
-        return FoundPlan(Plan(groups, graph.threads), path.seconds, peak_bytes, bound_s)
+        return FoundPlan(self._plan(groups), path.seconds, peak_bytes, bound_s)

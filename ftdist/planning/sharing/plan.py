@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from ftdist.network.implementations import Arithmetic
 from ftdist.planning.plan import Plan
 
 KEPT_FRAMES = 2
@@ -74,3 +75,9 @@ class SharedPlan:
     sent_bytes: int
     received_bytes: int
     note: str
+
+    @property
+    def arithmetic(self) -> Arithmetic:
+        """The algorithms of a frame's layers: the same for every part, whoever makes it."""
+        parts = (part for stage in self.stages for tile in stage for part in tile.parts)
+        return next((part.arithmetic for part in parts if part is not None), ())

@@ -18,6 +18,7 @@ from functools import lru_cache
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.planning.profile import DEFAULT, DeviceProfile
+from ftdist.planning.search.arithmetic import with_arithmetic
 from ftdist.planning.sharing.frame_parallel import FrameParallel, frame_parallel, nothing_fits
 from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
 from ftdist.planning.sharing.layer_times import LayerTimes
@@ -89,6 +90,7 @@ class SharedSearch:
     """Finds shared plans of a network; `profile` is that of a worker of relative time 1."""
 
     def __init__(self, network: Network, profile: DeviceProfile = DEFAULT) -> None:
+        network = with_arithmetic(network, profile)
         self._network = network
         self._plans = WorkerPlans(network, profile)
 

@@ -135,12 +135,12 @@ def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
         group if group.whole else replace(group, rows=grid[0], columns=grid[1])
         for group in cut_groups(times.plan.groups, first, stop)
     )
-    return Plan(groups, threads, region=region)
+    return Plan(groups, threads, region, times.plan.arithmetic)
 
 
 def whole_part(times: LayerTimes, region: Region) -> Plan:
     """The whole network by a worker's plan, unchanged."""
-    return Plan(times.plan.groups, times.plan.threads, region=region)
+    return Plan(times.plan.groups, times.plan.threads, region, times.plan.arithmetic)
 
 
 class WorkerPlans:

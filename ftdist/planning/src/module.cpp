@@ -30,7 +30,8 @@ Answer<T> answer(std::vector<T>&& values, std::initializer_list<size_t> shape) {
 }
 
 AxisTerms axis_terms(const int64_t* numbers) {
-  return {numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]};
+  return {numbers[0], numbers[1], numbers[2], numbers[3],
+          numbers[4], numbers[5], numbers[6], numbers[7]};
 }
 
 class Groups {
@@ -42,7 +43,7 @@ class Groups {
   Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
          const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
          const Table<double>& traffic, const Table<double>& weights) {
-    if (sizes.shape(1) != 7 || costs.shape(1) != 4 || readings.shape(1) != 13 || device.size() != 8)
+    if (sizes.shape(1) != 7 || costs.shape(1) != 4 || readings.shape(1) != 19 || device.size() != 8)
       throw nb::value_error("tables of another version; reinstall ftdist");
     for (size_t index = 0; index < sizes.shape(0); index++) {
       const int64_t* size = sizes.data() + 7 * index;
@@ -57,10 +58,10 @@ class Groups {
       tables_.maps.push_back(std::move(map));
     }
     for (size_t index = 0; index < readings.shape(0); index++) {
-      const int64_t* reading = readings.data() + 13 * index;
+      const int64_t* reading = readings.data() + 19 * index;
       tables_.maps.at(static_cast<size_t>(reading[0]))
           .reads.push_back({static_cast<int>(reading[1]), reading[2] != 0, axis_terms(reading + 3),
-                            axis_terms(reading + 8)});
+                            axis_terms(reading + 11)});
     }
     tables_.row_s.assign(row_s.data(), row_s.data() + row_s.size());
     const double* rate = device.data();

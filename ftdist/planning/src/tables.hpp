@@ -12,18 +12,19 @@ inline int64_t floor_div(int64_t a, int64_t b) {
   return quotient - (a % b < 0);
 }
 
-// geometry.AxisTerms: an output span [p, q) reads [(m p + before) / d, (m q + after) / d), both
-// rounded down; with `whole` every position reads all of an axis of that size.
+// geometry.AxisTerms: an output span [p, q) reads [unit ((m p + before) / d) + first, unit ((m q +
+// after) / d) + last), divisions rounded down; with `whole` every position reads all of an axis of
+// that size.
 struct AxisTerms {
-  int64_t multiplier, divisor, before, after, whole;
+  int64_t multiplier, divisor, before, after, whole, unit, first, last;
 
   int64_t start(int64_t position) const {
     if (whole) return 0;
-    return floor_div(multiplier * position + before, divisor);
+    return unit * floor_div(multiplier * position + before, divisor) + first;
   }
   int64_t stop(int64_t position) const {
     if (whole) return position > 0 ? whole : position * whole;
-    return floor_div(multiplier * position + after, divisor);
+    return unit * floor_div(multiplier * position + after, divisor) + last;
   }
 };
 

@@ -36,10 +36,12 @@ class PlanSearch:
     def __init__(
         self, problem: PlanProblem, progress: Callable[[float], None] | None = None
     ) -> None:
+        from ftdist.planning.search.arithmetic import with_arithmetic
         from ftdist.planning.search.search import Search  # brings much: only for who searches
 
         self.problem = problem
-        network, profile = problem.model.network, problem.profile
+        network = with_arithmetic(problem.model.network, problem.profile)
+        profile = problem.profile
         self._search = Search(network, problem.threads, profile, progress=progress)
 
     def fastest(self) -> Choice:
