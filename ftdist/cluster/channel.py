@@ -5,9 +5,6 @@ a *window* is under way at a time. Messages keep their order, but for signs of l
 between two portions: a heartbeat never waits for megabytes. Whoever receives says what it has taken
 in (Taken), which is what opens the window, tells how fast the link is, and is a sign of life too.
 
-What comes is checked before memory is taken for it: the header of an opened message is read at
-once, as if all its bytes were there already; they are written where its arrays will find them.
-
 No socket and no clock: ``flush`` is given what sends, and the time.
 """
 
@@ -20,12 +17,13 @@ from typing import Any
 
 import numpy as np
 
+from ftdist.cluster.incoming import Incoming
 from ftdist.cluster.window import Window
 from ftdist.protocol.client_messages import JobProgress, Status, StatusRequest
 from ftdist.protocol.messages import Message
 from ftdist.protocol.scalars import WireError
 from ftdist.protocol.shared_messages import Beat, Opening, Portion, Taken
-from ftdist.protocol.wire import decode, encode
+from ftdist.protocol.wire import encode
 from ftdist.protocol.worker_messages import Heartbeat
 
 LIGHT_BYTES = 32 << 10
@@ -64,7 +62,7 @@ class Channel:
         self, expected: frozenset[type[Message]], most_bytes: int, *, plain: bool = False
     ) -> None:
         self._out = _Outgoing(plain=plain)
-        self._in = _Incoming(expected, most_bytes)
+        self._in = Incoming(expected, most_bytes)
         self._plain = plain
         self._owed = self._met = False
 
@@ -254,58 +252,6 @@ class _Outgoing:
                 self._rest[0] = view[most:]
             most -= found[-1].nbytes
         return found
-
-
-class _Incoming:
-    """The message that is open; `total` bytes of portions and messages that count have come."""
-
-    def __init__(self, expected: frozenset[type[Message]], most_bytes: int) -> None:
-        self.total = 0
-        self._expected = expected
-        self._most_bytes = most_bytes
-        self.message: Message | None = None
-        self._lacking: deque[memoryview] = deque()
-
-    def open(self, opening: Opening) -> Message | WireError | None:
-        size = sum(opening.sizes)
-        if self.message is not None:
-            return WireError("a message is opened before the last one is whole")
-        if size > self._most_bytes:
-            return WireError(f"a message of {size} bytes, more than {self._most_bytes}")
-        arrays = [np.empty(each, np.uint8) for each in opening.sizes]
-        try:
-            message = decode([opening.header.tobytes(), *arrays], self._expected)
-        except WireError as error:
-            return WireError(str(error))
-        self._lacking.extend(array.data for array in arrays if array.size)
-        if not self._lacking:
-            return message
-        self.message = message
-        return None
-
-    def fill(self, portion: Portion) -> Message | WireError | None:
-        for data in portion.data:
-            if not self._write(data.data):
-                return WireError("a portion of no message, or more than it lacks")
-        if self._lacking:
-            return None
-        message, self.message = self.message, None
-        return message
-
-    def _write(self, data: memoryview) -> bool:
-        """Writes bytes where they belong; False when there is no room for them."""
-        while data.nbytes:
-            if not self._lacking:
-                return False
-            target = self._lacking[0]
-            count = min(target.nbytes, data.nbytes)
-            target[:count] = data[:count]
-            data = data[count:]
-            if count < target.nbytes:
-                self._lacking[0] = target[count:]
-            else:
-                self._lacking.popleft()
-        return True
 
 
 def _size(frames: Sequence[Any]) -> int:
