@@ -1,7 +1,7 @@
 """Files that an earlier version wrote (`before/`, at commit b6d245a) are read, and mean the same.
 
-`model.ftd`: a 3x3 convolution, a pool and a 1x1 convolution with random weights; `plan.json`: a plan
-for it; `output.npy`: what that version computed from a seeded input.
+`model.ftd`: a 3x3 convolution, a pool and a 1x1 convolution with random weights; `plan.json`: a
+plan for it; `output.npy`: what that version computed from a seeded input.
 """
 
 from __future__ import annotations
