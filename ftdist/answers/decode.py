@@ -23,19 +23,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.anchors import YoloAnchor, anchors, shift, softmax
+from ftdist.answers.kinds import MOST_CANDIDATES, MOST_TOGETHER, heads
 from ftdist.errors import InputError
 from ftdist.network.graph import Layer, Network
-from ftdist.network.heads import GridHead, Head
+from ftdist.network.heads import GridHead
 from ftdist.pictures.fitting import Box
 
 Floats = NDArray[np.float32]
-
-MOST_CANDIDATES = 500
-"""Detections that one anchor of one head may hand on; real photos have tens."""
-
-
-MOST_TOGETHER = 1000
-"""Detections that all heads together may hand on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +42,6 @@ class Detection:
     label: int
     score: float
     box: Box
-
-
-def heads(network: Network) -> tuple[Layer, ...]:
-    """The outputs of the network that are detection heads, in order."""
-    outputs = (network.layers[number] for number in network.outputs)
-    return tuple(layer for layer in outputs if isinstance(layer.operation, Head))
 
 
 def decode(

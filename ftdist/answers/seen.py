@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from ftdist.answers.classify import Judgement, classify
 from ftdist.answers.decode import Detection
-from ftdist.answers.detectors import detect, is_classifier, is_detector
+from ftdist.answers.detectors import detect
+from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.network.graph import Network
-from ftdist.pictures.fitted import Letterbox
+from ftdist.pictures.fitting import Letterbox
 
 
 @dataclass(frozen=True, slots=True)

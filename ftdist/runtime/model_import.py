@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from ftdist.answers.detectors import class_count, is_classifier, is_detector
+from ftdist.answers.kinds import class_count, is_classifier, is_detector
 from ftdist.answers.names import find_names
 from ftdist.atomic import refuse_overwriting
 from ftdist.errors import InputError

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.detectors import class_count, is_classifier, is_detector
+from ftdist.answers.kinds import class_count, is_classifier, is_detector
 from ftdist.answers.names import class_names
 from ftdist.answers.seen import Classified, Found, Likely, Seen, answer
 from ftdist.errors import InputError

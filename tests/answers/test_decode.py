@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ftdist.answers.decode import MOST_CANDIDATES, decode
-from ftdist.answers.detectors import Detection, class_count, detect, is_detector
+from ftdist.answers.decode import Detection, decode
+from ftdist.answers.detectors import detect
+from ftdist.answers.kinds import MOST_CANDIDATES, class_count, is_detector
 from ftdist.answers.names import COCO, VOC, class_names, read_names
 from ftdist.errors import InputError
 from ftdist.geometry import Shape

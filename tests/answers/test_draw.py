@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ftdist.answers.decode import Detection
-from ftdist.answers.drawing.draw import FORMATS, class_colour, draw
+from ftdist.answers.drawing.draw import class_colour, draw
+from ftdist.answers.drawing.formats import FORMATS
 from ftdist.answers.names import COCO
 from ftdist.errors import InputError
 from ftdist.geometry import Shape

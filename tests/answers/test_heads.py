@@ -14,15 +14,9 @@ import numpy as np
 import pytest
 
 from ftdist.answers.classify import classify
-from ftdist.answers.decode import MOST_TOGETHER, decode
-from ftdist.answers.detectors import (
-    MOST_OBJECTS,
-    Box,
-    Detection,
-    class_count,
-    detect,
-    detecting_bytes,
-)
+from ftdist.answers.decode import Detection, decode
+from ftdist.answers.detectors import MOST_OBJECTS, detect
+from ftdist.answers.kinds import MOST_TOGETHER, class_count, detecting_bytes
 from ftdist.answers.suppress import suppress
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
@@ -38,6 +32,7 @@ from ftdist.network.heads import (
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.serialise import from_json, to_json
+from ftdist.pictures.fitting import Box
 
 SOURCE = Shape(64, 96, 3)
 SIZES = ((10.0, 14.0), (23.0, 27.0), (37.0, 58.0))

@@ -14,7 +14,8 @@ from PIL import Image
 
 from ftdist import Session
 from ftdist import plan as make_plan
-from ftdist.answers.detectors import Detection, detect
+from ftdist.answers.decode import Detection
+from ftdist.answers.detectors import detect
 from ftdist.answers.names import VOC
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.darknet.weights import read_weights

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ftdist.answers.decode import Detection
 from ftdist.answers.drawing.fonts import ASKING_BYTES
+from ftdist.answers.drawing.formats import output_format
 from ftdist.answers.drawing.labels import (
     MOST_DRAWN,
     OVERLAY_BYTES,
+    Between,
     Names,
     Overlay,
     class_colour,
@@ -34,18 +35,9 @@ from ftdist.pictures.turning import Turning, turned
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["FORMATS", "class_colour", "draw", "drawing_bytes", "output_format"]
+    from ftdist.answers.decode import Detection
 
-FORMATS = {
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".png": "PNG",
-    ".bmp": "BMP",
-    ".ppm": "PPM",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-}
-"""What can be written, by extension in lower case."""
+__all__ = ["class_colour", "draw", "drawing_bytes"]
 
 _CODE_BYTES = 4_000_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
@@ -71,18 +63,18 @@ def draw(
     path_out: str | Path,
     letterbox: Letterbox,
     most_bytes: int | None = None,
+    between: Between | None = None,
 ) -> list[str]:
     """Writes the photo with a box and a label, name and score, for each detection.
 
     `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
     largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
-    how it was drawn where that has to be said, a line each. InputError for another ending, an
-    unreadable photo, or a place that cannot be written.
+    how it was drawn where that has to be said, a line each. `between` gives back what code is in
+    memory; it is called where other code follows what was used, and only data count then.
+    InputError for another ending, an unreadable photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
-    # the picture has been read, so that its decoder is in memory
-    most = None if most_bytes is None else most_bytes + CODE_BYTES
-    scales = _scales(source, names, file_format, most)
+    scales = _scales(source, names, file_format, most_bytes, code=between is None)
     scale = scales[-1]
     known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
     best_first = sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
@@ -91,7 +83,7 @@ def draw(
             raise InputError(f"{source}: no longer the picture in which the objects were found")
         _reduce(photo, scale.divisor)
         placed = [(each, _part(letterbox.to_picture(each.box), scale)) for each in best_first]
-        overlay = Overlay(scale.size, placed, known)
+        overlay = Overlay(scale.size, placed, known, between or _nothing)
         with _writing(path_out):
             canvas = _Canvas(writer(file, file_format, *scale.size), scale.size[0], overlay)
         _paint(photo, canvas, scale.size, Path(path_out))
@@ -110,27 +102,22 @@ def drawing_bytes(
     path_out: str | Path,
     most_bytes: int | None = None,
     *,
-    read: bool = False,
+    code: bool = True,
 ) -> int:
     """What ``draw`` holds at most, beside what the process holds after this call.
 
-    Where it will have `read` the picture by then, beside what it holds after that.
+    Without its `code` where that takes the place of what is given back before and `between`.
     """
-    there = CODE_BYTES if read else 0
-    most = None if most_bytes is None else most_bytes + there
-    return _scales(source, names, output_format(path_out), most)[-1].bytes - there
-
-
-def output_format(path: str | Path) -> str:
-    """Pillow's name of the format that a file's extension asks for; InputError when unknown."""
-    extension = Path(path).suffix.lower()
-    if extension not in FORMATS:
-        raise InputError(f"cannot write {path}: a picture must end in {', '.join(FORMATS)}")
-    return FORMATS[extension]
+    return _scales(source, names, output_format(path_out), most_bytes, code=code)[-1].bytes
 
 
 def _scales(
-    source: Source, names: Sequence[str], file_format: str, most_bytes: int | None
+    source: Source,
+    names: Sequence[str],
+    file_format: str,
+    most_bytes: int | None,
+    *,
+    code: bool,
 ) -> list[_Scale]:
     """The full size, and smaller ones up to the first that takes no more than that, or the last."""
     found: list[_Scale] = []
@@ -141,11 +128,16 @@ def _scales(
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
             taken = picture.showing_bytes + encoding_bytes(file_format, *size)
-            taken += label_bytes(size, names) + OVERLAY_BYTES + _CODE_BYTES
+            taken += label_bytes(size, names) + OVERLAY_BYTES
+            taken += _CODE_BYTES if code else -CODE_BYTES
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break
     return found
+
+
+def _nothing() -> None:
+    """For ``between``, where code stays."""
 
 
 def _reduce(picture: Picture, divisor: int) -> None:

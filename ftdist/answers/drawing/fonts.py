@@ -3,19 +3,20 @@
 Pillow brings a font with Latin letters. Where a name has others, fontconfig is asked, once, for a
 font of the system that has them; where there is none, a class is drawn by its number. Letters are
 set one beside the other: scripts that join or reorder them (Arabic, Devanagari) stay readable but
-are not set as they should be; that needs Pillow with libraqm, which its own font uses where it is.
+are not set as they should be. That would need Pillow with libraqm, which is not everywhere.
 
 fontconfig answers in a process of its own, for its tables would stay in this one.
 """
 
 from __future__ import annotations
 
+import io
 import os
 import select
 import signal
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +59,21 @@ OWN = Font()
 def _sized(file: str, face: int, letters: int) -> FreeTypeFont | ImageFont:
     from PIL import ImageFont
 
-    if not file:
-        return ImageFont.load_default(size=letters)
-    return ImageFont.truetype(file, letters, face, layout_engine=ImageFont.Layout.BASIC)
+    layout = ImageFont.Layout.BASIC
+    if file:
+        return ImageFont.truetype(file, letters, face, layout_engine=layout)
+    own = _own(_TESTED_AT)
+    if isinstance(own, ImageFont.FreeTypeFont):
+        return ImageFont.truetype(io.BytesIO(own.font_bytes), letters, layout_engine=layout)
+    return own
+
+
+@cache
+def _own(letters: int) -> FreeTypeFont | ImageFont:
+    """Pillow's font; one of fixed size where Pillow was built without FreeType."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=letters)
 
 
 def font_for(text: str, *, may_ask: bool = True) -> Font | None:

@@ -9,27 +9,31 @@ that any few classes differ.
 from __future__ import annotations
 
 import colorsys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.decode import Detection
 from ftdist.answers.drawing.fonts import OWN, Font, font_for
 from ftdist.pictures.fitting import Box
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+    from ftdist.answers.decode import Detection
+
 Colour = tuple[int, int, int]
+
+Between = Callable[[], None]
+"""Called where other code begins to be used: before letters are made, and when they are done."""
 
 _GOLDEN_ANGLE = 0.6180339887
 _SMALLEST_LETTERS = 9
 _LONGEST_NAME = 60
 _UNNAMED, _SCORE_LETTERS = "class 1000", 5
-_MOST_PLATE_PIXELS = 512 << 10
+_MOST_PLATE_PIXELS = 256 << 10
 """Where a label would be larger, as in pictures of 100 megapixels, its letters are smaller."""
 
 MOST_DRAWN, OVERLAY_BYTES = 200, 320 << 10
@@ -90,6 +94,10 @@ class Label:
         """What its letters take while they are kept for the next band."""
         return 0 if self._letters is None else self.plate.width * self.plate.height
 
+    def lacks_letters(self, first: int, stop: int) -> bool:
+        """Whether painting these rows will make its letters."""
+        return self._letters is None and self.top < stop and first <= self.bottom
+
     def forget(self) -> None:
         """Lets the letters go; they can be made again."""
         self._letters = None
@@ -109,8 +117,13 @@ class Overlay:
     """All that is drawn on a picture of a `size`, in the order in which it is painted."""
 
     def __init__(
-        self, size: tuple[int, int], seen: Iterable[tuple[Detection, Box]], names: Names
+        self,
+        size: tuple[int, int],
+        seen: Iterable[tuple[Detection, Box]],
+        names: Names,
+        between: Between,
     ) -> None:
+        self._between = between
         visible = [(e, box) for e, box in seen if box.left < box.right and box.top < box.bottom]
         width = max(2, round(min(max(size) * 0.004, min(size) * 0.02)))
         self._all: list[Outline | Label] = [
@@ -123,17 +136,24 @@ class Overlay:
                 place = _free_place(plate, box, size, taken)
                 taken = np.vstack([taken, place])
                 self._all.append(Label(plate, place, class_colour(each.label)))
+        if visible:
+            between()
 
     def paint(self, band: Image, first: int) -> None:
         """Draws on rows of the picture what lies there; `first` is the first row's number."""
-        stop, kept = first + band.size[1], 0
+        stop, kept, made = first + band.size[1], 0, False
         for each in self._all:
+            if not made and isinstance(each, Label) and each.lacks_letters(first, stop):
+                made = True
+                self._between()
             if each.top < stop and first <= each.bottom:
                 each.paint(band, first)
             if isinstance(each, Label):
                 if each.bottom < stop or kept + each.kept_bytes > _KEPT_BYTES:
                     each.forget()
                 kept += each.kept_bytes
+        if made:
+            self._between()
 
 
 class Names:

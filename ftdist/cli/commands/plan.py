@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
-from ftdist.answers.detectors import detecting_bytes
+from ftdist.answers.kinds import detecting_bytes
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import say
 from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan

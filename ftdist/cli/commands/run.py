@@ -13,10 +13,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ftdist.answers.drawing.draw import draw
-from ftdist.answers.seen import Classified, Seen, answer
+from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
@@ -32,12 +31,17 @@ from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import load
+from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 from ftdist.wording import counted
+
+if TYPE_CHECKING:
+    from ftdist.answers.decode import Detection
+    from ftdist.answers.seen import Classified, Seen
 
 
 @dataclass
@@ -106,6 +110,7 @@ def _prepare(
     this = _Run(arguments, given, limit, line, model.network, names, origin, found)
     _refuse(this)
     tested_on = machine(arguments.kernels)
+    give_back_code()  # what was imported has run
     fit, drawn = arguments.fit or model.about.fit, found.each if found.kind == "pictures" else ()
     queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn, names=names)
     if queue.too_large is not None and not queue.waiting:
@@ -184,19 +189,28 @@ def _told(
     network, names, source = this.network, this.names, looked.source
     target = this.outputs.each[looked.number] if this.outputs.each else None
     given, box = thresholds_of(this.arguments), computed.letterbox
-    result, detections = answer(network, computed.maps, names, source.name, box, given)
+    result: Seen | Classified | None = None
+    detections: list[Detection] = []
+    if is_detector(network) or is_classifier(network):
+        from ftdist.answers.seen import answer  # other networks have no use for all it brings
+
+        result, detections = answer(network, computed.maps, names, source.name, box, given)
     if target is None:
         return result, None
     if this.outputs.kind == "arrays":
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
+        from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
+
         assert computed.letterbox is not None
         trim_heap()  # what candidates took is free for drawing
         most_bytes = this.limit.bytes - resident_bytes()
-        notes = draw(source.path, detections, names, target, computed.letterbox, most_bytes)
+        give_back_code()
+        photo = source.path, detections, names, target, computed.letterbox
+        notes = draw(*photo, most_bytes, give_back_code)
         this.notes += [note for note in notes if note not in this.notes]
     else:
-        assert isinstance(result, Seen)
+        assert result is not None
         _write_data(this, target, [result])
     return result, target
 

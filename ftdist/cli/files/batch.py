@@ -20,9 +20,9 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ftdist.answers.detectors import is_classifier, is_detector
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.export import Result, as_text, as_value, as_yolo, from_value
+from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.answers.seen import Seen, answer
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
@@ -37,7 +37,7 @@ from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
 from ftdist.network.modelheader import Header
-from ftdist.pictures.fitted import Letterbox
+from ftdist.pictures.fitting import Letterbox
 from ftdist.runtime.budget.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from ftdist.answers.detectors import class_count, is_detector
+from ftdist.answers.kinds import class_count, is_detector
 from ftdist.answers.names import class_names, doubt, read_names
 from ftdist.errors import InputError
 from ftdist.network.about import Names

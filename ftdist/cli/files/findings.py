@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from ftdist.answers.seen import Classified, Seen
+from typing import TYPE_CHECKING
+
 from ftdist.cli.console import say
 from ftdist.wording import counted
+
+if TYPE_CHECKING:
+    from ftdist.answers.seen import Classified, Seen
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -12,6 +16,8 @@ MOST_PRINTED = 12
 
 def print_result(result: Seen | Classified, *, everything: bool = False) -> None:
     """The objects, or the likeliest classes, a line each; boxes in pixels of the picture."""
+    from ftdist.answers.seen import Classified  # nobody has a result without it
+
     if isinstance(result, Classified):
         for each in result.classes:
             say(f"class      {each.label} {each.probability:.3f}")
@@ -27,6 +33,8 @@ def print_result(result: Seen | Classified, *, everything: bool = False) -> None
 
 def summary(result: Seen | Classified) -> str:
     """What was seen on a picture, in a few words."""
+    from ftdist.answers.seen import Classified  # as above
+
     if isinstance(result, Classified):
         return result.classes[0].label if result.classes else "nothing"
     return counted(len(result.objects), "object")

@@ -19,8 +19,7 @@ from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import BudgetError, FtdistError, InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.pictures.fitted import Letterbox
-from ftdist.pictures.footprint import CODE_BYTES
+from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.limits import Budget
@@ -167,7 +166,11 @@ class Queue:
 
     def _beside_bytes(self, looked: Looked) -> int:
         """What one takes beside session and outputs after others: reading it, or what is after."""
-        again = max(0, looked.reading_bytes - CODE_BYTES)
+        again = 0
+        if looked.reading_bytes:
+            from ftdist.pictures.footprint import CODE_BYTES  # only pictures need it
+
+            again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
         return max(self.left_bytes + again, told + looked.context.after_bytes)
 

@@ -15,17 +15,19 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ftdist.answers.detectors import detected_bytes, detecting_bytes
-from ftdist.answers.drawing.draw import drawing_bytes
+from ftdist.answers.kinds import detected_bytes, detecting_bytes
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.pictures.fitted import Letterbox, load_picture, loading_bytes
+from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.local import check_input, check_inputs
 from ftdist.runtime.plans.choice import RunContext
+
+_CODE_BYTES = 1 << 20
+"""What the interpreter and numpy run while they read a picture and did not run before."""
 
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
@@ -79,15 +81,18 @@ def phases(
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
         return RunContext(after_bytes=after)
+    from ftdist.pictures.fitted import loading_bytes  # only pictures need it
+
     reading = loading_bytes(source, network.input, fit)
-    held = resident_bytes()  # with Pillow, which has looked at the picture
+    held = resident_bytes() + _CODE_BYTES  # with Pillow, which has looked at the picture
     left_behind = min(reading, _LEFT_BEHIND_BYTES)
     if drawn is not None:
+        from ftdist.answers.drawing.draw import drawing_bytes  # as above
+
         seen = detected_bytes(network)
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
-        after = max(
-            after, seen + drawing_bytes(source, names, drawn, most_bytes - there, read=True)
-        )
+        drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
+        after = max(after, seen + drawing)
     return RunContext(True, False, left_behind, after, held + reading)
 
 
@@ -105,6 +110,8 @@ def read_input(
     takes more than `most_bytes` to read.
     """
     if not (path.suffix.lower() in (".npy", ".npz") if is_array is None else is_array):
+        from ftdist.pictures.fitted import load_picture  # as above
+
         return Input(path, *load_picture(path, network.input, fit, most_bytes))
     if len(network.inputs) > 1:
         return Input(path, _read_named(path, network), None)

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ftdist.answers.detectors import is_classifier, is_detector
-from ftdist.answers.drawing.draw import FORMATS as PICTURES
-from ftdist.answers.drawing.draw import output_format
+from ftdist.answers.drawing.formats import FORMATS as PICTURES
+from ftdist.answers.drawing.formats import output_format
+from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import InputError

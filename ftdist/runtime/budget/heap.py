@@ -20,7 +20,7 @@ def settle_heap(free_bytes: int) -> None:
     Blocks that are larger are maps of their own, which come and go. By itself it moves that limit
     up to 32 MiB, and keeps a heap a thread. Another C library may have no such settings.
     """
-    mallopt = _of_c("mallopt")
+    mallopt = of_c("mallopt")
     if mallopt is not None:
         mallopt(_M_MMAP_THRESHOLD, free_bytes)
         mallopt(_M_TRIM_THRESHOLD, free_bytes)
@@ -29,13 +29,13 @@ def settle_heap(free_bytes: int) -> None:
 
 def trim_heap() -> None:
     """Gives back all pages of the heap that are free, also between others."""
-    trim = _of_c("malloc_trim")
+    trim = of_c("malloc_trim")
     if trim is not None:
         trim(0)
 
 
 @cache
-def _of_c(name: str) -> Callable[..., int] | None:
+def of_c(name: str) -> Callable[..., int] | None:
     """A function of the C library, if it has it."""
     try:
         found: Callable[..., int] = getattr(ctypes.CDLL(None), name)

@@ -17,8 +17,7 @@ from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes, slack_bytes
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.heap import trim_heap
-from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.budget.process_memory import ProcessMemory, before_planning
+from ftdist.runtime.budget.process_memory import ProcessMemory, before_planning, will_hold_bytes
 from ftdist.runtime.budget.sizes import format_size
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.fresh_process import handed_over, peak_bytes, start_fresh
@@ -127,7 +126,7 @@ class Decision:
         """A lowered plan beside what this process really holds by now."""
         gc.collect()
         trim_heap()
-        now = resident_bytes() - lowered.program_bytes
+        now = will_hold_bytes() - lowered.program_bytes
         before = min(now, self._problem.process.now_bytes)
         real = ProcessMemory(before, peak_bytes(), now - before)
         return replace(self._problem, process=real).predict(lowered, seconds)
