@@ -39,7 +39,7 @@ NETWORKS: dict[str, Callable[[], str]] = {
 }
 PLANS = ("searched", "1x1", "1x1s4", "1x1s1")
 MEGAPIXELS = {0: (640, 480), 5: (2592, 1944), 12: (4056, 3040), 108: (12032, 9024)}
-_LEAST = "32769K"
+_LEAST = "28673K"
 _TIMEOUT_S = 600
 
 _SMALL_PARENT = """

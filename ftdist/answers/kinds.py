@@ -15,10 +15,10 @@ MOST_CANDIDATES = 500
 MOST_TOGETHER = 1000
 """Detections that all heads together may hand on."""
 
-_CODE_BYTES = 5 << 19
+_CODE_BYTES = 3 << 20
 _CANDIDATE_BYTES = 512
 _COPIES = 6
-"""What detecting takes, measured: numpy's code for it, a candidate, copies of an anchor's map."""
+"""What detecting takes, measured: modules, numpy's code, a candidate, copies of an anchor's map."""
 
 _LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 10 << 17, 2, 400
 """What it leaves beside objects, scattered where candidates were: that code, small free blocks."""

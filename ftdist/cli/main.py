@@ -43,10 +43,13 @@ def main(argv: Sequence[str] | None = None) -> int:
                 from ftdist.runtime.budget.limits import refuse_hopeless
 
                 refuse_hopeless(arguments.mem)
+                _import_numpy()
             command = importlib.import_module(f"ftdist.cli.commands.{arguments.handler}")
             status: int | None = command.run(arguments)
             if sys.stdout is not None:  # it is None where standard output is closed
                 sys.stdout.flush()
+            if hasattr(arguments, "mem"):
+                _give_back_code()  # ending runs code of every library
     except FtdistError as error:
         complain(f"ftdist: {error}")
         return error.exit_status
@@ -65,6 +68,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _asked(words: Sequence[str]) -> Sequence[str]:
     """`help COMMAND` is `COMMAND --help`."""
     return [*words[1:2], "--help"] if words[0] == "help" else words
+
+
+def _import_numpy() -> None:
+    """Brings numpy in with little else: what was run to parse goes, and what numpy ran to begin.
+
+    Nothing that is imported takes more at once than numpy, and so nothing adds to that.
+    """
+    _give_back_code()
+    importlib.import_module("numpy")
+    _give_back_code()
+
+
+def _give_back_code() -> None:
+    from ftdist.runtime.budget.code import give_back_code  # brings ctypes
+
+    give_back_code()
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

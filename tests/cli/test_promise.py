@@ -17,7 +17,7 @@ from support.smallmodels import random_image
 
 from ftdist.runtime.budget.memory import MIB, parse_size
 
-LEAST = "32769K"
+LEAST = "28673K"
 """The smallest budget that is looked at: less holds not even the interpreter and numpy."""
 
 
@@ -64,7 +64,7 @@ def test_the_smallest_budget_that_an_error_names_is_enough_for_yolov2(
     first16_file: Path, image608: Path, tmp_path: Path, threads: int
 ) -> None:
     arguments = (first16_file, image608, "-o", "out.npy", "--threads", threads)
-    smallest = named(ftdist_command("run", *arguments, "--mem", "33M", folder=tmp_path))
+    smallest = named(ftdist_command("run", *arguments, "--mem", "29M", folder=tmp_path))
     assert list(tmp_path.iterdir()) == []
     report = run_within(tmp_path, smallest, *arguments)
     assert parse_size(smallest) <= report["measured"]["peak_bytes"] + 3 * MIB
@@ -75,7 +75,7 @@ def test_an_input_that_must_be_copied_is_counted_once_it_is(
 ) -> None:
     np.save(tmp_path / "image.npy", np.asfortranarray(random_image(608)))
     arguments = (first16_file, "image.npy", "--threads", 1)
-    outcome = ftdist_command("run", *arguments, "--mem", "33M", folder=tmp_path)
+    outcome = ftdist_command("run", *arguments, "--mem", "29M", folder=tmp_path)
     run_within(tmp_path, named(outcome), *arguments)
 
 

@@ -17,7 +17,7 @@ from support.smallmodels import random_image, write_small_model
 from ftdist.network.modelfile import load
 from ftdist.runtime.budget.memory import parse_size
 
-LEAST = "32769K"
+LEAST = "28673K"
 
 
 def named(error: str) -> str:
@@ -73,7 +73,7 @@ def test_of_worker_and_coordinator(things: Path, tmp_path: Path) -> None:
         ("coordinator", things / "chain.ftd", "--listen", "tcp://127.0.0.1:0"),
         ("coordinator", things / "chain.ftd", "--listen", "tcp://127.0.0.1:0", "--threads", "1"),
     ):
-        refused = ftdist_command(*command, "--mem", "33M", folder=tmp_path)
+        refused = ftdist_command(*command, "--mem", "29M", folder=tmp_path)
         assert_refused(refused, 3)
         words = [sys.executable, "-m", "ftdist", *map(str, command), "--mem", named(refused.err)]
         process = subprocess.Popen(

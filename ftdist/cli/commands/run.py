@@ -197,15 +197,15 @@ def _told(
         result, detections = answer(network, computed.maps, names, source.name, box, given)
     if target is None:
         return result, None
+    trim_heap()  # what candidates took is free for what is written
+    most_bytes = this.limit.bytes - resident_bytes()
+    give_back_code()
     if this.outputs.kind == "arrays":
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
         from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
 
         assert computed.letterbox is not None
-        trim_heap()  # what candidates took is free for drawing
-        most_bytes = this.limit.bytes - resident_bytes()
-        give_back_code()
         photo = source.path, detections, names, target, computed.letterbox
         notes = draw(*photo, most_bytes, give_back_code)
         this.notes += [note for note in notes if note not in this.notes]
@@ -226,6 +226,7 @@ def _finish(this: _Run) -> None:
     """The data, the report, and what a single input's result was."""
     arguments, found, report = this.arguments, this.outputs, this.report
     assert report is not None
+    give_back_code()  # what is left is to tell, which adds to none of what was done
     if found.kind == "data" and not found.each:
         _write_data(this, found.all, this.results)
     if arguments.json is not None:

@@ -21,6 +21,7 @@ from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
+from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
@@ -30,9 +31,9 @@ from ftdist.runtime.plans.choice import Choice, RunContext
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 5 << 19, 12 << 19
-"""What detecting in the first picture, and drawing it, leave for the next: their code, and that of
-decoders which the first had no need of."""
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 5 << 19
+"""What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
+what is free between them. Their code is given back."""
 
 _TOLD_BYTES, _MOST_TOLD_BYTES = 32 << 10, 1 << 20
 """What is kept of a picture's result, with ten times a photo's objects; and of many results."""
@@ -266,11 +267,13 @@ class Frames:
             if self._at_end is not None:
                 self._at_end(self.latencies)
             self._session = self._at_end = None
+            give_back_code()
             return
         if not self._keeps:
             self._session.rest()
         gc.collect()  # what pictures leave behind for each other must not add up
         trim_heap()
+        give_back_code()
 
 
 def for_all(choice: Choice, queue: Queue, limit: Budget) -> tuple[Choice, bool]:

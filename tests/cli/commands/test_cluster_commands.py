@@ -361,7 +361,7 @@ def test_what_cannot_begin_says_so_in_one_line(
             ),
             (("coordinator", model, "--keys", "keys"), 2, ("holds no coordinator.key_secret",)),
             (("coordinator", model, "--trace", "no/t.json"), 2, ("no is no folder",)),
-            (("coordinator", model, "--mem", "30M"), 3, ("nothing fits 30.0 MiB",)),
+            (("coordinator", model, "--mem", "28M"), 3, ("nothing fits 28.0 MiB",)),
             (("coordinator", model, "--mem", "33M"), 3, ("cannot hold a frame",)),
             (
                 ("worker", "127.0.0.1:1", "--mem", "64M"),

@@ -114,7 +114,7 @@ def test_arrays_and_pictures_are_not_mixed(things: Path, photos: Path, tmp_path:
 
 def needed(folder: Path, *arguments: object) -> int:
     """What a run of one input is said to need, in MiB."""
-    outcome = ftdist_command("run", *arguments, "--mem", "36M", folder=folder)
+    outcome = ftdist_command("run", *arguments, "--mem", "29M", folder=folder)
     assert outcome.status == 3
     return int(outcome.err.partition(" needs ")[2].partition("M")[0])
 
@@ -160,7 +160,7 @@ def test_only_inputs_that_do_not_fit(things: Path, tmp_path: Path) -> None:
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     for name in ("a.png", "b.png"):
         images.new("RGB", (700, 500)).save(tmp_path / name)
-    arguments = (things / "detector.ftd", "a.png", "b.png", "-o", "out", "--mem", "36M")
+    arguments = (things / "detector.ftd", "a.png", "b.png", "-o", "out", "--mem", "29M")
     outcome = ftdist_command("run", *arguments, folder=tmp_path)
     assert outcome.status == 3 and len(outcome.err.splitlines()) == 3
 

@@ -271,13 +271,13 @@ def test_a_size_without_a_unit_that_is_absurdly_small_is_asked_about(
 @pytest.mark.parametrize(
     ("group", "mem", "origin"),
     [
-        (None, "32M", "(--mem)"),
-        (None, "33M", None),
+        (None, "28M", "(--mem)"),
+        (None, "29M", None),
         (None, None, None),
-        (32 * MIB, None, "(the control group's limit)"),
-        (32 * MIB, "64M", "(the control group's limit)"),
-        (33 * MIB, "64M", None),
-        (33 * MIB, "20M", "(--mem)"),
+        (28 * MIB, None, "(the control group's limit)"),
+        (28 * MIB, "64M", "(the control group's limit)"),
+        (29 * MIB, "64M", None),
+        (29 * MIB, "20M", "(--mem)"),
     ],
 )
 def test_what_the_interpreter_alone_exceeds_is_refused(

@@ -154,7 +154,7 @@ def test_planning_from_python_takes_a_size_or_bytes(first16: Model) -> None:
     assert named == public.plan(first16, mem=100 * MIB, threads=2)
     assert named.threads == 2
     with pytest.raises(BudgetError):
-        public.plan(first16, mem="31M")
+        public.plan(first16, mem="29M")
 
 
 def test_who_waits_is_told_how_far_the_search_is(first16: Model) -> None:
