@@ -29,7 +29,7 @@ from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.sharing.plan import SharedPlan
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.budget.process_memory import will_hold_bytes
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size
 from ftdist.runtime.trace import Trace
 
@@ -101,7 +101,7 @@ def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
     With threads of its own, half of what is left is theirs.
     """
     network = model.network
-    taken = resident_bytes() + _OWN_BYTES
+    taken = will_hold_bytes() + _OWN_BYTES
     share = 2 if threads else 1
     least = 2 * (network.input.bytes + output_bytes(network))
     if limit.bytes - taken < share * least:

@@ -23,7 +23,8 @@ from ftdist.protocol.limits import MOST_OOM_KILLS, PROTOCOL
 from ftdist.protocol.worker_messages import Hello
 from ftdist.runtime.budget.controlgroups import processor_quota
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
+from ftdist.runtime.budget.memory import ceil_size, format_size
+from ftdist.runtime.budget.process_memory import will_hold_bytes
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
 from ftdist.runtime.forked import run_forked
 
@@ -49,7 +50,7 @@ def make_hello(capabilities: Capabilities) -> Hello:
 
     What it holds is measured now; what any task takes beside its own needs is added.
     """
-    baseline = resident_bytes() + SLACK_BYTES
+    baseline = will_hold_bytes() + SLACK_BYTES
     left = capabilities.budget.bytes - baseline
     if left < _LEAST_LEFT:
         smallest = baseline + _LEAST_LEFT + SPREAD_BYTES

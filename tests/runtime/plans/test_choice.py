@@ -38,10 +38,11 @@ def first16(tmp_path_factory: pytest.TempPathFactory) -> Model:
 @pytest.fixture(autouse=True)
 def still(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process holds BASELINE and never held more."""
+    monkeypatch.setattr(process_memory, "will_hold_bytes", lambda: BASELINE)
     monkeypatch.setattr(process_memory, "resident_bytes", lambda: BASELINE)
     for module in (process_memory, plan_search):
         monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
-    for each in ("resident_bytes", "peak_bytes"):
+    for each in ("will_hold_bytes", "peak_bytes"):
         monkeypatch.setattr(decision, each, lambda: BASELINE)
 
 
@@ -172,7 +173,7 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     least = smallest(first16)
     left = lowering_bytes(first16.network)
-    monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE + left + 4 * MIB)
+    monkeypatch.setattr(decision, "will_hold_bytes", lambda: BASELINE + left + 4 * MIB)
     size = least + left
     with pytest.raises(BudgetError) as caught:
         public.plan(first16, size)
@@ -180,6 +181,6 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     assert "planning left in this process: start the program again" in message
     assert size < caught.value.smallest_bytes < size + 8 * MIB
     named = message.split("parse_notation('")[1].split("'", maxsplit=1)[0]
-    monkeypatch.setattr(decision, "resident_bytes", lambda: BASELINE)
+    monkeypatch.setattr(decision, "will_hold_bytes", lambda: BASELINE)
     monkeypatch.setattr(decision, "PlanSearch", None)  # it is not searched for again
     assert public.plan(first16, size) == parse_notation(named, first16.network)
