@@ -11,12 +11,14 @@ whatever lacks rows is refused.
 
 from __future__ import annotations
 
+import ctypes
 import io
 import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -150,6 +152,7 @@ def opened(source: Source) -> Iterator[Picture]:
             warnings.simplefilter("ignore")
             Image.MAX_IMAGE_PIXELS = None
             with Image.open(_file(source), formats=FORMATS) as image:
+                _silence(image)
                 yield _examined(image)
     except (MemoryError, FtdistError):
         raise
@@ -161,6 +164,31 @@ def opened(source: Source) -> Iterator[Picture]:
         raise InputError(f"{source}: cannot read the picture: {reason}") from error
     finally:
         Image.MAX_IMAGE_PIXELS = limit
+
+
+def _silence(image: ImageFile) -> None:
+    """Keeps libtiff from writing to standard error of damaged files: what is wrong is said by us.
+
+    Its handlers are the whole process's, and Pillow sets none; they are found in whichever library
+    it has loaded.
+    """
+    if image.format == "TIFF":
+        for path in _loaded("libtiff"):
+            library = ctypes.CDLL(path)
+            for each in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+                if hasattr(library, each):
+                    getattr(library, each)(None)
+
+
+@cache
+def _loaded(name: str) -> tuple[str, ...]:
+    """The files of the libraries of that name that are loaded; none where it cannot be seen."""
+    try:
+        with open("/proc/self/maps") as lines:
+            paths = {line.split(None, 5)[5].strip() for line in lines if name in line}
+    except OSError:
+        return ()
+    return tuple(sorted(path for path in paths if Path(path).name.startswith(name)))
 
 
 def _file(source: Source) -> Path | IO[bytes]:

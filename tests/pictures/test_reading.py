@@ -309,3 +309,18 @@ def test_a_photo_of_12_megapixels_takes_few_mebibytes(tmp_path: Path) -> None:
     images.effect_noise((4000, 3000), 20).convert("RGB").save(tmp_path / "large.jpg")
     _, held, _ = measured("load", tmp_path / "large.jpg", 4000, 3000)
     assert held < 14 << 20
+
+
+def test_a_damaged_tiff_is_told_in_our_words_alone(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """libtiff would write lines of its own to standard error."""
+    path = tmp_path / "photo.tif"
+    halves(64, 64).save(path, compression="tiff_lzw")
+    content = bytearray(path.read_bytes())
+    for place in range(40, len(content) - 220):
+        content[place] ^= 0x5A
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="cannot read the picture"):
+        read_picture(path)
+    assert capfd.readouterr().err == ""
