@@ -30,13 +30,17 @@ def add_import(commands: Commands) -> None:
     weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
     until = "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs"
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
-    open_size = "the input's height and width where an ONNX file leaves them open"
-    parser.add_argument("--size", metavar="HxW", type=_size, help=open_size)
+    _add_size(parser)
     names = "names of the classes, one a line"
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
     _add_fit(parser, "the dialect of the .cfg")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("import_model")
+
+
+def _add_size(parser: Parser) -> None:
+    open_size = "the input's height and width where an ONNX file leaves them open"
+    parser.add_argument("--size", metavar="HxW", type=_size, help=open_size)
 
 
 def _layer(word: str) -> int | str:
@@ -55,7 +59,8 @@ def _size(word: str) -> tuple[int, int]:
 def add_run(commands: Commands, defaults: Defaults) -> None:
     about = "run a model on a picture or an array, within a memory budget"
     parser = command(commands, "run", about, defaults)
-    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd)")
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
+    _add_size(parser)
     given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     output = (
@@ -98,7 +103,8 @@ def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
 def add_plan(commands: Commands, defaults: Defaults) -> None:
     about = "say how a model would run within a memory budget, and what other budgets would change"
     parser = command(commands, "plan", about, defaults)
-    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd)")
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
+    _add_size(parser)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()

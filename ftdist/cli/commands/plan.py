@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
 from ftdist.answers.kinds import detecting_bytes
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
-from ftdist.cli.console import say
+from ftdist.cli.console import complain, say
 from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
 from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
-from ftdist.network.modelfile import load
 from ftdist.runtime.budget.process_memory import before_planning
+from ftdist.runtime.imported import opened
 from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.planning_room import planning_room
 from ftdist.runtime.threads import default_threads
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
     limit = budget_of(arguments.mem)
-    model = load(arguments.model)
+    model = opened(arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"))
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()

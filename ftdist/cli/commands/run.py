@@ -30,11 +30,11 @@ from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.graph import Network
-from ftdist.network.modelfile import load
 from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.imported import opened
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 from ftdist.wording import counted
@@ -87,10 +87,14 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if this.left_out else 0
 
 
+def _tell(text: str) -> None:
+    complain(f"ftdist: {text}")
+
+
 def _take_model_for_input(arguments: argparse.Namespace) -> None:
     """Where a file of settings names the model, the first word is one only by its ending."""
     configured = getattr(arguments, "configured_model", None)
-    if configured is not None and arguments.model.suffix != ".ftd":
+    if configured is not None and arguments.model.suffix not in (".ftd", ".onnx"):
         arguments.inputs.insert(0, str(arguments.model))
         arguments.model = configured
 
@@ -104,7 +108,7 @@ def _prepare(
 ) -> tuple[_Run, Queue, Frames]:
     """Everything before the first frame; what can be refused is refused here."""
     started = time.perf_counter()
-    model = load(arguments.model)
+    model = opened(arguments.model, arguments.size, _tell)
     names, origin = names_of(arguments, model)
     found = outputs(arguments.output, arguments.format, given, model.network)
     this = _Run(arguments, given, limit, line, model.network, names, origin, found)

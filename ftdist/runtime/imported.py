@@ -1,0 +1,88 @@
+"""Files of other formats as model files, kept in the user's cache: what `run` and `plan` open.
+
+Importing takes packages and memory that a run must not lack, so a forked child does it. A model
+file is kept under a digest of all that made it: the file, what lies beside it under a name that
+begins alike (weights, labels), the size asked for, and the version of this package.
+"""
+
+from __future__ import annotations
+
+from _blake2 import blake2b
+from collections.abc import Callable
+from pathlib import Path
+
+import ftdist
+from ftdist.errors import InputError
+from ftdist.network.modelfile import Model, load
+from ftdist.network.modelheader import VERSION
+
+_PIECE_BYTES = 1 << 20
+_SUFFIX = ".onnx"
+
+
+def opened(
+    path: Path, size: tuple[int, int] | None = None, told: Callable[[str], None] | None = None
+) -> Model:
+    """The model in a file: a model file, or an ONNX file, which is imported first.
+
+    `size` is that of an ONNX file's input, where it is open; `told` hears where it went, and what
+    was odd in it.
+    """
+    if path.suffix.lower() != _SUFFIX:
+        if size is not None:
+            raise InputError(f"{path}: its size was settled at import; --size is for ONNX files")
+        return load(path)
+    target = _kept_at(path, size)
+    try:
+        return load(target)
+    except InputError:  # not there yet, or damaged
+        pass
+    from ftdist.runtime.forked import run_forked
+
+    remarks = run_forked(lambda: _imported(path, target, size))
+    model = load(target, verify=False)
+    if told is not None:
+        told(f"imported {path} as {target}")
+        for each in remarks:
+            told(each)
+    return model
+
+
+def _imported(path: Path, target: Path, size: tuple[int, int] | None) -> list[str]:
+    from ftdist.runtime.model_import import import_model  # with all importers
+
+    remarks: list[str] = []
+    import_model(path, target, size=size, remark=remarks.append)
+    return remarks
+
+
+def _kept_at(path: Path, size: tuple[int, int] | None) -> Path:
+    """Where the model file of a file is kept."""
+    from ftdist.runtime.measuring.profiles import cache_folder
+
+    folder = cache_folder()
+    if folder is None:
+        raise InputError("no folder to keep imported models in: set XDG_CACHE_HOME")
+    kept = folder / "models"
+    try:
+        kept.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {kept}: {error.strerror}") from None
+    stem = "".join(c if c.isprintable() else "?" for c in path.stem)[:80]
+    return kept / f"{stem}-{_digest(path, size)}.ftd"
+
+
+def _digest(path: Path, size: tuple[int, int] | None) -> str:
+    """A digest of all that makes a model file, read in pieces."""
+    digest = blake2b(f"{ftdist.__version__} {VERSION} {size}".encode(), digest_size=12)
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+        for each in sorted(path.parent.iterdir()):
+            if each != path and each.stem.startswith(path.stem) and each.is_file():
+                status = each.stat()  # where weights may lie that are not in the file itself
+                digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}".encode())
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    return digest.hexdigest()

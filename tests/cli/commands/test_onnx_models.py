@@ -1,0 +1,65 @@
+"""ONNX files on the command line: imported by name, or by `run` itself into the cache."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.onnxgraphs import Nodes, expected
+
+from ftdist.cli.main import main
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "ftdist" / "models"
+
+
+def written(folder: Path, *, height: int | str = 16) -> Path:
+    nodes = Nodes()
+    made = nodes.add("Conv", nodes.input(1, 3, height, 16), nodes.random(4, 3, 3, 3))
+    nodes.output(nodes.add("Relu", made))
+    return nodes.save(folder / "small.onnx")
+
+
+def test_run_imports_by_itself_and_says_so_once(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, given, out = written(tmp_path), tmp_path / "x.npy", tmp_path / "y.npy"
+    np.save(given, np.random.default_rng(0).random((1, 3, 16, 16), dtype=np.float32))
+    arguments = ["run", str(path), str(given), "-o", str(out), "--mem", "256M"]
+    assert main(arguments) == 0
+    (kept,) = cache.iterdir()
+    assert f"ftdist: imported {path} as {kept}" in capsys.readouterr().err
+    (wanted,) = expected(path, {"x": np.load(given)}).values()
+    np.testing.assert_allclose(np.load(out), wanted, atol=1e-5)
+    assert main(arguments) == 0
+    assert "imported" not in capsys.readouterr().err
+    kept.write_bytes(b"FTDIST, but damaged")
+    assert main(arguments) == 0
+    assert "imported" in capsys.readouterr().err
+
+
+def test_open_sizes_are_asked_for(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, height="rows")
+    assert main(["plan", str(path)]) == 2
+    assert "open sizes, 1x3xrowsx16; give --size HxW" in capsys.readouterr().err
+    assert main(["plan", str(path), "--size", "24x16"]) == 0
+    (kept,) = cache.iterdir()
+    assert main(["plan", str(kept), "--size", "24x16"]) == 2
+    assert "its size was settled at import" in capsys.readouterr().err
+
+
+def test_import_takes_a_size_and_the_name_of_an_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, made = written(tmp_path, height="rows"), tmp_path / "small.ftd"
+    arguments = ["import", str(path), "-o", str(made), "--size", "24x16"]
+    assert main([*arguments, "--until", "node0"]) == 0
+    assert "1 layer, input 24x16x3" in capsys.readouterr().out
+    assert main([*arguments, "--weights", "w.weights"]) == 2
+    assert "an ONNX file has weights of its own" in capsys.readouterr().err
