@@ -9,8 +9,8 @@ from typing import Any, NoReturn, TypeAlias
 
 from ftdist.cli.console import one_line
 
-BUDGET = "budget of the whole process, as 64M"
-TRACE = "write a time line for Perfetto"
+BUDGET = "memory limit of the whole process, such as 64M"
+TRACE = "write a timeline for Perfetto"
 
 _MOST_DIGITS = 18
 
@@ -55,7 +55,7 @@ def command(
     )
     if defaults is not None:
         parser.known = defaults.get(name, {})
-        kept = "take what is not given from this file"
+        kept = "read defaults from this file"
         parser.add_argument("--config", metavar="FILE.toml", type=Path, help=kept)
     return parser
 

@@ -26,12 +26,12 @@ def add_import(commands: Commands) -> None:
     parser.add_argument("--list", action="store_true", help="list the built-in architectures")
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument("--weights", metavar="FILE", type=Path, help="Darknet .weights file")
-    seed = "random weights, He-scaled"
+    seed = "random He-scaled weights, from this seed"
     weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
     until = "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs"
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
     _add_size(parser)
-    names = "names of the classes, one a line"
+    names = "file of class names, one per line"
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
     _add_fit(parser, "the dialect of the .cfg")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
@@ -68,14 +68,16 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
         "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern as out/{}.png"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
-    as_data = "what was found, as data in the file by -o, or on standard output"
+    as_data = "write what was found as data, to the -o file or standard output"
     fitting = add_answers(parser, as_data)
     _add_fit(fitting, "what the model file says")
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
-    plan.add_argument("--tiling", metavar="NOTATION", help="the plan, as 5x5/8/2x2 or 1x1s4")
-    plan.add_argument("--plan", metavar="FILE", type=Path, help="the plan from a --json report")
+    plan.add_argument(
+        "--tiling", metavar="NOTATION", help="run this plan, such as 5x5/8/2x2 or 1x1s4"
+    )
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
@@ -88,30 +90,30 @@ def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
     """What is to be told of what a detector or a classifier saw."""
     group = parser.add_argument_group("what was seen")
     group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
-    scores = "yolo: the score as a sixth column"
+    scores = "yolo: write the score as a sixth column"
     group.add_argument("--scores", action="store_true", help=scores)
-    least = "the least score of what counts as found (default: 0.3)"
+    least = "lowest score that counts as found (default: 0.3)"
     group.add_argument("--thresh", metavar="P", type=fraction, help=least)
-    overlap = "of two boxes that share more of their union the better one counts (default: 0.45)"
+    overlap = "drop the lower-scored of two boxes that overlap by more (default: 0.45)"
     group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
     group.add_argument("--all", action="store_true", help="list all detections, not the best only")
-    names = "class names, one a line"
+    names = "file of class names, one per line"
     group.add_argument("--names", metavar="FILE", type=Path, help=names)
     return group
 
 
 def add_plan(commands: Commands, defaults: Defaults) -> None:
-    about = "say how a model would run within a memory budget, and what other budgets would change"
+    about = "predict how a model would run within a memory budget, and compare budgets"
     parser = command(commands, "plan", about, defaults)
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
     _add_size(parser)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
-    plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, as 5x5/8/2x2")
-    plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan from a report")
+    plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, such as 5x5/8/2x2")
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan in a report")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the plan, for run --plan")
-    frontier = "the fastest plan for every budget there is"
+    frontier = "list the fastest plan for every budget"
     parser.add_argument("--frontier", action="store_true", help=frontier)
     plot = "draw the frontier (implies --frontier)"
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help=plot)

@@ -58,9 +58,9 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     about = "share a model's work among workers on other machines"
     parser = command(commands, "coordinator", about, defaults, _COORDINATOR)
     parser.add_argument("model", metavar="MODEL", type=Path, nargs="?", help="model file (.ftd)")
-    listen = "where, as tcp://0.0.0.0:5555 for all networks (default: tcp://127.0.0.1:5555)"
+    listen = "address; tcp://0.0.0.0:5555 serves all networks (default: tcp://127.0.0.1:5555)"
     parser.add_argument("--listen", metavar="tcp://ADDRESS:PORT", help=listen)
-    own = "threads of a worker of its own, in this process (default: none)"
+    own = "also work in this process, with N threads (default: none)"
     parser.add_argument("--threads", metavar="N", type=natural, help=own)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
@@ -75,10 +75,12 @@ def _add_worker(commands: Commands, defaults: Defaults) -> None:
     parser.positional("address", metavar="tcp://HOST:PORT", help="where the coordinator listens")
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
-    parser.add_argument("--name", metavar="NAME", help="what to call it (default: the host's name)")
-    cache = "where models are kept (default: in the user's cache folder)"
+    parser.add_argument(
+        "--name", metavar="NAME", help="the worker's name (default: the host's name)"
+    )
+    cache = "folder to keep models in (default: in the user's cache folder)"
     parser.add_argument("--cache", metavar="DIR", type=Path, help=cache)
-    most = "how much of the disk they may take (default: 2G)"
+    most = "disk space for models (default: 2G)"
     parser.add_argument("--cache-size", metavar="SIZE", help=most)
     _add_security(parser, _KEYS)
     parser.handled_by("worker")
@@ -97,12 +99,12 @@ def _add_submit(commands: Commands, defaults: Defaults) -> None:
         "where there are several"
     )
     parser.add_argument("-o", metavar="DIR", dest="output", type=Path, required=True, help=output)
-    parser.add_argument("--draw", action="store_true", help="write pictures with boxes, too")
-    raw = "write raw outputs of detectors and classifiers, too"
+    parser.add_argument("--draw", action="store_true", help="also write pictures with boxes")
+    raw = "also write raw outputs of detectors and classifiers"
     parser.add_argument("--raw", action="store_true", help=raw)
-    as_data = "write DIR/detections.csv or .json of all inputs, or a .txt an input (yolo), too"
+    as_data = "also write DIR/detections.csv or .json for all inputs, or a .txt for each (yolo)"
     add_answers(parser, as_data)
-    job = "the job's name; submitted again, it goes on where it was (default: a new one)"
+    job = "name of the job; submitting it again continues it (default: a new name)"
     parser.add_argument("--job", metavar="NAME", help=job)
     repeat = "submit all inputs N times"
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help=repeat)
@@ -147,7 +149,7 @@ def _add_keygen(commands: Commands) -> None:
 def _add_calibrate(commands: Commands) -> None:
     about = "measure this machine, so that plans and predicted times are made for it"
     parser = command(commands, "calibrate", about)
-    number = "with so many threads (default: all, then one)"
+    number = "threads to measure with (default: all, then one)"
     parser.add_argument("--threads", metavar="N", type=positive, help=number)
     where = "a folder on the disk where models are kept (default: this one)"
     parser.add_argument("--folder", metavar="DIR", type=Path, default=Path(), help=where)
@@ -155,7 +157,7 @@ def _add_calibrate(commands: Commands) -> None:
 
 
 def _add_doctor(commands: Commands) -> None:
-    about = "say what matters on this machine, and what to do when it is bad"
+    about = "check this machine, and say what to fix"
     parser = command(commands, "doctor", about)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the findings as JSON")
     parser.handled_by("doctor")
@@ -163,5 +165,5 @@ def _add_doctor(commands: Commands) -> None:
 
 def _add_security(parser: Parser, keys: str) -> None:
     parser.add_argument("--keys", metavar="DIR", type=Path, help=keys)
-    without = "do without keys beyond this machine"
+    without = "allow other machines without keys"
     parser.add_argument("--insecure", action="store_true", help=without)
