@@ -25,7 +25,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
     When the block raises, also for a signal, `path` stays as it was and the temporary file is gone.
     A symbolic link is followed, as by open(). InputError when the folder is missing or not
-    writable, when `path` is no regular file (a device would be replaced), or when the disk is full.
+    writable, when `path` is not a regular file (it may be a device), or when the disk is full.
     """
     final, temporary = _names(path)
     try:
@@ -78,7 +78,7 @@ def _names(path: str | Path) -> tuple[Path, Path]:
     """The file that `path` means, and what the temporary one beside it is called."""
     final = Path(os.path.realpath(path))
     if final.exists() and not final.is_file():
-        raise InputError(f"cannot write {path}: it is there and is no regular file")
+        raise InputError(f"cannot write {path}: it is there and is not a regular file")
     return final, final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
 
 
@@ -87,7 +87,7 @@ def _create(temporary: Path, path: str | Path) -> None:
     try:
         os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except (FileNotFoundError, NotADirectoryError):
-        raise InputError(f"cannot write {path}: {temporary.parent} is no folder") from None
+        raise InputError(f"cannot write {path}: {temporary.parent} is not a folder") from None
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
 

@@ -53,7 +53,7 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ["absent/result.txt", "file/result.txt"])
 def test_a_missing_folder_is_said_before_any_work(tmp_path: Path, place: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InputError, match="is no folder"), atomic_write(tmp_path / place):
+    with pytest.raises(InputError, match="is not a folder"), atomic_write(tmp_path / place):
         pytest.fail("the block must not run")
 
 
@@ -85,7 +85,7 @@ def test_other_failures_of_the_system_stay_what_they_are(tmp_path: Path) -> None
 def test_devices_and_folders_are_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for place in (tmp_path / "pipe", tmp_path):
-        with pytest.raises(InputError, match="no regular file"), atomic_write(place):
+        with pytest.raises(InputError, match="not a regular file"), atomic_write(place):
             pytest.fail("the block must not run")
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
 

@@ -166,9 +166,9 @@ def read_config(path: Path) -> Config:
     try:
         value = tomllib.loads(content.decode())
     except UnicodeDecodeError:
-        raise InputError(f"{path}: is no TOML file: not UTF-8 text") from None
+        raise InputError(f"{path}: is not a TOML file: not UTF-8 text") from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"{path}: is no TOML file: {error}") from None
+        raise InputError(f"{path}: is not a TOML file: {error}") from None
     try:
         return _config(value, path.parent)
     except InputError as error:

@@ -139,7 +139,7 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
     path = Path(path)
     try:
         if path.exists() and not path.is_file():
-            raise InputError(f"{path}: is no regular file")
+            raise InputError(f"{path}: is not a regular file")
         with path.open("rb") as file:
             header = read_header(file, path)
             if verify:

@@ -135,7 +135,7 @@ def _field_kinds(operation: Any) -> dict[str, _Field]:
 def _whole(value: Any) -> int:
     """All whole numbers in a network are sizes and indices of maps."""
     if type(value) is not int or not 0 <= value <= LARGEST_SIDE:
-        raise ValueError(f"{value!r} is no whole number from 0 to {LARGEST_SIDE}")
+        raise ValueError(f"{value!r} is not a whole number from 0 to {LARGEST_SIDE}")
     return value
 
 
@@ -152,7 +152,7 @@ def _real(value: Any) -> float:
 
 def _text(value: Any) -> str:
     if type(value) is not str or not value or not value.isprintable():
-        raise ValueError(f"{value!r} is no name of printable characters")
+        raise ValueError(f"{value!r} is not a name of printable characters")
     return value
 
 

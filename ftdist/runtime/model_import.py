@@ -100,7 +100,7 @@ def _labels(
         return (), "none", ()  # a list in the middle of a network is not of classes
     if not classes:
         if given is not None:
-            raise InputError(f"{given}: {network.name} tells no classes apart")
+            raise InputError(f"{given}: {network.name} does not distinguish classes")
         return (), "none", ()
     classifier = is_classifier(network)
     names, origin, remark = find_names(Path(source), classes, given, classifies=classifier)

@@ -28,11 +28,11 @@ def detect(
     `source` is a detector; a session keeps its plan and memory for the next picture, a model is
     planned for anew. `picture` is what ``Session.run`` takes; boxes on an array are in pixels of
     it. Objects score at least `threshold`, 0 to 1; of two boxes that share more than `overlap` of
-    their union the better one counts. InputError for what is no detector or no picture.
+    their union the better one counts. InputError for what is not a detector or no picture.
     """
     network = _network(source)
     if not is_detector(network):
-        raise InputError(f"{network.name} is no detector")
+        raise InputError(f"{network.name} is not a detector")
     result = _answer(source, picture, {"threshold": threshold, "overlap": overlap})
     assert isinstance(result, Seen)
     return list(result.objects)
@@ -45,7 +45,7 @@ def classify(source: Model | Session, picture: _Picture) -> list[Likely]:
     """
     network = _network(source)
     if not is_classifier(network):
-        raise InputError(f"{network.name} is no classifier")
+        raise InputError(f"{network.name} is not a classifier")
     result = _answer(source, picture, {})
     assert isinstance(result, Classified)
     return list(result.classes)

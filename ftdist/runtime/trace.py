@@ -54,7 +54,7 @@ def refuse_as_trace(path: Path) -> None:
     except OSError:
         return
     if begin and begin != _BEGIN:
-        raise InputError(f"cannot write {path}: it is there and is no time line")
+        raise InputError(f"cannot write {path}: it is there and is not a timeline")
 
 
 @dataclass(slots=True)

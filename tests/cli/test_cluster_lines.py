@@ -152,5 +152,5 @@ def test_another_job_of_that_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="with another model"):
         Journal(tmp_path, "night", ["a"]).begin("n")
     (tmp_path / "night.job").write_text("hello\n")
-    with pytest.raises(InputError, match="is no journal"):
+    with pytest.raises(InputError, match="is not a journal"):
         Journal(tmp_path, "night", ["a"])

@@ -109,9 +109,9 @@ def test_workers_on_the_same_machine_need_no_address(tmp_path: Path) -> None:
         ("[security]\nkeys = []", ("keys = []", "a path in quotes")),
         ('[model]\nfile = ""', ("file = ''", "a path in quotes")),
         ('[model]\nfile = "\\u0000"', ("a path in quotes",)),
-        ("[model]\nfile = 'x'\nfile = 'y'", ("is no TOML file", "overwrite")),
-        ("[model\n", ("is no TOML file", "line 1")),
-        ("x = " + "[" * 50_000, ("is no TOML file",)),
+        ("[model]\nfile = 'x'\nfile = 'y'", ("is not a TOML file", "overwrite")),
+        ("[model\n", ("is not a TOML file", "line 1")),
+        ("x = " + "[" * 50_000, ("is not a TOML file",)),
         ("#" * (2 << 20), ("too large",)),
     ],
 )

@@ -144,15 +144,15 @@ def test_arrays_of_objects_are_never_unpickled(
 @pytest.mark.parametrize(
     ("model", "given", "output", "words"),
     [
-        ("chain", "image.npy", "absent/out.npy", ("absent is no folder",)),
-        ("chain", "image.npy", "folder.npy", ("folder.npy", "no regular file")),
-        ("chain", "image.npy", "out.jpg", ("out.jpg", "no detector")),
+        ("chain", "image.npy", "absent/out.npy", ("absent is not a folder",)),
+        ("chain", "image.npy", "folder.npy", ("folder.npy", "not a regular file")),
+        ("chain", "image.npy", "out.jpg", ("out.jpg", "not a detector")),
         ("chain", "image.npy", "out.txt", ("out.txt",)),
         ("chain", "image.npy", "out", ("out",)),
         ("two", "image.npy", "out.npy", ("out.npy", "several outputs", ".npz")),
         ("detector", "image.npy", "out.jpg", ("out.jpg", "image.npy")),
         ("detector", "photo.png", "out.xyz", ("out.xyz",)),
-        ("detector", "photo.png", "absent/out.png", ("absent is no folder",)),
+        ("detector", "photo.png", "absent/out.png", ("absent is not a folder",)),
     ],
 )
 def test_outputs(
@@ -173,12 +173,12 @@ def test_outputs(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--mem", "lots"), ("'lots' is no size",)),
-        (("--mem", "0"), ("'0' is no size",)),
+        (("--mem", "lots"), ("'lots' is not a size",)),
+        (("--mem", "0"), ("'0' is not a size",)),
         (("--mem", "64"), ("--mem 64 is 64 bytes", "was 64M meant?")),
         (("--mem", "-5"), ()),
-        (("--mem", ""), ("'' is no size",)),
-        (("--mem", "9" * 400), ("is no size",)),
+        (("--mem", ""), ("'' is not a size",)),
+        (("--mem", "9" * 400), ("is not a size",)),
         (("--mem",), ("--mem",)),
         (("--threads", "0"), ("--threads", "'0'")),
         (("--threads", "two"), ("--threads", "'two'")),
@@ -197,7 +197,7 @@ def test_outputs(
         (("--tiling", "1x1", "--plan", "p.json"), ("not allowed with",)),
         (("--plan", "absent.json"), ("absent.json", "No such file")),
         (("--plan", "."), ("cannot be read",)),
-        (("--json", "absent/r.json", "--mem", "33M"), ("absent is no folder",)),
+        (("--json", "absent/r.json", "--mem", "33M"), ("absent is not a folder",)),
         (("--kernels", "cuda"), ("'cuda'",)),
         (("--kernels", "two\nlines"), ("two\\nlines",)),
         (("--kernels", "reference", "--mem", "1G"), ("reference",)),

@@ -42,10 +42,10 @@ def test_a_time_line_has_every_tile_of_every_run(things: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("absent/t.json", "absent is no folder"),
-        (".", "no regular file"),
-        ("/dev/full", "no regular file"),
-        ("model.ftd", "it is there and is no time line"),
+        ("absent/t.json", "absent is not a folder"),
+        (".", "not a regular file"),
+        ("/dev/full", "not a regular file"),
+        ("model.ftd", "it is there and is not a timeline"),
     ],
 )
 def test_what_cannot_be_written_is_said_before_any_work(

@@ -172,7 +172,7 @@ def test_ftdist_in_an_environment_of_its_own_is_found(hosts: Hosts) -> None:
 def test_values_reach_the_host_as_they_are(hosts: Hosts) -> None:
     hosts.add("pi2")
     (line,) = hosts.run("--to", NOWHERE, "--mem", "$(id) 'x'; exit 0 #", "pi2", status=1)
-    assert "'$(id) 'x'; exit 0 #' is no size" in line
+    assert "'$(id) 'x'; exit 0 #' is not a size" in line
 
 
 def test_a_number_that_is_another_process_by_now_is_left_alone(hosts: Hosts) -> None:

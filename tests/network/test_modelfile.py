@@ -201,8 +201,8 @@ def test_what_is_no_readable_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to("loop")
     os.mkfifo(tmp_path / "pipe")
     assert "No such file" in failure(tmp_path / "absent.ftd")
-    assert "no regular file" in failure(tmp_path)
-    assert "no regular file" in failure(tmp_path / "pipe")
+    assert "not a regular file" in failure(tmp_path)
+    assert "not a regular file" in failure(tmp_path / "pipe")
     assert "cannot be read" in failure(tmp_path / "loop")
     assert "cannot be read" in failure(tmp_path / ("long" * 99))
 
@@ -255,7 +255,7 @@ def test_a_network_that_computes_nothing_is_refused(tmp_path: Path) -> None:
 
 def test_what_could_not_be_loaded_is_not_written(tmp_path: Path) -> None:
     network = parse_cfg(CHAIN, "two\nlines").network
-    with pytest.raises(InputError, match="no name of printable characters"):
+    with pytest.raises(InputError, match="not a name of printable characters"):
         write_model(tmp_path / "m.ftd", network, random_parameters(network, 1))
     layers = [f"[convolutional]\nfilters={n}\nactivation=linear\n" for n in range(1, 5000)]
     network = parse_cfg("[net]\nwidth=1\nheight=1\nchannels=1\n" + "".join(layers), "n").network

@@ -55,7 +55,7 @@ def test_what_is_printed_is_parsed_back(case) -> None:
 @pytest.mark.parametrize(
     ("notation", "named"),
     [
-        ("", "'' is no grid"),
+        ("", "'' is not a grid"),
         ("5x5/2", "GRID/LAYER/GRID"),
         ("5x5/2/2x2/3", "5x5/2/2x2/3"),
         ("5", "'5'"),

@@ -161,5 +161,5 @@ def test_files_hold_several_inputs_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"one.npz: pyramid takes mask, picture, not picture"):
         read_input(tmp_path / "one.npz", network)
     (tmp_path / "none.npz").write_bytes(b"PK\x03\x04nothing")
-    with pytest.raises(InputError, match=r"none.npz: is no .npz file"):
+    with pytest.raises(InputError, match=r"none.npz: is not a .npz file"):
         read_input(tmp_path / "none.npz", network)

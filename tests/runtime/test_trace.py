@@ -122,9 +122,9 @@ def test_threads_do_not_mix_their_lines(tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="absent is no folder"):
+    with pytest.raises(InputError, match="absent is not a folder"):
         Trace(tmp_path / "absent" / "t.json")
-    with pytest.raises(InputError, match="no regular file"):
+    with pytest.raises(InputError, match="not a regular file"):
         Trace(tmp_path)
 
 

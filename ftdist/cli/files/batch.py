@@ -87,7 +87,7 @@ class Batch:
         if job is None:
             return
         if not _JOB.fullmatch(job):
-            raise InputError(f"'{job}' is no name for a job: use letters, digits, '-' and '_'")
+            raise InputError(f"'{job}' is not a name for a job: use letters, digits, '-' and '_'")
         self.job = job
         inputs = [os.path.abspath(each.name) for each in self._inputs] * self._arguments.repeat
         self._journal = Journal(self._output, job, inputs)
@@ -167,10 +167,10 @@ class Batch:
             return
         arguments, network = self._arguments, header.network
         if arguments.draw and not is_detector(network):
-            raise InputError(f"--draw: {network.name} is no detector")
+            raise InputError(f"--draw: {network.name} is not a detector")
         for_both = arguments.format in (None, "json", "csv") and is_classifier(network)
         if arguments.format is not None and not (is_detector(network) or for_both):
-            raise InputError(f"--format {arguments.format}: {network.name} is no detector")
+            raise InputError(f"--format {arguments.format}: {network.name} is not a detector")
         self._names, origin = names_of(arguments, header)
         if unsure := unsure_of(self._names, origin):
             complain(f"ftdist: {unsure}")
@@ -268,5 +268,5 @@ def _is_picture(source: Source) -> bool:
     try:
         mapped: Any = npy.open_memmap(source.path, mode="r")
     except Exception:  # numpy raises nearly anything on damaged headers
-        raise InputError(f"{source.path}: is no .npy file, or is damaged") from None
+        raise InputError(f"{source.path}: is not a .npy file, or is damaged") from None
     return bool(mapped.dtype == np.uint8)

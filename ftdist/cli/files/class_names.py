@@ -13,17 +13,17 @@ from ftdist.network.modelheader import Header
 
 
 def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tuple[str, ...], Names]:
-    """The names, none where the model tells no classes apart, and who says so.
+    """The names, none where the model does not distinguish classes, and who says so.
 
     InputError for names or thresholds that do not suit the model.
     """
     network, count = model.network, class_count(model.network)
     for option, value in (("--thresh", arguments.thresh), ("--nms", arguments.nms)):
         if value is not None and not is_detector(network):
-            raise InputError(f"{option}: {network.name} is no detector")
+            raise InputError(f"{option}: {network.name} is not a detector")
     if arguments.names is not None:
         if not count:
-            raise InputError(f"{arguments.names}: {network.name} tells no classes apart")
+            raise InputError(f"{arguments.names}: {network.name} does not distinguish classes")
         return class_names(count, read_names(arguments.names)), "given"
     if not count or model.labels:
         return class_names(count, model.labels), model.about.names

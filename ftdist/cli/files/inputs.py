@@ -121,7 +121,7 @@ def read_input(
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception:  # numpy raises nearly anything on damaged headers
-        raise InputError(f"{path}: is no .npy file, or is damaged") from None
+        raise InputError(f"{path}: is not a .npy file, or is damaged") from None
     try:
         check_input(array, network)
     except InputError as error:
@@ -144,7 +144,7 @@ def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
     except Exception:  # numpy and zipfile raise nearly anything on damaged files
-        raise InputError(f"{path}: is no .npz file of numbers, or is damaged") from None
+        raise InputError(f"{path}: is not a .npz file of numbers, or is damaged") from None
     try:
         check_inputs(found, network)
     except InputError as error:

@@ -84,7 +84,7 @@ class Journal:
             about: Any = json.loads(lines[0])
             inputs, self._model = about["inputs"], str(about["model"])
         except (LookupError, TypeError, ValueError):
-            raise InputError(f"{self._path}: is no journal of a job; remove it") from None
+            raise InputError(f"{self._path}: is not a journal of a job; remove it") from None
         if inputs != self._inputs:
             raise InputError(
                 f"{self._path}: a job of that name was begun with other inputs; "

@@ -129,7 +129,7 @@ def _kind(path: Path, wanted: str | None, network: Network) -> tuple[Kind, str]:
         return "data", _data(_DATA[suffix], network, path)
     output_format(path)
     if not is_detector(network):
-        raise InputError(f"{path}: {network.name} is no detector; write a .npy or .npz file")
+        raise InputError(f"{path}: {network.name} is not a detector; write a .npy or .npz file")
     return "pictures", ""
 
 

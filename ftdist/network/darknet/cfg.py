@@ -164,12 +164,12 @@ def read_text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     if len(content) > LARGEST_FILE_BYTES:
-        raise InputError(f"{path}: is no .cfg file: larger than {LARGEST_FILE_BYTES} bytes")
+        raise InputError(f"{path}: is not a .cfg file: larger than {LARGEST_FILE_BYTES} bytes")
     if (other := disguise(content)) is not None:
         raise InputError(f"{path}: is {other}")
     text = decoded(content)
     if text is None:
-        raise InputError(f"{path}: is no .cfg file: not text")
+        raise InputError(f"{path}: is not a .cfg file: not text")
     return text
 
 
@@ -228,5 +228,5 @@ def _lines(text: str) -> list[str]:
 def _kind(content: str, file: str, line: int) -> str:
     kind = content[1:-1]
     if not content.endswith("]") or not kind:
-        raise InputError(f"{file}:{line}: {shown(content)} is no section header like [net]")
+        raise InputError(f"{file}:{line}: {shown(content)} is not a section header like [net]")
     return kind

@@ -142,7 +142,9 @@ def _parents(path: Path) -> tuple[int, ...]:
         except ValueError:
             parent = -1
         if not 0 <= parent <= len(parents):
-            raise InputError(f"{path}:{number}: is no line of a tree: NAME PARENT, parents first")
+            raise InputError(
+                f"{path}:{number}: is not a line of a tree: NAME PARENT, parents first"
+            )
         parents.append(parent)
     return tuple(parents)
 

@@ -149,7 +149,7 @@ def _not_supported(kind: str) -> str:
         return "may stand only at the beginning"
     if kind in _NOT_RUN:
         return "is a layer of Darknet's that is not supported"
-    return f"is no kind of section; {closest(kind, _BUILDERS)}"
+    return f"is not a kind of section; {closest(kind, _BUILDERS)}"
 
 
 def _is_normalized(section: Section) -> bool:

@@ -116,7 +116,7 @@ class Reorg(Operation):
         source = only(inputs)
         stride = self.stride
         if stride < 1 or source.height % stride or source.width % stride:
-            raise InputError(f"reorg: a map of {source} is no whole number of {stride}x{stride}")
+            raise InputError(f"reorg: a map of {source} is not a whole number of {stride}x{stride}")
         if self.order == "darknet" and source.channels % stride**2:
             raise InputError(f"reorg: {source.channels} channels are no multiple of {stride**2}")
         return Shape(

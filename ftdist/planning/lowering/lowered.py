@@ -66,7 +66,7 @@ class Lowered:
 def lower(network: Network, plan: Plan, offsets: Offsets, *, picture: bool) -> Lowered:
     """Lowers a plan; `picture` when INPUT is a uint8 picture rather than float32.
 
-    InputError if it is no plan of the network.
+    InputError if it is not a plan of the network.
     """
     check(plan, network)
     network = plan.applied_to(network)

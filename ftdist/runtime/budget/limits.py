@@ -51,7 +51,7 @@ def budget(mem: str | int | None = None) -> Budget:
     if mem is not None:
         size, origin = mem if isinstance(mem, int) else parse_budget(mem), "--mem"
         if size < 1:
-            raise InputError(f"a budget of {size} bytes is no budget")
+            raise InputError(f"a budget of {size} bytes: a budget is at least one byte")
         if limit < size:
             warning = (
                 f"the control group allows {format_size(limit)}, less than --mem "

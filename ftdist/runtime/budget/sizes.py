@@ -25,7 +25,7 @@ def parse_size(text: str) -> int:
         unit = _UNITS[match[3].upper()] if match[3] else 1
         size = int(match[1]) * unit + int(float(match[2] or 0) * unit)
     if size < 1:
-        raise InputError(f"'{text}' is no size: write bytes, or a number with K, M or G, as 64M")
+        raise InputError(f"'{text}' is not a size: write bytes, or a number with K, M or G, as 64M")
     return size
 
 

@@ -23,7 +23,7 @@ def write_plan(path: str | os.PathLike[str], plan: Plan, model: Model) -> None:
 def read_plan(path: str | os.PathLike[str], model: Model, threads: int | None = None) -> Plan:
     """The plan in a JSON file that ``write_plan`` or a command's --json wrote.
 
-    `threads` overrides the number in the file. InputError when it is no plan, or another model's.
+    `threads` overrides the number in the file. InputError when it is none, or another model's.
     """
     try:
         return parse_json(_text(Path(path)), model.network, model.digest, threads)
@@ -38,8 +38,8 @@ def _text(path: Path) -> str:
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror}") from None
     if len(content) > _MOST_PLAN_BYTES:
-        raise InputError("is no plan, it is too large")
+        raise InputError("is not a plan, it is too large")
     try:
         return content.decode()
     except UnicodeDecodeError:
-        raise InputError("is no plan: not UTF-8 text") from None
+        raise InputError("is not a plan: not UTF-8 text") from None

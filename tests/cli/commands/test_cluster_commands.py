@@ -108,8 +108,8 @@ def test_inputs_that_do_not_suit_are_refused_and_others_go_on(
         (("absent.npy",), ("absent.npy", "no such file")),
         (("photo.npy", "text.png"), ("text.png is a picture", "photo.npy is not")),
         (("a.npz",), ("a.npz", ".npy")),
-        (("photo.png", "--draw"), ("--draw", "no detector")),
-        (("photo.png", "--job", "a/b"), ("'a/b' is no name",)),
+        (("photo.png", "--draw"), ("--draw", "not a detector")),
+        (("photo.png", "--job", "a/b"), ("'a/b' is not a name",)),
     ):
         given = [tmp_path / each if each[-4:-3] == "." else each for each in arguments]
         outcome = two.submit(*given, "-o", tmp_path / "out")
@@ -360,7 +360,7 @@ def test_what_cannot_begin_says_so_in_one_line(
                 ("'5555' is not an address to listen on",),
             ),
             (("coordinator", model, "--keys", "keys"), 2, ("holds no coordinator.key_secret",)),
-            (("coordinator", model, "--trace", "no/t.json"), 2, ("no is no folder",)),
+            (("coordinator", model, "--trace", "no/t.json"), 2, ("no is not a folder",)),
             (("coordinator", model, "--mem", "28M"), 3, ("nothing fits 28.0 MiB",)),
             (("coordinator", model, "--mem", "33M"), 3, ("cannot hold a frame",)),
             (

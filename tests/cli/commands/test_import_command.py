@@ -123,7 +123,7 @@ def test_the_list_has_a_line_for_each_architecture(tmp_path: Path) -> None:
         ((".", "--random-weights", 1, "-o", "m.ftd"), ("no built-in architecture",)),
         (
             ("chain.weights", "--random-weights", 1, "-o", "m.ftd"),
-            ("chain.weights", "no .cfg file"),
+            ("chain.weights", "not a .cfg file"),
         ),
         (("model.onnx", "--random-weights", 1, "-o", "m.ftd"), ("model.onnx",)),
         (("chain.cfg", "--weights", "absent", "-o", "m.ftd"), ("absent", "No such file")),
@@ -134,15 +134,15 @@ def test_the_list_has_a_line_for_each_architecture(tmp_path: Path) -> None:
         (("chain.cfg", "--random-weights", 1, "--until", -1, "-o", "m.ftd"), ("--until",)),
         (("chain.cfg", "--random-weights", "x", "-o", "m.ftd"), ("--random-weights", "'x'")),
         (("chain.cfg", "--random-weights", "9" * 5000, "-o", "m.ftd"), ("--random-weights",)),
-        (("chain.cfg", "--random-weights", 1, "-o", "absent/m.ftd"), ("absent is no folder",)),
-        (("chain.cfg", "--random-weights", 1, "-o", "folder"), ("no regular file",)),
+        (("chain.cfg", "--random-weights", 1, "-o", "absent/m.ftd"), ("absent is not a folder",)),
+        (("chain.cfg", "--random-weights", 1, "-o", "folder"), ("not a regular file",)),
         (("idle.cfg", "--random-weights", 1, "-o", "m.ftd"), ("layer 0", "hands on")),
         (("huge.cfg", "--random-weights", 1, "-o", "m.ftd"), ("an input of 8x131072x3", "65536")),
         (
             ("named.cfg", "--random-weights", 1, "-o", "m.ftd"),
             ("named.names", "3 names", "2 classes"),
         ),
-        (("two\nlines.cfg", "--random-weights", 1, "-o", "m.ftd"), ("lines' is no name",)),
+        (("two\nlines.cfg", "--random-weights", 1, "-o", "m.ftd"), ("lines' is not a name",)),
     ],
 )
 def test_what_cannot_be_imported_is_refused_and_leaves_no_file(
@@ -205,7 +205,8 @@ def test_given_names_and_guessed_ones_are_marked(sources: Path) -> None:
 def test_names_where_there_are_no_classes_are_refused(sources: Path, refused: Refused) -> None:
     (sources / "mine.names").write_text("a\nb\n")
     arguments = ("import", "chain.cfg", "--random-weights", 0, "-o", "m.ftd")
-    refused(*arguments, "--names", "mine.names", words=("mine.names", "tells no classes apart"))
+    words = ("mine.names", "does not distinguish classes")
+    refused(*arguments, "--names", "mine.names", words=words)
 
 
 def test_weights_that_are_none_are_told_by_what_they_are(sources: Path, refused: Refused) -> None:

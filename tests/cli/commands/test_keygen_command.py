@@ -67,7 +67,7 @@ def test_no_secret_is_ever_printed(tmp_path: Path) -> None:
     [
         (("keys",), ("holds a coordinator's keys already",)),
         (("keys", "--worker", "pi1"), ("holds keys of pi1 already",)),
-        (("keys", "--worker", "pi2", "../x"), ("'../x' is no name",)),
+        (("keys", "--worker", "pi2", "../x"), ("'../x' cannot be the name",)),
         (("keys", "--worker", "client"), ("holds keys of client already",)),
         (("file/keys",), ("cannot make file/keys", "Not a directory")),
         (("keys", "--client", "pi1"), ("holds keys of pi1 already",)),

@@ -165,16 +165,16 @@ def test_no_plan_fits(first16_file: Path, refused: Refused) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--mem", "lots"), ("'lots' is no size",)),
+        (("--mem", "lots"), ("'lots' is not a size",)),
         (("--threads", "0"), ("--threads", "'0'")),
         (("--tiling", "3x"), ("'3x'",)),
         (("--tiling", "33x1"), ("33x1", "32x32x7")),
         (("--tiling", "1x1", "--plan", "p.json"), ("not allowed with",)),
         (("--plan", "absent.json"), ("absent.json", "No such file")),
-        (("--json", "absent/plan.json"), ("absent is no folder",)),
+        (("--json", "absent/plan.json"), ("absent is not a folder",)),
         (("--plot", "plot.jpeg"), ("plot.jpeg", ".png")),
         (("--plot", "plot"), (".png",)),
-        (("--plot", "absent/plot.png"), ("absent is no folder",)),
+        (("--plot", "absent/plot.png"), ("absent is not a folder",)),
         (("--output", "x"), ("--output",)),
     ],
 )

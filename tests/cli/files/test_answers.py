@@ -130,7 +130,7 @@ def test_a_classifier_says_the_five_likeliest_classes(
     assert len(out) == 6 and out[0] == "file,label,class,probability"
     (tmp_path / "r.json").unlink()
     refused("run", model, things / "photo.png", "--format", "coco", words=("is a classifier",))
-    refused("run", model, things / "photo.png", "-o", "drawn.png", words=("no detector",))
+    refused("run", model, things / "photo.png", "-o", "drawn.png", words=("not a detector",))
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot", "-o"])
@@ -153,14 +153,14 @@ def test_no_command_replaces_what_it_reads(things: Path, tmp_path: Path, option:
     [
         ("chain", "photo.png", ("-o", "-"), ("neither detector nor classifier",)),
         ("chain", "photo.png", ("-o", "d.json"), ("d.json", "neither")),
-        ("chain", "photo.png", ("--thresh", 0.5), ("--thresh", "no detector")),
-        ("chain", "photo.png", ("--nms", 0.5), ("--nms", "no detector")),
+        ("chain", "photo.png", ("--thresh", 0.5), ("--thresh", "not a detector")),
+        ("chain", "photo.png", ("--nms", 0.5), ("--nms", "not a detector")),
         ("detector", "photo.png", ("--thresh", 1.5), ("--thresh", "'1.5'")),
         ("detector", "photo.png", ("--nms", "nan"), ("--nms", "'nan'")),
         ("detector", "photo.png", ("--format", "xml"), ("'xml'",)),
         ("detector", "photo.png", ("--format", "coco", "-o", "d.npy"), ("d.npy", "coco")),
-        ("detector", "photo.png", ("--format", "csv", "-o", "absent/d.csv"), ("is no folder",)),
-        ("detector", "photo.png", ("--format", "csv", "-o", "."), ("no regular file",)),
+        ("detector", "photo.png", ("--format", "csv", "-o", "absent/d.csv"), ("is not a folder",)),
+        ("detector", "photo.png", ("--format", "csv", "-o", "."), ("not a regular file",)),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(

@@ -47,9 +47,9 @@ def test_layout_does_not_matter(written, noise, gap, newline, mark) -> None:
     [
         ("width=3\n[net]", "n.cfg:1: 'width=3' stands before the first [section]"),
         ("# x\n\n\0\0", r"n.cfg:3: '\x00\x00' stands before the first [section]"),
-        ("[net", "n.cfg:1: '[net' is no section header like [net]"),
-        ("[]", "n.cfg:1: '[]' is no section header like [net]"),
-        ("[net] width=3", "n.cfg:1: '[net]width=3' is no section header like [net]"),
+        ("[net", "n.cfg:1: '[net' is not a section header like [net]"),
+        ("[]", "n.cfg:1: '[]' is not a section header like [net]"),
+        ("[net] width=3", "n.cfg:1: '[net]width=3' is not a section header like [net]"),
     ],
 )
 def test_lines_that_mean_nothing_are_named(text, message) -> None:
@@ -193,7 +193,7 @@ def test_files_that_are_no_cfg(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read: Is a directory"):
         read_text(tmp_path)
     path.write_bytes(b"[net]\nwidth=3\n\0\xfe")
-    with pytest.raises(InputError, match=r"n\.cfg: is no \.cfg file: not text"):
+    with pytest.raises(InputError, match=r"n\.cfg: is not a \.cfg file: not text"):
         read_text(path)
     path.write_text("<!DOCTYPE html>\n<html>\n[net]\n")
     with pytest.raises(InputError, match=r"n\.cfg: is a web page; download the file itself"):

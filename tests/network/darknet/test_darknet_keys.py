@@ -127,7 +127,7 @@ def test_until_looks_at_nothing_that_comes_after() -> None:
     harmless = text.replace("binary=1", "binary=0")
     with pytest.raises(InputError, match="nonsense"):
         parse_cfg(harmless, "n", until=3)
-    with pytest.raises(InputError, match="is no section header"):
+    with pytest.raises(InputError, match="is not a section header"):
         parse_cfg(harmless, "n", until=4)
 
 
@@ -144,7 +144,7 @@ def test_trees_of_classes_are_read_from_where_darknet_names_them(tmp_path) -> No
     operation = parse_cfg(text, "n", file).network.layers[-1].operation
     assert getattr(operation, "parents", None) == (0, 0, 2, 2)
     (tmp_path / "data/a.tree").write_text("thing -1\ncat 4\n")
-    with pytest.raises(InputError, match=r"a\.tree:2: is no line of a tree"):
+    with pytest.raises(InputError, match=r"a\.tree:2: is not a line of a tree"):
         parse_cfg(text, "n", file)
     (tmp_path / "data/a.tree").write_text("thing -1\n")
     with pytest.raises(InputError, match="the tree does not suit 4 classes"):

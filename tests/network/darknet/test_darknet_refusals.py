@@ -42,7 +42,7 @@ def failure(text: str) -> str:
             "[reorg3d]\nstride=2\nreverse=1\n",
             "small.cfg:7: [reorg3d] reverse: '1' changes the resu",
         ),
-        ("[reorg]\nstride=5\n", "a map of 12x16x8 is no whole number of 5x5"),
+        ("[reorg]\nstride=5\n", "a map of 12x16x8 is not a whole number of 5x5"),
         ("[shortcut]\nfrom=-1\n", "[shortcut] from: -1 means layer -1, but no layer is before thi"),
         ("[conv]\n[shortcut]\nfrom=-2\n", "from: -2 means layer -1, but only layers 0..0 are bef"),
         ("[conv]\n[route]\nlayers=1\n", "small.cfg:7: [route] layers: 1 means layer 1, but only "),
@@ -87,8 +87,14 @@ def failure(text: str) -> str:
         ("[yolo]\nclasses=3\nanchors=1,2\n[conv]\n", "reads layer 0 (yolo0), a detection head"),
         ("[conv]\n[implicit]\n", "small.cfg:6: [implicit]: is a layer of Darknet's that is not"),
         ("[conv]\n[net]\n", "small.cfg:6: [net]: may stand only at the beginning"),
-        ("[conv]\n[maxpol]\n", "small.cfg:6: [maxpol]: is no kind of section; did you mean maxpoo"),
-        ("[conv]\n[zzz]\n", "small.cfg:6: [zzz]: is no kind of section; known are Gaussian_yolo,"),
+        (
+            "[conv]\n[maxpol]\n",
+            "small.cfg:6: [maxpol]: is not a kind of section; did you mean maxpoo",
+        ),
+        (
+            "[conv]\n[zzz]\n",
+            "small.cfg:6: [zzz]: is not a kind of section; known are Gaussian_yolo,",
+        ),
     ],
 )
 def test_what_cannot_be_run_is_refused_with_its_place(text, message) -> None:

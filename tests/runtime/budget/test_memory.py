@@ -76,7 +76,7 @@ def test_sizes_that_are_understood(text: str, size: int) -> None:
     ],
 )
 def test_sizes_that_are_none(text: str) -> None:
-    with pytest.raises(InputError, match="is no size: write bytes, or a number with K, M or G"):
+    with pytest.raises(InputError, match="is not a size: write bytes, or a number with K, M or G"):
         parse_size(text)
 
 
