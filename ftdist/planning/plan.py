@@ -117,7 +117,7 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     cuts = [0]
     for part in parts[1::2]:
         if not re.fullmatch(r"[0-9]{1,6}", part):
-            raise InputError(f"tiling '{notation}': '{part}' is no layer number")
+            raise InputError(f"tiling '{notation}': '{part}' is not a layer number")
         if not cuts[-1] < int(part) < len(network.layers):
             raise InputError(
                 f"tiling '{notation}': cannot cut before layer {part}; cuts must ascend "
@@ -129,7 +129,7 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     for part, first, stop in zip(parts[::2], cuts, cuts[1:], strict=False):
         match = _GROUP.fullmatch(part)
         if not match or 0 in (int(match[1]), int(match[2])):
-            raise InputError(f"tiling '{notation}': '{part}' is no grid such as 5x5 or 2x2s4")
+            raise InputError(f"tiling '{notation}': '{part}' is not a grid such as 5x5 or 2x2s4")
         if match[3] is not None and int(match[3]) == 0:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
         strip = None if match[3] is None else int(match[3])
