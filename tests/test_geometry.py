@@ -224,6 +224,6 @@ def test_columns_that_are_stored_are_those_read_and_one_on_the_map(
         if not padded:
             assert stored == read
         else:
-            assert stored == read.hull(stored) and stored.clipped(width).size >= 1
+            assert stored == read.hull(Span(*stored)) and Span(*stored).clipped(width).size >= 1
             beside = min(max(read.start, 0), width - 1)
             assert stored == read.hull(Span(beside, beside + 1))

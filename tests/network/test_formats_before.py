@@ -13,6 +13,7 @@ import numpy as np
 
 from ftdist import Session
 from ftdist.network.modelfile import load
+from ftdist.network.modelheader import ArrayName
 from ftdist.network.parameters import random_parameters
 from ftdist.planning.plan import parse_json, untiled
 
@@ -25,7 +26,7 @@ def test_a_model_file_is_read_with_its_weights() -> None:
     assert kinds == ["convolutional", "pool", "convolutional"]
     floats = model.weights.view(np.float32)
     for each in random_parameters(model.network, 1):
-        start = model.offsets[each.layer, "blocks", "bias"]
+        start = model.offsets[ArrayName(each.layer, "blocks", "bias")]
         np.testing.assert_array_equal(floats[start : start + each.bias.size], each.bias)
 
 

@@ -69,7 +69,7 @@ class ByFours(Direct):
 def second(monkeypatch: pytest.MonkeyPatch) -> None:
     known = {DIRECT.name: DIRECT, ByFours.name: ByFours()}
     for name, each in known.items():
-        monkeypatch.setitem(IMPLEMENTATIONS, name, each)  # type: ignore[misc]
+        monkeypatch.setitem(IMPLEMENTATIONS, name, each)
 
 
 def network() -> Network:
