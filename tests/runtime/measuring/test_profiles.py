@@ -55,6 +55,18 @@ def test_a_new_profile_replaces_the_old_one(folder: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
+def test_a_profile_of_before_is_read_or_said_to_be_measured_anew(folder: Path) -> None:
+    """Kept by 0.1.0, before operators had rates of their own."""
+    text = (Path(__file__).parent / "before" / "profile.json").read_text()
+    folder.mkdir()
+    (folder / HERE.file_name).write_text(text)
+    found = profiles.load(2)
+    if found.profile == DEFAULT:
+        assert found.note and "calibrate" in found.note
+    else:
+        assert json.loads(found.profile.to_json()) == json.loads(text)["profile"]
+
+
 def test_without_one_the_shipped_profile_serves_without_a_word() -> None:
     assert profiles.load(2) == SHIPPED == Calibration(DEFAULT)
     assert SHIPPED.origin == "the shipped profile; 'ftdist calibrate' measures this machine"
