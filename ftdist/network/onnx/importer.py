@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from ftdist.errors import InputError
-from ftdist.geometry import Shape
 from ftdist.network.about import Fit
-from ftdist.network.graph import LARGEST_SIDE, Network
+from ftdist.network.graph import Network
 from ftdist.network.onnx import (  # noqa: F401 - they register what they translate
     joining,
     pointwise,
@@ -27,11 +26,12 @@ from ftdist.network.onnx import (  # noqa: F401 - they register what they transl
 )
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes
+from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.reading import Graph, read_graph
-from ftdist.network.onnx.registry import OPERATORS, Node, Unsupported, Value
+from ftdist.network.onnx.registry import OPERATORS, Array, Node, Unsupported, Value
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
 from ftdist.network.parameters import Parameters
-from ftdist.network.ports import Input, Layout
+from ftdist.network.ports import Layout
 from ftdist.network.rewriting.draft import Draft, Output, finished
 from ftdist.network.rewriting.rewrite import rewritten
 
@@ -60,29 +60,55 @@ _UNKNOWN = _Unknown()
 
 
 def read_onnx(
-    path: Path, size: tuple[int, int] | None = None, until: str | None = None
+    path: Path,
+    size: tuple[int, int] | None = None,
+    until: str | None = None,
+    batch: Batch = "frames",
 ) -> OnnxModel:
     """The network of an ONNX file; `size` are (rows, columns) where the file leaves them open.
 
     With `until` it ends with that node, or with the node that makes that value.
     """
     graph = read_graph(path)
-    draft, remarks = drafted(graph, str(path), size, until)
+    draft, remarks = drafted(graph, str(path), size, until, batch)
     network, parameters = finished(rewritten(draft))
     return OnnxModel(network, (), "stretch", remarks, parameters)
 
 
+def folded(path: Path) -> dict[str, Array]:
+    """The outputs of a file that reads no inputs, by name."""
+    graph = read_graph(path)
+    values: dict[str, Value | _Unknown] = dict(graph.constants)
+    refused: list[str] = []
+    for node in _needed(graph, graph.outputs, str(path)):
+        _take(node, Building(()), values, refused)
+    found = {name: values.get(name) for name in graph.outputs}
+    if refused or not all(isinstance(each, np.ndarray) for each in found.values()):
+        raise InputError(_refusal(str(path), refused or ["its outputs are not constants"]))
+    return {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
+
+
 def drafted(
-    graph: Graph, file: str, size: tuple[int, int] | None = None, until: str | None = None
+    graph: Graph,
+    file: str,
+    size: tuple[int, int] | None = None,
+    until: str | None = None,
+    batch: Batch = "frames",
 ) -> tuple[Draft, tuple[str, ...]]:
     """The draft of a graph, and lines for whoever imports it; `file` is what errors call it."""
     outputs = graph.outputs if until is None else _ends(graph, until, file)
     nodes = _needed(graph, outputs, file)
-    inputs, axes = _inputs(graph, nodes, file, size)
+    if batch == "frames":
+        inputs, axes = frame_inputs(graph, nodes, file, size)
+        given = [
+            viewed(-1 - number, each.shape, names)
+            for number, (each, names) in enumerate(zip(inputs, axes, strict=True))
+        ]
+    else:
+        inputs, given = whole_inputs(graph, nodes, file)
     building = Building(inputs)
     values: dict[str, Value | _Unknown] = dict(graph.constants)
-    for number, (each, names) in enumerate(zip(inputs, axes, strict=True)):
-        values[each.name] = viewed(-1 - number, each.shape, names)
+    values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
     refused: list[str] = []
     for node in nodes:
         _take(node, building, values, refused)
@@ -184,66 +210,6 @@ def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
         if any(name and name not in known for name in node.inputs):
             raise InputError(f"{file}: node {node.name} needs what it makes itself")
         known.update(node.outputs)
-
-
-def _inputs(
-    graph: Graph, nodes: list[Node], file: str, size: tuple[int, int] | None
-) -> tuple[tuple[Input, ...], list[str]]:
-    """The inputs that nodes read, and the names of the axes of each."""
-    read = {name for node in nodes for name in node.inputs}
-    found, axes = [], []
-    for name, dims in graph.inputs.items():
-        if name not in read:
-            continue
-        names = _axis_names(name, dims, nodes)
-        lengths: dict[str, int] = {}
-        fixed = []
-        for axis, dim in zip(names, dims, strict=True):
-            length = 1 if axis == "-" else _length(axis, dim, size)
-            if length is None:
-                what = "an open number of channels" if axis == "c" else "open sizes"
-                todo = "" if axis == "c" else "; give --size HxW"
-                raise InputError(f"{file}: input {name} has {what}, {_told(dims)}{todo}")
-            if length > LARGEST_SIDE:
-                raise InputError(f"{file}: input {name} of {_told(dims)} is too large")
-            lengths[axis] = lengths.get(axis, 1) * length
-            fixed.append(length)
-        shape = Shape(*(lengths.get(axis, 1) for axis in "hwc"))
-        standard = names in ("-chw", "-hwc")
-        layout = Layout(names != "-hwc", () if standard else tuple(fixed))
-        found.append(Input(name, shape, layout))
-        axes.append(names)
-    if not found:
-        raise InputError(f"{file}: nothing in it depends on an input")
-    return tuple(found), axes
-
-
-def _length(axis: str, dim: int | str, size: tuple[int, int] | None) -> int | None:
-    """The length of a dim, None where nobody says it."""
-    if isinstance(dim, int):
-        return dim
-    if size is None or axis == "c":
-        return None
-    return size[0] if axis == "h" else size[1]
-
-
-def _told(dims: tuple[int | str, ...]) -> str:
-    return "x".join(map(str, dims))
-
-
-def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> str:
-    """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it."""
-    if len(dims) == 4:
-        readers = [node for node in nodes if name in node.inputs]
-        moved = [n.integers("perm") for n in readers if n.kind == "Transpose"]
-        if moved and all(each == (0, 3, 1, 2) for each in moved):
-            return "-hwc"
-        if any(node.kind in ("Conv", "MaxPool", "BatchNormalization") for node in readers):
-            return "-chw"
-        last_is_small = isinstance(dims[3], int) and dims[3] <= 4
-        first_is_small = isinstance(dims[1], int) and dims[1] <= 4
-        return "-hwc" if last_is_small and not first_is_small else "-chw"
-    return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" * (len(dims) - 3) + "chw")
 
 
 def _output(

@@ -1,0 +1,127 @@
+"""The inputs of a graph as maps: which axis each dim is, how long, and in which order it lies.
+
+Most files are for pictures, of which each is run by itself (*frames*): the first of several dims
+counts them. Others are functions of tensors, whose dims are all there at once (*whole*).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.graph import LARGEST_SIDE
+from ftdist.network.onnx.reading import Graph
+from ftdist.network.onnx.registry import Node
+from ftdist.network.onnx.views import Atom, Dim, Tensor, joined
+from ftdist.network.ports import Input, Layout
+
+Batch = Literal["frames", "whole"]
+"""Whether the first of several dims counts frames, each of which is run by itself."""
+
+
+def frame_inputs(
+    graph: Graph, nodes: list[Node], file: str, size: tuple[int, int] | None
+) -> tuple[tuple[Input, ...], list[str]]:
+    """The inputs that nodes read, and the names of the axes of each."""
+    read = {name for node in nodes for name in node.inputs}
+    found, axes = [], []
+    for name, dims in graph.inputs.items():
+        if name not in read:
+            continue
+        names = _axis_names(name, dims, nodes)
+        lengths: dict[str, int] = {}
+        fixed = []
+        for axis, dim in zip(names, dims, strict=True):
+            length = 1 if axis == "-" else _length(axis, dim, size)
+            if length is None:
+                what = "an open number of channels" if axis == "c" else "open sizes"
+                todo = "" if axis == "c" else "; give --size HxW"
+                raise InputError(f"{file}: input {name} has {what}, {_told(dims)}{todo}")
+            if length > LARGEST_SIDE:
+                raise InputError(f"{file}: input {name} of {_told(dims)} is too large")
+            lengths[axis] = lengths.get(axis, 1) * length
+            fixed.append(length)
+        shape = Shape(*(lengths.get(axis, 1) for axis in "hwc"))
+        standard = names in ("-chw", "-hwc")
+        layout = Layout(names != "-hwc", () if standard else tuple(fixed))
+        found.append(Input(name, shape, layout))
+        axes.append(names)
+    if not found:
+        raise InputError(f"{file}: nothing in it depends on an input")
+    return tuple(found), axes
+
+
+def whole_inputs(
+    graph: Graph, nodes: list[Node], file: str
+) -> tuple[tuple[Input, ...], list[Tensor]]:
+    """The inputs that nodes read with all their dims.
+
+    The last two dims of three or more are rows and columns, those before them the channels; two
+    dims are columns of channels.
+    """
+    read = {name for node in nodes for name in node.inputs}
+    inputs: list[Input] = []
+    tensors: list[Tensor] = []
+    for name, dims in graph.inputs.items():
+        if name not in read:
+            continue
+        lengths = tuple(each for each in dims if isinstance(each, int))
+        before = "c" * (len(lengths) - 2) + "hw" if len(lengths) > 2 else "wc"[2 - len(lengths) :]
+        sides = {
+            side: math.prod(n for n, s in zip(lengths, before, strict=True) if s == side)
+            for side in "hwc"
+        }
+        if (
+            len(lengths) < len(dims)
+            or not 0 < min(sides.values()) <= max(sides.values()) <= LARGEST_SIDE
+        ):
+            raise InputError(
+                f"{file}: input {name} of {_told(dims)} is too large, or has an open size"
+            )
+        tensors.append(_spread(-1 - len(inputs), lengths, before))
+        layout = Layout(len(lengths) > 2, lengths or (1,))
+        inputs.append(Input(name, Shape(sides["h"], sides["w"], sides["c"]), layout))
+    if not inputs:
+        raise InputError(f"{file}: nothing in it depends on an input")
+    return tuple(inputs), tensors
+
+
+def _spread(step: int, lengths: tuple[int, ...], sides: str) -> Tensor:
+    """A tensor whose dims are factors of the sides of a map, outermost first."""
+    dims: list[Dim] = []
+    for at, (length, side) in enumerate(zip(lengths, sides, strict=True)):
+        behind = math.prod(
+            n for n, s in zip(lengths[at + 1 :], sides[at + 1 :], strict=True) if s == side
+        )
+        dims.append(joined([Atom(side, length, behind)]))  # type: ignore[arg-type]
+    return Tensor(step, tuple(dims))
+
+
+def _length(axis: str, dim: int | str, size: tuple[int, int] | None) -> int | None:
+    """The length of a dim, None where nobody says it."""
+    if isinstance(dim, int):
+        return dim
+    if size is None or axis == "c":
+        return None
+    return size[0] if axis == "h" else size[1]
+
+
+def _told(dims: tuple[int | str, ...]) -> str:
+    return "x".join(map(str, dims))
+
+
+def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> str:
+    """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it."""
+    if len(dims) == 4:
+        readers = [node for node in nodes if name in node.inputs]
+        moved = [n.integers("perm") for n in readers if n.kind == "Transpose"]
+        if moved and all(each == (0, 3, 1, 2) for each in moved):
+            return "-hwc"
+        if any(node.kind in ("Conv", "MaxPool", "BatchNormalization") for node in readers):
+            return "-chw"
+        last_is_small = isinstance(dims[3], int) and dims[3] <= 4
+        first_is_small = isinstance(dims[1], int) and dims[1] <= 4
+        return "-hwc" if last_is_small and not first_is_small else "-chw"
+    return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" * (len(dims) - 3) + "chw")
