@@ -23,6 +23,7 @@ def run(
     isa: str,
     kernels: NDArray[np.uint8],
     calls: NDArray[np.uint8],
+    views: NDArray[np.uint8],
     weights: NDArray[np.uint8],
     bases: Sequence[tuple[int, int]],
     counters: NDArray[np.uint8],

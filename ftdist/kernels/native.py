@@ -53,9 +53,17 @@ def check_agreement(compiled: Any) -> None:
     """FtdistError unless a compiled module has the format of programs that Python declares."""
     _compare("operations", declared.OPERATIONS, compiled.OPERATIONS)
     _compare("activations", declared.ACTIVATIONS, compiled.ACTIVATIONS)
-    for name in ("BUFFER", "KERNEL", "CALL", "COUNTERS"):
+    for name in ("BUFFER", "KERNEL", "CALL", "VIEW", "COUNTERS"):
         _compare(f"fields of {name}", _layout(getattr(declared, name)), compiled.STRUCTS[name])
-    for name in ("BLOCK", "CHUNK_BLOCKS", "POOL_MOST", "OVERREAD_BYTES", "FLOAT32", "UINT8"):
+    for name in (
+        "BLOCK",
+        "CHUNK_BLOCKS",
+        "POOL_MOST",
+        "FACTORS",
+        "OVERREAD_BYTES",
+        "FLOAT32",
+        "UINT8",
+    ):
         _compare(name, [getattr(declared, name)], [compiled.CONSTANTS.get(name)])
 
 
@@ -117,6 +125,7 @@ def run(
         chosen().name,
         program.kernels.view(np.uint8),
         program.calls.view(np.uint8),
+        program.views.view(np.uint8),
         weights,
         bases,
         counters.view(np.uint8),

@@ -11,14 +11,14 @@ the n-th map that the group reads or writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network import packing
-from ftdist.network.operators import base
+from ftdist.network.operators import base, views
 
 BLOCK = packing.BLOCK
 
@@ -66,6 +66,7 @@ KERNEL = np.dtype(
             *("dilation_y", "dilation_x", "pad_top", "pad_left", "streamed"),
             *("pool_height", "pool_width", "part", "sample", "size"),
             *("in2_height", "in2_width", "in2_channels", "out_height", "out_width"),
+            *("view", "kind"),
         )
     ]
     + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
@@ -80,7 +81,23 @@ What the rest means is said by the operations that have it. `factor`, `shift`: a
 multiplied and moved by them; `kept`, `part`: of an accumulation, what the sum so far is multiplied
 by, and the number of the map that is added (0 begins the sum); `sample`: only every such output
 position has something added; `size`, `power`: of a normalization, channels that are looked at and
-the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map."""
+the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map; `view`: the
+number of a view of the program, for operations that read by one; `kind`: which function of a
+family."""
+
+FACTORS = views.MOST_FACTORS
+"""The most factors of a view."""
+
+VIEW = np.dtype(
+    [("first", "<i8"), ("first2", "<i8")]
+    + [(name, "<i4") for name in ("rows", "columns", "channels", "terms")]
+    + [("counts", "<i4", (FACTORS,)), ("steps", "<i8", (FACTORS,)), ("steps2", "<i8", (FACTORS,))]
+)
+"""Dense maps read as arrays of any rank. An output position is numbers, one a factor: those of its
+row (outermost first), of its column, of its channel; then those of the terms that are put together
+for it. `rows`, `columns`, `channels`, `terms` count factors, which follow one another. An element
+lies at `first` plus the sum of each number times its step, counted in floats of the whole map;
+`first2` and `steps2` say the same of the second map."""
 
 CALL = np.dtype([(n, "<i4") for n in ("kernel", "row", "rows", "in_row", "in2_row", "out_row")])
 """One kernel over output rows [row, row + rows); the other rows say which absolute row is stored
@@ -94,9 +111,13 @@ Bytes = NDArray[np.uint8]
 Map = NDArray[Any]
 
 
+NO_VIEWS: Table = np.zeros(0, VIEW)
+
+
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One tile, lowered: `kernels` of dtype KERNEL, `calls` of dtype CALL."""
+    """One tile, lowered: `kernels` of dtype KERNEL, `calls` of dtype CALL, `views` of dtype VIEW."""
 
     kernels: Table
     calls: Table
+    views: Table = field(default_factory=lambda: NO_VIEWS)

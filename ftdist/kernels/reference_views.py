@@ -16,7 +16,9 @@ Array = NDArray[np.float32]
 class Views:
     """One call with its kernel and memory."""
 
-    def __init__(self, kernel: Any, call: Any, bases: list[Bytes], weights: Array) -> None:
+    def __init__(
+        self, kernel: Any, call: Any, bases: list[Bytes], weights: Array, views: Any
+    ) -> None:
         self.k = kernel
         self.written_rows = (int(call["row"]), int(call["row"]) + int(call["rows"]))
         self.pool = (int(kernel["pool_height"]), int(kernel["pool_width"]))
@@ -26,6 +28,7 @@ class Views:
         self.first = {name: int(call[f"{name}_row"]) for name in ("in", "in2", "out")}
         self.bases = bases
         self.floats = weights
+        self.views = views
 
     def view(
         self, name: str, rows: tuple[int, int], columns: tuple[int, int], channels: int

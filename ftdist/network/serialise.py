@@ -21,6 +21,8 @@ from ftdist.network.graph import LARGEST_SIDE, ONLY_INPUT, Network, NetworkBuild
 from ftdist.network.operators.base import OPERATIONS
 from ftdist.network.ports import Input, Layout
 
+_FAR = 10**15
+
 
 def to_json(network: Network) -> dict[str, Any]:
     """A network as JSON values."""
@@ -95,7 +97,10 @@ def _decoded(annotation: Any, value: Any) -> Any:
         required = {name for name, kind in fields.items() if not kind.optional}
         if not required <= value.keys() <= fields.keys():
             raise ValueError(f"fields {sorted(value)} instead of {sorted(fields)}")
-        given = {name: _decoded(fields[name].type, each) for name, each in value.items()}
+        given = {
+            name: _signed(each) if fields[name].signed else _decoded(fields[name].type, each)
+            for name, each in value.items()
+        }
         return annotation(**given)
     if get_origin(annotation) is tuple:
         if not isinstance(value, list):
@@ -117,17 +122,20 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 
 class _Field(NamedTuple):
-    """What a field's annotation asks for, and whether it may be missing."""
+    """What a field's annotation asks for, whether it may be missing, and be far or below zero."""
 
     type: Any
     optional: bool
+    signed: bool
 
 
 @cache
 def _field_kinds(operation: Any) -> dict[str, _Field]:
     hints = get_type_hints(operation)
     return {
-        field.name: _Field(hints[field.name], "added_later" in field.metadata)
+        field.name: _Field(
+            hints[field.name], "added_later" in field.metadata, "signed" in field.metadata
+        )
         for field in dataclasses.fields(operation)
     }
 
@@ -136,6 +144,13 @@ def _whole(value: Any) -> int:
     """All whole numbers in a network are sizes and indices of maps."""
     if type(value) is not int or not 0 <= value <= LARGEST_SIDE:
         raise ValueError(f"{value!r} is not a whole number from 0 to {LARGEST_SIDE}")
+    return value
+
+
+def _signed(value: Any) -> int:
+    """A distance in floats of a map, forwards or back."""
+    if type(value) is not int or not abs(value) < _FAR:
+        raise ValueError(f"{value!r} is not a whole number of fewer than 16 digits")
     return value
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.windows import Convolution, Pool
-from ftdist.network.parameters import random_parameters
+from ftdist.network.parameters import Parameters, random_parameters
 from ftdist.network.ports import PLANAR, Input, Layout
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan
@@ -118,9 +119,14 @@ def model_of(network: Network, seed: int = 0) -> Model:
 
     Streamed weights are dropped from memory and read again, so they must come from a file.
     """
+    return written_model(network, random_parameters(network, seed))
+
+
+def written_model(network: Network, parameters: Iterable[Parameters]) -> Model:
+    """A model with these weights; its file is gone, its mapping is not."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "random.ftd"
-        write_model(path, network, random_parameters(network, seed))
+        path = Path(folder) / "written.ftd"
+        write_model(path, network, iter(parameters))
         return load(path)
 
 

@@ -12,6 +12,7 @@
 #include "local.hpp"
 #include "moving.hpp"
 #include "pool.hpp"
+#include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -43,7 +44,7 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
   return all;
 }
 
-constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL);
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL, TENSORS);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

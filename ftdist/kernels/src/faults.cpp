@@ -32,7 +32,7 @@ bool sizes_are_sane(const Kernel& k, const Operation& operation) {
        {k.height, k.width, k.left, k.right, k.channels, k.filters, k.groups, k.kernel_height,
         k.kernel_width, k.stride_y, k.stride_x, k.dilation_y, k.dilation_x, k.pad_top, k.pad_left,
         k.part, k.sample, k.size, k.in2_height, k.in2_width, k.in2_channels, k.out_height,
-        k.out_width})
+        k.out_width, k.kind})
     if (!is_near(size)) return false;
   const bool pools = k.pool_height != 1 || k.pool_width != 1;
   if (pools && !operation.pools) return false;
@@ -54,6 +54,53 @@ bool layouts_fit(const Kernel& k, const Operation& operation) {
   if (!operation.dense) return true;
   if (second && k.in2.pixel != k.channels) return false;
   return k.in.pixel == k.channels && k.out.pixel == k.channels;
+}
+
+int64_t product(const int32_t* counts, int count) {
+  double all = 1;
+  for (int i = 0; i < count; i++) all *= counts[i];
+  return all < (double)FAR ? (int64_t)all : FAR;
+}
+
+// Whether all elements that a view has lie on a map of so many.
+bool on_map(const View& view, int factors, int64_t from, const int64_t* steps, double elements) {
+  double first = (double)from, last = (double)from;
+  for (int i = 0; i < factors; i++) {
+    const double far = (double)(view.counts[i] - 1) * (double)steps[i];
+    (far < 0 ? first : last) += far;
+  }
+  return first >= 0 && last < elements;
+}
+
+bool is_dense(const Buffer& buffer, int64_t width, int64_t channels) {
+  return buffer.type == TYPE_FLOAT32 && buffer.channel == 1 && buffer.pixel == channels &&
+         buffer.row == width * channels && buffer.column == 0 && buffer.columns == width;
+}
+
+// Whether a kernel's view is there, makes what the kernel writes, and stays on the maps.
+bool view_is_inside(const Program& program, const Kernel& k, const Operation& operation) {
+  if (k.view < 0 || k.view >= program.view_count) return false;
+  const View& v = program.views[k.view];
+  int factors = 0;
+  for (const int count : {v.rows, v.columns, v.channels, v.terms}) {
+    if (count < 0 || count > FACTORS) return false;
+    factors += count;
+  }
+  if (factors > FACTORS) return false;
+  for (int i = 0; i < factors; i++)
+    if (v.counts[i] < 1) return false;
+  if (product(v.counts, v.rows) != k.out_height ||
+      product(v.counts + v.rows, v.columns) != k.out_width ||
+      product(v.counts + v.rows + v.columns, v.channels) != k.filters ||
+      product(v.counts + v.rows + v.columns + v.channels, v.terms) >= FAR || k.height < 1 ||
+      k.width < 1 || !is_dense(k.in, k.width, k.channels) ||
+      !on_map(v, factors, v.first, v.steps, (double)k.height * k.width * k.channels))
+    return false;
+  if (!operation.reads_second) return true;
+  return k.in2_height >= 1 && k.in2_width >= 1 && k.in2_channels >= 1 &&
+         is_dense(k.in2, k.in2_width, k.in2_channels) &&
+         on_map(v, factors, v.first2, v.steps2,
+                (double)k.in2_height * k.in2_width * k.in2_channels);
 }
 
 bool weights_are_inside(const Program& program, const Kernel& k, const Operation& operation) {
@@ -79,6 +126,7 @@ bool is_sane(const Program& program, const Kernel& k) {
   if (!sizes_are_sane(k, *operation) || !operation->fits(k) || !layouts_fit(k, *operation))
     return false;
   if (k.streamed && !operation->weights) return false;
+  if (operation->views && !view_is_inside(program, k, *operation)) return false;
   return !operation->weights || weights_are_inside(program, k, *operation);
 }
 

@@ -73,13 +73,19 @@ nb::dict structs() {
         SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x),
         SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width),
         SAME(part), SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width),
-        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(weights), SAME(bias),
-        SAME(window), whole<Struct>());
+        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind),
+        SAME(weights), SAME(bias), SAME(window), whole<Struct>());
   }
   {
     using Struct = Call;
     found["CALL"] = nb::make_tuple(SAME(kernel), SAME(row), SAME(rows), SAME(in_row),
                                    SAME(in2_row), SAME(out_row), whole<Struct>());
+  }
+  {
+    using Struct = View;
+    found["VIEW"] = nb::make_tuple(SAME(first), SAME(first2), SAME(rows), SAME(columns),
+                                   SAME(channels), SAME(terms), SAME(counts), SAME(steps),
+                                   SAME(steps2), whole<Struct>());
   }
   {
     using Struct = Counters;
@@ -96,6 +102,7 @@ nb::dict constants() {
   found["OVERREAD_BYTES"] = OVERREAD_BYTES;
   found["CHUNK_BLOCKS"] = CHUNK_BLOCKS;
   found["POOL_MOST"] = POOL_MOST;
+  found["FACTORS"] = FACTORS;
   found["FLOAT32"] = static_cast<int>(TYPE_FLOAT32);
   found["UINT8"] = static_cast<int>(TYPE_UINT8);
   return found;
@@ -122,7 +129,7 @@ bool contains(const Bytes& bytes, const void* address) {
 // `bases[0]` is the arena, then the maps in the order in which the program numbers them. Whether a
 // map is only read is the program's to say; the caller passes read-only arrays as addresses too.
 int run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
-         const Bytes& weights, const std::vector<std::pair<uintptr_t, int64_t>>& bases,
+         const Bytes& views, const Bytes& weights, const std::vector<std::pair<uintptr_t, int64_t>>& bases,
          const WritableBytes& counters, int file) {
   const Isa* isa = find_isa(isa_name);
   if (!isa->supported()) throw nb::value_error("this machine lacks that instruction set");
@@ -137,6 +144,8 @@ int run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
   program.kernel_count = static_cast<int64_t>(kernels.size() / sizeof(Kernel));
   program.calls = reinterpret_cast<const Call*>(calls.data());
   program.call_count = static_cast<int64_t>(calls.size() / sizeof(Call));
+  program.views = reinterpret_cast<const View*>(views.data());
+  program.view_count = static_cast<int64_t>(views.size() / sizeof(View));
   program.weights = reinterpret_cast<const float*>(weights.data());
   program.weight_count = static_cast<int64_t>(weights.size() / sizeof(float));
   program.bases = pointers.data();
@@ -193,7 +202,8 @@ NB_MODULE(_native, module) {
   module.def("instruction_sets", &instruction_sets,
              "(name, lanes, fused, pixels, wide_pixels) of each set that this build and this "
              "machine have, best first.");
-  module.def("run", &run, nb::arg("isa"), nb::arg("kernels"), nb::arg("calls"), nb::arg("weights"),
+  module.def("run", &run, nb::arg("isa"), nb::arg("kernels"), nb::arg("calls"), nb::arg("views"),
+             nb::arg("weights"),
              nb::arg("bases"), nb::arg("counters"), nb::arg("file"),
              "Runs a program; bases are (address, bytes), the arena first. Releases the GIL. "
              "Returns 0, or the error number with which reading streamed weights failed, or "

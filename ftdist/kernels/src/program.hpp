@@ -48,8 +48,19 @@ struct Kernel {
   int32_t size;                      // normalization: channels looked at
   int32_t in2_height, in2_width, in2_channels;  // multiply: of the second map
   int32_t out_height, out_width;     // local: of the whole output map
+  int32_t view, kind;                // number of a view; which function of a family
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
+};
+
+constexpr int FACTORS = 12;          // the most factors of a view
+
+// Dense maps as arrays of any rank; see ftdist/kernels/program.py. Steps count floats.
+struct View {
+  int64_t first, first2;
+  int32_t rows, columns, channels, terms;  // factors of each, which follow one another
+  int32_t counts[FACTORS];
+  int64_t steps[FACTORS], steps2[FACTORS];
 };
 
 struct Call {
@@ -67,6 +78,8 @@ struct Program {
   int64_t kernel_count;
   const Call* calls;
   int64_t call_count;
+  const View* views;
+  int64_t view_count;
   const float* weights;
   int64_t weight_count;
   unsigned char* const* bases;       // [0] the arena, then the caller's maps

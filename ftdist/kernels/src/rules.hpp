@@ -49,6 +49,7 @@ struct Operation {
   bool vectors = false;     // reads whole vectors of channels
   bool streams = false;     // can read its weights piece by piece
   bool pools = false;       // can take the maximum of what it makes
+  bool views = false;       // reads dense whole maps by a view of the program
   bool multiplies = false;  // its multiply-accumulates are counted
 };
 

@@ -15,6 +15,7 @@ from typing import ClassVar, Literal, TypeVar
 
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, Axes, Shape, Window
+from ftdist.network.operators.views import View
 
 ActivationKind = Literal[
     "linear",
@@ -98,7 +99,8 @@ class KernelRecord:
     `weights` says which fields hold the place of which weights, in the form ``network.packing`` has
     by the name `form`.
     `window` and `activation` stand for the fields that they have. `reads_from` and `writes_to` are
-    the channels of the input and of the output at which the kernel begins.
+    the channels of the input and of the output at which the kernel begins. `view` is what it reads
+    of whole maps.
     """
 
     kernel: str
@@ -109,6 +111,7 @@ class KernelRecord:
     activation: Activation = LINEAR
     reads_from: int = 0
     writes_to: int = 0
+    view: View | None = None
 
 
 class Operation:

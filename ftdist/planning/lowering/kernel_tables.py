@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Region, Span
-from ftdist.kernels.program import BUFFER, FLOAT32, UINT8, op
+from ftdist.kernels.program import BUFFER, FLOAT32, NO_VIEWS, UINT8, VIEW, Table, op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelheader import ArrayName
+from ftdist.network.operators.views import View
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.descriptors import describe, neutral
 from ftdist.planning.lowering.layout import Layout, Slot
@@ -78,6 +79,34 @@ def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> di
     return found
 
 
+def group_views(group: FusedGroup) -> dict[tuple[int, int], View]:
+    """The views by which members of a group read, by (member, part), in the order of the table."""
+    found = {}
+    for member in sorted(group.network.whole_layers.intersection(group.members)):
+        layer = group.network.layers[member]
+        shapes = tuple(map(group.network.shape, group.network.reads(member)))
+        for part in range(len(shapes) if layer.operation.joins else 1):
+            record = layer.implementation.record(layer.operation, shapes, layer.shape, part)
+            if record.view is not None:
+                found[member, part] = record.view
+    return found
+
+
+def view_table(group: FusedGroup) -> Table:
+    """The views of a group as kernels read them."""
+    views = group_views(group).values()
+    if not views:
+        return NO_VIEWS
+    table = np.zeros(len(views), VIEW)
+    for row, view in zip(table, views, strict=True):
+        row["first"], row["first2"] = view.first, view.first2
+        for name in ("rows", "columns", "channels", "terms"):
+            row[name] = len(getattr(view, name))
+        for name, field in (("counts", "count"), ("steps", "step"), ("steps2", "step2")):
+            row[name][: len(view.factors)] = [getattr(each, field) for each in view.factors]
+    return table
+
+
 @dataclass(frozen=True, slots=True)
 class KernelWriter:
     """Fills in the kernels of one column of tiles.
@@ -135,6 +164,8 @@ class KernelWriter:
         implementation = network.layers[number].implementation
         record = implementation.record(operation, shapes, network.shape(number), part)
         describe(k, record)
+        if record.view is not None:
+            k["view"] = list(group_views(self.group)).index((number, part))
         if record.weights:
             for field, array in record.weights.items():
                 k[field] = self.offsets[ArrayName(number, record.form, array)]

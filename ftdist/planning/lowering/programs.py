@@ -8,14 +8,20 @@ pair of them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from ftdist.kernels.program import KERNEL, Program, Table
+from ftdist.kernels.program import KERNEL, NO_VIEWS, Program, Table
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.calls import kernel_numbers, row_calls
-from ftdist.planning.lowering.kernel_tables import KernelWriter, MapLayout, Offsets, OutsideMap
+from ftdist.planning.lowering.kernel_tables import (
+    KernelWriter,
+    MapLayout,
+    Offsets,
+    OutsideMap,
+    view_table,
+)
 from ftdist.planning.lowering.layout import Layout, lay_out
 from ftdist.planning.plan import GroupPlan
 
@@ -37,6 +43,7 @@ class GroupProgram:
     calls: tuple[Table, ...]
     made_by: tuple[int, ...]
     in_place: frozenset[int] = frozenset()
+    views: Table = field(default_factory=lambda: NO_VIEWS)
 
     @property
     def maps(self) -> tuple[int, ...]:
@@ -49,12 +56,12 @@ class GroupProgram:
     def program(self, tile: int) -> Program:
         """The program of a tile, counted row by row."""
         row, column = divmod(tile, len(self.kernels))
-        return Program(self.kernels[column], self.calls[row])
+        return Program(self.kernels[column], self.calls[row], self.views)
 
     @property
     def table_bytes(self) -> int:
         """Bytes of the kernel tables and calls of all tiles."""
-        return sum(table.nbytes for table in (*self.kernels, *self.calls))
+        return sum(table.nbytes for table in (*self.kernels, *self.calls, self.views))
 
 
 def lower_group(
@@ -100,6 +107,7 @@ def lower_laid_out(
         calls,
         made_by,
         layout.in_place,
+        view_table(group),
     )
 
 
