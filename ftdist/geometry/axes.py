@@ -176,6 +176,25 @@ class Sampled:
 
 
 @dataclass(frozen=True, slots=True)
+class Between:
+    """Position i reads `taps` input positions from (multiplier * i + before) // divisor on."""
+
+    multiplier: int
+    before: int
+    divisor: int
+    taps: int
+
+    def receptive(self, output: Span) -> Span:
+        start = (output.start * self.multiplier + self.before) // self.divisor
+        last = ((output.stop - 1) * self.multiplier + self.before) // self.divisor
+        return Span(start, last + self.taps)
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        after = self.before - self.multiplier + self.taps * self.divisor
+        return (AxisTerms(self.multiplier, self.divisor, self.before, after),)
+
+
+@dataclass(frozen=True, slots=True)
 class Hull:
     """Whatever either of two axes reads: a map that is read in two ways."""
 

@@ -36,6 +36,46 @@ class Moving(Views):
         )
         return np.asarray(k["factor"] * source[rows - rows[0]][:, columns - columns[0]])
 
+    def resize_linear(self) -> Array:
+        (top, bottom, down), (left, right, across) = self._between()
+        across = across[None, :, None]
+        above, below = (self._taken(rows, left, right, across) for rows in (top, bottom))
+        return np.asarray(above + down[:, None, None] * (below - above))
+
+    def resize_nearest(self) -> Array:
+        (top, _, _), (left, _, _) = self._between()
+        return self._gathered(top, left)
+
+    def _between(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64], Array]]:
+        """For rows and columns: the input positions before and behind, and the latter's weight."""
+        k = self.k
+        found = []
+        for first, stop, axis, pad, size in (
+            (self.row, self.row + self.rows, "y", "pad_top", "height"),
+            (int(k["left"]), int(k["right"]), "x", "pad_left", "width"),
+        ):
+            divisor, last = int(k[f"dilation_{axis}"]), int(k[size]) - 1
+            place = np.arange(first, stop) * int(k[f"stride_{axis}"]) + int(k[pad])
+            before = place // divisor
+            weight = np.float32(place - before * divisor) / np.float32(divisor)
+            found.append((before.clip(0, last), (before + 1).clip(0, last), np.asarray(weight)))
+        return found
+
+    def _taken(self, rows: NDArray[np.int64], left: Any, right: Any, across: Array) -> Array:
+        """A mixture of what lies at two columns of each row."""
+        before, behind = self._gathered(rows, left), self._gathered(rows, right)
+        return np.asarray(before + across * (behind - before))
+
+    def _gathered(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> Array:
+        """The input at each of these rows and columns."""
+        source = self.view(
+            "in",
+            (int(rows[0]), int(rows[-1]) + 1),
+            (int(columns[0]), int(columns[-1]) + 1),
+            self.k["channels"],
+        )
+        return np.asarray(source[rows - rows[0]][:, columns - columns[0]])
+
     def depth_to_space(self) -> Array:
         k, s = self.k, int(self.k["stride_y"])
         rows = np.arange(self.row, self.row + self.rows)

@@ -39,6 +39,9 @@ inline bool is_accumulation(int op) {
 inline bool repeats(int op) {
   return op == ftdist::OP_UPSAMPLE || op == ftdist::OP_DEPTH_TO_SPACE;
 }
+inline bool resizes(int op) {
+  return op == ftdist::OP_RESIZE_LINEAR || op == ftdist::OP_RESIZE_NEAREST;
+}
 inline bool reads_second(int op) { return op == ftdist::OP_ADD || op == ftdist::OP_MULTIPLY; }
 inline bool has_activation(int op) {
   return has_bias(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
@@ -72,6 +75,10 @@ inline Span rows_read(const Layer& layer, Span rows) {
         include(y * k.stride_y - k.pad_top + ky * k.dilation_y);
     } else if (repeats(k.op)) {
       include(y / k.stride_y);
+    } else if (resizes(k.op)) {
+      const Beside row = row_beside(k, y);
+      include(row.before);
+      if (k.op == ftdist::OP_RESIZE_LINEAR) include(row.behind);
     } else if (k.op == ftdist::OP_CROP) {
       include(y - k.pad_top);
     } else if (k.op == ftdist::OP_REORG) {
@@ -101,6 +108,10 @@ inline Span columns_read(const Layer& layer, Span columns) {
       }
     } else if (repeats(k.op)) {
       read.include(x / k.stride_x);
+    } else if (resizes(k.op)) {
+      const Beside column = column_beside(k, x);
+      read.include(column.before);
+      if (k.op == ftdist::OP_RESIZE_LINEAR) read.include(column.behind);
     } else if (k.op == ftdist::OP_CROP) {
       read.include(x - k.pad_left);
     } else if (k.op == ftdist::OP_REORG || k.op == ftdist::OP_REORG_DARKNET) {
@@ -177,7 +188,8 @@ inline int random_op(Random& random) {
       OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
       OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
       OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
-      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_PRELU, OP_CROP, OP_DEPTH_TO_SPACE};
+      OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_PRELU, OP_CROP, OP_DEPTH_TO_SPACE,
+      OP_RESIZE_LINEAR, OP_RESIZE_LINEAR, OP_RESIZE_NEAREST};
   return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
 }
 
@@ -257,6 +269,12 @@ inline void set_sizes(Random& random, Layer& layer) {
     k.height = layer.height - k.pad_top + random.within(0, 2);
     k.width = layer.width - k.pad_left + random.within(0, 2);
     k.factor = 2.0f, k.shift = -1.0f;
+  } else if (resizes(k.op)) {
+    k.height = random.within(1, 9), k.width = random.within(1, 30);
+    k.stride_y = random.within(1, 2 * k.height), k.dilation_y = random.within(1, 20);
+    k.stride_x = random.within(1, 2 * k.width), k.dilation_x = random.within(1, 60);
+    k.pad_top = random.within(-k.dilation_y, k.dilation_y);
+    k.pad_left = random.within(-k.dilation_x, k.dilation_x);
   } else if (k.op == ftdist::OP_SOFTMAX) {
     k.factor = random.one_in(2) ? 1.0f : 2.5f;
     if (random.one_in(2)) k.kernel_height = k.height, k.kernel_width = k.width;

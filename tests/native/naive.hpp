@@ -158,7 +158,8 @@ inline Output naive_normalize(const Layer& layer, int y, int x, int channel) {
   const float norm = std::fma(k.factor, std::fma(-never, never, sum), k.shift);
   const float power = naive_exp(-k.power * naive_log(norm));
   const float result = layer.in.at(y, x, channel) * power;
-  return {result, std::fabs(result)};
+  const float lost = 1.0f + k.power * k.factor * sum / std::fabs(norm);  // where squares cancel
+  return {result, std::fabs(result) * lost};
 }
 
 inline float naive_max_channels(const Layer& layer, int y, int x, int filter) {
@@ -175,6 +176,45 @@ inline float naive_product(const Layer& layer, int y, int x, int channel) {
   const float by = layer.in2.at(k.in2_height == 1 ? 0 : y, k.in2_width == 1 ? 0 : x,
                                 k.in2_channels == 1 ? 0 : channel);
   return layer.in.at(y, x, channel) * by;
+}
+
+// The input positions before and behind the place of an output position of a resize.
+struct Beside {
+  int before, behind;
+  float weight;
+};
+inline Beside beside(int position, int stride, int pad, int dilation, int size) {
+  int64_t place = static_cast<int64_t>(position) * stride + pad, first = 0;
+  while (place < 0) place += dilation, first--;
+  first += place / dilation;
+  const float weight = static_cast<float>(place % dilation) / static_cast<float>(dilation);
+  const auto on_map = [&](int64_t at) {
+    return static_cast<int>(std::clamp<int64_t>(at, 0, size - 1));
+  };
+  return {on_map(first), on_map(first + 1), weight};
+}
+inline Beside row_beside(const Kernel& k, int y) {
+  return beside(y, k.stride_y, k.pad_top, k.dilation_y, k.height);
+}
+inline Beside column_beside(const Kernel& k, int x) {
+  return beside(x, k.stride_x, k.pad_left, k.dilation_x, k.width);
+}
+
+inline Output naive_resize(const Layer& layer, int y, int x, int channel) {
+  const Beside row = row_beside(layer.kernel, y), column = column_beside(layer.kernel, x);
+  const auto value = [&](int at, int place) { return layer.in.at(at, place, channel); };
+  if (layer.kernel.op == ftdist::OP_RESIZE_NEAREST) {
+    const float nearest = value(row.before, column.before);
+    return {nearest, std::fabs(nearest)};
+  }
+  const auto mixed = [](float before, float behind, float weight) {
+    return std::fma(weight, behind - before, before);
+  };
+  const float a = value(row.before, column.before), b = value(row.before, column.behind);
+  const float c = value(row.behind, column.before), d = value(row.behind, column.behind);
+  const float largest = std::fmax(std::fmax(std::fabs(a), std::fabs(b)),
+                                  std::fmax(std::fabs(c), std::fabs(d)));
+  return {mixed(mixed(a, b, column.weight), mixed(c, d, column.weight), row.weight), largest};
 }
 
 // Output element (y, x, channel) of a layer, before its activation.
@@ -202,6 +242,8 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   if (k.op == OP_SOFTMAX) return naive_softmax(layer, y, x, channel);
   if (k.op == OP_NORMALIZE_RESPONSES) return naive_normalize(layer, y, x, channel);
   if (k.op == OP_MAX_CHANNELS) return plain(naive_max_channels(layer, y, x, channel));
+  if (k.op == OP_RESIZE_LINEAR || k.op == OP_RESIZE_NEAREST)
+    return naive_resize(layer, y, x, channel);
   if (k.op == OP_DEPTH_TO_SPACE) {
     const int part = y % s * s + x % s;
     return plain(layer.in.at(y / s, x / s, part * k.filters + channel));

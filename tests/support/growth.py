@@ -23,7 +23,14 @@ from ftdist.network.operators.channels import (
     Softmax,
 )
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum, sampling
-from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.resampling import (
+    Crop,
+    DepthToSpace,
+    Reorg,
+    Resize,
+    Rounding,
+    Upsample,
+)
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.ports import Input
 
@@ -234,6 +241,12 @@ class Growth:
         orders = ["blocks"] if channels % stride**2 else ["darknet", "blocks"]
         self.builder.add(Reorg(stride, self.draw(st.sampled_from(orders))), [source])
 
+    def resize(self) -> None:
+        transform = self.draw(st.sampled_from(["half_pixel", "align_corners", "asymmetric"]))
+        rounding = self.draw(st.sampled_from([*(4 * ["linear"]), *get_args(Rounding)[1:]]))
+        size = self.draw(st.integers(1, MOST_SIDE)), self.draw(st.integers(1, MOST_SIDE))
+        self.builder.add(Resize(*size, transform, rounding), [self.source()])
+
     def depth_to_space(self) -> None:
         source = self.source()
         channels = self.builder.shape(source).channels
@@ -258,8 +271,8 @@ class Growth:
         kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
-        kinds += [self.prelu, self.max_channels, self.crop, self.depth_to_space]
-        before = list(self.builder._layers)
+        kinds += [self.prelu, self.max_channels, self.crop, self.depth_to_space, self.resize]
+        before, names = list(self.builder._layers), set(self.builder._names)
         try:
             self.draw(st.sampled_from(kinds))()
         except InputError:
@@ -267,3 +280,4 @@ class Growth:
         height, width, channels = self.builder.shape(len(self.builder) - 1)
         if max(height, width) > MOST_SIDE or channels > 2 * MOST_CHANNELS:
             self.builder._layers[:] = before
+            self.builder._names = names

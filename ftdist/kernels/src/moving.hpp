@@ -108,6 +108,59 @@ static void upsample(const Program& program, const Kernel& kernel, const Call& c
           sizeof(float) * kernel.channels);
 }
 
+// The place of an output position of a resize on one axis: (stride * i + pad) / dilation, as the
+// input positions before and behind it, both on the map, and how far it is from the former.
+struct Between {
+  int before, behind;
+  float weight;
+};
+
+static inline Between between(int64_t position, int64_t stride, int64_t pad, int64_t dilation,
+                              int64_t size) {
+  const int64_t place = position * stride + pad;
+  const int64_t first = place / dilation - (place % dilation < 0);
+  const float weight = (float)(place - first * dilation) / (float)dilation;
+  return {(int)most(0, least(first, size - 1)), (int)most(0, least(first + 1, size - 1)), weight};
+}
+
+static inline Vec mixed(Vec before, Vec behind, float weight) {
+  return fma(splat(weight), behind - before, before);
+}
+
+static void resize_linear(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const Between y = between(row, kernel.stride_y, kernel.pad_top, kernel.dilation_y, kernel.height);
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const Between x =
+          between(column, kernel.stride_x, kernel.pad_left, kernel.dilation_x, kernel.width);
+      const float* a = at(program, kernel.in, call.in_row, y.before, x.before);
+      const float* b = at(program, kernel.in, call.in_row, y.before, x.behind);
+      const float* c = at(program, kernel.in, call.in_row, y.behind, x.before);
+      const float* d = at(program, kernel.in, call.in_row, y.behind, x.behind);
+      float* out = at(program, kernel.out, call.out_row, row, column);
+      for (int first = 0; first < kernel.channels; first += LANES) {
+        const int count = smaller(LANES, kernel.channels - first);
+        const Vec above = mixed(load_part(a + first, count), load_part(b + first, count), x.weight);
+        const Vec below = mixed(load_part(c + first, count), load_part(d + first, count), x.weight);
+        store_part(out + first, mixed(above, below, y.weight), count);
+      }
+    }
+  }
+}
+
+static void resize_nearest(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const Between y = between(row, kernel.stride_y, kernel.pad_top, kernel.dilation_y, kernel.height);
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const Between x =
+          between(column, kernel.stride_x, kernel.pad_left, kernel.dilation_x, kernel.width);
+      __builtin_memcpy(at(program, kernel.out, call.out_row, row, column),
+                       at(program, kernel.in, call.in_row, y.before, x.before),
+                       sizeof(float) * kernel.channels);
+    }
+  }
+}
+
 static void reorg(const Program& program, const Kernel& kernel, const Call& call) {
   const int stride = kernel.stride_y, channels = kernel.channels;
   for (int row = call.row; row < call.row + call.rows; row++)
@@ -167,6 +220,19 @@ static bool crop_reads(const Kernel& k, Area& area) {
   return true;
 }
 
+template <int TAPS>
+static bool resize_reads(const Kernel& k, Area& area) {
+  const auto read = [](Span span, int64_t stride, int64_t pad, int64_t dilation, int64_t size) {
+    const Between first = between(span.first, stride, pad, dilation, size);
+    const Between last = between(span.last - 1, stride, pad, dilation, size);
+    return Span{first.before, (TAPS == 2 ? last.behind : last.before) + 1};
+  };
+  if (k.height < 1 || k.width < 1 || !is_near(area.rows) || !is_near(area.columns)) return false;
+  area = {read(area.rows, k.stride_y, k.pad_top, k.dilation_y, k.height),
+          read(area.columns, k.stride_x, k.pad_left, k.dilation_x, k.width)};
+  return true;
+}
+
 static bool reorg_reads(const Kernel& k, Area& area) {
   area = {{area.rows.first * k.stride_y, area.rows.last * k.stride_y},
           {area.columns.first * k.stride_x, area.columns.last * k.stride_x}};
@@ -208,6 +274,14 @@ constexpr Operation MOVING[] = {
      .layouts = copy_layouts},
     {.name = "crop", .run = crop, .reads = crop_reads, .fits = same_channels},
     {.name = "upsample", .run = upsample, .reads = reads_repeated, .fits = same_channels},
+    {.name = "resize_linear",
+     .run = resize_linear,
+     .reads = resize_reads<2>,
+     .fits = same_channels},
+    {.name = "resize_nearest",
+     .run = resize_nearest,
+     .reads = resize_reads<1>,
+     .fits = same_channels},
     {.name = "reorg", .run = reorg, .reads = reorg_reads, .fits = reorg_fits},
     {.name = "reorg_darknet",
      .run = reorg_darknet,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
-from ftdist.geometry import Axes, Axis, Blocks, Repeat, Shape, Shifted, Whole
+from ftdist.geometry import Axes, Axis, Between, Blocks, Repeat, Shape, Shifted, Whole
 from ftdist.network.operators.base import KernelRecord, Operation, only, operator
 
 
@@ -30,6 +30,79 @@ class Upsample(Operation):
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = {"stride_y": self.scale, "stride_x": self.scale, "factor": self.factor}
         return KernelRecord("upsample", fields)
+
+
+Transform = Literal["half_pixel", "align_corners", "asymmetric"]
+"""Which place of the input an output position stands for; a position is a point or a pixel."""
+
+Rounding = Literal["linear", "floor", "ceil", "half_down", "half_up"]
+"""What is taken there: a mixture of its neighbours, or the nearest one by one of four rules."""
+
+
+@operator
+@dataclass(frozen=True, slots=True)
+class Resize(Operation):
+    """Another number of rows and columns, by what lies at places of the input, clamped to the map.
+
+    With u output positions for each d input positions, output position i stands for i * d / u
+    (asymmetric), (i + 1/2) * d / u - 1/2 (half_pixel), or i * (inputs - 1) / (outputs - 1)
+    (align_corners), in exact arithmetic. `rows` and `columns` are (u, d), which (0, 0) leaves to
+    the sizes.
+    """
+
+    kind: ClassVar[str] = "resize"
+    kernels: ClassVar[tuple[str, ...]] = ("resize_linear", "resize_nearest")
+    height: int
+    width: int
+    transform: Transform = "half_pixel"
+    rounding: Rounding = "linear"
+    rows: tuple[int, int] = (0, 0)
+    columns: tuple[int, int] = (0, 0)
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        source = only(inputs)
+        for up, down in (self.rows, self.columns):
+            if min(up, down) < 0 or (min(up, down) == 0 < max(up, down)):
+                raise InputError(f"resize: {up} positions for {down} make no sense")
+        return Shape(self.height, self.width, source.channels)
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        return (Axes(*self._places(only(inputs))),)
+
+    def _places(self, source: Shape) -> tuple[Between, Between]:
+        return (
+            self._place(source.height, self.height, self.rows),
+            self._place(source.width, self.width, self.columns),
+        )
+
+    def _place(self, length: int, made: int, scale: tuple[int, int]) -> Between:
+        """Where output positions of an axis begin to read; places are fractions of `divisor`."""
+        up, down = scale if scale[0] else (made, length)
+        if self.transform == "align_corners":
+            # One position stands for the first; an only input position is all of them.
+            multiplier, divisor = (length - 1, made - 1) if made > 1 else (1, 1)
+            multiplier, divisor = (multiplier, divisor) if multiplier else (1, made)
+            before = 0
+        elif self.transform == "asymmetric":
+            multiplier, before, divisor = down, 0, up
+        else:
+            multiplier, before, divisor = 2 * down, down - up, 2 * up
+        if self.rounding == "linear":
+            return Between(multiplier, before, divisor, 2)
+        more = {"floor": 0, "ceil": 2 * divisor - 2, "half_down": divisor - 1, "half_up": divisor}
+        return Between(2 * multiplier, 2 * before + more[self.rounding], 2 * divisor, 1)
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        rows, columns = self._places(only(inputs))
+        fields = {
+            "stride_y": rows.multiplier,
+            "pad_top": rows.before,
+            "dilation_y": rows.divisor,
+            "stride_x": columns.multiplier,
+            "pad_left": columns.before,
+            "dilation_x": columns.divisor,
+        }
+        return KernelRecord(f"resize_{'linear' if rows.taps == 2 else 'nearest'}", fields)
 
 
 @operator

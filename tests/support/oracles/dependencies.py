@@ -6,13 +6,16 @@ held against each other.
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
+
 import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import Network
 from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.joining import Multiply, Sum
-from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
 
 
@@ -56,6 +59,35 @@ def _joined(network: Network, reader: int, source: int, position: int, side: int
     return found
 
 
+def resized_from(resize: Resize, side: int, length: int, position: int) -> tuple[int, int, float]:
+    """(position before, position behind, weight of the latter) of an output position's place."""
+    made = (resize.height, resize.width)[side]
+    up, down = (resize.rows, resize.columns)[side]
+    step = Fraction(down, up) if up else Fraction(length, made)
+    place = {
+        "asymmetric": position * step,
+        "half_pixel": (position + Fraction(1, 2)) * step - Fraction(1, 2),
+        "align_corners": position * Fraction(length - 1, max(1, made - 1)),
+    }[resize.transform]
+    half = Fraction(1, 2)
+    first = {
+        "linear": math.floor(place),
+        "floor": math.floor(place),
+        "ceil": math.ceil(place),
+        "half_down": math.ceil(place - half),
+        "half_up": math.floor(place + half),
+    }[resize.rounding]
+    last, weight = length - 1, 0.0
+    if resize.rounding == "linear":
+        weight = float(place - first)
+    return min(max(first, 0), last), min(max(first + 1, 0), last), weight
+
+
+def _resize_taps(resize: Resize, side: int, length: int, position: int) -> set[int]:
+    before, behind, _ = resized_from(resize, side, length, position)
+    return {before, behind} if resize.rounding == "linear" else {before}
+
+
 def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     """The rows on the map of `source` that row `row` of layer `reader` reads."""
     operation = network.layers[reader].operation
@@ -69,6 +101,8 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
             return set(range(shape.height))
         case Crop(top=top):
             return {row + top}
+        case Resize():
+            return _resize_taps(operation, 0, shape.height, row)
         case Upsample(scale=scale) | DepthToSpace(stride=scale):
             return {row // scale}
         case Reorg(stride=stride, order="blocks"):
@@ -92,6 +126,8 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
             return set(range(shape.width))
         case Crop(left=left):
             return {column + left}
+        case Resize():
+            return _resize_taps(operation, 1, shape.width, column)
         case Pool(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=True))
         case Upsample(scale=scale) | DepthToSpace(stride=scale):
@@ -107,7 +143,7 @@ def reads_without_gaps(network: Network, reader: int) -> bool:
         case Convolution(window=window) | Local(window=window) | Pool(window=window):
             axes = (window.vertical, window.horizontal)
             return all(axis.dilation == 1 and axis.stride <= axis.kernel for axis in axes)
-        case Reorg(order="darknet") | Softmax(spatial=False):
+        case Reorg(order="darknet") | Softmax(spatial=False) | Resize():
             return False
         case Sum():
             sizes = {network.shape(each)[:2] for each in network.reads(reader)}

@@ -20,10 +20,10 @@ from ftdist.network.operators.channels import (
     Softmax,
 )
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum
-from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.parameters import Parameters
-from support.oracles.dependencies import darknet_reorg_sources
+from support.oracles.dependencies import darknet_reorg_sources, resized_from
 
 Map = np.ndarray
 """float64 (height, width, channels)"""
@@ -106,6 +106,8 @@ def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
             return np.where(first > 0, first, first * weights.named["slope"].astype(np.float64))
         case MaxChannels(channels=channels):
             return np.stack([first[..., c::channels].max(axis=2) for c in range(channels)], axis=2)
+        case Resize():
+            return _resized(layer.operation, first)
         case Crop(height=h, width=w, top=top, left=left, factor=factor, shift=shift):
             return first[top : top + h, left : left + w] * factor + shift
         case Concatenate(parts=parts, part=part):
@@ -203,6 +205,17 @@ def _softmax(x: Map, groups: int, temperature: float, spatial: bool) -> Map:
         terms = np.exp((part - part.max()) / temperature)
         parts.append(terms / (terms.sum(axis=2, keepdims=True) if spatial else terms.sum()))
     return np.concatenate(parts, axis=2)
+
+
+def _resized(resize: Resize, x: Map) -> Map:
+    """Row by row and column by column, each mixed of the two beside its place."""
+    for side, made in enumerate((resize.height, resize.width)):
+        parts = []
+        for position in range(made):
+            before, behind, weight = resized_from(resize, side, x.shape[side], position)
+            parts.append((1 - weight) * x.take(before, side) + weight * x.take(behind, side))
+        x = np.stack(parts, side)
+    return x
 
 
 def _running_squares(x: Map, size: int) -> Map:
