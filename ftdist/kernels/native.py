@@ -61,6 +61,7 @@ def check_agreement(compiled: Any) -> None:
         "POOL_MOST",
         "FACTORS",
         "OVERREAD_BYTES",
+        "PICTURE_CHANNELS",
         "FLOAT32",
         "UINT8",
     ):

@@ -44,6 +44,9 @@ def op(name: str) -> int:
 ACTIVATIONS: tuple[str, ...] = get_args(base.ActivationKind)
 """Activation kinds by their number in a kernel."""
 
+PICTURE_CHANNELS = 3
+"""Channels of a picture that may be seen differently."""
+
 FLOAT32, UINT8 = 0, 1
 """Element types of a buffer."""
 
@@ -69,6 +72,7 @@ KERNEL = np.dtype(
             *("view", "kind"),
         )
     ]
+    + [(name, "<f4", PICTURE_CHANNELS) for name in ("mean", "deviation")]
     + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
 )
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
@@ -83,7 +87,8 @@ by, and the number of the map that is added (0 begins the sum); `sample`: only e
 position has something added; `size`, `power`: of a normalization, channels that are looked at and
 the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map; `view`: the
 number of a view of the program, for operations that read by one; `kind`: which function of a
-family."""
+family; `mean`, `deviation`: of a picture, by channels as they are written, what is subtracted from
+a pixel and what that is divided by, and `part`: 1 where channels are written in reverse."""
 
 FACTORS = views.MOST_FACTORS
 """The most factors of a view."""

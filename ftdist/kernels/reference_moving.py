@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.kernels.program import PICTURE_CHANNELS
 from ftdist.kernels.reference_views import Array, Views
 
 
@@ -15,7 +16,11 @@ class Moving(Views):
 
     def copy(self) -> NDArray[Any]:
         source = self.same("in")
-        return source / np.float32(255) if source.dtype == np.uint8 else source.copy()
+        if source.dtype != np.uint8:
+            return source.copy()
+        own = [c if c < PICTURE_CHANNELS else 0 for c in range(source.shape[2])]
+        ordered = source[:, :, ::-1] if self.k["part"] else source
+        return (ordered - self.k["mean"][own]) / self.k["deviation"][own]
 
     def crop(self) -> Array:
         k = self.k

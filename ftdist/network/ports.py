@@ -53,6 +53,45 @@ class Layout:
 
 PLANAR = Layout()
 
+WHITE = 255.0
+"""The brightest pixel."""
+
+_MOST_PICTURE_CHANNELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """What a pixel of a picture, 0 to 255, becomes in an input: (pixel - mean) / deviation.
+
+    `mean` and `deviation` are one number for all channels, or one a channel as the input has them;
+    `blue_first` where these are blue, green, red.
+    """
+
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (WHITE,)
+    blue_first: bool = False
+
+    def __post_init__(self) -> None:
+        for what, values in (("mean", self.mean), ("deviation", self.deviation)):
+            if len(values) not in (1, _MOST_PICTURE_CHANNELS):
+                raise InputError(f"a {what} of {len(values)} numbers; it is one, or one a channel")
+        if any(not each > 0 for each in self.deviation):
+            raise InputError("what pixels are divided by must be above zero")
+
+    @property
+    def black_and_white(self) -> tuple[float, float]:
+        """The values of the darkest and of the brightest pixel, over all channels."""
+        count = max(len(self.mean), len(self.deviation))
+        pairs = [
+            (self.mean[at % len(self.mean)], self.deviation[at % len(self.deviation)])
+            for at in range(count)
+        ]
+        return min(-m / d for m, d in pairs), max((WHITE - m) / d for m, d in pairs)
+
+
+PLAIN_PIXELS = Pixels()
+"""0 to 1, red first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -61,3 +100,4 @@ class Input:
     name: str
     shape: Shape
     layout: Layout = PLANAR
+    pixels: Pixels = PLAIN_PIXELS

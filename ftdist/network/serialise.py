@@ -19,7 +19,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import LARGEST_SIDE, ONLY_INPUT, Network, NetworkBuilder, unread
 from ftdist.network.operators.base import OPERATIONS
-from ftdist.network.ports import Input, Layout
+from ftdist.network.ports import PLAIN_PIXELS, Input, Layout, Pixels
 
 _FAR = 10**15
 
@@ -44,7 +44,12 @@ def _ports(network: Network) -> dict[str, Any]:
     if (network.inputs, network.outputs, network.layouts) == plain:
         return {"input": list(network.input)}
     inputs = [
-        {"name": each.name, "shape": list(each.shape), "layout": dataclasses.asdict(each.layout)}
+        {
+            "name": each.name,
+            "shape": list(each.shape),
+            "layout": dataclasses.asdict(each.layout),
+            "pixels": dataclasses.asdict(each.pixels),
+        }
         for each in network.inputs
     ]
     outputs = [
@@ -72,7 +77,12 @@ def _inputs(value: Any) -> list[Input]:
     if "input" in value:
         return [Input(ONLY_INPUT, _shape(value["input"]))]
     return [
-        Input(_text(each["name"]), _shape(each["shape"]), _decoded(Layout, each["layout"]))
+        Input(
+            _text(each["name"]),
+            _shape(each["shape"]),
+            _decoded(Layout, each["layout"]),
+            _decoded(Pixels, each["pixels"]) if "pixels" in each else PLAIN_PIXELS,
+        )
         for each in value["inputs"]
     ]
 

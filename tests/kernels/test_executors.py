@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -33,6 +34,7 @@ from ftdist.network.operators.base import Activation, ActivationKind, Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import random_parameters
+from ftdist.network.ports import Pixels
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import Plan, parse_notation, untiled
 from ftdist.runtime.local import Session
@@ -142,6 +144,22 @@ def test_a_picture_is_its_values_over_255(case, kernels) -> None:
     picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
     scaled = (picture / np.float32(255)).transpose(2, 0, 1)
     expected = run(model, plan, np.ascontiguousarray(scaled), kernels)
+    assert_same_bits(run(model, plan, picture, kernels), expected)
+
+
+@settings(max_examples=40)
+@given(cut_networks(), st.sampled_from(["native", "reference"]), st.booleans(), st.booleans())
+def test_a_picture_is_seen_as_its_network_has_learnt(case, kernels, blue_first, apart) -> None:
+    network, plan = case
+    mean, deviation = ((124.0, 116.0, 104.0), (58.0, 57.0, 55.0)) if apart else ((127.0,), (128.0,))
+    pixels = Pixels(mean, deviation, blue_first)
+    network = replace(network, inputs=(replace(network.inputs[0], pixels=pixels),))
+    model = model_of(network)
+    picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
+    own = [c % len(mean) if c < 3 else 0 for c in range(network.input.channels)]
+    ordered = picture[:, :, ::-1] if blue_first else picture
+    seen = (ordered - np.float32(mean)[own]) / np.float32(deviation)[own]
+    expected = run(model, plan, np.ascontiguousarray(seen.transpose(2, 0, 1)), kernels)
     assert_same_bits(run(model, plan, picture, kernels), expected)
 
 

@@ -73,8 +73,8 @@ nb::dict structs() {
         SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x),
         SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width),
         SAME(part), SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width),
-        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind),
-        SAME(weights), SAME(bias), SAME(window), whole<Struct>());
+        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind), SAME(mean),
+        SAME(deviation), SAME(weights), SAME(bias), SAME(window), whole<Struct>());
   }
   {
     using Struct = Call;
@@ -100,6 +100,7 @@ nb::dict constants() {
   nb::dict found;
   found["BLOCK"] = BLOCK;
   found["OVERREAD_BYTES"] = OVERREAD_BYTES;
+  found["PICTURE_CHANNELS"] = PICTURE_CHANNELS;
   found["CHUNK_BLOCKS"] = CHUNK_BLOCKS;
   found["POOL_MOST"] = POOL_MOST;
   found["FACTORS"] = FACTORS;

@@ -26,25 +26,35 @@ static inline void interleave3(const float* from, int64_t plane, float* to, int 
   }
 }
 
-template <class From>
-static inline void copy_row(const From* from, int64_t from_pixel, int64_t from_channel, float* to,
+static inline void copy_row(const float* from, int64_t from_pixel, int64_t from_channel, float* to,
                             int64_t to_pixel, int64_t to_channel, int pixels, int channels) {
   if (to_channel == 1) {
     for (int x = 0; x < pixels; x++)
-      for (int c = 0; c < channels; c++) {
-        const float value = (float)from[x * from_pixel + c * from_channel];
-        to[x * to_pixel + c] = sizeof(From) == 1 ? value / 255.0f : value;
-      }
+      for (int c = 0; c < channels; c++)
+        to[x * to_pixel + c] = from[x * from_pixel + c * from_channel];
     return;
   }
   for (int c = 0; c < channels; c++)
-    for (int x = 0; x < pixels; x++) {
-      const float value = (float)from[x * from_pixel + c * from_channel];
-      to[x * to_pixel + c * to_channel] = sizeof(From) == 1 ? value / 255.0f : value;
-    }
+    for (int x = 0; x < pixels; x++)
+      to[x * to_pixel + c * to_channel] = from[x * from_pixel + c * from_channel];
 }
 
-// Rows from one buffer to another; uint8 becomes value / 255.
+// A row of a picture, as the network has learnt to see it; channels beyond the third are seen as
+// the first.
+static inline void picture_row(const Kernel& kernel, const unsigned char* from, float* to,
+                               int pixels) {
+  const Buffer &in = kernel.in, &out = kernel.out;
+  for (int c = 0; c < kernel.channels; c++) {
+    const int source = kernel.part ? kernel.channels - 1 - c : c;
+    const int own = c < PICTURE_CHANNELS ? c : 0;
+    const float mean = kernel.mean[own], deviation = kernel.deviation[own];
+    for (int x = 0; x < pixels; x++)
+      to[x * out.pixel + c * out.channel] =
+          ((float)from[x * in.pixel + source * in.channel] - mean) / deviation;
+  }
+}
+
+// Rows from one buffer to another; bytes are pixels.
 static void copy(const Program& program, const Kernel& kernel, const Call& call) {
   const Buffer &in = kernel.in, &out = kernel.out;
   const int pixels = kernel.right - kernel.left, channels = kernel.channels;
@@ -63,7 +73,7 @@ static void copy(const Program& program, const Kernel& kernel, const Call& call)
                out.pixel == 3) {
       interleave3(reinterpret_cast<const float*>(from), in.channel, to, pixels);
     } else if (in.type == TYPE_UINT8) {
-      copy_row(from, in.pixel, in.channel, to, out.pixel, out.channel, pixels, channels);
+      picture_row(kernel, from, to, pixels);
     } else {
       copy_row(reinterpret_cast<const float*>(from), in.pixel, in.channel, to, out.pixel,
                out.channel, pixels, channels);

@@ -22,6 +22,8 @@ constexpr const char* ACTIVATION_NAMES[ACT_COUNT] = {
 
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 
+constexpr int PICTURE_CHANNELS = 3;  // of a picture; others may have more
+
 // Rows of a feature map somewhere in memory. Strides and offset count elements.
 struct Buffer {
   int32_t base;     // 0: the arena; n: the caller's map number n - 1
@@ -49,6 +51,8 @@ struct Kernel {
   int32_t in2_height, in2_width, in2_channels;  // multiply: of the second map
   int32_t out_height, out_width;     // local: of the whole output map
   int32_t view, kind;                // number of a view; which function of a family
+  float mean[PICTURE_CHANNELS];      // copy: what is subtracted from the pixels of a picture, and
+  float deviation[PICTURE_CHANNELS]; // what that is divided by; `part` 1: channels are reversed
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
 };

@@ -9,6 +9,7 @@ from typing import Any
 
 from ftdist.kernels.program import ACTIVATIONS, op
 from ftdist.network.operators.base import KernelRecord, Sliding
+from ftdist.network.ports import WHITE
 
 
 def neutral(k: Any) -> None:
@@ -19,6 +20,7 @@ def neutral(k: Any) -> None:
         *("factor", "kept"),
     ):
         k[field] = 1
+    k["deviation"] = WHITE
 
 
 def describe(k: Any, record: KernelRecord) -> None:

@@ -18,6 +18,7 @@ from ftdist.kernels.program import BUFFER, FLOAT32, NO_VIEWS, UINT8, VIEW, Table
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.views import View
+from ftdist.network.ports import Pixels
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.descriptors import describe, neutral
 from ftdist.planning.lowering.layout import Layout, Slot
@@ -137,6 +138,8 @@ class KernelWriter:
         k["op"] = op("copy")
         if kind == "make":
             k["in"], k["out"] = self.map(source), self.buffer(source)
+            if k["in"]["type"] == UINT8:
+                self.see(k, group.network.inputs[-1 - source].pixels)
         elif kind == "store":
             k["left"], k["right"] = self.shares[source]
             k["in"], k["out"] = self.buffer(source), self.destination(source)
@@ -145,6 +148,10 @@ class KernelWriter:
             kept = self.slot(self.layout.kept[source], self.columns[source])
             buffer = self.buffer(source)
             k["in"], k["out"] = (kept, buffer) if kind == "restore" else (buffer, kept)
+
+    def see(self, k: Any, pixels: Pixels) -> None:
+        """How the network sees a picture."""
+        k["mean"], k["deviation"], k["part"] = pixels.mean, pixels.deviation, pixels.blue_first
 
     def make(self, k: Any, number: int, part: int) -> None:
         network = self.group.network
