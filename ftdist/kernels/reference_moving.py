@@ -20,7 +20,7 @@ class Moving(Views):
             return source.copy()
         own = [c if c < PICTURE_CHANNELS else 0 for c in range(source.shape[2])]
         ordered = source[:, :, ::-1] if self.k["part"] else source
-        return (ordered - self.k["mean"][own]) / self.k["deviation"][own]
+        return np.asarray((ordered - self.k["mean"][own]) / self.k["deviation"][own])
 
     def crop(self) -> Array:
         k = self.k
