@@ -226,6 +226,14 @@ inline void place_inputs(Random& random, Case& c, Span columns) {
   if (style.bytes)
     for (float& value : c.layer.in.values)
       value = static_cast<float>(random.within(0, 255)) / 255.0f;
+  if (style.bytes) {
+    Kernel& seen = c.layer.kernel;
+    seen.part = c.kernel.part = random.within(0, 1);
+    for (int channel = 0; channel < ftdist::PICTURE_CHANNELS; channel++) {
+      seen.mean[channel] = c.kernel.mean[channel] = 128.0f * random.fraction();
+      seen.deviation[channel] = c.kernel.deviation[channel] = 1.0f + random.within(0, 254);
+    }
+  }
   c.in = place(random, c.bases, area, style);
   fill(c, c.in, c.layer.in);
   c.in2 = c.in;

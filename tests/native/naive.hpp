@@ -258,6 +258,11 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
     const Position from = darknet_source(layer, y, x, channel);
     return plain(layer.in.at(from.row, from.column, from.channel));
   }
+  if (k.op == OP_COPY && k.deviation[0] > 0) {  // a picture
+    const float value = layer.in.at(y, x, k.part ? k.channels - 1 - channel : channel);
+    const int own = channel < PICTURE_CHANNELS ? channel : 0;
+    return plain((std::round(value * 255.0f) - k.mean[own]) / k.deviation[own]);
+  }
   return plain(layer.in.at(y, x, channel));
 }
 
