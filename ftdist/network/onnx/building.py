@@ -2,11 +2,13 @@
 
 An operator that reads (batch, channels, rows, columns) asks for the map of a tensor: where the view
 is that already nothing happens; where it is a pixel shuffle or a channel shuffle spelled in
-reshapes and transposes, the step that does it is added here.
+reshapes and transposes, the step that does it is added here. Whatever else moves is a copy of the
+whole map (``Rearrange``).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -15,18 +17,31 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.registry import Unsupported
-from ftdist.network.onnx.views import Atom, Dim, Tensor, full, joined, planar, size
+from ftdist.network.onnx.views import (
+    Atom,
+    AxisName,
+    CannotView,
+    Dim,
+    Tensor,
+    full,
+    joined,
+    planar,
+    reshaped,
+    size,
+)
 from ftdist.network.operators.base import Operation
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
+from ftdist.network.operators.tensors import Rearrange
+from ftdist.network.operators.views import Factor, View
 from ftdist.network.ports import Input
 from ftdist.network.rewriting.draft import Read, Step
 from ftdist.network.rewriting.rearranging import Reorder
 from ftdist.network.rewriting.scaling import Floats, scaling
 
-_WHOLE = (
-    "its values would have to move across the whole map, which waits for whole-map steps; "
-    "stop before it with --until"
-)
+Dims = Sequence[int]
+"""Dims of a tensor, by number."""
+
+_ONCE = (Factor(1, 0),)
 
 
 class Building:
@@ -82,9 +97,53 @@ class Building:
         shuffled = self._to_space(step, channels, rows, columns)
         if shuffled is None:
             shuffled = self._to_depth(step, channels, rows, columns)
-        if shuffled is None:
-            raise Unsupported(_WHOLE)
-        return shuffled
+        return self._moved(step, channels, rows, columns) if shuffled is None else shuffled
+
+    def _moved(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int:
+        """Values that move across the whole map: one copy of it."""
+        _, width, depth = self.shape(step)
+        steps = {"h": width * depth, "w": depth, "c": 1}
+        factors = [
+            tuple(Factor(atom.size, atom.stride * steps[atom.axis]) for atom in dim) or _ONCE
+            for dim in (rows, columns, channels)
+        ]
+        return self.add(Rearrange(View(factors[0], factors[1], factors[2]).merged()), [step])
+
+    def grouped(self, value: Tensor, rows: Dims, columns: Dims, channels: Dims) -> Tensor:
+        """The tensor on a map whose rows, columns and channels are these of its dims, in order."""
+        groups = rows, columns, channels
+        joint = [joined([a for axis in group for a in value.dims[axis]]) for group in groups]
+        step = self.arranged(value.step, joint[2], joint[0], joint[1])
+        dims = list(value.dims)
+        for group, name in zip(groups, "hwc", strict=True):
+            own = spread(name, [value.shape[axis] for axis in group])  # type: ignore[arg-type]
+            for axis, dim in zip(group, own, strict=True):
+                dims[axis] = dim
+        return Tensor(step, tuple(dims))
+
+    def listed(self, value: Tensor) -> Tensor:
+        """The tensor on a map where its values lie as in an array: its last dim are channels."""
+        axes = range(value.rank)
+        return self.grouped(value, axes[:-2], axes[-2:-1], axes[-1:])
+
+    def by_channels(self, value: Tensor, axis: int) -> Tensor:
+        """The tensor on a map whose channels are one of its dims."""
+        return self.grouped(value, range(axis), range(axis + 1, value.rank), [axis])
+
+    def reshaped(self, value: Tensor, shape: Sequence[int]) -> Tensor:
+        """The tensor in another shape of as many values, which are copied where they must be."""
+        try:
+            return reshaped(value, shape)
+        except CannotView:
+            value = self.listed(value)
+        # Their order in memory is now that of both shapes.
+        target = [1] * (3 - len(shape)) + list(shape)
+        rows, columns, channels = math.prod(target[:-2]), target[-2], target[-1]
+        lengths = (rows, columns * channels), (columns, channels), (channels, 1)
+        factors = [(Factor(count, step),) for count, step in lengths]
+        step = self.add(Rearrange(View(factors[0], factors[1], factors[2])), [value.step])
+        dims = [*spread("h", target[:-2]), *spread("w", [columns]), *spread("c", [channels])]
+        return Tensor(step, tuple(dims[-len(shape) :]) if shape else ())
 
     def _to_space(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int | None:
         """A pixel shuffle: rows and columns end with a factor of the channels."""
@@ -121,6 +180,16 @@ class Building:
 
     def planar(self, step: int) -> Tensor:
         return planar(step, self.shape(step))
+
+
+def spread(axis: AxisName, lengths: Sequence[int]) -> list[Dim]:
+    """Dims that are, in order, the factors of an axis."""
+    found: list[Dim] = []
+    stride = math.prod(lengths)
+    for length in lengths:
+        stride //= length
+        found.append(joined([Atom(axis, length, stride)]))
+    return found
 
 
 def _behind(dim: Dim, axis: str, length: int) -> Atom | None:

@@ -220,20 +220,18 @@ def _output(
         refused.append(f"{name} (output): does not depend on an input")
         return None
     found = _laid_out(building, value)
-    if found is None and value.rank == 4:
+    if found is None:
         building.name = name
         try:
-            value = building.planar(building.map(value))
+            if value.rank == 4:
+                value = building.planar(building.map(value))
+            else:
+                value = building.listed(value)
         except Unsupported as error:
             refused.append(f"{name} (output): {error}")
             return None
         found = _laid_out(building, value)
-    if found is None:
-        refused.append(
-            f"{name} (output): its values would have to move, which waits for whole-map steps; "
-            "stop before it with --until"
-        )
-        return None
+        assert found is not None
     return Output(name, value.step, found)
 
 

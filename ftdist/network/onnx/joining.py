@@ -19,8 +19,6 @@ from ftdist.network.rewriting.rearranging import Reorder
 
 Given = list[Value | None]
 
-_WHOLE = "it waits for whole-map steps; stop before it with --until"
-
 
 @translates("Concat")
 def _concatenate(building: Building, node: Node, given: Given) -> Value:
@@ -33,7 +31,12 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
         ]
         first = next(each for each in given if isinstance(each, Tensor))
     if not _of_channels(building, given, axis):
-        raise Unsupported(f"axis: it joins {axis} across the map; {_WHOLE}")
+        given = [
+            building.by_channels(each, axis) if isinstance(each, Tensor) else each for each in given
+        ]
+        first = next(each for each in given if isinstance(each, Tensor))
+        if not _of_channels(building, given, axis):
+            raise Unsupported("its inputs differ in other dims than the axis")
     steps = [
         each.step if isinstance(each, Tensor) else _constant_map(building, first, each, axis)
         for each in given
@@ -133,7 +136,7 @@ def _gather(building: Building, node: Node, given: Given) -> Value:
         raise Unsupported("indices: there are none")
     steps = {b - a for a, b in itertools.pairwise(places)} or {1}
     if len(steps) > 1 or 0 in steps:
-        raise Unsupported(f"indices: only evenly spaced ones are supported; {_WHOLE}")
+        raise Unsupported("indices: only evenly spaced ones are supported")
     (step,) = steps
     found = part(
         building, value, axis, range(places[0], places[-1] + (1 if step > 0 else -1), step)
@@ -152,12 +155,14 @@ def part(building: Building, value: Tensor, axis: int, chosen: range) -> Tensor:
     dims = list(value.dims)
     if whole_axis(building, value, axis, "c"):
         step, name = _channels(building, value.step, shape, chosen), "c"
-    elif whole_axis(building, value, axis, "h"):
+    elif chosen.step > 0 and whole_axis(building, value, axis, "h"):
         step, name = _positions(building, value.step, shape, chosen, 0), "h"
-    elif whole_axis(building, value, axis, "w"):
+    elif chosen.step > 0 and whole_axis(building, value, axis, "w"):
         step, name = _positions(building, value.step, shape, chosen, 1), "w"
     else:
-        raise Unsupported(f"it takes a part of a dim that was reshaped; {_WHOLE}")
+        value = building.by_channels(value, axis)
+        dims = list(value.dims)
+        step, name = _channels(building, value.step, building.shape(value.step), chosen), "c"
     dims[axis] = full(name, len(chosen))  # type: ignore[arg-type]
     return Tensor(step, tuple(dims))
 
@@ -171,8 +176,6 @@ def _channels(building: Building, step: int, shape: Shape, chosen: range) -> int
 
 def _positions(building: Building, step: int, shape: Shape, chosen: range, axis: int) -> int:
     """Rows (axis 0) or columns: a crop, and of every n-th a pool of one tap."""
-    if chosen.step < 0:
-        raise Unsupported(f"steps: backwards across the map; {_WHOLE}")
     start, length = chosen.start, chosen[-1] + 1 - chosen.start
     size, place = [shape.height, shape.width], [0, 0]
     size[axis], place[axis] = length, start

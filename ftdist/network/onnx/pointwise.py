@@ -232,7 +232,10 @@ def together(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor,
         found = [building.planar(building.map(each)) for each in (first, second)]
         if _alike(building, *found):
             return found[0], found[1]
-    raise Unsupported(f"operands of {first.shape} and {second.shape} lie differently")
+    found = [building.listed(each) for each in (first, second)]
+    if _alike(building, *found):
+        return found[0], found[1]
+    raise Unsupported(f"operands of {first.shape} and {second.shape} cannot be put together")
 
 
 def _alike(building: Building, first: Tensor, second: Tensor) -> bool:

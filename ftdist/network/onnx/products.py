@@ -51,15 +51,16 @@ def _product(building: Building, value: Tensor, matrix: Array, bias: Array) -> T
     if value.shape[-1] != inputs:
         raise Unsupported(f"{value.shape} times a matrix of {matrix.shape}")
     shape = building.shape(value.step)
+    is_list = all(not dim for dim in value.dims[:-1])
+    if not is_list and not whole_axis(building, value, value.rank - 1, "c"):
+        value = building.listed(value)
     if whole_axis(building, value, value.rank - 1, "c"):
         operation = Convolution(outputs, Sliding.square(1))
         weights = matrix.T.reshape(outputs, inputs, 1, 1)
-    elif all(not dim for dim in value.dims[:-1]):
+    else:
         window = Sliding(Window(shape.height), Window(shape.width))
         operation = Convolution(outputs, window)
         weights = _in_map_order(matrix, value.dims[-1], shape)
-    else:
-        raise Unsupported("it multiplies along rows of the map, which waits for whole-map steps")
     named = {"weights": lambda: weights, "bias": lambda: bias}
     step = building.add(operation, [value.step], named)
     return Tensor(step, (*value.dims[:-1], full("c", outputs)))
@@ -87,5 +88,5 @@ def _softmax(building: Building, node: Node, given: Given) -> Value:
             raise Unsupported("axis: a softmax over several dims")
         return Tensor(building.add(Softmax(), [value.step]), value.dims)
     if not whole_axis(building, value, axis, "c"):
-        raise Unsupported("axis: only over channels; over positions it waits for whole-map steps")
+        value = building.by_channels(value, axis)
     return Tensor(building.add(Softmax(spatial=True), [value.step]), value.dims)

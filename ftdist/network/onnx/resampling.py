@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
+from typing import cast, get_args
 
 import numpy as np
 
 from ftdist.geometry import Window
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.joining import part
 from ftdist.network.onnx.registry import (
@@ -19,8 +22,8 @@ from ftdist.network.onnx.registry import (
     whole,
 )
 from ftdist.network.onnx.views import Tensor
-from ftdist.network.operators.base import Sliding
-from ftdist.network.operators.resampling import Upsample
+from ftdist.network.operators.base import Operation, Sliding
+from ftdist.network.operators.resampling import Resize, Rounding, Transform, Upsample
 from ftdist.network.operators.windows import Convolution
 
 Given = list[Value | None]
@@ -32,27 +35,104 @@ def _resize(building: Building, node: Node, given: Given) -> Value:
     lengths, scales = _sizes(node, value, given)
     if lengths == value.shape:
         return value
-    mode = node.word("mode", "nearest")
-    if mode != "nearest":
-        raise Unsupported(f"mode: {mode}")
     moved = [axis for axis in range(value.rank) if lengths[axis] != value.shape[axis]]
-    if value.rank != 4 or moved not in ([2, 3], [1, 2]):
-        raise Unsupported("scales: rows and columns alike are needed")
+    if value.rank != 4 or not set(moved) <= ({2, 3} if 1 not in moved else {1, 2}):
+        raise Unsupported("scales: only rows and columns can be resized")
+    last = 1 in moved
+    order = (0, 3, 1, 2) if last else (0, 1, 2, 3)
+    step = building.map(Tensor(value.step, tuple(value.dims[each] for each in order)))
+    rows, columns = (1, 2) if last else (2, 3)
+    factor = _whole_factor(node, value, lengths, scales, (rows, columns))
+    operation: Operation = (
+        Upsample(factor) if factor else _resized(node, value, lengths, scales, (rows, columns))
+    )
+    made = building.planar(building.add(operation, [step]))
+    return Tensor(made.step, tuple(made.dims[each] for each in (0, 2, 3, 1))) if last else made
+
+
+def _whole_factor(
+    node: Node,
+    value: Tensor,
+    lengths: tuple[int, ...],
+    scales: tuple[float, ...],
+    axes: tuple[int, int],
+) -> int:
+    """How often each position comes, on both axes, where that is all; else 0."""
     factors = set()
-    for axis in moved:
+    for axis in axes:
         length, made = value.shape[axis], lengths[axis]
         factor = made // length
-        if factor * length != made or not _repeats(node, length, made, scales[axis], factor):
-            raise Unsupported("coordinate_transformation_mode or scales: only whole factors")
+        if node.word("mode", "nearest") != "nearest" or factor * length != made:
+            return 0
+        if not _repeats(node, length, made, scales[axis], factor):
+            return 0
         factors.add(factor)
-    if len(factors) != 1:
-        raise Unsupported("scales: the same is needed on both axes")
-    order = (0, 1, 2, 3) if moved == [2, 3] else (0, 3, 1, 2)
-    step = building.map(Tensor(value.step, tuple(value.dims[each] for each in order)))
-    made_map = building.planar(building.add(Upsample(factors.pop()), [step]))
-    if moved == [2, 3]:
-        return made_map
-    return Tensor(made_map.step, tuple(made_map.dims[each] for each in (0, 2, 3, 1)))
+    return factors.pop() if len(factors) == 1 else 0
+
+
+def _resized(
+    node: Node,
+    value: Tensor,
+    lengths: tuple[int, ...],
+    scales: tuple[float, ...],
+    axes: tuple[int, int],
+) -> Resize:
+    """Linear, or nearest by whatever the file says of places."""
+    if node.integer("exclude_outside") or node.integer("antialias"):
+        raise Unsupported("antialias or exclude_outside")
+    mode = node.word("mode", "nearest")
+    if mode not in ("nearest", "linear"):
+        raise Unsupported(f"mode: {mode}; nearest and linear are supported")
+    transform = _transform(node)
+    if transform == "pytorch_half_pixel":
+        if any(lengths[axis] == 1 != value.shape[axis] for axis in axes):
+            raise Unsupported("coordinate_transformation_mode: pytorch_half_pixel to one position")
+        transform = "half_pixel"
+    if transform not in get_args(Transform):
+        raise Unsupported(f"coordinate_transformation_mode: {transform}")
+    rounding: Rounding = "linear" if mode == "linear" else _ROUNDINGS[_nearest(node)]
+    rows, columns = (_fraction(value.shape[axis], lengths[axis], scales[axis]) for axis in axes)
+    return Resize(
+        lengths[axes[0]], lengths[axes[1]], cast(Transform, transform), rounding, rows, columns
+    )
+
+
+_ROUNDINGS: dict[str, Rounding] = {
+    "round_prefer_floor": "half_down",
+    "round_prefer_ceil": "half_up",
+    "floor": "floor",
+    "ceil": "ceil",
+}
+
+_MOST_DOWN = 1 << 10
+"""The largest denominator of scales that are taken for fractions."""
+
+
+def _fraction(length: int, made: int, scale: float) -> tuple[int, int]:
+    """The scale as a fraction, (0, 0) where it is that of the sizes."""
+    if abs(scale * length - made) < 1e-4 * made:
+        return (0, 0)
+    near = Fraction(scale).limit_denominator(_MOST_DOWN)
+    if abs(float(near) - scale) > 1e-6 * scale or near.numerator > LARGEST_SIDE:
+        raise Unsupported(f"scales: {scale} is no simple fraction")
+    return near.numerator, near.denominator
+
+
+def _transform(node: Node) -> str:
+    default = "half_pixel" if node.kind == "Resize" else "asymmetric"
+    if node.integer("opset", 11) < 11:
+        default = "asymmetric"
+    return node.word("coordinate_transformation_mode", default)
+
+
+def _nearest(node: Node) -> str:
+    default = "round_prefer_floor" if node.kind == "Resize" else "floor"
+    if node.integer("opset", 11) < 11:
+        default = "floor"
+    found = node.word("nearest_mode", default)
+    if found not in _ROUNDINGS:
+        raise Unsupported(f"nearest_mode: {found}")
+    return found
 
 
 def _sizes(node: Node, value: Tensor, given: Given) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -82,10 +162,7 @@ def _sizes(node: Node, value: Tensor, given: Given) -> tuple[tuple[int, ...], tu
 
 def coordinates(node: Node, length: int, made: int, scale: float) -> np.ndarray:
     """For each position of the result the place in the input that it stands for."""
-    default = "half_pixel" if node.kind == "Resize" else "asymmetric"
-    if node.kind == "Resize" and node.integer("opset", 11) < 11:
-        default = "asymmetric"
-    mode = node.word("coordinate_transformation_mode", default)
+    mode = _transform(node)
     place = np.arange(made, dtype=np.float64)
     if mode == "asymmetric":
         return place / scale
@@ -106,18 +183,12 @@ def coordinates(node: Node, length: int, made: int, scale: float) -> np.ndarray:
 def _repeats(node: Node, length: int, made: int, scale: float, factor: int) -> bool:
     """Whether nearest positions are just each input position `factor` times."""
     place = coordinates(node, length, made, scale)
-    default = "round_prefer_floor" if node.kind == "Resize" else "floor"
-    if node.integer("opset", 11) < 11:
-        default = "floor"
-    rounding = node.word("nearest_mode", default)
     rounded = {
         "round_prefer_floor": np.ceil(place - 0.5),
         "round_prefer_ceil": np.floor(place + 0.5),
         "floor": np.floor(place),
         "ceil": np.ceil(place),
-    }.get(rounding)
-    if rounded is None:
-        raise Unsupported(f"nearest_mode: {rounding}")
+    }[_nearest(node)]
     nearest = np.clip(rounded, 0, length - 1)
     return bool((nearest == np.arange(made) // factor).all())
 

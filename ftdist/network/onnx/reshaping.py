@@ -1,4 +1,4 @@
-"""Operators that look at the same values in another way: nothing moves here (``views``)."""
+"""Operators that look at the same values in another way, mostly without moving them (``views``)."""
 
 from __future__ import annotations
 
@@ -8,22 +8,16 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import Node, Unsupported, Value, tensor, translates, whole
-from ftdist.network.onnx.views import CannotView, Tensor, reshaped, transposed
+from ftdist.network.onnx.views import Tensor, transposed
 
 Given = list[Value | None]
 
 
-def viewed_as(given: Tensor, shape: tuple[int, ...]) -> Tensor:
+def viewed_as(building: Building, given: Tensor, shape: tuple[int, ...]) -> Tensor:
     """The tensor in another shape of as many values."""
     if math.prod(shape) != math.prod(given.shape):
         raise Unsupported(f"{given.shape} has not as many values as {shape}")
-    try:
-        return reshaped(given, shape)
-    except CannotView:
-        raise Unsupported(
-            f"a reshape from {given.shape} to {shape} waits for whole-map steps; "
-            "stop before it with --until"
-        ) from None
+    return building.reshaped(given, shape)
 
 
 @translates("Reshape")
@@ -40,7 +34,7 @@ def _reshape(building: Building, node: Node, given: Given) -> Value:
     if -1 in shape:
         known = math.prod(each for each in shape if each != -1)
         shape[shape.index(-1)] = math.prod(value.shape) // known if known else 0
-    return viewed_as(value, _for_one(value, tuple(shape)))
+    return viewed_as(building, value, _for_one(value, tuple(shape)))
 
 
 def _for_one(value: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -57,7 +51,7 @@ def _flatten(building: Building, node: Node, given: Given) -> Value:
     axis = node.integer("axis", 1)
     axis = axis + value.rank if axis < 0 else axis
     first, second = math.prod(value.shape[:axis]), math.prod(value.shape[axis:])
-    return viewed_as(value, (first, second))
+    return viewed_as(building, value, (first, second))
 
 
 @translates("Transpose")
@@ -107,7 +101,7 @@ def _expand(building: Building, node: Node, given: Given) -> Value:
         raise Unsupported(f"shape: {value.shape} cannot become {shape}") from None
     if math.prod(wanted) != math.prod(value.shape):
         raise Unsupported("shape: it widens what depends on the input")
-    return viewed_as(value, wanted)
+    return viewed_as(building, value, wanted)
 
 
 @translates("DepthToSpace")
@@ -121,8 +115,8 @@ def _depth_to_space(building: Building, node: Node, given: Given) -> Value:
         split, order = (batch, block, block, rest, height, width), (0, 3, 4, 1, 5, 2)
     else:
         split, order = (batch, rest, block, block, height, width), (0, 1, 4, 2, 5, 3)
-    moved = transposed(viewed_as(value, split), order)
-    return viewed_as(moved, (batch, rest, height * block, width * block))
+    moved = transposed(viewed_as(building, value, split), order)
+    return viewed_as(building, moved, (batch, rest, height * block, width * block))
 
 
 @translates("SpaceToDepth")
@@ -132,8 +126,8 @@ def _space_to_depth(building: Building, node: Node, given: Given) -> Value:
     if block < 1 or height % block or width % block:
         raise Unsupported(f"blocksize: {block} does not divide {height}x{width}")
     split = (batch, channels, height // block, block, width // block, block)
-    moved = transposed(viewed_as(value, split), (0, 3, 5, 1, 2, 4))
-    return viewed_as(moved, (batch, channels * block**2, height // block, width // block))
+    moved = transposed(viewed_as(building, value, split), (0, 3, 5, 1, 2, 4))
+    return viewed_as(building, moved, (batch, channels * block**2, height // block, width // block))
 
 
 def _four(value: Tensor) -> tuple[int, int, int, int]:

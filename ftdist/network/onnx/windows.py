@@ -241,7 +241,9 @@ def _reduce(building: Building, node: Node, given: Given) -> Value:
         if length > 1
     }
     if atoms != rows_and_columns:
-        raise Unsupported("axes: only means over all rows and columns are supported")
+        rest = [axis for axis in range(value.rank) if axis not in chosen]
+        value = building.grouped(value, sorted(chosen), [], rest)
+        shape = building.shape(value.step)
     mode: Literal["max", "average"] = "max" if "Max" in node.kind else "average"
     step = building.add(_whole(shape, mode), [value.step])
     kept = [() if axis in chosen else dim for axis, dim in enumerate(value.dims)]

@@ -255,7 +255,8 @@ def test_damage_is_one_line_or_none(at: int, byte: int, cut: bool) -> None:
 WHOLE = (
     *("blazeface_front", "dncnn6_M", "face_landmark_468", "mnist_8", "mtcnn_pnet", "mtcnn_rnet"),
     *("ppocr2_cls", "realesr_animevideov3_x4", "superres_espcn_x3", "tbefn_320x480"),
-    *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl"),
+    *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl", "faceboxes_v2", "light_person_detector"),
+    *("palm_detection", "road_seg_adas_0001", "selfie_seg_landscape"),
 )
 
 
@@ -265,4 +266,4 @@ def test_trained_networks_agree(name: str) -> None:
     if not path.exists():
         pytest.skip(f"TRAINED NETWORKS ARE ABSENT: {path}")
     model = imported(path, size=(96, 96))
-    assert_agree(path, model)
+    assert_agree(path, model, tolerance=1e-4)

@@ -130,7 +130,41 @@ def head(n: Nodes, x: str) -> str:
     return str(n.add("Reshape", last, n.constant(np.array([1, -1, 4]))))
 
 
+def heads(n: Nodes, x: str) -> str:
+    """Boxes of two scales in one list, and a softmax of each."""
+    small = n.add("MaxPool", x, kernel_shape=[2, 2], strides=[2, 2])
+    lists = [
+        n.add("Reshape", n.add("Transpose", m, perm=[0, 2, 3, 1]), n.constant(np.array([1, -1, 2])))
+        for m in (x, small)
+    ]
+    return str(n.add("Softmax", n.add("Concat", *lists, axis=1), axis=2))
+
+
+def scrambled(n: Nodes, x: str) -> str:
+    """Rows become channels, and nothing fits any more."""
+    moved = n.add("Transpose", x, perm=[0, 2, 1, 3])
+    made = n.add("Conv", moved, n.random(4, 6, 3, 3))
+    flat = n.add("Reshape", made, n.constant(np.array([1, 9, -1])))
+    return str(n.add("MatMul", n.add("Transpose", flat, perm=[0, 2, 1]), n.random(9, 5)))
+
+
+def uneven(n: Nodes, x: str) -> str:
+    flat = n.add("Reshape", x, n.constant(np.array([1, 12, 2, 16])))
+    return str(
+        n.add("Add", flat, n.add("Reshape", n.add("Relu", x), n.constant(np.array([12, 2, 16]))))
+    )
+
+
 CASES: dict[str, Build] = {
+    "heads": heads,
+    "scrambled": scrambled,
+    "uneven reshape": uneven,
+    "joined rows": lambda n, x: n.add("Concat", x, n.add("Relu", x), axis=2),
+    "turned round": one("Slice", np.array([-1]), np.array([-99]), np.array([3]), np.array([-1])),
+    "softmax of columns": one("Softmax", axis=3),
+    "mean of columns": one("ReduceMean", axes=[3]),
+    "mean of channels": one("ReduceMean", axes=[1], keepdims=0),
+    "mean of all": one("ReduceMean", axes=[1, 2, 3]),
     "conv": convolution(),
     "conv groups, stride, uneven pads": convolution(2, strides=[2, 1], pads=[1, 0, 2, 3]),
     "conv depthwise, dilated": convolution(8, dilations=[1, 2], pads=[1, 2, 1, 2]),
@@ -194,6 +228,22 @@ CASES: dict[str, Build] = {
         coordinate_transformation_mode="asymmetric",
         nearest_mode="floor",
     ),
+    **{
+        f"linear {transform}": one(
+            *("Resize", None, f32(1, 1, 2, 1.5)),
+            mode="linear",
+            coordinate_transformation_mode=transform,
+        )
+        for transform in ("half_pixel", "align_corners", "asymmetric", "pytorch_half_pixel")
+    },
+    **{
+        f"nearest {rounding}": one(
+            *("Resize", None, f32(1, 1, 1.5, 0.75)), mode="nearest", nearest_mode=rounding
+        )
+        for rounding in ("round_prefer_floor", "round_prefer_ceil", "floor", "ceil")
+    },
+    "linear by sizes": one("Resize", None, None, np.array([1, 8, 5, 21]), mode="linear"),
+    "linear of uneven scale": one("Resize", None, f32(1, 1, 1.4, 1), mode="linear"),
     "nearest by sizes": one("Resize", None, None, np.array([1, 8, 12, 16]), mode="nearest"),
     "crop": one("Slice", np.array([1, -5]), np.array([-1, 7]), np.array([2, 3])),
     "gather": one("Gather", np.array([3, 5, 7]), axis=1),
