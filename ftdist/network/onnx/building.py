@@ -130,6 +130,25 @@ class Building:
         """The tensor on a map whose channels are one of its dims."""
         return self.grouped(value, range(axis), range(axis + 1, value.rank), [axis])
 
+    def expanded(self, value: Tensor, shape: Sequence[int]) -> Tensor:
+        """The tensor with its values repeated, as broadcasting to a shape repeats them."""
+        if tuple(shape) == value.shape:
+            return value
+        dims = ((),) * (len(shape) - value.rank) + value.dims
+        _, width, depth = self.shape(value.step)
+        steps = {"h": width * depth, "w": depth, "c": 1}
+        factors = [
+            tuple(Factor(atom.size, atom.stride * steps[atom.axis]) for atom in dim)
+            if dim
+            else (Factor(length, 0),)
+            for dim, length in zip(dims, shape, strict=True)
+        ]
+        factors = [_ONCE] * (3 - len(shape)) + factors
+        rows = tuple(factor for each in factors[:-2] for factor in each)
+        step = self.add(Rearrange(View(rows, factors[-2], factors[-1]).merged()), [value.step])
+        made = [*spread("h", shape[:-2]), *spread("w", shape[-2:-1]), *spread("c", shape[-1:])]
+        return Tensor(step, tuple(made))
+
     def reshaped(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor in another shape of as many values, which are copied where they must be."""
         try:

@@ -134,7 +134,8 @@ def _bounds(node: Node, given: Given) -> tuple[float, float]:
 @translates("PRelu")
 def _prelu(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
-    slope = per_channel(building, value, constant(given[1], "slope")).astype(np.float32)
+    value, slopes = operand(building, value, constant(given[1], "slope"))
+    slope = slopes.astype(np.float32)
     return Tensor(building.add(PRelu(), [value.step], {"slope": lambda: slope}), value.dims)
 
 
@@ -172,16 +173,14 @@ def _added(building: Building, first: Value | None, second: Value | None, sign: 
     """first + sign * second."""
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         first, second = together(building, first, second)
-        shapes = building.shape(first.step), building.shape(second.step)
-        if shapes[0] != shapes[1]:
-            raise Unsupported(f"maps of {shapes[0]} and {shapes[1]} are added; one shape is needed")
+        if building.shape(first.step) != building.shape(second.step):
+            first, second = alike(building, first, second)
         operation: Operation = Add() if sign == 1 else Sum(added=sign)
         return Tensor(building.add(operation, [first.step, second.step]), first.dims)
     if isinstance(second, Tensor):
         first, second = second, first
-    value = tensor(first)
-    shift = sign * per_channel(building, value, constant(second, "an operand"))
-    return Tensor(building.scale(value.step, np.ones(len(shift)), shift), value.dims)
+    value, shift = operand(building, tensor(first), constant(second, "an operand"))
+    return Tensor(building.scale(value.step, np.ones(len(shift)), sign * shift), value.dims)
 
 
 @translates("Mul")
@@ -192,11 +191,12 @@ def _multiply(building: Building, node: Node, given: Given) -> Value:
         shapes = building.shape(first.step), building.shape(second.step)
         if any(b > a for a, b in zip(*shapes, strict=True)):
             first, second = second, first
+            if any(a > b for a, b in zip(*shapes, strict=True)):
+                first, second = alike(building, first, second)
         return Tensor(building.add(Multiply(), [first.step, second.step]), first.dims)
     if isinstance(second, Tensor):
         first, second = second, first
-    value = tensor(first)
-    factor = per_channel(building, value, constant(second, "an operand"))
+    value, factor = operand(building, tensor(first), constant(second, "an operand"))
     return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
 
 
@@ -205,7 +205,9 @@ def _divide(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0], "the dividend")
     if isinstance(given[1], Tensor):
         raise Unsupported("divides by what depends on the input")
-    factor = 1 / per_channel(building, value, constant(given[1], "the divisor"))
+    value, divisor = operand(building, value, constant(given[1], "the divisor"))
+    with np.errstate(all="ignore"):  # what is not finite is found by whoever reads
+        factor = 1 / divisor
     return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
 
 
@@ -235,7 +237,40 @@ def together(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor,
     found = [building.listed(each) for each in (first, second)]
     if _alike(building, *found):
         return found[0], found[1]
-    raise Unsupported(f"operands of {first.shape} and {second.shape} cannot be put together")
+    return alike(building, first, second)
+
+
+def alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """Two tensors of one shape on maps that lie alike: values repeat where one is broadcast."""
+    try:
+        shape = np.broadcast_shapes(first.shape, second.shape)
+    except ValueError:
+        raise Unsupported(f"operands of {first.shape} and {second.shape}") from None
+    made = [
+        each if each.shape == shape else building.expanded(each, shape) for each in (first, second)
+    ]
+    if not _alike(building, *made):
+        made = [building.listed(each) for each in made]
+    return made[0], made[1]
+
+
+def operand(building: Building, value: Tensor, array: Array) -> tuple[Tensor, Floats]:
+    """A constant operand as a number for each channel, and the tensor on a map that has them."""
+    try:
+        shape = np.broadcast_shapes(value.shape, array.shape)
+    except ValueError:
+        raise Unsupported(f"operands of {value.shape} and {array.shape}") from None
+    value = building.expanded(value, shape)
+    array = array.reshape((1,) * (value.rank - array.ndim) + array.shape)
+    varying = [axis for axis in range(value.rank) if _varies(array, axis)]
+    if any(atom.axis != "c" for axis in varying for atom in value.dims[axis]):
+        rest = [axis for axis in range(value.rank) if axis not in varying]
+        value = building.grouped(value, rest[:-1], rest[-1:], varying)
+    return value, per_channel(building, value, array)
+
+
+def _varies(array: Array, axis: int) -> bool:
+    return array.shape[axis] > 1 and bool((array != array.take([0], axis)).any())
 
 
 def _alike(building: Building, first: Tensor, second: Tensor) -> bool:

@@ -100,7 +100,7 @@ def _expand(building: Building, node: Node, given: Given) -> Value:
     except ValueError:
         raise Unsupported(f"shape: {value.shape} cannot become {shape}") from None
     if math.prod(wanted) != math.prod(value.shape):
-        raise Unsupported("shape: it widens what depends on the input")
+        return building.expanded(value, wanted)
     return viewed_as(building, value, wanted)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Literal
 
 import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.pointwise import scaled
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -224,13 +226,36 @@ def _whole(shape: Shape, mode: Literal["max", "average"]) -> Pool:
     return Pool(mode, Sliding(Window(shape.height), Window(shape.width)))
 
 
+@translates("ReduceMin")
+def _least(building: Building, node: Node, given: Given) -> Value:
+    """The negative of the largest of the negatives."""
+    negative = scaled(building, tensor(given[0]), -1)
+    return scaled(building, _over(building, node, [negative, *given[1:]], "max"), -1)
+
+
+@translates("ReduceSum")
+def _sum(building: Building, node: Node, given: Given) -> Value:
+    """The mean as many times as there are values."""
+    value = tensor(given[0])
+    mean = _over(building, node, given, "average")
+    if mean == value:
+        return mean
+    return scaled(building, mean, math.prod(value.shape) / math.prod(mean.shape))
+
+
 @translates("ReduceMean", "ReduceMax")
 def _reduce(building: Building, node: Node, given: Given) -> Value:
-    """Over all rows and columns: a pool of the whole map."""
+    return _over(building, node, given, "max" if node.kind == "ReduceMax" else "average")
+
+
+def _over(building: Building, node: Node, given: Given, mode: Literal["max", "average"]) -> Tensor:
+    """Over some dims, which become all rows and columns: a pool of the whole map."""
     value = tensor(given[0])
     axes = node.integers("axes")
     if len(given) > 1 and given[1] is not None:
         axes = tuple(int(each) for each in constant(given[1], "axes").ravel())
+    if not axes and node.integer("noop_with_empty_axes"):
+        return value
     chosen = {axis % value.rank for axis in axes or range(value.rank)}
     atoms = {atom for axis in chosen for atom in value.dims[axis]}
     shape = building.shape(value.step)
@@ -242,9 +267,9 @@ def _reduce(building: Building, node: Node, given: Given) -> Value:
     }
     if atoms != rows_and_columns:
         rest = [axis for axis in range(value.rank) if axis not in chosen]
-        value = building.grouped(value, sorted(chosen), [], rest)
+        gone = sorted(chosen)
+        value = building.grouped(value, gone[:-1], gone[-1:], rest)
         shape = building.shape(value.step)
-    mode: Literal["max", "average"] = "max" if "Max" in node.kind else "average"
     step = building.add(_whole(shape, mode), [value.step])
     kept = [() if axis in chosen else dim for axis, dim in enumerate(value.dims)]
     if not node.integer("keepdims", 1):

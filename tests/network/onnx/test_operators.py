@@ -157,6 +157,23 @@ def uneven(n: Nodes, x: str) -> str:
 
 CASES: dict[str, Build] = {
     "heads": heads,
+    "constant of positions": lambda n, x: n.add(
+        "Mul", n.add("Add", x, n.random(6, 1)), n.random(8)
+    ),
+    "wider constant": lambda n, x: n.add("Add", n.add("GlobalMaxPool", x), n.random(1, 8, 3, 2)),
+    "sum of unlike maps": lambda n, x: n.add("Add", n.add("GlobalMaxPool", x), x),
+    "difference of unlike maps": lambda n, x: n.add("Sub", x, n.add("GlobalMaxPool", x)),
+    "product of unlike maps": lambda n, x: n.add(
+        "Mul", n.add("ReduceMean", x, axes=[2]), n.add("ReduceMean", x, axes=[3])
+    ),
+    "expanded": lambda n, x: n.add(
+        "Expand", n.add("GlobalMaxPool", x), n.constant(np.array([1, 8, 3, 2]))
+    ),
+    "sum of rows": lambda n, x: n.add("ReduceSum", x, n.constant(np.array([2]))),
+    "least of all": one("ReduceMin", axes=[1, 2, 3], keepdims=0),
+    "mean of groups": lambda n, x: n.add(
+        "ReduceMean", n.add("Reshape", x, n.constant(np.array([1, 2, 4, 6, 8]))), axes=[2, 3, 4]
+    ),
     "scrambled": scrambled,
     "uneven reshape": uneven,
     "joined rows": lambda n, x: n.add("Concat", x, n.add("Relu", x), axis=2),
