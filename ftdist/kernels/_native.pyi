@@ -11,6 +11,7 @@ COUNTERS_BYTES: int
 KERNEL_FIELDS: tuple[tuple[str, int], ...]
 OPERATIONS: tuple[str, ...]
 ACTIVATIONS: tuple[str, ...]
+KINDS: dict[str, tuple[str, ...]]
 STRUCTS: dict[str, tuple[tuple[str, int, int], ...]]
 CONSTANTS: dict[str, int]
 LOST_WEIGHTS: int

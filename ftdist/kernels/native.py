@@ -53,6 +53,8 @@ def check_agreement(compiled: Any) -> None:
     """FtdistError unless a compiled module has the format of programs that Python declares."""
     _compare("operations", declared.OPERATIONS, compiled.OPERATIONS)
     _compare("activations", declared.ACTIVATIONS, compiled.ACTIVATIONS)
+    for name, kinds in declared.KINDS.items():
+        _compare(name, kinds, compiled.KINDS.get(name, ()))
     for name in ("BUFFER", "KERNEL", "CALL", "VIEW", "COUNTERS"):
         _compare(f"fields of {name}", _layout(getattr(declared, name)), compiled.STRUCTS[name])
     for name in (

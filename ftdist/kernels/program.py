@@ -11,14 +11,16 @@ the n-th map that the group reads or writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network import packing
-from ftdist.network.operators import base, views
+from ftdist.network.operators import base, reducing, views
 
 BLOCK = packing.BLOCK
 
@@ -46,6 +48,11 @@ ACTIVATIONS: tuple[str, ...] = get_args(base.ActivationKind)
 
 PICTURE_CHANNELS = 3
 """Channels of a picture that may be seen differently."""
+
+KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"reductions": get_args(reducing.ReductionKind)}
+)
+"""The functions of each family that has several, by their number in a kernel's `kind`."""
 
 FLOAT32, UINT8 = 0, 1
 """Element types of a buffer."""
@@ -121,7 +128,7 @@ NO_VIEWS: Table = np.zeros(0, VIEW)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One tile, lowered: `kernels` of dtype KERNEL, `calls` of dtype CALL, `views` of dtype VIEW."""
+    """One tile, lowered: `kernels` of dtype KERNEL, `calls` of CALL, `views` of VIEW."""
 
     kernels: Table
     calls: Table

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from ftdist.kernels.program import KINDS
 from ftdist.kernels.reference_views import Array, Views
 
 
 class Tensors(Views):
-    """Copies by a view; methods are named after their operation."""
+    """Copies, reductions and products by a view; methods are named after their operation."""
 
     def viewed(self, name: str = "in") -> Array:
         """A dense map as (output rows, columns, channels, terms), those that are made."""
@@ -31,3 +33,41 @@ class Tensors(Views):
 
     def rearrange(self) -> Array:
         return self.viewed()[..., 0].copy()
+
+    def reduce(self) -> Array:
+        terms = self.viewed().astype(np.float64)
+        with np.errstate(all="ignore"):
+            found = _REDUCTIONS[KINDS["reductions"][int(self.k["kind"])]](terms)
+            return np.asarray(found, np.float32)
+
+    def product(self) -> Array:
+        first, second = (self.viewed(name).astype(np.float64) for name in ("in", "in2"))
+        return np.asarray((first * second).sum(axis=-1), np.float32)
+
+
+def _last(find: Callable[..., Any], terms: Any) -> Any:
+    return terms.shape[-1] - 1 - find(terms[..., ::-1], axis=-1)
+
+
+def _log_sum_exp(terms: Any) -> Any:
+    largest = terms.max(axis=-1, keepdims=True)
+    found = np.log(np.exp(terms - largest).sum(axis=-1)) + largest[..., 0]
+    return np.where(np.isfinite(largest[..., 0]), found, largest[..., 0])
+
+
+_REDUCTIONS: dict[str, Callable[[Any], Any]] = {
+    "sum": lambda terms: terms.sum(axis=-1),
+    "mean": lambda terms: terms.mean(axis=-1),
+    "max": lambda terms: terms.max(axis=-1),
+    "min": lambda terms: terms.min(axis=-1),
+    "product": lambda terms: terms.prod(axis=-1),
+    "l1": lambda terms: np.abs(terms).sum(axis=-1),
+    "l2": lambda terms: np.sqrt((terms**2).sum(axis=-1)),
+    "sum_of_squares": lambda terms: (terms**2).sum(axis=-1),
+    "log_sum": lambda terms: np.log(terms.sum(axis=-1)),
+    "log_sum_exp": _log_sum_exp,
+    "arg_max": lambda terms: terms.argmax(axis=-1),
+    "arg_min": lambda terms: terms.argmin(axis=-1),
+    "arg_max_last": lambda terms: _last(np.argmax, terms),
+    "arg_min_last": lambda terms: _last(np.argmin, terms),
+}

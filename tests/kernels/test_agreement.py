@@ -15,7 +15,7 @@ from ftdist.kernels.program import OPERATIONS
 
 def compiled(**changes: Any) -> SimpleNamespace:
     """The compiled declarations, some of them changed."""
-    names = ("OPERATIONS", "ACTIVATIONS", "STRUCTS", "CONSTANTS")
+    names = ("OPERATIONS", "ACTIVATIONS", "KINDS", "STRUCTS", "CONSTANTS")
     return SimpleNamespace(**{**{name: getattr(_native, name) for name in names}, **changes})
 
 
@@ -38,6 +38,13 @@ def test_a_missing_or_foreign_operation_is_named() -> None:
 def test_activations_in_another_order_are_named() -> None:
     with pytest.raises(FtdistError, match="activations have relu where this ftdist has leaky"):
         check_agreement(compiled(ACTIVATIONS=swapped(_native.ACTIVATIONS, 1)))
+
+
+@pytest.mark.parametrize("family", sorted(_native.KINDS))
+def test_functions_of_a_family_in_another_order_are_named(family: str) -> None:
+    changed = {**_native.KINDS, family: swapped(_native.KINDS[family], 0)}
+    with pytest.raises(FtdistError, match=f"their {family} have"):
+        check_agreement(compiled(KINDS=changed))
 
 
 @pytest.mark.parametrize("struct", sorted(_native.STRUCTS))

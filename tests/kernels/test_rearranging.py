@@ -28,7 +28,8 @@ def view_of(array: np.ndarray, base: np.ndarray, cuts: tuple[int, int]) -> View:
     first = (array.__array_interface__["data"][0] - base.__array_interface__["data"][0]) // 4
     axes = tuple(range(array.ndim))
     parts = axes[: cuts[0]], axes[cuts[0] : cuts[1]], axes[cuts[1] :]
-    return View(*(factors(array, each) for each in parts), first=first)
+    rows, columns, channels = (factors(array, each) for each in parts)
+    return View(rows, columns, channels, first=first)
 
 
 @st.composite
@@ -111,10 +112,11 @@ def test_a_model_file_holds_a_view() -> None:
 def test_every_factor_counts() -> None:
     """A step of a factor that were left out would give other values."""
     base = random_map((4, 6, 8))
-    view = permuted(Shape(4, 6, 8), AXES)
+    view = permuted(Shape(4, 6, 8), ("rows", "columns", "channels"))
     for name in AXES:
         (factor,) = getattr(view, name)
-        changed = dataclasses.replace(view, **{name: (dataclasses.replace(factor, step=0),)})
+        still: dict[str, Any] = {name: (dataclasses.replace(factor, step=0),)}
+        changed = dataclasses.replace(view, **still)
         axis = AXES.index(name)
         expected = np.broadcast_to(base.take([0], axis), base.shape)
         check(Rearrange(changed), [base], expected)

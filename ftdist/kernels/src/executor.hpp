@@ -12,6 +12,8 @@
 #include "local.hpp"
 #include "moving.hpp"
 #include "pool.hpp"
+#include "products.hpp"
+#include "reducing.hpp"
 #include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -44,7 +46,8 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
   return all;
 }
 
-constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL, TENSORS);
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL,
+                                   PRODUCTS, REDUCING, TENSORS);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)
@@ -53,8 +56,9 @@ template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
 }
 static_assert(differ(OPERATIONS), "two operations have one name");
 
-static inline int64_t macs(const Kernel& kernel, const Call& call) {
+static inline int64_t macs(const Program& program, const Kernel& kernel, const Call& call) {
   if (!OPERATIONS[kernel.op].multiplies) return 0;
+  if (OPERATIONS[kernel.op].views) return view_macs(program, kernel, call);
   const int64_t pixels = (int64_t)call.rows * kernel.pool_height * (kernel.right - kernel.left) *
                          kernel.pool_width;
   return pixels * kernel.filters *
@@ -82,7 +86,7 @@ static void run(const Program& program) {
     zero_padding(program, kernel, call);
     const int64_t after = now();
     program.counters[call.kernel].nanoseconds += after - before;
-    program.counters[call.kernel].macs += macs(kernel, call);
+    program.counters[call.kernel].macs += macs(program, kernel, call);
     before = after;
   }
 }

@@ -199,6 +199,9 @@ NB_MODULE(_native, module) {
   module.attr("STRUCTS") = structs();
   module.attr("OPERATIONS") = operations();
   module.attr("ACTIVATIONS") = names(ACTIVATION_NAMES, ACT_COUNT);
+  nb::dict kinds;
+  kinds["reductions"] = names(REDUCTION_NAMES, REDUCE_COUNT);
+  module.attr("KINDS") = kinds;
   module.attr("CONSTANTS") = constants();
   module.def("instruction_sets", &instruction_sets,
              "(name, lanes, fused, pixels, wide_pixels) of each set that this build and this "

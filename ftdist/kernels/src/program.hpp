@@ -20,6 +20,17 @@ constexpr const char* ACTIVATION_NAMES[ACT_COUNT] = {
     "linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish", "tanh", "elu",
     "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse", "ramp", "stair"};
 
+enum ReductionKind : int32_t {
+  REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PRODUCT, REDUCE_L1, REDUCE_L2,
+  REDUCE_SUM_OF_SQUARES, REDUCE_LOG_SUM, REDUCE_LOG_SUM_EXP, REDUCE_ARG_MAX, REDUCE_ARG_MIN,
+  REDUCE_ARG_MAX_LAST, REDUCE_ARG_MIN_LAST,
+  REDUCE_COUNT
+};
+
+constexpr const char* REDUCTION_NAMES[REDUCE_COUNT] = {
+    "sum", "mean", "max", "min", "product", "l1", "l2", "sum_of_squares", "log_sum",
+    "log_sum_exp", "arg_max", "arg_min", "arg_max_last", "arg_min_last"};
+
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 
 constexpr int PICTURE_CHANNELS = 3;  // of a picture; others may have more

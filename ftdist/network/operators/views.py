@@ -66,8 +66,14 @@ class View:
 
     def merged(self) -> View:
         """The same with neighbours put together that step on evenly, and without factors of 1."""
-        parts = map(merged, (self.rows, self.columns, self.channels, self.terms))
-        return View(*parts, self.first, self.first2)
+        return View(
+            merged(self.rows),
+            merged(self.columns),
+            merged(self.channels),
+            merged(self.terms),
+            self.first,
+            self.first2,
+        )
 
     def check(self, what: str, first: Shape, second: Shape | None = None) -> None:
         """InputError when it reads beside its maps, or has more factors than kernels can hold."""
@@ -116,14 +122,16 @@ def whole_axes(source: Shape) -> dict[AxisName, Factors]:
 def permuted(source: Shape, order: tuple[AxisName, AxisName, AxisName]) -> View:
     """The view in which rows, columns and channels are these axes of a map."""
     axes = whole_axes(source)
-    return View(*(axes[each] for each in order))
+    rows, columns, channels = (axes[each] for each in order)
+    return View(rows, columns, channels)
 
 
 def reduced(source: Shape, over: tuple[AxisName, ...]) -> View:
     """The view that puts whole axes together, the outermost first, and keeps the others."""
     axes = whole_axes(source)
-    kept = ((Factor(1),) if name in over else axes[name] for name in AXES)
-    return View(*kept, terms=tuple(axes[name][0] for name in AXES if name in over))
+    rows, columns, channels = (() if name in over else axes[name] for name in AXES)
+    terms = tuple(axes[name][0] for name in AXES if name in over)
+    return View(rows, columns, channels, terms)
 
 
 def _check_reach(what: str, first: int, steps: list[tuple[int, int]], shape: Shape) -> None:
