@@ -23,7 +23,7 @@ from ftdist.network.implementations import (
 )
 from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
-from ftdist.network.ports import PLANAR, Input, Layout
+from ftdist.network.ports import PLANAR, Input, Layout, check_inputs
 
 INPUT = -1
 """The number by which layers refer to the network's (first) input."""
@@ -228,12 +228,7 @@ class NetworkBuilder:
         self._inputs = tuple(inputs)
         self._layers: list[Layer] = []
         self._names = {each.name for each in self._inputs}
-        if not self._inputs or len(self._names) < len(self._inputs):
-            raise InputError(f"{name}: inputs need names of their own, and there is at least one")
-        for each in self._inputs:
-            if not 1 <= min(each.shape) <= max(each.shape) <= LARGEST_SIDE:
-                raise InputError(f"an input of {each.shape}: each side is 1 to {LARGEST_SIDE}")
-            each.layout.check(each.name, each.shape)
+        check_inputs(name, self._inputs, LARGEST_SIDE)
         if len(self._inputs) == 1:
             self._names.clear()  # a layer may be called as the only input is
 

@@ -9,6 +9,7 @@ it once and nobody else has to guess.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ftdist.errors import InputError
@@ -101,3 +102,14 @@ class Input:
     shape: Shape
     layout: Layout = PLANAR
     pixels: Pixels = PLAIN_PIXELS
+
+
+def check_inputs(name: str, inputs: Sequence[Input], largest_side: int) -> None:
+    """InputError unless a network can have these inputs; `name` is the network's."""
+    names = {each.name for each in inputs}
+    if not inputs or len(names) < len(inputs):
+        raise InputError(f"{name}: inputs need names of their own, and there is at least one")
+    for each in inputs:
+        if not 1 <= min(each.shape) <= max(each.shape) <= largest_side:
+            raise InputError(f"an input of {each.shape}: each side is 1 to {largest_side}")
+        each.layout.check(each.name, each.shape)

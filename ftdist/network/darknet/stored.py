@@ -20,6 +20,7 @@ from ftdist.network.darknet.operators import weights_type
 from ftdist.network.graph import Network
 from ftdist.network.operators.base import Operation
 from ftdist.network.operators.windows import Convolution
+from ftdist.network.rewriting.scaling import batch_norm
 
 Floats = NDArray[np.float32]
 Take = Callable[[tuple[int, ...]], Floats]
@@ -35,11 +36,11 @@ _SUM_EPSILON = 1e-4
 def fold(weights: Floats, bias: Floats, scaling: Floats) -> Floats:
     """Folds (scales, means, variances) into weights, in place; returns the new bias."""
     with np.errstate(all="ignore"):  # broken values are found by whoever reads
-        scale, mean, variance = scaling.astype(np.float64)
-        factor = scale / np.sqrt(variance + EPSILON)
+        scale, mean, variance = scaling
+        factor, shift = batch_norm(scale, bias, mean, variance, EPSILON)
         # Multiplied in float64, piece by piece, and rounded into where the weights were.
         np.multiply(weights, factor[:, None, None, None], out=weights, casting="same_kind")
-        return np.asarray((bias - mean * factor), np.float32)
+        return np.asarray(shift, np.float32)
 
 
 class Form(Protocol):

@@ -18,7 +18,7 @@ from ftdist.network.onnx.views import Dim, Tensor, full
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate, PRelu
 from ftdist.network.operators.joining import Add, Multiply, Sum
-from ftdist.network.rewriting.scaling import Floats
+from ftdist.network.rewriting.scaling import Floats, batch_norm
 
 Given = list[Value | None]
 
@@ -214,12 +214,10 @@ def _divide(building: Building, node: Node, given: Given) -> Value:
 @translates("BatchNormalization")
 def _batch_norm(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
-    scale, bias, mean, variance = (
-        constant(each, "a statistic").astype(np.float64) for each in given[1:5]
-    )
+    scale, bias, mean, variance = (constant(each, "a statistic") for each in given[1:5])
     step = building.map(value)
-    factor = scale / np.sqrt(variance + node.number("epsilon", 1e-5))
-    return building.planar(building.scale(step, factor, bias - mean * factor))
+    factor, shift = batch_norm(scale, bias, mean, variance, node.number("epsilon", 1e-5))
+    return building.planar(building.scale(step, factor, shift))
 
 
 def together(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

@@ -6,8 +6,8 @@ into its weights, computed in float64 and rounded once; two in a row become one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from ftdist.network.operators.base import LINEAR, Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.rewriting.draft import Draft, Read, Step
 
+Array = NDArray[Any]
 Floats = NDArray[np.float64]
 
 ONE_TAP = Sliding.square(1)
@@ -32,6 +33,14 @@ def scaling(name: str, source: int, shape: Shape, factor: Floats, shift: Floats)
         shape,
         {"weights": lambda: factor.reshape(channels, 1, 1, 1), "bias": lambda: shift},
     )
+
+
+def batch_norm(
+    scale: Array, bias: Array, mean: Array, variance: Array, epsilon: float
+) -> tuple[Floats, Floats]:
+    """(factor, shift) of (x - mean) / sqrt(variance + epsilon) * scale + bias, in float64."""
+    factor = scale.astype(np.float64) / np.sqrt(variance.astype(np.float64) + epsilon)
+    return factor, bias - mean.astype(np.float64) * factor
 
 
 def is_scaling(step: Step) -> bool:
@@ -72,22 +81,33 @@ def fold_scalings(draft: Draft) -> Draft:
 
 
 def _folded(before: Step, step: Step) -> dict[str, Read]:
-    weights, bias = before.weights["weights"], before.weights["bias"]
-    factors, shifts = step.weights["weights"], step.weights["bias"]
-    return {"weights": _product(weights, factors), "bias": _sum(bias, factors, shifts)}
+    """The weights of a convolution with those of a scaling behind it."""
+    with np.errstate(all="ignore"):  # broken values are found by whoever reads
+        factor = np.asarray(step.weights["weights"](), np.float64).reshape(-1)
+        shift = np.asarray(step.weights["bias"](), np.float64).reshape(-1)
+        weights, bias = before.weights["weights"], before.weights["bias"]
+        if isinstance(bias, _Scaled):  # one after another goes into one: no chain gets long
+            shift = bias.shift * factor + shift
+            bias = bias.base
+        if isinstance(weights, _Scaled):
+            factor = weights.factor * factor
+            weights = weights.base
+    return {
+        "weights": _Scaled(weights, factor, np.zeros(())),
+        "bias": _Scaled(bias, factor, shift),
+    }
 
 
-def _product(weights: Read, factors: Read) -> Callable[[], Floats]:
-    def read() -> Floats:
-        with np.errstate(all="ignore"):  # broken values are found by whoever reads
-            return np.asarray(weights().astype(np.float64) * factors().reshape(-1, 1, 1, 1))
+@dataclass(frozen=True, slots=True)
+class _Scaled:
+    """Reads an array times a factor for each output, plus a shift."""
 
-    return read
+    base: Read
+    factor: Floats
+    shift: Floats
 
-
-def _sum(bias: Read, factors: Read, shifts: Read) -> Callable[[], Floats]:
-    def read() -> Floats:
+    def __call__(self) -> Floats:
         with np.errstate(all="ignore"):
-            return np.asarray(bias().astype(np.float64) * factors().reshape(-1) + shifts())
-
-    return read
+            array = np.asarray(self.base(), np.float64)
+            factor = self.factor.reshape(-1, *[1] * (array.ndim - 1))
+            return np.asarray(array * factor + self.shift)
