@@ -44,6 +44,90 @@ class Tensors(Views):
         first, second = (self.viewed(name).astype(np.float64) for name in ("in", "in2"))
         return np.asarray((first * second).sum(axis=-1), np.float32)
 
+    def gather(self) -> Array:
+        k = self.k
+        axis, size = int(k["kind"]), (int(k["height"]), int(k["width"]), int(k["channels"]))
+        count = (int(k["out_height"]), int(k["out_width"]), int(k["filters"]))[axis]
+        indices = np.nan_to_num(self.floats[k["weights"] :][:count])
+        taken = np.clip(indices, 0, size[axis] - 1).astype(np.intp)
+        made = (self.row, self.row + self.rows), (self.left, self.right), (0, count)
+        spans = [(0, size[n]) if n == axis else made[n] for n in range(2)]
+        source = self.view("in", spans[0], spans[1], size[2])
+        return np.asarray(source.take(taken[slice(*made[axis])], axis))
+
+    def place(self) -> Array:
+        k, total = self.k, self.same("out", int(self.k["filters"])).copy()
+        top, left = int(k["pad_top"]), int(k["pad_left"])
+        rows = max(self.row, top), min(self.row + self.rows, top + int(k["height"]))
+        columns = max(self.left, left), min(self.right, left + int(k["width"]))
+        if rows[0] < rows[1] and columns[0] < columns[1]:
+            own = [slice(rows[0] - self.row, rows[1] - self.row)]
+            own.append(slice(columns[0] - self.left, columns[1] - self.left))
+            from_rows, from_columns = (
+                (span[0] - first, span[1] - first) for span, first in ((rows, top), (columns, left))
+            )
+            total[tuple(own)] = self.view("in", from_rows, from_columns, k["channels"])
+        return np.asarray(total)
+
+    def pair(self) -> Array:
+        k, sides = self.k, []
+        for name, prefix in (("in", ""), ("in2", "in2_")):
+            rows, columns = (self.row, self.row + self.rows), (self.left, self.right)
+            height, width, channels = (k[prefix + each] for each in ("height", "width", "channels"))
+            rows = (0, 1) if height == 1 else rows
+            sides.append(self.view(name, rows, (0, 1) if width == 1 else columns, channels))
+        with np.errstate(all="ignore"):
+            found = PAIRS[KINDS["pairs"][int(k["kind"])]](*sides)
+            shape = self.rows, self.right - self.left, int(k["filters"])
+            return np.broadcast_to(np.asarray(found, np.float32), shape)
+
+    def normalize(self) -> Array:
+        k, groups, own = self.k, int(self.k["groups"]), self.same("in")
+        map_ = self.view("in", (0, k["height"]), (0, k["width"]), k["channels"])
+        values = map_ if k["kind"] else own
+        values = values.astype(np.float64).reshape(*values.shape[:2], groups, -1)
+        axes = (0, 1, 3) if k["kind"] else (3,)
+        mean = values.mean(axis=axes, keepdims=True)
+        variance = values.var(axis=axes, keepdims=True)
+        away = (own.reshape(*own.shape[:2], groups, -1) - mean) / np.sqrt(variance + k["factor"])
+        scale, bias = (self.floats[k[each] :][: own.shape[2]] for each in ("weights", "bias"))
+        return np.asarray(away.reshape(own.shape) * scale + bias, np.float32)
+
+    def softmax_along(self) -> Array:
+        k, kind = self.k, int(self.k["kind"])
+        rows = (0, k["height"]) if kind & 1 else (self.row, self.row + self.rows)
+        columns = (0, k["width"]) if kind & 2 else (self.left, self.right)
+        values = self.view("in", rows, columns, k["channels"]).astype(np.float64)
+        axes = tuple(axis for axis in range(3) if kind >> axis & 1)
+        largest = values.max(axis=axes, keepdims=True)
+        total = np.exp(values - largest).sum(axis=axes, keepdims=True)
+        away = self.same("in") - largest
+        found = away - np.log(total) if kind & 8 else np.exp(away) / total
+        return np.asarray(found, np.float32)
+
+
+PAIRS: dict[str, Callable[[Any, Any], Any]] = {
+    "add": np.add,
+    "subtract": np.subtract,
+    "multiply": np.multiply,
+    "divide": np.divide,
+    "maximum": np.maximum,
+    "minimum": np.minimum,
+    "power": np.power,
+    "equal": np.equal,
+    "greater": np.greater,
+    "greater_or_equal": np.greater_equal,
+    "less": np.less,
+    "less_or_equal": np.less_equal,
+    "and": np.logical_and,
+    "or": np.logical_or,
+    "xor": np.logical_xor,
+    "modulo": np.mod,
+    "remainder": np.fmod,
+    "where": lambda a, b: np.where(b != 0, a, 0),
+    "unless": lambda a, b: np.where(b != 0, 0, a),
+}
+
 
 def _last(find: Callable[..., Any], terms: Any) -> Any:
     return terms.shape[-1] - 1 - find(terms[..., ::-1], axis=-1)

@@ -12,6 +12,8 @@
 #include "local.hpp"
 #include "moving.hpp"
 #include "pool.hpp"
+#include "normalizing.hpp"
+#include "pairs.hpp"
 #include "products.hpp"
 #include "reducing.hpp"
 #include "tensors.hpp"
@@ -46,8 +48,8 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
   return all;
 }
 
-constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING, POOL,
-                                   PRODUCTS, REDUCING, TENSORS);
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING,
+                                   NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, TENSORS);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

@@ -31,6 +31,18 @@ constexpr const char* REDUCTION_NAMES[REDUCE_COUNT] = {
     "sum", "mean", "max", "min", "product", "l1", "l2", "sum_of_squares", "log_sum",
     "log_sum_exp", "arg_max", "arg_min", "arg_max_last", "arg_min_last"};
 
+enum PairKind : int32_t {
+  PAIR_ADD, PAIR_SUBTRACT, PAIR_MULTIPLY, PAIR_DIVIDE, PAIR_MAXIMUM, PAIR_MINIMUM, PAIR_POWER,
+  PAIR_EQUAL, PAIR_GREATER, PAIR_GREATER_OR_EQUAL, PAIR_LESS, PAIR_LESS_OR_EQUAL, PAIR_AND, PAIR_OR,
+  PAIR_XOR, PAIR_MODULO, PAIR_REMAINDER, PAIR_WHERE, PAIR_UNLESS,
+  PAIR_COUNT
+};
+
+constexpr const char* PAIR_NAMES[PAIR_COUNT] = {
+    "add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "equal", "greater",
+    "greater_or_equal", "less", "less_or_equal", "and", "or", "xor", "modulo", "remainder", "where",
+    "unless"};
+
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 
 constexpr int PICTURE_CHANNELS = 3;  // of a picture; others may have more

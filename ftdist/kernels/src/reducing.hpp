@@ -2,6 +2,7 @@
 // order of the view's terms, so that they are right to rounding whatever they count.
 #pragma once
 #include "activation.hpp"
+#include "pairs.hpp"
 #include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -132,8 +133,6 @@ template <int KIND> static void reduce_all(const Program& program, const Kernel&
     }
   }
 }
-
-typedef void (*Run)(const Program&, const Kernel&, const Call&);
 
 template <int... KIND>
 static inline Run reduction(int kind, std::integer_sequence<int, KIND...>) {

@@ -4,6 +4,26 @@ An operator answers here, and only here, for everything but its arithmetic: its 
 axes, its weights, its cost, the kernel it becomes, and by its fields how a model file has it.
 """
 
-from ftdist.network.operators import base, channels, joining, reducing, resampling, tensors, windows
+from ftdist.network.operators import (
+    base,
+    channels,
+    joining,
+    normalizing,
+    pairs,
+    reducing,
+    resampling,
+    tensors,
+    windows,
+)
 
-__all__ = ("base", "channels", "joining", "reducing", "resampling", "tensors", "windows")
+__all__ = (
+    "base",
+    "channels",
+    "joining",
+    "normalizing",
+    "pairs",
+    "reducing",
+    "resampling",
+    "tensors",
+    "windows",
+)
