@@ -158,7 +158,8 @@ def test_a_picture_is_seen_as_its_network_has_learnt(case, kernels, blue_first, 
     picture = np.random.default_rng(0).integers(0, 256, network.input, np.uint8)
     own = [c % len(mean) if c < 3 else 0 for c in range(network.input.channels)]
     ordered = picture[:, :, ::-1] if blue_first else picture
-    seen = (ordered - np.float32(mean)[own]) / np.float32(deviation)[own]
+    means, deviations = (np.asarray(each, np.float32)[own] for each in (mean, deviation))
+    seen = (ordered - means) / deviations
     expected = run(model, plan, np.ascontiguousarray(seen.transpose(2, 0, 1)), kernels)
     assert_same_bits(run(model, plan, picture, kernels), expected)
 

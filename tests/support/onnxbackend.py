@@ -72,7 +72,7 @@ class Prepared(BackendRep):
         floats = tuple(
             each.name
             for each in self._given()
-            if each.type.tensor_type.elem_type in FLOATS and np.size(arrays.get(each.name))
+            if each.type.tensor_type.elem_type in FLOATS and np.size(arrays.get(each.name, ()))
         )
         if not floats:
             yield "folded", ()
@@ -96,8 +96,8 @@ class Prepared(BackendRep):
             model = load(Path(folder) / "model.ftd")
         given = {each.name: arrays[each.name] for each in model.network.inputs}
         if way != "frames":
-            made = _computed(model, [given])[0]
-            return [self._typed(each, made[each.name]) for each in self.model.graph.output]
+            whole = _computed(model, [given])[0]
+            return [self._typed(each, whole[each.name]) for each in self.model.graph.output]
         (name,) = given
         made = _computed(model, [{name: frame[None]} for frame in given[name]])
         return [

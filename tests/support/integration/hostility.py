@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ftdist.cluster.keys import coordinator_keys, make_coordinator, make_peer, peer_keys
-from ftdist.cluster.transport import CurveKeys, close, connect, make_context
+from ftdist.cluster.transport import CurveKeys
 from support.integration.attack import (
     FalseWorker,
     Siege,
@@ -21,11 +21,11 @@ from support.integration.attack import (
     usual,
 )
 from support.integration.falsecoordinator import FalseCoordinator
+from support.integration.flood import flood
 from support.integration.forge import Forge
 from support.integration.frames import Frames
 from support.integration.processes import PATIENCE_S, Cluster, Process, joined
 from support.integration.proxy import Proxy
-from support.integration.zmtp import send_endless
 
 SLOW_CONNECTIONS = 50
 _BATCH = 500
@@ -112,19 +112,14 @@ class Town:
         result = Result()
         for _ in range(2):
             self._end(self._begin(), result)
-        before, keys = self.coordinator.peak_bytes(), self._attackers_keys()
-        context = make_context()
+        before = self.coordinator.peak_bytes()
+        keys = None if self._keys is None else self._keys / "eve"
         job = self._begin()
         for _ in range(rounds):
             mark = self.coordinator.mark()
-            peers = [connect(context, self.coordinator.endpoint, keys) for _ in range(_AT_ONCE)]
-            for peer in peers:
-                send_endless(peer)
-            self.coordinator.says("cut off the connection of", after=mark)
-            result.sent += len(peers)
-            for peer in peers:
-                close(peer, 0)
-        context.destroy(0)
+            with flood(self.coordinator.endpoint, _AT_ONCE, keys):
+                self.coordinator.says("cut off the connection of", after=mark)
+            result.sent += _AT_ONCE
         self._end(job, result)
         result.growth_bytes = self._growth(before)
         return result
