@@ -28,7 +28,7 @@ from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.reading import Graph, read_graph
-from ftdist.network.onnx.registry import OPERATORS, Array, Node, Unsupported, Value
+from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
@@ -124,14 +124,16 @@ def _take(
     node: Node, building: Building, values: dict[str, Value | _Unknown], refused: list[str]
 ) -> None:
     """Translates a node, or adds a line about it."""
-    given = [values[name] if name else None for name in node.inputs]
+    given = [values.get(name, _UNKNOWN) if name else None for name in node.inputs]
     known = [each for each in given if not isinstance(each, _Unknown)]
     results: list[Value | _Unknown] = [_UNKNOWN] * len(node.outputs)
     building.name = node.outputs[0] if node.outputs else node.name
     try:
-        if node.kind not in OPERATORS and not computes(node.kind):
+        if node.kind == "If" and len(known) == len(given):
+            results = _chosen(node, known[0], building, values, refused)
+        elif node.kind not in OPERATORS and not computes(node.kind):
             raise Unsupported("this operator is not supported")
-        if len(known) == len(given):
+        elif len(known) == len(given):
             found = _result(node, building, known)
             results[: len(found)] = found
     except Unsupported as error:
@@ -139,6 +141,25 @@ def _take(
     for name, result in zip(node.outputs, results, strict=True):
         if name:
             values[name] = result
+
+
+def _chosen(
+    node: Node,
+    condition: Value | None,
+    building: Building,
+    values: dict[str, Value | _Unknown],
+    refused: list[str],
+) -> list[Value | _Unknown]:
+    """What the branch of an If makes that is taken, its nodes being nodes as any other."""
+    if not isinstance(condition, np.ndarray):
+        raise Unsupported("its condition depends on the input")
+    branch = node.attributes.get("then_branch" if condition.any() else "else_branch")
+    if not isinstance(branch, Branch) or len(branch.outputs) != len(node.outputs):
+        raise Unsupported("a branch is missing")
+    values.update(branch.constants)
+    for each in branch.nodes:
+        _take(each, building, values, refused)
+    return [values.get(name, _UNKNOWN) for name in branch.outputs]
 
 
 def _result(node: Node, building: Building, given: list[Value | None]) -> list[Value]:
@@ -199,7 +220,7 @@ def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:
         elif key not in state:
             state[key] = False
             waiting.append((name, True))
-            waiting += [(each, False) for each in reversed(node.inputs) if each]
+            waiting += [(each, False) for each in reversed(node.reads) if each]
     _refuse_cycles(order, there, file)
     return order
 
@@ -207,7 +228,7 @@ def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:
 def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
     known = set(there)
     for node in order:
-        if any(name and name not in known for name in node.inputs):
+        if any(name and name not in known for name in node.reads):
             raise InputError(f"{file}: node {node.name} needs what it makes itself")
         known.update(node.outputs)
 

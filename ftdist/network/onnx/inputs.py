@@ -25,7 +25,7 @@ def frame_inputs(
     graph: Graph, nodes: list[Node], file: str, size: tuple[int, int] | None
 ) -> tuple[tuple[Input, ...], list[str]]:
     """The inputs that nodes read, and the names of the axes of each."""
-    read = {name for node in nodes for name in node.inputs}
+    read = {name for node in nodes for name in node.reads}
     found, axes = [], []
     for name, dims in graph.inputs.items():
         if name not in read:
@@ -61,7 +61,7 @@ def whole_inputs(
     The last two dims of three or more are rows and columns, those before them the channels; two
     dims are columns of channels.
     """
-    read = {name for node in nodes for name in node.inputs}
+    read = {name for node in nodes for name in node.reads}
     inputs: list[Input] = []
     tensors: list[Tensor] = []
     for name, dims in graph.inputs.items():

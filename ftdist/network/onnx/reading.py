@@ -18,7 +18,7 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.network.encoding import disguise
 from ftdist.network.onnx.constants import MOST_VALUES
-from ftdist.network.onnx.registry import Array, Node
+from ftdist.network.onnx.registry import Array, Branch, Node
 
 MOST_BYTES = (1 << 31) - 1
 MOST_NODES = 100_000
@@ -94,7 +94,7 @@ def _graph(onnx: Any, model: Any, path: Path) -> Graph:
     if graph.sparse_initializer:
         raise InputError(f"{path}: has sparse weights; export it with dense ones")
     inputs = {each.name: _dims(each, path) for each in graph.input if each.name not in constants}
-    nodes = tuple(_node(onnx, each, number, opset, path) for number, each in enumerate(graph.node))
+    nodes = _nodes(onnx, graph, opset, path)
     outputs = tuple(dict.fromkeys(each.name for each in graph.output))
     if not outputs:
         raise InputError(f"{path}: has no outputs")
@@ -121,12 +121,25 @@ def _dims(value: Any, path: Path) -> Dims:
     )
 
 
+def _nodes(onnx: Any, graph: Any, opset: int, path: Path) -> tuple[Node, ...]:
+    return tuple(_node(onnx, each, number, opset, path) for number, each in enumerate(graph.node))
+
+
+def _branch(onnx: Any, graph: Any, opset: int, path: Path) -> Branch:
+    constants = {each.name: _array(onnx, each, path) for each in graph.initializer}
+    outputs = tuple(each.name for each in graph.output)
+    return Branch(_nodes(onnx, graph, opset, path), constants, outputs)
+
+
 def _node(onnx: Any, node: Any, number: int, opset: int, path: Path) -> Node:
     name = node.name or (node.output[0] if node.output else f"node {number}")
     kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
     attributes: dict[str, Any] = {"opset": opset}
     for each in node.attribute:
-        attributes[each.name] = _attribute(onnx, each, path)
+        if each.type == onnx.AttributeProto.GRAPH:
+            attributes[each.name] = _branch(onnx, each.g, opset, path)
+        else:
+            attributes[each.name] = _attribute(onnx, each, path)
     return Node(_shown(name), _shown(kind), tuple(node.input), tuple(node.output), attributes)
 
 

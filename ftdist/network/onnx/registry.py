@@ -23,6 +23,22 @@ class Unsupported(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Branch:
+    """Nodes within a node: one side of an If, the body of a Loop."""
+
+    nodes: tuple[Node, ...]
+    constants: Mapping[str, Array]
+    outputs: tuple[str, ...]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The values that it does not make itself."""
+        own = {*self.constants, *(name for node in self.nodes for name in node.outputs)}
+        read = [*(name for node in self.nodes for name in node.reads), *self.outputs]
+        return tuple(dict.fromkeys(name for name in read if name and name not in own))
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node of a file as plain values; an input that is left out is called ""."""
 
@@ -31,6 +47,12 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """All values that it needs: its inputs, and what its branches read from outside."""
+        branches = [each for each in self.attributes.values() if isinstance(each, Branch)]
+        return (*self.inputs, *(name for each in branches for name in each.reads))
 
     def integer(self, name: str, default: int = 0) -> int:
         return int(self.attributes.get(name, default))

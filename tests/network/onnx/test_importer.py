@@ -146,6 +146,29 @@ def test_a_network_ends_with_the_value_or_the_node_that_is_named(tmp_path: Path)
     assert "no node and no value is called nothing" in refused(path, until="nothing")
 
 
+def test_an_if_whose_condition_is_known_is_the_branch_that_it_takes(tmp_path: Path) -> None:
+    def branch(kind: str) -> Any:
+        made = helper.make_node(kind, ["x"], [f"{kind}_made"])
+        end = helper.make_tensor_value_info(f"{kind}_made", TensorProto.FLOAT, None)
+        return helper.make_graph([made], kind, [], [end])
+
+    def graph(condition: str) -> Path:
+        made = nodes.add("If", condition, then_branch=branch("Tanh"), else_branch=branch("Relu"))
+        nodes.outputs.clear()
+        nodes.output(made)
+        return nodes.save(tmp_path / "graph.onnx")
+
+    nodes = Nodes()
+    x = nodes.input(1, 3, 4, 4)
+    rows = nodes.add("Gather", nodes.add("Shape", x), nodes.constant(np.array(2)))
+    for size in (4, 5):
+        path = graph(nodes.add("Equal", rows, nodes.constant(np.array(size))))
+        assert_agree(path, imported(path))
+    largest = nodes.add("ReduceMax", x, keepdims=0)
+    unknown = nodes.add("Greater", largest, nodes.constant(np.float32(0)))
+    assert "Greater" in refused(graph(unknown)) or "condition" in refused(graph(unknown))
+
+
 # ---- files that mean harm
 
 
