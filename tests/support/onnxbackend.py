@@ -9,7 +9,6 @@ weights are in it. What is left to try is a batch: frame by frame.
 from __future__ import annotations
 
 import tempfile
-import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -131,11 +130,20 @@ class Prepared(BackendRep):
 
 
 def _computed(model: Model, frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    with warnings.catch_warnings(), Session(model, untiled(model.network)) as session:
-        return [
-            session.run({name: np.asarray(each, np.float32) for name, each in frame.items()})
-            for frame in frames
-        ]
+    """Outputs for each of several frames, with all of their dims."""
+    network = model.network
+    dims = {each.name: each.layout.of(each.shape) for each in network.inputs}
+    made = {
+        network.layers[number].name: network.layout(number).of(network.shape(number))
+        for number in network.outputs
+    }
+    found = []
+    with Session(model, untiled(network)) as session:
+        for frame in frames:
+            given = {n: np.asarray(each, np.float32).reshape(dims[n]) for n, each in frame.items()}
+            arrays = session.run(given)
+            found.append({name: each.reshape(made[name]) for name, each in arrays.items()})
+    return found
 
 
 class Ftdist(Backend):

@@ -106,6 +106,8 @@ def _light() -> Iterator[Case]:
 
 def _plain(value: Any) -> Any:
     """An array, where it is one that is not said so."""
+    if isinstance(value, np.generic):
+        return np.asarray(value)
     return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else value
 
 

@@ -32,7 +32,7 @@ from ftdist.network.onnx.views import (
 from ftdist.network.operators.base import Operation
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
 from ftdist.network.operators.tensors import Rearrange
-from ftdist.network.operators.views import Factor, View
+from ftdist.network.operators.views import Factor, Factors, View
 from ftdist.network.ports import Input
 from ftdist.network.rewriting.draft import Read, Step
 from ftdist.network.rewriting.rearranging import Reorder
@@ -101,13 +101,17 @@ class Building:
 
     def _moved(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int:
         """Values that move across the whole map: one copy of it."""
+        factors = [self._factors(step, dim) or _ONCE for dim in (rows, columns, channels)]
+        return self.add(Rearrange(View(factors[0], factors[1], factors[2]).merged()), [step])
+
+    def _factors(self, step: int, dim: Dim) -> Factors:
         _, width, depth = self.shape(step)
         steps = {"h": width * depth, "w": depth, "c": 1}
-        factors = [
-            tuple(Factor(atom.size, atom.stride * steps[atom.axis]) for atom in dim) or _ONCE
-            for dim in (rows, columns, channels)
-        ]
-        return self.add(Rearrange(View(factors[0], factors[1], factors[2]).merged()), [step])
+        return tuple(Factor(atom.size, atom.stride * steps[atom.axis]) for atom in dim)
+
+    def factors(self, value: Tensor, axes: Dims) -> Factors:
+        """What some dims of a tensor are in flat memory, the first outermost."""
+        return tuple(each for axis in axes for each in self._factors(value.step, value.dims[axis]))
 
     def grouped(self, value: Tensor, rows: Dims, columns: Dims, channels: Dims) -> Tensor:
         """The tensor on a map whose rows, columns and channels are these of its dims, in order."""

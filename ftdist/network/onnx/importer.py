@@ -20,6 +20,7 @@ from ftdist.network.onnx import (  # noqa: F401 - they register what they transl
     joining,
     pointwise,
     products,
+    reductions,
     resampling,
     reshaping,
     windows,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.geometry import Window
-from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pointwise import whole_axis
+from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.pointwise import operand, whole_axis
+from ftdist.network.onnx.reductions import reduced
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -16,9 +17,11 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
-from ftdist.network.onnx.views import Dim, Tensor, full
+from ftdist.network.onnx.views import Dim, Tensor, full, transposed
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Softmax
+from ftdist.network.operators.reducing import Product
+from ftdist.network.operators.views import Factor, View
 from ftdist.network.operators.windows import Convolution
 
 Given = list[Value | None]
@@ -27,22 +30,112 @@ Given = list[Value | None]
 @translates("Gemm")
 def _gemm(building: Building, node: Node, given: Given) -> Value:
     value, matrix = tensor(given[0]), constant(given[1], "the matrix").astype(np.float64)
-    if node.integer("transA") or matrix.ndim != 2:
-        raise Unsupported("transA")
+    if value.rank != 2 or matrix.ndim != 2:
+        raise Unsupported(f"a product of {value.shape} and {matrix.shape}")
+    value = transposed(value, (1, 0)) if node.integer("transA") else value
     matrix = node.number("alpha", 1.0) * (matrix.T if node.integer("transB") else matrix)
     bias = np.zeros(matrix.shape[1])
     if len(given) > 2 and given[2] is not None:
-        added = constant(given[2], "the bias").astype(np.float64).reshape(-1)
-        bias = bias + node.number("beta", 1.0) * added
+        bias = np.atleast_2d(constant(given[2], "the bias")) * node.number("beta", 1.0)
+        if len(bias) > 1:
+            made = _product(building, value, matrix, np.zeros(matrix.shape[1]))
+            made, shift = operand(building, made, bias)
+            return Tensor(building.scale(made.step, np.ones(len(shift)), shift), made.dims)
+        bias = np.broadcast_to(bias[0], matrix.shape[1:])
     return _product(building, value, matrix, bias)
 
 
 @translates("MatMul")
 def _matmul(building: Building, node: Node, given: Given) -> Value:
-    value, matrix = tensor(given[0]), constant(given[1], "the second matrix")
+    if not isinstance(given[0], Tensor) or isinstance(given[1], Tensor):
+        return _of_tensors(building, tensor(given[0], "the first matrix"), tensor(given[1]))
+    value, matrix = given[0], constant(given[1], "the second matrix")
+    if matrix.ndim > 2 and matrix.shape[:-2] == (1,) * (matrix.ndim - 2) <= (1,) * value.rank:
+        matrix = matrix.reshape(matrix.shape[-2:])
     if matrix.ndim != 2:
         raise Unsupported(f"a product with {matrix.shape}; a matrix is needed")
     return _product(building, value, matrix, np.zeros(matrix.shape[1]))
+
+
+def _of_tensors(building: Building, first: Tensor, second: Tensor) -> Tensor:
+    """Matrices in the last two dims; those before them are broadcast."""
+    if min(first.rank, second.rank) < 2:
+        raise Unsupported(f"a product of {first.shape} and {second.shape}")
+    rank = max(first.rank, second.rank)
+    sides = "".join(chr(ord("A") + at) for at in range(rank - 2))
+    one, other = sides[rank - first.rank :] + "mk", sides[rank - second.rank :] + "kn"
+    return summed_product(building, (first, second), (one, other), sides + "mn")
+
+
+def summed_product(
+    building: Building, operands: tuple[Tensor, Tensor], names: tuple[str, str], result: str
+) -> Tensor:
+    """The product of two tensors by the names of their dims, summed over those not in `result`.
+
+    A dim of 1 is repeated where the other has more. The last dim of the result must be one of the
+    second operand only.
+    """
+    listed = [building.listed(each) for each in operands]
+    found: list[dict[str, tuple[int, int]]] = []
+    for value, own in zip(listed, names, strict=True):
+        factors = [building.factors(value, [axis]) for axis in range(value.rank)]
+        found.append(
+            {
+                name: (each[0].count, each[0].step) if each else (1, 0)
+                for name, each in zip(own, factors, strict=True)
+            }
+        )
+    letters = [*result, *sorted({*names[0], *names[1]} - {*result})]
+    joint: dict[str, Factor] = {}
+    for name in letters:
+        pair = [each.get(name, (1, 0)) for each in found]
+        count = max(each[0] for each in pair)
+        if any(each[0] not in (1, count) for each in pair):
+            raise Unsupported(f"a product of {operands[0].shape} and {operands[1].shape}")
+        joint[name] = Factor(count, pair[0][1], pair[1][1])
+    groups = result[:-2], result[-2:-1], result[-1:]
+    rows, columns, channels = (tuple(joint[name] for name in group) for group in groups)
+    terms = tuple(joint[name] for name in letters[len(result) :])
+    step = building.add(
+        Product(View(rows, columns, channels, terms).merged()), [each.step for each in listed]
+    )
+    dims = [
+        dim
+        for group, side in zip(groups, "hwc", strict=True)
+        for dim in spread(side, [joint[name].count for name in group])  # type: ignore[arg-type]
+    ]
+    return Tensor(step, tuple(dims))
+
+
+@translates("Einsum")
+def _einsum(building: Building, node: Node, given: Given) -> Value:
+    equation = node.word("equation", "").replace(" ", "")
+    inputs, arrow, result = equation.partition("->")
+    names = inputs.split(",")
+    values = [tensor(each, "an operand") for each in given]
+    if "." in equation or not arrow or len(names) != len(values):
+        raise Unsupported(f"equation: {equation}")
+    if any(len({*own}) < len(own) for own in names):
+        raise Unsupported(f"equation: {equation} takes a diagonal")
+    if len(values) == 1:
+        gone = tuple(axis for axis, name in enumerate(names[0]) if name not in result)
+        value = reduced(building, values[0], "sum", gone, keep=False) if gone else values[0]
+        left = [name for name in names[0] if name in result]
+        return transposed(value, [left.index(name) for name in result])
+    if len(values) != 2:
+        raise Unsupported(f"equation: {len(values)} operands; 1 or 2 are supported")
+    own = [name for name in result if name in names[1] and name not in names[0]]
+    order = 1 if own else -1
+    if not own and not (own := [name for name in result if name not in names[1]]):
+        raise Unsupported(f"equation: {equation} multiplies value by value")
+    # The second operand's own dim goes last, as the kernel wants it, and back to its place.
+    last = own[-1]
+    moved = "".join(name for name in result if name != last) + last
+    pair, both = (values[0], values[1]), (names[0], names[1])
+    if order < 0:
+        pair, both = (values[1], values[0]), (names[1], names[0])
+    made = summed_product(building, pair, both, moved)
+    return transposed(made, [moved.index(name) for name in result])
 
 
 def _product(building: Building, value: Tensor, matrix: Array, bias: Array) -> Tensor:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pointwise import scaled
+from ftdist.network.onnx.reductions import reduced, reduced_axes
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -226,37 +225,17 @@ def _whole(shape: Shape, mode: Literal["max", "average"]) -> Pool:
     return Pool(mode, Sliding(Window(shape.height), Window(shape.width)))
 
 
-@translates("ReduceMin")
-def _least(building: Building, node: Node, given: Given) -> Value:
-    """The negative of the largest of the negatives."""
-    negative = scaled(building, tensor(given[0]), -1)
-    return scaled(building, _over(building, node, [negative, *given[1:]], "max"), -1)
-
-
-@translates("ReduceSum")
-def _sum(building: Building, node: Node, given: Given) -> Value:
-    """The mean as many times as there are values."""
-    value = tensor(given[0])
-    mean = _over(building, node, given, "average")
-    if mean == value:
-        return mean
-    return scaled(building, mean, math.prod(value.shape) / math.prod(mean.shape))
-
-
 @translates("ReduceMean", "ReduceMax")
 def _reduce(building: Building, node: Node, given: Given) -> Value:
     return _over(building, node, given, "max" if node.kind == "ReduceMax" else "average")
 
 
 def _over(building: Building, node: Node, given: Given, mode: Literal["max", "average"]) -> Tensor:
-    """Over some dims, which become all rows and columns: a pool of the whole map."""
+    """Over all rows and columns it is a pool of the whole map."""
     value = tensor(given[0])
-    axes = node.integers("axes")
-    if len(given) > 1 and given[1] is not None:
-        axes = tuple(int(each) for each in constant(given[1], "axes").ravel())
-    if not axes and node.integer("noop_with_empty_axes"):
+    chosen = reduced_axes(node, given, value.rank)
+    if not chosen and value.rank and node.integer("noop_with_empty_axes"):
         return value
-    chosen = {axis % value.rank for axis in axes or range(value.rank)}
     atoms = {atom for axis in chosen for atom in value.dims[axis]}
     shape = building.shape(value.step)
     rows_and_columns = {
@@ -265,13 +244,11 @@ def _over(building: Building, node: Node, given: Given, mode: Literal["max", "av
         for atom in ((name, length, 1),)
         if length > 1
     }
+    keep = bool(node.integer("keepdims", 1))
     if atoms != rows_and_columns:
-        rest = [axis for axis in range(value.rank) if axis not in chosen]
-        gone = sorted(chosen)
-        value = building.grouped(value, gone[:-1], gone[-1:], rest)
-        shape = building.shape(value.step)
+        return reduced(building, value, "max" if mode == "max" else "mean", chosen, keep)
     step = building.add(_whole(shape, mode), [value.step])
     kept = [() if axis in chosen else dim for axis, dim in enumerate(value.dims)]
-    if not node.integer("keepdims", 1):
+    if not keep:
         kept = [dim for axis, dim in enumerate(kept) if axis not in chosen]
     return Tensor(step, tuple(kept))
