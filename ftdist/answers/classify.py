@@ -5,7 +5,6 @@ Of a tree of classes only the leaves count, as in Darknet's classifier.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,12 +27,10 @@ class Judgement:
     score: float
 
 
-def classify(
-    network: Network, outputs: Mapping[str, NDArray[Any]], most: int = MOST_SHOWN
-) -> list[Judgement]:
+def classify(network: Network, outputs: NDArray[Any], most: int = MOST_SHOWN) -> list[Judgement]:
     """The classes with the highest scores, best first, of equal ones the first; never a NaN."""
     last = network.layers[network.outputs[0]]
-    scores = np.asarray(outputs[last.name]).reshape(-1)
+    scores = np.asarray(outputs).reshape(-1)
     if isinstance(last.operation, TreeHead):
         scores = _leaves(scores, last.operation.parents)
     order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[:most]

@@ -13,11 +13,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from ftdist.answers.seen import Classified, Found, Likely, Seen, name_of
-
-Result: TypeAlias = "Seen | Classified"
+from ftdist.answers.seen import (
+    Classified,
+    Found,
+    Likely,
+    Pointed,
+    Result,
+    Seen,
+    Segmented,
+    Share,
+    name_of,
+)
+from ftdist.network.task import Kind
 
 FORMATS = ("json", "csv", "coco", "yolo")
 
@@ -28,6 +37,14 @@ _FRACTION_DIGITS = 8
 
 _BOX = ("x", "y", "width", "height")
 _FIRST_ID = 1
+
+_COLUMNS: dict[Kind, tuple[str, ...]] = {
+    "detect": ("label", "class", "score", *_BOX),
+    "classify": ("label", "class", "probability"),
+    "segment": ("label", "class", "share"),
+    "points": ("point", "x", "y"),
+}
+"""Columns of a table, beside the file."""
 
 
 def as_value(result: Result) -> dict[str, Any]:
@@ -42,6 +59,16 @@ def as_value(result: Result) -> dict[str, Any]:
             for each in result.classes
         ]
         return {"file": result.file, "classes": classes}
+    size = {"width": result.width, "height": result.height}
+    if isinstance(result, Segmented):
+        shares = [
+            {"label": e.label, "class": e.number, "share": round(e.share, _SCORE_DIGITS)}
+            for e in result.classes
+        ]
+        return {"file": result.file, **size, "shares": shares}
+    if isinstance(result, Pointed):
+        points = [[round(x, _PIXEL_DIGITS), round(y, _PIXEL_DIGITS)] for x, y in result.points]
+        return {"file": result.file, **size, "points": points}
     detections = [
         {
             "label": each.label,
@@ -51,7 +78,6 @@ def as_value(result: Result) -> dict[str, Any]:
         }
         for each in result.objects
     ]
-    size = {"width": result.width, "height": result.height}
     return {"file": result.file, **size, "detections": detections}
 
 
@@ -62,11 +88,18 @@ def from_value(value: Mapping[str, Any]) -> Result:
             value["file"],
             tuple(Likely(e["label"], e["class"], e["probability"]) for e in value["classes"]),
         )
+    size = value["file"], value["width"], value["height"]
+    if "shares" in value:
+        return Segmented(
+            *size, tuple(Share(e["label"], e["class"], e["share"]) for e in value["shares"])
+        )
+    if "points" in value:
+        return Pointed(*size, tuple((x, y) for x, y in value["points"]))
     objects = (
         Found(each["label"], each["class"], each["score"], *(each["box"][key] for key in _BOX))
         for each in value["detections"]
     )
-    return Seen(value["file"], value["width"], value["height"], tuple(objects))
+    return Seen(*size, tuple(objects))
 
 
 def as_json(results: Sequence[Result]) -> str:
@@ -74,15 +107,14 @@ def as_json(results: Sequence[Result]) -> str:
     return json.dumps([as_value(each) for each in results], indent=2) + "\n"
 
 
-def as_csv(results: Sequence[Result], *, classifier: bool = False) -> str:
-    """One detection a line, or one class where the results are a classifier's."""
+def as_csv(results: Sequence[Result], kind: Kind = "detect") -> str:
+    """One detection a line, or whatever else results of the kind hold."""
     import csv  # as io, only for those who want it
     import io
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    columns = ("probability",) if classifier else ("score", *_BOX)
-    table.writerow(("file", "label", "class", *columns))
+    table.writerow(("file", *_COLUMNS.get(kind, _COLUMNS["detect"])))
     for result in results:
         for row in _rows(result):
             table.writerow((result.file, *row))
@@ -138,14 +170,18 @@ def as_yolo(result: Seen, *, scores: bool = False) -> str:
 
 
 def as_text(
-    results: Sequence[Result], file_format: str, names: Sequence[str], *, scores: bool = False
+    results: Sequence[Result],
+    file_format: str,
+    names: Sequence[str],
+    *,
+    scores: bool = False,
+    kind: Kind = "detect",
 ) -> str:
     """The results in one of FORMATS; in yolo's, one picture after another."""
-    classifier = any(isinstance(each, Classified) for each in results)
     if file_format == "json":
         return as_json(results)
     if file_format == "csv":
-        return as_csv(results, classifier=classifier)
+        return as_csv(results, kind)
     found = [each for each in results if isinstance(each, Seen)]
     if file_format == "coco":
         return as_coco(found, names)
@@ -158,6 +194,12 @@ def _rows(result: Result) -> list[tuple[Any, ...]]:
             (each.label, each.number, round(each.probability, _SCORE_DIGITS))
             for each in result.classes
         ]
+    if isinstance(result, Segmented):
+        return [
+            (each.label, each.number, round(each.share, _SCORE_DIGITS)) for each in result.classes
+        ]
+    if isinstance(result, Pointed):
+        return [(n, *as_value(result)["points"][n]) for n in range(len(result.points))]
     return [
         (each.label, each.number, round(each.score, _SCORE_DIGITS), *_box(each))
         for each in result.objects

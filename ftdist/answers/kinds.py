@@ -6,8 +6,10 @@ that the network itself has not brought; how boxes are found is ``detectors``.
 
 from __future__ import annotations
 
+from ftdist.network.about import About
 from ftdist.network.graph import Layer, Network
 from ftdist.network.heads import GaussianYoloHead, GridHead, Head, YoloHead, classifies
+from ftdist.network.task import ARRAYS, Task
 
 MOST_CANDIDATES = 500
 """Detections that one anchor of one head may hand on; real photos have tens."""
@@ -23,6 +25,9 @@ _COPIES = 6
 _LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 10 << 17, 2, 400
 """What it leaves beside objects, scattered where candidates were: that code, small free blocks."""
 
+_LISTED_COPIES = {"detect": 5.0, "classify": 3.0, "segment": 3.0, "points": 3.0}
+"""Copies of its outputs that reading them makes at most, by task."""
+
 
 def heads(network: Network) -> tuple[Layer, ...]:
     """The outputs of the network that are detection heads, in order."""
@@ -30,36 +35,55 @@ def heads(network: Network) -> tuple[Layer, ...]:
     return tuple(layer for layer in outputs if isinstance(layer.operation, Head))
 
 
-def is_detector(network: Network) -> bool:
-    """Whether an output of the network is a detection head."""
-    return bool(heads(network))
-
-
-def is_classifier(network: Network) -> bool:
-    """Whether the network's one output is a list with a score for each class."""
-    return classifies(network)
-
-
-def class_count(network: Network) -> int:
-    """How many classes the network tells apart; 0 when it is neither detector nor classifier."""
+def task_of(network: Network, about: About) -> Task:
+    """What the outputs are: its own heads say it, else its file does, else their shapes."""
+    own = heads(network)
+    if own:
+        classes = max(each.operation.classes for each in own if isinstance(each.operation, Head))
+        return Task("detect", "heads", classes, tuple(each.name for each in own))
+    if about.task is not None:
+        return about.task
     if classifies(network):
-        return network.layers[network.outputs[0]].shape.channels
-    operations = (layer.operation for layer in heads(network))
-    return max((each.classes for each in operations if isinstance(each, Head)), default=0)
+        last = network.layers[network.outputs[0]]
+        return Task("classify", classes=last.shape.channels, outputs=(last.name,))
+    return ARRAYS
 
 
-def detecting_bytes(network: Network) -> int:
-    """What ``detect`` holds at most beside the outputs, however many candidates there are."""
+def class_count(task: Task) -> int:
+    """How many classes have names; 0 when there are none to tell apart."""
+    return 0 if task.kind in ("image", "points", "arrays") else task.classes
+
+
+def answering_bytes(network: Network, task: Task) -> int:
+    """What reading an answer holds at most beside the outputs, whatever is in them."""
+    if task.kind not in _LISTED_COPIES:
+        return 0
+    if task.layout != "heads":
+        read = _bytes_of(network, task)
+        candidates = MOST_CANDIDATES * _CANDIDATE_BYTES if task.kind == "detect" else 0
+        return int(_LISTED_COPIES[task.kind] * read) + candidates + _CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network)
     size = min(candidates, MOST_TOGETHER + MOST_CANDIDATES) * _CANDIDATE_BYTES
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
 
 
-def detected_bytes(network: Network) -> int:
-    """What ``detect`` leaves behind at most, with all that is told of what it found."""
+def answered_bytes(network: Network, task: Task) -> int:
+    """What that leaves behind at most, with all that is told of what was found."""
+    if task.kind not in _LISTED_COPIES:
+        return 0
+    if task.layout != "heads":
+        read = _bytes_of(network, task)
+        kept = read if task.kind == "segment" else MOST_CANDIDATES * _LEFT_CANDIDATE_BYTES
+        return kept + _LEFT_CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network)
     size = min(candidates, MOST_TOGETHER) * _LEFT_CANDIDATE_BYTES
     return size + _LEFT_COPIES * largest_map + _LEFT_CODE_BYTES if largest_map else 0
+
+
+def _bytes_of(network: Network, task: Task) -> int:
+    """Bytes of the outputs that a task reads."""
+    layers = (network.layers[number] for number in network.outputs)
+    return sum(each.shape.bytes for each in layers if each.name in task.outputs)
 
 
 def _candidates_and_largest_map(network: Network) -> tuple[int, int]:

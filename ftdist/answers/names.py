@@ -101,7 +101,7 @@ def _fitting(
 ) -> tuple[tuple[str, ...], Names, str]:
     """The names in a file that must suit the network; InputError when they do not."""
     names = read_names(path)
-    if len(names) == classes:
+    if len(names) == classes or classes == 0:  # 0: nobody knows how many
         return names, origin, ""
     if classifies and len(names) > classes:
         remark = f"{path}: the first {classes} of {len(names)} names are taken, as by Darknet"

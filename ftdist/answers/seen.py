@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.classify import Judgement, classify
 from ftdist.answers.decode import Detection
 from ftdist.answers.detectors import detect
-from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.network.graph import Network
-from ftdist.pictures.fitting import Letterbox
+from ftdist.network.task import Task
+from ftdist.pictures.fitting import Box, Letterbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,35 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """How much of a picture is of a class, 0 to 1."""
+
+    label: str
+    number: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Segmented:
+    """The classes of a picture's pixels, the largest share first."""
+
+    file: str
+    width: int
+    height: int
+    classes: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """Key points on a picture, x and y in its pixels, in the network's order."""
+
+    file: str
+    width: int
+    height: int
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Classified:
     """What one picture as a whole is, the likeliest class first."""
 
@@ -68,12 +98,9 @@ def seen(
     file: str,
     detections: Sequence[Detection],
     names: Sequence[str],
-    network: Network,
-    letterbox: Letterbox | None,
+    letterbox: Letterbox,
 ) -> Seen:
-    """Detections on the picture that `letterbox` fitted; without one, on the network's input."""
-    if letterbox is None:
-        letterbox = Letterbox.fit(network.input.width, network.input.height, network.input)
+    """Detections on the picture that `letterbox` fitted."""
     objects = []
     for each in detections:
         box = letterbox.to_picture(each.box)
@@ -91,24 +118,71 @@ def classified(file: str, judgements: Sequence[Judgement], names: Sequence[str])
     )
 
 
+Result: TypeAlias = "Seen | Classified | Segmented | Pointed"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a network's outputs say, None where they only are numbers or a picture; and what of it
+    is drawn: detections, or the class of each position of a map."""
+
+    result: Result | None
+    detections: tuple[Detection, ...] = ()
+    classes: NDArray[np.uint8] | None = None
+
+
 def answer(
     network: Network,
-    maps: Mapping[str, NDArray[Any]],
+    task: Task,
+    outputs: Mapping[str, NDArray[Any]],
     names: Sequence[str],
     file: str,
     letterbox: Letterbox | None,
     thresholds: Mapping[str, float],
-) -> tuple[Seen | Classified | None, list[Detection]]:
-    """What a network's outputs (channels, height, width) for a file say, None if it only computes.
+) -> Answer:
+    """What outputs for a file say; `thresholds` are those of ``detect``."""
+    box = letterbox or Letterbox.fit(network.input.width, network.input.height, network.input)
+    size = (network.input.height, network.input.width)
+    if task.kind == "detect":
+        if task.layout == "heads":
+            maps = {name: a[0] if a.ndim == 4 else a for name, a in outputs.items()}
+            detections = detect(network, maps, **thresholds)
+        else:
+            from ftdist.answers.tasks.detecting import detect_listed  # Darknet's need none of it
 
-    Also the detections as ``draw`` takes them. `thresholds` are those of ``detect``.
-    """
-    if is_detector(network):
-        detections = detect(network, maps, **thresholds)
-        return seen(file, detections, names, network, letterbox), detections
-    if is_classifier(network):
-        return classified(file, classify(network, maps), names), []
-    return None, []
+            detections = detect_listed(task, outputs, size, **thresholds)
+        return Answer(seen(file, detections, names, box), tuple(detections))
+    if task.kind == "classify":
+        scores = outputs[task.outputs[0]]
+        return Answer(classified(file, classify(network, scores), names))
+    if task.kind == "segment":
+        return _segmented(file, task, outputs, names, box, size)
+    if task.kind == "points":
+        from ftdist.answers.tasks.points import points
+
+        found = points(outputs[task.outputs[0]], size)
+        places = (box.to_picture(Box(x, y, x, y)) for x, y in found.tolist())
+        own = tuple((each.left, each.top) for each in places)
+        return Answer(Pointed(file, box.picture_width, box.picture_height, own))
+    return Answer(None)
+
+
+def _segmented(
+    file: str,
+    task: Task,
+    outputs: Mapping[str, NDArray[Any]],
+    names: Sequence[str],
+    box: Letterbox,
+    size: tuple[int, int],
+) -> Answer:
+    from ftdist.answers.tasks.segments import labels, shares, shown
+
+    found = labels(outputs[task.outputs[0]], size)
+    own = shares(shown(found, box))
+    if task.classes == 1 and not names:
+        names = ("background", "mask")
+    told = tuple(Share(name_of(number, names), number, share) for number, share in own.items())
+    return Answer(Segmented(file, box.picture_width, box.picture_height, told), classes=found)
 
 
 def name_of(number: int, names: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ from ftdist.cli.arguments import (
     positive,
 )
 
+_LARGEST = 1e6
+
 
 def add_import(commands: Commands) -> None:
     about = "make a model file from an ONNX file, a Darknet .cfg or a built-in architecture"
@@ -33,13 +35,15 @@ def add_import(commands: Commands) -> None:
     _add_size(parser)
     names = "file of class names, one per line"
     parser.add_argument("--names", metavar="FILE", type=Path, help=names)
-    _add_fit(parser, "the dialect of the .cfg")
+    _add_preparation(parser, "what the source says, or a guess")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("import_model")
 
 
 def _add_size(parser: Parser) -> None:
-    open_size = "the input's height and width where an ONNX file leaves them open"
+    open_size = (
+        "the input's height and width, where an ONNX file leaves them open or can do with others"
+    )
     parser.add_argument("--size", metavar="HxW", type=_size, help=open_size)
 
 
@@ -70,7 +74,9 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     as_data = "write what was found as data, to the -o file or standard output"
     fitting = add_answers(parser, as_data)
-    _add_fit(fitting, "what the model file says")
+    _add_preparation(fitting, "what the model file says")
+    plain = "of a segmentation write the numbers of classes as grey values instead of colours"
+    fitting.add_argument("--labels-picture", action="store_true", help=plain)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
@@ -120,10 +126,53 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     parser.handled_by("plan")
 
 
-def _add_fit(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
-    """How a picture is brought to the network's size."""
+def _add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
+    """How a picture enters the network, and what comes out."""
+    kinds = ("detect", "classify", "segment", "image", "points", "arrays")
+    about = "what the network is for, where its outputs do not show it"
+    parser.add_argument("--task", choices=kinds, help=about)
+    mean = f"subtracted from pixels (0 to 255), one number or one a channel (default: {default})"
+    parser.add_argument("--mean", metavar="M[,M,M]", type=_numbers, help=mean)
+    std = "what that is divided by, one number or one a channel"
+    parser.add_argument("--std", metavar="S[,S,S]", type=_numbers, help=std)
+    scale = "what it is multiplied by instead, as 1/255"
+    parser.add_argument("--scale", metavar="X", type=_scale, help=scale)
+    order = parser.add_mutually_exclusive_group()
+    for word, blue_first in (("bgr", True), ("rgb", False)):
+        help_ = (
+            f"channels are {', '.join({'r': 'red', 'g': 'green', 'b': 'blue'}[c] for c in word)}"
+        )
+        order.add_argument(
+            f"--{word}", dest="blue_first", action="store_const", const=blue_first, help=help_
+        )
     either = parser.add_mutually_exclusive_group()
-    kept = f"keep pictures' aspect ratio, with grey around (default: {default})"
-    filled = "stretch pictures to the network's width and height"
-    for fit, about in (("letterbox", kept), ("stretch", filled)):
-        either.add_argument(f"--{fit}", dest="fit", action="store_const", const=fit, help=about)
+    ways = {
+        "letterbox": "keep pictures' aspect ratio, with grey around",
+        "corner": "the same in the top left corner",
+        "stretch": "stretch pictures to the network's width and height",
+        "crop": "fit the shorter side and take the middle",
+    }
+    for fit, told in ways.items():
+        either.add_argument(f"--{fit}", dest="fit", action="store_const", const=fit, help=told)
+
+
+def _numbers(word: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(each) for each in word.split(","))
+    except ValueError:
+        found = ()
+    if len(found) not in (1, 3) or not all(abs(each) <= _LARGEST for each in found):
+        raise argparse.ArgumentTypeError(f"'{word}' is not one number or three, as 104,117,123")
+    return found
+
+
+def _scale(word: str) -> float:
+    """What to divide by instead of multiplying: 1/255 keeps the bits of a division."""
+    above, slash, below = word.partition("/")
+    try:
+        found = float(below) / float(above) if slash else 1 / float(above)
+    except (ValueError, ZeroDivisionError):
+        found = 0.0
+    if not 0 < found <= _LARGEST:
+        raise argparse.ArgumentTypeError(f"'{word}' is not a factor, as 1/255")
+    return found

@@ -19,7 +19,7 @@ import os
 import weakref
 from _blake2 import blake2b
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,6 +78,12 @@ class Model:
             f"{size.width}x{size.height}x{size.channels}, {self.weight_bytes / (1 << 20):.1f} MiB "
             f"of weights>"
         )
+
+    def told(self, network: Network, about: About) -> Model:
+        """The same weights under a network that differs in how it is told about."""
+        other = replace(self, network=network, about=about, file=os.dup(self.file))
+        weakref.finalize(other, os.close, other.file)
+        return other
 
     @property
     def offsets(self) -> dict[ArrayName, int]:

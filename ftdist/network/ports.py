@@ -87,7 +87,7 @@ class Pixels:
             (self.mean[at % len(self.mean)], self.deviation[at % len(self.deviation)])
             for at in range(count)
         ]
-        return min(-m / d for m, d in pairs), max((WHITE - m) / d for m, d in pairs)
+        return min((0 - m) / d for m, d in pairs), max((WHITE - m) / d for m, d in pairs)
 
 
 PLAIN_PIXELS = Pixels()

@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.network.parameters import Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a file says of itself beside its graph, for guesses at what it is for.
+
+    `words`: names and notes, `metadata` pairs of them. `opening`: what the first operator does to
+    every value, by its kind, and the largest number that it does it with.
+    """
+
+    words: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    opening: tuple[str, float] = ("", 0.0)
 
 
 class Source(Protocol):
@@ -24,6 +38,11 @@ class Source(Protocol):
     @property
     def fit(self) -> Fit:
         """How pictures enter."""
+        ...
+
+    @property
+    def hints(self) -> Hints | None:
+        """What is known beside that; None where the file leaves nothing to guess."""
         ...
 
     @property

@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.about import Fit
+from ftdist.network.about import GREY, Fit
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.reading import Picture, Size, Source, opened
 from ftdist.pictures.resizing import ROWS_AT_ONCE, Resizer, taps
 
 __all__ = ["Letterbox", "load_picture", "loading_bytes"]
-
-GREY = 128
-"""The padding: half of full brightness."""
 
 _MODES = {1: "L", 3: "RGB"}
 """Pillow's name of a picture with that many channels."""
@@ -30,13 +27,17 @@ _PIXELS_IN_FULL = 1 << 20
 
 
 def load_picture(
-    source: Source, shape: Shape, fit: Fit = "letterbox", most_bytes: int | None = None
+    source: Source,
+    shape: Shape,
+    fit: Fit = "letterbox",
+    most_bytes: int | None = None,
+    fill: int = GREY,
 ) -> tuple[NDArray[np.uint8], Letterbox]:
     """The picture as a network's input of that shape, uint8 (height, width, channels), and where.
 
-    Networks of one channel see it in grey. A picture of exactly the network's size is not touched.
-    InputError when the file is no picture, the network takes neither 1 nor 3 channels, or reading
-    it would take more than `most_bytes`.
+    `fill` is the padding. Networks of one channel see it in grey. A picture of exactly the
+    network's size is not touched. InputError when the file is no picture, the network takes neither
+    1 nor 3 channels, or reading it would take more than `most_bytes`.
     """
     mode = _mode(source, shape)
     with opened(source) as picture:
@@ -48,8 +49,8 @@ def load_picture(
                 f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
                 f"and there are {most_bytes >> 20}"
             )
-        pixels = np.full(shape, GREY, np.uint8)
-        resizer = _resizer(picture, box, pixels, repeats=fit == "crop")
+        pixels = np.full(shape, fill, np.uint8)
+        resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
         picture.bands(mode, lambda first, band: resizer.take(first, _samples(band)))
     return pixels, box
 

@@ -1,9 +1,10 @@
 """Where a picture lies in a network's input, so that boxes find their way back.
 
-Three ways, all Darknet's. `letterbox` keeps the aspect ratio, puts the whole picture in the middle
+Three ways are Darknet's. `letterbox` keeps the aspect ratio, puts the whole picture in the middle
 and leaves grey around it (letterbox_image); `stretch` fills the input whatever the aspect ratio
 (resize_image, what AlexeyAB's detector does unless letter_box=1); `crop` fits the shorter side and
 cuts what is too long from the middle (resize_min and crop_image, what classifiers are fed with).
+Two are others': `corner` is a letterbox at the top left (YOLOX), `pad` does not enlarge either.
 """
 
 from __future__ import annotations
@@ -52,6 +53,11 @@ class Letterbox:
         size, picture = (network.width, network.height), (picture_width, picture_height)
         if fit == "letterbox":
             width, height = _inside(picture, size)
+        elif fit == "corner":
+            return cls(*size, *picture, 0, 0, *_inside(picture, size))
+        elif fit == "pad":
+            fits = picture[0] <= size[0] and picture[1] <= size[1]
+            return cls(*size, *picture, 0, 0, *(picture if fits else _inside(picture, size)))
         elif fit == "crop":
             width, height = _shorter_side(picture, network.width)
         else:

@@ -19,27 +19,35 @@ from ftdist.network.modelheader import VERSION
 _PIECE_BYTES = 1 << 20
 _SUFFIX = ".onnx"
 
+Size = tuple[int, int]
+"""Height and width in pixels."""
+
 
 def opened(
-    path: Path, size: tuple[int, int] | None = None, told: Callable[[str], None] | None = None
+    path: Path,
+    size: tuple[int, int] | None = None,
+    told: Callable[[str], None] | None = None,
+    picture: Callable[[], Size | None] | None = None,
 ) -> Model:
     """The model in a file: a model file, or an ONNX file, which is imported first.
 
-    `size` is that of an ONNX file's input, where it is open; `told` hears where it went, and what
+    `size` is that of an ONNX file's input, where it is open; `picture` gives that of
+    a picture, for networks that make pictures of any size; `told` hears where it went, and what
     was odd in it.
     """
     if path.suffix.lower() != _SUFFIX:
         if size is not None:
             raise InputError(f"{path}: its size was settled at import; --size is for ONNX files")
         return load(path)
-    target = _kept_at(path, size)
+    seen = picture() if picture is not None and size is None else None
+    target = _kept_at(path, (size, seen))
     try:
         return load(target)
     except InputError:  # not there yet, or damaged
         pass
     from ftdist.runtime.forked import run_forked
 
-    remarks = run_forked(lambda: _imported(path, target, size))
+    remarks = run_forked(lambda: _imported(path, target, size, seen))
     model = load(target, verify=False)
     if told is not None:
         told(f"imported {path} as {target}")
@@ -48,15 +56,15 @@ def opened(
     return model
 
 
-def _imported(path: Path, target: Path, size: tuple[int, int] | None) -> list[str]:
+def _imported(path: Path, target: Path, size: Size | None, picture: Size | None) -> list[str]:
     from ftdist.runtime.model_import import import_model  # with all importers
 
     remarks: list[str] = []
-    import_model(path, target, size=size, remark=remarks.append)
+    import_model(path, target, size=size, picture=picture, remark=remarks.append)
     return remarks
 
 
-def _kept_at(path: Path, size: tuple[int, int] | None) -> Path:
+def _kept_at(path: Path, size: tuple[Size | None, Size | None]) -> Path:
     """Where the model file of a file is kept."""
     from ftdist.runtime.measuring.profiles import cache_folder
 
@@ -72,7 +80,7 @@ def _kept_at(path: Path, size: tuple[int, int] | None) -> Path:
     return kept / f"{stem}-{_digest(path, size)}.ftd"
 
 
-def _digest(path: Path, size: tuple[int, int] | None) -> str:
+def _digest(path: Path, size: tuple[Size | None, Size | None]) -> str:
     """A digest of all that makes a model file, read in pieces."""
     digest = blake2b(f"{ftdist.__version__} {VERSION} {size}".encode(), digest_size=12)
     try:

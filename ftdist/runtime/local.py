@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.errors import InputError
-from ftdist.network.about import Fit
+from ftdist.network.about import About
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.network.ports import Input
@@ -89,11 +89,11 @@ class Session:
     def run(self, image: Given) -> Outputs:
         """The network's outputs by layer name, float32 (channels, height, width).
 
-        `image` is float32 (channels, height, width), or uint8 (height, width, channels), which
-        means value / 255; or the path of a picture, which is fitted to the network's input, or of a
-        .npy file. With a leading axis of 1 on a float32 input the outputs have one too. What the
-        network has other layouts for (NHWC, lists) has theirs. A network of several inputs takes
-        all of them by name.
+        `image` is float32 (channels, height, width), or uint8 (height, width, channels), seen as
+        the model file says (else as value / 255); or the path of a picture, which is fitted to the
+        network's input, or of a .npy file. With a leading axis of 1 on a float32 input the outputs
+        have one too. What the network has other layouts for (NHWC, lists) has theirs. A network of
+        several inputs takes all of them by name.
         """
         network = self.model.network
         arrays, batched = _arrays(image, self.model)
@@ -114,7 +114,7 @@ def _arrays(given: Given, model: Model) -> tuple[dict[int, NDArray[Any]], bool]:
     if isinstance(given, Mapping):
         named = dict(given)
     elif len(network.inputs) == 1:
-        named = {network.inputs[0].name: as_array(given, network, model.about.fit)}
+        named = {network.inputs[0].name: as_array(given, network, model.about)}
     else:
         raise InputError(
             f"{network.name} has {len(network.inputs)} inputs; give arrays by name: "
@@ -130,7 +130,7 @@ def _arrays(given: Given, model: Model) -> tuple[dict[int, NDArray[Any]], bool]:
     return found, batched
 
 
-def as_array(given: object, network: Network, fit: Fit) -> NDArray[Any]:
+def as_array(given: object, network: Network, about: About) -> NDArray[Any]:
     """An array as it is, or what a path leads to; InputError for whatever is neither."""
     if isinstance(given, np.ndarray | np.generic):
         return np.asarray(given)
@@ -143,7 +143,7 @@ def as_array(given: object, network: Network, fit: Fit) -> NDArray[Any]:
     if path.suffix.lower() != ".npy":
         from ftdist.pictures.fitted import load_picture
 
-        return load_picture(path, network.input, fit)[0]
+        return load_picture(path, network.input, about.fit, fill=about.fill)[0]
     try:
         array: NDArray[Any] = np.load(path, allow_pickle=False)
     except OSError as error:

@@ -7,24 +7,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ftdist.answers.kinds import class_count, is_classifier, is_detector
-from ftdist.answers.names import find_names
+from ftdist.answers.kinds import class_count, task_of
+from ftdist.answers.names import FoundNames, find_names
+from ftdist.answers.preparing import names_inside, prepared
+from ftdist.answers.tasks.of_network import task_of_outputs
 from ftdist.atomic import refuse_overwriting
 from ftdist.errors import InputError
 from ftdist.network import architectures
-from ftdist.network.about import About, Fit, Names
+from ftdist.network.about import About
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.darknet.source import DarknetSource
 from ftdist.network.graph import Network
+from ftdist.network.heads_beside import with_heads
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters
 from ftdist.network.source import Source
+from ftdist.network.task import ARRAYS, Kind
+from ftdist.runtime.overriding import Wishes, overridden
+
+if TYPE_CHECKING:
+    from ftdist.network.onnx.importer import OnnxModel
 
 _Path = str | os.PathLike[str]
+
+DEFAULT_SIZE = (320, 320)
+"""Rows and columns of an input that leaves them open, where nobody says them."""
+
+_STRIDES = (1, 8, 32, 64)
+"""Networks that make pictures may want sides that are multiples of one of these."""
 
 
 def import_model(
@@ -35,8 +50,10 @@ def import_model(
     random_weights: int | None = None,
     until: int | str | None = None,
     size: tuple[int, int] | None = None,
+    picture: tuple[int, int] | None = None,
     names: _Path | None = None,
-    fit: Fit | None = None,
+    task: Kind | None = None,
+    wishes: Wishes | None = None,
     remark: Callable[[str], None] | None = None,
 ) -> Model:
     """Writes the model file `output` and opens it; a file that is there is replaced whole.
@@ -44,64 +61,133 @@ def import_model(
     `source` is an ONNX file, a Darknet .cfg, or the name of a built-in architecture. Weights of the
     latter come from the Darknet file `weights`, or are random ones from the seed `random_weights`.
     Layers 0 to `until` are kept, all without it; of an ONNX file what the value or node of that
-    name needs. `size`, (height, width), is that of an ONNX file's input where it is open. `names`
-    is a file of class names, one a line; without it names are looked for beside the source. `fit`,
-    "letterbox" or "stretch", says how pictures enter the network, else the source does. `remark` is
-    told, in a sentence each, what was odd in the source. InputError names what cannot be imported.
+    name needs. `size`, (height, width), is that of an ONNX file's input where it is open; else
+    networks that make pictures take that of the `picture`, others DEFAULT_SIZE. `names` is a file
+    of class names, one a line; without it names are looked for in the source and beside it.
+    `task` says what the network is for, `wishes` how pictures enter it, else the source does or it
+    is guessed. `remark` is told, in a sentence each, what was odd in the source. InputError names
+    what cannot be imported.
     """
-    source_name, target = os.fspath(source), Path(output)
-    given = {"weights": weights, "names": names}
-    paths = {each: None if path is None else Path(path) for each, path in given.items()}
-    read = [Path(source_name), *(path for path in paths.values() if path is not None)]
+    asked = _Asked(os.fspath(source), weights, random_weights, until, size, picture, task)
+    target, given = Path(output), None if names is None else Path(names)
+    read = [Path(asked.name), *(Path(each) for each in (weights, names) if each is not None)]
     refuse_overwriting([target], [(str(each), each) for each in read])
-    found = _source(source_name, paths["weights"], random_weights, until, size)
-    network = found.network
-    labels, origin, doubts = _labels(source_name, until, paths["names"], network)
-    write_model(target, network, found.parameters(), labels, About(fit or found.fit, origin))
+    found, network, about, remarks = _understood(asked)
+    if wishes is not None:
+        network, about = overridden(network, about, wishes)
+    labels, origin, doubt = _labels(found, asked, given, network, about)
+    about = replace(about, names=origin)
+    write_model(target, network, found.parameters(), labels, about)
     if remark is not None:
-        for each in (*found.remarks, *doubts):
+        for each in (*remarks, *([doubt] if doubt else [])):
             remark(each)
     return load(target, verify=False)
 
 
-def _source(
-    name: str,
-    weights: Path | None,
-    random_weights: int | None,
-    until: int | str | None,
-    size: tuple[int, int] | None,
-) -> Source:
-    """The network that a file or a built-in name stands for, up to a layer."""
-    path = Path(name)
-    if path.suffix.lower() == ".onnx":
-        if weights is not None:
-            raise InputError(f"{weights}: an ONNX file has weights of its own")
-        from ftdist.network.onnx.importer import read_onnx  # brings the package onnx
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be imported, and how."""
 
-        model = read_onnx(path, size, None if until is None else str(until))
-        if random_weights is None:
-            return model
-        return replace(model, read=partial(random_parameters, model.network, random_weights))
-    if size is not None:
-        raise InputError(f"{name}: its size is in the file; --size is for ONNX files")
-    if isinstance(until, str):
-        raise InputError(f"--until {until}: layers of Darknet networks are named by number")
-    is_file = path.suffix == ".cfg" or path.is_file()
-    found = read_cfg(path, until) if is_file else architectures.load(name, until)
-    return DarknetSource(found, weights, random_weights)
+    name: str
+    weights: _Path | None
+    random_weights: int | None
+    until: int | str | None
+    size: tuple[int, int] | None
+    picture: tuple[int, int] | None
+    task: Kind | None
+
+    @property
+    def path(self) -> Path:
+        return Path(self.name)
+
+
+def _understood(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
+    """The source, its network as it is to be run, what is said about it, and remarks."""
+    if asked.path.suffix.lower() == ".onnx":
+        return _onnx(asked)
+    if asked.size is not None:
+        raise InputError(f"{asked.name}: its size is in the file; --size is for ONNX files")
+    if isinstance(asked.until, str):
+        raise InputError(f"--until {asked.until}: layers of Darknet networks are named by number")
+    is_file = asked.path.suffix == ".cfg" or asked.path.is_file()
+    model = read_cfg(asked.path, asked.until) if is_file else None
+    model = architectures.load(asked.name, asked.until) if model is None else model
+    weights = None if asked.weights is None else Path(asked.weights)
+    found = DarknetSource(model, weights, asked.random_weights)
+    task = None
+    if asked.task is not None:
+        task = task_of_outputs(found.network, "", (), asked.task)
+    return found, found.network, About(found.fit, task=task), found.remarks
+
+
+def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
+    if asked.weights is not None:
+        raise InputError(f"{asked.weights}: an ONNX file has weights of its own")
+    from ftdist.network.onnx.importer import read_onnx  # brings the package onnx
+
+    until = None if asked.until is None else str(asked.until)
+    found = read_onnx(asked.path, asked.size, until, default=DEFAULT_SIZE, resized=True)
+    inside = names_inside(found.hints)
+
+    def told(network: Network) -> About:
+        if until is not None and asked.task is None:
+            return About("stretch", task=ARRAYS)
+        task = task_of_outputs(network, found.hints.words, inside, asked.task)
+        guess = prepared(network, task, found.hints)
+        return About(guess.fit, fill=guess.fill, task=task, assumed=guess.because)
+
+    about = told(found.network)
+    assert about.task is not None
+    is_free = found.is_open and asked.size is None and about.task.kind == "image"
+    if is_free and asked.picture is not None:
+        found = _as_large(asked.path, asked.picture, until)
+        about = told(found.network)
+    network, remarks = found.network, found.remarks
+    assert about.task is not None
+    pixels = prepared(network, about.task, found.hints).pixels
+    beside = asked.path.with_suffix(".cfg")
+    if beside.is_file() and until is None and asked.task in (None, "detect"):
+        darknet = read_cfg(beside)
+        headed = with_heads(network, darknet.network)
+        if headed is not None:
+            network, about = headed, About(darknet.fit)
+            pixels = network.inputs[0].pixels
+            remarks += (f"the outputs are decoded as {beside} says",)
+    first = replace(network.inputs[0], pixels=pixels)
+    network = replace(network, inputs=(first, *network.inputs[1:]))
+    if asked.random_weights is not None:
+        found = replace(found, read=partial(random_parameters, network, asked.random_weights))
+    return found, network, about, remarks
+
+
+def _as_large(path: Path, picture: tuple[int, int], until: str | None) -> OnnxModel:
+    """The network at the size of a picture, or a little larger where it wants whole strides."""
+    from ftdist.network.onnx.importer import read_onnx
+
+    refused: InputError | None = None
+    for stride in _STRIDES:
+        height, width = (-(-side // stride) * stride for side in picture)
+        try:
+            return read_onnx(path, (height, width), until)
+        except InputError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
 
 
 def _labels(
-    source: str, until: int | str | None, given: Path | None, network: Network
-) -> tuple[tuple[str, ...], Names, tuple[str, ...]]:
-    """Class names, where they come from, and remarks about that."""
-    classes = class_count(network)
-    if until is not None and not is_detector(network) and given is None:
-        return (), "none", ()  # a list in the middle of a network is not of classes
-    if not classes:
+    source: Source, asked: _Asked, given: Path | None, network: Network, about: About
+) -> FoundNames:
+    """Class names, where they come from, and a remark about that."""
+    task = task_of(network, about)
+    classes = class_count(task)
+    if asked.until is not None and task.layout != "heads" and given is None:
+        return FoundNames((), "none", "")  # a list in the middle of a network is not of classes
+    if not classes and task.kind != "detect":
         if given is not None:
             raise InputError(f"{given}: {network.name} does not distinguish classes")
-        return (), "none", ()
-    classifier = is_classifier(network)
-    names, origin, remark = find_names(Path(source), classes, given, classifies=classifier)
-    return names, origin, (remark,) if remark else ()
+        return FoundNames((), "none", "")
+    inside = names_inside(source.hints) if source.hints is not None else ()
+    if given is None and inside and len(inside) == classes:
+        return FoundNames(inside, "inside", "")
+    return find_names(asked.path, classes, given, classifies=task.kind != "detect")

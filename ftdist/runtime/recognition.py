@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.kinds import class_count, is_classifier, is_detector
+from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names
-from ftdist.answers.seen import Classified, Found, Likely, Seen, answer
+from ftdist.answers.seen import Classified, Found, Likely, Result, Seen, answer
 from ftdist.errors import InputError
-from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
+from ftdist.network.task import Kind
 from ftdist.runtime.local import Session
 from ftdist.runtime.plans.public import plan
 
@@ -30,9 +29,7 @@ def detect(
     it. Objects score at least `threshold`, 0 to 1; of two boxes that share more than `overlap` of
     their union the better one counts. InputError for what is not a detector or no picture.
     """
-    network = _network(source)
-    if not is_detector(network):
-        raise InputError(f"{network.name} is not a detector")
+    _refuse_other(source, "detect", "a detector")
     result = _answer(source, picture, {"threshold": threshold, "overlap": overlap})
     assert isinstance(result, Seen)
     return list(result.objects)
@@ -43,31 +40,32 @@ def classify(source: Model | Session, picture: _Picture) -> list[Likely]:
 
     `source` is a classifier; else as ``detect``.
     """
-    network = _network(source)
-    if not is_classifier(network):
-        raise InputError(f"{network.name} is not a classifier")
+    _refuse_other(source, "classify", "a classifier")
     result = _answer(source, picture, {})
     assert isinstance(result, Classified)
     return list(result.classes)
 
 
-def _network(source: Model | Session) -> Network:
-    return (source if isinstance(source, Model) else source.model).network
+def _refuse_other(source: Model | Session, kind: Kind, called: str) -> None:
+    model = source if isinstance(source, Model) else source.model
+    if task_of(model.network, model.about).kind != kind:
+        raise InputError(f"{model.network.name} is not {called}")
 
 
 def _answer(
     source: Model | Session, picture: _Picture, thresholds: dict[str, float]
-) -> Seen | Classified | None:
+) -> Result | None:
     if isinstance(source, Model):
         with Session(source, plan(source)) as session:
             return _answer(session, picture, thresholds)
-    model, network = source.model, source.model.network
+    model, network, about = source.model, source.model.network, source.model.about
     letterbox = None
     if isinstance(picture, str | os.PathLike) and not os.fspath(picture).lower().endswith(".npy"):
         from ftdist.pictures.fitted import load_picture
 
-        picture, letterbox = load_picture(os.fspath(picture), network.input, model.about.fit)
-    outputs = source.run(picture)
-    maps = {name: np.asarray(array).reshape(array.shape[-3:]) for name, array in outputs.items()}
-    names = class_names(class_count(network), model.labels or None)
-    return answer(network, maps, names, "", letterbox, thresholds)[0]
+        picture, letterbox = load_picture(
+            os.fspath(picture), network.input, about.fit, fill=about.fill
+        )
+    outputs, task = source.run(picture), task_of(network, about)
+    names = model.labels or class_names(class_count(task))
+    return answer(network, task, outputs, names, "", letterbox, thresholds).result

@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, decode
 from ftdist.answers.detectors import detect
-from ftdist.answers.kinds import MOST_CANDIDATES, class_count, is_detector
+from ftdist.answers.kinds import MOST_CANDIDATES, class_count, task_of
 from ftdist.answers.names import COCO, VOC, class_names, read_names
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.network.about import NOTHING_SAID
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.operators.base import Sliding
@@ -194,11 +195,11 @@ def test_detect_suppresses_doubles_and_orders_by_score() -> None:
 
 
 def test_what_is_a_detector() -> None:
-    assert is_detector(network_of((YOLO, 32)))
-    assert class_count(network_of((YOLO, 32))) == 4
+    task = task_of(network_of((YOLO, 32)), NOTHING_SAID)
+    assert task.kind == "detect" and class_count(task) == 4
     headless = network_of((YOLO, 32)).until(0)
-    assert not is_detector(headless)
-    assert class_count(headless) == 0
+    task = task_of(headless, NOTHING_SAID)
+    assert task.kind == "arrays" and class_count(task) == 0
     assert detect(headless, {}) == []
 
 

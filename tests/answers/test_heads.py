@@ -16,9 +16,10 @@ import pytest
 from ftdist.answers.classify import classify
 from ftdist.answers.decode import Detection, decode
 from ftdist.answers.detectors import MOST_OBJECTS, detect
-from ftdist.answers.kinds import MOST_TOGETHER, class_count, detecting_bytes
+from ftdist.answers.kinds import MOST_TOGETHER, answering_bytes, class_count, task_of
 from ftdist.answers.suppress import suppress
 from ftdist.geometry import Shape
+from ftdist.network.about import NOTHING_SAID
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.heads import (
     GaussianYoloHead,
@@ -211,8 +212,9 @@ def test_heads_are_kept_in_a_model_file(head: Head, values: int, formula: object
     anchors = len(getattr(head, "mask", ())) or len(head.anchors)  # type: ignore[union-attr]
     network = network_of(head, anchors * values)
     assert from_json(json.loads(json.dumps(to_json(network)))) == network
-    assert class_count(network) == head.classes
-    assert detecting_bytes(network) > 0
+    task = task_of(network, NOTHING_SAID)
+    assert class_count(task) == head.classes
+    assert answering_bytes(network, task) > 0
 
 
 def test_an_older_files_heads_are_what_they_were() -> None:
@@ -290,7 +292,7 @@ def test_of_a_tree_a_classifier_names_leaves() -> None:
         6: kinds[0] * powers[6] / (powers[5] + powers[6]),
     }
     raw = np.array(logits, np.float32).reshape(-1, 1, 1)
-    found = classify(network, {network.layers[-1].name: raw})
+    found = classify(network, raw)
     assert [each.label for each in found] == sorted(expected, key=lambda each: -expected[each])
     for each in found:
         assert each.score == pytest.approx(expected[each.label], rel=1e-5)

@@ -7,11 +7,11 @@ and that is said. Photos that are stored turned lie on the disk for a moment.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from ftdist.answers.drawing.fonts import ASKING_BYTES
 from ftdist.answers.drawing.formats import output_format
@@ -46,6 +46,15 @@ _REDUCTIONS = (1, 2, 4, 8)
 """What a JPEG's decoder may divide its size by."""
 
 
+class Painting(Protocol):
+    """What paints on rows of a photo, in order; `first` is the first row's number."""
+
+    def paint(self, band: Image, first: int) -> None: ...
+
+
+Over = Callable[[Size], Painting]
+
+
 @dataclass(frozen=True, slots=True)
 class _Scale:
     """A photo drawn at a part of its size: what divides it, the bytes that takes, its size."""
@@ -64,6 +73,7 @@ def draw(
     letterbox: Letterbox,
     most_bytes: int | None = None,
     between: Between | None = None,
+    over: Over | None = None,
 ) -> list[str]:
     """Writes the photo with a box and a label, name and score, for each detection.
 
@@ -71,7 +81,8 @@ def draw(
     largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
     how it was drawn where that has to be said, a line each. `between` gives back what code is in
     memory; it is called where other code follows what was used, and only data count then.
-    InputError for another ending, an unreadable photo, or a place that cannot be written.
+    `over` makes what is painted on a photo of a size (width, height) instead of boxes. InputError
+    for another ending, an unreadable photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
     scales = _scales(source, names, file_format, most_bytes, code=between is None)
@@ -83,7 +94,11 @@ def draw(
             raise InputError(f"{source}: no longer the picture in which the objects were found")
         _reduce(photo, scale.divisor)
         placed = [(each, _part(letterbox.to_picture(each.box), scale)) for each in best_first]
-        overlay = Overlay(scale.size, placed, known, between or _nothing)
+        overlay: Painting
+        if over is None:
+            overlay = Overlay(scale.size, placed, known, between or _nothing)
+        else:
+            overlay = over(scale.size)
         with _writing(path_out):
             canvas = _Canvas(writer(file, file_format, *scale.size), scale.size[0], overlay)
         _paint(photo, canvas, scale.size, Path(path_out))
@@ -171,7 +186,7 @@ def _said(scales: list[_Scale], names: Names) -> list[str]:
 class _Canvas:
     """Bands of the photo, drawn on, as high as they are written."""
 
-    def __init__(self, sink: Writer, width: int, overlay: Overlay) -> None:
+    def __init__(self, sink: Writer, width: int, overlay: Painting) -> None:
         self._sink = sink
         self._width = width
         self._overlay = overlay

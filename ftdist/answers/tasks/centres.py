@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
-from ftdist.answers.tasks.task import Task
+from ftdist.network.task import Task
 
 Floats = NDArray[np.float32]
 

@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
-from ftdist.answers.tasks.task import Layout, Task
 from ftdist.errors import InputError
+from ftdist.network.task import Layout, Task
 
 Floats = NDArray[np.float32]
 Size = tuple[int, int]

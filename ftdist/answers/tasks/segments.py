@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.pictures.fitting import Letterbox
+
 Labels = NDArray[np.uint8]
 """(height, width), the number of a class for each position."""
 
 MOST_CLASSES = 256
-_OPACITY = 0.5
 
 
 def labels(scores: NDArray[Any], source: tuple[int, int]) -> Labels:
@@ -41,6 +42,15 @@ def shares(found: Labels) -> dict[int, float]:
     counts = np.bincount(found.reshape(-1))
     order = np.argsort(-counts, kind="stable")
     return {int(each): float(counts[each] / found.size) for each in order if counts[each]}
+
+
+def shown(found: Labels, box: Letterbox) -> Labels:
+    """The part of a map that shows the photo."""
+    down, across = found.shape[0] / box.network_height, found.shape[1] / box.network_width
+    top, left = max(0, round(box.top * down)), max(0, round(box.left * across))
+    bottom = max(top + 1, round((box.top + box.content_height) * down))
+    right = max(left + 1, round((box.left + box.content_width) * across))
+    return found[top:bottom, left:right]
 
 
 def planar(array: NDArray[Any], source: tuple[int, int]) -> NDArray[Any]:
@@ -76,15 +86,7 @@ def palette(count: int = MOST_CLASSES) -> NDArray[np.uint8]:
     return colours
 
 
-def overlaid(picture: NDArray[np.uint8], found: Labels, rows: slice, height: int) -> None:
-    """Paints the classes over `rows` of a picture of `height` rows; `picture` (rows, width, 3).
-
-    Each pixel gets the class of the nearest position of the map; class 0 leaves it as it is.
-    """
-    y = np.arange(rows.start, rows.stop) * found.shape[0] // height
-    x = np.arange(picture.shape[1]) * found.shape[1] // picture.shape[1]
-    classes = found[y][:, x]
+def overlaid(picture: NDArray[np.uint8], classes: Labels, colours: NDArray[np.uint8]) -> None:
+    """Paints the classes, one a pixel, over a part of a picture; class 0 leaves it as it is."""
     painted = classes > 0
-    tint = palette()[classes[painted]].astype(np.float32)
-    mixed = picture[painted] * (1 - _OPACITY) + tint * _OPACITY
-    picture[painted] = mixed.astype(np.uint8)
+    picture[painted] = picture[painted] // 2 + colours[classes[painted]] // 2

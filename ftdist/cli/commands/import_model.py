@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftdist.cli.console import complain, say
+from ftdist.cli.files.class_names import wishes_of
 from ftdist.errors import InputError
 from ftdist.network import architectures
 from ftdist.runtime.model_import import import_model
@@ -28,7 +29,8 @@ def run(arguments: argparse.Namespace) -> None:
         until=arguments.until,
         size=arguments.size,
         names=arguments.names,
-        fit=arguments.fit,
+        task=arguments.task,
+        wishes=wishes_of(arguments),
         remark=lambda text: complain(f"ftdist: {text}"),
     )
     network = model.network

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
-from ftdist.answers.kinds import detecting_bytes
+from ftdist.answers.kinds import answering_bytes, task_of
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
 from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
-    context = RunContext(after_bytes=detecting_bytes(model.network))
+    context = RunContext(
+        after_bytes=answering_bytes(model.network, task_of(model.network, model.about))
+    )
     calibration, process = calibration_for(threads), before_planning(model.network)
     problem = PlanProblem(model, limit, context, threads, calibration, process)
     _refuse_unwritable(arguments)

@@ -15,33 +15,42 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftdist.answers.kinds import is_classifier, is_detector
+from ftdist.answers.kinds import task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say, tell
-from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
+from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
 from ftdist.cli.files.findings import print_result, summary
 from ftdist.cli.files.frames import Computed, Frames, Looked, Queue, for_all
-from ftdist.cli.files.inputs import write_arrays
+from ftdist.cli.files.inputs import first_picture_size, write_arrays
 from ftdist.cli.files.outputs import Outputs, outputs, write_text
+from ftdist.cli.files.pictures import Shown, write_picture
 from ftdist.cli.files.sources import Source, Sources, sources
 from ftdist.cli.plan_and_budget import budget_of, choose_plan
-from ftdist.cli.reports.report import Report, machine, milliseconds, print_report, write_json
+from ftdist.cli.reports.report import (
+    Report,
+    machine,
+    milliseconds,
+    preparation_line,
+    print_report,
+    write_json,
+)
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
-from ftdist.network.about import Names
+from ftdist.network.about import About, Names
 from ftdist.network.graph import Network
+from ftdist.network.task import Task
 from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap, trim_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.imported import opened
+from ftdist.runtime.overriding import with_wishes
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.trace import Trace, refuse_as_trace
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
-    from ftdist.answers.decode import Detection
-    from ftdist.answers.seen import Classified, Seen
+    from ftdist.answers.seen import Answer, Result
 
 
 @dataclass
@@ -53,10 +62,12 @@ class _Run:
     limit: Budget
     line: PassingLine
     network: Network
+    task: Task
+    about: About
     names: tuple[str, ...]
     names_from: Names
     outputs: Outputs
-    results: list[Seen | Classified] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     report: Report | None = None
@@ -108,15 +119,19 @@ def _prepare(
 ) -> tuple[_Run, Queue, Frames]:
     """Everything before the first frame; what can be refused is refused here."""
     started = time.perf_counter()
-    model = opened(arguments.model, arguments.size, _tell)
+    model = opened(arguments.model, arguments.size, _tell, lambda: first_picture_size(given))
+    model = with_wishes(model, wishes_of(arguments))
+    task, about = task_of(model.network, model.about), model.about
     names, origin = names_of(arguments, model)
-    found = outputs(arguments.output, arguments.format, given, model.network)
-    this = _Run(arguments, given, limit, line, model.network, names, origin, found)
+    found = outputs(arguments.output, arguments.format, given, model.network, task)
+    this = _Run(*(arguments, given, limit, line, model.network, task, about, names, origin, found))
     _refuse(this)
     tested_on = machine(arguments.kernels)
     give_back_code()  # what was imported has run
-    fit, drawn = arguments.fit or model.about.fit, found.each if found.kind == "pictures" else ()
-    queue = Queue(given, model.network, limit, this.leave_out, fit=fit, drawn=drawn, names=names)
+    drawn = found.each if found.kind == "pictures" else ()
+    queue = Queue(
+        *(given, model.network, limit, this.leave_out), about=about, drawn=drawn, names=names
+    )
     if queue.too_large is not None and not queue.waiting:
         choose_plan(
             arguments, model, limit, queue.too_large, line
@@ -186,19 +201,18 @@ def _one(this: _Run, looked: Looked, frames: Frames, *, over: bool) -> None:
             tell(f"wrote      {written}")
 
 
-def _told(
-    this: _Run, looked: Looked, computed: Computed
-) -> tuple[Seen | Classified | None, Path | None]:
+def _told(this: _Run, looked: Looked, computed: Computed) -> tuple[Result | None, Path | None]:
     """What is on a picture, and the file that was written for it."""
     network, names, source = this.network, this.names, looked.source
     target = this.outputs.each[looked.number] if this.outputs.each else None
     given, box = thresholds_of(this.arguments), computed.letterbox
-    result: Seen | Classified | None = None
-    detections: list[Detection] = []
-    if is_detector(network) or is_classifier(network):
+    found: Answer | None = None
+    if this.task.kind in ("detect", "classify", "segment", "points"):
         from ftdist.answers.seen import answer  # other networks have no use for all it brings
 
-        result, detections = answer(network, computed.maps, names, source.name, box, given)
+        asked = network, this.task, computed.outputs, names, source.name, box, given
+        found = answer(*asked)
+    result = None if found is None else found.result
     if target is None:
         return result, None
     trim_heap()  # what candidates took is free for what is written
@@ -207,11 +221,8 @@ def _told(
     if this.outputs.kind == "arrays":
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
-        from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
-
-        assert computed.letterbox is not None
-        photo = source.path, detections, names, target, computed.letterbox
-        notes = draw(*photo, most_bytes, give_back_code)
+        shown = Shown(source.path, computed, found, names, this.arguments.labels_picture)
+        notes = write_picture(target, network, this.task, this.about, shown, most_bytes)
         this.notes += [note for note in notes if note not in this.notes]
     else:
         assert result is not None
@@ -219,11 +230,13 @@ def _told(
     return result, target
 
 
-def _write_data(this: _Run, target: Path | None, results: Sequence[Seen | Classified]) -> None:
+def _write_data(this: _Run, target: Path | None, results: Sequence[Result]) -> None:
     from ftdist.answers.export import as_text  # with all that it brings, only where it is wanted
 
     file_format, scores = this.outputs.file_format, this.arguments.scores
-    write_text(target, as_text(results, file_format, this.names, scores=scores))
+    write_text(
+        target, as_text(results, file_format, this.names, scores=scores, kind=this.task.kind)
+    )
 
 
 def _finish(this: _Run) -> None:
@@ -247,7 +260,7 @@ def _finish(this: _Run) -> None:
             write_json(arguments.json, report)
 
 
-def _values(results: Sequence[Seen | Classified]) -> list[Any]:
+def _values(results: Sequence[Result]) -> list[Any]:
     from ftdist.answers.export import as_value  # as above
 
     return [as_value(each) for each in results]
@@ -255,6 +268,8 @@ def _values(results: Sequence[Seen | Classified]) -> list[Any]:
 
 def _print(this: _Run, report: Report) -> None:
     print_report(report)
+    if any(not source.is_array for source in this.given.all):
+        say(f"picture    {preparation_line(this.network, this.about)}")
     if unsure := unsure_of(this.names, this.names_from):
         say(f"names      {unsure.removeprefix('the class names ')}")
     for note in this.notes:

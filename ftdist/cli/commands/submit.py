@@ -8,7 +8,8 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
-from ftdist.answers.export import Result, as_value
+from ftdist.answers.export import as_value
+from ftdist.answers.seen import Result
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import say
 from ftdist.cli.files.batch import Batch

@@ -21,9 +21,9 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ftdist.answers.drawing.draw import draw
-from ftdist.answers.export import Result, as_text, as_value, as_yolo, from_value
-from ftdist.answers.kinds import is_classifier, is_detector
-from ftdist.answers.seen import Seen, answer
+from ftdist.answers.export import as_text, as_value, as_yolo, from_value
+from ftdist.answers.kinds import task_of
+from ftdist.answers.seen import Result, Seen, answer
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
@@ -37,12 +37,14 @@ from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
 from ftdist.network.modelheader import Header
+from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox
 from ftdist.runtime.budget.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 _ALL = "detections"
 _DRAWN = "-found.jpg"
+_TOLD = ("detect", "classify", "segment", "points")
 _ENDINGS = (".npy", ".npz", ".json", ".txt")
 
 
@@ -101,9 +103,11 @@ class Batch:
             if self._sees and number not in self.left_out and path.is_file():
                 results.append(from_value(json.loads(path.read_text())))
         file_format = self._arguments.format
-        if file_format in ("json", "csv", "coco") and self._sees:
+        if file_format in ("json", "csv", "coco") and self.model is not None and self._sees:
             path = self._output / f"{_ALL}.{'csv' if file_format == 'csv' else 'json'}"
-            write_text(path, as_text(results, file_format, self._names))
+            write_text(
+                path, as_text(results, file_format, self._names, kind=_task(self.model).kind)
+            )
             say(f"wrote      {path}")
         if self._journal is not None:
             self._journal.end()
@@ -120,7 +124,7 @@ class Batch:
     def _sees(self) -> bool:
         if self.model is None:
             return False
-        return is_detector(self.model.network) or is_classifier(self.model.network)
+        return _task(self.model).kind in _TOLD
 
     def load(self, header: Header, frame: int) -> NDArray[Any]:
         """An input's array, for the client."""
@@ -138,6 +142,7 @@ class Batch:
             given = read_input(
                 *(source.path, network),
                 fit=header.about.fit,
+                fill=header.about.fill,
                 is_array=source.is_array,
                 most_bytes=budget(None).bytes,
             )
@@ -165,11 +170,11 @@ class Batch:
         """The model is known now: what does not suit it is refused before any work."""
         if self.model is not None:
             return
-        arguments, network = self._arguments, header.network
-        if arguments.draw and not is_detector(network):
+        arguments, network, kind = self._arguments, header.network, _task(header).kind
+        if arguments.draw and kind != "detect":
             raise InputError(f"--draw: {network.name} is not a detector")
-        for_both = arguments.format in (None, "json", "csv") and is_classifier(network)
-        if arguments.format is not None and not (is_detector(network) or for_both):
+        for_all = arguments.format in (None, "json", "csv") and kind in _TOLD
+        if arguments.format is not None and not (kind == "detect" or for_all):
             raise InputError(f"--format {arguments.format}: {network.name} is not a detector")
         self._names, origin = names_of(arguments, header)
         if unsure := unsure_of(self._names, origin):
@@ -195,9 +200,11 @@ class Batch:
     def _write(self, header: Header, number: int, outputs: Outputs) -> None:
         source, loaded, arguments = self._inputs[number], self._loaded[number], self._arguments
         named = thresholds_of(arguments)
-        result, detections = answer(
-            *(header.network, outputs, self._names, source.name, loaded.letterbox), named
+        task = _task(header)
+        found = answer(
+            *(header.network, task, outputs, self._names, source.name, loaded.letterbox), named
         )
+        result, detections = found.result, found.detections
         self._progress.clear()
         if result is None or arguments.raw:
             if loaded.batched:
@@ -236,6 +243,10 @@ class Batch:
         endings = [*_ENDINGS, *[_DRAWN] * self._arguments.draw]
         written = [self._target(number, e) for number in range(len(self._stems)) for e in endings]
         refuse_overwriting(written, [(each.name, each.path) for each in self._inputs])
+
+
+def _task(header: Header) -> Task:
+    return task_of(header.network, header.about)
 
 
 def _are_pictures(inputs: tuple[Source, ...]) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 
-from ftdist.answers.kinds import class_count, is_detector
+from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names, doubt, read_names
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.modelfile import Model
 from ftdist.network.modelheader import Header
+from ftdist.runtime.overriding import Wishes
 
 
 def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tuple[str, ...], Names]:
@@ -17,17 +18,35 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
 
     InputError for names or thresholds that do not suit the model.
     """
-    network, count = model.network, class_count(model.network)
+    network, task = model.network, task_of(model.network, model.about)
+    count, detects = class_count(task), task.kind == "detect"
     for option, value in (("--thresh", arguments.thresh), ("--nms", arguments.nms)):
-        if value is not None and not is_detector(network):
+        if value is not None and not detects:
             raise InputError(f"{option}: {network.name} is not a detector")
     if arguments.names is not None:
-        if not count:
+        if not count and not detects:
             raise InputError(f"{arguments.names}: {network.name} does not distinguish classes")
-        return class_names(count, read_names(arguments.names)), "given"
-    if not count or model.labels:
+        names = read_names(arguments.names)
+        return class_names(count or len(names), names), "given"
+    if not count:
+        return model.labels, model.about.names
+    if model.labels:
         return class_names(count, model.labels), model.about.names
+    if not detects and model.about.task is not None:
+        return tuple(f"class {number}" for number in range(count)), "none"
     return class_names(count), "guessed"
+
+
+def wishes_of(arguments: argparse.Namespace) -> Wishes:
+    """How pictures are to enter the network, and what it is for, as the command line says."""
+    deviation = arguments.std
+    if arguments.scale is not None:
+        if deviation is not None:
+            raise InputError("--scale and --std both say what pixels are divided by; give one")
+        deviation = (arguments.scale,)
+    return Wishes(
+        arguments.mean, deviation, arguments.blue_first, arguments.fit, None, arguments.task
+    )
 
 
 def unsure_of(names: tuple[str, ...], origin: Names) -> str | None:

@@ -17,7 +17,7 @@ from pathlib import Path
 from ftdist.cli.files.inputs import Input, phases, read_input
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import BudgetError, FtdistError, InputError
-from ftdist.network.about import Fit
+from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
@@ -78,12 +78,12 @@ class Queue:
         limit: Budget,
         leave_out: LeaveOut,
         *,
-        fit: Fit,
+        about: About,
         drawn: Sequence[Path],
         names: Sequence[str] = (),
     ) -> None:
         self._network = network
-        self._fit = fit
+        self._about = about
         self._names = names
         self._several = given.several
         self._left_by_one_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
@@ -136,7 +136,13 @@ class Queue:
     def _read(self, looked: Looked) -> Input | None:
         source = looked.source
         try:
-            return read_input(source.path, self._network, fit=self._fit, is_array=source.is_array)
+            return read_input(
+                source.path,
+                self._network,
+                fit=self._about.fit,
+                fill=self._about.fill,
+                is_array=source.is_array,
+            )
         except InputError as error:
             self.drop(source, error)
             return None
@@ -194,7 +200,7 @@ class Queue:
                 *(source.path, self._network, limit.bytes - _PROGRAMS_BYTES * self._several),
                 is_array=source.is_array,
                 drawn=drawn,
-                fit=self._fit,
+                about=self._about,
                 names=self._names,
             )
         except InputError as error:

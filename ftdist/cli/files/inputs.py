@@ -15,11 +15,13 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from ftdist.answers.kinds import detected_bytes, detecting_bytes
+from ftdist.answers.kinds import answered_bytes, answering_bytes, task_of
 from ftdist.atomic import atomic_write
+from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
-from ftdist.network.about import Fit
+from ftdist.network.about import GREY, About, Fit
 from ftdist.network.graph import Network
+from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
@@ -60,7 +62,7 @@ def phases(
     *,
     is_array: bool,
     drawn: Path | None,
-    fit: Fit,
+    about: About,
     names: Sequence[str],
 ) -> RunContext:
     """What reading, detecting and drawing will take, before anything but headers has been read.
@@ -69,7 +71,8 @@ def phases(
     it is for that. Reading comes before the run, detecting and then drawing when the session is
     closed.
     """
-    after = detecting_bytes(network)
+    task = task_of(network, about)
+    after = answering_bytes(network, task)
     several = len(network.inputs) > 1
     if several and source.suffix.lower() != ".npz":
         names = ", ".join(each.name for each in network.inputs)
@@ -80,20 +83,55 @@ def phases(
     if source.suffix.lower() == ".npz" and not several:
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
     if is_array:
+        if drawn is not None:
+            after = max(after, _made_bytes(source, drawn, network, task, about, is_array=True))
         return RunContext(after_bytes=after)
     from ftdist.pictures.fitted import loading_bytes  # only pictures need it
 
-    reading = loading_bytes(source, network.input, fit)
+    reading = loading_bytes(source, network.input, about.fit)
     held = resident_bytes() + _CODE_BYTES  # with Pillow, which has looked at the picture
     left_behind = min(reading, _LEFT_BEHIND_BYTES)
-    if drawn is not None:
+    if drawn is not None and task.kind == "image":
+        after = max(after, _made_bytes(source, drawn, network, task, about, is_array=False))
+    elif drawn is not None:
         from ftdist.answers.drawing.draw import drawing_bytes  # as above
 
-        seen = detected_bytes(network)
+        seen = answered_bytes(network, task)
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
         drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
         after = max(after, seen + drawing)
     return RunContext(True, False, left_behind, after, held + reading)
+
+
+def _made_bytes(
+    source: Path, drawn: Path, network: Network, task: Task, about: About, *, is_array: bool
+) -> int:
+    """What writing the picture that a network makes takes, its photo's colours included."""
+    from ftdist.answers.drawing.made import making_bytes
+
+    number = next(n for n in network.outputs if network.layers[n].name == task.outputs[0])
+    made = network.shape(number)
+    taken = making_bytes(drawn, made.width, made.height) + _CODE_BYTES
+    if network.input.channels == 1 and not is_array:
+        from ftdist.pictures.fitted import loading_bytes
+
+        colours = network.input._replace(channels=3)
+        taken = max(taken + 2 * colours.elements, loading_bytes(source, colours, about.fit))
+    return taken
+
+
+def first_picture_size(given: Sources) -> tuple[int, int] | None:
+    """(height, width) of the first picture among the inputs, if one can be read."""
+    from ftdist.pictures.reading import opened
+
+    for source in given.all:
+        if not source.is_array:
+            try:
+                with opened(source.path) as picture:
+                    return picture.size[1], picture.size[0]
+            except InputError:
+                continue
+    return None
 
 
 def read_input(
@@ -101,6 +139,7 @@ def read_input(
     network: Network,
     *,
     fit: Fit = "letterbox",
+    fill: int = GREY,
     is_array: bool | None = None,
     most_bytes: int | None = None,
 ) -> Input:
@@ -112,7 +151,7 @@ def read_input(
     if not (path.suffix.lower() in (".npy", ".npz") if is_array is None else is_array):
         from ftdist.pictures.fitted import load_picture  # as above
 
-        return Input(path, *load_picture(path, network.input, fit, most_bytes))
+        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill))
     if len(network.inputs) > 1:
         return Input(path, _read_named(path, network), None)
     array: NDArray[Any]

@@ -1,7 +1,8 @@
 """Where the results of a run go: decided and refused before anything is computed.
 
     -o FILE.npy, .npz         the network's outputs, raw
-    -o FILE.jpg, .png, ...    the picture with boxes, of a detector
+    -o FILE.jpg, .png, ...    the picture with boxes, classes in colours, or points; or the one
+                              that the network makes
     -o FILE.json, .csv, .txt  what was found, as data; --format says which data in any other file
     -o -                      the same on standard output, which then holds nothing else
     -o FOLDER, A{}B           a file an input, where there are several; {} is the input's name
@@ -20,11 +21,11 @@ from typing import Literal
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.drawing.formats import output_format
-from ftdist.answers.kinds import is_classifier, is_detector
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
+from ftdist.network.task import Task
 
 STANDARD_OUTPUT = "-"
 PLACE = "{}"
@@ -34,6 +35,14 @@ Kind = Literal["nothing", "arrays", "pictures", "data"]
 _ARRAYS = (".npy", ".npz")
 _DATA = {".json": "json", ".csv": "csv", ".txt": "yolo"}
 _DRAWN = "-found.jpg"
+_DRAWN_KINDS = ("detect", "segment", "image", "points")
+_FORMATS = {
+    "detect": ("json", "csv", "coco", "yolo"),
+    "classify": ("json", "csv"),
+    "segment": ("json", "csv"),
+    "points": ("json", "csv"),
+}
+_CALLED = {"classify": "a classifier", "segment": "a segmentation", "points": "of key points"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +68,9 @@ class Outputs:
         return self.each if self.all is None else (self.all,)
 
 
-def outputs(word: str | None, wanted: str | None, given: Sources, network: Network) -> Outputs:
+def outputs(
+    word: str | None, wanted: str | None, given: Sources, network: Network, task: Task
+) -> Outputs:
     """What -o and --format ask for, of these inputs; InputError when it cannot be done.
 
     A folder that is named by -o is made.
@@ -67,14 +78,14 @@ def outputs(word: str | None, wanted: str | None, given: Sources, network: Netwo
     if word is None or word == STANDARD_OUTPUT:
         if word is None and wanted is None:
             return Outputs("nothing", "")
-        return Outputs("data", _data(wanted or "json", network, "standard output"))
+        return Outputs("data", _data(wanted or "json", network, task, "standard output"))
     suffix = Path(word).suffix.lower()
     known = suffix in (*_ARRAYS, *_DATA, *PICTURES)
     is_folder = word.endswith("/") or (not known and (Path(word).is_dir() or given.several))
     if is_folder and PLACE not in word and wanted not in ("json", "csv", "coco"):
-        return _in_folder(Path(word), wanted, given, network)
-    kind, file_format = _kind(Path(word), wanted, network)
-    if kind == "pictures":
+        return _in_folder(Path(word), wanted, given, network, task)
+    kind, file_format = _kind(Path(word), wanted, network, task)
+    if kind == "pictures" and task.kind != "image":
         _refuse_undrawable(word, given.all)
     if PLACE in Path(word).name:
         return _by_pattern(word, kind, file_format, given)
@@ -114,31 +125,34 @@ def targets(given: Sequence[Source], place: str) -> tuple[Path, ...]:
     return tuple(path.with_name(path.name.replace(PLACE, name)) for name in names)
 
 
-def _kind(path: Path, wanted: str | None, network: Network) -> tuple[Kind, str]:
+def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple[Kind, str]:
     """What a file of that name is to hold."""
     suffix = path.suffix.lower()
     if wanted is not None:
         if suffix in _ARRAYS or suffix in PICTURES:
             raise InputError(f"{path}: not a name for data of --format {wanted}; name another file")
-        return "data", _data(wanted, network, path)
+        return "data", _data(wanted, network, task, path)
     if suffix in _ARRAYS:
         if suffix == ".npy" and len(network.outputs) > 1:
             raise InputError(f"{path}: {network.name} has several outputs; write a .npz file")
         return "arrays", ""
     if suffix in _DATA:
-        return "data", _data(_DATA[suffix], network, path)
+        return "data", _data(_DATA[suffix], network, task, path)
     output_format(path)
-    if not is_detector(network):
+    if task.kind not in _DRAWN_KINDS:
         raise InputError(f"{path}: {network.name} is not a detector; write a .npy or .npz file")
     return "pictures", ""
 
 
-def _data(file_format: str, network: Network, where: object) -> str:
+def _data(file_format: str, network: Network, task: Task, where: object) -> str:
     """The format, which must suit the network."""
-    if is_detector(network) or (is_classifier(network) and file_format in ("json", "csv")):
+    formats = _FORMATS.get(task.kind, ())
+    if file_format in formats:
         return file_format
-    if is_classifier(network):
-        raise InputError(f"{where}: {network.name} is a classifier; use --format json or csv")
+    if formats:
+        raise InputError(
+            f"{where}: {network.name} is {_CALLED[task.kind]}; use --format {' or '.join(formats)}"
+        )
     raise InputError(
         f"{where}: {network.name} is neither detector nor classifier; write a .npy or .npz file"
     )
@@ -150,14 +164,17 @@ def _refuse_undrawable(word: str, given: Sequence[Source]) -> None:
             raise InputError(f"{word}: boxes are drawn on a picture, {source.name} is none")
 
 
-def _in_folder(folder: Path, wanted: str | None, given: Sources, network: Network) -> Outputs:
+def _in_folder(
+    folder: Path, wanted: str | None, given: Sources, network: Network, task: Task
+) -> Outputs:
     kind: Kind = "arrays"
     file_format, ending = "", ".npy" if len(network.outputs) == 1 else ".npz"
     if wanted is not None:
-        kind, file_format, ending = "data", _data(wanted, network, folder), ".txt"
-    elif is_detector(network):
+        kind, file_format, ending = "data", _data(wanted, network, task, folder), ".txt"
+    elif task.kind in _DRAWN_KINDS:
         kind, ending = "pictures", _DRAWN
-        _refuse_undrawable(str(folder), given.all)
+        if task.kind != "image":
+            _refuse_undrawable(str(folder), given.all)
     return _by_pattern(str(folder / (PLACE + ending)), kind, file_format, given, makes=True)
 
 

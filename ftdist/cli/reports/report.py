@@ -13,6 +13,7 @@ from typing import Any
 from ftdist import __version__
 from ftdist.atomic import atomic_write
 from ftdist.cli.console import say
+from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, format_size
@@ -153,6 +154,33 @@ def print_report(report: Report) -> None:
         f"{milliseconds(_median(measured['latency_s']))}" + (f" (median of {runs})" * (runs > 1))
     )
     say(f"           by {predicted['profile']}")
+
+
+_FITTED = {
+    "letterbox": "letterboxed on {}",
+    "corner": "fitted to the top left corner on {}",
+    "stretch": "stretched",
+    "crop": "cropped in the middle",
+    "pad": "as large as it is where that fits",
+}
+
+
+def preparation_line(network: Network, about: About) -> str:
+    """How pictures enter, and whether that is a guess."""
+    pixels = network.inputs[0].pixels
+    order = "grey" if network.input.channels == 1 else "BGR" if pixels.blue_first else "RGB"
+    if len(set(pixels.mean)) == len(set(pixels.deviation)) == 1:
+        black, white = (f"{each:.3g}" for each in pixels.black_and_white)
+        values = f"{black}..{white}"
+    else:
+        mean, deviation = (
+            ",".join(f"{each:.4g}" for each in part) for part in (pixels.mean, pixels.deviation)
+        )
+        values = f"less {mean}, over {deviation}"
+    line = f"{order} {values}, {_FITTED[about.fit].format(about.fill)}"
+    if about.assumed:
+        line += f": assumed ({about.assumed}); --bgr, --mean, --std, --stretch and others change it"
+    return line
 
 
 def milliseconds(seconds: float) -> str:

@@ -47,7 +47,7 @@ class GivenInputs:
         return len(self._given)
 
     def load(self, header: Header, frame: int) -> NDArray[Any]:
-        array = as_array(self._given[frame], header.network, header.about.fit)
+        array = as_array(self._given[frame], header.network, header.about)
         if check_input(array, header.network):
             array = array[0]
         if (array.dtype == np.uint8) != self.are_pictures:

@@ -35,6 +35,11 @@ class DarknetSource:
         return self.model.fit
 
     @property
+    def hints(self) -> None:
+        """A .cfg says all there is to say."""
+        return None
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         return self.model.remarks
 

@@ -8,7 +8,7 @@ translated are collected: who has a file wants to know all of them, not the firs
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +27,7 @@ from ftdist.network.onnx import (  # noqa: F401 - they register what they transl
 )
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes
+from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.reading import Graph, read_graph
 from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
@@ -35,6 +36,7 @@ from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
 from ftdist.network.rewriting.draft import Draft, Output, finished
 from ftdist.network.rewriting.rewrite import rewritten
+from ftdist.network.source import Hints
 
 _MOST_LISTED = 40
 
@@ -48,6 +50,9 @@ class OnnxModel:
     fit: Fit
     remarks: tuple[str, ...]
     read: Callable[[], Iterator[Parameters]]
+    hints: Hints
+    is_open: bool
+    """Whether the file leaves rows and columns of its first input open."""
 
     def parameters(self) -> Iterator[Parameters]:
         return self.read()
@@ -65,15 +70,25 @@ def read_onnx(
     size: tuple[int, int] | None = None,
     until: str | None = None,
     batch: Batch = "frames",
+    default: tuple[int, int] | None = None,
+    *,
+    resized: bool = False,
 ) -> OnnxModel:
     """The network of an ONNX file; `size` are (rows, columns) where the file leaves them open.
 
+    Where nobody gives these, they are the `default`, which is said; without one that is an error.
+    `resized`: the size counts where the file says another, too.
     With `until` it ends with that node, or with the node that makes that value.
     """
-    graph = read_graph(path)
-    draft, remarks = drafted(graph, str(path), size, until, batch)
+    graph = replace(read_graph(path), is_resized=resized)
+    first = next(iter(graph.inputs.values()), ())
+    is_open = any(isinstance(each, str) for each in first[1:])
+    draft, remarks = drafted(graph, str(path), size or (default if is_open else None), until, batch)
     network, parameters = finished(rewritten(draft))
-    return OnnxModel(network, (), "stretch", remarks, parameters)
+    if is_open and size is None and default is not None:
+        told = f"{default[0]}x{default[1]}"
+        remarks += (f"{path}: leaves its size open, {told} is taken; --size HxW sets it",)
+    return OnnxModel(network, (), "stretch", remarks, parameters, hints(graph), is_open)
 
 
 def folded(path: Path) -> dict[str, Array]:

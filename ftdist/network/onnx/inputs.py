@@ -34,7 +34,11 @@ def frame_inputs(
         lengths: dict[str, int] = {}
         fixed = []
         for axis, dim in zip(names, dims, strict=True):
-            length = 1 if axis == "-" else _length(axis, dim, size)
+            length = (
+                1
+                if axis == "-"
+                else _length(axis, dim, size, resized=graph.is_resized and not found)
+            )
             if length is None:
                 what = "an open number of channels" if axis == "c" else "open sizes"
                 todo = "" if axis == "c" else "; give --size HxW"
@@ -99,9 +103,11 @@ def _spread(step: int, lengths: tuple[int, ...], sides: str) -> Tensor:
     return Tensor(step, tuple(dims))
 
 
-def _length(axis: str, dim: int | str, size: tuple[int, int] | None) -> int | None:
-    """The length of a dim, None where nobody says it."""
-    if isinstance(dim, int):
+def _length(
+    axis: str, dim: int | str, size: tuple[int, int] | None, *, resized: bool
+) -> int | None:
+    """The length of a dim, None where nobody says it; where it is `resized` the size counts."""
+    if isinstance(dim, int) and not (resized and size is not None and axis in "hw" and dim > 1):
         return dim
     if size is None or axis == "c":
         return None

@@ -39,6 +39,9 @@ class Graph:
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
     metadata: Mapping[str, str]
+    notes: str = ""
+    is_resized: bool = False
+    """Whether a size that is given counts where the file says another."""
 
 
 def read_graph(path: Path) -> Graph:
@@ -100,7 +103,8 @@ def _graph(onnx: Any, model: Any, path: Path) -> Graph:
         raise InputError(f"{path}: has no outputs")
     metadata = {each.key: each.value for each in model.metadata_props}
     name = "".join(c for c in path.stem if c.isprintable()) or "network"
-    return Graph(name, opset, inputs, outputs, nodes, constants, metadata)
+    notes = " ".join((model.producer_name, graph.name, graph.doc_string[:200]))
+    return Graph(name, opset, inputs, outputs, nodes, constants, metadata, notes)
 
 
 def _dims(value: Any, path: Path) -> Dims:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ftdist.answers.tasks.listed import listed, suppressed_inside
-from ftdist.answers.tasks.task import Layout, Task, recognise
+from ftdist.answers.tasks.recognise import recognise
 from ftdist.errors import InputError
+from ftdist.network.task import Layout, Task
 
 HEIGHT, WIDTH = 128, 192
 BOX = (0.25, 0.125, 0.5, 0.75)

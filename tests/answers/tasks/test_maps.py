@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ftdist.answers.drawing.overlays import Tint
 from ftdist.answers.tasks.centres import centred
 from ftdist.answers.tasks.images import picture, value_range
 from ftdist.answers.tasks.points import points
-from ftdist.answers.tasks.segments import labels, overlaid, palette, shares
-from ftdist.answers.tasks.task import Task
+from ftdist.answers.tasks.segments import labels, palette, shares, shown
+from ftdist.geometry import Shape
+from ftdist.network.task import Task
+from ftdist.pictures.fitting import Letterbox
 
 
 @pytest.mark.parametrize("sides", [2, 4])
@@ -47,18 +51,37 @@ def test_classes_have_colours_of_their_own() -> None:
     assert colours[1].tolist() == [128, 0, 0], "as in PASCAL VOC"
 
 
+def _tint(pixels, found, box, tops) -> None:
+    """Paints bands that begin at `tops`."""
+    tint = Tint(found, box, (pixels.shape[1], pixels.shape[0]), plain=False)
+    for top, stop in zip(tops, [*tops[1:], len(pixels)], strict=True):
+        band = Image.fromarray(pixels[top:stop])
+        tint.paint(band, top)
+        pixels[top:stop] = np.asarray(band)
+
+
+def test_classes_lie_where_the_photo_lies_in_the_input() -> None:
+    found = np.zeros((20, 20), np.uint8)
+    found[5:15, :10] = 1  # the left half of a photo twice as wide as high, letterboxed
+    box = Letterbox.fit(40, 20, Shape(20, 20, 3), "letterbox")
+    pixels = np.full((20, 40, 3), 100, np.uint8)
+    _tint(pixels, found, box, [0])
+    assert (pixels[:, 20:] == 100).all() and (pixels[:, :20] != 100).any(axis=2).all()
+    assert shares(shown(found, box)) == {0: 0.5, 1: 0.5}
+
+
 def test_bands_are_overlaid_as_the_whole_is() -> None:
     generator = np.random.default_rng(0)
     found = generator.integers(0, 3, (7, 5), dtype=np.uint8)
     whole = generator.integers(0, 256, (30, 22, 3), dtype=np.uint8)
     bands = whole.copy()
     before = whole.copy()
-    overlaid(whole, found, slice(0, 30), 30)
-    for top in range(0, 30, 4):
-        rows = slice(top, min(top + 4, 30))
-        overlaid(bands[rows], found, rows, 30)
+    box = Letterbox.fit(22, 30, Shape(14, 10, 3), "stretch")
+    _tint(whole, found, box, [0])
+    _tint(bands, found, box, range(0, 30, 4))
     assert (bands == whole).all()
-    clear = found[np.arange(30) * 7 // 30][:, np.arange(22) * 5 // 22] == 0
+    rows, columns = ((np.arange(n) + 0.5) * m / n for n, m in ((30, 7), (22, 5)))
+    clear = found[rows.astype(int)][:, columns.astype(int)] == 0
     assert (whole[clear] == before[clear]).all() and (whole[~clear] != before[~clear]).any()
 
 

@@ -42,14 +42,15 @@ def test_run_imports_by_itself_and_says_so_once(
     assert "imported" in capsys.readouterr().err
 
 
-def test_open_sizes_are_asked_for(
+def test_open_sizes_have_a_default_and_can_be_said(
     tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = written(tmp_path, height="rows")
-    assert main(["plan", str(path)]) == 2
-    assert "open sizes, 1x3xrowsx16; give --size HxW" in capsys.readouterr().err
-    assert main(["plan", str(path), "--size", "24x16"]) == 0
+    assert main(["plan", str(path)]) == 0
+    assert "leaves its size open, 320x320 is taken; --size" in capsys.readouterr().err
     (kept,) = cache.iterdir()
+    assert main(["plan", str(path), "--size", "24x16"]) == 0
+    assert "input      24x16x3" in capsys.readouterr().out
     assert main(["plan", str(kept), "--size", "24x16"]) == 2
     assert "its size was settled at import" in capsys.readouterr().err
 

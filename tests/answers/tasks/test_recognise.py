@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ftdist.answers.tasks.task import ARRAYS, Task, recognise
+from ftdist.answers.tasks.recognise import recognise
+from ftdist.network.task import ARRAYS, Task
 
 WIDE = (3, 640, 640)
 

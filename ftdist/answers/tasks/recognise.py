@@ -18,23 +18,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
 
-Kind = Literal["detect", "classify", "segment", "image", "points", "arrays"]
-
-Layout = Literal[
-    "",
-    "rows",
-    "rows_plain",
-    "columns",
-    "grid_rows",
-    "pairs",
-    "selected",
-    "counted",
-    "centres",
-]
-"""How a detector's outputs hold its boxes; ``listed`` and ``centres`` say what each means."""
+from ftdist.network.task import ARRAYS, Layout, Task
 
 Dims = tuple[int, ...]
 
@@ -46,46 +31,6 @@ times where its name says that it is one."""
 
 _POINTS = re.compile(r"landmark|key_?point|pose|pts", re.IGNORECASE)
 _MASK = re.compile(r"seg|mask|matte|matting|alpha|portrait", re.IGNORECASE)
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """What a network's outputs are: `kind`, and for a detector how they hold boxes.
-
-    `outputs` are those that matter, in the order in which the layout names them. `classes` is how
-    many a detector, classifier or segmentation tells apart; 0 where it is not said.
-    """
-
-    kind: Kind = "arrays"
-    layout: Layout = ""
-    classes: int = 0
-    outputs: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, value: Any) -> Task:
-        """What ``to_json`` made; ValueError when it is something else."""
-        if type(value) is not dict or value.keys() != {"kind", "layout", "classes", "outputs"}:
-            raise ValueError("what it says about its task makes no sense")
-        names, classes = value["outputs"], value["classes"]
-        sound = (
-            value["kind"] in get_args(Kind)
-            and value["layout"] in get_args(Layout)
-            and type(classes) is int
-            and classes >= 0
-            and type(names) in (list, tuple)
-            and all(type(name) is str for name in names)
-        )
-        if not sound:
-            raise ValueError("what it says about its task makes no sense")
-        return cls(value["kind"], value["layout"], classes, tuple(names))
-
-
-ARRAYS = Task()
-"""Outputs that nobody knows more of."""
 
 
 def recognise(

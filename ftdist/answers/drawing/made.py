@@ -1,0 +1,138 @@
+"""Writes the picture that a network has made, band by band, and only what the photo is shown on.
+
+A network of one channel that enlarges makes a grey picture of a colour photo; its colours are then
+those of the photo, enlarged (YCbCr, ITU-T T.871), as such networks are meant to be used.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.drawing.formats import output_format
+from ftdist.answers.tasks.images import Range, picture
+from ftdist.answers.tasks.segments import planar
+from ftdist.atomic import atomic_write
+from ftdist.errors import InputError
+from ftdist.pictures.encoding import encoding_bytes, writer
+from ftdist.pictures.fitting import Letterbox
+
+Colours = NDArray[np.uint8]
+"""(height, width, 2): Cb and Cr of the network's input."""
+
+_MIDDLE = 128.0
+_RED, _GREEN_BLUE, _GREEN_RED, _BLUE = 1.402, -0.344136, -0.714136, 1.772
+
+_BAND_COPIES = 24
+"""Bytes a pixel of a band while it is made: planes in float32, scaled, rounded, mixed."""
+
+
+def write_made(
+    array: NDArray[Any],
+    source: tuple[int, int],
+    values: Range,
+    path: Path,
+    box: Letterbox | None,
+    *,
+    blue_first: bool = False,
+    colours: Colours | None = None,
+) -> tuple[int, int]:
+    """Writes what a network of (height, width) `source` made as a picture; gives (width, height).
+
+    `box` says which part of the input the photo took; the same part of what was made is written.
+    """
+    planes = planar(array, source)
+    left, top, right, bottom = _shown(planes.shape[1:], box)
+    planes = planes[:, top:bottom, left:right]
+    height, width = planes.shape[1:]
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        try:
+            sink = writer(file, output_format(path), width, height)
+            for first in range(0, height, sink.rows):
+                rows = slice(first, min(first + sink.rows, height))
+                band = picture(planes[:, rows], (rows.stop - first, width), values,
+                               blue_first=blue_first)  # fmt: skip
+                if band.ndim == 2:
+                    band = _coloured(band, colours, (rows, height), box, source)
+                sink.take(_image(band))
+            sink.end()
+            file.flush()
+        except (OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
+            raise InputError(f"cannot write {path}: {reason}") from error
+    return width, height
+
+
+def making_bytes(path: Path, width: int, height: int) -> int:
+    """What ``write_made`` holds at most beside what was made."""
+    from ftdist.pictures.encoding import band_rows
+
+    band = min(band_rows(width), height) * width
+    return encoding_bytes(output_format(path), width, height) + _BAND_COPIES * band
+
+
+def _shown(made: tuple[int, ...], box: Letterbox | None) -> tuple[int, int, int, int]:
+    """Left, top, right, bottom of the part of a map that shows the photo."""
+    height, width = made
+    if box is None:
+        return 0, 0, width, height
+    across, down = width / box.network_width, height / box.network_height
+    left, top = max(0, round(box.left * across)), max(0, round(box.top * down))
+    right = min(width, max(left + 1, round((box.left + box.content_width) * across)))
+    bottom = min(height, max(top + 1, round((box.top + box.content_height) * down)))
+    return left, top, right, bottom
+
+
+def _image(band: NDArray[np.uint8]) -> Any:
+    from PIL.Image import fromarray
+
+    return fromarray(band)
+
+
+def _coloured(
+    luma: NDArray[np.uint8],
+    colours: Colours | None,
+    place: tuple[slice, int],
+    box: Letterbox | None,
+    source: tuple[int, int],
+) -> NDArray[np.uint8]:
+    """A grey band with the photo's colours, or as it is in three equal channels."""
+    if colours is None:
+        return np.repeat(luma[:, :, None], 3, axis=2)
+    rows, height = place
+    high = box.content_height if box is not None else source[0]
+    wide = box.content_width if box is not None else source[1]
+    near = _between(colours[:high, :wide], np.arange(rows.start, rows.stop), height, luma.shape[1])
+    blue, red = near[:, :, 0] - np.float32(_MIDDLE), near[:, :, 1] - np.float32(_MIDDLE)
+    grey = luma.astype(np.float32)
+    mixed = np.empty((*luma.shape, 3), np.uint8)
+    for channel, value in enumerate(
+        (grey + _RED * red, grey + _GREEN_BLUE * blue + _GREEN_RED * red, grey + _BLUE * blue)
+    ):
+        mixed[:, :, channel] = np.rint(np.clip(value, 0, 255))
+    return mixed
+
+
+def _between(
+    small: Colours, rows: NDArray[np.intp], height: int, width: int
+) -> NDArray[np.float32]:
+    """Rows of a map enlarged to (height, width), each pixel between the four around its middle."""
+    y, x = _places(rows, height, small.shape[0]), _places(np.arange(width), width, small.shape[1])
+    upper: NDArray[np.float32] = small[y[0]].astype(np.float32)
+    lower: NDArray[np.float32] = small[y[1]].astype(np.float32)
+    down: NDArray[np.float32] = y[2][:, None, None]
+    mixed: NDArray[np.float32] = upper * (1 - down) + lower * down
+    across = x[2][None, :, None]
+    result: NDArray[np.float32] = mixed[:, x[0]] * (1 - across) + mixed[:, x[1]] * across
+    return result
+
+
+def _places(
+    wanted: NDArray[np.intp], large: int, small: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
+    at = np.clip((wanted + 0.5) * small / large - 0.5, 0, small - 1)
+    before = at.astype(np.intp)
+    return before, np.minimum(before + 1, small - 1), (at - before).astype(np.float32)

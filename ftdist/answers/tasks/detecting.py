@@ -1,0 +1,37 @@
+"""The objects that a detector without Darknet's heads has found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from ftdist.answers.decode import Detection
+from ftdist.answers.detectors import MOST_OBJECTS
+from ftdist.answers.suppress import suppress
+from ftdist.answers.tasks.centres import centred
+from ftdist.answers.tasks.listed import listed, suppressed_inside
+from ftdist.errors import InputError
+from ftdist.network.task import Task
+
+
+def detect_listed(
+    task: Task,
+    outputs: Mapping[str, NDArray[Any]],
+    size: tuple[int, int],
+    threshold: float = 0.3,
+    overlap: float = 0.45,
+) -> list[Detection]:
+    """The objects, best first, as ``detectors.detect`` gives them; `size` is (height, width)."""
+    if not 0 <= threshold <= 1:
+        raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
+    if task.layout == "centres":
+        found = centred(task, outputs, threshold)
+    else:
+        found = listed(task, outputs, size, threshold)
+    if suppressed_inside(task):
+        found = sorted(found, key=lambda each: -each.score)
+    else:
+        found = suppress(found, overlap)
+    return found[:MOST_OBJECTS]

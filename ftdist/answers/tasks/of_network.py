@@ -1,0 +1,59 @@
+"""The task of a network: told by its outputs, or by whoever knows better (``--task``)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ftdist.answers.tasks.recognise import recognise
+from ftdist.errors import InputError
+from ftdist.network.graph import Network
+from ftdist.network.operators.channels import Softmax
+from ftdist.network.task import ARRAYS, Kind, Task
+
+
+def task_of_outputs(
+    network: Network, words: str, labels: Sequence[str], kind: Kind | None = None
+) -> Task:
+    """What the outputs are; with `kind` the best fit of that kind, InputError when none fits."""
+    height, width, channels = network.input
+    outputs = {
+        network.layers[each].name: network.layout(each).of(network.shape(each))
+        for each in network.outputs
+    }
+    last = network.layers[network.source(network.outputs[0])].operation
+    found = recognise(
+        *((channels, height, width), outputs, words, labels),
+        probabilities=isinstance(last, Softmax),
+    )
+    if kind is None or found.kind == kind:
+        return found
+    forced = _forced(kind, network)
+    if forced is None:
+        shapes = "; ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in outputs.items())
+        raise InputError(f"--task {kind}: none of the outputs can be that ({shapes})")
+    return forced
+
+
+def _forced(kind: Kind, network: Network) -> Task | None:
+    """The output that suits a kind best, by its shape alone."""
+    if kind == "arrays":
+        return ARRAYS
+    shapes = {network.layers[each].name: network.shape(each) for each in network.outputs}
+    lists = {name: shape for name, shape in shapes.items() if shape.height == shape.width == 1}
+    maps = {name: shape for name, shape in shapes.items() if min(shape.height, shape.width) > 1}
+    if kind == "classify" and lists:
+        name = max(lists, key=lambda each: lists[each].channels)
+        return Task(kind, classes=lists[name].channels, outputs=(name,))
+    if kind == "segment" and maps:
+        name = max(maps, key=lambda each: maps[each].height * maps[each].width)
+        return Task(kind, classes=maps[name].channels, outputs=(name,))
+    if kind == "image":
+        drawable = [name for name in maps if maps[name].channels in (1, 3)]
+        if drawable:
+            name = max(drawable, key=lambda each: maps[each].height * maps[each].width)
+            return Task(kind, outputs=(name,))
+    if kind == "points":
+        name = max(shapes, key=lambda each: shapes[each].elements)
+        even = shapes[name].elements % 2 == 0 or shapes[name].elements % 3 == 0
+        return Task(kind, outputs=(name,)) if even else None
+    return None

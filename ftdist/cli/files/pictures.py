@@ -1,0 +1,107 @@
+"""Writes the picture of a run: the photo with what was found on it, or what the network made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.network.about import About
+from ftdist.network.graph import Network
+from ftdist.network.task import Task
+from ftdist.runtime.budget.code import give_back_code
+
+if TYPE_CHECKING:
+    from ftdist.answers.drawing.draw import Over, Painting
+    from ftdist.answers.seen import Answer
+    from ftdist.cli.files.frames import Computed
+    from ftdist.pictures.fitting import Letterbox
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A photo, what came of it, and how it is to be shown; `plain`: classes as numbers in grey."""
+
+    photo: Path
+    computed: Computed
+    answer: Answer | None
+    names: tuple[str, ...]
+    plain: bool
+
+
+def write_picture(
+    target: Path, network: Network, task: Task, about: About, shown: Shown, most_bytes: int
+) -> list[str]:
+    """Writes it; gives what is to be said of it, a line each."""
+    if task.kind == "image":
+        return _write_made(target, network, task, about, shown)
+    from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
+
+    assert shown.answer is not None and shown.computed.letterbox is not None
+    box, detections = shown.computed.letterbox, shown.answer.detections
+    over = _over(shown, box)
+    given = shown.photo, detections, shown.names, target, box
+    return draw(*given, most_bytes, give_back_code, over)
+
+
+def _over(shown: Shown, box: Letterbox) -> Over | None:
+    """What is painted instead of boxes."""
+    from ftdist.answers.seen import Pointed
+
+    assert shown.answer is not None
+    result, classes = shown.answer.result, shown.answer.classes
+    if classes is not None:
+        from ftdist.answers.drawing.overlays import Tint
+
+        return partial(_tint, Tint, classes, box, shown.plain)
+    if isinstance(result, Pointed):
+        from ftdist.answers.drawing.overlays import Dots
+
+        points = np.array(result.points, np.float32).reshape(-1, 2)
+        size = np.array([box.picture_width, box.picture_height], np.float32)
+        return lambda drawn: Dots(points / size * np.array(drawn, np.float32), drawn)
+    return None
+
+
+def _tint(
+    tint: Any, classes: NDArray[np.uint8], box: Letterbox, plain: bool, size: tuple[int, int]
+) -> Painting:
+    painting: Painting = tint(classes, box, size, plain=plain)
+    return painting
+
+
+def _write_made(
+    target: Path, network: Network, task: Task, about: About, shown: Shown
+) -> list[str]:
+    from ftdist.answers.drawing.made import write_made
+    from ftdist.answers.tasks.images import value_range
+
+    array, box = shown.computed.outputs[task.outputs[0]], shown.computed.letterbox
+    size = network.input.height, network.input.width
+    colours = None
+    if network.input.channels == 1 and box is not None:
+        colours = _colours(shown.photo, network, about)
+    blue_first = network.inputs[0].pixels.blue_first
+    write_made(
+        *(array, size, value_range(array), target, box), blue_first=blue_first, colours=colours
+    )
+    if box is not None and box.content_width < box.picture_width:
+        return [
+            f"from the picture at {box.content_width}x{box.content_height}, for it is larger than "
+            f"the network's input: import with --size {box.picture_height}x{box.picture_width}"
+        ]
+    return []
+
+
+def _colours(photo: Path, network: Network, about: About) -> NDArray[np.uint8]:
+    """Cb and Cr of the photo as the network saw it."""
+    from PIL.Image import fromarray
+
+    from ftdist.pictures.fitted import load_picture
+
+    pixels, _ = load_picture(photo, network.input._replace(channels=3), about.fit)
+    return np.ascontiguousarray(np.asarray(fromarray(pixels).convert("YCbCr"))[:, :, 1:])

@@ -1,0 +1,45 @@
+"""What an ONNX file says of itself beside its graph: names, notes, metadata, and how it begins."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ftdist.network.onnx.reading import Graph
+from ftdist.network.onnx.registry import Node
+from ftdist.network.source import Hints
+
+_MOST_WORDS = 2000
+_PASSED = ("Transpose", "Split", "Concat", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+_SCALES = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
+
+
+def hints(graph: Graph) -> Hints:
+    """What helps to guess what the network is for, and how pictures enter it."""
+    shown = [f"{key} {value}" for key, value in graph.metadata.items() if len(value) < 200]
+    words = " ".join((graph.name, graph.notes, *shown, *graph.inputs))
+    return Hints(words[:_MOST_WORDS], graph.metadata, _opening(graph))
+
+
+def _opening(graph: Graph) -> tuple[str, float]:
+    """What is done first to every value of the first input, beside moving it."""
+    names = set(list(graph.inputs)[:1])
+    for node in graph.nodes:
+        if not names.intersection(node.inputs):
+            continue
+        if node.kind in _PASSED:
+            names.update(node.outputs)
+        elif node.kind in _SCALES:
+            return node.kind, _largest(graph, node)
+        else:
+            return "", 0.0
+    return "", 0.0
+
+
+def _largest(graph: Graph, node: Node) -> float:
+    """The largest number among a node's constants."""
+    sizes = [
+        float(np.abs(np.asarray(graph.constants[name], np.float64)).max())
+        for name in node.inputs
+        if name in graph.constants and graph.constants[name].size
+    ]
+    return max(sizes, default=0.0)
