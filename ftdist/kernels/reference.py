@@ -17,6 +17,7 @@ from ftdist.kernels.reference_activations import activate
 from ftdist.kernels.reference_channels import Channels
 from ftdist.kernels.reference_joining import Joining
 from ftdist.kernels.reference_moving import Moving
+from ftdist.kernels.reference_selecting import Selecting
 from ftdist.kernels.reference_tensors import Tensors
 from ftdist.kernels.reference_views import Array
 from ftdist.kernels.reference_windows import Windows
@@ -39,7 +40,7 @@ def run(
         counters["nanoseconds"][call["kernel"]] += time.monotonic_ns() - started
 
 
-class _Call(Windows, Joining, Moving, Channels, Tensors):
+class _Call(Windows, Joining, Moving, Channels, Tensors, Selecting):
     """One call with its kernel and memory; the method named as an operation is its definition."""
 
     def run(self) -> None:

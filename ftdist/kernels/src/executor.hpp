@@ -16,6 +16,7 @@
 #include "pairs.hpp"
 #include "products.hpp"
 #include "reducing.hpp"
+#include "selecting.hpp"
 #include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -49,7 +50,8 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 }
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING,
-                                   NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, TENSORS);
+                                   NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, SELECTING,
+                                   TENSORS);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

@@ -12,6 +12,7 @@ from ftdist.network.operators import (
     pairs,
     reducing,
     resampling,
+    selecting,
     tensors,
     windows,
 )
@@ -24,6 +25,7 @@ __all__ = (
     "pairs",
     "reducing",
     "resampling",
+    "selecting",
     "tensors",
     "windows",
 )

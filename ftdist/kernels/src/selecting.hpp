@@ -1,0 +1,269 @@
+// Kernels that choose among values, and places that other values name: the largest ones, values by
+// index, boxes that do not overlap, samples on a grid. They hold what they have found in the output.
+#pragma once
+#include "tensors.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+// The `size` best channels in order, then their numbers; of equal values the first comes first. NaN
+// is larger than all.
+static void top_channels(const Program& program, const Kernel& kernel, const Call& call) {
+  const float sign = kernel.kind ? -1.0f : 1.0f;  // 1: the smallest
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const float* in = at(program, kernel.in, call.in_row, row, column);
+      float* best = at(program, kernel.out, call.out_row, row, column);
+      float* index = best + kernel.size;
+      int found = 0;
+      for (int channel = 0; channel < kernel.channels; channel++) {
+        const float value = in[channel];
+        const auto before = [&](float other) {  // whether `value` comes before another
+          if (value != value || other != other)
+            return kernel.kind ? value == value : other == other;
+          return sign * value > sign * other;
+        };
+        if (found == kernel.size && !before(best[found - 1])) continue;
+        int place = found < kernel.size ? found++ : found - 1;
+        for (; place > 0 && before(best[place - 1]); place--)
+          best[place] = best[place - 1], index[place] = index[place - 1];
+        best[place] = value, index[place] = (float)channel;
+      }
+    }
+}
+
+enum CumulativeKind : int32_t { EXCLUSIVE = 1, REVERSE = 2 };
+
+static void cumulate_channels(const Program& program, const Kernel& kernel, const Call& call) {
+  const int step = kernel.kind & REVERSE ? -1 : 1;
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const float* in = at(program, kernel.in, call.in_row, row, column);
+      float* out = at(program, kernel.out, call.out_row, row, column);
+      double sum = 0;
+      int channel = step > 0 ? 0 : kernel.channels - 1;
+      for (int count = 0; count < kernel.channels; count++, channel += step) {
+        const double next = sum + (double)in[channel];
+        out[channel] = (float)(kernel.kind & EXCLUSIVE ? sum : next);
+        sum = next;
+      }
+    }
+}
+
+// An index that a map holds: from the end where it is below zero, the nearest where it is beside.
+static inline int index_of(float value, int size) {
+  if (value < 0.0f) value += (float)size;
+  if (!(value > 0.0f)) return 0;
+  return value < (float)(size - 1) ? (int)value : size - 1;
+}
+
+static void gather_by(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    int from_row = row;
+    if (kernel.kind == ALONG_ROWS)
+      from_row = index_of(*at(program, kernel.in2, call.in2_row, row, 0), kernel.height);
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const float* in = at(program, kernel.in, call.in_row, from_row, column);
+      float* out = at(program, kernel.out, call.out_row, row, column);
+      if (kernel.kind == ALONG_ROWS) {
+        __builtin_memcpy(out, in, sizeof(float) * kernel.filters);
+        continue;
+      }
+      const float* by = at(program, kernel.in2, call.in2_row, row, column);
+      for (int channel = 0; channel < kernel.filters; channel++)
+        out[channel] = in[index_of(by[channel], kernel.channels)];
+    }
+  }
+}
+
+struct Corners {
+  float top, left, bottom, right;
+
+  float area() const { return (bottom - top) * (right - left); }
+};
+
+// A box by two opposite corners, or (`centered`) by its centre, width and height.
+static inline Corners corners_of(const float* box, bool centered) {
+  if (centered) {
+    const float half_width = box[2] / 2, half_height = box[3] / 2;
+    return {box[1] - half_height, box[0] - half_width, box[1] + half_height, box[0] + half_width};
+  }
+  const auto low = [](float a, float b) { return a < b ? a : b; };
+  const auto high = [](float a, float b) { return a < b ? b : a; };
+  return {low(box[0], box[2]), low(box[1], box[3]), high(box[0], box[2]), high(box[1], box[3])};
+}
+
+static inline bool overlap(const Corners& a, const Corners& b, float most) {
+  const float height = (a.bottom < b.bottom ? a.bottom : b.bottom) - (a.top > b.top ? a.top : b.top);
+  const float width = (a.right < b.right ? a.right : b.right) - (a.left > b.left ? a.left : b.left);
+  if (!(height > 0.0f) || !(width > 0.0f)) return false;
+  const float shared = height * width, all = a.area() + b.area() - shared;
+  return a.area() > 0.0f && b.area() > 0.0f && all > 0.0f && shared / all > most;
+}
+
+// The next best box of a class after `last`, of which those at or below the threshold are none.
+static inline int next_best(const float* scores, int count, int last, float threshold) {
+  int best = -1;
+  for (int i = 0; i < count; i++) {
+    if (!(scores[i] > threshold) || (best >= 0 && !(scores[i] > scores[best]))) continue;
+    const bool after = last < 0 || scores[i] < scores[last] || (scores[i] == scores[last] && i > last);
+    if (after) best = i;
+  }
+  return best;
+}
+
+// Boxes (1, N, 4), scores (1, classes, N): (0, class, box) of those chosen, class by class, then -1.
+static void suppress(const Program& program, const Kernel& kernel, const Call& call) {
+  const float* boxes = dense(program, kernel.in, call.in_row);
+  const float* all_scores = dense(program, kernel.in2, call.in2_row);
+  float* const out = at(program, kernel.out, call.out_row, 0, 0);
+  const bool centered = kernel.kind;
+  int chosen = 0;
+  for (int label = 0; label < kernel.in2_width; label++) {
+    const float* scores = all_scores + (int64_t)label * kernel.width;
+    const int first = chosen;
+    int last = next_best(scores, kernel.width, -1, kernel.shift);
+    for (; last >= 0 && chosen - first < kernel.size;
+         last = next_best(scores, kernel.width, last, kernel.shift)) {
+      const Corners box = corners_of(boxes + 4 * last, centered);
+      bool free = true;
+      for (int i = first; i < chosen && free; i++)
+        free = !overlap(corners_of(boxes + 4 * (int)out[i * kernel.out.pixel + 2], centered), box,
+                        kernel.factor);
+      if (!free) continue;
+      float* to = out + chosen++ * kernel.out.pixel;
+      to[0] = 0.0f, to[1] = (float)label, to[2] = (float)last;
+    }
+  }
+  for (; chosen < kernel.out_width; chosen++)
+    for (int i = 0; i < 3; i++) out[chosen * kernel.out.pixel + i] = -1.0f;
+}
+
+enum GridKind : int32_t { NEAREST = 1, CORNERS = 2, BORDER = 4, REFLECT = 8 };
+
+static inline float reflected(float x, float low, float high) {
+  const float range = high - low;
+  if (!(range > 0.0f)) return low;
+  const float away = x < low ? low - x : x > high ? x - high : 0.0f;
+  if (!(away > 0.0f) || away / range > 1e6f) return x < low || x > high ? low : x;
+  const int times = (int)(away / range);
+  const float rest = away - (float)times * range;
+  const bool forward = (times % 2 == 0) == (x < low);
+  return forward ? low + rest : high - rest;
+}
+
+// Where a coordinate from -1 to 1 lies on an axis of `size` positions.
+static inline float grid_place(float x, int size, int kind) {
+  const float last = (float)(size - 1);
+  float place = kind & CORNERS ? (x + 1.0f) / 2.0f * last : ((x + 1.0f) * (float)size - 1.0f) / 2.0f;
+  if (kind & REFLECT)
+    place = kind & CORNERS ? reflected(place, 0.0f, last) : reflected(place, -0.5f, last + 0.5f);
+  if (kind & (BORDER | REFLECT)) place = place < 0.0f ? 0.0f : place > last ? last : place;
+  if (!(place > -2.0f)) return -2.0f;
+  return place < (float)size + 1.0f ? place : (float)size + 1.0f;
+}
+
+static void grid_sample(const Program& program, const Kernel& k, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = k.left; column < k.right; column++) {
+      const float* grid = at(program, k.in2, call.in2_row, row, column);
+      float x = grid_place(grid[0], k.width, k.kind), y = grid_place(grid[1], k.height, k.kind);
+      if (k.kind & NEAREST) x = __builtin_rintf(x), y = __builtin_rintf(y);
+      const int left = (int)__builtin_floorf(x), top = (int)__builtin_floorf(y);
+      const float right_part = x - (float)left, lower_part = y - (float)top;
+      float* out = at(program, k.out, call.out_row, row, column);
+      __builtin_memset(out, 0, sizeof(float) * k.filters);
+      for (int corner = 0; corner < 4; corner++) {
+        const int from_row = top + corner / 2, from_column = left + corner % 2;
+        const float weight = (corner / 2 ? lower_part : 1.0f - lower_part) *
+                             (corner % 2 ? right_part : 1.0f - right_part);
+        if (weight == 0.0f || from_row < 0 || from_row >= k.height || from_column < 0 ||
+            from_column >= k.width)
+          continue;
+        const float* in = at(program, k.in, call.in_row, from_row, from_column);
+        for (int channel = 0; channel < k.filters; channel++)
+          out[channel] = fma_one(in[channel], weight, out[channel]);
+      }
+    }
+}
+
+static bool top_fits(const Kernel& k) {
+  return k.size >= 1 && k.size <= k.channels && k.filters == 2 * (int64_t)k.size &&
+         (k.kind == 0 || k.kind == 1);
+}
+
+static bool cumulate_fits(const Kernel& k) { return same_channels(k) && k.kind >= 0 && k.kind < 4; }
+
+static bool gather_by_fits(const Kernel& k) {
+  if (k.kind == ALONG_ROWS)
+    return same_channels(k) && k.height >= 1 && k.in2_channels == 1 && k.in2_width == 1;
+  return k.kind == ALONG_CHANNELS && k.in2_channels == k.filters;
+}
+
+static bool gather_by_reads(const Kernel& k, Area& area) {
+  if (k.kind == ALONG_ROWS) area.rows = {0, k.height};
+  return true;
+}
+
+static int64_t gather_by_reads_second(const Kernel& k, Area& area) {
+  if (k.kind == ALONG_ROWS) area.columns = {0, 1};
+  return k.in2_channels;
+}
+
+static bool is_dense_row(const Buffer& buffer, int64_t channels) {
+  return buffer.pixel == channels && buffer.column == 0;
+}
+
+static bool suppress_fits(const Kernel& k) {
+  return k.channels == 4 && k.filters == 3 && k.height == 1 && k.width >= 1 && k.size >= 1 &&
+         k.in2_height == 1 && k.in2_width >= 1 && k.in2_channels == k.width && k.left == 0 &&
+         k.right == k.out_width && (int64_t)k.size * k.in2_width <= k.out_width &&
+         is_dense_row(k.in, 4) && is_dense_row(k.in2, k.width);
+}
+
+static bool suppress_reads(const Kernel& k, Area& area) {
+  if (area.rows.first != 0 || area.rows.last != 1) return false;
+  area = {{0, 1}, {0, k.width}};
+  return true;
+}
+
+static int64_t suppress_reads_second(const Kernel& k, Area& area) {
+  area = {{0, 1}, {0, k.in2_width}};
+  return k.in2_channels;
+}
+
+static bool grid_fits(const Kernel& k) {
+  return same_channels(k) && k.in2_channels == 2 && k.height >= 1 && k.width >= 1 && k.kind >= 0 &&
+         k.kind < 16;
+}
+
+static bool grid_reads(const Kernel& k, Area& area) {
+  area = {{0, k.height}, {0, k.width}};
+  return true;
+}
+
+static int64_t grid_reads_second(const Kernel&, Area&) { return 2; }
+
+constexpr Operation SELECTING[] = {
+    {.name = "top_channels", .run = top_channels, .reads = reads_position, .fits = top_fits},
+    {.name = "cumulate_channels",
+     .run = cumulate_channels,
+     .reads = reads_position,
+     .fits = cumulate_fits},
+    {.name = "gather_by",
+     .run = gather_by,
+     .reads = gather_by_reads,
+     .fits = gather_by_fits,
+     .reads_second = gather_by_reads_second},
+    {.name = "suppress",
+     .run = suppress,
+     .reads = suppress_reads,
+     .fits = suppress_fits,
+     .reads_second = suppress_reads_second},
+    {.name = "grid_sample",
+     .run = grid_sample,
+     .reads = grid_reads,
+     .fits = grid_fits,
+     .reads_second = grid_reads_second},
+};
+
+}  // namespace ftdist::FTDIST_NAMESPACE
