@@ -18,6 +18,7 @@ from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.network.onnx import (  # noqa: F401 - they register what they translate
     joining,
+    pairs,
     pointwise,
     products,
     reductions,

@@ -200,11 +200,9 @@ def _multiply(building: Building, node: Node, given: Given) -> Value:
     return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
 
 
-@translates("Div")
-def _divide(building: Building, node: Node, given: Given) -> Value:
+def divided(building: Building, given: Given) -> Tensor:
+    """A tensor divided by a constant: a factor for each channel."""
     value = tensor(given[0], "the dividend")
-    if isinstance(given[1], Tensor):
-        raise Unsupported("divides by what depends on the input")
     value, divisor = operand(building, value, constant(given[1], "the divisor"))
     with np.errstate(all="ignore"):  # what is not finite is found by whoever reads
         factor = 1 / divisor

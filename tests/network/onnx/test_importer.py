@@ -279,7 +279,8 @@ WHOLE = (
     *("blazeface_front", "dncnn6_M", "face_landmark_468", "mnist_8", "mtcnn_pnet", "mtcnn_rnet"),
     *("ppocr2_cls", "realesr_animevideov3_x4", "superres_espcn_x3", "tbefn_320x480"),
     *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl", "faceboxes_v2", "light_person_detector"),
-    *("palm_detection", "road_seg_adas_0001", "selfie_seg_landscape"),
+    *("palm_detection", "road_seg_adas_0001", "selfie_seg_landscape", "sci_320x480"),
+    *("bodypix_mnv1_050_s16", "sinet_portrait"),
 )
 
 

@@ -157,6 +157,15 @@ def uneven(n: Nodes, x: str) -> str:
 
 CASES: dict[str, Build] = {
     "heads": heads,
+    "divided": lambda n, x: n.add("Div", x, n.add("Add", x, n.constant(f32(1)))),
+    "divided by channels": lambda n, x: n.add("Div", n.add("GlobalMaxPool", x), x),
+    "constant divided": lambda n, x: n.add(
+        "Div", n.random(8, 1, 1), n.add("Add", x, n.constant(f32(1)))
+    ),
+    "largest of three": lambda n, x: n.add("Max", x, n.add("Neg", x), n.constant(f32(0.3))),
+    "least": lambda n, x: n.add("Min", x, n.random(8, 1, 1)),
+    "power": lambda n, x: n.add("Pow", x, n.constant(f32(2.5))),
+    "square": lambda n, x: n.add("Pow", x, n.constant(f32(2))),
     "constant of positions": lambda n, x: n.add(
         "Mul", n.add("Add", x, n.random(6, 1)), n.random(8)
     ),

@@ -1,0 +1,72 @@
+"""Functions of two tensors, value by value; a constant beside a tensor is a map of channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.pointwise import divided, operand, together
+from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, translates
+from ftdist.network.onnx.views import Tensor
+from ftdist.network.operators.joining import Multiply
+from ftdist.network.operators.pairs import Pair, PairKind
+
+Given = list[Value | None]
+
+_KINDS: dict[str, PairKind] = {
+    "Max": "maximum",
+    "Min": "minimum",
+    "Pow": "power",
+    "Equal": "equal",
+    "Greater": "greater",
+    "GreaterOrEqual": "greater_or_equal",
+    "Less": "less",
+    "LessOrEqual": "less_or_equal",
+    "And": "and",
+    "Or": "or",
+    "Xor": "xor",
+}
+
+
+@translates(*_KINDS)
+def _pair(building: Building, node: Node, given: Given) -> Value:
+    if node.kind == "Pow" and isinstance(given[0], Tensor) and _is(given[1], 2):
+        return Tensor(building.add(Multiply(), [given[0].step, given[0].step]), given[0].dims)
+    result = given[0]
+    for each in given[1:]:
+        result = paired(building, _KINDS[node.kind], result, each)
+    if not isinstance(result, Tensor):
+        raise Unsupported("its input is a constant")
+    return result
+
+
+@translates("Div")
+def _divide(building: Building, node: Node, given: Given) -> Value:
+    if isinstance(given[1], Tensor):
+        return paired(building, "divide", given[0], given[1])
+    return divided(building, given)
+
+
+def paired(building: Building, how: PairKind, first: Value | None, second: Value | None) -> Tensor:
+    """A function of two values of which at least one is a tensor."""
+    if not isinstance(first, Tensor) and isinstance(second, Tensor):
+        second, values = operand(building, second, constant(first, "an operand"))
+        first = _constant_map(building, second, values)
+    elif isinstance(first, Tensor) and not isinstance(second, Tensor):
+        first, values = operand(building, first, constant(second, "an operand"))
+        second = _constant_map(building, first, values)
+    if not isinstance(first, Tensor) or not isinstance(second, Tensor):
+        raise Unsupported("both operands are constants")
+    first, second = together(building, first, second)
+    step = building.add(Pair(how), [first.step, second.step])
+    dims = (a or b for a, b in zip(first.dims, second.dims, strict=True))
+    return Tensor(step, tuple(dims))
+
+
+def _constant_map(building: Building, like: Tensor, values: np.ndarray) -> Tensor:
+    """A map of these channels, whatever is in the other one."""
+    return Tensor(building.scale(like.step, np.zeros(len(values)), values), like.dims)
+
+
+def _is(value: Value | None, number: float) -> bool:
+    return isinstance(value, np.ndarray) and value.size == 1 and float(value.ravel()[0]) == number
