@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 from support.networks import model_of, random_input
+from support.wholemaps import around
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native, reference
 from ftdist.kernels.program import COUNTERS, Program, op
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.reducing import Product
+from ftdist.network.operators.views import Factor, View
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.lowering.lowered import lower
-from ftdist.planning.plan import GroupPlan, Plan
+from ftdist.planning.plan import GroupPlan, Plan, untiled
 
 Change = Callable[[Program, list[np.ndarray]], None]
 """Breaks a sound program, or the memory (arena, then maps) that it is given."""
@@ -129,3 +132,69 @@ def test_streamed_weights_need_a_file_and_a_window_in_the_arena(window) -> None:
         descriptor = -1 if window == 0 else file.fileno()
         native.run(program, memory[0], model.weights, memory[1:], counters, descriptor)
     assert np.isnan(memory[2]).all()
+
+
+def viewed_program() -> tuple[Program, list[np.ndarray], np.ndarray]:
+    """A matrix product of maps (3, 4, 5) and (3, 5, 6), its memory and its counters."""
+    view = View((Factor(3, 20, 30),), (Factor(4, 5, 0),), (Factor(6, 0, 1),), (Factor(5, 1, 6),))
+    network = around(Product(view), [Shape(3, 4, 5), Shape(3, 5, 6)])
+    lowered = lower(network, untiled(network), {}, picture=False)
+    (group,) = (each for each in lowered.programs if len(each.views))
+    program = group.program(0)
+    maps = [np.ones(60 + 16, np.float32), np.ones(90 + 16, np.float32)]
+    maps.append(np.full(72, np.nan, np.float32))
+    arena = np.zeros(group.arena_bytes, np.uint8)
+    tables = program.kernels.copy(), program.calls.copy(), program.views.copy()
+    return Program(*tables), [arena, *maps], np.zeros(len(program.kernels), COUNTERS)
+
+
+def of_view(field: str, value: int, *place: int) -> Change:
+    """Sets a field of the view."""
+
+    def change(program: Program, memory: list[np.ndarray]) -> None:
+        program.views[field][(0, *place)] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(kernel("view", 1), id="no such view"),
+        pytest.param(kernel("view", -1), id="a view before the first"),
+        pytest.param(of_view("first", -1), id="before the first map"),
+        pytest.param(of_view("first", 1), id="behind the first map"),
+        pytest.param(of_view("first2", -1), id="before the second map"),
+        pytest.param(of_view("first2", 1), id="behind the second map"),
+        pytest.param(of_view("steps", 21, 0), id="a step that is too long"),
+        pytest.param(of_view("steps", -20, 0), id="a step back"),
+        pytest.param(of_view("steps2", 1 << 62, 3), id="a step that overflows"),
+        pytest.param(of_view("counts", 6, 3), id="a term too many"),
+        pytest.param(of_view("counts", 0, 3), id="no terms"),
+        pytest.param(of_view("counts", 4, 0), id="other rows than it writes"),
+        pytest.param(of_view("rows", 13), id="more factors than there are"),
+        pytest.param(of_view("channels", -1), id="fewer factors than none"),
+        pytest.param(kernel("in", 6, "pixel"), id="a map with gaps"),
+        pytest.param(kernel("in2_height", 4), id="a second map that is larger"),
+        pytest.param(kernel("out_height", 4), id="an output that is larger"),
+        pytest.param(last("rows", 4), id="a row too many"),
+        pytest.param(shorten(1), id="first map too small"),
+        pytest.param(shorten(2), id="second map too small"),
+        pytest.param(shorten(3), id="output too small"),
+    ],
+)
+def test_a_view_that_leaves_its_maps_is_refused(change: Change) -> None:
+    program, memory, counters = viewed_program()
+    memory = [memory[0], memory[1][:60], memory[2][:90], memory[3]]
+    change(program, memory)
+    with pytest.raises(ValueError, match=r"kernel|call"):
+        native.run(program, memory[0], np.zeros(0, np.uint8), memory[1:], counters)
+    assert np.isnan(memory[3].view(np.float32)).all()
+
+
+def test_the_view_itself_is_sound() -> None:
+    program, memory, counters = viewed_program()
+    memory = [memory[0], memory[1][:60], memory[2][:90], memory[3]]
+    native.run(program, memory[0], np.zeros(0, np.uint8), memory[1:], counters)
+    assert (memory[3] == 5).all()
+    assert counters["macs"].sum() == 3 * 4 * 5 * 6

@@ -6,11 +6,14 @@ memory; its own map is read by an activation again, and given out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
+import pytest
 
 from ftdist.geometry import Shape
+from ftdist.kernels import native
 from ftdist.network.graph import Network, NetworkBuilder
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate
@@ -24,7 +27,15 @@ Map = np.ndarray
 """(height, width, channels)"""
 
 
+def alone(operation: Operation, shapes: Sequence[Shape]) -> Network:
+    """The operator reads and makes the user's planar arrays, which go through its arena."""
+    builder = NetworkBuilder("alone", [Input(f"in{n}", shape) for n, shape in enumerate(shapes)])
+    builder.add(operation, [-1 - number for number in range(len(shapes))])
+    return builder.finish()
+
+
 def around(operation: Operation, shapes: Sequence[Shape]) -> Network:
+    """The operator between others: all that it reads and makes lies in the block."""
     inputs = [Input(f"in{number}", shape) for number, shape in enumerate(shapes)]
     builder = NetworkBuilder("around", inputs)
     plain = Activate(Activation("linear"))
@@ -38,30 +49,44 @@ def outputs(
     operation: Operation, maps: Sequence[Map], weights: Mapping[str, Map] | None = None
 ) -> list[tuple[str, Map]]:
     """What every way to run the operator makes of maps: (how, output)."""
-    network = around(operation, [Shape(*each.shape) for each in maps])
-    number = len(maps)
-    parameters = [Parameters(number, dict(weights))] if weights else []
-    model = written_model(network, parameters)
+    shapes = [Shape(*each.shape) for each in maps]
     given = {f"in{n}": np.ascontiguousarray(m.transpose(2, 0, 1)) for n, m in enumerate(maps)}
     found = []
-    for plan, kernels in _ways(network):
-        with Session(model, plan, kernels) as session:  # type: ignore[arg-type]
-            (output,) = session.run(given).values()
-        how = f"{kernels}, {plan.notation}, {plan.threads} threads"
-        found.append((how, output.transpose(1, 2, 0).copy()))
+    for network, layer in ((around(operation, shapes), len(maps)), (alone(operation, shapes), 0)):
+        parameters = [Parameters(layer, dict(weights))] if weights else []
+        model = written_model(network, parameters)
+        for plan, instructions in _ways(network):
+            kernels = "native" if instructions else "reference"
+            with _using(instructions), Session(model, plan, kernels) as session:  # type: ignore[arg-type]
+                array = given if len(maps) > 1 else given["in0"]
+                (output,) = session.run(array).values()
+            how = f"{kernels} {instructions}, {network.name} {plan}, {plan.threads} threads"
+            found.append((how, output.transpose(1, 2, 0).copy()))
     return found
 
 
 def _ways(network: Network) -> list[tuple[Plan, str]]:
-    whole = untiled(network)
-    streamed = parse_notation("1x1s1w", network)
+    """(plan, instruction set; none for the reference), for all sets whose bits are the same."""
+    whole, streamed = untiled(network), parse_notation("1x1s1w", network)
+    best, *others = [each.name for each in native.available() if each.fused] or ["scalar"]
     return [
-        (whole, "reference"),
-        (whole, "native"),
-        (Plan(whole.groups, 2), "native"),
-        (Plan(streamed.groups, 3), "native"),
-        (streamed, "reference"),
+        (whole, ""),
+        (whole, best),
+        (Plan(whole.groups, 2), best),
+        (Plan(streamed.groups, 3), best),
+        *((whole, each) for each in others),
     ]
+
+
+@contextmanager
+def _using(instructions: str) -> Iterator[None]:
+    """Native kernels use an instruction set."""
+    with pytest.MonkeyPatch.context() as patch:
+        if instructions:
+            patch.setenv("FTDIST_ISA", instructions)
+        native.chosen.cache_clear()
+        yield
+    native.chosen.cache_clear()
 
 
 def check(
