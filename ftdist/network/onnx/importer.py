@@ -17,7 +17,9 @@ from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.network.onnx import (  # noqa: F401 - they register what they translate
+    functions,
     joining,
+    norms,
     pairs,
     pointwise,
     products,
