@@ -26,7 +26,8 @@ def frame_inputs(
 ) -> tuple[tuple[Input, ...], list[str]]:
     """The inputs that nodes read, and the names of the axes of each."""
     read = {name for node in nodes for name in node.reads}
-    found, axes = [], []
+    found: list[Input] = []
+    axes: list[str] = []
     for name, dims in graph.inputs.items():
         if name not in read:
             continue
