@@ -142,6 +142,16 @@ def run(
         raise FtdistError(f"{LOST} ({os.strerror(failure)})")
 
 
+def transform(file: int, start: int, blocks: int, channels: int, size: int, to: Bytes) -> None:
+    """Writes 3x3 weights of a model file, transformed for blocks of outputs of a `size`, to `to`.
+
+    They begin at float `start` of the file, and lie there in `blocks` of 16 outputs.
+    """
+    failure = _native.transform(file, start, blocks, channels, size, to)
+    if failure:
+        raise FtdistError(f"{LOST} ({os.strerror(failure)})")
+
+
 def touch(mapped: Bytes, start: int, stop: int) -> None:
     """Reads every page of a span of a mapped file; FtdistError when it no longer has them."""
     if not _native.touch(mapped, start, stop):

@@ -77,10 +77,11 @@ KERNEL = np.dtype(
             *("pool_height", "pool_width", "part", "sample", "size"),
             *("in2_height", "in2_width", "in2_channels", "out_height", "out_width"),
             *("view", "kind"),
+            *("tiles", "table"),
         )
     ]
     + [(name, "<f4", PICTURE_CHANNELS) for name in ("mean", "deviation")]
-    + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8")]
+    + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8"), ("scratch", "<i8")]
 )
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
 columns to produce; `weights`, `bias`: offsets in floats into the model's weights. Where `streamed`
@@ -95,7 +96,10 @@ position has something added; `size`, `power`: of a normalization, channels that
 the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map; `view`: the
 number of a view of the program, for operations that read by one; `kind`: which function of a
 family; `mean`, `deviation`: of a picture, by channels as they are written, what is subtracted from
-a pixel and what that is divided by, and `part`: 1 where channels are written in reverse."""
+a pixel and what that is divided by, and `part`: 1 where channels are written in reverse.
+
+Winograd's kernel makes blocks of `size` x `size` outputs, `tiles` of them at once, and works from
+float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`."""
 
 FACTORS = views.MOST_FACTORS
 """The most factors of a view."""

@@ -21,6 +21,7 @@ from ftdist.kernels.reference_selecting import Selecting
 from ftdist.kernels.reference_tensors import Tensors
 from ftdist.kernels.reference_views import Array
 from ftdist.kernels.reference_windows import Windows
+from ftdist.kernels.reference_winograd import Winograd
 
 
 def run(
@@ -40,7 +41,7 @@ def run(
         counters["nanoseconds"][call["kernel"]] += time.monotonic_ns() - started
 
 
-class _Call(Windows, Joining, Moving, Channels, Tensors, Selecting):
+class _Call(Windows, Winograd, Joining, Moving, Channels, Tensors, Selecting):
     """One call with its kernel and memory; the method named as an operation is its definition."""
 
     def run(self) -> None:

@@ -1,21 +1,22 @@
 """Forms of weights: how a layer's named weights lie in a model file, as kernels read them.
 
-An implementation of an operator asks for a form by name. There is one so far, "blocks", universal:
-every instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded,
+An implementation of an operator asks for a form by name. The one that model files hold is "blocks",
+universal: every instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded,
 innermost: an array of shape (outputs, ...) in `groups` groups becomes
 [groups x ceil(outputs / groups / 16)][... axes, the second last][16]. Weights (outputs, depth, ky,
 kx) are [blocks][ky][kx][depth][16], a bias is [blocks][16]. The groups are those of a convolution,
 one in all where it is depthwise, and the positions of a local layer. Vectors of 4, 8 and 16 lanes
 all divide a block.
 
-Another form (transformed weights, say) is another class here, named in ``FORMS``.
+Other forms are made from it when a model is run, and lie in memory of their own: "winograd2" and
+"winograd4", the transformed weights of 3x3 convolutions, with 1.8 and 4 times the bytes.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,11 @@ Named = Mapping[str, Array]
 class Form(Protocol):
     """One way in which weights lie."""
 
-    name: ClassVar[str]
+    @property
+    def name(self) -> str: ...
+
+    stored: ClassVar[bool]
+    """Whether model files hold it."""
 
     def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
         """Floats of each array of the form, by name, in the order in which they lie."""
@@ -49,6 +54,7 @@ class Blocks:
     """Blocks of 16 outputs: an array for each of the operation's weights, by the same name."""
 
     name: ClassVar[str] = "blocks"
+    stored: ClassVar[bool] = True
 
     def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
         groups = operation.weight_groups(source)
@@ -69,7 +75,49 @@ class Blocks:
 
 BLOCKS = Blocks()
 
-FORMS: Mapping[str, Form] = {BLOCKS.name: BLOCKS}
+
+class Winograd:
+    """Weights g of 3x3 convolutions as G g G^T: [blocks][(size + 2)^2][depth][16]; then the bias.
+
+    For blocks of `size` x `size` outputs (Lavin and Gray, arXiv:1509.09308), with the points 0, 1,
+    -1 (and 2, -2) and infinity. In double precision, each expression as ``src/transform.cpp`` has
+    it, rounded once: so the bits are the same wherever they are made.
+    """
+
+    stored: ClassVar[bool] = False
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @property
+    def name(self) -> str:
+        return f"winograd{self.size}"
+
+    def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
+        sizes = BLOCKS.sizes(operation, source)
+        return {**sizes, "weights": sizes["weights"] // 9 * (self.size + 2) ** 2}
+
+    def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
+        taps = weights["weights"].astype(np.float64)
+        rows = _expanded(self.size, *np.moveaxis(taps, 2, 0))  # by row; (outputs, depth, 3)
+        both = _expanded(self.size, *np.moveaxis(rows, -1, 0))  # by column, row; (outputs, depth)
+        transformed = np.moveaxis(both, (0, 1), (3, 2)).astype(np.float32)
+        return {
+            "weights": _blocks(1, transformed),
+            "bias": _blocks(1, weights["bias"]),
+        }
+
+
+def _expanded(size: int, a: Any, b: Any, c: Any) -> Any:
+    """G times columns of three, along a new first axis."""
+    total = a + c
+    if size == 2:
+        return np.stack([a, (total + b) * 0.5, (total - b) * 0.5, c])
+    even, odd = a / 24 + c / 6, b / 12
+    return np.stack([a * 0.25, (total + b) / -6, (total - b) / -6, even + odd, even - odd, c])
+
+
+FORMS: Mapping[str, Form] = {each.name: each for each in (BLOCKS, Winograd(2), Winograd(4))}
 """All forms, by name."""
 
 

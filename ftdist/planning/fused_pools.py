@@ -30,6 +30,24 @@ def fused_pools(network: Network) -> dict[int, int]:
     }
 
 
+def row_blocks(network: Network) -> dict[int, int]:
+    """Rows that a layer makes at one time, by layer, where these are more than one.
+
+    Of a fused pool those that are the maxima of such a block.
+    """
+    found = {}
+    pools = fused_pools(network)
+    for number, layer in enumerate(network.layers):
+        block = layer.implementation.block(layer.operation)
+        if block > 1:
+            found[number] = block
+            pool = pools.get(number)
+            windows = None if pool is None else network.layers[pool].operation.maxima()
+            if pool is not None and windows is not None and block > windows[0]:
+                found[pool] = block // windows[0]
+    return found
+
+
 def _can_fuse(network: Network, source: int, reader: int) -> bool:
     windows = network.layers[reader].operation.maxima()
     if windows is None or max(windows) > POOL_MOST:

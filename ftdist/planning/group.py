@@ -16,7 +16,8 @@ from functools import cached_property
 
 from ftdist.geometry import Axis, Region, Span
 from ftdist.network.graph import Network, is_alias
-from ftdist.planning.fused_pools import fused_pools
+from ftdist.network.implementations import DIRECT
+from ftdist.planning.fused_pools import fused_pools, row_blocks
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,22 @@ class FusedGroup:
     def made_with(self) -> dict[int, int]:
         """For each input and member the member in whose step it is made: itself, or its pool."""
         return {each: self.fused_pool.get(each, each) for each in (*self.inputs, *self.members)}
+
+    @cached_property
+    def transformed(self) -> tuple[int, ...]:
+        """Members whose weights are transformed first: each lies in a base behind those of maps."""
+        layers = self.network.layers
+        return tuple(
+            number
+            for number in self.members
+            if layers[number].algorithm != DIRECT.name
+            and not layers[number].implementation.form(layers[number].operation).stored
+        )
+
+    @cached_property
+    def row_blocks(self) -> dict[int, int]:
+        """Rows that are made at one time, by source, where these are more than one."""
+        return row_blocks(self.network)
 
     def wanted(self, output: int) -> Region:
         """The region of an output that is needed outside the group."""

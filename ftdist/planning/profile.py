@@ -18,6 +18,9 @@ from ftdist.errors import InputError
 
 VERSION = 1
 
+_TRANSFORMED_MACS = 31
+"""Transforming a value takes as long as so many multiply-accumulates: the median of four shapes."""
+
 Numbers = NDArray[np.float64]
 
 
@@ -34,7 +37,8 @@ class DeviceProfile:
     the disk; `reading_s_per_byte`, `reading_s_per_piece`: seconds for each byte and each chunk
     copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`: of
     waking a group's threads. `parallel`: how many times longer kernels take while all threads
-    work.
+    work. `winograd_s`: seconds for each value that Winograd's kernel transforms, beside its products;
+    None where that has not been measured.
     """
 
     name: str
@@ -55,6 +59,14 @@ class DeviceProfile:
     call_s: float
     group_s: float
     parallel: float
+    winograd_s: float | None = None
+
+    @property
+    def transformed_s(self) -> float:
+        """Seconds for each value of a transformed block of inputs or of outputs."""
+        if self.winograd_s is not None:
+            return self.winograd_s
+        return _TRANSFORMED_MACS / max((*self.narrow, *self.wide))
 
     def traffic_s_per_byte(self, working_set: Numbers) -> Numbers:
         """Seconds for each byte of a map, in groups of these working sets in bytes."""

@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,8 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered
 from ftdist.runtime.budget.memory import bring_in, page_block
 from ftdist.runtime.thread_pool import ThreadPool
+from ftdist.runtime.transformed import Kernels, TransformedWeights
 
-Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]
 Maps = dict[int, NDArray[Any]]
 """Memory of maps, by source."""
@@ -67,6 +67,7 @@ class _Group:
     """The tiles of a group; for each worker an arena and what its kernels counted."""
 
     maps: tuple[int, ...]
+    transformed: tuple[int, ...]
     tiles: tuple[Program, ...]
     arenas: tuple[NDArray[np.uint8], ...]
     tallies: tuple[Table, ...]
@@ -106,6 +107,7 @@ class Engine:
         self._pool = ThreadPool(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
+        self._transformed = TransformedWeights(model, kernels)
         self._bound = _UNBOUND
         self._bounds: dict[int, _Bound] = {}
         self._counted: dict[int, LayerCounters] = {}
@@ -130,10 +132,17 @@ class Engine:
         """The layers whose weights it has made resident."""
         return self._resident
 
+    @property
+    def weight_bytes(self) -> dict[int, int]:
+        """Bytes of the weights that it holds, by layer."""
+        blobs, own = self._model.blobs, self._transformed.bytes
+        return {layer: own.get(layer, blobs[layer].bytes) for layer in self._resident}
+
     def close(self) -> None:
         """Ends the threads and gives the memory back; a later run takes both again."""
         self._pool.close()
         self._release()
+        self._transformed.clear()
         self._resident = frozenset()
 
     def rest(self) -> None:
@@ -141,6 +150,7 @@ class Engine:
         self._release()
         if self._native:
             self._bring_in(frozenset())
+        self._transformed.clear()
         self._resident = frozenset()
 
     def prepare(
@@ -159,11 +169,15 @@ class Engine:
             raise FtdistError(f"{model.path}: was cut short; import the model again")
         needed = lowered.block_bytes
         most = self.block_bytes if most_bytes is None else max(most_bytes, needed)
-        if self._resident != layers or not needed <= self.block_bytes <= most:
+        ready = self._resident == layers and self._transformed.ready(lowered.transformed)
+        if not ready or not needed <= self.block_bytes <= most:
             self._release()
-        if self._resident != layers:
+        if not ready:
+            self._transformed.let_go(layers, lowered)
             if self._native:
-                self._bring_in(layers)
+                as_they_lie = layers - self._transformed.bytes.keys()
+                self._bring_in(as_they_lie - lowered.transformed.keys())
+            self._transformed.prepare(lowered.transformed)
             self._resident = layers
         if self._block is None:
             self._block = page_block(needed)
@@ -178,7 +192,9 @@ class Engine:
         bound = self._bound
         memory = maps | bound.maps
         for number, group in enumerate(bound.groups):
-            self._run_group(number, group, [memory[source] for source in group.maps])
+            bases = [memory[source] for source in group.maps]
+            bases += [self._transformed.array(layer) for layer in group.transformed]
+            self._run_group(number, group, bases)
         return bound.maps
 
     def _run_group(self, number: int, group: _Group, bases: list[NDArray[Any]]) -> None:
@@ -209,6 +225,7 @@ class Engine:
         groups = tuple(
             _Group(
                 program.maps,
+                program.transformed,
                 tuple(program.program(tile) for tile in range(program.tiles)),
                 tuple(block[at : at + program.arena_bytes] for at in arenas),
                 tuple(np.zeros(len(program.made_by), COUNTERS) for _ in arenas),

@@ -70,16 +70,20 @@ class Runner:
     @property
     def held(self) -> dict[str, int]:
         """Bytes that are held between tasks: weights and block, as in a ``Footprint``."""
-        weights = sum(self.model.blobs[layer].bytes for layer in self.resident)
+        weights = sum(self._engine.weight_bytes.values())
         return {"weights": weights, "block": self._engine.block_bytes}
 
     def to_hold(self, lowered: Lowered, *, others: bool) -> tuple[int, int]:
         """Bytes of weights and block once a plan is prepared; `others`: what is held stays too."""
-        layers, block = frozenset(lowered.weights), lowered.block_bytes
+        transformed, blobs, block = lowered.transformed, self.model.blobs, lowered.block_bytes
+        weights = {
+            layer: size if layer in transformed else blobs[layer].bytes
+            for layer, size in lowered.weights.items()
+        }
         if others:
-            layers |= self.resident
+            weights = self._engine.weight_bytes | weights
             block = max(block, self._engine.block_bytes)
-        return sum(self.model.blobs[layer].bytes for layer in layers), block
+        return sum(weights.values()), block
 
     def close(self) -> None:
         """Ends the threads and gives the memory back; a later run takes both again."""

@@ -34,6 +34,7 @@ class Doubled:
     """A form of the weights that holds them twice."""
 
     name: ClassVar[str] = "doubled"
+    stored: ClassVar[bool] = True
 
     def sizes(self, operation: Operation, source: Shape) -> dict[str, int]:
         return {n: 2 * size for n, size in BLOCKS.sizes(operation, source).items()}

@@ -18,6 +18,7 @@
 #include "reducing.hpp"
 #include "selecting.hpp"
 #include "tensors.hpp"
+#include "winograd.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -51,7 +52,7 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING,
                                    NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, SELECTING,
-                                   TENSORS);
+                                   TENSORS, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

@@ -107,12 +107,19 @@ bool weights_are_inside(const Program& program, const Kernel& k, const Operation
   const WeightLayout layout = operation.weights(k);
   const int64_t blocks = ((int64_t)layout.filters + BLOCK - 1) / BLOCK;
   const double outputs = layout.groups * (double)(blocks * BLOCK);
-  const double weights = outputs * layout.depth * k.kernel_height * k.kernel_width;
-  const double biases = layout.bias ? outputs : 0, count = (double)program.weight_count;
+  const double taps = layout.taps > 0 ? layout.taps : (double)k.kernel_height * k.kernel_width;
+  const double weights = outputs * layout.depth * taps;
+  double count = (double)program.weight_count;
+  if (layout.in_table) {
+    if (k.table < 1 || k.table >= program.base_count) return false;
+    count = (double)(program.base_bytes[k.table] / (int64_t)sizeof(float));
+  }
+  const double biases = layout.bias ? outputs : 0;
   if (k.weights < 0 || k.bias < 0 || (double)k.weights + weights > count ||
       (double)k.bias + biases > count)
     return false;
   if (!k.streamed) return true;
+  if (layout.in_table) return false;
   const double window = (weights / (outputs / BLOCK) + BLOCK) * CHUNK_BLOCKS;
   return operation.streams && program.file >= 0 && k.window >= 0 &&
          ((double)k.window + window) * sizeof(float) <= (double)program.base_bytes[0];
@@ -127,6 +134,10 @@ bool is_sane(const Program& program, const Kernel& k) {
     return false;
   if (k.streamed && !operation->weights) return false;
   if (operation->views && !view_is_inside(program, k, *operation)) return false;
+  if (operation->scratch) {
+    const double bytes = (double)sizeof(float) * ((double)k.scratch + operation->scratch(k));
+    if (k.scratch < 0 || bytes > (double)program.base_bytes[0]) return false;
+  }
   return !operation->weights || weights_are_inside(program, k, *operation);
 }
 

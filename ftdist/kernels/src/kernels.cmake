@@ -10,9 +10,12 @@ if(FTDIST_WERROR)
 endif()
 
 add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/guard.cpp
-            ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/streaming.cpp)
+            ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/streaming.cpp ${KERNEL_DIR}/transform.cpp)
 target_include_directories(ftdist_kernels PUBLIC ${KERNEL_DIR})
 target_compile_options(ftdist_kernels PRIVATE ${KERNEL_WARNINGS})
+
+set_source_files_properties(${KERNEL_DIR}/transform.cpp PROPERTIES COMPILE_OPTIONS
+  "-O3;-ffp-contract=off")
 
 function(add_instruction_set name)
   target_sources(ftdist_kernels PRIVATE ${KERNEL_DIR}/isa_${name}.cpp)

@@ -10,6 +10,7 @@
 
 #include "guard.hpp"
 #include "rules.hpp"
+#include "transform.hpp"
 
 namespace nb = nanobind;
 using namespace ftdist;
@@ -73,8 +74,9 @@ nb::dict structs() {
         SAME(kernel_width), SAME(stride_y), SAME(stride_x), SAME(dilation_y), SAME(dilation_x),
         SAME(pad_top), SAME(pad_left), SAME(streamed), SAME(pool_height), SAME(pool_width),
         SAME(part), SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width),
-        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind), SAME(mean),
-        SAME(deviation), SAME(weights), SAME(bias), SAME(window), whole<Struct>());
+        SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind), SAME(tiles),
+        SAME(table), SAME(mean), SAME(deviation), SAME(weights), SAME(bias), SAME(window),
+        SAME(scratch), whole<Struct>());
   }
   {
     using Struct = Call;
@@ -192,6 +194,17 @@ bool touch(const Bytes& bytes, int64_t start, int64_t stop) {
   return guarded(read_pages, &pages) == nullptr;
 }
 
+// The weights of a 3x3 convolution in the model file, transformed (transform.hpp), to `to`. Returns 0
+// or the error number with which reading failed.
+int transform(int file, int64_t from, int blocks, int channels, int size, const WritableBytes& to) {
+  if (size != 2 && size != 4) throw nb::value_error("blocks of 2 or 4");
+  if (from < 0 || blocks < 1 || channels < 1 ||
+      transformed_floats(blocks, channels, size) * sizeof(float) > to.size())
+    throw nb::value_error("no room for so many weights");
+  nb::gil_scoped_release release;
+  return transform_weights(file, from, blocks, channels, size, reinterpret_cast<float*>(to.data()));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -215,6 +228,9 @@ NB_MODULE(_native, module) {
              "LOST_WEIGHTS or LOST_MAP when a mapped file gave no more.");
   module.attr("LOST_WEIGHTS") = LOST_WEIGHTS;
   module.attr("LOST_MAP") = LOST_MAP;
+  module.def("transform", &transform, nb::arg("file"), nb::arg("start"), nb::arg("blocks"),
+             nb::arg("channels"), nb::arg("size"), nb::arg("to"),
+             "Transforms 3x3 weights from a float on in a file; returns 0 or an error number.");
   module.def("touch", &touch, nb::arg("bytes"), nb::arg("start"), nb::arg("stop"),
              "Reads every page of a span; False when a mapped file gave no more.");
 }

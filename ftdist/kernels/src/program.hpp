@@ -70,14 +70,16 @@ struct Kernel {
   int32_t pool_height, pool_width;   // of a convolution: the window of the maximum taken of it
   int32_t part;                      // accumulate: number of the map, 0 begins the sum
   int32_t sample;                    // accumulate: only every such output position is added to
-  int32_t size;                      // normalization: channels looked at
+  int32_t size;                      // normalization: channels looked at; Winograd: side of a block
   int32_t in2_height, in2_width, in2_channels;  // multiply: of the second map
   int32_t out_height, out_width;     // local: of the whole output map
   int32_t view, kind;                // number of a view; which function of a family
+  int32_t tiles, table;              // Winograd: blocks at once; the base of transformed weights
   float mean[PICTURE_CHANNELS];      // copy: what is subtracted from the pixels of a picture, and
   float deviation[PICTURE_CHANNELS]; // what that is divided by; `part` 1: channels are reversed
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
+  int64_t scratch;                   // where in the arena a kernel may work, in floats
 };
 
 constexpr int FACTORS = 12;          // the most factors of a view

@@ -22,6 +22,8 @@ struct Area {
 struct WeightLayout {
   double groups, filters, depth;
   bool bias = true;
+  double taps = 0;        // weights of an output and an input; 0: one for each position of the window
+  bool in_table = false;  // in the base `table`, not in the model file
 };
 
 struct Operation {
@@ -37,6 +39,9 @@ struct Operation {
 
   // How its weights lie; null when it has none.
   WeightLayout (*weights)(const Kernel&) = nullptr;
+
+  // Floats of the arena that it works in, from `scratch` on; null when it needs none.
+  double (*scratch)(const Kernel&) = nullptr;
 
   // As `reads`, for the second map; null when it reads no second one. Returns its channels.
   int64_t (*reads_second)(const Kernel&, Area&) = nullptr;
@@ -62,6 +67,8 @@ static inline Span clipped(Span span, int64_t size) {
 
 // Kernels count rows and columns in 32 bits and add up three of them; nothing real is as far.
 constexpr int64_t FAR = int64_t{1} << 29;
+
+constexpr int MOST_TILES = 1 << 16;  // blocks of positions that a kernel takes at once
 
 static inline bool is_near(int64_t position) { return position > -FAR && position < FAR; }
 static inline bool is_near(Span span) { return is_near(span.first) && is_near(span.last); }

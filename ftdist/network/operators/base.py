@@ -83,7 +83,7 @@ class Sliding:
         return height, width
 
 
-Rate = Literal["copy", "pool", "convolution", "depthwise"]
+Rate = Literal["copy", "pool", "convolution", "depthwise", "winograd2", "winograd4"]
 """The measured rate by which a kernel's time is reckoned."""
 
 

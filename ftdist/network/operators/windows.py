@@ -34,6 +34,7 @@ class Convolution(Operation):
     kernels: ClassVar[tuple[str, ...]] = (
         "convolution",
         "depthwise",
+        "winograd",
     )
     filters: int
     window: Sliding

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ftdist.geometry import Span, partition
 from ftdist.network.graph import Network, is_alias
+from ftdist.planning.fused_pools import row_blocks
 from ftdist.planning.group import columns_read
 
 Rows = NDArray[np.int64]
@@ -90,6 +91,7 @@ class BackwardPass:
         self._stop = stop
         self._tiles = rows, columns
         self._needs: dict[int, _Need] = {}
+        self._blocks = row_blocks(network)
         self._known: dict[int, tuple[_Need, tuple[Rows, Rows, LayerExtent]]] = {}
         self.outputs = [
             number
@@ -176,6 +178,8 @@ class BackwardPass:
                 first[source] = min(first.get(source, start), start)
         settled = np.all([reach[source] <= first[source] for source in reach], axis=0)
         enough = int(-ahead[np.argmax(settled)]) if settled.any() else int(-ahead[-1])
+        if self._blocks:
+            enough *= 2  # tiles begin between blocks too
         return enough + partition(height, self._tiles[0])[-1].start if whole else enough
 
     def _with_share(self, number: int, need: _Need | None) -> _Need:
@@ -206,7 +210,7 @@ class BackwardPass:
         shape = self._network.shape(source)
         begins = self.passes.begins
         start = need.start[self.passes.tile]
-        made = np.maximum(np.minimum(need.reach, shape.height), start)
+        made = np.maximum(np.minimum(self._reach(source, need), shape.height), start)
         before = np.empty_like(made)
         before[1:] = made[:-1]
         before[begins] = start[begins]
@@ -229,11 +233,22 @@ class BackwardPass:
         )
         return made, before, extent
 
+    def _reach(self, source: int, need: _Need) -> Rows:
+        """The rows up to which a source is needed; begun blocks of rows are made to their end."""
+        block = self._blocks.get(source)
+        if block is None:
+            return need.reach
+        ends = np.append(self.passes.begins[1:], len(need.reach)) - 1
+        stop = need.reach[ends].reshape(len(need.start), -1)[:, 0][self.passes.tile]
+        rounded = np.minimum(-(-need.reach // block) * block, stop)
+        return np.where(need.reach > need.start[self.passes.tile], rounded, need.reach)
+
     def _add_reader(self, source: int, reader: int, need: _Need, made: Rows, before: Rows) -> None:
         """Adds what `reader` needs of `source` to make rows up to `made` in each pass."""
         rows = self._network.axes(reader, source).rows
         height = self._network.shape(reader).height
-        reach = np.asarray(rows.receptive(_before(np.minimum(need.reach, height))).stop)
+        reached = np.minimum(self._reach(reader, need), height)
+        reach = np.asarray(rows.receptive(_before(reached)).stop)
         begins = self.passes.begins
         ends = np.append(begins[1:], len(made)) - 1
         stop = made[ends].reshape(len(need.start), -1)[:, 0]

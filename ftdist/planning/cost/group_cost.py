@@ -42,6 +42,9 @@ class CostContext:
     @classmethod
     def of(cls, network: Network, profile: DeviceProfile) -> CostContext:
         frame_bytes = sum(4.0 * network.macs(n) for n in range(len(network.layers)))
+        for number, _ in network.arithmetic:
+            whole = layer_cost(network, number, 1, profile).weight_bytes
+            frame_bytes += whole - 4.0 * network.macs(number)
         once = profile.weights_s_per_byte(np.array([frame_bytes]))
         return cls(network, profile, frame_bytes, float(once[0]), fused_pools(network))
 
@@ -96,6 +99,8 @@ class GroupCost:
             self._forget(number, extent)
         else:
             self._add_output(number, extent)
+        scratch = 4 * network.layers[number].implementation.scratch_floats(*network.asked(number))
+        self._live[pool if is_fused else number] += _aligned(np.array([scratch]))
         for source, needed in inputs.items():
             self._last_reader.setdefault(source, pool if is_fused else number)
             self._occupy(source, number, needed)

@@ -17,6 +17,7 @@ from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
+from ftdist.planning.fused_pools import row_blocks
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
 
@@ -64,16 +65,22 @@ def native_groups(context: CostContext) -> NativeGroups:
 
 
 def _sizes(context: CostContext) -> Integers:
-    """Of each map: height, width, channels, computed, planar, last use, fused pool."""
+    """Of each map: height, width, channels, computed, planar, last use, fused pool, rows made at one
+    time, bytes of its kernel's scratch."""
     network = context.network
     last, inputs = network.last_use, len(network.inputs)
-    rows = []
+    rows, blocks = [], row_blocks(network)
     for number in range(-inputs, len(network.layers)):
+        scratch = 0
+        if number >= 0:
+            implementation = network.layers[number].implementation
+            scratch = 4 * implementation.scratch_floats(*network.asked(number))
         computed = number >= 0 and not is_alias(network.layers[number])
         planar = number in network.planar_sources
         pool = context.fused_pools.get(number, number) + inputs
         shape = network.shape(number)
-        rows.append((*shape, computed, planar, last.get(number, -inputs) + inputs, pool))
+        made = blocks.get(number, 1), scratch
+        rows.append((*shape, computed, planar, last.get(number, -inputs) + inputs, pool, *made))
     return np.array(rows, np.int64)
 
 
@@ -119,7 +126,7 @@ def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Int
             places.append((0, 1))
             continue
         shapes = tuple(map(network.shape, network.reads(number)))
-        key = layer.operation, layer.shape, shapes
+        key = layer.operation, layer.shape, shapes, layer.algorithm
         if key not in known:
             widths = np.arange(layer.shape.width + 1, dtype=np.float64)
             tables.append(row_seconds(network, number, widths, profile))

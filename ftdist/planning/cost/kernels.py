@@ -66,6 +66,9 @@ def row_seconds(
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))
     rate = layer.implementation.rate(operation, inputs)
+    if rate in ("winograd2", "winograd4"):
+        size = 2 if rate == "winograd2" else 4
+        return _winograd_row_s(size, inputs[0].channels, layer.shape.channels, columns, profile)
     if rate in ("convolution", "depthwise"):
         return _convolution_row_s(operation, rate == "depthwise", inputs[0], columns, profile)
     moved = 4 * operation.moved(inputs, layer.shape)
@@ -99,6 +102,22 @@ def _convolution_row_s(
     if narrow:
         seconds = seconds + narrow * _blocks_s(profile.narrow, columns, BLOCK * terms)
     return groups * seconds
+
+
+def _winograd_row_s(
+    size: int, channels: int, filters: int, columns: NDArray[Any], profile: DeviceProfile
+) -> Numbers:
+    """Seconds of a row of blocks, over the rows of a block: its products and its transforms.
+
+    A product is that of many pixels, whatever the width of the row.
+    """
+    blocks = -(-filters // BLOCK)
+    wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
+    position_s = narrow * BLOCK * channels / profile.narrow[-1]
+    if wide:
+        position_s += wide * 2 * BLOCK * channels / profile.wide[-1]
+    position_s += (channels + filters) * profile.transformed_s
+    return np.ceil(columns / size) * ((size + 2) ** 2 * position_s / size)
 
 
 def _blocks_s(rates: tuple[float, ...], columns: NDArray[Any], macs_per_pixel: int) -> Numbers:

@@ -175,11 +175,25 @@ class KernelWriter:
             k["view"] = list(group_views(self.group)).index((number, part))
         if record.weights:
             for field, array in record.weights.items():
-                k[field] = self.offsets[ArrayName(number, record.form, array)]
+                k[field] = self.place(number, record.form, array)
+            if number in self.group.transformed:
+                bases = 1 + len(self.group.inputs) + len(self.group.outputs)
+                k["table"] = bases + self.group.transformed.index(number)
             k["streamed"] = self.streamed and implementation.streams(operation, shapes[0])
             k["window"] = self.layout.staging
+        k["scratch"] = self.layout.scratch.get(number, 0)
         if pool != number and (windows := network.layers[pool].operation.maxima()):
             k["pool_height"], k["pool_width"] = windows
+
+    def place(self, number: int, form: str, array: str) -> int:
+        """Where weights lie in the model file or, transformed, in a base of their own."""
+        if number not in self.group.transformed:
+            return self.offsets[ArrayName(number, form, array)]
+        layer, network = self.group.network.layers[number], self.group.network
+        source = network.shape(network.reads(number)[0])
+        sizes = layer.implementation.form(layer.operation).sizes(layer.operation, source)
+        names = list(sizes)
+        return sum(sizes[each] for each in names[: names.index(array)])
 
     def buffer(self, source: int) -> Any:
         """Where a kernel finds a map that the group reads or makes."""

@@ -46,7 +46,8 @@ class Layout:
     first reader. `passes` and `columns` say, for each tile row and each tile column, what is
     computed. `buffers` have no entry for maps that are written straight to their destination, and
     for inputs that are read `in_place`.
-    `staging` is the offset in floats of the bytes into which streamed weights are read.
+    `staging` is the offset in floats of the bytes into which streamed weights are read, `scratch`
+    by layer that of the floats in which its kernel works.
     """
 
     order: tuple[int, ...]
@@ -56,6 +57,7 @@ class Layout:
     buffers: dict[int, Slot]
     kept: dict[int, Slot]
     staging: int
+    scratch: dict[int, int]
     arena_bytes: int
 
 
@@ -97,6 +99,12 @@ def lay_out(
                 shapes[kind, source] = (height, width, channels)
                 size = 4 * height * width * channels
                 blocks.append(Block((kind, source), size, first, until))
+    for member in group.members:
+        layer = group.network.layers[member]
+        floats = layer.implementation.scratch_floats(*group.network.asked(member))
+        if floats:
+            step = position[group.made_with[member]]
+            blocks.append(Block(("scratch", member), 4 * floats, step, step))
     staging = staging_bytes(group.network, plan)
     if staging:
         blocks.append(Block(("staging", INPUT), staging, 0, last_step))
@@ -110,6 +118,7 @@ def lay_out(
         {source: slot for (kind, source), slot in slots.items() if kind == "buffer"},
         {source: slot for (kind, source), slot in slots.items() if kind == "kept"},
         offsets.get(("staging", INPUT), 0) // 4,
+        {member: at // 4 for (kind, member), at in offsets.items() if kind == "scratch"},
         size + OVERREAD_BYTES,
     )
 

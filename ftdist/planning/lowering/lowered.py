@@ -48,6 +48,13 @@ class Lowered:
     map_regions: dict[int, Region]
     block_bytes: int
 
+    @cached_property
+    def transformed(self) -> dict[int, str]:
+        """The layers whose weights are transformed before a run, each with its algorithm."""
+        algorithms = dict(self.plan.arithmetic)
+        layers = sorted(layer for each in self.programs for layer in each.transformed)
+        return {layer: algorithms[layer] for layer in layers}
+
     @property
     def arena_bytes(self) -> int:
         """Bytes of the arenas of the group that needs most, all its threads together."""

@@ -31,8 +31,9 @@ class GroupProgram:
     """All programs of one fused group, each needing an arena of `arena_bytes`.
 
     `maps` are the sources whose maps the programs address, in the order of their bases (inputs,
-    then outputs); those `in_place` are read as they lie. `made_by` is, for each
-    kernel, the layer (or INPUT) that it works for.
+    then outputs); those `in_place` are read as they lie. `transformed` are the layers whose
+    weights lie, transformed, in the bases after these. `made_by` is, for each kernel, the layer (or
+    INPUT) that it works for.
     """
 
     plan: GroupPlan
@@ -44,6 +45,7 @@ class GroupProgram:
     made_by: tuple[int, ...]
     in_place: frozenset[int] = frozenset()
     views: Table = field(default_factory=lambda: NO_VIEWS)
+    transformed: tuple[int, ...] = ()
 
     @property
     def maps(self) -> tuple[int, ...]:
@@ -107,7 +109,8 @@ def lower_laid_out(
         calls,
         made_by,
         layout.in_place,
-        view_table(group),
+        views=view_table(group),
+        transformed=group.transformed,
     )
 
 

@@ -146,7 +146,7 @@ class Passes:
 
         Other outputs reach the proportional row of their maps. Readers are walked back unclipped
         below their first row, so that virtual targets stay affine; the result is clipped to the
-        tile's rows.
+        tile's rows. What is made in blocks of rows is made to the end of one.
         """
         group, shares, tile = self.group, self.shares, self.tile
         last = group.outputs[-1]
@@ -163,6 +163,9 @@ class Passes:
                 own = targets * group.network.shape(source).height // height
                 own[targets >= shares[last].stop] = shares[source].stop
                 np.maximum(reach, np.minimum(own, shares[source].stop), out=reach)
+            if block := group.row_blocks.get(source):
+                begun = reach > tile[source].start
+                np.copyto(reach, -(-reach // block) * block, where=begun)
             unclipped[source] = np.minimum(reach, tile[source].stop, out=reach)
             found[:, column] = np.maximum(reach, tile[source].start)
         return found

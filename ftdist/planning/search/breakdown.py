@@ -85,6 +85,7 @@ def _algorithms(network: Network, layers: Collection[int]) -> str | None:
 
 def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
     """The first moment at which the activations of a plan are largest."""
+    network = lowered.plan.applied_to(network)
     number = int(np.argmax(_held_bytes(network, lowered)))
     plan = lowered.programs[number].plan
     if plan.whole:
@@ -122,6 +123,10 @@ def _live_bytes(group: FusedGroup, layout: Layout, row: int, column: int) -> NDA
     most: NDArray[np.float64] = np.zeros(len(layout.order))
     for block in passes.blocks():
         live = np.zeros((len(block), len(layout.order)))
+        for member in layout.scratch:
+            asked = group.network.asked(member)
+            floats = group.network.layers[member].implementation.scratch_floats(*asked)
+            live[:, position[group.made_with[member]]] += 4.0 * floats
         for source in layout.buffers:
             width = layout.columns[column][source].size
             rows = block.held_sizes[:, index[source]]

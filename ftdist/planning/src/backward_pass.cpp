@@ -113,7 +113,9 @@ int64_t BackwardPass::warm_up() const {
     if (settled) break;
   }
   // What a layer reads wholly is wanted from row 0 on: later tiles begin as far ahead of that.
-  bool whole = false;
+  bool whole = false, blocks = false;
+  for (int index = primary_; index > 0; index--) blocks = blocks || map(index).block > 1;
+  if (blocks) ahead *= 2;  // tiles begin between blocks too
   for (int index = primary_; index > 0; index--)
     for (const Reading& reading : map(index).reads)
       whole = whole || (known[static_cast<size_t>(index)] && reading.rows.whole);
@@ -165,6 +167,12 @@ void BackwardPass::measure(int index) {
   for (const Stretch& stretch : stretches_) {
     const int64_t start = need.start[static_cast<size_t>(stretch.tile)];
     int64_t before = start, held = 0, kept = 0, calls = 0, moved = 0;
+    const int64_t stop = need.reach[stretch.end - 1];
+    for (size_t pass = stretch.begin; own.block > 1 && pass < stretch.end; pass++) {
+      // Begun blocks of rows are made to their end.
+      int64_t& reach = need.reach[pass];
+      if (reach > start) reach = std::min(-floor_div(-reach, own.block) * own.block, stop);
+    }
     for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
       const int64_t made = std::max(std::min(need.reach[pass], own.height), start);
       const int64_t first = std::min(need.first[pass], before);

@@ -72,6 +72,9 @@ void GroupCost::add_layer(int index, const LayerExtent& extent) {
   } else {
     add_output(index, extent);
   }
+  const double scratch = aligned(static_cast<double>(map(index).scratch));
+  for (size_t strip = 0; strip < strips_; strip++)
+    live_[static_cast<size_t>(fused ? pool : index) * strips_ + strip] += scratch;
   const std::vector<Reading>& reads = map(index).reads;
   for (size_t number = 0; number < reads.size(); number++) {
     const int source = reads[number].source;

@@ -92,6 +92,11 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
     blocks.push_back({sizes[index].held, step, is_read ? last[index] : step});
     if (sizes[index].kept) blocks.push_back({sizes[index].kept, 0, steps - 1});
   }
+  for (const int member : members)
+    if (map_of(member).scratch) {
+      const int step = position[fused(member)];
+      blocks.push_back({map_of(member).scratch, step, step});
+    }
   const int64_t alignment = static_cast<int64_t>(tables.device.alignment_bytes);
   return span_of(std::move(blocks), alignment) + static_cast<int64_t>(tables.device.overread_bytes);
 }

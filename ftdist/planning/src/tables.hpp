@@ -43,6 +43,8 @@ struct Map {
   bool planar;        // an array of the user's that lies channel by channel
   int last_use;       // the index of its last reader; one past the last layer's for outputs; 0 if none
   int pool;           // the index of the pool that is fused into it, else its own
+  int64_t block;      // rows that are made at one time
+  int64_t scratch;    // bytes in which its kernel works
   double weight_bytes, chunks;  // of its layer: read by a call; reads of a call when streamed
   double copy_column_s;         // seconds of copying a column of a row between arena and map
   double map_traffic_s;         // seconds that moving the whole map in or out costs
