@@ -36,5 +36,10 @@ def run(
     LOST_MAP when a mapped file gave no more.
     """
 
+def transform(
+    file: int, start: int, blocks: int, channels: int, size: int, to: NDArray[np.uint8]
+) -> int:
+    """Transforms 3x3 weights from a float on in a file; returns 0 or an error number."""
+
 def touch(bytes: NDArray[np.uint8], start: int, stop: int) -> bool:
     """Reads every page of a span; False when a mapped file gave no more."""

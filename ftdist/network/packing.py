@@ -1,8 +1,7 @@
 """Forms of weights: how a layer's named weights lie in a model file, as kernels read them.
 
-An implementation of an operator asks for a form by name. The one that model files hold is "blocks",
-universal: every instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded,
-innermost: an array of shape (outputs, ...) in `groups` groups becomes
+An implementation of an operator asks for a form by name. Model files hold "blocks", universal: every
+instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded, innermost: an array of shape (outputs, ...) in `groups` groups becomes
 [groups x ceil(outputs / groups / 16)][... axes, the second last][16]. Weights (outputs, depth, ky,
 kx) are [blocks][ky][kx][depth][16], a bias is [blocks][16]. The groups are those of a convolution,
 one in all where it is depthwise, and the positions of a local layer. Vectors of 4, 8 and 16 lanes
@@ -98,7 +97,9 @@ class Winograd:
         return {**sizes, "weights": sizes["weights"] // 9 * (self.size + 2) ** 2}
 
     def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
-        taps = weights["weights"].astype(np.float64)
+        outputs, *rest = weights["weights"].shape
+        taps = np.zeros((-(-outputs // BLOCK) * BLOCK, *rest))
+        taps[:outputs] = weights["weights"]
         rows = _expanded(self.size, *np.moveaxis(taps, 2, 0))  # by row; (outputs, depth, 3)
         both = _expanded(self.size, *np.moveaxis(rows, -1, 0))  # by column, row; (outputs, depth)
         transformed = np.moveaxis(both, (0, 1), (3, 2)).astype(np.float32)

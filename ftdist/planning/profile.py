@@ -37,8 +37,8 @@ class DeviceProfile:
     the disk; `reading_s_per_byte`, `reading_s_per_piece`: seconds for each byte and each chunk
     copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`: of
     waking a group's threads. `parallel`: how many times longer kernels take while all threads
-    work. `winograd_s`: seconds for each value that Winograd's kernel transforms, beside its products;
-    None where that has not been measured.
+    work. `winograd_s`: seconds for each value that Winograd's kernel transforms, beside its
+    products; None where that has not been measured.
     """
 
     name: str

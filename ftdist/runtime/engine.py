@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered
 from ftdist.runtime.budget.memory import bring_in, page_block
 from ftdist.runtime.thread_pool import ThreadPool
-from ftdist.runtime.transformed import Kernels, TransformedWeights
+from ftdist.runtime.transformed import TransformedWeights
 
+Kernels = Literal["native", "reference"]
 Executor = Callable[..., None]
 Maps = dict[int, NDArray[Any]]
 """Memory of maps, by source."""
@@ -107,7 +108,7 @@ class Engine:
         self._pool = ThreadPool(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
-        self._transformed = TransformedWeights(model, kernels)
+        self._transformed = TransformedWeights(model, native=kernels == "native")
         self._bound = _UNBOUND
         self._bounds: dict[int, _Bound] = {}
         self._counted: dict[int, LayerCounters] = {}

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,15 +20,13 @@ from ftdist.network.packing import BLOCK, BLOCKS
 from ftdist.planning.lowering.lowered import Lowered
 from ftdist.runtime.budget.memory import page_block
 
-Kernels = Literal["native", "reference"]
-
 
 class TransformedWeights:
     """Transformed weights of one model, by layer."""
 
-    def __init__(self, model: Model, kernels: Kernels) -> None:
+    def __init__(self, model: Model, *, native: bool) -> None:
         self._model = model
-        self._native = kernels == "native"
+        self._native = native
         self._held: dict[int, tuple[str, NDArray[np.uint8]]] = {}
 
     @property

@@ -45,6 +45,7 @@ struct Case {
   std::vector<Bytes> after;       // when it has run
   std::vector<Written> written;   // the computed ones among the changed floats
   Placed in, in2, out;
+  int64_t scratch_bytes = 0;      // in the arena: may hold anything when it has run
 };
 
 // How a map may lie in memory.
@@ -150,6 +151,41 @@ inline void pack(Random& random, Case& c) {
   }
 }
 
+// Transformed weights as [blocks][(size + 2)^2][channels][16], in a base of their own, and the bias.
+inline void pack_transformed(Random& random, Case& c) {
+  const Layer& layer = c.layer;
+  Kernel& k = c.kernel;
+  const int blocks = (k.filters + ftdist::BLOCK - 1) / ftdist::BLOCK, side = k.size + 2;
+  const int64_t count = static_cast<int64_t>(blocks) * side * side * k.channels * ftdist::BLOCK;
+  const int gap = random.within(0, 20);
+  k.table = static_cast<int>(c.bases.size());
+  k.weights = gap, k.bias = gap + count;
+  c.bases.emplace_back();
+  grow(c.bases[k.table], 4 * gap);
+  c.bases[k.table].resize(static_cast<size_t>(4 * (gap + count + blocks * ftdist::BLOCK)), 0);
+  for (int filter = 0; filter < k.filters; filter++) {
+    const int block = filter / ftdist::BLOCK, lane = filter % ftdist::BLOCK;
+    put(c.bases[k.table], k.bias + filter, layer.bias[filter]);
+    for (int ic = 0; ic < k.channels; ic++)
+      for (int product = 0; product < side * side; product++) {
+        const float* taps = layer.weights.data() + (static_cast<size_t>(filter) * k.channels + ic) * 9;
+        const int64_t at = (static_cast<int64_t>(block) * side * side + product) * k.channels + ic;
+        put(c.bases[k.table], k.weights + at * ftdist::BLOCK + lane,
+            naive_transformed(k.size, taps, product / side, product % side));
+      }
+  }
+}
+
+// Room in the arena for a kernel to work in, as much as it says it needs and no more.
+inline void place_scratch(Random& random, Case& c) {
+  const ftdist::Operation* operation = ftdist::find_operation(c.kernel.op);
+  if (!operation->scratch) return;
+  grow(c.bases[0], static_cast<int64_t>(c.bases[0].size()) + 4 * random.within(0, 9));
+  c.kernel.scratch = static_cast<int64_t>(c.bases[0].size()) / 4;
+  c.scratch_bytes = 4 * static_cast<int64_t>(operation->scratch(c.kernel));
+  grow(c.bases[0], 4 * c.kernel.scratch + c.scratch_bytes);
+}
+
 // What memory must hold afterwards: the computed floats, zeros in the padding, all else as before.
 inline void expect(Case& c) {
   c.after = c.bases;
@@ -177,7 +213,8 @@ inline void cut(Random& random, Case& c, Span& rows, Span& columns) {
   rows.last = random.within(rows.first + 1, c.layer.height);
   const bool mixes = has_weights(k.op) || k.op == ftdist::OP_SOFTMAX ||
                      k.op == ftdist::OP_NORMALIZE_RESPONSES;
-  const int64_t depth = mixes ? k.channels / k.groups : 1;
+  const int64_t passes = k.op == ftdist::OP_WINOGRAD ? 16 : 1;  // it computes whole blocks
+  const int64_t depth = passes * (mixes ? k.channels / k.groups : 1);
   const int64_t work = k.pool_height * k.pool_width * depth * k.kernel_height * k.kernel_width * k.filters;
   while (work * rows.size() * columns.size() > 300000 && rows.size() * columns.size() > 1)
     (rows.size() > 2 ? rows.last : columns.size() > 1 ? columns.last : rows.last) -= 1;
@@ -285,7 +322,11 @@ inline Case make_case(Random& random) {
     c.calls[call].in2_row = c.in2.first_rows[call];
     c.calls[call].out_row = c.out.first_rows[call];
   }
-  if (has_weights(k.op)) pack(random, c);
+  place_scratch(random, c);
+  if (k.op == ftdist::OP_WINOGRAD)
+    pack_transformed(random, c);
+  else if (has_weights(k.op))
+    pack(random, c);
   expect(c);
   return c;
 }

@@ -103,6 +103,8 @@ void check_set(const Case& c, int number, const ftdist::Isa* isa, Tally& tally) 
   tally.values += static_cast<long long>(c.written.size());
   if (isa->fused && !same) fail(c, number, isa->name, "bits differ from the naive kernel's");
   if (!isa->fused && !near) fail(c, number, isa->name, "too far from the naive kernel");
+  std::copy_n(memory[0].begin() + 4 * c.kernel.scratch, c.scratch_bytes,
+              after[0].begin() + 4 * c.kernel.scratch);
   if (memory != after) fail(c, number, isa->name, "wrote where it should not, or no zeros");
 }
 

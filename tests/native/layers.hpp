@@ -20,11 +20,12 @@ struct Span {
 
 inline bool has_window(int op) {
   return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_MAX_POOL ||
-         op == ftdist::OP_AVERAGE_POOL || op == ftdist::OP_LOCAL;
+         op == ftdist::OP_AVERAGE_POOL || op == ftdist::OP_LOCAL || op == ftdist::OP_WINOGRAD;
 }
 inline bool has_weights(int op) {
   return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_LOCAL ||
-         op == ftdist::OP_ACCUMULATE_WEIGHTED || op == ftdist::OP_PRELU;
+         op == ftdist::OP_ACCUMULATE_WEIGHTED || op == ftdist::OP_PRELU ||
+         op == ftdist::OP_WINOGRAD;
 }
 inline bool has_bias(int op) { return has_weights(op) && op != ftdist::OP_PRELU; }
 
@@ -59,6 +60,18 @@ inline Span added_positions(Span span, int sample, int stride, int size) {
 }
 inline bool is_pool(int op) { return op == ftdist::OP_MAX_POOL || op == ftdist::OP_AVERAGE_POOL; }
 
+// Whether columns beside the map are left out, not read as zeros.
+inline bool keeps_to_map(int op) { return is_pool(op) || op == ftdist::OP_WINOGRAD; }
+
+// The positions of a convolution's own pool's windows; Winograd's are computed in whole blocks.
+inline Span computed(const Kernel& k, Span span, int pool) {
+  span = {span.first * pool, span.last * pool};
+  if (k.op != ftdist::OP_WINOGRAD) return span;
+  while (span.first % k.size) span.first--;
+  while (span.last % k.size) span.last++;
+  return span;
+}
+
 // The input rows that output rows `rows` read; rows outside the map are never read.
 inline Span rows_read(const Layer& layer, Span rows) {
   const Kernel& k = layer.kernel;
@@ -68,7 +81,7 @@ inline Span rows_read(const Layer& layer, Span rows) {
   const auto include = [&](int row) {
     if (row >= 0 && row < k.height) read.include(row);
   };
-  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
+  rows = computed(k, rows, k.pool_height);
   for (int y = rows.first; y < rows.last; y++) {
     if (has_window(k.op)) {
       for (int ky = 0; ky < k.kernel_height; ky++)
@@ -99,12 +112,12 @@ inline Span columns_read(const Layer& layer, Span columns) {
   Span read = {0, 0};
   if (reads_whole_map(k)) return {0, k.width};
   if (is_accumulation(k.op)) return added_positions(columns, k.sample, k.stride_x, k.width);
-  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
+  columns = computed(k, columns, k.pool_width);
   for (int x = columns.first; x < columns.last; x++) {
     if (has_window(k.op)) {
       for (int kx = 0; kx < k.kernel_width; kx++) {
         const int column = x * k.stride_x - k.pad_left + kx * k.dilation_x;
-        if (!is_pool(k.op) || layer.in.has_column(column)) read.include(column);
+        if (!keeps_to_map(k.op) || layer.in.has_column(column)) read.include(column);
       }
     } else if (repeats(k.op)) {
       read.include(x / k.stride_x);
@@ -128,15 +141,17 @@ inline Span rows_stored(const Layer& layer, Span rows) {
   const Kernel& k = layer.kernel;
   if (k.op == ftdist::OP_REORG_DARKNET) return {0, k.height};
   if (!has_window(k.op)) return rows_read(layer, rows);
-  const int first = rows.first * k.pool_height * k.stride_y - k.pad_top;
+  rows = computed(k, rows, k.pool_height);
+  const int first = rows.first * k.stride_y - k.pad_top;
   const int extent = (k.kernel_height - 1) * k.dilation_y + 1;
-  const int last = (rows.last * k.pool_height - 1) * k.stride_y - k.pad_top + extent;
+  const int last = (rows.last - 1) * k.stride_y - k.pad_top + extent;
   return {std::clamp(first, 0, k.height), std::clamp(last, 0, k.height)};
 }
 
 inline Span columns_stored(const Layer& layer, Span columns) {
   const Kernel& k = layer.kernel;
-  if (!is_pool(k.op)) return columns_read(layer, columns);
+  if (!keeps_to_map(k.op)) return columns_read(layer, columns);
+  columns = computed(k, columns, k.pool_width);
   const int first = columns.first * k.stride_x - k.pad_left;
   const int extent = (k.kernel_width - 1) * k.dilation_x + 1;
   const int last = (columns.last - 1) * k.stride_x - k.pad_left + extent;
@@ -147,11 +162,12 @@ inline Span columns_stored(const Layer& layer, Span columns) {
 struct AxisSizes {
   int kernel, stride, dilation, pad, size;
 };
-inline AxisSizes random_axis(Random& random, int outputs) {
+inline AxisSizes random_axis(Random& random, int outputs, bool three) {
   AxisSizes axis;
   axis.kernel = random.one_in(3) ? 1 : random.one_in(2) ? 3 : random.within(1, 5);
   axis.stride = random.one_in(3) ? random.within(2, 3) : 1;
   axis.dilation = random.one_in(4) ? random.within(2, 3) : 1;
+  if (three) axis.kernel = 3, axis.stride = axis.dilation = 1;
   const int extent = (axis.kernel - 1) * axis.dilation + 1;
   axis.pad = random.within(0, extent);  // a whole window beside the map, even
   const int pad_after = random.within(0, extent);
@@ -185,7 +201,7 @@ inline int random_op(Random& random) {
   using namespace ftdist;
   static const int ops[] = {
       OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION, OP_CONVOLUTION,
-      OP_CONVOLUTION, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
+      OP_CONVOLUTION, OP_WINOGRAD, OP_WINOGRAD, OP_WINOGRAD, OP_DEPTHWISE, OP_DEPTHWISE, OP_MAX_POOL, OP_AVERAGE_POOL, OP_ADD,
       OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
       OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
       OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_PRELU, OP_CROP, OP_DEPTH_TO_SPACE,
@@ -210,6 +226,12 @@ inline void set_channels(Random& random, Kernel& k) {
     k.size = random.within(2, 4);
     k.part = random.within(0, k.size - 1);
     if (k.part || k.op == ftdist::OP_ACCUMULATE_WEIGHTED) k.filters = random.within(1, most);
+  }
+  if (k.op == ftdist::OP_WINOGRAD) {
+    k.size = random.one_in(2) ? 2 : 4;
+    k.tiles = random.within(1, 9);
+    k.channels = random.within(1, 20);
+    k.filters = random.within(1, most);
   }
   if (k.op == ftdist::OP_LOCAL) k.filters = random.within(1, 40);
   if (k.op == ftdist::OP_SOFTMAX) {
@@ -236,12 +258,14 @@ inline void set_sizes(Random& random, Layer& layer) {
   layer.width = random.within(1, 40);
   k.height = layer.height, k.width = layer.width;
   if (has_window(k.op)) {
-    if (k.op == ftdist::OP_CONVOLUTION && random.one_in(3)) {
+    const bool pools = k.op == ftdist::OP_CONVOLUTION || k.op == ftdist::OP_WINOGRAD;
+    if (pools && random.one_in(3)) {
       k.pool_height = random.within(1, ftdist::POOL_MOST);
       k.pool_width = random.within(1, ftdist::POOL_MOST);
     }
-    const AxisSizes rows = random_axis(random, layer.height * k.pool_height);
-    const AxisSizes columns = random_axis(random, layer.width * k.pool_width);
+    const bool three = k.op == ftdist::OP_WINOGRAD;
+    const AxisSizes rows = random_axis(random, layer.height * k.pool_height, three);
+    const AxisSizes columns = random_axis(random, layer.width * k.pool_width, three);
     k.kernel_height = rows.kernel, k.kernel_width = columns.kernel;
     k.stride_y = rows.stride, k.stride_x = columns.stride;
     k.dilation_y = rows.dilation, k.dilation_x = columns.dilation;
@@ -295,7 +319,9 @@ inline Layer random_layer(Random& random) {
   if (has_activation(k.op)) k.activation = random.within(0, ftdist::ACT_COUNT - 1);
   k.slope = random.one_in(2) ? 0.1f : random.fraction();
   const int scale = 1 << (random.one_in(2) ? random.within(0, 7) : 0);
-  const Filling filling = random_filling(random);
+  Filling filling = random_filling(random);
+  // The transforms double what is almost infinite: where that ends depends on the rounding.
+  if (k.op == ftdist::OP_WINOGRAD && filling == Filling::SPECIALS) filling = Filling::NUMBERS;
   layer.in = random_map(random, k, scale, filling);
   if (k.op == ftdist::OP_ADD) layer.in2 = random_map(random, k, scale, filling);
   if (k.op == ftdist::OP_MULTIPLY) {

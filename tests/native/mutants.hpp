@@ -26,7 +26,10 @@ class Mutants {
     buffer("out", &Kernel::out, &Call::out_row, c.out);
     layouts();
     channels();
-    if (has_weights(k_.op)) weights();
+    if (k_.op == ftdist::OP_WINOGRAD)
+      transformed();
+    else if (has_weights(k_.op))
+      weights();
     if (k_.op == ftdist::OP_REORG_DARKNET) beside_the_map();
     shapes();
     calls();
@@ -66,7 +69,7 @@ class Mutants {
     for (const auto field : {&Kernel::pool_height, &Kernel::pool_width})
       for (const int value : {0, -1, ftdist::POOL_MOST + 1, INT_MAX})
         set("a pool of no sense", field, value);
-    if (k_.op != ftdist::OP_CONVOLUTION)
+    if (k_.op != ftdist::OP_CONVOLUTION && k_.op != ftdist::OP_WINOGRAD)
       set<int>("a pool of another operation", &Kernel::pool_height, 2);
     set("padding out of the world", &Kernel::pad_top, INT_MIN);
     set("padding out of the world", &Kernel::pad_left, INT_MAX);
@@ -89,7 +92,7 @@ class Mutants {
     for (size_t call = 0; call < area.rows.size(); call++)
       if (area.needed_rows[call].size()) busy = call;
     const Span rows = area.needed_rows[busy], columns = area.needed_columns;
-    for (const int base : {-1, 4, INT_MAX}) change("base", &Buffer::base, base);
+    for (const int base : {-1, static_cast<int>(case_.bases.size()), INT_MAX}) change("base", &Buffer::base, base);
     if (!rows.size() || !columns.size()) return;
     const Buffer& b = placed.buffer;
     const int64_t bytes = static_cast<int64_t>(case_.bases[b.base].size());
@@ -194,7 +197,7 @@ class Mutants {
   static bool makes_as_many(const Kernel& k) {
     using namespace ftdist;
     const bool begins = k.op == OP_ACCUMULATE && k.part == 0;
-    return k.op != OP_CONVOLUTION && k.op != OP_LOCAL && k.op != OP_MAX_CHANNELS &&
+    return k.op != OP_CONVOLUTION && k.op != OP_WINOGRAD && k.op != OP_LOCAL && k.op != OP_MAX_CHANNELS &&
            (!is_accumulation(k.op) || begins);
   }
 
@@ -207,6 +210,28 @@ class Mutants {
     if (has_bias(k_.op)) set("the last bias missing", &Kernel::bias, total - 15);
     add("fewer weights", [](Mutant& m) { m.weight_count--; });
     add("no weights", [](Mutant& m) { m.weight_count = 0; });
+  }
+
+  void transformed() {
+    const auto bytes = static_cast<int64_t>(case_.bases[k_.table].size());
+    for (const int base : {-1, 0, k_.table + 1, INT_MAX})
+      set("transformed weights in no base", &Kernel::table, base);
+    for (const auto field : {&Kernel::weights, &Kernel::bias})
+      for (const int64_t value : {int64_t{-1}, bytes, HUGE_OFFSET, INT64_MAX})
+        set("transformed weights elsewhere", field, value);
+    set("the last bias missing", &Kernel::bias, k_.bias + 1);
+    add("fewer transformed weights", [&](Mutant& m) { m.base_bytes[k_.table] = bytes - 4; });
+    const auto room = static_cast<int64_t>(case_.bases[0].size()) / 4;
+    for (const int64_t value : {int64_t{-1}, k_.scratch + 1, room, HUGE_OFFSET, INT64_MAX})
+      set("scratch elsewhere", &Kernel::scratch, value);
+    add("less scratch", [](Mutant& m) { m.base_bytes[0] -= 4; });
+    set("more blocks than there is scratch for", &Kernel::tiles, k_.tiles + 1);
+    for (const int value : {0, -1, INT_MAX}) set("blocks of no number", &Kernel::tiles, value);
+    for (const int value : {0, 1, 3, 6, -4}) set("blocks of no size", &Kernel::size, value);
+    for (const auto field : {&Kernel::kernel_height, &Kernel::kernel_width, &Kernel::stride_y,
+                             &Kernel::stride_x, &Kernel::dilation_y, &Kernel::dilation_x})
+      set("another window", field, 2);
+    set<int>("streamed weights of an operation that streams none", &Kernel::streamed, 1);
   }
 
   void calls() {

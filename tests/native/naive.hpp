@@ -63,6 +63,92 @@ inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
   return {sum, largest};
 }
 
+// G times a column of three, in double precision (src/transform.cpp).
+inline void naive_expand(int size, const double* from, int step, double* to) {
+  const double a = from[0], b = from[step], c = from[2 * step], sum = a + c;
+  if (size == 2) {
+    to[0] = a, to[1] = (sum + b) * 0.5, to[2] = (sum - b) * 0.5, to[3] = c;
+    return;
+  }
+  const double even = a / 24 + c / 6, odd = b / 12;
+  to[0] = a * 0.25, to[1] = (sum + b) / -6, to[2] = (sum - b) / -6;
+  to[3] = even + odd, to[4] = even - odd, to[5] = c;
+}
+
+// The transformed weight of a 3x3 window for product (row, column) of a block.
+inline float naive_transformed(int size, const float* taps, int row, int column) {
+  double given[9], rows[3][6], all[6];
+  for (int tap = 0; tap < 9; tap++) given[tap] = taps[tap];
+  for (int x = 0; x < 3; x++) naive_expand(size, given + x, 3, rows[x]);
+  const double own[3] = {rows[0][row], rows[1][row], rows[2][row]};
+  naive_expand(size, own, 1, all);
+  return static_cast<float>(all[column]);
+}
+
+// B^T times a column of inputs.
+inline void naive_inputs(int size, const float* d, int step, float* to) {
+  const float d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+  if (size == 2) {
+    to[0] = d0 - d2, to[1] = d1 + d2, to[2] = d2 - d1, to[3] = d1 - d3;
+    return;
+  }
+  const float d4 = d[4 * step], d5 = d[5 * step];
+  const float a = std::fma(-4.0f, d2, d4), b = std::fma(-4.0f, d1, d3);
+  const float c = d4 - d2, e = 2.0f * (d3 - d1);
+  to[0] = std::fma(-5.0f, d2, std::fma(4.0f, d0, d4));
+  to[1] = a + b, to[2] = a - b, to[3] = c + e, to[4] = c - e;
+  to[5] = std::fma(-5.0f, d3, std::fma(4.0f, d1, d5));
+}
+
+// A^T times a column of products.
+inline void naive_outputs(int size, const float* m, int step, float* to) {
+  if (size == 2) {
+    to[0] = m[0] + m[step] + m[2 * step], to[1] = m[step] - m[2 * step] - m[3 * step];
+    return;
+  }
+  const float m1 = m[step], m2 = m[2 * step], m3 = m[3 * step], m4 = m[4 * step];
+  const float a = m1 + m2, b = m1 - m2, g = m3 + m4, h = m3 - m4;
+  to[0] = m[0] + a + g, to[1] = std::fma(2.0f, h, b), to[2] = std::fma(4.0f, g, a);
+  to[3] = std::fma(8.0f, h, b) + m[5 * step];
+}
+
+// Blocks of outputs are anchored to the whole map; a product is summed over the channels in order.
+inline Output naive_winograd(const Layer& layer, int y, int x, int filter) {
+  const Kernel& k = layer.kernel;
+  const int size = k.size, side = size + 2;
+  const int top = y / size * size - k.pad_top, left = x / size * size - k.pad_left;
+  float products[36] = {}, largest = 0.0f;
+  for (int channel = 0; channel < k.channels; channel++) {
+    float d[36], e[36], v[6];
+    for (int row = 0; row < side; row++)
+      for (int column = 0; column < side; column++) {
+        const bool there = top + row >= 0 && top + row < k.height;
+        d[row * side + column] = there ? layer.in.at(top + row, left + column, channel) : 0.0f;
+      }
+    for (int column = 0; column < side; column++) {
+      naive_inputs(size, d + column, side, v);
+      for (int row = 0; row < side; row++) e[row * side + column] = v[row];
+    }
+    for (int row = 0; row < side; row++) {
+      naive_inputs(size, e + row * side, 1, v);
+      for (int column = 0; column < side; column++) {
+        const float* taps = layer.weights.data() + (static_cast<size_t>(filter) * k.channels + channel) * 9;
+        float& product = products[row * side + column];
+        product = std::fma(naive_transformed(size, taps, row, column), v[column], product);
+        largest = std::fmax(largest, std::fabs(product));
+      }
+    }
+  }
+  float rows[24], row_of[4], made[4];
+  for (int column = 0; column < side; column++) {
+    naive_outputs(size, products + column, side, row_of);
+    for (int row = 0; row < size; row++) rows[row * side + column] = row_of[row];
+  }
+  naive_outputs(size, rows + y % size * side, 1, made);
+  const float sum = made[x % size] + layer.bias[static_cast<size_t>(filter)];
+  return {sum, std::fmax(largest, std::fabs(sum))};
+}
+
 inline Output naive_pool(const Layer& layer, bool maximum, int y, int x, int channel) {
   const Kernel& k = layer.kernel;
   float result = maximum ? -std::numeric_limits<float>::infinity() : 0.0f, largest = 0.0f;
@@ -225,6 +311,7 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   using namespace ftdist;
   if (k.op == OP_CONVOLUTION || k.op == OP_LOCAL || k.op == OP_DEPTHWISE)
     return naive_convolution(layer, y, x, channel);
+  if (k.op == OP_WINOGRAD) return naive_winograd(layer, y, x, channel);
   if (k.op == OP_MAX_POOL) return naive_pool(layer, true, y, x, channel);
   if (k.op == OP_AVERAGE_POOL) return naive_pool(layer, false, y, x, channel);
   if (k.op == OP_ADD) return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));

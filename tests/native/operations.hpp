@@ -24,6 +24,7 @@ inline int number_of(const char* name) {
 inline const int OP_COUNT = count_operations();
 inline const int OP_COPY = number_of("copy");
 inline const int OP_CONVOLUTION = number_of("convolution");
+inline const int OP_WINOGRAD = number_of("winograd");
 inline const int OP_DEPTHWISE = number_of("depthwise");
 inline const int OP_MAX_POOL = number_of("max_pool");
 inline const int OP_AVERAGE_POOL = number_of("average_pool");

@@ -65,8 +65,8 @@ def native_groups(context: CostContext) -> NativeGroups:
 
 
 def _sizes(context: CostContext) -> Integers:
-    """Of each map: height, width, channels, computed, planar, last use, fused pool, rows made at one
-    time, bytes of its kernel's scratch."""
+    """Of each map: height, width, channels, computed, planar, last use, fused pool, the rows that
+    are made at one time, bytes of its kernel's scratch."""
     network = context.network
     last, inputs = network.last_use, len(network.inputs)
     rows, blocks = [], row_blocks(network)
