@@ -1,7 +1,8 @@
 """Forms of weights: how a layer's named weights lie in a model file, as kernels read them.
 
-An implementation of an operator asks for a form by name. Model files hold "blocks", universal: every
-instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded, innermost: an array of shape (outputs, ...) in `groups` groups becomes
+An implementation of an operator asks for a form by name. Model files hold "blocks", universal:
+every instruction set's kernels read it as it is. Outputs lie in blocks of 16, zero-padded,
+innermost: an array of shape (outputs, ...) in `groups` groups becomes
 [groups x ceil(outputs / groups / 16)][... axes, the second last][16]. Weights (outputs, depth, ky,
 kx) are [blocks][ky][kx][depth][16], a bias is [blocks][16]. The groups are those of a convolution,
 one in all where it is depthwise, and the positions of a local layer. Vectors of 4, 8 and 16 lanes
