@@ -84,12 +84,21 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
         "--tiling", metavar="NOTATION", help="run this plan, such as 5x5/8/2x2 or 1x1s4"
     )
     plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
+    add_winograd(parser)
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
     parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("run")
+
+
+def add_winograd(parser: Parser) -> None:
+    """Which algorithms plans may use."""
+    about = (
+        "compute 3x3 convolutions by Winograd's algorithm where that is faster: errors up to 2e-5"
+    )
+    parser.add_argument("--winograd", action="store_true", help=about)
 
 
 def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
@@ -118,6 +127,7 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     plan = parser.add_mutually_exclusive_group()
     plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, such as 5x5/8/2x2")
     plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan in a report")
+    add_winograd(parser)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the plan, for run --plan")
     frontier = "list the fastest plan for every budget"
     parser.add_argument("--frontier", action="store_true", help=frontier)

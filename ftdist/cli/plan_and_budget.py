@@ -51,7 +51,8 @@ def choose_plan(
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = calibration_for(threads, arguments.kernels)
-    problem = PlanProblem(model, limit, context, threads, calibration)
+    winograd = arguments.winograd
+    problem = PlanProblem(model, limit, context, threads, calibration, winograd=winograd)
     restartable, progress = arguments.restartable, line.share("planning")
     try:
         return Decision(problem, plan, restartable=restartable, progress=progress).choice()

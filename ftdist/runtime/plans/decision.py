@@ -45,7 +45,9 @@ class Decision:
     ) -> None:
         self._model, self._budget = problem.model, problem.budget
         self._problem = replace(problem, process=before_planning(problem.model.network))
-        self._cache = PlanCache(problem.model.digest, problem.threads, problem.profile)
+        self._cache = PlanCache(
+            problem.model.digest, problem.threads, problem.profile, problem.winograd
+        )
         self._named = named
         self._restartable = restartable
         self._progress = progress

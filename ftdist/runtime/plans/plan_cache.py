@@ -53,15 +53,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class PlanCache:
-    """The plans of one model for one number of threads and one profile."""
+    """The plans of one model for one number of threads and one profile.
+
+    `winograd`: those that may compute layers by Winograd's algorithm.
+    """
 
     model_digest: str
     threads: int
     profile: DeviceProfile
+    winograd: bool = False
 
     @property
     def key(self) -> str:
         words = f"{_VERSION} {__version__} {self.model_digest} {self.threads}\n"
+        words += "winograd\n" * self.winograd
         return blake2b((words + self.profile.to_json()).encode(), digest_size=16).hexdigest()
 
     def fastest(self, left_bytes: int) -> Entry | None:

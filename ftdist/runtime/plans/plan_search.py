@@ -36,13 +36,15 @@ class PlanSearch:
     def __init__(
         self, problem: PlanProblem, progress: Callable[[float], None] | None = None
     ) -> None:
-        from ftdist.planning.search.arithmetic import with_arithmetic
-        from ftdist.planning.search.search import Search  # brings much: only for who searches
+        from ftdist.planning.search.arithmetic import (  # brings much: only for who searches
+            AnySearch,
+            arithmetics,
+        )
 
         self.problem = problem
-        network = with_arithmetic(problem.model.network, problem.profile)
-        profile = problem.profile
-        self._search = Search(network, problem.threads, profile, progress=progress)
+        network, profile = problem.model.network, problem.profile
+        tried = arithmetics(network, profile) if problem.winograd else ((),)
+        self._search = AnySearch(network, problem.threads, profile, tried, progress)
 
     def fastest(self) -> Choice:
         """The fastest plan within the budget; BudgetError when none fits."""

@@ -5,6 +5,7 @@ The command line goes the same ways, and prints what it finds there.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ftdist.network.modelfile import Model
@@ -20,15 +21,19 @@ if TYPE_CHECKING:
     from ftdist.runtime.plans.frontier import FrontierPoint
 
 
-def plan(model: Model, mem: str | int | None = None, threads: int = 1) -> Plan:
+def plan(
+    model: Model, mem: str | int | None = None, threads: int = 1, *, winograd: bool = False
+) -> Plan:
     """The fastest plan for a float32 input with which the whole process stays within `mem`.
 
     `mem` is in bytes, or a SIZE such as "64M"; None means what the machine or its control group
     allows (``ftdist.budget``). `threads` compute at the same time, a tile each. A plan that was
     found is kept in the user's cache folder, and found there the next time. BudgetError, with the
-    smallest budget that would do, when no plan fits.
+    smallest budget that would do, when no plan fits. `winograd`: 3x3 convolutions may be computed
+    by Winograd's algorithm, faster, with other rounding errors (up to 2e-5 of the largest value).
     """
-    return Decision(_problem(model, mem, threads)).choice().plan
+    problem = replace(_problem(model, mem, threads), winograd=winograd)
+    return Decision(problem).choice().plan
 
 
 def predict(model: Model, plan: Plan, mem: str | int | None = None) -> Choice:
