@@ -24,6 +24,7 @@ from ftdist.geometry.axes import (
     Repeat,
     Sampled,
     Shifted,
+    Spread,
     Whole,
     Window,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Shape",
     "Shifted",
     "Span",
+    "Spread",
     "Whole",
     "Window",
     "partition",

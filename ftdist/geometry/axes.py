@@ -195,6 +195,36 @@ class Between:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """A window turned round: input position i of `size` is added to the output positions
+
+    i * stride - pad_before + tap * dilation. An output position between them is said to read the
+    input position before it, and one behind them the last, so that there always is one to read.
+    """
+
+    window: Window
+    size: int
+
+    def receptive(self, output: Span) -> Span:
+        start = (output.start + self._before) // self.window.stride
+        stop = (output.stop + self._after) // self.window.stride
+        return Span(_smaller(start, self.size - 1), stop)
+
+    def terms(self) -> tuple[AxisTerms, ...]:
+        last_at_least = AxisTerms(0, 1, self.size - 1, -_FAR)
+        return (AxisTerms(1, self.window.stride, self._before, self._after), last_at_least)
+
+    @property
+    def _before(self) -> int:
+        window = self.window
+        return window.pad_before - max(0, window.extent - window.stride)
+
+    @property
+    def _after(self) -> int:
+        return self.window.pad_before + self.window.stride - 1
+
+
+@dataclass(frozen=True, slots=True)
 class Hull:
     """Whatever either of two axes reads: a map that is read in two ways."""
 

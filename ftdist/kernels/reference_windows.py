@@ -35,6 +35,40 @@ class Windows(Views):
             parts.append(total[..., :filters])
         return np.concatenate(parts, axis=-1)
 
+    def transposed_convolution(self) -> Array:
+        """Tap by tap, to those output positions that meet an input position."""
+        k, groups = self.k, int(self.k["groups"])
+        high, wide = int(k["kernel_height"]), int(k["kernel_width"])
+        depth, filters = int(k["channels"]) // groups, int(k["filters"]) // groups
+        blocks = -(-filters // BLOCK)
+        weights, bias = self.packed(groups * blocks, high, wide, depth)
+        by_group = weights.reshape(groups, blocks, high, wide, depth, BLOCK)
+        matrices = by_group.transpose(2, 3, 0, 4, 1, 5).reshape(high, wide, groups, depth, -1)
+        total = np.zeros((self.rows, self.right - self.left, groups, blocks * BLOCK), np.float32)
+        total += bias.reshape(groups, -1)
+        for y, x in np.ndindex(high, wide):
+            rows, down = self._met("y", y, self.row, self.rows)
+            columns, across = self._met("x", x, self.left, self.right - self.left)
+            if len(down) and len(across):
+                first, last = (down[0], down[-1] + 1), (across[0], across[-1] + 1)
+                source = self.view("in", first, last, k["channels"])
+                met = source[down - down[0]][:, across - across[0]]
+                by_group = met.reshape(*met.shape[:2], groups, depth)
+                made = np.einsum("hwgc,gcf->hwgf", by_group, matrices[y, x])
+                total[np.ix_(rows, columns)] += made
+        return np.ascontiguousarray(total[..., :filters]).reshape(*total.shape[:2], -1)
+
+    def _met(
+        self, axis: str, tap: int, first: int, count: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Which of `count` output positions from `first` on a tap adds to, and what it reads."""
+        pad, size = ("pad_top", "height") if axis == "y" else ("pad_left", "width")
+        stride = int(self.k[f"stride_{axis}"])
+        before = int(self.k[pad]) - tap * int(self.k[f"dilation_{axis}"])
+        places = np.arange(first, first + count) + before
+        met = (places % stride == 0) & (places >= 0) & (places // stride < self.k[size])
+        return np.flatnonzero(met), places[met] // stride
+
     def depthwise(self) -> Array:
         k = self.k
         blocks = -(-int(k["channels"]) // BLOCK)

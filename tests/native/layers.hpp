@@ -25,7 +25,7 @@ inline bool has_window(int op) {
 inline bool has_weights(int op) {
   return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_DEPTHWISE || op == ftdist::OP_LOCAL ||
          op == ftdist::OP_ACCUMULATE_WEIGHTED || op == ftdist::OP_PRELU ||
-         op == ftdist::OP_WINOGRAD;
+         op == ftdist::OP_WINOGRAD || op == ftdist::OP_TRANSPOSED_CONVOLUTION;
 }
 inline bool has_bias(int op) { return has_weights(op) && op != ftdist::OP_PRELU; }
 
@@ -86,6 +86,9 @@ inline Span rows_read(const Layer& layer, Span rows) {
     if (has_window(k.op)) {
       for (int ky = 0; ky < k.kernel_height; ky++)
         include(y * k.stride_y - k.pad_top + ky * k.dilation_y);
+    } else if (k.op == ftdist::OP_TRANSPOSED_CONVOLUTION) {
+      for (int ky = 0; ky < k.kernel_height; ky++)
+        include(met(y, k.pad_top, ky, k.dilation_y, k.stride_y, k.height));
     } else if (repeats(k.op)) {
       include(y / k.stride_y);
     } else if (resizes(k.op)) {
@@ -119,6 +122,11 @@ inline Span columns_read(const Layer& layer, Span columns) {
         const int column = x * k.stride_x - k.pad_left + kx * k.dilation_x;
         if (!keeps_to_map(k.op) || layer.in.has_column(column)) read.include(column);
       }
+    } else if (k.op == ftdist::OP_TRANSPOSED_CONVOLUTION) {
+      for (int kx = 0; kx < k.kernel_width; kx++) {
+        const int column = met(x, k.pad_left, kx, k.dilation_x, k.stride_x, k.width);
+        if (column >= 0) read.include(column);
+      }
     } else if (repeats(k.op)) {
       read.include(x / k.stride_x);
     } else if (resizes(k.op)) {
@@ -136,10 +144,20 @@ inline Span columns_read(const Layer& layer, Span columns) {
   return read;
 }
 
+// All between the first tap of the first output and the last of the last one, of a transposed
+// convolution on an axis: also what no tap meets.
+inline Span spread_stored(Span outputs, int pad, int kernel, int dilation, int stride, int size) {
+  const int first = std::max(0, outputs.first + pad - (kernel - 1) * dilation);
+  const int last = (outputs.last - 1 + pad) / stride + 1;
+  return {std::min((first + stride - 1) / stride, size), std::min(last, size)};
+}
+
 // What a planner stores for those: everything between, as far as it is on the map.
 inline Span rows_stored(const Layer& layer, Span rows) {
   const Kernel& k = layer.kernel;
   if (k.op == ftdist::OP_REORG_DARKNET) return {0, k.height};
+  if (k.op == ftdist::OP_TRANSPOSED_CONVOLUTION)
+    return spread_stored(rows, k.pad_top, k.kernel_height, k.dilation_y, k.stride_y, k.height);
   if (!has_window(k.op)) return rows_read(layer, rows);
   rows = computed(k, rows, k.pool_height);
   const int first = rows.first * k.stride_y - k.pad_top;
@@ -150,6 +168,8 @@ inline Span rows_stored(const Layer& layer, Span rows) {
 
 inline Span columns_stored(const Layer& layer, Span columns) {
   const Kernel& k = layer.kernel;
+  if (k.op == ftdist::OP_TRANSPOSED_CONVOLUTION)
+    return spread_stored(columns, k.pad_left, k.kernel_width, k.dilation_x, k.stride_x, k.width);
   if (!keeps_to_map(k.op)) return columns_read(layer, columns);
   columns = computed(k, columns, k.pool_width);
   const int first = columns.first * k.stride_x - k.pad_left;
@@ -205,7 +225,7 @@ inline int random_op(Random& random) {
       OP_ACTIVATE, OP_COPY, OP_UPSAMPLE, OP_REORG, OP_REORG_DARKNET, OP_LOCAL, OP_LOCAL,
       OP_ACCUMULATE, OP_ACCUMULATE, OP_ACCUMULATE_WEIGHTED, OP_MULTIPLY, OP_SOFTMAX,
       OP_NORMALIZE_RESPONSES, OP_MAX_CHANNELS, OP_PRELU, OP_CROP, OP_DEPTH_TO_SPACE,
-      OP_RESIZE_LINEAR, OP_RESIZE_LINEAR, OP_RESIZE_NEAREST};
+      OP_RESIZE_LINEAR, OP_RESIZE_LINEAR, OP_RESIZE_NEAREST, OP_TRANSPOSED_CONVOLUTION, OP_TRANSPOSED_CONVOLUTION};
   return ops[random.within(0, static_cast<int>(sizeof(ops) / sizeof(ops[0])) - 1)];
 }
 
@@ -215,7 +235,7 @@ inline void set_channels(Random& random, Kernel& k) {
   k.channels = k.filters = random.within(1, most);
   const int s = k.stride_y;
   if (k.op == ftdist::OP_DEPTHWISE) k.groups = k.channels;
-  if (k.op == ftdist::OP_CONVOLUTION) {
+  if (k.op == ftdist::OP_CONVOLUTION || k.op == ftdist::OP_TRANSPOSED_CONVOLUTION) {
     k.groups = random.one_in(3) ? random.within(2, 5) : 1;
     const int depth = random.within(1, most / k.groups);
     const int own = random.within(1, 70 / k.groups);
@@ -272,6 +292,12 @@ inline void set_sizes(Random& random, Layer& layer) {
     k.pad_top = rows.pad, k.pad_left = columns.pad;
     k.height = rows.size, k.width = columns.size;
     k.count_padding = random.within(0, 1);
+  } else if (k.op == ftdist::OP_TRANSPOSED_CONVOLUTION) {
+    k.kernel_height = random.within(1, 4), k.kernel_width = random.within(1, 5);
+    k.stride_y = random.within(1, 3), k.stride_x = random.within(1, 3);
+    k.dilation_y = random.within(1, 2), k.dilation_x = random.within(1, 2);
+    k.pad_top = random.within(0, 3), k.pad_left = random.within(0, 3);
+    k.height = random.within(1, 1 + layer.height), k.width = random.within(1, 1 + layer.width);
   } else if (k.op == ftdist::OP_UPSAMPLE) {
     k.stride_y = random.within(1, 3);
     k.stride_x = random.within(1, 3);

@@ -198,6 +198,7 @@ class Mutants {
     using namespace ftdist;
     const bool begins = k.op == OP_ACCUMULATE && k.part == 0;
     return k.op != OP_CONVOLUTION && k.op != OP_WINOGRAD && k.op != OP_LOCAL && k.op != OP_MAX_CHANNELS &&
+           k.op != OP_TRANSPOSED_CONVOLUTION &&
            (!is_accumulation(k.op) || begins);
   }
 

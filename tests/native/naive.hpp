@@ -147,6 +147,29 @@ inline Output naive_winograd(const Layer& layer, int y, int x, int filter) {
   naive_outputs(size, rows + y % size * side, 1, made);
   const float sum = made[x % size] + layer.bias[static_cast<size_t>(filter)];
   return {sum, std::fmax(largest, std::fabs(sum))};
+// The input position that a tap of a transposed convolution meets; -1 where there is none.
+inline int met(int output, int pad, int tap, int dilation, int stride, int size) {
+  const int place = output + pad - tap * dilation;
+  return place >= 0 && place % stride == 0 && place / stride < size ? place / stride : -1;
+}
+
+inline Output naive_transposed(const Layer& layer, int y, int x, int filter) {
+  const Kernel& k = layer.kernel;
+  const int depth = k.channels / k.groups;
+  const int first_channel = filter / (k.filters / k.groups) * depth;
+  float sum = layer.bias[filter], largest = std::fabs(sum);
+  for (int ky = 0; ky < k.kernel_height; ky++)
+    for (int kx = 0; kx < k.kernel_width; kx++)
+      for (int ic = 0; ic < depth; ic++) {
+        const int row = met(y, k.pad_top, ky, k.dilation_y, k.stride_y, k.height);
+        const int column = met(x, k.pad_left, kx, k.dilation_x, k.stride_x, k.width);
+        if (row < 0 || column < 0) continue;
+        const size_t weight =
+            ((static_cast<size_t>(filter) * depth + ic) * k.kernel_height + ky) * k.kernel_width + kx;
+        sum = std::fma(layer.in.at(row, column, first_channel + ic), layer.weights[weight], sum);
+        largest = std::fmax(largest, std::fabs(sum));
+      }
+  return {sum, largest};
 }
 
 inline Output naive_pool(const Layer& layer, bool maximum, int y, int x, int channel) {
@@ -312,6 +335,7 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   if (k.op == OP_CONVOLUTION || k.op == OP_LOCAL || k.op == OP_DEPTHWISE)
     return naive_convolution(layer, y, x, channel);
   if (k.op == OP_WINOGRAD) return naive_winograd(layer, y, x, channel);
+  if (k.op == OP_TRANSPOSED_CONVOLUTION) return naive_transposed(layer, y, x, channel);
   if (k.op == OP_MAX_POOL) return naive_pool(layer, true, y, x, channel);
   if (k.op == OP_AVERAGE_POOL) return naive_pool(layer, false, y, x, channel);
   if (k.op == OP_ADD) return plain(layer.in.at(y, x, channel) + layer.in2.at(y, x, channel));

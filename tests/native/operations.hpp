@@ -44,6 +44,7 @@ inline const int OP_SOFTMAX = number_of("softmax");
 inline const int OP_NORMALIZE_RESPONSES = number_of("normalize_responses");
 inline const int OP_MAX_CHANNELS = number_of("max_channels");
 inline const int OP_CROP = number_of("crop");
+inline const int OP_TRANSPOSED_CONVOLUTION = number_of("transposed_convolution");
 inline const int OP_DEPTH_TO_SPACE = number_of("depth_to_space");
 
 }  // namespace ftdist

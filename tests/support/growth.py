@@ -31,6 +31,7 @@ from ftdist.network.operators.resampling import (
     Rounding,
     Upsample,
 )
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.ports import Input
 
@@ -63,6 +64,16 @@ def slidings(draw: Any, shape: Shape, *, wholly_in_padding: bool) -> Sliding:
     if draw(st.booleans()) and vertical.output_size(shape.width) > 0:
         return Sliding(vertical, vertical)
     return Sliding(vertical, draw(windows(shape.width, wholly_in_padding=wholly_in_padding)))
+
+
+turned_windows = st.builds(
+    Window,
+    kernel=st.sampled_from([2, 4, 3, 1, 5]),
+    stride=st.sampled_from([2, 2, 1, 3]),
+    dilation=st.sampled_from([1, 1, 1, 2]),
+    pad_before=st.integers(0, 3),
+    pad_after=st.integers(0, 3),
+)
 
 
 def _sees_nothing(window: Window, size: int) -> bool:
@@ -113,6 +124,18 @@ class Growth:
         sliding = self.draw(slidings(shape, wholly_in_padding=True))
         count = shape.channels
         self.builder.add(Convolution(count, sliding, count, self.draw(activations)), [source])
+
+    def transposed(self) -> None:
+        """Also with gaps that no tap reaches, padding beyond the map, and rows behind it."""
+        source = self.source()
+        groups = self.draw(st.sampled_from(_divisors(self.builder.shape(source).channels)[:3]))
+        filters = groups * self.draw(st.integers(1, max(1, 20 // groups)))
+        axes = [self.draw(turned_windows) for _ in range(2)]
+        more = [self.draw(st.sampled_from([0, 0, 1, 3])) for _ in range(2)]
+        operation = TransposedConvolution(
+            filters, Sliding(*axes), groups, self.draw(activations), *more
+        )
+        self.builder.add(operation, [source])
 
     def pool(self) -> None:
         source = self.source()
@@ -272,6 +295,7 @@ class Growth:
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
         kinds += [self.prelu, self.max_channels, self.crop, self.depth_to_space, self.resize]
+        kinds += [self.transposed]
         before, names = list(self.builder._layers), set(self.builder._names)
         try:
             self.draw(st.sampled_from(kinds))()

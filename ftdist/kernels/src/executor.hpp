@@ -18,6 +18,7 @@
 #include "reducing.hpp"
 #include "selecting.hpp"
 #include "tensors.hpp"
+#include "transposed.hpp"
 #include "winograd.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -52,7 +53,7 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING,
                                    NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, SELECTING,
-                                   TENSORS, WINOGRAD);
+                                   TENSORS, TRANSPOSED, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

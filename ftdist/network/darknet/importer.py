@@ -37,7 +37,7 @@ _BUILDERS = {
 }
 
 _RECURRENT = ("conv_lstm", "crnn", "gru", "history", "lstm", "rnn")
-_NOT_RUN = ("deconvolutional", "implicit", "iseg", "l2norm")
+_NOT_RUN = ("implicit", "iseg", "l2norm")
 """Darknet's other layers."""
 
 

@@ -158,6 +158,7 @@ _REFUSED: dict[str, dict[str, str]] = {
         "stretch_sway": "0",
         "sway": "0",
     },
+    "deconvolutional": _LOADED,
     "connected": _LOADED,
     "local": _LOADED,
     "batchnorm": _LOADED,

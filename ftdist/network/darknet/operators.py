@@ -15,6 +15,7 @@ from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate, NormalizeResponses, Softmax
 from ftdist.network.operators.joining import Add, Multiply, Sum, WeightedSum
 from ftdist.network.operators.resampling import Crop
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local
 
 
@@ -86,6 +87,17 @@ def _connected(section: Section, network: NetworkBuilder) -> Built:
     return operation, (previous(network),)
 
 
+def _deconvolution(section: Section, network: NetworkBuilder) -> Built:
+    """A transposed convolution, whose padding takes positions off each side of what it makes."""
+    size = section.integer("size", 1, minimum=1)
+    stride = section.integer("stride", 1, minimum=1)
+    padding = size // 2 if section.flag("pad") else section.integer("padding", 0, minimum=0)
+    filters = section.integer("filters", 1, minimum=1)
+    window = Sliding.square(size, stride, padding)
+    operation = TransposedConvolution(filters, window, activation=activation(section, "logistic"))
+    return operation, (previous(network),)
+
+
 def _local(section: Section, network: NetworkBuilder) -> Built:
     """Darknet sizes the output for 3x3 windows where it pads, by one position on each side."""
     size = section.integer("size", 1, minimum=1)
@@ -145,6 +157,7 @@ BUILDERS: dict[str, Callable[[Section, NetworkBuilder], Built]] = {
     "scale_channels": _scale_channels,
     "sam": _sam,
     "connected": _connected,
+    "deconvolutional": _deconvolution,
     "local": _local,
     "batchnorm": _batchnorm,
     "normalization": _normalization,

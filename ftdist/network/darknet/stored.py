@@ -103,6 +103,25 @@ class Flipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Deconvolution:
+    """All vectors, then weights (channels, filters, rows, columns): each input's window."""
+
+    normalized: bool
+
+    def floats(self, operation: Operation, source: Shape) -> int:
+        return Connected(self.normalized).floats(operation, source)
+
+    def read(
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, Floats]:
+        filters, depth, *kernel = operation.weights(source)["weights"]
+        vectors = take((4 if self.normalized else 1, filters))
+        weights = np.ascontiguousarray(take((depth, filters, *kernel)).swapaxes(0, 1))
+        bias = fold(weights, vectors[0], vectors[1:]) if self.normalized else vectors[0]
+        return weights, bias
+
+
+@dataclass(frozen=True, slots=True)
 class BatchNorm:
     """Biases, which pjreddie's Darknet leaves out, scales, means and variances."""
 
@@ -214,6 +233,8 @@ def _form(
     match canonical_kind(section):
         case "connected":
             return Connected(section.flag("batch_normalize"))
+        case "deconvolutional":
+            return Deconvolution(section.flag("batch_normalize"))
         case "batchnorm":
             return BatchNorm()
         case "local":

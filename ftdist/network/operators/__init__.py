@@ -14,6 +14,7 @@ from ftdist.network.operators import (
     resampling,
     selecting,
     tensors,
+    transposed,
     windows,
 )
 
@@ -27,5 +28,6 @@ __all__ = (
     "resampling",
     "selecting",
     "tensors",
+    "transposed",
     "windows",
 )

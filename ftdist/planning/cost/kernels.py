@@ -11,7 +11,6 @@ caches, that costs their bytes over the bandwidth at the working set of the grou
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,7 +69,10 @@ def row_seconds(
         size = 2 if rate == "winograd2" else 4
         return _winograd_row_s(size, inputs[0].channels, layer.shape.channels, columns, profile)
     if rate in ("convolution", "depthwise"):
-        return _convolution_row_s(operation, rate == "depthwise", inputs[0], columns, profile)
+        terms = network.macs(number) // layer.shape.channels
+        return _convolution_row_s(
+            operation, rate == "depthwise", inputs[0], terms, columns, profile
+        )
     moved = 4 * operation.moved(inputs, layer.shape)
     return columns * (
         moved / (profile.pool_bytes_per_s if rate == "pool" else profile.copy_bytes_per_s)
@@ -87,10 +89,11 @@ def _convolution_row_s(
     operation: Operation,
     depthwise: bool,
     source: Shape,
+    terms: int,
     columns: NDArray[Any],
     profile: DeviceProfile,
 ) -> Numbers:
-    terms = math.prod(operation.weights(source)["weights"][1:])
+    """`terms`: multiply-accumulates of one output of one position."""
     groups = operation.weight_groups(source)
     blocks = output_blocks(operation, source) // groups
     if depthwise:

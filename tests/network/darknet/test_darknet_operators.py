@@ -121,6 +121,25 @@ def local(x: Floats, take: Take) -> Floats:
     return out
 
 
+def deconvolution(size: int, stride: int, pad: int, *, normal: bool) -> Darknet:
+    """forward_deconvolutional_layer: a product of matrices, then col2im_cpu, which adds up."""
+
+    def forward(x: Floats, take: Take) -> Floats:
+        bias, scaling = take(5), take(3, 5) if normal else None
+        weights = take(C, 5 * size * size)
+        columns = (weights.T @ x.reshape(C, -1)).reshape(5, size, size, H, W)
+        out = np.zeros((5, (H - 1) * stride + size - 2 * pad, (W - 1) * stride + size - 2 * pad))
+        for c, ky, kx, j, i in np.ndindex(*columns.shape):
+            row, column = ky + j * stride - pad, kx + i * stride - pad
+            if 0 <= row < out.shape[1] and 0 <= column < out.shape[2]:
+                out[c, row, column] += columns[c, ky, kx, j, i]
+        out = out if scaling is None else normalized(out, scaling)
+        out += bias[:, None, None]
+        return np.where(out > 0, out, 0.1 * out)
+
+    return forward
+
+
 def normalization(x: Floats, take: Take) -> Floats:
     """forward_normalization_layer, size 5, alpha 0.01, with its running sum."""
     norms = [1 + 0.01 * sum(x[k] ** 2 for k in range(2))]
@@ -225,6 +244,18 @@ CASES: dict[str, tuple[str, Darknet]] = {
     ),
     "batchnorm": ("[batchnorm]\n", batchnorm),
     "local": ("[local]\nfilters=4\nsize=3\npad=1\nactivation=linear\n", local),
+    "deconvolutional": (
+        "[deconvolutional]\nfilters=5\nsize=4\nstride=2\npadding=1\nactivation=leaky\n",
+        deconvolution(4, 2, 1, normal=False),
+    ),
+    "deconvolutional, normalized": (
+        "[deconv]\nfilters=5\nsize=3\nstride=3\npad=1\nbatch_normalize=1\nactivation=leaky\n",
+        deconvolution(3, 3, 1, normal=True),
+    ),
+    "deconvolutional with gaps": (
+        "[deconvolutional]\nfilters=5\nsize=2\nstride=3\nactivation=leaky\n",
+        deconvolution(2, 3, 0, normal=False),
+    ),
     "normalization": ("[lrn]\nalpha=0.01\n", normalization),
     "crop": ("[crop]\ncrop_height=3\ncrop_width=4\n", lambda x, _: 2 * x[:, 1:4, 3:7] - 1),
     "crop as it is": (

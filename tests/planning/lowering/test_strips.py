@@ -8,7 +8,7 @@ from support.networks import cut_networks
 from support.oracles.dependencies import reads_without_gaps, rows_read
 from support.planning.stripviews import passes
 
-from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Span, Whole, Window
+from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Spread, Span, Whole, Window
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
@@ -149,6 +149,8 @@ def steady_share(axis, share):
             return share * stride
         case Repeat(scale=step) | Sampled(step=step):
             return -(-share // step)
+        case Spread(window=window):
+            return -(-share // window.stride)
         case Shifted():
             return share
         case Hull(one=one, other=other):

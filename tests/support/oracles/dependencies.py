@@ -16,6 +16,7 @@ from ftdist.network.graph import Network
 from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.joining import Multiply, Sum
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 
 
@@ -23,6 +24,16 @@ def _taps(window: Window, position: int, size: int, *, on_map: bool) -> list[int
     first = position * window.stride - window.pad_before
     taps = [first + tap * window.dilation for tap in range(window.kernel)]
     return [tap for tap in taps if 0 <= tap < size] if on_map else taps
+
+
+def _met(window: Window, position: int, size: int) -> set[int]:
+    """The input positions on the map one of whose taps is at an output position."""
+    places = [position + window.pad_before - tap * window.dilation for tap in range(window.kernel)]
+    return {
+        place // window.stride
+        for place in places
+        if place % window.stride == 0 and 0 <= place // window.stride < size
+    }
 
 
 def darknet_reorg_sources(source: Shape, stride: int) -> np.ndarray:
@@ -95,6 +106,8 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     match operation:
         case Convolution(window=window) | Local(window=window) | Pool(window=window):
             return set(_taps(window.vertical, row, shape.height, on_map=True))
+        case TransposedConvolution(window=window):
+            return _met(window.vertical, row, shape.height)
         case Sum() | Multiply():
             return _joined(network, reader, source, row, 0)
         case Softmax(spatial=False):
@@ -120,6 +133,8 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
     match operation:
         case Convolution(window=window) | Local(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=False))
+        case TransposedConvolution(window=window):
+            return _met(window.horizontal, column, shape.width)
         case Sum() | Multiply():
             return _joined(network, reader, source, column, 1)
         case Softmax(spatial=False):
@@ -144,6 +159,8 @@ def reads_without_gaps(network: Network, reader: int) -> bool:
             axes = (window.vertical, window.horizontal)
             return all(axis.dilation == 1 and axis.stride <= axis.kernel for axis in axes)
         case Reorg(order="darknet") | Softmax(spatial=False) | Resize():
+            return False
+        case TransposedConvolution():
             return False
         case Sum():
             sizes = {network.shape(each)[:2] for each in network.reads(reader)}

@@ -21,6 +21,7 @@ from ftdist.network.operators.channels import (
 )
 from ftdist.network.operators.joining import Add, Concatenate, Multiply, Sum, WeightedSum
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.parameters import Parameters
 from support.oracles.dependencies import darknet_reorg_sources, resized_from
@@ -81,6 +82,9 @@ def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
         case Convolution(groups=groups, window=window, activation=activation):
             assert weights is not None
             return activate(activation, _convolution(layer, first, groups, window, weights))
+        case TransposedConvolution(groups=groups, window=window, activation=activation):
+            assert weights is not None
+            return activate(activation, _transposed(layer, first, groups, window, weights))
         case Pool(mode=mode, window=window, count_padding=count_padding):
             return _pool(layer, first, mode, window, count_padding)
         case Add(activation=activation):
@@ -161,6 +165,22 @@ def _convolution(layer: Layer, x: Map, groups: int, window: Sliding, parameters:
             by_group = value.reshape(groups, depth)
             total += np.einsum("gfd,gd->gf", kernels[..., ky * width + kx], by_group)
         result[row, column] = total.ravel()
+    return result
+
+
+def _transposed(layer: Layer, x: Map, groups: int, window: Sliding, parameters: Parameters) -> Map:
+    """Each input position adds its window, scattered; the bias is everywhere."""
+    down, across = window.vertical, window.horizontal
+    result = np.zeros(layer.shape) + parameters.bias.astype(np.float64)
+    by_group = np.split(parameters.weights.astype(np.float64), groups)
+    for y, i in np.ndindex(*x.shape[:2]):
+        for ky, kx in np.ndindex(down.kernel, across.kernel):
+            row = y * down.stride - down.pad_before + ky * down.dilation
+            column = i * across.stride - across.pad_before + kx * across.dilation
+            if 0 <= row < layer.shape.height and 0 <= column < layer.shape.width:
+                parts = zip(by_group, np.split(x[y, i], groups), strict=True)
+                made = [own[..., ky, kx] @ value for own, value in parts]
+                result[row, column] += np.concatenate(made)
     return result
 
 
