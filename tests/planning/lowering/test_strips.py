@@ -8,7 +8,7 @@ from support.networks import cut_networks
 from support.oracles.dependencies import reads_without_gaps, rows_read
 from support.planning.stripviews import passes
 
-from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Spread, Span, Whole, Window
+from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Span, Spread, Whole, Window
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
