@@ -114,9 +114,7 @@ class Trace:
                 self.times_made[-1][layer][np.ix_(computed, across)] += 1
                 (layer,) = self._only_reader(layer)
             made = self.names(layer)[rows][:, columns]
-            if (
-                not joins and kernel["filters"] < made.shape[2]
-            ):  # one of the threads that share them
+            if kernel["filters"] < made.shape[2]:  # of a step whose channels threads share
                 made = made[..., kernel["out"]["offset"] :][..., : kernel["filters"]]
             counted = finished = not joins or kernel["part"] == len(reads) - 1
             if joins and kernel["part"]:
@@ -183,9 +181,16 @@ class Trace:
         if not rows or not columns:
             return
         row_list, column_list = np.array(sorted(rows)), np.array(sorted(columns))
-        index = self._index(kernel[name], first_row, row_list, column_list, shape.channels)
+        own = slice(0, shape.channels)
+        if (
+            kernel["filters"] < network.shape(layer).channels
+            and kernel["channels"] < shape.channels
+        ):
+            own = slice(kernel["in"]["offset"], kernel["in"]["offset"] + kernel["channels"])
+        count = own.stop - own.start
+        index = self._index(kernel[name], first_row, row_list, column_list, count)
         found = self.memory[kernel[name]["base"]][index]
-        expected = self.names(source)[row_list][:, column_list.clip(0, shape.width - 1)]
+        expected = self.names(source)[row_list][:, column_list.clip(0, shape.width - 1), own]
         expected[:, (column_list < 0) | (column_list >= shape.width)] = PADDING
         wrong = np.argwhere(found != expected)
         assert not wrong.size, (
