@@ -147,6 +147,8 @@ inline Output naive_winograd(const Layer& layer, int y, int x, int filter) {
   naive_outputs(size, rows + y % size * side, 1, made);
   const float sum = made[x % size] + layer.bias[static_cast<size_t>(filter)];
   return {sum, std::fmax(largest, std::fabs(sum))};
+}
+
 // The input position that a tap of a transposed convolution meets; -1 where there is none.
 inline int met(int output, int pad, int tap, int dilation, int stride, int size) {
   const int place = output + pad - tap * dilation;
