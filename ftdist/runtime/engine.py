@@ -170,7 +170,7 @@ class Engine:
             raise FtdistError(f"{model.path}: was cut short; import the model again")
         needed = lowered.block_bytes
         most = self.block_bytes if most_bytes is None else max(most_bytes, needed)
-        ready = self._resident == layers and self._transformed.ready(lowered.transformed)
+        ready = self._resident == layers and self._transformed.ready(lowered)
         if not ready or not needed <= self.block_bytes <= most:
             self._release()
         if not ready:

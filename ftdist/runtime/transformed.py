@@ -42,10 +42,10 @@ class TransformedWeights:
         """Gives all of them back."""
         self._held.clear()
 
-    def ready(self, algorithms: Mapping[int, str]) -> bool:
-        """Whether the weights of these layers are there, for these algorithms."""
-        held = {layer: name for layer, (name, _) in self._held.items()}
-        return all(held.get(layer) == name for layer, name in algorithms.items())
+    def ready(self, lowered: Lowered) -> bool:
+        """Whether of a plan's layers just those are there that it wants, for its algorithms."""
+        held = {n: name for n, (name, _) in self._held.items() if n in lowered.weights}
+        return held == lowered.transformed
 
     def let_go(self, layers: Collection[int], lowered: Lowered) -> None:
         """Gives back those of other layers, and those that a plan wants otherwise."""

@@ -1,0 +1,42 @@
+"""Transformed weights come and go with the plans that want them, and are counted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from support.networks import model_of, random_input
+
+from ftdist.geometry import Shape
+from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
+from ftdist.planning.lowering.lowered import lower
+from ftdist.planning.plan import untiled
+from ftdist.runtime.runner import Runner
+
+
+def test_plans_of_one_model_may_take_turns_in_any_arithmetic() -> None:
+    builder = NetworkBuilder("two", Shape(20, 20, 8))
+    first = builder.add(Convolution(24, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Convolution(16, Sliding.square(3, padding=1)), [first])
+    network = builder.finish()
+    model, image = model_of(network), random_input(network)
+    tried = [(), ((0, "winograd2"),), ((0, "winograd4"), (1, "winograd2")), ((1, "winograd4"),)]
+    lowered = [
+        lower(network, replace(untiled(network), arithmetic=each), model.offsets, picture=False)
+        for each in tried
+    ]
+    alone = []
+    for each in lowered:
+        with Runner(model) as runner:
+            alone.append(np.copy(runner.run(each, {INPUT: image})[1]))
+    assert len({each.tobytes() for each in alone}) == len(tried)
+    with Runner(model) as runner:
+        for number in (0, 1, 2, 0, 3, 2, 1, 3, 0):
+            for keep in (frozenset({0, 1}), frozenset()):
+                runner.prepare(lowered[number], keep=keep)
+                assert runner.to_hold(lowered[number], others=False)[0] == runner.held["weights"]
+                assert np.array_equal(runner.run(lowered[number], {INPUT: image})[1], alone[number])
+        runner.rest()
+        assert runner.held == {"weights": 0, "block": 0}
