@@ -211,7 +211,12 @@ def _told(this: _Run, looked: Looked, computed: Computed) -> tuple[Result | None
         from ftdist.answers.seen import answer  # other networks have no use for all it brings
 
         asked = network, this.task, computed.outputs, names, source.name, box, given
-        found = answer(*asked)
+        try:
+            found = answer(*asked)
+        except InputError as error:
+            if this.outputs.kind != "arrays":
+                raise
+            this.notes.append(str(error))
     result = None if found is None else found.result
     if target is None:
         return result, None
@@ -273,7 +278,7 @@ def _print(this: _Run, report: Report) -> None:
     if unsure := unsure_of(this.names, this.names_from):
         say(f"names      {unsure.removeprefix('the class names ')}")
     for note in this.notes:
-        say(f"drawn      {note}")
+        say(f"note       {note}" if this.outputs.kind == "arrays" else f"drawn      {note}")
     if this.given.several:
         count = len(this.given.all)
         lost = f"; {counted(len(this.left_out), 'input')} left out" if this.left_out else ""

@@ -33,6 +33,8 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
     if model.labels:
         return class_names(count, model.labels), model.about.names
     if not detects and model.about.task is not None:
+        if task.kind == "segment":
+            return (), "none"
         return tuple(f"class {number}" for number in range(count)), "none"
     return class_names(count), "guessed"
 

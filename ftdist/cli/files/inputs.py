@@ -103,6 +103,10 @@ def phases(
     return RunContext(True, False, left_behind, after, held + reading)
 
 
+_COLOUR_COPIES = 64 * 13
+"""What converting rows of a photo to its colours takes, by bytes a column."""
+
+
 def _made_bytes(
     source: Path, drawn: Path, network: Network, task: Task, about: About, *, is_array: bool
 ) -> int:
@@ -116,7 +120,9 @@ def _made_bytes(
         from ftdist.pictures.fitted import loading_bytes
 
         colours = network.input._replace(channels=3)
-        taken = max(taken + 2 * colours.elements, loading_bytes(source, colours, about.fit))
+        kept = network.input.elements * 2 + _COLOUR_COPIES * network.input.width
+        reading = loading_bytes(source, colours, about.fit) + _CODE_BYTES
+        taken = max(taken, reading) + kept
     return taken
 
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from ftdist.pictures.fitting import Letterbox
 
 
+COLOUR_ROWS = 64
+"""Rows whose colours are converted at once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A photo, what came of it, and how it is to be shown; `plain`: classes as numbers in grey."""
@@ -104,4 +108,8 @@ def _colours(photo: Path, network: Network, about: About) -> NDArray[np.uint8]:
     from ftdist.pictures.fitted import load_picture
 
     pixels, _ = load_picture(photo, network.input._replace(channels=3), about.fit)
-    return np.ascontiguousarray(np.asarray(fromarray(pixels).convert("YCbCr"))[:, :, 1:])
+    found = np.empty((*pixels.shape[:2], 2), np.uint8)
+    for start in range(0, len(pixels), COLOUR_ROWS):
+        rows = slice(start, start + COLOUR_ROWS)
+        found[rows] = np.asarray(fromarray(pixels[rows]).convert("YCbCr"))[:, :, 1:]
+    return found
