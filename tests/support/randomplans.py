@@ -11,12 +11,14 @@ from random import Random
 from ftdist.geometry import Region, Span, partition
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.latency import plan_seconds
+from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, Tile, WorkerSpec
 from ftdist.planning.sharing.tile_regions import outputs
 from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
+from ftdist.planning.steps import split
 
 _MOST_STAGES, _MOST_SIDE, _TRIES = 5, 4, 6
 
@@ -122,3 +124,17 @@ def _groups(chance: Random, pair: tuple[int, int], *, frugal: bool) -> tuple[Gro
         strip = chance.choice((1, 2)) if frugal else chance.choice((None, 1, 2, 3, 5, 8))
         groups.append(GroupPlan(*each, *grid, strip, frugal or chance.random() < 0.3))
     return tuple(groups)
+
+
+def random_plan(network: Network, seed: int, threads: int = 1) -> Plan:
+    """Groups cut anywhere, each with a grid and strips of its own, split into steps."""
+    chance, count = Random(seed), len(network.layers)
+    cuts = chance.sample(range(1, count), min(count - 1, chance.randrange(_MOST_STAGES)))
+    groups = []
+    for first, stop in itertools.pairwise((0, *sorted(cuts), count)):
+        shapes = [network.shape(each) for each in FusedGroup(network, first, stop).outputs]
+        rows = chance.randint(1, min(_MOST_SIDE, *(each.height for each in shapes)))
+        columns = chance.randint(1, min(_MOST_SIDE, *(each.width for each in shapes)))
+        strip = chance.choice([None, 1, 2, 8])
+        groups.append(GroupPlan(first, stop, rows, columns, strip, chance.random() < 0.5))
+    return Plan(split(network, groups), threads)

@@ -16,7 +16,7 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import LARGEST_SIDE
-from ftdist.network.onnx.registry import Unsupported
+from ftdist.network.onnx.registry import Array, Unsupported
 from ftdist.network.onnx.views import (
     Atom,
     AxisName,
@@ -33,10 +33,11 @@ from ftdist.network.operators.base import Operation
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
 from ftdist.network.operators.tensors import Rearrange
 from ftdist.network.operators.views import Factor, Factors, View
+from ftdist.network.operators.windows import Convolution
 from ftdist.network.ports import Input
 from ftdist.network.rewriting.draft import Read, Step
 from ftdist.network.rewriting.rearranging import Reorder
-from ftdist.network.rewriting.scaling import Floats, scaling
+from ftdist.network.rewriting.scaling import ONE_TAP, Floats, scaling
 
 Dims = Sequence[int]
 """Dims of a tensor, by number."""
@@ -124,6 +125,19 @@ class Building:
             for axis, dim in zip(group, own, strict=True):
                 dims[axis] = dim
         return Tensor(step, tuple(dims))
+
+    def constant(self, array: Array) -> Tensor:
+        """Numbers that depend on no input, as a tensor: the bias of a map of one position."""
+        if not 0 < array.size <= LARGEST_SIDE:
+            raise Unsupported(f"a constant of {array.shape} beside a tensor")
+        one = self.add(Rearrange(View(_ONCE, _ONCE, _ONCE)), [-1])
+        values = array.ravel()
+        weights: dict[str, Read] = {
+            "weights": lambda: np.zeros((len(values), 1, 1, 1), np.float32),
+            "bias": lambda: values,
+        }
+        step = self.add(Convolution(len(values), ONE_TAP), [one], weights)
+        return Tensor(step, tuple(spread("c", array.shape)))
 
     def listed(self, value: Tensor) -> Tensor:
         """The tensor on a map where its values lie as in an array: its last dim are channels."""

@@ -48,13 +48,18 @@ def _gemm(building: Building, node: Node, given: Given) -> Value:
 @translates("MatMul")
 def _matmul(building: Building, node: Node, given: Given) -> Value:
     if not isinstance(given[0], Tensor) or isinstance(given[1], Tensor):
-        return _of_tensors(building, tensor(given[0], "the first matrix"), tensor(given[1]))
+        first, second = (_as_tensor(building, each) for each in given)
+        return _of_tensors(building, first, second)
     value, matrix = given[0], constant(given[1], "the second matrix")
     if matrix.ndim > 2 and matrix.shape[:-2] == (1,) * (matrix.ndim - 2) <= (1,) * value.rank:
         matrix = matrix.reshape(matrix.shape[-2:])
     if matrix.ndim != 2:
-        raise Unsupported(f"a product with {matrix.shape}; a matrix is needed")
+        return _of_tensors(building, value, building.constant(matrix))
     return _product(building, value, matrix, np.zeros(matrix.shape[1]))
+
+
+def _as_tensor(building: Building, value: Value | None) -> Tensor:
+    return value if isinstance(value, Tensor) else building.constant(constant(value, "a matrix"))
 
 
 def _of_tensors(building: Building, first: Tensor, second: Tensor) -> Tensor:

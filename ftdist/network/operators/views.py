@@ -22,6 +22,9 @@ from ftdist.geometry import Shape
 MOST_FACTORS = 12
 """Factors of a view, after neighbours are put together, that kernels have room for."""
 
+MOST_COUNT = 1 << 31
+"""Kernels count factors in 32 bits."""
+
 AxisName = Literal["rows", "columns", "channels"]
 AXES: tuple[AxisName, ...] = ("rows", "columns", "channels")
 
@@ -32,7 +35,7 @@ _SIGNED = {"signed": True}
 class Factor:
     """An index from 0 to before `count`, and what it moves in the first and in the second map."""
 
-    count: int
+    count: int = field(metadata=_SIGNED)
     step: int = field(default=0, metadata=_SIGNED)
     step2: int = field(default=0, metadata=_SIGNED)
 
@@ -78,8 +81,8 @@ class View:
     def check(self, what: str, first: Shape, second: Shape | None = None) -> None:
         """InputError when it reads beside its maps, or has more factors than kernels can hold."""
         factors = self.factors
-        if any(each.count < 1 for each in factors):
-            raise InputError(f"{what}: a factor of a view counts less than 1")
+        if any(not 1 <= each.count < MOST_COUNT for each in factors):
+            raise InputError(f"{what}: a factor of a view counts less than 1, or too far")
         steps = [(each.count, each.step) for each in factors]
         _check_reach(what, self.first, steps, first)
         if second is not None:

@@ -19,8 +19,6 @@ from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.joining import Multiply
 from ftdist.network.operators.windows import Convolution
 
-TRAINED = Path(__file__).parents[4] / "shared" / "models"
-
 
 def refused(path: Path, **how: object) -> str:
     with pytest.raises(InputError) as error:
@@ -271,23 +269,3 @@ def test_damage_is_one_line_or_none(at: int, byte: int, cut: bool) -> None:
             list(read_onnx(path, size=(16, 24)).parameters())
         except InputError as error:
             assert "\n" not in str(error)
-
-
-# ---- trained networks
-
-WHOLE = (
-    *("blazeface_front", "dncnn6_M", "face_landmark_468", "mnist_8", "mtcnn_pnet", "mtcnn_rnet"),
-    *("ppocr2_cls", "realesr_animevideov3_x4", "superres_espcn_x3", "tbefn_320x480"),
-    *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl", "faceboxes_v2", "light_person_detector"),
-    *("palm_detection", "road_seg_adas_0001", "selfie_seg_landscape", "sci_320x480"),
-    *("bodypix_mnv1_050_s16", "sinet_portrait"),
-)
-
-
-@pytest.mark.parametrize("name", WHOLE)
-def test_trained_networks_agree(name: str) -> None:
-    path = TRAINED / f"{name}.onnx"
-    if not path.exists():
-        pytest.skip(f"TRAINED NETWORKS ARE ABSENT: {path}")
-    model = imported(path, size=(96, 96))
-    assert_agree(path, model, tolerance=1e-4)
