@@ -103,6 +103,9 @@ def phases(
     return RunContext(True, False, left_behind, after, held + reading)
 
 
+_COLOUR_CODE_BYTES = 5 << 19
+"""Code that reads the photo once more, measured: beside what writes the picture."""
+
 _COLOUR_COPIES = 64 * 13
 """What converting rows of a photo to its colours takes, by bytes a column."""
 
@@ -122,7 +125,7 @@ def _made_bytes(
         colours = network.input._replace(channels=3)
         kept = network.input.elements * 2 + _COLOUR_COPIES * network.input.width
         reading = loading_bytes(source, colours, about.fit) + _CODE_BYTES
-        taken = max(taken, reading) + kept
+        taken = max(taken, reading) + kept + _COLOUR_CODE_BYTES
     return taken
 
 
