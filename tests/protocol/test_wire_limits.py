@@ -83,7 +83,7 @@ def test_nothing_comes_in_beyond_the_limits(of: Any) -> None:
             if tensor is not None:
                 tensors[0] = tensor.tobytes()
             words = refusal([header, *tensors])
-            assert "no msgpack" in words or path[0] in words, (path, value, words)
+            assert "not a msgpack" in words or path[0] in words, (path, value, words)
 
 
 def refused_on_the_wire(annotation: Any) -> list[tuple[Any, Any]]:

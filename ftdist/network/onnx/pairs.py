@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pointwise import divided, operand, together
+from ftdist.network.onnx.pointwise import divided, operand, lying_alike
 from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, translates
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.joining import Multiply
@@ -57,7 +57,7 @@ def paired(building: Building, how: PairKind, first: Value | None, second: Value
         second = _constant_map(building, first, values)
     if not isinstance(first, Tensor) or not isinstance(second, Tensor):
         raise Unsupported("both operands are constants")
-    first, second = together(building, first, second)
+    first, second = lying_alike(building, first, second)
     step = building.add(Pair(how), [first.step, second.step])
     dims = (a or b for a, b in zip(first.dims, second.dims, strict=True))
     return Tensor(step, tuple(dims))

@@ -172,7 +172,7 @@ def _subtract(building: Building, node: Node, given: Given) -> Value:
 def _added(building: Building, first: Value | None, second: Value | None, sign: float) -> Tensor:
     """first + sign * second."""
     if isinstance(first, Tensor) and isinstance(second, Tensor):
-        first, second = together(building, first, second)
+        first, second = lying_alike(building, first, second)
         if building.shape(first.step) != building.shape(second.step):
             first, second = alike(building, first, second)
         operation: Operation = Add() if sign == 1 else Sum(added=sign)
@@ -187,7 +187,7 @@ def _added(building: Building, first: Value | None, second: Value | None, sign: 
 def _multiply(building: Building, node: Node, given: Given) -> Value:
     first, second = given
     if isinstance(first, Tensor) and isinstance(second, Tensor):
-        first, second = together(building, first, second)
+        first, second = lying_alike(building, first, second)
         shapes = building.shape(first.step), building.shape(second.step)
         if any(b > a for a, b in zip(*shapes, strict=True)):
             first, second = second, first
@@ -218,7 +218,7 @@ def _batch_norm(building: Building, node: Node, given: Given) -> Value:
     return building.planar(building.scale(step, factor, shift))
 
 
-def together(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+def lying_alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
     """Two tensors, one of which may be broadcast, as views of maps that lie alike."""
     rank = max(first.rank, second.rank)
     first, second = (

@@ -111,10 +111,10 @@ def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]
     for number, step in enumerate(draft.steps):
         builder.add(step.operation, step.inputs, names[number])
     outputs: dict[int, Layout] = {}
-    orders: dict[int, bool] = {}
+    layouts: dict[int, bool] = {}
     for each in draft.outputs:
         number, planar = each.step, each.layout.planar
-        if number < 0 or orders.setdefault(number, planar) != planar:
+        if number < 0 or layouts.setdefault(number, planar) != planar:
             number = builder.add(Activate(LINEAR), [number], each.name)  # an array of its own
         elif names[number] != each.name or number in outputs:
             number = builder.add(Identity(), [number], each.name)
