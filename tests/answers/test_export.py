@@ -16,7 +16,6 @@ from ftdist.answers.decode import Detection
 from ftdist.answers.export import as_coco, as_csv, as_json, as_text, as_value, as_yolo, from_value
 from ftdist.answers.seen import Classified, Found, Likely, Seen, classified, seen
 from ftdist.geometry import Shape
-from ftdist.network.darknet.importer import parse_cfg
 from ftdist.pictures.fitted import Letterbox
 from ftdist.pictures.fitting import Box
 
@@ -118,21 +117,18 @@ def test_a_classifiers_best_in_json_and_csv() -> None:
     (value,) = json.loads(as_text([result], "json", ()))
     assert from_value(value) == result
     assert value["classes"][0] == {"label": "b", "class": 1, "probability": 0.5}
-    lines = as_text([result], "csv", ()).splitlines()
+    lines = as_text([result], "csv", (), kind="classify").splitlines()
     assert lines[:2] == ["file,label,class,probability", "p.jpg,b,1,0.5"]
 
 
 def test_boxes_are_in_pixels_of_the_picture_and_cut_at_its_edges() -> None:
-    network = parse_cfg(
-        "[net]\nwidth=100\nheight=100\nchannels=3\n[maxpool]\nsize=1\n", "n"
-    ).network
     letterbox = Letterbox.fit(400, 200, Shape(100, 100, 3))  # rows 25 to 75 of the input
     detections = [
         Detection(1, 0.9, Box(0.5, 0.5, 1.2, 0.6)),
         Detection(7, 0.8, Box(0.1, 0.0, 0.3, 0.2)),  # in the padding alone
         Detection(0, 0.7, Box(0.0, 0.0, 0.25, 0.5)),
     ]
-    result = seen("p.jpg", detections, ("a", "b"), network, letterbox)
+    result = seen("p.jpg", detections, ("a", "b"), letterbox)
     assert (result.file, result.width, result.height) == ("p.jpg", 400, 200)
     (first, second) = result.objects
     assert (first.label, first.number, first.score) == ("b", 1, 0.9)
@@ -140,7 +136,9 @@ def test_boxes_are_in_pixels_of_the_picture_and_cut_at_its_edges() -> None:
     assert box == pytest.approx((200, 100, 200, 40))
     box = second.x, second.y, second.width, second.height
     assert box == pytest.approx((0, 0, 100, 100))
-    on_array = seen("a.npy", detections[:1], (), network, None).objects[0]
+    on_array = seen(
+        "a.npy", detections[:1], (), Letterbox.fit(100, 100, Shape(100, 100, 3))
+    ).objects[0]
     assert on_array.label == "class 1"
     box = on_array.x, on_array.y, on_array.width, on_array.height
     assert box == pytest.approx((50, 50, 50, 10))

@@ -61,22 +61,23 @@ def cases() -> tuple[Case, ...]:
 
 
 def _nodes() -> Iterator[Case]:
-    snippets.process_snippet = lambda *_: ("", "")  # type: ignore[assignment]
+    snippets.process_snippet = lambda *_: ("", "")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # some of their cases divide by zero on purpose
         made = loader.load_model_tests(kind="node")
     for each in made:
         sets = [
-            tuple([_plain(array) for array in half] for half in pair) for pair in each.data_sets
+            ([_plain(array) for array in inputs], [_plain(array) for array in outputs])
+            for inputs, outputs in each.data_sets or ()
         ]
         yield Case(each.name, each.model, sets, each.rtol, each.atol)
 
 
 def _stored(kind: str) -> Iterator[Case]:
     for each in loader.load_model_tests(kind=kind):
-        model = onnx.load(os.path.join(each.model_dir, "model.onnx"))
+        model = onnx.load(os.path.join(str(each.model_dir), "model.onnx"))
         if _operators(model.graph) <= LISTED:
-            folder = os.path.join(each.model_dir, "test_data_set_0")
+            folder = os.path.join(str(each.model_dir), "test_data_set_0")
             yield Case(each.name, model, [_arrays(folder)], each.rtol, each.atol)
 
 

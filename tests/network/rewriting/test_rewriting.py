@@ -51,17 +51,18 @@ def drafts(draw: Any) -> Draft:
         other = draw(st.integers(INPUT, number - 1))
         values = np.random.default_rng(number).normal(size=(2, 3))
         activation = draw(st.sampled_from(["relu", "logistic", "tanh"]))
-        steps += {
-            "c": lambda s=source, n=number: [convolution(s, n)],
-            "d": lambda s=source, n=number: [convolution(s, n, 3)],
-            "s": lambda s=source, v=values: [scaling("scale", s, SHAPE, v[0], v[1])],
-            "a": lambda s=source, k=activation: [plain(Activate(Activation(k)), s)],
-            "g": lambda s=source: [plain(Activate(Activation("logistic")), s)],
-            "m": lambda s=source, o=other: [plain(Multiply(), s, o)],
-            "p": lambda s=source, o=other: [plain(Add(), s, o)],
-            "i": lambda s=source: [plain(Identity(), s)],
-            "r": lambda s=source: [plain(Reorder((2, 0, 1)), s)],
-        }[kind]()
+        makers: dict[str, list[Step]] = {
+            "c": [convolution(source, number)],
+            "d": [convolution(source, number, 3)],
+            "s": [scaling("scale", source, SHAPE, values[0], values[1])],
+            "a": [plain(Activate(Activation(activation)), source)],
+            "g": [plain(Activate(Activation("logistic")), source)],
+            "m": [plain(Multiply(), source, other)],
+            "p": [plain(Add(), source, other)],
+            "i": [plain(Identity(), source)],
+            "r": [plain(Reorder((2, 0, 1)), source)],
+        }
+        steps += makers[kind]
         if kind == "g":
             steps[-1] = plain(steps[-1].operation, source)
     ends = draw(st.sets(st.integers(0, len(steps) - 1), max_size=2)) | {len(steps) - 1}
