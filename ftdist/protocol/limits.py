@@ -34,7 +34,7 @@ PORTION_BYTES = 256 << 10
 STATUS_WORKERS = 96
 """The most workers in one Status."""
 
-HEADER_BYTES = 64 << 10
+HEADER_BYTES = 96 << 10
 """The most bytes of a message's msgpack header; reading any takes about fifty times as much."""
 
 TENSORS = 256
@@ -109,7 +109,7 @@ Word = Annotated[str, AtMost(16, least=1)]
 Line = Annotated[str, Prose(500)]
 Whose = Annotated[str, Prose(64)]
 Digest = Annotated[str, Hex(32)]
-Arithmetic = Annotated[tuple[tuple[Layer, Annotated[str, AtMost(32)]], ...], AtMost(4096)]
+Arithmetic = Annotated[tuple[tuple[Layer, Annotated[str, AtMost(12)]], ...], AtMost(1024)]
 Layers = Annotated[tuple[Layer, ...], AtMost(4096)]
 
 Tensor = Annotated[NDArray[Any], Values(("float32", "uint8"), 3)]

@@ -174,6 +174,8 @@ def _is_alike(value: Any, pattern: Any, name: str = "") -> bool:
         return all(_is_alike(value[each], pattern[each], each) for each in pattern)
     if isinstance(pattern, tuple):
         return isinstance(value, tuple) and all(_is_alike(e, pattern[0], name) for e in value)
+    if pattern is None:  # a rate that may not have been measured
+        return value is None or _is_alike(value, 1.0, name)
     if isinstance(pattern, str | int):
         return type(value) is type(pattern)
     least = 1.0 if name.endswith("_per_s") else 0.0  # a rate is something to divide by
