@@ -66,12 +66,12 @@ class Resize(Operation):
                 raise InputError(f"resize: {up} positions for {down} make no sense")
         return Shape(self.height, self.width, source.channels)
 
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        """The nearest of positions beside the map are on it: rows that strips may not have yet."""
+        return self.rounding != "linear" and self.transform == "half_pixel"
+
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        source = only(inputs)
-        rows, columns = self._places(source)
-        return (
-            Axes(_read(rows, source.height, self.height), _read(columns, source.width, self.width)),
-        )
+        return (Axes(*self._places(only(inputs))),)
 
     def _places(self, source: Shape) -> tuple[Between, Between]:
         return (
@@ -107,20 +107,6 @@ class Resize(Operation):
             "dilation_x": columns.divisor,
         }
         return KernelRecord(f"resize_{'linear' if rows.taps == 2 else 'nearest'}", fields)
-
-
-def _read(place: Between, length: int, made: int) -> Between:
-    """What is read where kernels take the nearest position on the map for one beside it."""
-    multiplier, before, divisor, taps = (
-        place.multiplier,
-        place.before,
-        place.divisor,
-        place.taps,
-    )
-    first, last = before // divisor, ((made - 1) * multiplier + before) // divisor
-    behind = max(0, -first - (taps - 1))
-    ahead = max(0, last - (length - 1))
-    return Between(multiplier, before - ahead * divisor, divisor, taps + behind + ahead)
 
 
 @operator
