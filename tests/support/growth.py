@@ -6,7 +6,7 @@ vector, windows that lie in the padding, skips, several outputs at different sca
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
