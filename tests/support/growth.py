@@ -266,7 +266,7 @@ class Growth:
 
     def resize(self) -> None:
         transform = self.draw(st.sampled_from(["half_pixel", "align_corners", "asymmetric"]))
-        rounding: Rounding = "linear"  # the nearest beside the map: a known fault, see CHANGELOG
+        rounding: Rounding = "linear"  # the others: test_resize_places
         size = self.draw(st.integers(1, MOST_SIDE)), self.draw(st.integers(1, MOST_SIDE))
         self.builder.add(Resize(*size, transform, rounding), [self.source()])
 

@@ -66,12 +66,11 @@ class Resize(Operation):
                 raise InputError(f"resize: {up} positions for {down} make no sense")
         return Shape(self.height, self.width, source.channels)
 
-    def whole(self, inputs: tuple[Shape, ...]) -> bool:
-        """The nearest of positions beside the map are on it: rows that strips may not have yet."""
-        return self.rounding != "linear" and self.transform == "half_pixel"
-
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        return (Axes(*self._places(only(inputs))),)
+        source = only(inputs)
+        rows, columns = self._places(source)
+        down = _clamped(rows, source.height, self.height)
+        return (Axes(down, _clamped(columns, source.width, self.width)),)
 
     def _places(self, source: Shape) -> tuple[Between, Between]:
         return (
@@ -107,6 +106,18 @@ class Resize(Operation):
             "dilation_x": columns.divisor,
         }
         return KernelRecord(f"resize_{'linear' if rows.taps == 2 else 'nearest'}", fields)
+
+
+def _clamped(place: Between, length: int, made: int) -> Between:
+    """What is read where the positions beside the map stand for the first and the last one on it.
+
+    It begins early enough that the last output position still reads the last one of `length`, and
+    has taps enough that the first output position reads the first.
+    """
+    multiplier, before, divisor, taps = place.multiplier, place.before, place.divisor, place.taps
+    first, last = before // divisor, ((made - 1) * multiplier + before) // divisor
+    behind, ahead = max(0, 1 - taps - first), max(0, last - length + 1)
+    return Between(multiplier, before - ahead * divisor, divisor, taps + behind + ahead)
 
 
 @operator
