@@ -41,7 +41,7 @@ def run_forked(work: Callable[[], Any]) -> Any:
     try:
         answer: dict[str, Any] = json.loads(text)
     except ValueError:  # it ended before it had said all
-        killed = "a child that measures ended without an answer: was it killed for want of memory?"
+        killed = "a child that measures ended without an answer: was it killed for lack of memory?"
         raise FtdistError(f"{killed} Give it more by --mem or the control group") from None
     return _opened(answer)
 

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import pytest
@@ -95,6 +96,7 @@ activation=leaky
 
 RUN = """
 import sys
+import sysconfig
 from pathlib import Path
 
 import numpy as np
@@ -179,8 +181,10 @@ def touched(copy: Path) -> list[Path]:
 
 def run(copy: Path, kernels: str) -> None:
     (copy / "run.py").write_text(RUN)
-    environment = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-W", "error", str(copy / "run.py"), kernels, str(copy)]
+    # -S: an editable install of the program would come before the copy
+    path = os.pathsep.join((str(copy), *map(sysconfig.get_path, ("purelib", "platlib"))))
+    environment = {**os.environ, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-S", "-W", "error", str(copy / "run.py"), kernels, str(copy)]
     done = subprocess.run(
         command, env=environment, cwd=copy, capture_output=True, text=True, check=False
     )

@@ -29,7 +29,7 @@ def test_run_imports_by_itself_and_says_so_once(
 ) -> None:
     path, given, out = written(tmp_path), tmp_path / "x.npy", tmp_path / "y.npy"
     np.save(given, np.random.default_rng(0).random((1, 3, 16, 16), dtype=np.float32))
-    arguments = ["run", str(path), str(given), "-o", str(out), "--mem", "256M"]
+    arguments = ["run", str(path), str(given), "-o", str(out), "--mem", "1G"]
     assert main(arguments) == 0
     (kept,) = cache.iterdir()
     assert f"ftdist: imported {path} as {kept}" in capsys.readouterr().err

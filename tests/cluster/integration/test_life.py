@@ -28,8 +28,8 @@ from ftdist.cluster.worker import hello
 from ftdist.cluster.worker import worker
 from ftdist.runtime.budget.limits import Budget
 
-honest, Capabilities = hello.resident_bytes, worker.Capabilities
-hello.resident_bytes = lambda: honest() - (8 << 20)
+honest, Capabilities = hello.will_hold_bytes, worker.Capabilities
+hello.will_hold_bytes = lambda: honest() - (8 << 20)
 worker.Capabilities = lambda name, _, *more: Capabilities(
     name, Budget(honest() + (6 << 20), "it"), *more
 )

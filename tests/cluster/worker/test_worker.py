@@ -25,6 +25,7 @@ from ftdist.cluster import backoff
 from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker import worker
 from ftdist.network.modelfile import Model, load
+from ftdist.planning.lowering.predictor import SLACK_BYTES
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.records import Place
 from ftdist.protocol.shared_messages import Bye
@@ -42,6 +43,7 @@ from ftdist.protocol.worker_messages import (
 )
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import page_block, resident_bytes
+from ftdist.runtime.budget.process_memory import will_hold_bytes
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +133,7 @@ def test_while_a_task_runs_probes_are_answered_and_hearts_beat(
 def test_a_task_without_weights_or_memory_fails_by_name(
     workers: Workers, coordinator: ScriptedCoordinator, chain: Model
 ) -> None:
-    small = Budget(resident_bytes() + (3 << 20), "--mem")
+    small = Budget(will_hold_bytes() + SLACK_BYTES + (3 << 20), "--mem")
     workers.start(coordinator.endpoint, budget=small)
     coordinator.welcome()
     task = whole_task(chain, image_of(chain))
