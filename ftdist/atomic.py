@@ -8,6 +8,7 @@ name. The temporary file keeps the extension, because writers of pictures and ar
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -40,6 +41,13 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):
             temporary.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, value: object) -> None:
+    """`value` as indented JSON, a piece after the other: the text is never whole in memory."""
+    with atomic_write(path) as temporary, temporary.open("w", encoding="ascii") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
 
 
 def refuse_unwritable(path: str | Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftdist import __version__
-from ftdist.atomic import atomic_write
+from ftdist.atomic import write_json
 from ftdist.cli.console import say
 from ftdist.errors import FtdistError
 
@@ -44,8 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
             {"name": each.name, "state": each.state, "value": each.value, "advice": each.advice}
             for each in findings
         ]
-        with atomic_write(arguments.json) as temporary:
-            temporary.write_text(json.dumps(value, indent=2) + "\n")
+        write_json(arguments.json, value)
 
 
 def _findings(numpy_version: str) -> Iterator[Finding]:

@@ -8,14 +8,13 @@ measured where `run` measures it: what only planning needs is imported afterward
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
 from ftdist.answers.kinds import answering_bytes, task_of
-from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
 from ftdist.cli.console import complain, say
 from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
 from ftdist.cli.reports.report import machine, predicted
@@ -128,8 +127,7 @@ def _write_json(path: Path, choice: Choice, points: tuple[FrontierPoint, ...]) -
             {"peak_bytes": each.peak_bytes, "latency_s": each.latency_s, "notation": each.notation}
             for each in points
         ]
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
+    write_json(path, value)
 
 
 def _draw(

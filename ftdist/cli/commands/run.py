@@ -32,7 +32,7 @@ from ftdist.cli.reports.report import (
     milliseconds,
     preparation_line,
     print_report,
-    write_json,
+    write_report,
 )
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
@@ -262,7 +262,7 @@ def _finish(this: _Run) -> None:
             _print(this, report)
     finally:  # a full disk does not keep the result from being printed, nor the other way round
         if arguments.json is not None:
-            write_json(arguments.json, report)
+            write_report(arguments.json, report)
 
 
 def _values(results: Sequence[Result]) -> list[Any]:

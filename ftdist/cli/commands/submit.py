@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from contextlib import ExitStack
 from typing import Any
 
 from ftdist.answers.export import as_value
 from ftdist.answers.seen import Result
-from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
 from ftdist.cli.console import say
 from ftdist.cli.files.batch import Batch
 from ftdist.cli.files.sources import sources
@@ -49,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     report = _report(batch, progress, time.monotonic() - started, results)
     _print(report)
     if arguments.json is not None:
-        with atomic_write(arguments.json) as temporary:
-            temporary.write_text(json.dumps(report, indent=2) + "\n")
+        write_json(arguments.json, report)
     return 1 if batch.left_out else 0
 
 

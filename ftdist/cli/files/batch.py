@@ -24,7 +24,7 @@ from ftdist.answers.drawing.draw import draw
 from ftdist.answers.export import as_text, as_value, as_yolo, from_value
 from ftdist.answers.kinds import task_of
 from ftdist.answers.seen import Result, Seen, answer
-from ftdist.atomic import refuse_overwriting, refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result
@@ -225,7 +225,7 @@ class Batch:
 
     def _write_result(self, number: int, result: Result) -> None:
         arguments, target = self._arguments, self._target(number, ".json")
-        write_text(target, json.dumps(as_value(result), indent=2) + "\n")
+        write_json(target, as_value(result))
         if arguments.format == "yolo" and isinstance(result, Seen):
             target = self._target(number, ".txt")
             write_text(target, as_yolo(result, scores=arguments.scores))

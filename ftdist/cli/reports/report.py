@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import platform
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdist import __version__
-from ftdist.atomic import atomic_write
+from ftdist.atomic import write_json
 from ftdist.cli.console import say
 from ftdist.network.about import About
 from ftdist.network.graph import Network
@@ -126,12 +125,10 @@ def machine(kernels: str) -> dict[str, Any]:
     return found
 
 
-def write_json(path: Path, report: Report) -> None:
+def write_report(path: Path, report: Report) -> None:
     """The report's four tables as JSON, then what was seen."""
     tables = ("plan", "predicted", "measured", "machine")
-    value = {name: getattr(report, name) for name in tables} | report.answers
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2) + "\n")
+    write_json(path, {name: getattr(report, name) for name in tables} | report.answers)
 
 
 def print_report(report: Report) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ftdist import __version__
-from ftdist.atomic import atomic_write
+from ftdist.atomic import write_json
 from ftdist.errors import InputError
 from ftdist.planning.profile import DEFAULT, DeviceProfile, from_json
 
@@ -107,8 +107,7 @@ def save(profile: DeviceProfile, device: Device) -> Path:
         "profile": json.loads(profile.to_json()),
     }
     path = folder / device.file_name
-    with atomic_write(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=1) + "\n")
+    write_json(path, value)
     return path
 
 

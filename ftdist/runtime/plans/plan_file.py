@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
-from ftdist.atomic import atomic_write
+from ftdist.atomic import write_json
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_json
@@ -16,8 +15,7 @@ _MOST_PLAN_BYTES = 1 << 20
 
 def write_plan(path: str | os.PathLike[str], plan: Plan, model: Model) -> None:
     """Writes a plan as JSON, for ``read_plan`` and ``ftdist run --plan``."""
-    with atomic_write(Path(path)) as temporary:
-        temporary.write_text(json.dumps(plan.to_json(model.digest), indent=2) + "\n")
+    write_json(Path(path), plan.to_json(model.digest))
 
 
 def read_plan(path: str | os.PathLike[str], model: Model, threads: int | None = None) -> Plan:
