@@ -12,7 +12,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.command import Outcome, assert_refused, ftdist_command, measured_ftdist
+from support.command import (
+    COUNT_ERROR_BYTES,
+    Outcome,
+    assert_refused,
+    ftdist_command,
+    measured_ftdist,
+)
 from support.smallmodels import random_image
 
 from ftdist.runtime.budget.memory import MIB, parse_size
@@ -36,7 +42,7 @@ def run_within(folder: Path, mem: str, *arguments: object) -> dict[str, Any]:
     assert outcome.peak_bytes <= parse_size(mem)
     report = json.loads((folder / "report.json").read_text())
     assert report["predicted"]["peak_bytes"] <= parse_size(mem)
-    assert outcome.peak_bytes <= report["predicted"]["peak_bytes"] + MIB // 4
+    assert outcome.peak_bytes <= report["predicted"]["peak_bytes"] + COUNT_ERROR_BYTES
     # what the program says of itself is what the system says: all but its own end is behind it
     assert abs(outcome.peak_bytes - report["measured"]["peak_bytes"]) <= MIB // 2
     return report

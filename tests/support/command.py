@@ -18,6 +18,10 @@ import ftdist
 GUARD_S = 300.0
 """Ends a run that hangs. No test is decided by it: a slow or busy machine is waited for."""
 
+COUNT_ERROR_BYTES = 256 << 10
+"""What the system's account of a process's peak may be off by: since version 6.2 Linux adds up the
+pages of each processor in batches of 32, apart for files and for the rest."""
+
 PACKAGE = Path(ftdist.__file__).resolve().parents[1]
 COMMAND = [sys.executable, "-W", "error", "-m", "ftdist"]
 
