@@ -16,18 +16,7 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.network.onnx import (  # noqa: F401 - they register what they translate
-    functions,
-    joining,
-    norms,
-    pairs,
-    pointwise,
-    products,
-    reductions,
-    resampling,
-    reshaping,
-    windows,
-)
+from ftdist.network.onnx import translators  # noqa: F401 - they register themselves
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes
 from ftdist.network.onnx.hints import hints

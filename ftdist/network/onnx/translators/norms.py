@@ -7,8 +7,6 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pairs import paired
-from ftdist.network.onnx.reductions import reduced
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -18,6 +16,8 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
+from ftdist.network.onnx.translators.pairs import paired
+from ftdist.network.onnx.translators.reductions import reduced
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.normalizing import Normalize, SoftmaxAlong
 

@@ -11,7 +11,6 @@ import numpy as np
 from ftdist.geometry import Window
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.joining import part
 from ftdist.network.onnx.registry import (
     Node,
     Unsupported,
@@ -21,6 +20,7 @@ from ftdist.network.onnx.registry import (
     translates,
     whole,
 )
+from ftdist.network.onnx.translators.joining import part
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.resampling import Resize, Rounding, Transform, Upsample

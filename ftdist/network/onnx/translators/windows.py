@@ -8,7 +8,6 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.reductions import reduced, reduced_axes
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -18,6 +17,7 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
+from ftdist.network.onnx.translators.reductions import reduced, reduced_axes
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace

@@ -6,8 +6,6 @@ import numpy as np
 
 from ftdist.geometry import Window
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.pointwise import operand, whole_axis
-from ftdist.network.onnx.reductions import reduced
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -17,6 +15,8 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
+from ftdist.network.onnx.translators.pointwise import operand, whole_axis
+from ftdist.network.onnx.translators.reductions import reduced
 from ftdist.network.onnx.views import Dim, Tensor, full, transposed
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Softmax

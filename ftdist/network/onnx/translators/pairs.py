@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pointwise import divided, lying_alike, operand
 from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, translates
+from ftdist.network.onnx.translators.pointwise import divided, lying_alike, operand
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.joining import Multiply
 from ftdist.network.operators.pairs import Pair, PairKind

@@ -8,8 +8,8 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pointwise import whole_axis
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value, tensor, translates, whole
+from ftdist.network.onnx.translators.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate

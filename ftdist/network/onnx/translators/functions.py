@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.pairs import paired
 from ftdist.network.onnx.registry import Node, Unsupported, Value, translates
+from ftdist.network.onnx.translators.pairs import paired
 from ftdist.network.onnx.views import Tensor
 
 Given = list[Value | None]
