@@ -69,6 +69,11 @@ class Section:
         """The error to raise about this section, or about one of its keys."""
         return InputError(self._about(message, key))
 
+    def placed(self, error: InputError) -> InputError:
+        """The error with this section's place, where it has none in this file yet."""
+        text = str(error)
+        return error if text.startswith(f"{self.file}:") else self.error(text)
+
     def remark(self, message: str, key: str | None = None) -> None:
         """Notes something that people should know about this section, or one of its keys, once."""
         if (remark := self._about(message, key)) not in self.remarks:

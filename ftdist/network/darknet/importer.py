@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.about import Fit
+from ftdist.network.darknet import composed
 from ftdist.network.darknet import heads as darknet_heads
 from ftdist.network.darknet import layers as darknet_layers
 from ftdist.network.darknet import operators as darknet_operators
@@ -24,8 +26,8 @@ from ftdist.network.darknet.keys import (
     remark_on_keys,
 )
 from ftdist.network.darknet.layers import strides
-from ftdist.network.darknet.numbers import DarknetBuilder, blur, is_binary
-from ftdist.network.darknet.stored import Form, forms
+from ftdist.network.darknet.numbers import DarknetBuilder, Form, blur, is_binary
+from ftdist.network.darknet.stored import forms
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import Head, classifies
 from ftdist.network.operators.windows import Convolution, Pool
@@ -37,7 +39,7 @@ _BUILDERS = {
 }
 
 _RECURRENT = ("conv_lstm", "crnn", "gru", "history", "lstm", "rnn")
-_NOT_RUN = ("implicit", "iseg", "l2norm")
+_NOT_RUN = ("rbm",)
 """Darknet's other layers."""
 
 
@@ -123,33 +125,40 @@ def _input_shape(net: Section) -> Shape:
 
 def _add(network: DarknetBuilder, section: Section) -> None:
     """Appends the layer of one section, or raises the InputError that says where it stands."""
-    kind = canonical_kind(section)
+    try:
+        _append(network, section, canonical_kind(section))
+    except InputError as error:
+        raise section.placed(error) from None
+
+
+def _append(network: DarknetBuilder, section: Section, kind: str) -> None:
+    name = f"{kind}{len(network)}"
+    if kind in composed.BUILDERS:
+        composed.add(section, network, kind, name)
+        return
     builder = _BUILDERS.get(kind)
     if builder is None:
         raise section.error(_not_supported(kind))
     refuse_what_changes_the_result(section)
     operation, inputs = builder(section, network)
-    name = f"{kind}{len(network)}"
-    try:
-        if kind == "convolutional" and isinstance(operation, Convolution):
-            smooth = blur(section, operation.filters, strides(section))
-            binary = is_binary(section)
-            network.add_with(operation, inputs, name, binary=binary, blur=smooth)
-        elif kind == "maxpool" and isinstance(operation, Pool):
-            smooth = blur(section, network.shape(inputs[0]).channels, strides(section))
-            network.add_with(operation, inputs, name, blur=smooth)
-        else:
-            network.add(operation, inputs, name)
-    except InputError as error:
-        raise section.error(str(error)) from None
+    if kind == "convolutional" and isinstance(operation, Convolution):
+        smooth = blur(section, operation.filters, strides(section))
+        binary, norm = is_binary(section), composed.channel_norm(section)
+        behind = None if norm is None else partial(composed.normalized, network, norm)
+        network.add_with(operation, inputs, name, binary=binary, blur=smooth, norm=behind)
+    elif kind == "maxpool" and isinstance(operation, Pool):
+        smooth = blur(section, network.shape(inputs[0]).channels, strides(section))
+        network.add_with(operation, inputs, name, blur=smooth)
+    else:
+        network.add(operation, inputs, name)
 
 
 def _not_supported(kind: str) -> str:
     if kind == "net":
         return "may stand only at the beginning"
     if kind in _NOT_RUN:
-        return "is a layer of Darknet's that is not supported"
-    return f"is not a kind of section; {closest(kind, _BUILDERS)}"
+        return "is a layer of Darknet's first versions that is not supported"
+    return f"is not a kind of section; {closest(kind, (*_BUILDERS, *composed.BUILDERS))}"
 
 
 def _is_normalized(section: Section) -> bool:

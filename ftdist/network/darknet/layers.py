@@ -28,6 +28,10 @@ Built = tuple[Operation, tuple[int, ...]]
 """What a layer computes, and the numbers of the layers that it reads."""
 
 
+LARGEST = MaxChannels(1)
+"""The largest channel of each position."""
+
+
 def previous(network: NetworkBuilder) -> int:
     """The layer before the one being built, INPUT for the first."""
     return len(network) - 1
@@ -55,10 +59,23 @@ _NAMES = {
 }
 """Darknet's names, some that others use for the same functions, and our own."""
 
+CHANNEL_NORMS = {
+    "normalize_channels": Activation("relu"),
+    "normalize_channels_softmax": Activation(),
+    "normalize_channels_softmax_maxval": Activation(),
+}
+"""Activations of convolutions that look at all channels of a position: ``composed.normalized``.
+
+Each with what the convolution itself applies.
+"""
+
 
 def activation(section: Section, default: ActivationKind) -> Activation:
     """The activation that the section names."""
     kind = section.word("activation", default)
+    if kind in CHANNEL_NORMS:
+        message = f"{kind} is computed by Darknet in [convolutional] only"
+        raise section.error(message, "activation")
     if kind not in _NAMES:
         message = f"{shown(kind)} is not supported; {closest(kind, _NAMES)}"
         raise section.error(message, "activation")
@@ -98,7 +115,8 @@ def _convolution(section: Section, network: NetworkBuilder) -> Built:
         filters=filters,
         window=Sliding(vertical, horizontal),
         groups=groups,
-        activation=activation(section, "logistic"),
+        activation=CHANNEL_NORMS.get(section.word("activation", ""))
+        or activation(section, "logistic"),
     )
     return operation, (previous(network),)
 

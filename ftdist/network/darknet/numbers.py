@@ -1,4 +1,5 @@
 """Layers by Darknet's numbers, where one of Darknet's may take more here: binary and smooth ones.
+(``composed`` has other layers that take several.)
 
 A convolution with xnor=1 sees of each value only whether it is above zero, +1 or -1, and -1 beside
 the map; its weights are the signs of the stored ones times their mean magnitude, filter by filter.
@@ -15,8 +16,9 @@ Making Convolutional Networks Shift-Invariant Again (2019), and maxpool_layer.c.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +30,40 @@ from ftdist.network.operators.base import Activation, Operation, Sliding
 from ftdist.network.operators.windows import Convolution
 
 Floats = NDArray[np.float32]
+Take = Callable[[tuple[int, ...]], Floats]
+"""Reads the next floats of a .weights file in a shape."""
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The shapes of a layer's weights, by name."""
 
 HUGE = np.float32(1e20)
 """Makes at least 6 of any value that is not below 6e-20, and overflows for none below 1e18."""
 
 _ABOVE_ZERO = 6.0
+
+
+class Form(Protocol):
+    """How one layer's parameters lie in a .weights file."""
+
+    def floats(self, operation: Operation, source: Shape) -> int:
+        """How many there are."""
+        ...
+
+    def read(
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, ...]:
+        """The layer's weights, in the order in which the operation names them.
+
+        `flagged` is set for the oldest files, which transpose matrices.
+        """
+        ...
+
+
+class Unstored:
+    """Shared answer of forms of which a .weights file has nothing."""
+
+    def floats(self, operation: Operation, source: Shape) -> int:
+        return 0
 
 
 class DarknetBuilder(NetworkBuilder):
@@ -46,13 +77,13 @@ class DarknetBuilder(NetworkBuilder):
         super().__init__(name, shape)
         self.numbers: list[int] = []
         self.weighted: list[int] = []
-        self.inserted: dict[int, Signs | Blur] = {}
+        self.inserted: dict[int, Form] = {}
 
     def __len__(self) -> int:
         return len(self.numbers)
 
     def shape(self, number: int) -> Shape:
-        return super().shape(self._own(number))
+        return super().shape(self.own(number))
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
         return self.add_with(operation, inputs, name)
@@ -65,55 +96,74 @@ class DarknetBuilder(NetworkBuilder):
         *,
         binary: bool = False,
         blur: Convolution | None = None,
+        norm: Callable[[int, str | None], int] | None = None,
     ) -> int:
-        """Appends a layer with what goes before it where it is binary, and a blur behind it."""
-        number, own = len(self), [self._own(each) for each in inputs]
+        """Appends a layer with what goes before it where it is binary, and a blur behind it.
+
+        `norm` appends, behind layer number so and so, by this name, what goes between the two.
+        """
+        number, own = len(self), [self.own(each) for each in inputs]
         if binary:
             channels = super().shape(own[0]).channels
             signs = Convolution(channels, Sliding.square(1), channels, Activation("relu6"))
-            own = [self._insert(signs, own[0], f"signs{number}", Signs())]
-        result = weighted = super().add(operation, own, f"sharp{number}" if blur else name)
+            own = [self.insert(signs, own, f"signs{number}", Signs())]
+        last = f"sharp{number}" if blur else name
+        result = weighted = super().add(operation, own, f"plain{number}" if norm else last)
+        if norm is not None:
+            result = norm(result, last)
         if blur is not None:
-            result = self._insert(blur, weighted, name, Blur())
+            result = self.insert(blur, [result], name, Blur())
+        return self.count(result, weighted)
+
+    def insert(
+        self, operation: Operation, own: Sequence[int], name: str | None, form: Form | None = None
+    ) -> int:
+        """Appends a layer that Darknet does not count; numbers here, `own` ones, are those of the
+        network."""
+        number = super().add(operation, own, name)
+        if form is not None:
+            self.inserted[number] = form
+        return number
+
+    def count(self, result: int, weighted: int) -> int:
+        """Darknet's next layer: layer `result` hands on what it makes."""
         self.numbers.append(result)
         self.weighted.append(weighted)
-        return number
+        return len(self) - 1
 
-    def _insert(
-        self, operation: Convolution, source: int, name: str | None, form: Signs | Blur
-    ) -> int:
-        number = super().add(operation, [source], name)
-        self.inserted[number] = form
-        return number
-
-    def _own(self, number: int) -> int:
+    def own(self, number: int) -> int:
+        """The network's number of the layer that hands on the result of one of Darknet's."""
         return number if number == INPUT else self.numbers[number]
 
 
 @dataclass(frozen=True, slots=True)
-class Signs:
-    """The layer before a binary convolution: nothing of it is in a .weights file."""
+class Fixed(Unstored):
+    """Constants; `make` says them for the shapes of the layer's weights."""
 
-    def floats(self, operation: Operation, source: Shape) -> int:
-        return 0
+    make: Callable[[Shapes], tuple[Floats, ...]]
 
     def read(
-        self, take: object, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, ...]:
+        return self.make(operation.weights(source))
+
+
+class Signs(Unstored):
+    """The layer before a binary convolution."""
+
+    def read(
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, ...]:
         shape = operation.weights(source)["weights"]
         return np.full(shape, HUGE, np.float32), np.zeros(shape[0], np.float32)
 
 
-@dataclass(frozen=True, slots=True)
-class Blur:
-    """The layer behind a convolution or pool with antialiasing: its weights are constants."""
-
-    def floats(self, operation: Operation, source: Shape) -> int:
-        return 0
+class Blur(Unstored):
+    """The layer behind a convolution or pool with antialiasing."""
 
     def read(
-        self, take: object, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
+    ) -> tuple[Floats, ...]:
         shape = operation.weights(source)["weights"]
         taps = np.array([1, 2, 1] if shape[2] == 3 else [1, 1], np.float32)
         kernel = np.outer(taps, taps) / taps.sum() ** 2

@@ -6,9 +6,9 @@ network's operation has them; sums are folded in float64 and rounded once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,15 +16,12 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.network.darknet.cfg import Section, shown
 from ftdist.network.darknet.keys import canonical_kind
+from ftdist.network.darknet.numbers import Floats, Form, Take, Unstored
 from ftdist.network.darknet.operators import weights_type
 from ftdist.network.graph import Network
 from ftdist.network.operators.base import Operation
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.rewriting.scaling import batch_norm
-
-Floats = NDArray[np.float32]
-Take = Callable[[tuple[int, ...]], Floats]
-"""Reads the next floats of the file in a shape."""
 
 EPSILON = 1e-5
 """Added to the variance under the root."""
@@ -43,20 +40,6 @@ def fold(weights: Floats, bias: Floats, scaling: Floats) -> Floats:
         return np.asarray(shift, np.float32)
 
 
-class Form(Protocol):
-    """How one layer's parameters lie in the file."""
-
-    def floats(self, operation: Operation, source: Shape) -> int:
-        """How many there are."""
-        ...
-
-    def read(
-        self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
-        """(weights, bias); `flagged` is set for the oldest files, which transpose matrices."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Connected:
     """Biases, weights (outputs, inputs), then scales, means and variances where normalized."""
@@ -69,7 +52,7 @@ class Connected:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         shape = operation.weights(source)["weights"]
         bias = take((shape[0],))
         if flagged:
@@ -93,7 +76,7 @@ class Flipped:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         shape = operation.weights(source)["weights"]
         vectors = take((4 if self.normalized else 1, shape[0]))
         turned = take((int(np.prod(shape[1:])), shape[0]))
@@ -113,7 +96,7 @@ class Deconvolution:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         filters, depth, *kernel = operation.weights(source)["weights"]
         vectors = take((4 if self.normalized else 1, filters))
         weights = np.ascontiguousarray(take((depth, filters, *kernel)).swapaxes(0, 1))
@@ -132,7 +115,7 @@ class BatchNorm:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         count = source.channels
         bias = take((count,)) if self.biased else np.zeros(count, np.float32)
         weights = np.ones((count, 1, 1, 1), np.float32)
@@ -149,7 +132,7 @@ class LocalForm:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         shape, positions = operation.weights(source)["weights"], operation.weight_groups(source)
         bias = take((shape[0] // positions, positions))
         return take(shape), np.ascontiguousarray(bias.T).reshape(-1)
@@ -168,7 +151,7 @@ class ShortcutForm:
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         channels, maps, _, _ = operation.weights(source)["weights"]
         stored = take((maps, channels if self.per_channel else 1)).astype(np.float64)
         shares = self._normalized(stored).astype(np.float32)
@@ -186,32 +169,26 @@ class ShortcutForm:
 
 
 @dataclass(frozen=True, slots=True)
-class Flat:
+class Flat(Unstored):
     """Nothing: the filters of a convolution that makes a list of a map, and zeros behind it."""
-
-    def floats(self, operation: Operation, source: Shape) -> int:
-        return 0
 
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         filters, *each = operation.weights(source)["weights"]
         weights = np.eye(filters, int(np.prod(each)), dtype=np.float32)
         return weights.reshape(filters, *each), np.zeros(filters, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
-class Shared:
+class Shared(Unstored):
     """Nothing: the layer has the weights of convolution `of`."""
 
     of: int
 
-    def floats(self, operation: Operation, source: Shape) -> int:
-        return 0
-
     def read(
         self, take: Take, operation: Operation, source: Shape, *, flagged: bool
-    ) -> tuple[Floats, Floats]:
+    ) -> tuple[Floats, ...]:
         raise NotImplementedError("the convolution that shares its weights is read instead")
 
 

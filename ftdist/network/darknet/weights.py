@@ -29,19 +29,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.darknet.importer import DarknetModel
-from ftdist.network.darknet.numbers import binarized
+from ftdist.network.darknet.numbers import Floats, binarized
 from ftdist.network.darknet.stored import BatchNorm, Shared, fold
 from ftdist.network.encoding import disguise
 from ftdist.network.graph import weighted_layers
 from ftdist.network.operators.base import Operation
 from ftdist.network.parameters import Parameters
-
-Floats = NDArray[np.float32]
 
 _START_BYTES = 512
 _VERSION = struct.Struct("<3i")
@@ -162,14 +159,20 @@ def _parameters(model: DarknetModel, path: Path, header_bytes: int) -> Iterator[
         places[number] = end
         end += _layer_bytes(model, number, *layer)
     with _opened(path) as file:
-        for number in layers:
+        for number, layer in layers.items():
             stored = number
             while isinstance(shared := model.stored.get(stored), Shared):
                 stored = shared.of
             file.seek(places[stored])
             where = f"{path}: layer {number} ({model.network.layers[number].name})"
             # Nothing here keeps hold of what is yielded.
-            yield Parameters.of(number, *_read_layer(file, model, stored, layers[stored], where))
+            yield named(number, layer, _read_layer(file, model, stored, layers[stored], where))
+
+
+def named(number: int, layer: tuple[Operation, Shape], arrays: tuple[Floats, ...]) -> Parameters:
+    """The arrays by the names that the operation has for its weights, in that order."""
+    operation, source = layer
+    return Parameters(number, dict(zip(operation.weights(source), arrays, strict=True)))
 
 
 def _read_layer(
@@ -178,26 +181,26 @@ def _read_layer(
     number: int,
     layer: tuple[Operation, Shape],
     where: str,
-) -> tuple[Floats, Floats]:
-    """Weights and bias of the layer that the file is at."""
+) -> tuple[Floats, ...]:
+    """The weights of the layer that the file is at."""
     form = model.stored.get(number)
     if form is None:
         shape = _stored_shape(model, number, *layer)
         groups = model.uneven.get(number, 1)
-        found = _folded(file, shape, number in model.normalized, groups, where)
-        return binarized(*found) if number in model.binary else found
+        folded = _folded(file, shape, number in model.normalized, groups, where)
+        return binarized(*folded) if number in model.binary else folded
     place = file.tell()
     file.seek(0)
     flagged = max(_VERSION.unpack(file.read(_VERSION.size))[:2]) > _FLAGGED
     file.seek(place)
     found = form.read(lambda shape: _read(file, shape, where), *layer, flagged=flagged)
-    return _finite(found, where)
+    _check_finite(found, where)
+    return found
 
 
-def _finite(found: tuple[Floats, Floats], where: str) -> tuple[Floats, Floats]:
+def _check_finite(found: tuple[Floats, ...], where: str) -> None:
     if not all(np.isfinite(each).all() for each in found):
         raise InputError(f"{where} has weights that are not finite numbers")
-    return found
 
 
 def _spread(stored: Floats, groups: int) -> Floats:
@@ -233,7 +236,8 @@ def _folded(
     bias = vectors[0]
     if normalized:
         bias = fold(weights, bias, vectors[1:])
-    return _finite((weights, bias), where)
+    _check_finite((weights, bias), where)
+    return weights, bias
 
 
 def _read(file: io.BufferedReader, shape: tuple[int, ...], where: str) -> Floats:

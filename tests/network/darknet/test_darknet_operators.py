@@ -12,7 +12,11 @@ from support.darknetrun import FLAGGED, HEADER, NET, C, Darknet, Floats, H, Take
 
 from ftdist.errors import InputError
 from ftdist.network.darknet.importer import parse_cfg
+from ftdist.network.darknet.source import DarknetSource
 from ftdist.network.darknet.weights import read_weights
+from ftdist.network.modelfile import load, write_model
+from ftdist.planning.plan import untiled
+from ftdist.runtime.local import Session
 
 
 def conv(text: str, name: str = "linear") -> str:
@@ -200,6 +204,41 @@ def go(x: Floats, take: Take) -> Floats:
     return softmax(1, 1)(listed(pointwise(x, take, 1), take), take)
 
 
+def l2norm(x: Floats, take: Take) -> Floats:
+    """l2normalize_cpu."""
+    return x / np.sqrt((x**2).sum(axis=0))
+
+
+def iseg(x: Floats, take: Take) -> Floats:
+    """forward_iseg_layer: activate_array over the first `classes` maps."""
+    return np.concatenate([1 / (1 + np.exp(-x[:3])), x[3:]])
+
+
+def norm_channels(kind: str, factor: float = 1) -> Darknet:
+    """activate_array_normalize_channels and ..._softmax, with and without use_max_val."""
+
+    def forward(x: Floats, take: Take) -> Floats:
+        bias = take(5)
+        y = np.tensordot(take(5, C), x, 1) + bias[:, None, None]
+        if kind == "normalize_channels":
+            terms = np.maximum(y, 0)
+        else:
+            terms = np.exp(y - (y.max(axis=0) if kind.endswith("_maxval") else 0))
+        return terms / (1e-4 + terms.sum(axis=0))
+
+    return forward
+
+
+def implicit_factors(x: Floats, take: Take) -> Floats:
+    """forward_implicit_layer: the learned values, whatever the input; then scale_channels."""
+    return take(C)[:, None, None] * x
+
+
+def implicit_atoms(x: Floats, take: Take) -> Floats:
+    """A map of `filters` channels and `atoms` rows, then a convolution over it."""
+    return pointwise(take(6, 3, 1), take, 2)
+
+
 THREE = conv("filters=5") + conv("filters=5")
 CASES: dict[str, tuple[str, Darknet]] = {
     "unlike channels": (
@@ -274,8 +313,26 @@ CASES: dict[str, tuple[str, Darknet]] = {
     "maxpool_depth": ("[maxpool]\nmaxpool_depth=1\nout_channels=3\n", depth),
     "share_index": (conv(f"filters={C}") + conv(f"filters={C}\nshare_index=-1"), shared),
     "reorg, reversed": ("[reorg]\nstride=2\nreverse=1\n", reversed_reorg),
+    "l2norm": ("[l2norm]\n", l2norm),
+    "iseg": (f"[iseg]\nclasses=3\nids={C - 3}\n", iseg),
+    "iseg without ids": (f"[iseg]\nclasses={C}\nids=0\n", lambda x, _: 1 / (1 + np.exp(-x))),
+    "implicit": (
+        "[activation]\nactivation=linear\n"
+        + f"[implicit]\nfilters={C}\nmean=1\nstd=.02\n[scale_channels]\nfrom=0\n",
+        implicit_factors,
+    ),
+    "implicit with atoms": (
+        "[implicit]\nfilters=6\natoms=3\n" + conv("filters=2"),
+        implicit_atoms,
+    ),
     "logistic": ("[logistic]\n", lambda x, _: 1 / (1 + np.exp(-x))),
 }
+for kind in (
+    "normalize_channels",
+    "normalize_channels_softmax",
+    "normalize_channels_softmax_maxval",
+):
+    CASES[kind] = (conv("filters=5", kind), norm_channels(kind))
 for kind in ("per_feature", "per_channel"):
     for name in ("none", "relu", "softmax"):
         text = "[activation]\nactivation=linear\n" + THREE + "[shortcut]\nfrom=1,0\n"
@@ -321,3 +378,47 @@ def test_weights_of_a_shortcut_that_are_no_numbers_are_refused(tmp_path) -> None
     text = "[activation]\n[activation]\n[shortcut]\nfrom=0\nweights_type=per_feature\n"
     with pytest.raises(InputError, match=r"shortcut2. has weights that are not fin"):
         list(read_weights(parse_cfg(NET + text, "net"), path))
+
+
+def test_a_norm_over_channels_goes_before_the_blur(tmp_path) -> None:
+    def forward(x: Floats, take: Take) -> Floats:
+        bias = take(5)
+        y = np.tensordot(take(5, C), x, 1) + bias[:, None, None]
+        y = norm_of(y)
+        padded = np.pad(y, ((0, 0), (1, 1), (1, 1)))
+        rows = padded[:, :-2] / 4 + padded[:, 1:-1] / 2 + padded[:, 2:] / 4
+        both = rows[:, :, :-2] / 4 + rows[:, :, 1:-1] / 2 + rows[:, :, 2:] / 4
+        return both[:, ::2, ::2]
+
+    def norm_of(y: Floats) -> Floats:
+        return np.maximum(y, 0) / (1e-4 + np.maximum(y, 0).sum(axis=0))
+
+    text = conv("filters=5\nstride=2\nantialiasing=1", "normalize_channels")
+    model, image, expected = results(tmp_path, text, forward, HEADER)
+    assert [each.name for each in model.network.layers] == [
+        "plain0",
+        "sum0",
+        "sharp0",
+        "convolutional0",
+    ]
+    np.testing.assert_allclose(output(model, image), expected, rtol=0, atol=1e-5)
+
+
+def test_constants_are_not_random(tmp_path) -> None:
+    """With random weights too, a norm over channels is one, and a learned map sees no input."""
+    text = "[conv]\nfilters=5\nactivation=normalize_channels_softmax\n"
+    text += "[implicit]\nfilters=5\n[route]\nlayers=0\n"
+    parsed = parse_cfg(NET + text, "net")
+    source = DarknetSource(parsed, None, 3)
+    write_model(tmp_path / "net.ftd", parsed.network, source.parameters())
+    model = load(tmp_path / "net.ftd")
+    seen = []
+    for seed in (1, 2):
+        image = np.random.default_rng(seed).normal(0, 1, (C, H, W)).astype(np.float32)
+        with Session(model, untiled(model.network)) as session:
+            seen.append(session.run(image))
+    assert np.abs(seen[0]["implicit1"]).max() > 0
+    np.testing.assert_array_equal(seen[0]["implicit1"], seen[1]["implicit1"])
+    for each in seen:
+        (shares,) = (array for name, array in each.items() if name != "implicit1")
+        np.testing.assert_allclose(shares.sum(axis=0), 1, atol=1e-3)

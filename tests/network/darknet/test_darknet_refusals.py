@@ -85,7 +85,19 @@ def failure(text: str) -> str:
         ("[conv]\n[lstm]\noutput=3\n", "small.cfg:6: [lstm]: is recurrent: it depends on the inp"),
         ("[yolo]\nclasses=3\nanchors=1,2\nmask=1\n", "mask: anchor 1 is not among the 1 given"),
         ("[yolo]\nclasses=3\nanchors=1,2\n[conv]\n", "reads layer 0 (yolo0), a detection head"),
-        ("[conv]\n[implicit]\n", "small.cfg:6: [implicit]: is a layer of Darknet's that is not"),
+        ("[conv]\n[rbm]\n", "small.cfg:6: [rbm]: is a layer of Darknet's first versions that is"),
+        ("[iseg]\nclasses=3\nids=4\n", "small.cfg:5: [iseg]: 3 classes and 4 ids need 7 channel"),
+        ("[iseg]\nclasses=0\n", "small.cfg:6: [iseg] classes: 0 is less than 1"),
+        ("[implicit]\nfilters=99999\n", "small.cfg:5: [implicit]: layer 1 (implicit0): a map of"),
+        ("[conv]\n[implicit]\nfilters=2\n[scale_channels]\nfrom=0\n", "factors of 1x1x2 do no"),
+        (
+            "[conv]\n[shortcut]\nfrom=0\nactivation=normalize_channels\n",
+            "activation: normalize_channels is computed by Darknet in [convolutional] only",
+        ),
+        (
+            "[conv]\nxnor=1\nactivation=normalize_channels_softmax\n",
+            "small.cfg:7: [conv] activation: normalize_channels_softmax is not supported with xnor",
+        ),
         ("[conv]\n[net]\n", "small.cfg:6: [net]: may stand only at the beginning"),
         (
             "[conv]\n[maxpol]\n",
@@ -121,7 +133,16 @@ def test_files_without_an_input_are_refused(text, message) -> None:
 
 
 KEYS = (
-    *("activation", "anchors", "antialiasing", "batch_normalize", "beta_nms", "classes"),
+    *(
+        "activation",
+        "anchors",
+        "antialiasing",
+        "atoms",
+        "batch_normalize",
+        "ids",
+        "beta_nms",
+        "classes",
+    ),
     *("crop_height", "crop_width", "dilation", "filters", "flipped", "from", "group_id", "groups"),
     *("layers", "mask", "maxpool_depth", "new_coords", "nms_kind", "num", "out_channels", "output"),
     *("pad", "padding", "scale", "scale_x_y", "share_index", "side", "size", "softmax", "stride"),
@@ -131,12 +152,14 @@ KEYS = (
 KINDS = (
     *("activation", "avgpool", "conv", "conv", "conv", "connected", "cost", "crop", "detection"),
     *("Gaussian_yolo", "batchnorm", "dropout", "empty", "local", "local_avgpool", "maxpool"),
-    *("normalization", "region", "reorg", "reorg3d", "route", "sam", "scale_channels", "shortcut"),
+    *("implicit", "iseg", "l2norm", "normalization", "region", "reorg", "reorg3d", "route", "sam"),
+    *("scale_channels", "shortcut"),
     *("softmax", "upsample", "yolo"),
 )
 VALUES = st.sampled_from(
     [
         *("0", "1", "2", "3", "8", "-1", "-2", "999999999", "", "x", "1,2", "1.5", "-1,0", "1,2,"),
+        *("normalize_channels", "normalize_channels_softmax_maxval"),
         *("leaky", "linear", "per_channel", "relu", "softmax", "diounms", "left_top", "0x10"),
     ]
 )
