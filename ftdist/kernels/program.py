@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network import packing
-from ftdist.network.operators import base, pairs, reducing, views
+from ftdist.network.operators import base, functions, pairs, reducing, views
 
 BLOCK = packing.BLOCK
 
@@ -50,7 +50,11 @@ PICTURE_CHANNELS = 3
 """Channels of a picture that may be seen differently."""
 
 KINDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"reductions": get_args(reducing.ReductionKind), "pairs": get_args(pairs.PairKind)}
+    {
+        "reductions": get_args(reducing.ReductionKind),
+        "pairs": get_args(pairs.PairKind),
+        "functions": get_args(functions.FunctionKind),
+    }
 )
 """The functions of each family that has several, by their number in a kernel's `kind`."""
 

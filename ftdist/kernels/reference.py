@@ -15,8 +15,10 @@ from ftdist.errors import FtdistError
 from ftdist.kernels.program import ACTIVATIONS, OPERATIONS, Bytes, Map, Program, Table
 from ftdist.kernels.reference_activations import activate
 from ftdist.kernels.reference_channels import Channels
+from ftdist.kernels.reference_functions import Functions
 from ftdist.kernels.reference_joining import Joining
 from ftdist.kernels.reference_moving import Moving
+from ftdist.kernels.reference_placing import Placing
 from ftdist.kernels.reference_selecting import Selecting
 from ftdist.kernels.reference_tensors import Tensors
 from ftdist.kernels.reference_views import Array
@@ -41,7 +43,7 @@ def run(
         counters["nanoseconds"][call["kernel"]] += time.monotonic_ns() - started
 
 
-class _Call(Windows, Winograd, Joining, Moving, Channels, Tensors, Selecting):
+class _Call(Windows, Winograd, Joining, Moving, Channels, Functions, Tensors, Selecting, Placing):
     """One call with its kernel and memory; the method named as an operation is its definition."""
 
     def run(self) -> None:

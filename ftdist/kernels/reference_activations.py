@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,14 @@ def _elu(x: Array) -> Array:
 def _gelu(x: Array) -> Array:
     inner = np.float32(0.797885) * x + np.float32(0.035677) * x * x * x
     return np.asarray(x * _logistic(2 * inner))
+
+
+def erf(x: Array) -> Array:
+    return np.asarray(np.vectorize(math.erf, otypes=[np.float64])(x), np.float32)
+
+
+def _gelu_exact(x: Array) -> Array:
+    return np.asarray(np.float32(0.5) * x * (1 + erf(x / np.float32(math.sqrt(2)))))
 
 
 def _hard_mish(x: Array) -> Array:
@@ -74,4 +83,6 @@ _ACTIVATIONS: dict[str, Callable[[Array, np.float32], Any]] = {
     "plse": lambda x, _: _plse(x),
     "ramp": lambda x, _: np.where(x > 0, x, 0 * x) + np.float32(0.1) * x,
     "stair": lambda x, _: _stair(x),
+    "gelu_exact": lambda x, _: _gelu_exact(x),
+    "softplus": lambda x, _: np.logaddexp(np.float32(0), x),
 }

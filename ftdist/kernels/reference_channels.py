@@ -36,7 +36,8 @@ class Channels(Views):
         before, after = (size - 1) // 2, size // 2
         squares = np.pad(x * x, ((0, 0), (0, 0), (before, after)))
         sums = np.lib.stride_tricks.sliding_window_view(squares, before + after + 1, axis=2)
-        norms = k["shift"] + k["factor"] * (sums.sum(axis=-1) - (x * x)[..., after, None])
+        never = 0 if k["kind"] else (x * x)[..., after, None]
+        norms = k["shift"] + k["factor"] * (sums.sum(axis=-1) - never)
         with np.errstate(invalid="ignore"):
             return np.asarray(x * norms ** -k["power"], np.float32)
 

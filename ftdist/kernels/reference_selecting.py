@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdist.kernels.reference_placing import keys
 from ftdist.kernels.reference_views import Array, Views
 
 
@@ -30,12 +31,14 @@ class Selecting(Views):
 
     def gather_by(self) -> Array:
         k, columns = self.k, (self.left, self.right)
-        if k["kind"]:
+        if k["kind"] == 2:
             by = _indices(self.same("in2", int(k["in2_channels"])), int(k["channels"]))
             return np.take_along_axis(self.same("in"), by, axis=-1)
         rows = (self.row, self.row + self.rows)
-        by = _indices(self.view("in2", rows, (0, 1), 1)[:, 0, 0], int(k["height"]))
-        return np.asarray(self.view("in", (0, k["height"]), columns, k["channels"])[by])
+        given = self.view("in2", rows, (0, 1), 1)[:, 0, 0]
+        found = self.view("in", (0, k["height"]), columns, k["channels"])
+        taken = np.asarray(found[_indices(given, int(k["height"]))])
+        return np.where((given >= 0)[:, None, None], taken, 0) if k["kind"] == 4 else taken
 
     def suppress(self) -> Array:
         k = self.k
@@ -64,6 +67,8 @@ class Selecting(Views):
         x, y = _places(grid[..., 0], width, kind), _places(grid[..., 1], height, kind)
         if kind & 1:
             x, y = np.rint(x), np.rint(y)
+        if kind & 16:
+            return _cubic_samples(source, y, x, kind)
         left, top = np.floor(x).astype(int), np.floor(y).astype(int)
         right_part, lower_part = (x - left)[..., None], (y - top)[..., None]
         padded = np.pad(source, ((3, 4), (3, 4), (0, 0)))
@@ -102,6 +107,29 @@ def _overlap(a: Array, b: Array) -> float:
     shared = sides.prod()
     areas = [(each[2:] - each[:2]).prod() for each in (a, b)]
     return float(shared / (areas[0] + areas[1] - shared))
+
+
+def _cubic_samples(source: Array, y: Any, x: Any, kind: int) -> Array:
+    """Mixtures of 4 x 4 taps; those beside the map are nothing, or taken from where they belong."""
+    total: Any = 0
+    parts = []
+    for place, size in ((y, source.shape[0]), (x, source.shape[1])):
+        first = np.floor(place).astype(int)
+        taps = first[..., None] + np.arange(-1, 3)
+        inside = (taps >= 0) & (taps < size)
+        if kind & 8:
+            low, high = (0, size - 1) if kind & 2 else (-0.5, size - 0.5)
+            span = max(high - low, 1e-9)
+            away = np.abs(taps - low) % (2 * span)
+            taps = (low + np.minimum(away, 2 * span - away)).astype(int)
+        weights = keys(place - first, -0.75)
+        parts.append((taps.clip(0, size - 1), weights if kind & 12 else weights * inside))
+    (rows, down), (columns, across) = parts
+    for tap in range(4):
+        for other in range(4):
+            weight = (down[..., tap] * across[..., other])[..., None]
+            total = total + weight * source[rows[..., tap], columns[..., other]]
+    return np.asarray(total, np.float32)
 
 
 def _places(x: Array, size: int, kind: int) -> Any:

@@ -84,11 +84,11 @@ class Tensors(Views):
     def normalize(self) -> Array:
         k, groups, own = self.k, int(self.k["groups"]), self.same("in")
         map_ = self.view("in", (0, k["height"]), (0, k["width"]), k["channels"])
-        values = map_ if k["kind"] else own
+        values = map_ if k["kind"] & 1 else own
         values = values.astype(np.float64).reshape(*values.shape[:2], groups, -1)
-        axes = (0, 1, 3) if k["kind"] else (3,)
-        mean = values.mean(axis=axes, keepdims=True)
-        variance = values.var(axis=axes, keepdims=True)
+        axes = (0, 1, 3) if k["kind"] & 1 else (3,)
+        mean = values.mean(axis=axes, keepdims=True) * (not k["kind"] & 2)
+        variance = ((values - mean) ** 2).mean(axis=axes, keepdims=True)
         away = (own.reshape(*own.shape[:2], groups, -1) - mean) / np.sqrt(variance + k["factor"])
         scale, bias = (self.floats[k[each] :][: own.shape[2]] for each in ("weights", "bias"))
         return np.asarray(away.reshape(own.shape) * scale + bias, np.float32)

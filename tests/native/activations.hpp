@@ -103,6 +103,29 @@ inline float naive_mish(float x) {
   return x * (t / (t + 2.0f));
 }
 
+inline float naive_erf(float x) {
+  if (std::isnan(x)) return x;
+  const float size = std::fabs(x), square = x * x;
+  if (size > 9.0f) return x / size;
+  if (size > 0.927734375f) {
+    float p = std::fma(-1.72853470e-5f, size, 3.83197126e-4f);
+    p = std::fma(p, square, std::fma(-3.88396438e-3f, size, 2.42546219e-2f));
+    for (const float next : {-1.06777877e-1f, -6.34846687e-1f, -1.28717512e-1f, -size})
+      p = std::fma(p, size, next);
+    return std::copysign(1.0f - naive_exp(p), x);
+  }
+  float p = -5.96761703e-4f;
+  for (const float next : {4.99119423e-3f, -2.67681349e-2f, 1.12819925e-1f, -3.76125336e-1f,
+                           1.28379166e-1f})
+    p = std::fma(p, square, next);
+  return std::fma(p, x, x);
+}
+
+inline float naive_softplus(float x) {
+  const float e = naive_exp(-std::fabs(x)), sum = 1.0f + e, own = sum - 1.0f;
+  return std::fmax(x, 0.0f) + (own == 0.0f ? e : naive_log(sum) * (e / own));
+}
+
 inline float naive_activate(int kind, float slope, float x) {
   switch (kind) {
     case ftdist::ACT_LEAKY: return x > 0.0f ? x : x * slope;
@@ -129,6 +152,9 @@ inline float naive_activate(int kind, float slope, float x) {
     case ftdist::ACT_PLSE: return naive_plse(x);
     case ftdist::ACT_RAMP: return std::fma(x, 0.1f, x > 0.0f ? x : 0.0f);
     case ftdist::ACT_STAIR: return naive_stair(x);
+    case ftdist::ACT_GELU_EXACT:
+      return std::fma(x * 0.5f, naive_erf(x * 0.70710678118654752f), x * 0.5f);
+    case ftdist::ACT_SOFTPLUS: return std::isnan(x) ? x : naive_softplus(x);
     default: return x;
   }
 }
@@ -154,6 +180,8 @@ inline double exact_activate(int kind, double x) {
     case ftdist::ACT_PLSE:
       return x < -4 ? 0.01 * (x + 4) : x > 4 ? 0.01 * (x - 4) + 1 : 0.125 * x + 0.5;
     case ftdist::ACT_RAMP: return (x > 0 ? x : 0) + 0.1 * x;
+    case ftdist::ACT_GELU_EXACT: return 0.5 * x * (1.0 + std::erf(x / std::sqrt(2.0)));
+    case ftdist::ACT_SOFTPLUS: return std::fmax(x, 0.0) + std::log1p(std::exp(-std::fabs(x)));
     case ftdist::ACT_STAIR: {
       const double n = std::floor(x), half = std::floor(x / 2);
       return n == 2 * half ? half : (x - n) + half;

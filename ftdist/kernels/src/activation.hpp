@@ -102,6 +102,40 @@ static inline Vec gelu(Vec x) {
   return x * logistic(inner + inner);
 }
 
+// After N. Juffa: near 0 x times a polynomial, else 1 - e^p.
+static inline Vec erf(Vec x) {
+  const Vec size = x < splat(0.0f) ? -x : x, square = x * x;
+  Vec far = fma(splat(-1.72853470e-5f), size, splat(3.83197126e-4f));
+  const Vec more = fma(splat(-3.88396438e-3f), size, splat(2.42546219e-2f));
+  far = fma(far, square, more);
+  far = fma(far, size, splat(-1.06777877e-1f));
+  far = fma(far, size, splat(-6.34846687e-1f));
+  far = fma(far, size, splat(-1.28717512e-1f));
+  far = fma(far, size, -size);
+  far = splat(1.0f) - exp(far);
+  far = x < splat(0.0f) ? -far : far;
+  Vec near = fma(splat(-5.96761703e-4f), square, splat(4.99119423e-3f));
+  near = fma(near, square, splat(-2.67681349e-2f));
+  near = fma(near, square, splat(1.12819925e-1f));
+  near = fma(near, square, splat(-3.76125336e-1f));
+  near = fma(near, square, splat(1.28379166e-1f));
+  near = fma(near, x, x);
+  return size > splat(0.927734375f) ? size > splat(9.0f) ? x / size : far : near;
+}
+
+// 0.5 x (1 + erf(x / sqrt(2))).
+static inline Vec gelu_exact(Vec x) {
+  const Vec half = x * splat(0.5f);
+  return fma(half, erf(x * splat(0.70710678118654752f)), half);
+}
+
+// ln(1 + e^x), as the larger of x and 0 plus ln(1 + e^-|x|), whose rounding of 1 + e is undone.
+static inline Vec softplus(Vec x) {
+  const Vec e = exp(x < splat(0.0f) ? x : -x), sum = splat(1.0f) + e, own = sum - splat(1.0f);
+  const Vec rest = own == splat(0.0f) ? e : log(sum) * (e / own);
+  return (x > splat(0.0f) ? x : splat(0.0f)) + rest;
+}
+
 static inline Vec hard_mish(Vec x) {
   const Vec curve = fma(x * splat(0.5f), x, x);
   const Vec below = x <= splat(-2.0f) ? splat(0.0f) : curve;
@@ -161,6 +195,8 @@ template <int KIND> static inline Vec activate(Vec x, Vec slope) {
   if constexpr (KIND == ACT_PLSE) return plse(x);
   if constexpr (KIND == ACT_RAMP) return ramp(x);
   if constexpr (KIND == ACT_STAIR) return stair(x);
+  if constexpr (KIND == ACT_GELU_EXACT) return gelu_exact(x);
+  if constexpr (KIND == ACT_SOFTPLUS) return softplus(x);
   return x;
 }
 
@@ -184,6 +220,8 @@ static inline Vec activate(int kind, Vec x, Vec slope) {
     case ACT_PLSE: return activate<ACT_PLSE>(x, slope);
     case ACT_RAMP: return activate<ACT_RAMP>(x, slope);
     case ACT_STAIR: return activate<ACT_STAIR>(x, slope);
+    case ACT_GELU_EXACT: return activate<ACT_GELU_EXACT>(x, slope);
+    case ACT_SOFTPLUS: return activate<ACT_SOFTPLUS>(x, slope);
     default: return x;
   }
 }

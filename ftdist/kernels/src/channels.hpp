@@ -89,13 +89,14 @@ static void softmax(const Program& program, const Kernel& kernel, const Call& ca
   }
 }
 
-// kappa + alpha * the sum of squares around a channel; see NormalizeResponses for what is left out.
+// kappa + alpha * the sum of squares around a channel; see NormalizeResponses for what Darknet (kind
+// 0) leaves out.
 static inline float response_norm(const Kernel& kernel, const float* in, int channel) {
   const int first = larger(0, channel - (kernel.size - 1) / 2);
   const int last = smaller(kernel.channels - 1, channel + kernel.size / 2);
   float sum = 0.0f;
   for (int each = first; each <= last; each++) sum = fma_one(in[each], in[each], sum);
-  const float never = in[kernel.size / 2];
+  const float never = kernel.kind ? 0.0f : in[kernel.size / 2];
   return fma_one(kernel.factor, fma_one(-never, never, sum), kernel.shift);
 }
 
@@ -144,7 +145,8 @@ static bool softmax_fits(const Kernel& k) {
 }
 
 static bool normalize_responses_fits(const Kernel& k) {
-  return same_channels(k) && k.size >= 1 && k.size / 2 < k.channels;
+  return same_channels(k) && k.size >= 1 && (k.kind == 0 || k.kind == 1) &&
+         (k.kind || k.size / 2 < k.channels);
 }
 
 static bool max_channels_fits(const Kernel& k) { return k.filters <= k.channels; }

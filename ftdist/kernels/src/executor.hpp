@@ -8,14 +8,17 @@
 #include "channels.hpp"
 #include "convolution.hpp"
 #include "depthwise.hpp"
+#include "functions.hpp"
 #include "joining.hpp"
 #include "local.hpp"
 #include "moving.hpp"
 #include "pool.hpp"
 #include "normalizing.hpp"
 #include "pairs.hpp"
+#include "placing.hpp"
 #include "products.hpp"
 #include "reducing.hpp"
+#include "resampling.hpp"
 #include "selecting.hpp"
 #include "tensors.hpp"
 #include "transposed.hpp"
@@ -51,9 +54,9 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
   return all;
 }
 
-constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, JOINING, LOCAL, MOVING,
-                                   NORMALIZING, PAIRS, POOL, PRODUCTS, REDUCING, SELECTING,
-                                   TENSORS, TRANSPOSED, WINOGRAD);
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LOCAL, MOVING,
+                                   NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, REDUCING,
+                                   RESAMPLING, SELECTING, TENSORS, TRANSPOSED, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

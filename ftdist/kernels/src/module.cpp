@@ -214,6 +214,7 @@ NB_MODULE(_native, module) {
   module.attr("ACTIVATIONS") = names(ACTIVATION_NAMES, ACT_COUNT);
   nb::dict kinds;
   kinds["reductions"] = names(REDUCTION_NAMES, REDUCE_COUNT);
+  kinds["functions"] = names(FUNCTION_NAMES, FUNCTION_COUNT);
   kinds["pairs"] = names(PAIR_NAMES, PAIR_COUNT);
   module.attr("KINDS") = kinds;
   module.attr("CONSTANTS") = constants();

@@ -38,6 +38,8 @@ struct Moments {
   float mean[WIDTH], scale[WIDTH];
 };
 
+enum NormalizeKind : int32_t { OVER_MAP = 1, AROUND_ZERO = 2 };
+
 // Mean, and 1 / sqrt(variance + epsilon), of each lane's values in a box, or of all of them.
 static inline Moments moments(const Program& program, const Kernel& kernel, const Call& call,
                               const Box& box, bool joint, double count) {
@@ -46,7 +48,7 @@ static inline Moments moments(const Program& program, const Kernel& kernel, cons
     for (int lane = 0; lane < here; lane++) sums.of[lane] += (double)in[lane];
   });
   if (joint) sums.add_up();
-  for (double& each : sums.of) each /= count;
+  for (double& each : sums.of) each = kernel.kind & AROUND_ZERO ? 0 : each / count;
   each_block(program, kernel, call, box, [&](const float* in, int here) {
     for (int lane = 0; lane < here; lane++) {
       const double away = (double)in[lane] - sums.of[lane];
@@ -86,7 +88,7 @@ static inline void normalize_channels(const Program& program, const Kernel& kern
                                       const Call& call, int first, int last, bool joint) {
   const Box own = {call.row, call.row + call.rows, kernel.left, kernel.right, first, last};
   const double each = joint ? last - first : 1;
-  if (kernel.kind) {
+  if (kernel.kind & OVER_MAP) {
     const Box all = {0, kernel.height, 0, kernel.width, first, last};
     const double count = each * kernel.height * kernel.width;
     write_normalized(program, kernel, call, own,
@@ -177,7 +179,7 @@ static void softmax_along(const Program& program, const Kernel& kernel, const Ca
 }
 
 static bool normalize_reads(const Kernel& k, Area& area) {
-  if (!k.kind) return true;
+  if (!(k.kind & OVER_MAP)) return true;
   if (area.rows.last > k.height || area.columns.first < 0 || area.columns.last > k.width)
     return false;
   area = {{0, k.height}, {0, k.width}};
@@ -186,7 +188,7 @@ static bool normalize_reads(const Kernel& k, Area& area) {
 
 static bool normalize_fits(const Kernel& k) {
   return same_channels(k) && k.channels % k.groups == 0 && one_tap(k) &&
-         (k.kind == 0 || k.kind == 1);
+         k.kind >= 0 && k.kind < 4;
 }
 
 static WeightLayout normalize_weights(const Kernel& k) { return {1, (double)k.filters, 1}; }

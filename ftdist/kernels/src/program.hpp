@@ -12,13 +12,14 @@ namespace ftdist {
 enum ActivationKind : int32_t {
   ACT_LINEAR, ACT_LEAKY, ACT_RELU, ACT_RELU6, ACT_LOGISTIC, ACT_SWISH, ACT_MISH, ACT_HARDSWISH,
   ACT_TANH, ACT_ELU, ACT_SELU, ACT_GELU, ACT_HARDMISH, ACT_HARDTAN, ACT_LHTAN, ACT_LOGGY, ACT_PLSE,
-  ACT_RAMP, ACT_STAIR,
+  ACT_RAMP, ACT_STAIR, ACT_GELU_EXACT, ACT_SOFTPLUS,
   ACT_COUNT
 };
 
 constexpr const char* ACTIVATION_NAMES[ACT_COUNT] = {
     "linear", "leaky", "relu", "relu6", "logistic", "swish", "mish", "hardswish", "tanh", "elu",
-    "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse", "ramp", "stair"};
+    "selu", "gelu", "hardmish", "hardtan", "lhtan", "loggy", "plse", "ramp", "stair",
+    "gelu_exact", "softplus"};
 
 enum ReductionKind : int32_t {
   REDUCE_SUM, REDUCE_MEAN, REDUCE_MAX, REDUCE_MIN, REDUCE_PRODUCT, REDUCE_L1, REDUCE_L2,
@@ -42,6 +43,19 @@ constexpr const char* PAIR_NAMES[PAIR_COUNT] = {
     "add", "subtract", "multiply", "divide", "maximum", "minimum", "power", "equal", "greater",
     "greater_or_equal", "less", "less_or_equal", "and", "or", "xor", "modulo", "remainder", "where",
     "unless"};
+
+enum FunctionKind : int32_t {
+  FUNCTION_CLIP, FUNCTION_ABS, FUNCTION_NEGATIVE, FUNCTION_SIGN, FUNCTION_FLOOR, FUNCTION_CEIL,
+  FUNCTION_ROUND, FUNCTION_TRUNCATE, FUNCTION_SQRT, FUNCTION_RECIPROCAL, FUNCTION_EXP, FUNCTION_LOG,
+  FUNCTION_ERF, FUNCTION_SOFTSIGN, FUNCTION_HARD_SIGMOID, FUNCTION_ELU, FUNCTION_SELU,
+  FUNCTION_CELU, FUNCTION_THRESHOLD, FUNCTION_SWISH, FUNCTION_SHRINK, FUNCTION_TRUTH, FUNCTION_NOT,
+  FUNCTION_COUNT
+};
+
+constexpr const char* FUNCTION_NAMES[FUNCTION_COUNT] = {
+    "clip", "abs", "negative", "sign", "floor", "ceil", "round", "truncate", "sqrt", "reciprocal",
+    "exp", "log", "erf", "softsign", "hard_sigmoid", "elu", "selu", "celu", "threshold", "swish",
+    "shrink", "truth", "not"};
 
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 

@@ -1,6 +1,7 @@
 // Kernels that choose among values, and places that other values name: the largest ones, values by
 // index, boxes that do not overlap, samples on a grid. They hold what they have found in the output.
 #pragma once
+#include "resampling.hpp"
 #include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -56,15 +57,21 @@ static inline int index_of(float value, int size) {
   return value < (float)(size - 1) ? (int)value : size - 1;
 }
 
+constexpr int32_t ROWS_OR_ZEROS = 4;  // a kind of gather_by: rows, zeros where an index is below zero
+
 static void gather_by(const Program& program, const Kernel& kernel, const Call& call) {
   for (int row = call.row; row < call.row + call.rows; row++) {
-    int from_row = row;
-    if (kernel.kind == ALONG_ROWS)
-      from_row = index_of(*at(program, kernel.in2, call.in2_row, row, 0), kernel.height);
+    const bool rows = kernel.kind != ALONG_CHANNELS;
+    const float index = rows ? *at(program, kernel.in2, call.in2_row, row, 0) : 0.0f;
+    const int from_row = rows ? index_of(index, kernel.height) : row;
     for (int column = kernel.left; column < kernel.right; column++) {
       const float* in = at(program, kernel.in, call.in_row, from_row, column);
       float* out = at(program, kernel.out, call.out_row, row, column);
-      if (kernel.kind == ALONG_ROWS) {
+      if (kernel.kind == ROWS_OR_ZEROS && !(index >= 0.0f)) {
+        __builtin_memset(out, 0, sizeof(float) * kernel.filters);
+        continue;
+      }
+      if (rows) {
         __builtin_memcpy(out, in, sizeof(float) * kernel.filters);
         continue;
       }
@@ -138,7 +145,7 @@ static void suppress(const Program& program, const Kernel& kernel, const Call& c
     for (int i = 0; i < 3; i++) out[chosen * kernel.out.pixel + i] = -1.0f;
 }
 
-enum GridKind : int32_t { NEAREST = 1, CORNERS = 2, BORDER = 4, REFLECT = 8 };
+enum GridKind : int32_t { NEAREST = 1, CORNERS = 2, BORDER = 4, REFLECT = 8, CUBIC = 16 };
 
 static inline float reflected(float x, float low, float high) {
   const float range = high - low;
@@ -162,6 +169,34 @@ static inline float grid_place(float x, int size, int kind) {
   return place < (float)size + 1.0f ? place : (float)size + 1.0f;
 }
 
+// Where a tap of a cubic sample is taken from; -1: it is nothing.
+static inline int grid_tap(int position, int size, int kind) {
+  if (position >= 0 && position < size) return position;
+  if (kind & BORDER) return position < 0 ? 0 : size - 1;
+  if (!(kind & REFLECT)) return -1;
+  const float last = (float)(size - 1);
+  const float place = kind & CORNERS ? reflected((float)position, 0.0f, last)
+                                     : reflected((float)position, -0.5f, last + 0.5f);
+  return larger(0, smaller((int)place, size - 1));
+}
+
+static void cubic_sample(const Program& program, const Kernel& k, const Call& call, float x, float y,
+                         float* out) {
+  const float left = __builtin_floorf(x), top = __builtin_floorf(y);
+  float across[4], down[4];
+  keys_weights((double)(x - left), -0.75, across);
+  keys_weights((double)(y - top), -0.75, down);
+  for (int tap = 0; tap < 16; tap++) {
+    const int row = grid_tap((int)top - 1 + tap / 4, k.height, k.kind);
+    const int column = grid_tap((int)left - 1 + tap % 4, k.width, k.kind);
+    if (row < 0 || column < 0) continue;
+    const float* in = at(program, k.in, call.in_row, row, column);
+    const float weight = down[tap / 4] * across[tap % 4];
+    for (int channel = 0; channel < k.filters; channel++)
+      out[channel] = fma_one(in[channel], weight, out[channel]);
+  }
+}
+
 static void grid_sample(const Program& program, const Kernel& k, const Call& call) {
   for (int row = call.row; row < call.row + call.rows; row++)
     for (int column = k.left; column < k.right; column++) {
@@ -172,6 +207,10 @@ static void grid_sample(const Program& program, const Kernel& k, const Call& cal
       const float right_part = x - (float)left, lower_part = y - (float)top;
       float* out = at(program, k.out, call.out_row, row, column);
       __builtin_memset(out, 0, sizeof(float) * k.filters);
+      if (k.kind & CUBIC) {
+        cubic_sample(program, k, call, x, y, out);
+        continue;
+      }
       for (int corner = 0; corner < 4; corner++) {
         const int from_row = top + corner / 2, from_column = left + corner % 2;
         const float weight = (corner / 2 ? lower_part : 1.0f - lower_part) *
@@ -194,18 +233,18 @@ static bool top_fits(const Kernel& k) {
 static bool cumulate_fits(const Kernel& k) { return same_channels(k) && k.kind >= 0 && k.kind < 4; }
 
 static bool gather_by_fits(const Kernel& k) {
-  if (k.kind == ALONG_ROWS)
+  if (k.kind == ALONG_ROWS || k.kind == ROWS_OR_ZEROS)
     return same_channels(k) && k.height >= 1 && k.in2_channels == 1 && k.in2_width == 1;
   return k.kind == ALONG_CHANNELS && k.in2_channels == k.filters;
 }
 
 static bool gather_by_reads(const Kernel& k, Area& area) {
-  if (k.kind == ALONG_ROWS) area.rows = {0, k.height};
+  if (k.kind != ALONG_CHANNELS) area.rows = {0, k.height};
   return true;
 }
 
 static int64_t gather_by_reads_second(const Kernel& k, Area& area) {
-  if (k.kind == ALONG_ROWS) area.columns = {0, 1};
+  if (k.kind != ALONG_CHANNELS) area.columns = {0, 1};
   return k.in2_channels;
 }
 
@@ -233,7 +272,7 @@ static int64_t suppress_reads_second(const Kernel& k, Area& area) {
 
 static bool grid_fits(const Kernel& k) {
   return same_channels(k) && k.in2_channels == 2 && k.height >= 1 && k.width >= 1 && k.kind >= 0 &&
-         k.kind < 16;
+         k.kind < 32;
 }
 
 static bool grid_reads(const Kernel& k, Area& area) {

@@ -7,9 +7,11 @@ axes, its weights, its cost, the kernel it becomes, and by its fields how a mode
 from ftdist.network.operators import (
     base,
     channels,
+    functions,
     joining,
     normalizing,
     pairs,
+    placing,
     reducing,
     resampling,
     selecting,
@@ -21,9 +23,11 @@ from ftdist.network.operators import (
 __all__ = (
     "base",
     "channels",
+    "functions",
     "joining",
     "normalizing",
     "pairs",
+    "placing",
     "reducing",
     "resampling",
     "selecting",

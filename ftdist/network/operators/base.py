@@ -37,6 +37,8 @@ ActivationKind = Literal[
     "plse",
     "ramp",
     "stair",
+    "gelu_exact",
+    "softplus",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ftdist.errors import InputError
@@ -104,11 +104,12 @@ class Softmax(Operation):
 @operator
 @dataclass(frozen=True, slots=True)
 class NormalizeResponses(Elementwise):
-    """Local response normalization across channels, as Darknet's [normalization] has it.
+    """Local response normalization across channels.
 
     x * (kappa + alpha * s) ** -beta, where s is the sum of squares over channels from
-    (size - 1) // 2 before to size // 2 after, less the square of channel size // 2: Darknet begins
-    its running sum one channel short, and never makes up for it.
+    (size - 1) // 2 before to size // 2 after, and, unless it is `complete`, less the square of
+    channel size // 2: Darknet's [normalization] begins its running sum one channel short, and never
+    makes up for it.
     """
 
     kind: ClassVar[str] = "normalize_responses"
@@ -117,10 +118,11 @@ class NormalizeResponses(Elementwise):
     alpha: float = 1e-4
     beta: float = 0.75
     kappa: float = 1.0
+    complete: bool = field(default=False, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         source = only(inputs)
-        if self.size < 1 or self.size // 2 >= source.channels:
+        if self.size < 1 or (self.size // 2 >= source.channels and not self.complete):
             raise InputError(
                 f"normalization: a size of {self.size} does not suit {source.channels} channels"
             )
@@ -131,6 +133,7 @@ class NormalizeResponses(Elementwise):
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = {"size": self.size, "factor": self.alpha, "shift": self.kappa, "power": self.beta}
+        fields["kind"] = self.complete
         return KernelRecord("normalize_responses", fields)
 
 

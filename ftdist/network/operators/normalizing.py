@@ -7,7 +7,7 @@ order, each time from the map where it lies.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from ftdist.errors import InputError
@@ -30,6 +30,8 @@ _EXPONENTIAL = 8
 class Normalize(Operation):
     """(x - mean) / sqrt(variance + epsilon) * scale + bias, then an activation.
 
+    Unless it is `centered` the mean is taken for 0, so that the variance is the mean square.
+
     Mean and variance are those of each of the `groups` of channels: over the whole map (instance
     normalization where every channel is a group, else group normalization), or, with `spatial`, at
     each position (layer normalization over channels). Weights: `scale` and `bias`, (channels,).
@@ -41,6 +43,7 @@ class Normalize(Operation):
     epsilon: float = 1e-5
     spatial: bool = False
     activation: Activation = LINEAR
+    centered: bool = field(default=True, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         source = only(inputs)
@@ -67,7 +70,11 @@ class Normalize(Operation):
         return 4 * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
-        fields = {"groups": self.groups, "factor": self.epsilon, "kind": not self.spatial}
+        fields = {
+            "groups": self.groups,
+            "factor": self.epsilon,
+            "kind": (not self.spatial) + 2 * (not self.centered),
+        }
         weights = {"weights": "scale", "bias": "bias"}
         return KernelRecord("normalize", fields, weights, activation=self.activation)
 

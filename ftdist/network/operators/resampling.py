@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
@@ -32,11 +33,14 @@ class Upsample(Operation):
         return KernelRecord("upsample", fields)
 
 
-Transform = Literal["half_pixel", "align_corners", "asymmetric"]
+Transform = Literal[
+    "half_pixel", "align_corners", "asymmetric", "half_pixel_symmetric", "half_pixel_for_nn"
+]
 """Which place of the input an output position stands for; a position is a point or a pixel."""
 
-Rounding = Literal["linear", "floor", "ceil", "half_down", "half_up"]
-"""What is taken there: a mixture of its neighbours, or the nearest one by one of four rules."""
+Rounding = Literal["linear", "floor", "ceil", "half_down", "half_up", "cubic"]
+"""What is taken there: a mixture of two neighbours, the nearest one by one of four rules, or a
+mixture of four neighbours."""
 
 
 @operator
@@ -45,30 +49,42 @@ class Resize(Operation):
     """Another number of rows and columns, by what lies at places of the input, clamped to the map.
 
     With u output positions for each d input positions, output position i stands for i * d / u
-    (asymmetric), (i + 1/2) * d / u - 1/2 (half_pixel), or i * (inputs - 1) / (outputs - 1)
-    (align_corners), in exact arithmetic. `rows` and `columns` are (u, d), which (0, 0) leaves to
-    the sizes.
+    (asymmetric), (i + 1/2) * d / u - 1/2 (half_pixel), (i + 1/2) * d / u (half_pixel_for_nn), or
+    i * (inputs - 1) / (outputs - 1) (align_corners), in exact arithmetic; half_pixel_symmetric is
+    half_pixel with the output in the middle of what the input would become, were it not cut to
+    whole positions. `rows` and `columns` are (u, d), which (0, 0) leaves to the sizes.
+
+    Cubic mixtures are Keys' with `coefficient`; with `only_inside` what lies beside the map counts
+    nothing, rather than as the nearest position.
     """
 
     kind: ClassVar[str] = "resize"
-    kernels: ClassVar[tuple[str, ...]] = ("resize_linear", "resize_nearest")
+    kernels: ClassVar[tuple[str, ...]] = ("resize_linear", "resize_nearest", "resize_cubic")
     height: int
     width: int
     transform: Transform = "half_pixel"
     rounding: Rounding = "linear"
     rows: tuple[int, int] = (0, 0)
     columns: tuple[int, int] = (0, 0)
+    coefficient: float = field(default=-0.75, metadata={"added_later": True})
+    only_inside: bool = field(default=False, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         source = only(inputs)
         for up, down in (self.rows, self.columns):
             if min(up, down) < 0 or (min(up, down) == 0 < max(up, down)):
                 raise InputError(f"resize: {up} positions for {down} make no sense")
+        if not math.isfinite(self.coefficient):
+            raise InputError("resize: the coefficient must be finite")
         return Shape(self.height, self.width, source.channels)
 
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         source = only(inputs)
         rows, columns = self._places(source)
+        if self.rounding == "cubic":  # begins one position before the place
+            rows, columns = (
+                replace(each, before=each.before - each.divisor) for each in (rows, columns)
+            )
         down = _clamped(rows, source.height, self.height)
         return (Axes(down, _clamped(columns, source.width, self.width)),)
 
@@ -88,10 +104,17 @@ class Resize(Operation):
             before = 0
         elif self.transform == "asymmetric":
             multiplier, before, divisor = down, 0, up
+        elif self.transform == "half_pixel_for_nn":
+            multiplier, before, divisor = 2 * down, down, 2 * up
+        elif self.transform == "half_pixel_symmetric":
+            # length / 2 * (1 - made / (length * u / d)) more than half_pixel.
+            multiplier, before, divisor = 2 * down, down - up + length * up - made * down, 2 * up
         else:
             multiplier, before, divisor = 2 * down, down - up, 2 * up
         if self.rounding == "linear":
             return Between(multiplier, before, divisor, 2)
+        if self.rounding == "cubic":
+            return Between(multiplier, before, divisor, 4)
         more = {"floor": 0, "ceil": 2 * divisor - 2, "half_down": divisor - 1, "half_up": divisor}
         return Between(2 * multiplier, 2 * before + more[self.rounding], 2 * divisor, 1)
 
@@ -105,6 +128,9 @@ class Resize(Operation):
             "pad_left": columns.before,
             "dilation_x": columns.divisor,
         }
+        if self.rounding == "cubic":
+            cubic = {"factor": self.coefficient, "kind": self.only_inside}
+            return KernelRecord("resize_cubic", fields | cubic)
         return KernelRecord(f"resize_{'linear' if rows.taps == 2 else 'nearest'}", fields)
 
 

@@ -8,7 +8,7 @@ output.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
@@ -67,16 +67,20 @@ class GatherBy(Operation):
     """Rows, or channels, of the first map by the indices that the second one holds.
 
     By rows the second map is (rows, 1, 1); by channels it has an index for each output. An index
-    below zero counts from the end, one beside the map is taken for the nearest.
+    below zero counts from the end, or, with `empty`, is none, and its row is zeros; one beside the
+    map is taken for the nearest.
     """
 
     kind: ClassVar[str] = "gather_by"
     kernels: ClassVar[tuple[str, ...]] = ("gather_by",)
     axis: Literal["rows", "channels"]
+    empty: bool = field(default=False, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         _two(self.kind, inputs)
         source, indices = inputs
+        if self.empty and self.axis != "rows":
+            raise InputError(f"{self.kind}: only rows can be empty")
         if self.axis == "rows":
             if indices[1:] != (1, 1):
                 raise InputError(f"{self.kind}: indices are a map of one column, not {indices}")
@@ -94,7 +98,7 @@ class GatherBy(Operation):
         return Axes(Whole(inputs[0].height), SAME), Axes(SAME, Whole(1))
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
-        kind = {"rows": 0, "channels": 2}[self.axis]
+        kind = 4 if self.empty else {"rows": 0, "channels": 2}[self.axis]
         return KernelRecord("gather_by", {"kind": kind, **_second(inputs[1])})
 
 
@@ -146,7 +150,7 @@ class GridSample(Operation):
 
     kind: ClassVar[str] = "grid_sample"
     kernels: ClassVar[tuple[str, ...]] = ("grid_sample",)
-    mode: Literal["linear", "nearest"] = "linear"
+    mode: Literal["linear", "nearest", "cubic"] = "linear"
     beside: Literal["zeros", "border", "reflection"] = "zeros"
     align_corners: bool = False
 
@@ -164,11 +168,12 @@ class GridSample(Operation):
         return Axes(Whole(inputs[0].height), Whole(inputs[0].width)), PLAIN
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return 8 * output.channels
+        return (32 if self.mode == "cubic" else 8) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         kind = (self.mode == "nearest") + 2 * self.align_corners
         kind += {"zeros": 0, "border": 4, "reflection": 8}[self.beside]
+        kind += 16 * (self.mode == "cubic")
         return KernelRecord("grid_sample", {"kind": kind, **_second(inputs[1])})
 
 

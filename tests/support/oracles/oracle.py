@@ -5,6 +5,7 @@ No lowering, no packing, no axes: a second opinion on everything between a netwo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -71,6 +72,8 @@ def activate(activation: Activation, x: Map) -> Map:
             x < -4, (x + 4) / 100, np.where(x > 4, (x - 4) / 100 + 1, x / 8 + 0.5)
         ),
         "ramp": lambda x: x * (x > 0) + x / 10,
+        "gelu_exact": lambda x: x * (1 + np.vectorize(math.erf, otypes=[float])(x / 2**0.5)) / 2,
+        "softplus": lambda x: np.logaddexp(0, x),
         "stair": lambda x: np.floor(x / 2) + np.where(np.floor(x) % 2 == 0, 0, x - np.floor(x)),
     }
     return functions[activation.kind](x)

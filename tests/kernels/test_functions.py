@@ -1,0 +1,96 @@
+"""Functions of one value, against NumPy in double precision and libm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, get_args
+
+import numpy as np
+import pytest
+from support.wholemaps import around, check, random_map
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.operators.base import Activation
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.functions import Function, FunctionKind
+
+EXPECTED: dict[str, Callable[[Any], Any]] = {
+    "clip": lambda x: np.clip(x, -0.7, 0.4),
+    "abs": np.abs,
+    "negative": np.negative,
+    "sign": np.sign,
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round": np.rint,
+    "truncate": np.trunc,
+    "sqrt": np.sqrt,
+    "reciprocal": lambda x: 1 / x,
+    "exp": np.exp,
+    "log": np.log,
+    "erf": np.vectorize(math.erf),
+    "softsign": lambda x: x / (1 + abs(x)),
+    "hard_sigmoid": lambda x: np.clip(0.3 * x + 0.4, 0, 1),
+    "elu": lambda x: np.where(x >= 0, x, 1.7 * (np.exp(np.minimum(x, 0)) - 1)),
+    "selu": lambda x: 1.05 * np.where(x >= 0, x, 1.67 * (np.exp(np.minimum(x, 0)) - 1)),
+    "celu": lambda x: np.maximum(x, 0) + np.minimum(0, 2 * (np.exp(x / 2) - 1)),
+    "threshold": lambda x: np.where(x > 0.5, x, 0),
+    "swish": lambda x: x / (1 + np.exp(-1.7 * x)),
+    "shrink": lambda x: np.where(x < -0.5, x + 0.2, np.where(x > 0.5, x - 0.2, 0)),
+    "truth": lambda x: x != 0,
+    "not": lambda x: x == 0,
+}
+
+NUMBERS: dict[str, tuple[float, float]] = {
+    "clip": (-0.7, 0.4),
+    "hard_sigmoid": (0.3, 0.4),
+    "elu": (1.7, 0),
+    "selu": (1.67, 1.05),
+    "celu": (2, 0),
+    "threshold": (0.5, 0),
+    "swish": (1.7, 0),
+    "shrink": (0.5, 0.2),
+}
+
+
+@pytest.mark.parametrize("how", get_args(FunctionKind))
+@pytest.mark.parametrize("shape", [(3, 5, 1), (2, 3, 21), (1, 1, 64)])
+def test_each_is_what_it_says(how: FunctionKind, shape: tuple[int, int, int]) -> None:
+    x = random_map(shape) * 3
+    if how in ("sqrt", "log"):
+        x = abs(x)
+    x.flat[:2] = 2.5, 0.5  # the even neighbour is the nearest
+    if how in ("truth", "not"):
+        x = np.round(x)
+    expected = np.asarray(EXPECTED[how](x.astype(np.float64)), np.float64)
+    check(Function(how, *NUMBERS.get(how, ())), [x], expected, 3e-7)
+
+
+def test_the_whole_range_of_floats() -> None:
+    """Zero, infinities, numbers that are too small to be normal, and NaN."""
+    x = np.array([0, np.inf, -np.inf, np.nan, 1e-42, 1e38, 100, -100, -90, 88.6], np.float32)
+    with np.errstate(all="ignore"):
+        exponentials, logarithms = np.exp(x), np.log(np.where(x < 0, np.nan, x))
+    for how, wanted in (("exp", exponentials), ("log", logarithms)):
+        for value, expected in zip(x, wanted, strict=True):
+            given, made = (np.full((1, 1, 1), each, np.float32) for each in (value, expected))
+            check(Function(how), [given], made, 1e-6)  # type: ignore[arg-type]
+    kept = x.reshape(1, 1, -1)
+    check(Function("clip", -3e38, 3e38), [kept], np.clip(kept, -3e38, 3e38))
+    check(Function("sign"), [kept], np.sign(kept))
+
+
+def test_the_error_function_is_near_libm() -> None:
+    x = np.linspace(-12, 12, 4001, dtype=np.float32).reshape(1, 1, -1)
+    check(Function("erf"), [x], np.vectorize(math.erf)(x.astype(np.float64)), 1.5e-7)
+    exact = x * (1 + np.vectorize(math.erf)(x / math.sqrt(2))) / 2
+    check(Activate(Activation("gelu_exact")), [x], exact, 1e-7)
+    softplus = np.logaddexp(0, x.astype(np.float64))
+    check(Activate(Activation("softplus")), [x], softplus, 1e-7)
+
+
+def test_it_is_local_and_its_numbers_are_finite() -> None:
+    assert not around(Function("abs"), [Shape(3, 4, 5)]).whole_layers
+    with pytest.raises(InputError, match="finite"):
+        Function("clip", float("nan")).output_shape((Shape(1, 1, 1),))
