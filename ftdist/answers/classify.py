@@ -1,6 +1,7 @@
 """What a classifier says of a picture: the classes that it holds for most probable.
 
-Of a tree of classes only the leaves count, as in Darknet's classifier.
+Of a tree of classes only the leaves count, as in Darknet's classifier. Values that cannot be
+probabilities, as some are below 0 or above 1, are put through a softmax: many files end before it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from ftdist.network.heads import TreeHead
 MOST_SHOWN = 5
 """As many as Darknet's classifier names."""
 
+_ROUNDING = 1e-3
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """The number of a class, and its score: a probability where the network ends in a softmax."""
+    """The number of a class, and how probable it is."""
 
     label: int
     score: float
@@ -33,8 +36,18 @@ def classify(network: Network, outputs: NDArray[Any], most: int = MOST_SHOWN) ->
     scores = np.asarray(outputs).reshape(-1)
     if isinstance(last.operation, TreeHead):
         scores = _leaves(scores, last.operation.parents)
+    elif scores.size and not (np.nanmin(scores) >= 0 and np.nanmax(scores) <= 1 + _ROUNDING):
+        scores = _probabilities(scores)
     order = np.argsort(-np.nan_to_num(scores, nan=-np.inf), kind="stable")[:most]
     return [Judgement(int(each), float(scores[each])) for each in order if scores[each] > -np.inf]
+
+
+def _probabilities(logits: NDArray[Any]) -> NDArray[np.float32]:
+    """A softmax, in which what is no number stays none."""
+    with np.errstate(all="ignore"):
+        powers = np.exp(logits.astype(np.float32) - np.nanmax(logits))
+        result: NDArray[np.float32] = powers / np.nansum(powers)
+    return result
 
 
 def _leaves(logits: NDArray[Any], parents: tuple[int, ...]) -> NDArray[np.float32]:

@@ -2,12 +2,14 @@
 
 A network carries numbers, not words. Names come from a file with one a line that the user gives, or
 that lies beside the network; else they are guessed by the count of classes from the two data sets
-on which detectors are mostly trained, or are plain "class 0", .... What was not given may be wrong,
-so a model says where its names come from, and whoever shows them says so too (``doubt``).
+on which detectors are mostly trained (of a single class by the file's own name), or are plain
+"class 0", .... What was not given may be wrong, so a model says where its names come from, and
+whoever shows them says so too (``doubt``).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -40,6 +42,13 @@ COCO = tuple(_COCO.split(", "))
 _LARGEST_FILE_BYTES = 1 << 20
 _MOST_FILES = 100
 _GUESSED = {len(VOC): (VOC, "Pascal VOC's"), len(COCO): (COCO, "COCO's")}
+
+
+_ONE_CLASS = re.compile(
+    r"face|person|people|pedestrian|human|head|hand|palm|plate|vehicle|car(?![a-z])|text|fire|smoke",
+    re.IGNORECASE,
+)
+_SPOKEN = {"people": "person", "pedestrian": "person", "human": "person", "plate": "number plate"}
 
 
 def class_names(classes: int, given: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -94,6 +103,16 @@ def find_names(
     if classes in _GUESSED and not classifies:
         return FoundNames(_GUESSED[classes][0], "guessed", doubt("guessed", classes) or remark)
     return FoundNames((), "none", remark)
+
+
+def of_one_class(stem: str) -> FoundNames | None:
+    """The name of a detector's only class by that of its file, where that speaks of one."""
+    found = _ONE_CLASS.search(stem)
+    if found is None:
+        return None
+    name = _SPOKEN.get(found[0].lower(), found[0].lower())
+    remark = f"the only class is called {name}, for so is the file; --names FILE gives another name"
+    return FoundNames((name,), "guessed", remark)
 
 
 def _fitting(

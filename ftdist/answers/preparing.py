@@ -8,11 +8,11 @@ and the ways to fit override each of it.
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import replace
 from typing import NamedTuple
 
+from ftdist.answers.told_inside import literal
 from ftdist.network.about import GREY, Fit
 from ftdist.network.graph import Network
 from ftdist.network.ports import PLAIN_PIXELS, Pixels
@@ -20,15 +20,19 @@ from ftdist.network.source import Hints
 from ftdist.network.task import Task
 
 _RAW = Pixels((0.0,), (1.0,))
+_RAW_BGR = Pixels((0.0,), (1.0,), True)
 _SIGNED = Pixels((127.5,), (127.5,))
 _IMAGENET = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_CAFFE = Pixels((104.0, 117.0, 123.0), (1.0,), True)
 
 YOLO_GREY = 114
 """The padding of YOLO's later kin."""
 
-_MOST_METADATA = 1 << 16
 _LARGE, _SMALL = 4.0, 0.1
 """Numbers above, or factors below, are meant for pixels of 0 to 255."""
+
+_YOLO = ("rows", "columns", "selected", "bin_maps", *(f"yolo{n}_maps" for n in "3457"))
+"""Layouts whose networks are fed with 0..1, letterboxed."""
 
 
 class Preparation(NamedTuple):
@@ -43,15 +47,29 @@ class Preparation(NamedTuple):
 _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
     (r"ultraface|\brfb\b|version-(slim|rfb)", Pixels((127.0,), (128.0,)), "stretch"),
     (r"mtcnn|[por]net\b", Pixels((127.5,), (128.0,)), "stretch"),
-    (r"faceboxes", Pixels((104.0, 117.0, 123.0), (1.0,), True), "stretch"),
+    (r"faceboxes|retina_?face", _CAFFE, "stretch"),
     (r"blaze_?face|bodypix|posenet|palm", _SIGNED, None),
     (r"selfie|face_?landmark|mediapipe", PLAIN_PIXELS, None),
+    (r"yunet|face_detection_yunet", _RAW_BGR, "corner"),
+    (r"centerface", _RAW, "stretch"),
+    (r"scrfd|insightface|arcface|glint360k|w600k", Pixels((127.5,), (128.0,)), None),
+    (r"nanodet", Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), True), "stretch"),
     (r"_adas_|-adas-|openvino|person_?(re)?_?id|\breid\b|-retail-|_retail_",
-     replace(_RAW, blue_first=True), "stretch"),
-    (r"sinet|portrait", Pixels((102.9, 115.9, 122.7), (59.3, 59.2, 60.6), True), "stretch"),
+     _RAW_BGR, "stretch"),
+    (r"sinet|extremec3", Pixels(
+        (102.890434, 111.25247, 126.91212), (16048.0, 16019.5, 16920.7), True), "stretch"),
+    (r"(ppocr|paddle).*det|det.*ppocr", replace(_IMAGENET, blue_first=True), "stretch"),
     (r"ppocr|paddle", replace(_SIGNED, blue_first=True), "stretch"),
-    (r"mnist", _RAW, "stretch"),
-    (r"fast_?neural|candy|mosaic|rain_princess|udnie|pointilism", _RAW, None),
+    (r"modnet", _SIGNED, "stretch"),
+    (r"mnist|ferplus|emotion", _RAW, "stretch"),
+    (r"(?<![a-z])hed(?![a-z])|holistically", _CAFFE, "stretch"),
+    (r"bvlc|caffe|age_?gender|(age|gender)_googlenet", _CAFFE, None),
+    (r"openpose|human-pose-estimation", replace(_RAW_BGR, mean=(128.0,), deviation=(256.0,)), None),
+    (r"efficientnet-?_?lite", Pixels((127.0,), (128.0,)), None),
+    (r"fast_?neural|candy|mosaic|rain_?princess|udnie|pointilism", _RAW, None),
+    (r"anime_?gan|cartoon|cyclegan|pix2pix", _SIGNED, None),
+    (r"yolo_?-?x(?![a-z0-9])|yolox", _RAW_BGR, "corner"),
+    (r"yolo|rt-?detr|d-?fine", PLAIN_PIXELS, "letterbox"),
 )  # fmt: skip
 """Words that stand in files and what these networks' authors feed them with."""
 
@@ -63,19 +81,34 @@ def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
     said = _said(hints)
     if said is not None:
         return Preparation(said, fit, fill, "its metadata say so")
+    if hints.takes_bytes:
+        return Preparation(_RAW, fit, fill, "its input is of whole numbers")
     words = hints.words.lower()
     for pattern, pixels, own_fit in _KNOWN:
         if found := re.search(pattern, words):
-            return Preparation(
-                _suiting(pixels, network), own_fit or fit, fill, f"it is called '{found[0]}'"
-            )
-    kind, number = hints.opening
-    takes_raw = kind == "BatchNormalization" or number > _LARGE
-    takes_raw = takes_raw or (kind == "Mul" and 0 < number < _SMALL)
-    if takes_raw and task.layout not in ("rows", "columns", "grid_rows"):
-        return Preparation(_RAW, fit, fill, f"its first operator, {kind}, takes raw pixels")
-    pixels, because = _usual_pixels(network, task)
+            if task.kind != "detect" and pattern.startswith("yolo"):
+                continue
+            fit = own_fit or fit
+            fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
+            because = f"it is called '{found[0]}'"
+            return Preparation(_suiting(pixels, network), fit, fill, because)
+    opened = _by_opening(task, hints)
+    if opened is not None:
+        return Preparation(opened[0], fit, fill, opened[1])
+    pixels, because = _usual_pixels(network, task, hints)
     return Preparation(_suiting(pixels, network), fit, fill, because)
+
+
+def _by_opening(task: Task, hints: Hints) -> tuple[Pixels, str] | None:
+    """What the first operator is made for: whole pixels, or values of 0 to 1."""
+    kind, number = hints.opening
+    if 0 < number < _SMALL if kind == "Mul" else number > _LARGE:
+        if task.layout in ("rows", "columns", "grid_rows"):
+            return None  # the first of their layers slices
+        return _RAW, f"its first operator, {kind}, takes raw pixels"
+    if kind in ("Sub", "Add", "BatchNormalization") and 0.2 < number <= 1:
+        return PLAIN_PIXELS, f"its first operator, {kind}, takes values of 0 to 1"
+    return None
 
 
 def _suiting(pixels: Pixels, network: Network) -> Pixels:
@@ -91,30 +124,68 @@ def _usual_fit(network: Network, task: Task) -> Fit:
         return "pad"
     if task.kind == "classify" and network.input.channels == 3:
         return "crop"
-    if task.layout == "grid_rows":
+    if task.layout in ("grid_rows", "distances", "yunet"):
         return "corner"
-    if task.layout in ("rows", "columns", "rows_plain", "selected", "heads"):
+    if task.layout in (*_YOLO, "rows_plain", "heads") or _is_yolo_pair(task):
         return "letterbox"
     return "stretch"
 
 
-def _usual_pixels(network: Network, task: Task) -> tuple[Pixels, str]:
+def _is_yolo_pair(task: Task) -> bool:
+    """YOLO-NAS and its kin: pairs of COCO's classes, without one for the background."""
+    return task.layout == "pairs" and task.classes == 80
+
+
+def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, str]:
     interleaved = not network.inputs[0].layout.planar
     if task.layout == "grid_rows":
-        return replace(_RAW, blue_first=True), "its boxes are laid out as YOLOX's"
-    if task.layout in ("rows", "columns", "selected"):
+        return _RAW_BGR, "its boxes are laid out as YOLOX's"
+    if task.layout == "yunet":
+        return _RAW_BGR, "its boxes are laid out as YuNet's"
+    if task.layout == "distances":
+        return Pixels((127.5,), (128.0,)), "its boxes are laid out as SCRFD's"
+    if task.layout == "bins":
+        pixels = Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), True)
+        return pixels, "its boxes are laid out as NanoDet's"
+    if task.layout == "centres_exp":
+        return _RAW, "its maps are laid out as CenterFace's"
+    if task.layout in _YOLO or _is_yolo_pair(task):
         return PLAIN_PIXELS, "its boxes are laid out as YOLO's"
     if task.layout == "pairs":
-        return Pixels((127.0,), (128.0,)), "usual for SSD detectors"
+        return _of_pairs(network)
     if task.kind == "image":
-        return PLAIN_PIXELS, "usual where pictures come out"
+        return _of_pictures(hints)
     if network.input.channels != 3:
         return PLAIN_PIXELS, "nothing says otherwise"
     if interleaved:
         return _SIGNED, "usual for networks from TensorFlow"
-    if task.kind in ("classify", "segment"):
-        return _IMAGENET, f"ImageNet's, usual where networks {task.kind}"
+    if task.kind in ("classify", "segment") or task.layout in ("peaks", "simcc", "queries"):
+        what = task.kind if task.kind in ("classify", "segment") else "find such things"
+        return _IMAGENET, f"ImageNet's, usual where networks {what}"
     return PLAIN_PIXELS, "nothing says otherwise"
+
+
+def _of_pairs(network: Network) -> tuple[Pixels, str]:
+    """Without priors inside it is one of the families whose number of priors is known."""
+    sizes = [network.shape(each).elements for each in network.outputs]
+    cells = sum(
+        -(-network.input.height // stride) * -(-network.input.width // stride)
+        for stride in (8, 16, 32)
+    )
+    if 2 * 4 * cells in sizes and 2 * 2 * cells in sizes:
+        return _CAFFE, "its boxes are as many as RetinaFace's"
+    if any(each in sizes for each in (896 * 16, 896 * 18, 512 * 16)):
+        return _SIGNED, "its boxes are as many as BlazeFace's"
+    return Pixels((127.0,), (128.0,)), "usual for SSD detectors"
+
+
+def _of_pictures(hints: Hints) -> tuple[Pixels, str]:
+    """Style transfer ends in a convolution, as its values are pixels; generators end in tanh."""
+    if "Tanh" in hints.endings:
+        return _SIGNED, "its outputs are of -1 to 1"
+    if "InstanceNormalization" in hints.operators and "Sigmoid" not in hints.endings:
+        return _RAW, "usual where styles are transferred"
+    return PLAIN_PIXELS, "usual where pictures come out"
 
 
 def _said(hints: Hints) -> Pixels | None:
@@ -138,27 +209,3 @@ def _numbers(text: str) -> tuple[float, ...] | None:
     values = found if isinstance(found, list | tuple) else [found]
     real = all(type(each) in (int, float) for each in values)
     return tuple(map(float, values)) if real and len(values) in (1, 3) else None
-
-
-def literal(text: str) -> object:
-    """The value that a text of metadata spells in Python; None where it spells none."""
-    if len(text) > _MOST_METADATA:
-        return None
-    try:
-        value: object = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return None
-    return value
-
-
-def names_inside(hints: Hints) -> tuple[str, ...]:
-    """The classes' names that metadata have: a list, or a dict by number as Ultralytics' is."""
-    for key in ("names", "labels", "classes", "class_names"):
-        found = literal(hints.metadata.get(key, ""))
-        if isinstance(found, dict) and sorted(map(str, found)) == sorted(
-            map(str, range(len(found)))
-        ):
-            found = [found[each] for each in sorted(found, key=int)]
-        if isinstance(found, list | tuple) and found and all(type(e) is str for e in found):
-            return tuple("".join(c if c.isprintable() else " " for c in e) for e in found)
-    return ()

@@ -40,7 +40,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Likely:
-    """One class that a picture may be of; a probability where the network ends in a softmax."""
+    """One class that a picture may be of, and how probable that is."""
 
     label: str
     number: int
@@ -124,7 +124,8 @@ Result: TypeAlias = "Seen | Classified | Segmented | Pointed"
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a network's outputs say, None where they only are numbers or a picture; and what of it
-    is drawn: detections, or the class of each position of a map."""
+    is drawn: detections (of a classifier the likeliest classes, each of the whole input), or the
+    class of each position of a map."""
 
     result: Result | None
     detections: tuple[Detection, ...] = ()
@@ -153,14 +154,15 @@ def answer(
             detections = detect_listed(task, outputs, size, **thresholds)
         return Answer(seen(file, detections, names, box), tuple(detections))
     if task.kind == "classify":
-        scores = outputs[task.outputs[0]]
-        return Answer(classified(file, classify(network, scores), names))
+        judged = classify(network, outputs[task.outputs[0]])
+        shown = tuple(Detection(each.label, each.score, Box(0, 0, 1, 1)) for each in judged)
+        return Answer(classified(file, judged, names), shown)
     if task.kind == "segment":
         return _segmented(file, task, outputs, names, box, size)
     if task.kind == "points":
         from ftdist.answers.tasks.points import points
 
-        found = points(outputs[task.outputs[0]], size)
+        found = points(task, outputs, size)
         places = (box.to_picture(Box(x, y, x, y)) for x, y in found.tolist())
         own = tuple((each.left, each.top) for each in places)
         return Answer(Pointed(file, box.picture_width, box.picture_height, own))

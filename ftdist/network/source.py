@@ -16,12 +16,17 @@ class Hints:
     """What a file says of itself beside its graph, for guesses at what it is for.
 
     `words`: names and notes, `metadata` pairs of them. `opening`: what the first operator does to
-    every value, by its kind, and the largest number that it does it with.
+    every value, by its kind, and the largest number that it does it with (of a batch norm the
+    largest mean). `operators` are the kinds of all its operators, `endings` of those that make its
+    outputs. `takes_bytes`: whether the first input is of whole numbers.
     """
 
     words: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     opening: tuple[str, float] = ("", 0.0)
+    operators: frozenset[str] = frozenset()
+    endings: frozenset[str] = frozenset()
+    takes_bytes: bool = False
 
 
 class Source(Protocol):

@@ -17,15 +17,29 @@ Layout = Literal[
     "pairs",
     "selected",
     "counted",
+    "scored",
+    "queries",
     "centres",
+    "centres_exp",
+    "distances",
+    "yunet",
+    "bins",
+    "bin_maps",
+    "yolo3_maps",
+    "yolo4_maps",
+    "yolo5_maps",
+    "yolo7_maps",
+    "peaks",
+    "simcc",
+    "rows_first",
 ]
-"""How a detector's outputs hold its boxes; "heads" are Darknet's, the others are
-said by ``answers.tasks``."""
+"""How outputs hold boxes or key points; "heads" are Darknet's, the others are said by
+``answers.tasks``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a network's outputs are: `kind`, and for a detector how they hold boxes.
+    """What a network's outputs are: `kind`, and how they hold boxes or key points.
 
     `outputs` are those that matter, in the order in which the layout names them. `classes` is how
     many a detector, classifier or segmentation tells apart; 0 where it is not said.

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftdist.answers.kinds import class_count, task_of
-from ftdist.answers.names import FoundNames, find_names
-from ftdist.answers.preparing import names_inside, prepared
+from ftdist.answers.names import FoundNames, find_names, of_one_class
+from ftdist.answers.preparing import prepared
 from ftdist.answers.tasks.of_network import task_of_outputs
+from ftdist.answers.told_inside import known_size, names_inside, size_inside
 from ftdist.atomic import refuse_overwriting
 from ftdist.errors import InputError
 from ftdist.network import architectures
@@ -37,6 +38,9 @@ _Path = str | os.PathLike[str]
 
 DEFAULT_SIZE = (320, 320)
 """Rows and columns of an input that leaves them open, where nobody says them."""
+
+_CLASSIFIED_SIZE = (224, 224)
+"""The same of a classifier: ImageNet's are trained with it."""
 
 _STRIDES = (1, 8, 32, 64)
 """Networks that make pictures may want sides that are multiples of one of these."""
@@ -128,6 +132,7 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     until = None if asked.until is None else str(asked.until)
     found = read_onnx(asked.path, asked.size, until, default=DEFAULT_SIZE, resized=True)
     inside = names_inside(found.hints)
+    assumed = found.is_open and asked.size is None
 
     def told(network: Network) -> About:
         if until is not None and asked.task is None:
@@ -138,9 +143,14 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
 
     about = told(found.network)
     assert about.task is not None
-    is_free = found.is_open and asked.size is None and about.task.kind == "image"
-    if is_free and asked.picture is not None:
+    usual = size_inside(found.hints) or DEFAULT_SIZE
+    if about.task.kind == "classify" and usual == DEFAULT_SIZE:
+        usual = known_size(found.hints) or _CLASSIFIED_SIZE
+    if assumed and about.task.kind == "image" and asked.picture is not None:
         found = _as_large(asked.path, asked.picture, until)
+        about = told(found.network)
+    elif assumed and usual != DEFAULT_SIZE:
+        found = read_onnx(asked.path, None, until, default=usual)
         about = told(found.network)
     network, remarks = found.network, found.remarks
     assert about.task is not None
@@ -190,4 +200,7 @@ def _labels(
     inside = names_inside(source.hints) if source.hints is not None else ()
     if given is None and inside and len(inside) == classes:
         return FoundNames(inside, "inside", "")
-    return find_names(asked.path, classes, given, classifies=task.kind != "detect")
+    names = find_names(asked.path, classes, given, classifies=task.kind != "detect")
+    if names.origin == "none" and task.kind == "detect" and classes == 1:
+        return of_one_class(asked.path.stem) or names
+    return names

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ftdist.answers.names import COCO, VOC, doubt, find_names, read_names
+from ftdist.answers.names import COCO, VOC, doubt, find_names, of_one_class, read_names
 from ftdist.errors import InputError
 
 
@@ -114,3 +114,13 @@ def test_a_web_page_is_no_list_of_names(tmp_path: Path) -> None:
     (tmp_path / "n.names").write_text("<html>\n<body>404</body>\n")
     with pytest.raises(InputError, match=r"n\.names: is a web page; download the file itself"):
         read_names(tmp_path / "n.names")
+
+
+@pytest.mark.parametrize(
+    ("stem", "name"),
+    [("yoloface_50k", "face"), ("pedestrian-v2", "person"), ("scarcity", None), ("net", None)],
+)
+def test_a_single_class_is_called_as_the_file(stem, name) -> None:
+    found = of_one_class(stem)
+    assert (found and found.names) == (name and (name,))
+    assert found is None or (found.origin == "guessed" and "--names FILE" in found.remark)

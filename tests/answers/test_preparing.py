@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ftdist.answers.preparing import YOLO_GREY, names_inside, prepared
+from ftdist.answers.preparing import YOLO_GREY, prepared
+from ftdist.answers.told_inside import known_size, names_inside, size_inside
 from ftdist.geometry import Shape
 from ftdist.network.graph import NetworkBuilder
 from ftdist.network.operators.base import Activation
@@ -13,6 +14,9 @@ from ftdist.network.ports import Input, Layout, Pixels
 from ftdist.network.source import Hints
 from ftdist.network.task import ARRAYS, Task
 
+RAW = Pixels((0.0,), (1.0,))
+IMAGENET = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+CAFFE = Pixels((104.0, 117.0, 123.0), (1.0,), True)
 HALF = {"mean": "[0.5]", "std": "[0.5]"}
 
 
@@ -33,6 +37,26 @@ def network(channels: int = 3, *, planar: bool = True):
         (Task("image"), Hints(opening=("Div", 255.0)), Pixels((0.0,), (1.0,)), "pad"),
         (Task("image"), Hints(opening=("Mul", 2.0)), Pixels(), "pad"),
         (ARRAYS, Hints(metadata=HALF), Pixels((127.5,), (127.5,)), "stretch"),
+        (Task("image"), Hints(endings=frozenset({"Tanh"})), Pixels((127.5,), (127.5,)), "pad"),
+        (
+            Task("image"),
+            Hints(operators=frozenset({"InstanceNormalization"})),
+            Pixels((0.0,), (1.0,)),
+            "pad",
+        ),
+        (Task("classify"), Hints(opening=("Sub", 0.485)), Pixels(), "crop"),
+        (Task("classify"), Hints(opening=("Sub", 127.5)), RAW, "crop"),
+        (Task("classify"), Hints(opening=("BatchNormalization", 0.45)), Pixels(), "crop"),
+        (Task("classify"), Hints(opening=("BatchNormalization", 120.0)), RAW, "crop"),
+        (Task("classify"), Hints(opening=("BatchNormalization", 0.01)), IMAGENET, "crop"),
+        (Task("segment"), Hints(takes_bytes=True), RAW, "stretch"),
+        (Task("detect", "pairs", 80), Hints(), Pixels(), "letterbox"),
+        (Task("detect", "distances", 1), Hints(), Pixels((127.5,), (128.0,)), "corner"),
+        (Task("detect", "yunet", 1), Hints(), Pixels((0.0,), (1.0,), True), "corner"),
+        (Task("detect", "rows", 80), Hints("yolov6n"), Pixels(), "letterbox"),
+        (Task("detect", "grid_rows", 80), Hints("yolov6n"), Pixels(), "letterbox"),
+        (Task("points", "peaks"), Hints(), IMAGENET, "stretch"),
+        (Task("classify"), Hints("onnx-caffe2"), CAFFE, "crop"),
     ],
 )  # fmt: skip
 def test_pictures_enter_as_others_feed_such_networks(task, hints, pixels, fit) -> None:
@@ -66,3 +90,13 @@ def test_classifiers_see_imagenets_mean_and_those_of_tensorflow_one_around_zero(
 )
 def test_names_in_metadata_are_data_and_nothing_else(text, names) -> None:
     assert names_inside(Hints(metadata={"names": text})) == names
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("[640, 480]", (640, 480)), ("320", (320, 320)), ("[0, 9]", None), ("[1.5, 2]", None),
+     ("[1, 2, 3]", None), ("[99999, 9]", None), ("", None), ("True", None)],
+)  # fmt: skip
+def test_sizes_in_metadata(text, size) -> None:
+    assert size_inside(Hints(metadata={"imgsz": text})) == size
+    assert known_size(Hints("ppocr2_cls")) == (48, 192) and known_size(Hints(text)) is None

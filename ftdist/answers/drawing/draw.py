@@ -42,6 +42,8 @@ __all__ = ["class_colour", "draw", "drawing_bytes"]
 _CODE_BYTES = 4_000_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
+_CORNER = Box(0, 0, 1, 1)
+
 _REDUCTIONS = (1, 2, 4, 8)
 """What a JPEG's decoder may divide its size by."""
 
@@ -74,15 +76,18 @@ def draw(
     most_bytes: int | None = None,
     between: Between | None = None,
     over: Over | None = None,
+    *,
+    listed: bool = False,
 ) -> list[str]:
     """Writes the photo with a box and a label, name and score, for each detection.
 
     `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
     largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
     how it was drawn where that has to be said, a line each. `between` gives back what code is in
-    memory; it is called where other code follows what was used, and only data count then.
-    `over` makes what is painted on a photo of a size (width, height) instead of boxes. InputError
-    for another ending, an unreadable photo, or a place that cannot be written.
+    memory; it is called where other code follows what was used, and only data count then. `over`
+    makes what is painted on a photo of a size (width, height) instead of boxes; `listed`: labels
+    alone, one below the other at the top left corner. InputError for another ending, an unreadable
+    photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
     scales = _scales(source, names, file_format, most_bytes, code=between is None)
@@ -93,10 +98,13 @@ def draw(
         if photo.size != (letterbox.picture_width, letterbox.picture_height):
             raise InputError(f"{source}: no longer the picture in which the objects were found")
         _reduce(photo, scale.divisor)
-        placed = [(each, _part(letterbox.to_picture(each.box), scale)) for each in best_first]
+        placed = [
+            (each, _CORNER if listed else _part(letterbox.to_picture(each.box), scale))
+            for each in best_first
+        ]
         overlay: Painting
         if over is None:
-            overlay = Overlay(scale.size, placed, known, between or _nothing)
+            overlay = Overlay(scale.size, placed, known, between or _nothing, outlined=not listed)
         else:
             overlay = over(scale.size)
         with _writing(path_out):

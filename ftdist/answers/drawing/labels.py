@@ -122,12 +122,16 @@ class Overlay:
         seen: Iterable[tuple[Detection, Box]],
         names: Names,
         between: Between,
+        *,
+        outlined: bool = True,
     ) -> None:
         self._between = between
         visible = [(e, box) for e, box in seen if box.left < box.right and box.top < box.bottom]
         width = max(2, round(min(max(size) * 0.004, min(size) * 0.02)))
         self._all: list[Outline | Label] = [
-            _outline(box, width, class_colour(each.label)) for each, box in reversed(visible)
+            _outline(box, width, class_colour(each.label))
+            for each, box in reversed(visible)
+            if outlined
         ]
         taken = np.empty((0, 4))
         for each, box in visible:

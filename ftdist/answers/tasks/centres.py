@@ -4,8 +4,9 @@ A position of the heat map (classes, height, width) that is the largest of the 3
 object's centre. Its size is read off a second map at that position: (2, height, width) width and
 height, or (4, height, width) the distances to the left, top, right and bottom edge; a third map,
 where there is one, is how far the centre lies from the position. All are in cells of the map.
+CenterFace has logarithms of the size, and in both maps what is down before what is across.
 
-Source: Objects as Points (Zhou, Wang, Krähenbühl 2019), section 4.
+Source: Objects as Points (Zhou, Wang, Krähenbühl 2019), section 4; CenterFace (Xu et al. 2019).
 """
 
 from __future__ import annotations
@@ -31,9 +32,11 @@ def centred(task: Task, outputs: Mapping[str, NDArray[Any]], threshold: float) -
         peaks = heat * (heat >= _largest_around(heat))
         rows, columns = np.nonzero(peaks.max(axis=0) > threshold)
         places = np.stack([columns, rows]).astype(np.float32)
-        if offsets:
-            places = places + offsets[0][:2, rows, columns]
+        moved = offsets[0][:2, rows, columns] if offsets else np.zeros_like(places)
         found = sizes[:, rows, columns]
+        if task.layout == "centres_exp":
+            found, moved = np.exp(found[::-1]), moved[::-1] + np.float32(0.5)
+        places = places + moved
         if len(found) == 4:
             boxes = np.concatenate([places - found[:2], places + found[2:]])
         else:

@@ -26,7 +26,7 @@ def detect_listed(
     """The objects, best first, as ``detectors.detect`` gives them; `size` is (height, width)."""
     if not 0 <= threshold <= 1:
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
-    if task.layout == "centres":
+    if task.layout in ("centres", "centres_exp"):
         found = centred(task, outputs, threshold)
     else:
         found = listed(task, outputs, size, threshold)

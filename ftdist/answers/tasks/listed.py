@@ -9,9 +9,13 @@ and sizes, whether scores still want a sigmoid or a softmax. Here n is the numbe
 - columns: (4 + classes, n): the same, a column a box (YOLOv8 to v12);
 - grid_rows: as rows, one box a grid cell, perhaps not yet decoded (YOLOX, YOLOv6): then a centre is
   (value + cell) * stride and a size exp(value) * stride;
-- pairs: (n, 4) beside (n, classes), priors applied inside (SSD and its kin);
+- pairs: (n, 4) beside (n, classes): SSD and its kin, with priors applied inside, or with those of
+  a family that is known (``priors``); of such there may be several lists;
+- queries: the same, where each box is one of a few hundred that were asked for (DETR);
 - selected: (n, 6 or 7): what a suppression inside left (YOLOv10; (batch,) box, class and score);
-- counted: the same as four arrays: boxes, scores, classes, how many.
+- scored: (n, 5): box and score, and perhaps (n,) classes beside;
+- counted: the same as four arrays: boxes, scores, classes, how many;
+- what is said of each cell of a grid is read by ``grids``.
 """
 
 from __future__ import annotations
@@ -23,12 +27,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
+from ftdist.answers.tasks import grids
+from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
 
 Floats = NDArray[np.float32]
 Size = tuple[int, int]
 """(height, width) of the network's input, in pixels."""
+
+_Reader = Callable[[Task, list[Floats], Size], tuple[Floats, Floats]]
 
 _FRACTIONS_AT_MOST = 4.0
 """Boxes of which no number is larger are fractions of the input, others pixels."""
@@ -53,7 +61,7 @@ def listed(
 
 def suppressed_inside(task: Task) -> bool:
     """Whether the network itself has dropped doubles."""
-    return task.layout in ("selected", "counted")
+    return task.layout in ("selected", "counted", "scored", "queries")
 
 
 def _table(array: NDArray[Any]) -> Floats:
@@ -65,9 +73,16 @@ def _table(array: NDArray[Any]) -> Floats:
 
 
 def _rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Faces of YOLOv5 have ten numbers of landmarks between objectness and class."""
     values = tables[0]
-    scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])
-    return _corners(_in_fractions(values[:, :4].T, size)), scores
+    places = _corners(_in_fractions(values[:, :4].T, size))
+    scores = values[:, 15:16] if _has_landmarks(values) else values[:, 5 : 5 + task.classes]
+    return places, _probable(scores) * _probable(values[:, 4:5])
+
+
+def _has_landmarks(values: Floats) -> bool:
+    """Whether what stands where class scores would are ten places on the picture, in pixels."""
+    return values.shape[1] == 16 and float(np.nanmax(np.abs(values[:, 5:15]), initial=0)) > 16
 
 
 def _rows_plain(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
@@ -88,36 +103,22 @@ def _grid_rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Fl
     places = values[:, :4].T
     if np.abs(places[:2]).max(initial=0) > max(size) / 4 or places[2:].min(initial=1) >= 0:
         return _rows(task, tables, size)
-    cells, strides = _grid(size, len(values))
+    cells, strides = grids.grid(size, len(values))
     centres = (places[:2] + cells) * strides
     pixels = np.concatenate([centres, np.exp(places[2:]) * strides])
     scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])
     return _corners(_scaled(pixels, size)), scores
 
 
-def _grid(size: Size, count: int) -> tuple[Floats, Floats]:
-    """For each box its cell (x, y) and its stride, coarser grids last: (2, n) and (n,)."""
-    for most in (3, 4, 2):
-        cells, strides = [], []
-        for stride in (8, 16, 32, 64)[:most]:
-            rows, columns = -(-size[0] // stride), -(-size[1] // stride)
-            y, x = np.divmod(np.arange(rows * columns), columns)
-            cells.append(np.stack([x, y]))
-            strides.append(np.full(rows * columns, stride))
-        if sum(map(len, strides)) == count:
-            return (
-                np.concatenate(cells, axis=1).astype(np.float32),
-                np.concatenate(strides).astype(np.float32),
-            )
-    raise InputError(f"{count} boxes fit no grid over an input of {size[1]}x{size[0]} pixels")
-
-
 def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """The first class is the background where the scores of a box add up to one."""
-    boxes, scores = tables
-    places = _in_fractions(boxes.T, size)
-    if _makes_sense(places):
+    half = len(tables) // 2
+    boxes, scores = (_merged(each) for each in (tables[:half], tables[half:]))
+    places = _in_fractions(boxes[:, :4].T, size)
+    if boxes.shape[1] == 4 and _makes_sense(places):
         corners = places
+    elif (known := decoded(boxes, size)) is not None:
+        corners = _corners(known)
     elif (places[2:] > 0).mean() >= 1 - _MOST_UNSOUND and (places[:2] > -0.5).all():
         corners = _corners(places)
     else:
@@ -131,6 +132,37 @@ def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats
     if several and np.abs(scores.sum(axis=1) - 1).max() < 1e-3:
         return corners, scores[:, 1:]
     return corners, _probable(scores)
+
+
+def _merged(tables: list[Floats]) -> Floats:
+    return tables[0] if len(tables) == 1 else np.concatenate(tables)
+
+
+def _queries(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Centres and sizes in fractions, or corners; DETR's last of 92 classes is none."""
+    boxes, scores = tables
+    places = _in_fractions(boxes.T, size)
+    in_pixels = float(np.abs(boxes).max(initial=0)) > _FRACTIONS_AT_MOST
+    corners = places if in_pixels and _makes_sense(places) else _corners(places)
+    if scores.shape[1] == 92:
+        return corners, _softmax(scores)[:, :-1]
+    return corners, _probable(scores)
+
+
+def _scored(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    values = tables[0]
+    labels = tables[1].reshape(-1) if len(tables) > 1 else np.zeros(len(values), np.float32)
+    return _in_fractions(values[:, :4].T, size), _one_hot(labels, values[:, 4], task.classes)
+
+
+def _of_grids(read: _Reader) -> _Reader:
+    """The reader with its boxes, which are in pixels, in fractions."""
+
+    def in_fractions(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+        boxes, scores = read(task, tables, size)
+        return _scaled(boxes, size), _probable(scores)
+
+    return in_fractions
 
 
 def _makes_sense(corners: Floats) -> bool:
@@ -175,9 +207,7 @@ def _one_hot(labels: Floats, strength: Floats, classes: int) -> Floats:
 def _probable(scores: Floats) -> Floats:
     """Scores in 0..1: logits are put through a sigmoid."""
     if scores.size and (scores.min() < -1e-3 or scores.max() > 1 + 1e-3):
-        one = np.float32(1)
-        probable: Floats = one / (one + np.exp(-scores))
-        return probable
+        return grids.sigmoid(scores)
     return scores
 
 
@@ -206,8 +236,6 @@ def _corners(places: Floats) -> Floats:
     return np.concatenate([places[:2] - half, places[:2] + half])
 
 
-_Reader = Callable[[Task, list[Floats], Size], tuple[Floats, Floats]]
-
 _READERS: dict[Layout, _Reader] = {
     "rows": _rows,
     "rows_plain": _rows_plain,
@@ -216,4 +244,14 @@ _READERS: dict[Layout, _Reader] = {
     "pairs": _pairs,
     "selected": _selected,
     "counted": _counted,
+    "scored": _scored,
+    "queries": _queries,
+    "distances": _of_grids(grids.distances),
+    "yunet": _of_grids(grids.yunet),
+    "bins": _of_grids(grids.bins),
+    "bin_maps": _of_grids(grids.bin_maps),
+    "yolo3_maps": _of_grids(grids.yolo_maps),
+    "yolo4_maps": _of_grids(grids.yolo_maps),
+    "yolo5_maps": _of_grids(grids.yolo_maps),
+    "yolo7_maps": _of_grids(grids.yolo_maps),
 }

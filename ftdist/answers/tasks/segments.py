@@ -1,8 +1,9 @@
 """Masks: which class each pixel belongs to, and the colours in which classes are shown.
 
 A map of one channel is a mask: a pixel belongs to it where its value, a probability or a logit, is
-above one half. A map of several channels has a score a class: the largest counts, of equal ones
-the first. Colours are those of PASCAL VOC, whose first, the background, is left clear.
+above one half; where all values are whole and some above one, they are numbers of classes. A map of
+several channels has a score a class: the largest counts, of equal ones the first. Colours are those
+of PASCAL VOC, whose first, the background, is left clear.
 """
 
 from __future__ import annotations
@@ -29,11 +30,19 @@ def labels(scores: NDArray[Any], source: tuple[int, int]) -> Labels:
     if len(planes) == 1:
         plane = planes[0]
         logits = plane.size and (np.nanmin(plane) < 0 or np.nanmax(plane) > 1)
+        if logits and _are_numbers(plane):
+            chosen: Labels = plane.astype(np.uint8)
+            return chosen
         result: Labels = (plane > (0.0 if logits else 0.5)).astype(np.uint8)
     else:
         known = np.nan_to_num(planes[:MOST_CLASSES], nan=-np.inf)
         result = np.argmax(known, axis=0).astype(np.uint8)
     return result
+
+
+def _are_numbers(plane: NDArray[Any]) -> bool:
+    """Whether a network has chosen the classes itself."""
+    return bool(plane.min() >= 0 and plane.max() < MOST_CLASSES and (plane == np.rint(plane)).all())
 
 
 def shares(found: Labels) -> dict[int, float]:
@@ -54,11 +63,18 @@ def shown(found: Labels, box: Letterbox) -> Labels:
 
 
 def planar(array: NDArray[Any], source: tuple[int, int]) -> NDArray[Any]:
-    """(channels, height, width) of a map with its channels first or last, a batch of 1 left out."""
+    """(channels, height, width) of a map with its channels first or last, a batch of 1 left out.
+
+    A map of one channel may lack this dim.
+    """
     array = np.asarray(array)
     if array.ndim == 4:
         array = array[0]
-    first, last = (abs(np.log(a / b)) for a, b in (_aspects(array, source)))
+    if array.ndim == 2:
+        return array[np.newaxis]
+    if array.shape[0] == 1:
+        return array
+    first, last = (abs(np.log(a / b)) for a, b in _aspects(array, source))
     return array if first <= last else np.moveaxis(array, -1, 0)
 
 

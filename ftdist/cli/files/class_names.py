@@ -53,6 +53,8 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
 
 def unsure_of(names: tuple[str, ...], origin: Names) -> str | None:
     """What to say of names that nobody gave."""
+    if origin == "none" and len(names) > 1:
+        return "the class names are not known, only numbers; --names FILE gives them, one a line"
     return doubt("guessed", len(names)) if origin == "guessed" else None
 
 

@@ -1,8 +1,8 @@
 """Where the results of a run go: decided and refused before anything is computed.
 
     -o FILE.npy, .npz         the network's outputs, raw
-    -o FILE.jpg, .png, ...    the picture with boxes, classes in colours, or points; or the one
-                              that the network makes
+    -o FILE.jpg, .png, ...    the picture with boxes, classes in colours, points, or the likeliest
+                              classes; or the one that the network makes
     -o FILE.json, .csv, .txt  what was found, as data; --format says which data in any other file
     -o -                      the same on standard output, which then holds nothing else
     -o FOLDER, A{}B           a file an input, where there are several; {} is the input's name
@@ -42,6 +42,7 @@ _FORMATS = {
     "segment": ("json", "csv"),
     "points": ("json", "csv"),
 }
+_MOST_TOLD = 4
 _CALLED = {"classify": "a classifier", "segment": "a segmentation", "points": "of key points"}
 
 
@@ -139,9 +140,21 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
     if suffix in _DATA:
         return "data", _data(_DATA[suffix], network, task, path)
     output_format(path)
-    if task.kind not in _DRAWN_KINDS:
-        raise InputError(f"{path}: {network.name} is not a detector; write a .npy or .npz file")
+    if task.kind not in (*_DRAWN_KINDS, "classify"):
+        arrays = ", ".join(_told(network, number) for number in network.outputs[:_MOST_TOLD])
+        more = len(network.outputs) - _MOST_TOLD
+        raise InputError(
+            f"{path}: {network.name} is not a detector or another network whose outputs are known "
+            f"to be shown ({arrays}{f' and {more} more' if more > 0 else ''}); write a .npy or "
+            ".npz file, or say by --task what it is"
+        )
     return "pictures", ""
+
+
+def _told(network: Network, number: int) -> str:
+    """An output by its name and dims."""
+    dims = network.layout(number).of(network.shape(number))
+    return f"{network.layers[number].name} {'x'.join(map(str, dims))}"
 
 
 def _data(file_format: str, network: Network, task: Task, where: object) -> str:

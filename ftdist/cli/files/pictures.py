@@ -49,7 +49,7 @@ def write_picture(
     box, detections = shown.computed.letterbox, shown.answer.detections
     over = _over(shown, box)
     given = shown.photo, detections, shown.names, target, box
-    return draw(*given, most_bytes, give_back_code, over)
+    return draw(*given, most_bytes, give_back_code, over, listed=task.kind == "classify")
 
 
 def _over(shown: Shown, box: Letterbox) -> Over | None:

@@ -17,7 +17,29 @@ def hints(graph: Graph) -> Hints:
     """What helps to guess what the network is for, and how pictures enter it."""
     shown = [f"{key} {value}" for key, value in graph.metadata.items() if len(value) < 200]
     words = " ".join((graph.name, graph.notes, *shown, *graph.inputs))
-    return Hints(words[:_MOST_WORDS], graph.metadata, _opening(graph))
+    return Hints(
+        words[:_MOST_WORDS],
+        graph.metadata,
+        _opening(graph),
+        frozenset(node.kind for node in graph.nodes),
+        _endings(graph),
+        next(iter(graph.inputs), "") in graph.whole_inputs,
+    )
+
+
+def _endings(graph: Graph) -> frozenset[str]:
+    """What the outputs are made by, beside what moves them."""
+    made = {name: node for node in graph.nodes for name in node.outputs}
+    found = set()
+    for name in graph.outputs:
+        node = made.get(name)
+        for _ in graph.nodes:
+            if node is None or node.kind not in _PASSED or not node.inputs:
+                break
+            node = made.get(node.inputs[0])
+        if node is not None:
+            found.add(node.kind)
+    return frozenset(found)
 
 
 def _opening(graph: Graph) -> tuple[str, float]:
@@ -36,10 +58,11 @@ def _opening(graph: Graph) -> tuple[str, float]:
 
 
 def _largest(graph: Graph, node: Node) -> float:
-    """The largest number among a node's constants."""
+    """The largest number among a node's constants; of a batch norm among its means."""
+    inputs = node.inputs[3:4] if node.kind == "BatchNormalization" else node.inputs
     sizes = [
         float(np.abs(np.asarray(graph.constants[name], np.float64)).max())
-        for name in node.inputs
+        for name in inputs
         if name in graph.constants and graph.constants[name].size
     ]
     return max(sizes, default=0.0)

@@ -24,6 +24,10 @@ MOST_BYTES = (1 << 31) - 1
 MOST_NODES = 100_000
 MOST_RANK = 16
 
+_REAL = (1, 10, 11, 16)
+_WHOLE = (2, 3, 4, 5, 6)
+"""Types of inputs by ONNX's numbers: floats; whole numbers of up to 32 bits, taken as floats."""
+
 Dims = tuple[int | str, ...]
 """The dims of an input; a name where the size is open."""
 
@@ -42,6 +46,8 @@ class Graph:
     notes: str = ""
     is_resized: bool = False
     """Whether a size that is given counts where the file says another."""
+    whole_inputs: frozenset[str] = frozenset()
+    """The inputs that are of whole numbers; pictures as they are, 0 to 255."""
 
 
 def read_graph(path: Path) -> Graph:
@@ -104,16 +110,21 @@ def _graph(onnx: Any, model: Any, path: Path) -> Graph:
     metadata = {each.key: each.value for each in model.metadata_props}
     name = "".join(c for c in path.stem if c.isprintable()) or "network"
     notes = " ".join((model.producer_name, graph.name, graph.doc_string[:200]))
-    return Graph(name, opset, inputs, outputs, nodes, constants, metadata, notes)
+    whole = frozenset(
+        each.name for each in graph.input if each.type.tensor_type.elem_type in _WHOLE
+    )
+    return Graph(
+        *(name, opset, inputs, outputs, nodes, constants, metadata, notes), whole_inputs=whole
+    )
 
 
 def _dims(value: Any, path: Path) -> Dims:
     if not value.type.HasField("tensor_type"):
         raise InputError(f"{path}: input {value.name} is no tensor")
-    if value.type.tensor_type.elem_type not in (1, 10, 11, 16):
+    if value.type.tensor_type.elem_type not in (*_REAL, *_WHOLE):
         kind = value.type.tensor_type.elem_type
         raise InputError(
-            f"{path}: input {value.name} is no floating-point tensor (type {kind}); "
+            f"{path}: input {_shown(value.name)} is not of numbers (type {kind}); "
             "export it with a float input"
         )
     shape = value.type.tensor_type.shape

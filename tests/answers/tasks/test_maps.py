@@ -101,6 +101,7 @@ def test_points_have_two_numbers_or_three() -> None:
     flat = np.random.default_rng(0).uniform(20, 170, (468, 2)).astype(np.float32)
     deep = np.concatenate([flat, np.random.default_rng(1).normal(0, 9, (468, 1))], axis=1)
     wanted = flat / [192, 192]
-    assert np.allclose(points(flat.reshape(1, -1), (192, 192)), wanted)
-    assert np.allclose(points(deep.astype(np.float32).reshape(1, -1, 1, 1), (192, 192)), wanted)
-    assert np.allclose(points((flat / 192).reshape(-1), (192, 192)), wanted)
+    deep = deep.astype(np.float32).reshape(1, -1, 1, 1)
+    task = Task("points", outputs=("o",))
+    for each in (flat.reshape(1, -1), deep, (flat / 192).reshape(-1)):
+        assert np.allclose(points(task, {"o": each}, (192, 192)), wanted)

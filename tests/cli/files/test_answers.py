@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.command import Outcome, assert_refused, ftdist_command
 from support.smallmodels import DETECTOR, write_small_model
 
@@ -130,7 +131,12 @@ def test_a_classifier_says_the_five_likeliest_classes(
     assert len(out) == 6 and out[0] == "file,label,class,probability"
     (tmp_path / "r.json").unlink()
     refused("run", model, things / "photo.png", "--format", "coco", words=("is a classifier",))
-    refused("run", model, things / "photo.png", "-o", "drawn.png", words=("not a detector",))
+    ran(tmp_path, model, things / "photo.png", "-o", "drawn.png")
+    with Image.open(tmp_path / "drawn.png") as drawn, Image.open(things / "photo.png") as photo:
+        changed = np.asarray(drawn) != np.asarray(photo.convert("RGB"))
+    rows, columns = np.nonzero(changed.any(axis=2))
+    assert rows.size and columns.min() == 0, "labels stand at the left edge, below each other"
+    assert not changed[:, -photo.size[0] // 4 :].any(), "no box is drawn"
 
 
 @pytest.mark.parametrize("option", ["--json", "--plot", "-o"])
