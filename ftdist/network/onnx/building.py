@@ -144,9 +144,25 @@ class Building:
         axes = range(value.rank)
         return self.grouped(value, axes[:-2], axes[-2:-1], axes[-1:])
 
-    def by_channels(self, value: Tensor, axis: int) -> Tensor:
-        """The tensor on a map whose channels are one of its dims."""
-        return self.grouped(value, range(axis), range(axis + 1, value.rank), [axis])
+    def by_channels(self, value: Tensor, axis: int, split: int | None = None) -> Tensor:
+        """The tensor on a map whose channels are one of its dims.
+
+        The other dims before number `split` are rows, those behind it columns; without it they stay
+        rows and columns where they are that already.
+        """
+        rest = [each for each in range(value.rank) if each != axis]
+        at = self.split_by(value, axis) if split is None else split
+        return self.grouped(value, rest[:at], rest[at:], [axis])
+
+    def split_by(self, value: Tensor, axis: int) -> int:
+        """How many of the dims beside one are rows, if all others are columns."""
+        rest = [dim for at, dim in enumerate(value.dims) if at != axis]
+        for at in range(len(rest) + 1):
+            rows = {atom.axis for dim in rest[:at] for atom in dim}
+            columns = {atom.axis for dim in rest[at:] for atom in dim}
+            if rows <= {"h"} and columns <= {"w"}:
+                return at
+        return axis
 
     def expanded(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor with its values repeated, as broadcasting to a shape repeats them."""

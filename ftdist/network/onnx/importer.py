@@ -21,6 +21,7 @@ from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
+from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading import Graph, read_graph
 from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
@@ -118,8 +119,17 @@ def drafted(
     values: dict[str, Value | _Unknown] = dict(graph.constants)
     values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
     refused: list[str] = []
+    recogniser = Recogniser(nodes, values)
     for node in nodes:
-        _take(node, building, values, refused)
+        become, constants = recogniser.become(node)
+        values.update(constants)
+        missed: list[str] = []
+        for each in become:
+            _take(each, building, values, missed)
+        if missed and become != [node]:
+            missed = []
+            _take(node, building, values, missed)
+        refused += missed
     if not refused:
         ends = [_output(building, name, values[name], refused) for name in outputs]
     if refused:

@@ -14,11 +14,13 @@ import numpy as np
 from ftdist.network.operators.base import LINEAR, Activation, Operation
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.joining import Add, Multiply, Sum, WeightedSum
+from ftdist.network.operators.normalizing import Normalize
+from ftdist.network.operators.pairs import Pair
 from ftdist.network.operators.windows import Convolution, Local
 from ftdist.network.rewriting.draft import Draft, Step
 from ftdist.network.rewriting.scaling import is_scaling
 
-_ENDS = (Convolution, Local, Add, Sum, WeightedSum, Multiply)
+_ENDS = (Convolution, Local, Add, Sum, WeightedSum, Multiply, Normalize, Pair)
 """Operators that can end with an activation."""
 
 

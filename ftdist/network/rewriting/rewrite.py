@@ -7,6 +7,7 @@ from ftdist.network.rewriting.activations import fuse_activations, recognise_gat
 from ftdist.network.rewriting.draft import Draft
 from ftdist.network.rewriting.rearranging import place_reorders
 from ftdist.network.rewriting.scaling import fold_scalings
+from ftdist.network.rewriting.streaming import stream_pools
 
 
 def rewritten(draft: Draft) -> Draft:
@@ -16,7 +17,7 @@ def rewritten(draft: Draft) -> Draft:
     draft = fold_scalings(draft)
     draft = fuse_activations(draft)
     draft = fold_scalings(draft)
-    return place_reorders(draft)
+    return stream_pools(place_reorders(draft))
 
 
 def without_identities(draft: Draft) -> Draft:

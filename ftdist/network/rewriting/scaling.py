@@ -1,7 +1,7 @@
 """Factors and shifts of channels: batch norm, biases added apart, products with constants.
 
-Each is drafted as a depthwise convolution of one tap, y = s * x + t. Behind a convolution it goes
-into its weights, computed in float64 and rounded once; two in a row become one.
+Each is drafted as a depthwise convolution of one tap, y = s * x + t. Behind a convolution or a norm
+it goes into its weights, computed in float64 and rounded once; two in a row become one.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
 from ftdist.network.operators.base import LINEAR, Sliding
+from ftdist.network.operators.normalizing import Normalize
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.rewriting.draft import Draft, Read, Step
 
@@ -55,7 +56,7 @@ def is_scaling(step: Step) -> bool:
 
 
 def fold_scalings(draft: Draft) -> Draft:
-    """Factors and shifts go into the convolution whose only reader they are."""
+    """Factors and shifts go into the convolution or norm whose only reader they are."""
     steps, aliases = list(draft.steps), dict[int, int]()
     only_reader = draft.only_reader()
     for number, step in enumerate(draft.steps):
@@ -66,7 +67,7 @@ def fold_scalings(draft: Draft) -> Draft:
             continue
         before = steps[source]
         operation = before.operation
-        if not isinstance(operation, Convolution) or operation.activation != LINEAR:
+        if not isinstance(operation, Convolution | Normalize) or operation.activation != LINEAR:
             continue
         own = step.operation
         assert isinstance(own, Convolution)
@@ -81,11 +82,12 @@ def fold_scalings(draft: Draft) -> Draft:
 
 
 def _folded(before: Step, step: Step) -> dict[str, Read]:
-    """The weights of a convolution with those of a scaling behind it."""
+    """The weights of a convolution or norm with those of a scaling behind it."""
+    main = "scale" if isinstance(before.operation, Normalize) else "weights"
     with np.errstate(all="ignore"):  # broken values are found by whoever reads
         factor = np.asarray(step.weights["weights"](), np.float64).reshape(-1)
         shift = np.asarray(step.weights["bias"](), np.float64).reshape(-1)
-        weights, bias = before.weights["weights"], before.weights["bias"]
+        weights, bias = before.weights[main], before.weights["bias"]
         if isinstance(bias, _Scaled):  # one after another goes into one: no chain gets long
             shift = bias.shift * factor + shift
             bias = bias.base
@@ -93,7 +95,7 @@ def _folded(before: Step, step: Step) -> dict[str, Read]:
             factor = weights.factor * factor
             weights = weights.base
     return {
-        "weights": _Scaled(weights, factor, np.zeros(())),
+        main: _Scaled(weights, factor, np.zeros(())),
         "bias": _Scaled(bias, factor, shift),
     }
 

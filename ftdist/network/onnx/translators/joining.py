@@ -31,8 +31,10 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
         ]
         first = next(each for each in given if isinstance(each, Tensor))
     if not _of_channels(building, given, axis):
+        split = building.split_by(first, axis)
         given = [
-            building.by_channels(each, axis) if isinstance(each, Tensor) else each for each in given
+            building.by_channels(each, axis, split) if isinstance(each, Tensor) else each
+            for each in given
         ]
         first = next(each for each in given if isinstance(each, Tensor))
         if not _of_channels(building, given, axis):

@@ -18,7 +18,7 @@ from ftdist.network.onnx.registry import (
 )
 from ftdist.network.onnx.translators.pairs import paired
 from ftdist.network.onnx.translators.reductions import reduced
-from ftdist.network.onnx.views import Tensor
+from ftdist.network.onnx.views import Atom, Tensor, full
 from ftdist.network.operators.normalizing import Normalize, SoftmaxAlong
 
 Given = list[Value | None]
@@ -37,9 +37,25 @@ def _instance_norm(building: Building, node: Node, given: Given) -> Value:
     scale, bias = constant(given[1], "the scale"), constant(given[2], "the bias")
     if value.rank < 3 or value.dims[0]:
         raise Unsupported(f"its input is {value.shape}")
+    if _is_of_groups(building, value):
+        groups = value.shape[1]
+        each = building.shape(value.step).channels // groups
+        operation = Normalize(groups, node.number("epsilon", 1e-5))
+        arrays = scale.repeat(each), bias.repeat(each)
+        return Tensor(_normalized(building, value.step, operation, *arrays), value.dims)
     value = building.grouped(value, range(2, value.rank - 1), [value.rank - 1], [1])
     operation = Normalize(len(scale), node.number("epsilon", 1e-5))
     return Tensor(_normalized(building, value.step, operation, scale, bias), value.dims)
+
+
+def _is_of_groups(building: Building, value: Tensor) -> bool:
+    """Whether dim 1 counts groups of channels, and those behind it are all that a group has."""
+    shape, count = building.shape(value.step), value.shape[1]
+    each = shape.channels // count
+    outer = (Atom("c", count, each),) if count > 1 else ()
+    inner = {*full("h", shape.height), *full("w", shape.width), *full("c", each)}
+    behind = {atom for dim in value.dims[2:] for atom in dim}
+    return count * each == shape.channels and value.dims[1] == outer and behind == inner
 
 
 @translates("GroupNormalization")

@@ -18,6 +18,7 @@ from ftdist.network.onnx.views import Dim, Tensor, full
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate, PRelu
 from ftdist.network.operators.joining import Add, Multiply, Sum
+from ftdist.network.operators.pairs import Pair, PairKind
 from ftdist.network.rewriting.scaling import Floats, batch_norm
 
 Given = list[Value | None]
@@ -47,6 +48,18 @@ def scaled(building: Building, given: Tensor, factor: float, shift: float = 0.0)
 @translates(*_PLAIN)
 def _plain(building: Building, node: Node, given: Given) -> Value:
     return activated(building, tensor(given[0]), _PLAIN[node.kind])
+
+
+@translates("Swish")
+def _swish(building: Building, node: Node, given: Given) -> Value:
+    """x * sigmoid(alpha * x)."""
+    value, alpha = tensor(given[0]), node.number("alpha", 1.0)
+    if alpha == 1:
+        return activated(building, value, Activation("swish"))
+    if not alpha:
+        return scaled(building, value, 0.5)
+    inner = activated(building, scaled(building, value, alpha), Activation("swish"))
+    return scaled(building, inner, 1 / alpha)
 
 
 @translates("Identity", "Dropout")
@@ -174,13 +187,19 @@ def _added(building: Building, first: Value | None, second: Value | None, sign: 
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         first, second = lying_alike(building, first, second)
         if building.shape(first.step) != building.shape(second.step):
-            first, second = alike(building, first, second)
+            return _broadcast(building, "add" if sign == 1 else "subtract", first, second)
         operation: Operation = Add() if sign == 1 else Sum(added=sign)
         return Tensor(building.add(operation, [first.step, second.step]), first.dims)
     if isinstance(second, Tensor):
         first, second = second, first
     value, shift = operand(building, tensor(first), constant(second, "an operand"))
     return Tensor(building.scale(value.step, np.ones(len(shift)), sign * shift), value.dims)
+
+
+def _broadcast(building: Building, how: PairKind, first: Tensor, second: Tensor) -> Tensor:
+    """A function of two tensors that lie alike, of which either may have one position for many."""
+    step = building.add(Pair(how), [first.step, second.step])
+    return Tensor(step, tuple(a or b for a, b in zip(first.dims, second.dims, strict=True)))
 
 
 @translates("Mul")
@@ -192,7 +211,7 @@ def _multiply(building: Building, node: Node, given: Given) -> Value:
         if any(b > a for a, b in zip(*shapes, strict=True)):
             first, second = second, first
             if any(a > b for a, b in zip(*shapes, strict=True)):
-                first, second = alike(building, first, second)
+                return _broadcast(building, "multiply", first, second)
         return Tensor(building.add(Multiply(), [first.step, second.step]), first.dims)
     if isinstance(second, Tensor):
         first, second = second, first

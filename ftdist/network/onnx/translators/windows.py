@@ -245,6 +245,14 @@ def _over(building: Building, node: Node, given: Given, mode: Literal["max", "av
         if length > 1
     }
     keep = bool(node.integer("keepdims", 1))
+    beside = atoms - rows_and_columns
+    if rows_and_columns and beside and atoms > rows_and_columns:
+        # Over channels too: those of the pool.
+        pooled = building.add(_whole(shape, mode), [value.step])
+        left = tuple(tuple(atom for atom in dim if atom.axis == "c") for dim in value.dims)
+        return reduced(
+            building, Tensor(pooled, left), "max" if mode == "max" else "mean", chosen, keep
+        )
     if atoms != rows_and_columns:
         return reduced(building, value, "max" if mode == "max" else "mean", chosen, keep)
     step = building.add(_whole(shape, mode), [value.step])
