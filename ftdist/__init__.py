@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan, parse_notation
     from ftdist.runtime.budget.limits import Budget, budget
+    from ftdist.runtime.from_torch import from_torch
     from ftdist.runtime.local import Session
     from ftdist.runtime.model_import import import_model
     from ftdist.runtime.plans.choice import Choice
@@ -56,6 +57,7 @@ _HOME = {
     "budget": "runtime.budget.limits",
     "classify": "runtime.recognition",
     "detect": "runtime.recognition",
+    "from_torch": "runtime.from_torch",
     "frontier": "runtime.plans.public",
     "import_model": "runtime.model_import",
     "load": "network.modelfile",
@@ -83,6 +85,7 @@ __all__ = [
     "budget",
     "classify",
     "detect",
+    "from_torch",
     "frontier",
     "import_model",
     "load",
