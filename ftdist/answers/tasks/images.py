@@ -1,7 +1,8 @@
 """Arrays as pictures: what a network for super-resolution, denoising or style hands on.
 
 Networks say nothing of their range; the values do: where some lie far below zero they are in
--1..1, where some lie far above one in 0..255, otherwise in 0..1. What is beyond is cut.
+-1..1, where some lie far above one in 0..255, otherwise in 0..1. What is beyond is cut. Values far
+beyond 255 are distances: the smallest is black, the largest white.
 """
 
 from __future__ import annotations
@@ -16,20 +17,24 @@ from ftdist.answers.tasks.segments import planar
 Range = tuple[float, float]
 """The values of black and of white."""
 
-_MOST_LOOKED_AT = 1 << 16
+_MOST_LOOKED_AT = 1 << 14
 _FAR_ABOVE, _FAR_BELOW = 4.0, -0.3
+_BRIGHTEST = 400.0
 
 
 def value_range(array: NDArray[Any]) -> Range:
     """The range that the values speak of."""
     flat = array.reshape(-1)
     some = flat[:: max(1, flat.size // _MOST_LOOKED_AT)]
-    finite = some[np.isfinite(some)]
+    finite = np.sort(some[np.isfinite(some)])
     if not finite.size:
         return 0.0, 1.0
-    if float(np.percentile(finite, 99.9)) > _FAR_ABOVE:
+    bright, dark = (float(finite[int(share * (len(finite) - 1))]) for share in (0.999, 0.05))
+    if bright > _FAR_ABOVE and (bright > _BRIGHTEST or finite[0] < -_BRIGHTEST):
+        return float(finite[0]), float(max(finite[-1], finite[0] + 1))
+    if bright > _FAR_ABOVE:
         return 0.0, 255.0
-    if float(np.percentile(finite, 5)) < _FAR_BELOW:
+    if dark < _FAR_BELOW:
         return -1.0, 1.0
     return 0.0, 1.0
 

@@ -31,6 +31,12 @@ from ftdist.runtime.plans.choice import RunContext
 _CODE_BYTES = 1 << 20
 """What the interpreter and numpy run while they read a picture and did not run before."""
 
+_MADE_CODE_BYTES = 5 << 19
+"""The same of writing a picture that a network has made: numpy's code, Pillow's encoder."""
+
+_PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 3 << 19
+"""Pillow itself, where it has read no picture before, and its library for JPEG."""
+
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
 
@@ -118,7 +124,10 @@ def _made_bytes(
 
     number = next(n for n in network.outputs if network.layers[n].name == task.outputs[0])
     made = network.shape(number)
-    taken = making_bytes(drawn, made.width, made.height) + _CODE_BYTES
+    taken = making_bytes(drawn, made.width, made.height) + _MADE_CODE_BYTES
+    if is_array:
+        is_jpeg = drawn.suffix.lower() in (".jpg", ".jpeg")
+        taken += _PILLOW_BYTES + (_PILLOW_JPEG_BYTES if is_jpeg else 0)
     if network.input.channels == 1 and not is_array:
         from ftdist.pictures.fitted import loading_bytes
 
