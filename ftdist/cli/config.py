@@ -249,6 +249,7 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         "run": local,
         "plan": local,
+        "show": local,
         "coordinator": {
             **secured,
             "model": config.model.file,

@@ -1,4 +1,4 @@
-"""The arguments of the commands that run here: import, run, plan."""
+"""The arguments of the commands that run here: import, run, plan, show."""
 
 from __future__ import annotations
 
@@ -134,6 +134,22 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     plot = "draw the frontier (implies --frontier)"
     parser.add_argument("--plot", metavar="FILE.png", type=Path, help=plot)
     parser.handled_by("plan")
+
+
+def add_show(commands: Commands, defaults: Defaults) -> None:
+    about = "list a model's layers, and show which a plan fuses, streams or computes whole"
+    parser = command(commands, "show", about, defaults)
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
+    _add_size(parser)
+    parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
+    add_threads(parser)
+    plan = parser.add_mutually_exclusive_group()
+    plan.add_argument("--tiling", metavar="NOTATION", help="show this plan, such as 5x5/8/2x2")
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="show the plan in a report")
+    add_winograd(parser)
+    svg = "draw the graph, each step of the plan in a colour"
+    parser.add_argument("--svg", metavar="FILE.svg", type=Path, help=svg)
+    parser.handled_by("show")
 
 
 def _add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:

@@ -22,7 +22,7 @@ from ftdist.cli.arguments import (
     natural,
     positive,
 )
-from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run
+from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run, add_show
 
 _KEYS = "folder with this side's keys, made by 'ftdist keygen'"
 
@@ -35,6 +35,7 @@ def make_parser(defaults: Defaults) -> argparse.ArgumentParser:
     add_import(commands)
     add_run(commands, defaults)
     add_plan(commands, defaults)
+    add_show(commands, defaults)
     _add_coordinator(commands, defaults)
     _add_worker(commands, defaults)
     _add_submit(commands, defaults)

@@ -19,7 +19,7 @@ def test_commands_of_the_readme_are_taken() -> None:
     lines = (ROOT / "README.md").read_text().splitlines()
     found = list(commands(line for line in lines if line.startswith("    ftdist ")))
     assert {each[0] for each in found} >= {
-        *("import", "run", "plan", "calibrate", "doctor"),
+        *("import", "run", "plan", "show", "calibrate", "doctor"),
         *("keygen", "coordinator", "worker", "submit", "status"),
     }
     for each in found:

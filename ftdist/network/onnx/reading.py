@@ -86,6 +86,11 @@ def _package() -> Any:
         raise InputError(
             "reading ONNX needs the package onnx: pip install 'ftdist[onnx]' (to import only)"
         ) from None
+    except Exception as error:  # its own check of the protobuf that it finds
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"the package onnx cannot be loaded ({reason}); mend it: pip install -U onnx protobuf"
+        ) from None
     return onnx
 
 
