@@ -55,11 +55,11 @@ def listed(network: Network, plan: Plan) -> tuple[ListedStep, ...]:
     """The steps of a plan, with all layers of the network."""
     network = plan.applied_to(network)
     weights = layer_weights(network)
-    pools = {pool: into for into, pool in fused_pools(network).items()}
+    fused = {pool: into for into, pool in fused_pools(network).items()}
     found = []
     for number, group in enumerate(plan.groups, 1):
         layers = tuple(
-            _layer(network, each, weights[each].whole if each in weights else 0, pools)
+            _layer(network, each, weights[each].whole if each in weights else 0, fused)
             for each in range(group.first, group.stop)
         )
         kind = "whole" if group.whole else "fused"
@@ -112,13 +112,13 @@ def weights_told(size: int) -> str:
     return f"{size / 1024:.1f} KiB" if size < 1 << 20 else f"{size / (1 << 20):.1f} MiB"
 
 
-def _layer(network: Network, number: int, weights: int, pools: dict[int, int]) -> ListedLayer:
+def _layer(network: Network, number: int, weights: int, fused: dict[int, int]) -> ListedLayer:
     layer = network.layers[number]
     height, width, _ = layer.shape
     work = 2 * network.macs(number) * height * width
     what = _what(layer, network)
-    if number in pools:
-        what = f"{what}, in the kernel of {pools[number]}"
+    if number in fused:
+        what = f"{what}, in the kernel of {fused[number]}"
     name = "".join(c if c.isprintable() else "?" for c in layer.name)
     return ListedLayer(
         *(number, shortened(name, _LONGEST_NAME), what, layer.inputs, str(layer.shape)),
