@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ftdist.errors import FtdistError
-from support.onnxbackend import Ftdist
+from ftdist.onnx_backend import Ftdist
 from support.onnxcases import Case, cases
 
 EXCLUDED = Path(__file__).parents[1] / "network" / "onnx" / "excluded.txt"

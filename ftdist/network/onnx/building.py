@@ -16,7 +16,7 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import LARGEST_SIDE
-from ftdist.network.onnx.registry import Array, Unsupported
+from ftdist.network.onnx.registry import Array, Unsupported, Value
 from ftdist.network.onnx.views import (
     Atom,
     AxisName,
@@ -126,18 +126,27 @@ class Building:
                 dims[axis] = dim
         return Tensor(step, tuple(dims))
 
+    def channels_of(self, like: int, values: Array) -> int:
+        """A map of constant channels, as large as that of a step."""
+        channels = self.shape(like).channels
+        weights: dict[str, Read] = {
+            "weights": lambda: np.zeros((len(values), channels, 1, 1), np.float32),
+            "bias": lambda: values,
+        }
+        return self.add(Convolution(len(values), ONE_TAP), [like], weights)
+
     def constant(self, array: Array) -> Tensor:
         """Numbers that depend on no input, as a tensor: the bias of a map of one position."""
         if not 0 < array.size <= LARGEST_SIDE:
             raise Unsupported(f"a constant of {array.shape} beside a tensor")
         one = self.add(Rearrange(View(_ONCE, _ONCE, _ONCE)), [-1])
-        values = array.ravel()
-        weights: dict[str, Read] = {
-            "weights": lambda: np.zeros((len(values), 1, 1, 1), np.float32),
-            "bias": lambda: values,
-        }
-        step = self.add(Convolution(len(values), ONE_TAP), [one], weights)
-        return Tensor(step, tuple(spread("c", array.shape)))
+        return Tensor(self.channels_of(one, array.ravel()), tuple(spread("c", array.shape)))
+
+    def tensor(self, value: Value | None, what: str) -> Tensor:
+        """The value as a tensor, whether it depends on an input or not."""
+        if value is None:
+            raise Unsupported(f"{what} is missing")
+        return value if isinstance(value, Tensor) else self.constant(value)
 
     def listed(self, value: Tensor) -> Tensor:
         """The tensor on a map where its values lie as in an array: its last dim are channels."""

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from ftdist.network.onnx.constant_maths import COMPUTED, Compute, axes_of
 from ftdist.network.onnx.registry import Array, Node, Unsupported
 
 MOST_VALUES = 1 << 27
 """The most values that a node may make: those of the largest weights that anybody has."""
 
-Compute = Callable[[Node, list[Any]], Any]
-
 _TYPES = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
     9: np.bool_, 10: np.float16, 11: np.float64, 12: np.uint32, 13: np.uint64,
+    16: np.float32,
 }  # fmt: skip
 """NumPy's types by ONNX's numbers."""
 
@@ -41,6 +41,11 @@ def computed(node: Node, given: Sequence[Array | None]) -> list[Array]:
         raise Unsupported(f"makes no sense of its constants ({type(error).__name__})") from None
     results = found if isinstance(found, list) else [found]
     return [np.asarray(each) for each in results]
+
+
+def shape_of(node: Node, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """What Shape says of a shape: all of it, or the lengths between start and end."""
+    return shape[node.integer("start") : node.attributes.get("end")]
 
 
 def _bounded(shape: Sequence[int]) -> tuple[int, ...]:
@@ -82,18 +87,12 @@ def _reshape(node: Node, given: list[Any]) -> Array:
     return np.asarray(given[0].reshape(shape))
 
 
-def _axes(node: Node, given: list[Any]) -> tuple[int, ...]:
-    if len(given) > 1 and given[1] is not None:
-        return tuple(int(each) for each in np.ravel(given[1]))
-    return node.integers("axes")
-
-
 def _unsqueeze(node: Node, given: list[Any]) -> Array:
-    return np.asarray(np.expand_dims(given[0], _axes(node, given)))
+    return np.asarray(np.expand_dims(given[0], axes_of(node, given)))
 
 
 def _squeeze(node: Node, given: list[Any]) -> Array:
-    return np.asarray(np.squeeze(given[0], _axes(node, given) or None))
+    return np.asarray(np.squeeze(given[0], axes_of(node, given) or None))
 
 
 def _slice(node: Node, given: list[Any]) -> Array:
@@ -157,21 +156,16 @@ def _split(node: Node, given: list[Any]) -> list[Array]:
     return [np.asarray(each) for each in np.split(given[0], np.cumsum(sizes)[:-1], axis)]
 
 
-def _reduced(function: Callable[..., Any]) -> Compute:
-    def compute(node: Node, given: list[Any]) -> Any:
-        axes = _axes(node, given) or None
-        return function(given[0], axis=axes, keepdims=bool(node.integer("keepdims", 1)))
-
-    return compute
-
-
 def _pad(node: Node, given: list[Any]) -> Array:
     pads = node.integers("pads") or tuple(int(each) for each in given[1])
-    count = given[0].ndim
-    pairs = [(pads[at], pads[at + count]) for at in range(count)]
+    axes = given[3] if len(given) > 3 and given[3] is not None else range(given[0].ndim)
+    pairs = [(0, 0)] * given[0].ndim
+    for at, axis in enumerate(axes):
+        pairs[int(axis)] = pads[at], pads[at + len(axes)]
     _bounded([n + a + b for n, (a, b) in zip(given[0].shape, pairs, strict=True)])
-    if node.word("mode", "constant") != "constant":
-        raise Unsupported("mode of a constant's padding")
+    mode = node.word("mode", "constant")
+    if mode in ("edge", "reflect", "wrap"):
+        return np.asarray(np.pad(given[0], pairs, mode))  # type: ignore[call-overload]
     value = given[2].reshape(()) if len(given) > 2 and given[2] is not None else 0
     return np.pad(given[0], pairs, constant_values=value)
 
@@ -190,6 +184,7 @@ def _sigmoid(x: Array) -> Array:
 
 
 _COMPUTED: dict[str, Compute] = {
+    **COMPUTED,
     "Constant": _constant,
     "ConstantOfShape": _constant_of_shape,
     "Identity": lambda node, given: given[0],
@@ -210,21 +205,19 @@ _COMPUTED: dict[str, Compute] = {
     "Concat": _concatenate,
     "Split": _split,
     "Pad": _pad,
-    "Shape": lambda node, given: np.array(given[0].shape, np.int64),
+    "Shape": lambda node, given: np.array(shape_of(node, given[0].shape), np.int64),
     "Size": lambda node, given: np.int64(given[0].size),
     "NonZero": lambda node, given: np.array(np.nonzero(given[0]), np.int64),
     "Where": lambda node, given: np.where(given[0], *np.broadcast_arrays(*given[1:])),
-    "ReduceProd": _reduced(np.prod),
-    "ReduceSum": _reduced(np.sum),
-    "ReduceMean": _reduced(np.mean),
-    "ReduceMax": _reduced(np.max),
-    "ReduceMin": _reduced(np.min),
     "Add": _broadcast(np.add),
     "Sub": _broadcast(np.subtract),
     "Mul": _broadcast(np.multiply),
     "Div": _broadcast(_divide),
     "Pow": _broadcast(np.power),
-    "Mod": _broadcast(np.mod),
+    "Sum": _broadcast(np.add),
+    "Xor": _broadcast(np.logical_xor),
+    "GreaterOrEqual": _broadcast(np.greater_equal),
+    "LessOrEqual": _broadcast(np.less_equal),
     "Min": _broadcast(np.minimum),
     "Max": _broadcast(np.maximum),
     "Equal": _broadcast(np.equal),

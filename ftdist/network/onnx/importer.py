@@ -16,14 +16,13 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.network.onnx import translators  # noqa: F401 - they register themselves
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.constants import computed, computes
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading import Graph, read_graph
-from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
+from ftdist.network.onnx.registry import Array, Node, Unsupported, Value
+from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
@@ -49,13 +48,6 @@ class OnnxModel:
 
     def parameters(self) -> Iterator[Parameters]:
         return self.read()
-
-
-class _Unknown:
-    """A value that depends on a node that cannot be translated."""
-
-
-_UNKNOWN = _Unknown()
 
 
 def read_onnx(
@@ -87,14 +79,15 @@ def read_onnx(
 def folded(path: Path) -> dict[str, Array]:
     """The outputs of a file that reads no inputs, by name."""
     graph = read_graph(path)
-    values: dict[str, Value | _Unknown] = dict(graph.constants)
-    refused: list[str] = []
+    translation = Translation(Building(()), dict(graph.constants))
     for node in _needed(graph, graph.outputs, str(path)):
-        _take(node, Building(()), values, refused)
-    found = {name: values.get(name) for name in graph.outputs}
-    if refused or not all(isinstance(each, np.ndarray) for each in found.values()):
-        raise InputError(_refusal(str(path), refused or ["its outputs are not constants"]))
-    return {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
+        translation.take(node)
+    found = constants_of(translation, graph.outputs)
+    if translation.refused or found is None:
+        raise InputError(
+            _refusal(str(path), translation.refused or ["its outputs are not constants"])
+        )
+    return found
 
 
 def drafted(
@@ -116,86 +109,25 @@ def drafted(
     else:
         inputs, given = whole_inputs(graph, nodes, file)
     building = Building(inputs)
-    values: dict[str, Value | _Unknown] = dict(graph.constants)
-    values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
-    refused: list[str] = []
-    recogniser = Recogniser(nodes, values)
+    translation = Translation(building, dict(graph.constants), dict(graph.types))
+    translation.values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
+    refused = translation.refused
+    recogniser = Recogniser(nodes, translation.values)
     for node in nodes:
         become, constants = recogniser.become(node)
-        values.update(constants)
-        missed: list[str] = []
+        translation.values.update(constants)
+        before = len(refused)
         for each in become:
-            _take(each, building, values, missed)
-        if missed and become != [node]:
-            missed = []
-            _take(node, building, values, missed)
-        refused += missed
+            translation.take(each)
+        if len(refused) > before and become != [node]:
+            del refused[before:]
+            translation.take(node)
     if not refused:
-        ends = [_output(building, name, values[name], refused) for name in outputs]
+        ends = [_output(building, name, translation.values[name], refused) for name in outputs]
     if refused:
         raise InputError(_refusal(file, refused))
     steps = tuple(building.steps)
     return Draft(graph.name, inputs, steps, tuple(each for each in ends if each)), ()
-
-
-def _take(
-    node: Node, building: Building, values: dict[str, Value | _Unknown], refused: list[str]
-) -> None:
-    """Translates a node, or adds a line about it."""
-    given = [values.get(name, _UNKNOWN) if name else None for name in node.inputs]
-    known = [each for each in given if not isinstance(each, _Unknown)]
-    results: list[Value | _Unknown] = [_UNKNOWN] * len(node.outputs)
-    building.name = node.outputs[0] if node.outputs else node.name
-    try:
-        if node.kind == "If" and len(known) == len(given):
-            results = _chosen(node, known[0], building, values, refused)
-        elif node.kind not in OPERATORS and not computes(node.kind):
-            raise Unsupported("this operator is not supported")
-        elif len(known) == len(given):
-            found = _result(node, building, known)
-            results[: len(found)] = found
-    except Unsupported as error:
-        refused.append(f"{node.name} ({node.kind}): {error}")
-    for name, result in zip(node.outputs, results, strict=True):
-        if name:
-            values[name] = result
-
-
-def _chosen(
-    node: Node,
-    condition: Value | None,
-    building: Building,
-    values: dict[str, Value | _Unknown],
-    refused: list[str],
-) -> list[Value | _Unknown]:
-    """What the branch of an If makes that is taken, its nodes being nodes as any other."""
-    if not isinstance(condition, np.ndarray):
-        raise Unsupported("its condition depends on the input")
-    branch = node.attributes.get("then_branch" if condition.any() else "else_branch")
-    if not isinstance(branch, Branch) or len(branch.outputs) != len(node.outputs):
-        raise Unsupported("a branch is missing")
-    values.update(branch.constants)
-    for each in branch.nodes:
-        _take(each, building, values, refused)
-    return [values.get(name, _UNKNOWN) for name in branch.outputs]
-
-
-def _result(node: Node, building: Building, given: list[Value | None]) -> list[Value]:
-    if node.kind == "Shape" and isinstance(given[0], Tensor):
-        shape = given[0].shape[node.integer("start") : node.attributes.get("end")]
-        return [np.array(shape, np.int64)]
-    if node.kind == "Size" and isinstance(given[0], Tensor):
-        return [np.array(int(np.prod(given[0].shape)), np.int64)]
-    constants = [each for each in given if not isinstance(each, Tensor)]
-    if len(constants) == len(given) and computes(node.kind):
-        return list(computed(node, constants))
-    if node.kind not in OPERATORS:
-        raise Unsupported("supported of constants only")
-    try:
-        found = OPERATORS[node.kind](building, node, given)
-    except (IndexError, ValueError, TypeError, ZeroDivisionError) as error:
-        raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None
-    return found if isinstance(found, list) else [found]
 
 
 def _refusal(file: str, refused: list[str]) -> str:
@@ -252,17 +184,21 @@ def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
 
 
 def _output(
-    building: Building, name: str, value: Value | _Unknown, refused: list[str]
+    building: Building, name: str, value: Value | Unknown, refused: list[str]
 ) -> Output | None:
     """An output with the layout of its array; where a map must move first it moves here."""
+    building.name = name
+    try:
+        if isinstance(value, np.ndarray):
+            value = building.constant(value)
+    except Unsupported as error:
+        refused.append(f"{name} (output): {error}")
     if not isinstance(value, Tensor):
-        refused.append(f"{name} (output): does not depend on an input")
         return None
     found = _laid_out(building, value)
     if found is None:
-        building.name = name
         try:
-            if value.rank == 4:
+            if value.rank == 4 and not value.dims[0]:
                 value = building.planar(building.map(value))
             else:
                 value = building.listed(value)

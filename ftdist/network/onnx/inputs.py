@@ -31,8 +31,6 @@ def frame_inputs(
     for name, dims in graph.inputs.items():
         if name not in read:
             continue
-        if name in graph.whole_inputs and not (len(dims) == 4 and _is_cast(name, nodes)):
-            _refuse_whole(file, name)
         names = _axis_names(name, dims, nodes)
         lengths: dict[str, int] = {}
         fixed = []
@@ -74,8 +72,6 @@ def whole_inputs(
     for name, dims in graph.inputs.items():
         if name not in read:
             continue
-        if name in graph.whole_inputs:
-            _refuse_whole(file, name)
         lengths = tuple(each for each in dims if isinstance(each, int))
         before = "c" * (len(lengths) - 2) + "hw" if len(lengths) > 2 else "wc"[2 - len(lengths) :]
         sides = {
@@ -95,23 +91,6 @@ def whole_inputs(
     if not inputs:
         raise InputError(f"{file}: nothing in it depends on an input")
     return tuple(inputs), tensors
-
-
-def _is_cast(name: str, nodes: list[Node]) -> bool:
-    """Whether all that is done to a value is that it becomes floats, perhaps moved before."""
-    for node in nodes:
-        if name in node.inputs:
-            moved = node.kind in ("Transpose", "Identity") and _is_cast(node.outputs[0], nodes)
-            if not moved and (node.kind != "Cast" or node.integer("to") not in (1, 10, 11, 16)):
-                return False
-    return True
-
-
-def _refuse_whole(file: str, name: str) -> None:
-    raise InputError(
-        f"{file}: input {name} is of whole numbers, which are read as a picture that the network "
-        "casts to floats first; export it with a float input"
-    )
 
 
 def _spread(step: int, lengths: tuple[int, ...], sides: str) -> Tensor:

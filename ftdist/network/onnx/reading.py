@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,13 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.network.encoding import disguise
 from ftdist.network.onnx.constants import MOST_VALUES
-from ftdist.network.onnx.registry import Array, Branch, Node
+from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
 
 MOST_BYTES = (1 << 31) - 1
 MOST_NODES = 100_000
 MOST_RANK = 16
 
-_REAL = (1, 10, 11, 16)
-_WHOLE = (2, 3, 4, 5, 6)
-"""Types of inputs by ONNX's numbers: floats; whole numbers of up to 32 bits, taken as floats."""
+_FLOATS, _TRUTH = (1, 10, 11, 16), 9
 
 Dims = tuple[int | str, ...]
 """The dims of an input; a name where the size is open."""
@@ -44,10 +42,15 @@ class Graph:
     constants: Mapping[str, Array]
     metadata: Mapping[str, str]
     notes: str = ""
+    types: Mapping[str, int] = field(default_factory=dict)
+    """ONNX's numbers of the types of the inputs."""
     is_resized: bool = False
     """Whether a size that is given counts where the file says another."""
-    whole_inputs: frozenset[str] = frozenset()
-    """The inputs that are of whole numbers; pictures as they are, 0 to 255."""
+
+    @property
+    def whole_inputs(self) -> frozenset[str]:
+        """The inputs that are of whole numbers; pictures as they are, 0 to 255."""
+        return frozenset(name for name in self.inputs if self.types.get(name) in WHOLE)
 
 
 def read_graph(path: Path) -> Graph:
@@ -102,7 +105,7 @@ def _graph(onnx: Any, model: Any, path: Path) -> Graph:
         (int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx")), 1
     )
     newest = onnx.defs.onnx_opset_version()
-    if not 7 <= opset <= newest:
+    if not 7 <= opset <= newest and not _as_in_7(onnx, graph, opset):
         raise InputError(f"{path}: is of opset {opset}; 7 to {newest} are read")
     constants = {each.name: _array(onnx, each, path) for each in graph.initializer}
     if graph.sparse_initializer:
@@ -115,19 +118,29 @@ def _graph(onnx: Any, model: Any, path: Path) -> Graph:
     metadata = {each.key: each.value for each in model.metadata_props}
     name = "".join(c for c in path.stem if c.isprintable()) or "network"
     notes = " ".join((model.producer_name, graph.name, graph.doc_string[:200]))
-    whole = frozenset(
-        each.name for each in graph.input if each.type.tensor_type.elem_type in _WHOLE
-    )
-    return Graph(
-        *(name, opset, inputs, outputs, nodes, constants, metadata, notes), whole_inputs=whole
-    )
+    types = {each.name: int(each.type.tensor_type.elem_type) for each in graph.input}
+    return Graph(name, opset, inputs, outputs, nodes, constants, metadata, notes, types)
+
+
+def _as_in_7(onnx: Any, graph: Any, opset: int) -> bool:
+    """Whether an older opset has the same definitions of all that a graph has."""
+    if not 1 <= opset < 7:
+        return False
+    try:
+        return all(
+            onnx.defs.get_schema(node.op_type, opset).since_version
+            == onnx.defs.get_schema(node.op_type, 7).since_version
+            for node in graph.node
+        )
+    except onnx.defs.SchemaError:
+        return False
 
 
 def _dims(value: Any, path: Path) -> Dims:
     if not value.type.HasField("tensor_type"):
         raise InputError(f"{path}: input {value.name} is no tensor")
-    if value.type.tensor_type.elem_type not in (*_REAL, *_WHOLE):
-        kind = value.type.tensor_type.elem_type
+    kind = value.type.tensor_type.elem_type
+    if kind not in (*_FLOATS, *WHOLE, _TRUTH):
         raise InputError(
             f"{path}: input {_shown(value.name)} is not of numbers (type {kind}); "
             "export it with a float input"
@@ -148,7 +161,8 @@ def _nodes(onnx: Any, graph: Any, opset: int, path: Path) -> tuple[Node, ...]:
 def _branch(onnx: Any, graph: Any, opset: int, path: Path) -> Branch:
     constants = {each.name: _array(onnx, each, path) for each in graph.initializer}
     outputs = tuple(each.name for each in graph.output)
-    return Branch(_nodes(onnx, graph, opset, path), constants, outputs)
+    inputs = tuple(each.name for each in graph.input)
+    return Branch(_nodes(onnx, graph, opset, path), constants, outputs, inputs)
 
 
 def _node(onnx: Any, node: Any, number: int, opset: int, path: Path) -> Node:

@@ -29,11 +29,16 @@ class Branch:
     nodes: tuple[Node, ...]
     constants: Mapping[str, Array]
     outputs: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The values that it does not make itself."""
-        own = {*self.constants, *(name for node in self.nodes for name in node.outputs)}
+        own = {
+            *self.constants,
+            *self.inputs,
+            *(name for node in self.nodes for name in node.outputs),
+        }
         read = [*(name for node in self.nodes for name in node.reads), *self.outputs]
         return tuple(dict.fromkeys(name for name in read if name and name not in own))
 
@@ -47,6 +52,11 @@ class Node:
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: Mapping[str, Any]
+    types: tuple[int, ...] = ()
+    """ONNX's numbers of the types of what it reads; 0 where that is not known."""
+
+    def type_of(self, at: int) -> int:
+        return self.types[at] if at < len(self.types) else 0
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -66,6 +76,9 @@ class Node:
     def integers(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         return tuple(int(each) for each in self.attributes.get(name, default))
 
+
+WHOLE = (2, 3, 4, 5, 6, 7, 12, 13)
+"""ONNX's numbers of the types of whole numbers."""
 
 Translate = Callable[["Building", Node, list[Value | None]], "Value | list[Value]"]
 

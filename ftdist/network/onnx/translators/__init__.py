@@ -1,16 +1,11 @@
-"""What each ONNX operator becomes, by family; importing this package registers all of them."""
+"""What each ONNX operator becomes, by family; importing this package registers all of them.
+
+``values`` has functions of values, and sums of them; ``maps`` what needs rows and columns;
+``places`` what moves, joins and chooses.
+"""
 
 from __future__ import annotations
 
-from ftdist.network.onnx.translators import (  # noqa: F401 - they register what they translate
-    functions,
-    joining,
-    norms,
-    pairs,
-    pointwise,
-    products,
-    reductions,
-    resampling,
-    reshaping,
-    windows,
-)
+from ftdist.network.onnx.translators import maps, places, values
+
+__all__ = ("maps", "places", "values")

@@ -15,8 +15,7 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
-from ftdist.network.onnx.translators.pointwise import operand, whole_axis
-from ftdist.network.onnx.translators.reductions import reduced
+from ftdist.network.onnx.translators.values.pointwise import operand, whole_axis
 from ftdist.network.onnx.views import Dim, Tensor, full, transposed
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Softmax
@@ -48,24 +47,28 @@ def _gemm(building: Building, node: Node, given: Given) -> Value:
 @translates("MatMul")
 def _matmul(building: Building, node: Node, given: Given) -> Value:
     if not isinstance(given[0], Tensor) or isinstance(given[1], Tensor):
-        first, second = (_as_tensor(building, each) for each in given)
+        first, second = (building.tensor(each, "a matrix") for each in given)
         return _of_tensors(building, first, second)
     value, matrix = given[0], constant(given[1], "the second matrix")
     if matrix.ndim > 2 and matrix.shape[:-2] == (1,) * (matrix.ndim - 2) <= (1,) * value.rank:
         matrix = matrix.reshape(matrix.shape[-2:])
-    if matrix.ndim != 2:
+    if matrix.ndim != 2 or value.rank < 2:
         return _of_tensors(building, value, building.constant(matrix))
     return _product(building, value, matrix, np.zeros(matrix.shape[1]))
 
 
-def _as_tensor(building: Building, value: Value | None) -> Tensor:
-    return value if isinstance(value, Tensor) else building.constant(constant(value, "a matrix"))
-
-
 def _of_tensors(building: Building, first: Tensor, second: Tensor) -> Tensor:
-    """Matrices in the last two dims; those before them are broadcast."""
-    if min(first.rank, second.rank) < 2:
+    """Matrices in the last two dims; those before them are broadcast. A list is a row times, or a
+    column behind, a matrix."""
+    if min(first.rank, second.rank) < 1:
         raise Unsupported(f"a product of {first.shape} and {second.shape}")
+    if first.rank == 1:
+        found = _of_tensors(building, Tensor(first.step, ((), *first.dims)), second)
+        row = max(0, second.rank - 2)
+        return Tensor(found.step, found.dims[:row] + found.dims[row + 1 :])
+    if second.rank == 1:
+        found = _of_tensors(building, first, Tensor(second.step, (*second.dims, ())))
+        return Tensor(found.step, found.dims[:-1])
     rank = max(first.rank, second.rank)
     sides = "".join(chr(ord("A") + at) for at in range(rank - 2))
     one, other = sides[rank - first.rank :] + "mk", sides[rank - second.rank :] + "kn"
@@ -110,37 +113,6 @@ def summed_product(
         for dim in spread(side, [joint[name].count for name in group])  # type: ignore[arg-type]
     ]
     return Tensor(step, tuple(dims))
-
-
-@translates("Einsum")
-def _einsum(building: Building, node: Node, given: Given) -> Value:
-    equation = node.word("equation", "").replace(" ", "")
-    inputs, arrow, result = equation.partition("->")
-    names = inputs.split(",")
-    values = [tensor(each, "an operand") for each in given]
-    if "." in equation or not arrow or len(names) != len(values):
-        raise Unsupported(f"equation: {equation}")
-    if any(len({*own}) < len(own) for own in names):
-        raise Unsupported(f"equation: {equation} takes a diagonal")
-    if len(values) == 1:
-        gone = tuple(axis for axis, name in enumerate(names[0]) if name not in result)
-        value = reduced(building, values[0], "sum", gone, keep=False) if gone else values[0]
-        left = [name for name in names[0] if name in result]
-        return transposed(value, [left.index(name) for name in result])
-    if len(values) != 2:
-        raise Unsupported(f"equation: {len(values)} operands; 1 or 2 are supported")
-    own = [name for name in result if name in names[1] and name not in names[0]]
-    order = 1 if own else -1
-    if not own and not (own := [name for name in result if name not in names[1]]):
-        raise Unsupported(f"equation: {equation} multiplies value by value")
-    # The second operand's own dim goes last, as the kernel wants it, and back to its place.
-    last = own[-1]
-    moved = "".join(name for name in result if name != last) + last
-    pair, both = (values[0], values[1]), (names[0], names[1])
-    if order < 0:
-        pair, both = (values[1], values[0]), (names[1], names[0])
-    made = summed_product(building, pair, both, moved)
-    return transposed(made, [moved.index(name) for name in result])
 
 
 def _product(building: Building, value: Tensor, matrix: Array, bias: Array) -> Tensor:

@@ -23,14 +23,6 @@ from ftdist.network.rewriting.scaling import Floats, batch_norm
 
 Given = list[Value | None]
 
-_PLAIN = {
-    "Relu": Activation("relu"),
-    "Sigmoid": Activation("logistic"),
-    "Tanh": Activation("tanh"),
-    "Mish": Activation("mish"),
-    "HardSwish": Activation("hardswish"),
-}
-
 
 def activated(building: Building, given: Tensor, activation: Activation) -> Tensor:
     """The same view of an activation of its map."""
@@ -45,103 +37,21 @@ def scaled(building: Building, given: Tensor, factor: float, shift: float = 0.0)
     )
 
 
-@translates(*_PLAIN)
-def _plain(building: Building, node: Node, given: Given) -> Value:
-    return activated(building, tensor(given[0]), _PLAIN[node.kind])
-
-
-@translates("Swish")
-def _swish(building: Building, node: Node, given: Given) -> Value:
-    """x * sigmoid(alpha * x)."""
-    value, alpha = tensor(given[0]), node.number("alpha", 1.0)
-    if alpha == 1:
-        return activated(building, value, Activation("swish"))
-    if not alpha:
-        return scaled(building, value, 0.5)
-    inner = activated(building, scaled(building, value, alpha), Activation("swish"))
-    return scaled(building, inner, 1 / alpha)
-
-
-@translates("Identity", "Dropout")
+@translates("Identity")
 def _identity(building: Building, node: Node, given: Given) -> Value:
     return tensor(given[0])
 
 
-@translates("Cast")
-def _cast(building: Building, node: Node, given: Given) -> Value:
-    if node.integer("to") not in (1, 10, 11, 16):
-        raise Unsupported("to: only casts between floating-point types are supported")
-    return tensor(given[0])
-
-
-@translates("LeakyRelu")
-def _leaky(building: Building, node: Node, given: Given) -> Value:
-    return activated(building, tensor(given[0]), Activation("leaky", node.number("alpha", 0.01)))
-
-
-@translates("Elu")
-def _elu(building: Building, node: Node, given: Given) -> Value:
-    if node.number("alpha", 1.0) != 1:
-        raise Unsupported("alpha: only 1 is supported")
-    return activated(building, tensor(given[0]), Activation("elu"))
-
-
-@translates("Gelu")
-def _gelu(building: Building, node: Node, given: Given) -> Value:
-    if node.word("approximate", "none") != "tanh":
-        raise Unsupported("approximate: only tanh is supported")
-    return activated(building, tensor(given[0]), Activation("gelu"))
-
-
-@translates("HardSigmoid")
-def _hard_sigmoid(building: Building, node: Node, given: Given) -> Value:
-    """max(0, min(1, alpha * x + beta)), as a sixth of relu6(6 * (alpha * x + beta))."""
-    alpha, beta = node.number("alpha", 0.2), node.number("beta", 0.5)
-    return _clipped(building, scaled(building, tensor(given[0]), 6 * alpha, 6 * beta), 0.0, 1.0)
-
-
-def _clipped(building: Building, sixfold: Tensor, low: float, high: float) -> Tensor:
-    """low + (high - low) / 6 of relu6."""
-    clipped = activated(building, sixfold, Activation("relu6"))
-    return scaled(building, clipped, (high - low) / 6, low)
-
-
-@translates("Clip")
-def _clip(building: Building, node: Node, given: Given) -> Value:
-    low, high = _bounds(node, given)
+@translates("Dropout")
+def _dropout(building: Building, node: Node, given: Given) -> list[Value]:
+    """Nothing is dropped, which the mask says."""
     value = tensor(given[0])
-    if low == -np.inf and high == np.inf:
-        return value
-    if (low, high) == (0, 6):
-        return activated(building, value, Activation("relu6"))
-    if high == np.inf:
-        return (
-            scaled(
-                building,
-                activated(building, scaled(building, value, 1, -low), Activation("relu")),
-                1,
-                low,
-            )
-            if low
-            else activated(building, value, Activation("relu"))
-        )
-    if low == -np.inf:
-        flipped = activated(building, scaled(building, value, -1, high), Activation("relu"))
-        return scaled(building, flipped, -1, high)
-    if not low < high:
-        raise Unsupported("min: not below max")
-    factor = 6 / (high - low)
-    return _clipped(building, scaled(building, value, factor, -low * factor), low, high)
-
-
-def _bounds(node: Node, given: Given) -> tuple[float, float]:
-    low, high = node.number("min", -np.inf), node.number("max", np.inf)
-    if len(given) > 1 and given[1] is not None:
-        low = float(constant(given[1], "min").reshape(()))
-    if len(given) > 2 and given[2] is not None:
-        high = float(constant(given[2], "max").reshape(()))
-    far = float(np.finfo(np.float32).max)
-    return (-np.inf if low <= -far else low), (np.inf if high >= far else high)
+    ratio, training = (*given, None, None)[1:3]
+    trains = training is not None and constant(training, "training_mode").any()
+    if trains and (ratio is None or constant(ratio, "ratio").any()):
+        raise Unsupported("training_mode: export the network for inference")
+    mask: Value = np.broadcast_to(np.array(True), value.shape)
+    return [value, mask][: len(node.outputs)]
 
 
 @translates("PRelu")
@@ -150,20 +60,6 @@ def _prelu(building: Building, node: Node, given: Given) -> Value:
     value, slopes = operand(building, value, constant(given[1], "slope"))
     slope = slopes.astype(np.float32)
     return Tensor(building.add(PRelu(), [value.step], {"slope": lambda: slope}), value.dims)
-
-
-@translates("Neg")
-def _negative(building: Building, node: Node, given: Given) -> Value:
-    return scaled(building, tensor(given[0]), -1)
-
-
-@translates("Abs")
-def _absolute(building: Building, node: Node, given: Given) -> Value:
-    """relu(x) + relu(-x)."""
-    value = tensor(given[0])
-    above = activated(building, value, Activation("relu"))
-    below = activated(building, scaled(building, value, -1), Activation("relu"))
-    return Tensor(building.add(Add(), [above.step, below.step]), value.dims)
 
 
 @translates("Add", "Sum")
@@ -231,10 +127,15 @@ def divided(building: Building, given: Given) -> Tensor:
 @translates("BatchNormalization")
 def _batch_norm(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
+    if node.integer("training_mode"):
+        raise Unsupported("training_mode: export the network for inference")
     scale, bias, mean, variance = (constant(each, "a statistic") for each in given[1:5])
-    step = building.map(value)
     factor, shift = batch_norm(scale, bias, mean, variance, node.number("epsilon", 1e-5))
-    return building.planar(building.scale(step, factor, shift))
+    if value.rank == 4 and not value.dims[0]:
+        return building.planar(building.scale(building.map(value), factor, shift))
+    if value.rank > 1:
+        value = building.by_channels(value, 1)
+    return Tensor(building.scale(value.step, factor, shift), value.dims)
 
 
 def lying_alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -245,7 +146,7 @@ def lying_alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tens
     )
     if _alike(building, first, second):
         return first, second
-    if rank == 4:
+    if rank == 4 and not first.dims[0] and not second.dims[0]:
         found = [building.planar(building.map(each)) for each in (first, second)]
         if _alike(building, *found):
             return found[0], found[1]

@@ -5,9 +5,18 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, translates
-from ftdist.network.onnx.translators.pointwise import divided, lying_alike, operand
+from ftdist.network.onnx.registry import (
+    WHOLE,
+    Node,
+    Unsupported,
+    Value,
+    constant,
+    tensor,
+    translates,
+)
+from ftdist.network.onnx.translators.values.pointwise import divided, lying_alike, operand, scaled
 from ftdist.network.onnx.views import Tensor
+from ftdist.network.operators.functions import Function
 from ftdist.network.operators.joining import Multiply
 from ftdist.network.operators.pairs import Pair, PairKind
 
@@ -42,9 +51,28 @@ def _pair(building: Building, node: Node, given: Given) -> Value:
 
 @translates("Div")
 def _divide(building: Building, node: Node, given: Given) -> Value:
+    """Whole numbers are divided as such; elsewhere a constant divisor is a factor."""
+    if node.type_of(0) in WHOLE:
+        found = paired(building, "divide", given[0], given[1])
+        return Tensor(building.add(Function("truncate"), [found.step]), found.dims)
     if isinstance(given[1], Tensor):
         return paired(building, "divide", given[0], given[1])
     return divided(building, given)
+
+
+@translates("Mod")
+def _modulo(building: Building, node: Node, given: Given) -> Value:
+    """fmod has the sign of what is divided."""
+    return paired(building, "remainder" if node.integer("fmod") else "modulo", given[0], given[1])
+
+
+@translates("Mean")
+def _mean(building: Building, node: Node, given: Given) -> Value:
+    total = given[0]
+    for each in given[1:]:
+        total = paired(building, "add", total, each)
+    value = tensor(total)
+    return value if len(given) == 1 else scaled(building, value, 1 / len(given))
 
 
 def paired(building: Building, how: PairKind, first: Value | None, second: Value | None) -> Tensor:

@@ -104,6 +104,21 @@ def _expand(building: Building, node: Node, given: Given) -> Value:
     return viewed_as(building, value, wanted)
 
 
+@translates("Tile")
+def _tile(building: Building, node: Node, given: Given) -> Value:
+    """Each dim several times: a new dim before it, which is expanded."""
+    value, repeats = tensor(given[0]), whole(given[1], "repeats")
+    if len(repeats) != value.rank or min(repeats, default=1) < 0:
+        raise Unsupported(f"repeats: {repeats} for {value.rank} dims")
+    made = tuple(a * b for a, b in zip(value.shape, repeats, strict=True))
+    if 0 in repeats:
+        return np.zeros(made, np.float32)
+    dims = tuple(each for dim in value.dims for each in ((), dim))
+    pairs = zip(repeats, value.shape, strict=True)
+    shape = tuple(length for pair in pairs for length in pair)
+    return viewed_as(building, building.expanded(Tensor(value.step, dims), shape), made)
+
+
 @translates("DepthToSpace")
 def _depth_to_space(building: Building, node: Node, given: Given) -> Value:
     value, block = tensor(given[0]), node.integer("blocksize")
@@ -126,7 +141,8 @@ def _space_to_depth(building: Building, node: Node, given: Given) -> Value:
     if block < 1 or height % block or width % block:
         raise Unsupported(f"blocksize: {block} does not divide {height}x{width}")
     split = (batch, channels, height // block, block, width // block, block)
-    moved = transposed(viewed_as(building, value, split), (0, 3, 5, 1, 2, 4))
+    order = (0, 3, 5, 1, 2, 4) if node.word("mode", "DCR") == "DCR" else (0, 1, 3, 5, 2, 4)
+    moved = transposed(viewed_as(building, value, split), order)
     return viewed_as(building, moved, (batch, channels * block**2, height // block, width // block))
 
 

@@ -16,10 +16,14 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
-from ftdist.network.onnx.translators.pairs import paired
-from ftdist.network.onnx.translators.reductions import reduced
+from ftdist.network.onnx.translators.values.functions import applied
+from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.translators.values.pointwise import scaled
+from ftdist.network.onnx.translators.values.reductions import reduced
 from ftdist.network.onnx.views import Atom, Tensor, full
+from ftdist.network.operators.channels import NormalizeResponses
 from ftdist.network.operators.normalizing import Normalize, SoftmaxAlong
+from ftdist.network.operators.reducing import ReductionKind
 
 Given = list[Value | None]
 
@@ -74,9 +78,10 @@ def _group_norm(building: Building, node: Node, given: Given) -> Value:
 
 
 @translates("LayerNormalization")
-def _layer_norm(building: Building, node: Node, given: Given) -> Value:
+def _layer_norm(building: Building, node: Node, given: Given) -> list[Value]:
     value = tensor(given[0])
     axis = node.integer("axis", -1) % value.rank
+    moments = _moments(building, node, value, axis) if any(node.outputs[1:]) else []
     own = value.shape[axis:]
     scale = np.broadcast_to(constant(given[1], "the scale"), own).ravel()
     bias = np.zeros(math.prod(own), np.float32)
@@ -85,20 +90,64 @@ def _layer_norm(building: Building, node: Node, given: Given) -> Value:
     rest = range(axis)
     value = building.grouped(value, rest[:-1], rest[-1:], range(axis, value.rank))
     operation = Normalize(1, node.number("epsilon", 1e-5), spatial=True)
-    return Tensor(_normalized(building, value.step, operation, scale, bias), value.dims)
+    step = _normalized(building, value.step, operation, scale, bias)
+    return [Tensor(step, value.dims), *moments][: len(node.outputs)]
+
+
+def _moments(building: Building, node: Node, value: Tensor, axis: int) -> list[Value]:
+    """The mean, and 1 / sqrt(variance + epsilon)."""
+    along = tuple(range(axis, value.rank))
+    mean = reduced(building, value, "mean", along, keep=True)
+    away = paired(building, "subtract", value, mean)
+    squares = paired(building, "multiply", away, away)
+    variance = reduced(building, squares, "mean", along, keep=True)
+    shifted = scaled(building, variance, 1, node.number("epsilon", 1e-5))
+    return [mean, applied(building, applied(building, shifted, "sqrt"), "reciprocal")]
+
+
+@translates("RMSNormalization")
+def _root_mean_square_norm(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    axis = node.integer("axis", -1) % value.rank
+    scale = np.broadcast_to(constant(given[1], "the scale"), value.shape[axis:]).ravel()
+    rest = range(axis)
+    value = building.grouped(value, rest[:-1], rest[-1:], range(axis, value.rank))
+    operation = Normalize(1, node.number("epsilon", 1e-5), spatial=True, centered=False)
+    step = _normalized(building, value.step, operation, scale, np.zeros(len(scale)))
+    return Tensor(step, value.dims)
+
+
+@translates("LRN")
+def _response_norm(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    if value.rank < 2:
+        raise Unsupported(f"its input is {value.shape}")
+    size = node.integer("size")
+    if size < 1:
+        raise Unsupported("size: it is missing")
+    operation = NormalizeResponses(
+        size,
+        node.number("alpha", 1e-4) / size,
+        node.number("beta", 0.75),
+        node.number("bias", 1.0),
+        complete=True,
+    )
+    if value.rank == 4 and not value.dims[0]:
+        value = building.planar(building.map(value))
+    else:
+        value = building.by_channels(value, 1)
+    return Tensor(building.add(operation, [value.step]), value.dims)
 
 
 @translates("LpNormalization")
 def _lp_norm(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
-    how = "l1" if node.integer("p", 2) == 1 else "l2"
+    how: ReductionKind = "l1" if node.integer("p", 2) == 1 else "l2"
     axis = node.integer("axis", -1) % value.rank
-    return paired(
-        building,
-        "divide",
-        value,
-        reduced(building, value, how, (axis,), True),  # type: ignore[arg-type]
-    )
+    length = reduced(building, value, how, (axis,), keep=True)
+    # What has no length stays zero: it is divided by more than nothing.
+    empty = applied(building, length, "not")
+    return paired(building, "divide", value, paired(building, "add", length, empty))
 
 
 @translates("LogSoftmax")

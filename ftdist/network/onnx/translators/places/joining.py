@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value, tensor, translates, whole
-from ftdist.network.onnx.translators.pointwise import whole_axis
+from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.resampling import Crop
-from ftdist.network.operators.windows import Convolution, Pool
+from ftdist.network.operators.windows import Pool
 from ftdist.network.rewriting.rearranging import Reorder
 
 Given = list[Value | None]
@@ -22,6 +20,7 @@ Given = list[Value | None]
 
 @translates("Concat")
 def _concatenate(building: Building, node: Node, given: Given) -> Value:
+    given = [each for each in given if isinstance(each, Tensor) or (each is not None and each.size)]
     first = next(each for each in given if isinstance(each, Tensor))
     axis = node.integer("axis") % first.rank
     if first.rank == 4 and axis == 1 and not _of_channels(building, given, axis):
@@ -70,16 +69,7 @@ def _constant_map(building: Building, like: Tensor, array: Array, axis: int) -> 
             first = first.take([0], at)
     if not (first == array).all():
         raise Unsupported("a constant that differs from position to position is joined")
-    values = first.reshape(-1).astype(np.float32)
-    channels = building.shape(like.step).channels
-    return building.add(
-        Convolution(len(values), Sliding.square(1)),
-        [like.step],
-        {
-            "weights": lambda: np.zeros((len(values), channels, 1, 1), np.float32),
-            "bias": lambda: values,
-        },
-    )
+    return building.channels_of(like.step, first.reshape(-1))
 
 
 @translates("Split")
@@ -93,12 +83,16 @@ def _split(building: Building, node: Node, given: Given) -> list[Value]:
     if not sizes:
         each = -(-length // count)
         sizes = tuple(min(each, length - at * each) for at in range(count))
-    if sum(sizes) != length or len(sizes) != count or min(sizes) < 1:
+    if sum(sizes) != length or len(sizes) != count or min(sizes) < 0:
         raise Unsupported(f"split: {sizes} of {length}")
     found: list[Value] = []
     start = 0
     for size in sizes:
-        found.append(part(building, value, axis, range(start, start + size)))
+        if size:
+            found.append(part(building, value, axis, range(start, start + size)))
+        else:
+            nothing = (*value.shape[:axis], 0, *value.shape[axis + 1 :])
+            found.append(np.zeros(nothing, np.float32))
         start += size
     return found
 
@@ -120,32 +114,17 @@ def _slice(building: Building, node: Node, given: Given) -> Value:
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         chosen = range(value.shape[axis])[slice(start, end, step)]
         if not chosen:
-            raise Unsupported("nothing would be left")
+            return _nothing(value.shape, axes, starts, ends, steps)
         value = part(building, value, axis % value.rank, chosen)
     return value
 
 
-@translates("Gather")
-def _gather(building: Building, node: Node, given: Given) -> Value:
-    """Of one position of an axis, or of a row of them."""
-    value = tensor(given[0])
-    axis = node.integer("axis") % value.rank
-    if not isinstance(given[1], np.ndarray) or given[1].ndim > 1:
-        raise Unsupported("indices: a constant list is needed")
-    length, indices = value.shape[axis], given[1]
-    places = [int(each) % length for each in indices.ravel()]
-    if not places:
-        raise Unsupported("indices: there are none")
-    steps = {b - a for a, b in itertools.pairwise(places)} or {1}
-    if len(steps) > 1 or 0 in steps:
-        raise Unsupported("indices: only evenly spaced ones are supported")
-    (step,) = steps
-    found = part(
-        building, value, axis, range(places[0], places[-1] + (1 if step > 0 else -1), step)
-    )
-    if indices.ndim == 0:
-        return Tensor(found.step, found.dims[:axis] + found.dims[axis + 1 :])
-    return found
+def _nothing(shape: tuple[int, ...], axes: tuple[int, ...], *places: tuple[int, ...]) -> Array:
+    """What a slice leaves is known where it leaves nothing."""
+    lengths = list(shape)
+    for axis, start, end, step in zip(axes, *places, strict=True):
+        lengths[axis] = len(range(shape[axis])[slice(start, end, step)])
+    return np.zeros(lengths, np.float32)
 
 
 def part(building: Building, value: Tensor, axis: int, chosen: range) -> Tensor:

@@ -1,20 +1,27 @@
-"""ftdist as a backend of the onnx package: a model and arrays in, arrays out.
+"""ftdist as a backend of the `onnx` package: a model and arrays in, arrays out.
 
-Networks have sizes, shapes and weights of their own when they are imported, but the package's tests
-give them as inputs. So inputs of whole numbers are bound to what is given: they become constants.
-Inputs of floats stay inputs where that is possible; else only the first does, as in a file whose
-weights are in it. What is left to try is a batch: frame by frame.
+    import ftdist.onnx_backend
+    outputs = ftdist.onnx_backend.run_model(onnx.load("model.onnx"), [array])
+
+The package's own tests run with it: ``onnx.backend.test.BackendTest(ftdist.onnx_backend, name)``.
+
+Networks have sizes, shapes and weights of their own when they are imported, but models may have
+them as inputs. So all inputs stay inputs where that is possible; else some of them are bound to
+what is given, which makes them constants: whole numbers first, then single numbers, then all but
+the first. What is left to try is a batch, frame by frame. A model is imported when it is run,
+because only then its sizes are known.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from onnx.backend.base import Backend, BackendRep
 
@@ -30,7 +37,14 @@ FLOATS = (1, 10, 11, 16)
 TYPES = (*FLOATS, 2, 3, 4, 5, 6, 7, 9, 12, 13)
 """Those, whole numbers of a byte and more, and truth values."""
 
+EXACT = 1 << 24
+"""Up to here floats hold all whole numbers."""
+
 Way = Literal["whole", "bound", "frames", "folded"]
+"""How a model was run: with all inputs, with some of them as constants, frame by frame, or without
+any input, when all of it was computed at import."""
+
+Array = NDArray[Any]
 
 
 class Prepared(BackendRep):
@@ -41,8 +55,9 @@ class Prepared(BackendRep):
         self.way: Way | None = None
 
     def run(self, inputs: Sequence[Any], **_: Any) -> tuple[Any, ...]:
-        names = [each.name for each in self._given()]
-        arrays = dict(zip(names, inputs, strict=False))
+        """The outputs in the model's order; InputError says what is not supported."""
+        given = self._given()
+        arrays = {each.name: np.asarray(array) for each, array in zip(given, inputs, strict=False)}
         self._supported()
         refusals = []
         for way, free in self._ways(arrays):
@@ -66,45 +81,47 @@ class Prepared(BackendRep):
         known = {each.name for each in self.model.graph.initializer}
         return [each for each in self.model.graph.input if each.name not in known]
 
-    def _ways(self, arrays: dict[str, Any]) -> Iterator[tuple[Way, tuple[str, ...]]]:
+    def _ways(self, arrays: Mapping[str, Array]) -> Iterator[tuple[Way, tuple[str, ...]]]:
         """How to run it, and which inputs stay inputs, until one of them works."""
-        floats = tuple(
-            each.name
-            for each in self._given()
-            if each.type.tensor_type.elem_type in FLOATS and np.size(arrays.get(each.name, ()))
-        )
-        if not floats:
-            yield "folded", ()
-            return
-        yield "whole", floats
-        if floats[1:]:
-            yield "bound", floats[:1]
-        first = np.shape(arrays[floats[0]])
-        if first and first[0] > 1:
-            yield "frames", floats[:1]
+        kinds = {each.name: each.type.tensor_type.elem_type for each in self._given()}
+        full = {name: kinds[name] for name, each in arrays.items() if each.size}
+        exact = [name for name in full if _is_exact(arrays[name])]
+        floats = [name for name in full if kinds[name] in FLOATS]
+        several = [name for name in floats if arrays[name].size > 1]
+        tried: set[tuple[str, ...]] = {()}
+        for names in (exact, floats, several, floats[:1], several[:1], exact[:1]):
+            free = tuple(names)
+            if free not in tried:
+                tried.add(free)
+                yield ("whole" if len(free) == len(arrays) else "bound"), free
+        for name in floats[:1]:
+            if arrays[name].ndim and len(arrays[name]) > 1:
+                yield "frames", (name,)
+        yield "folded", ()
 
-    def _run(self, way: Way, free: tuple[str, ...], arrays: dict[str, Any]) -> list[Any]:
+    def _run(self, way: Way, free: tuple[str, ...], arrays: Mapping[str, Array]) -> list[Array]:
+        outputs = self.model.graph.output
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
             onnx.save(self._bound(free, arrays), str(path))
             if way == "folded":
                 found = folded(path)
-                return [found[each.name] for each in self.model.graph.output]
+                return [self._typed(each, found[each.name]) for each in outputs]
             read = read_onnx(path, batch="frames" if way == "frames" else "whole")
             write_model(Path(folder) / "model.ftd", read.network, read.parameters())
             model = load(Path(folder) / "model.ftd")
         given = {each.name: arrays[each.name] for each in model.network.inputs}
         if way != "frames":
             whole = _computed(model, [given])[0]
-            return [self._typed(each, whole[each.name]) for each in self.model.graph.output]
+            return [self._typed(each, whole[each.name]) for each in outputs]
         (name,) = given
         made = _computed(model, [{name: frame[None]} for frame in given[name]])
         return [
-            self._typed(each, np.concatenate([frame[each.name] for frame in made]))
-            for each in self.model.graph.output
+            self._typed(each, _batch(each, [frame[each.name] for frame in made]))
+            for each in outputs
         ]
 
-    def _bound(self, free: tuple[str, ...], arrays: dict[str, Any]) -> Any:
+    def _bound(self, free: tuple[str, ...], arrays: Mapping[str, Array]) -> Any:
         """The model with all other inputs as constants."""
         model = onnx.ModelProto()
         model.CopyFrom(self.model)
@@ -115,7 +132,7 @@ class Prepared(BackendRep):
             if each.name in free:
                 dims = each.type.tensor_type.shape.dim
                 del dims[:]
-                for length in np.shape(arrays[each.name]):
+                for length in arrays[each.name].shape:
                     dims.add().dim_value = length
             elif each.name in arrays:
                 model.graph.initializer.append(
@@ -123,13 +140,35 @@ class Prepared(BackendRep):
                 )
         return model
 
-    def _typed(self, value: Any, array: Any) -> Any:
-        """Networks make float32; the model says what its outputs are."""
-        kind = value.type.tensor_type.elem_type
-        return array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind))
+    def _typed(self, value: Any, array: Array) -> Array:
+        """Networks make float32 of at least one dim; the model says what its outputs are."""
+        kind = value.type.tensor_type
+        makers = [node.op_type for node in self.model.graph.node if value.name in node.output]
+        if makers == ["NonMaxSuppression"]:
+            array = array[(array >= 0).all(axis=-1)]  # places that no box has
+        if kind.HasField("shape") and not kind.shape.dim and array.size == 1:
+            array = array.reshape(())
+        return np.asarray(array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)))
 
 
-def _computed(model: Model, frames: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _batch(value: Any, frames: Sequence[Array]) -> Array:
+    """The outputs of frames as one; InputError where the model says another shape."""
+    if not frames[0].ndim:
+        raise InputError(f"{value.name} is not made frame by frame")
+    found = np.concatenate(frames)
+    dims = value.type.tensor_type.shape.dim
+    known = dims and all(each.HasField("dim_value") for each in dims)
+    if known and tuple(each.dim_value for each in dims) != found.shape:
+        raise InputError(f"{value.name} is not made frame by frame")
+    return found
+
+
+def _is_exact(array: Array) -> bool:
+    """Whether floats of 32 bits hold it, as far as whole numbers go."""
+    return array.dtype.kind not in "iu" or bool((np.abs(array.astype(np.float64)) <= EXACT).all())
+
+
+def _computed(model: Model, frames: list[dict[str, Array]]) -> list[dict[str, Array]]:
     """Outputs for each of several frames, with all of their dims."""
     network = model.network
     dims = {each.name: each.layout.of(each.shape) for each in network.inputs}
@@ -156,3 +195,9 @@ class Ftdist(Backend):
     @classmethod
     def supports_device(cls, device: str) -> bool:
         return device == "CPU"
+
+
+is_compatible = Ftdist.is_compatible
+prepare = Ftdist.prepare
+run_model = Ftdist.run_model
+supports_device = Ftdist.supports_device

@@ -1,0 +1,172 @@
+"""One walk over nodes: each becomes constants, or steps of a draft, or a line that says why not.
+
+An If is the branch that it takes, a Loop its body as often as it runs, where both are known when
+sizes are fixed: their nodes are nodes as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from ftdist.network.onnx import translators  # noqa: F401 - they register themselves
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.constants import computed, computes, shape_of
+from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
+from ftdist.network.onnx.types import INT64, result_types, type_of
+from ftdist.network.onnx.views import Tensor
+
+MOST_REPEATED = 10_000
+"""The most nodes that a Loop may come to."""
+
+
+class Unknown:
+    """A value that depends on a node that cannot be translated."""
+
+
+UNKNOWN = Unknown()
+
+Result = Value | Unknown
+
+
+@dataclass
+class Translation:
+    """What is known so far: values and the numbers of their types by name, and what was refused."""
+
+    building: Building
+    values: dict[str, Result]
+    types: dict[str, int] = field(default_factory=dict)
+    refused: list[str] = field(default_factory=list)
+
+    def take(self, node: Node) -> None:
+        """Translates a node, or adds a line about it."""
+        given = [self.values.get(name, UNKNOWN) if name else None for name in node.inputs]
+        known = [each for each in given if not isinstance(each, Unknown)]
+        results: list[Result] = [UNKNOWN] * len(node.outputs)
+        self.building.name = node.outputs[0] if node.outputs else node.name
+        node = replace(node, types=tuple(self._type(name) for name in node.inputs))
+        types = result_types(node, len(node.outputs))
+        try:
+            if node.kind in ("If", "Loop") and len(known) == len(given):
+                results, types = self._chosen(node, known)
+            elif node.kind not in OPERATORS and not computes(node.kind):
+                raise Unsupported("this operator is not supported")
+            elif len(known) == len(given):
+                found = _result(node, self.building, known)
+                results[: len(found)] = found
+        except Unsupported as error:
+            self.refused.append(f"{node.name} ({node.kind}): {error}")
+        for name, result, kind in zip(node.outputs, results, types, strict=False):
+            if name:
+                self.values[name] = result
+                self.types[name] = kind
+
+    def _type(self, name: str) -> int:
+        value = self.values.get(name)
+        return type_of(value) if isinstance(value, np.ndarray) else self.types.get(name, 0)
+
+    def _chosen(
+        self, node: Node, given: Sequence[Value | None]
+    ) -> tuple[list[Result], Sequence[int]]:
+        """What a node with nodes within makes, and of which types."""
+        if node.kind == "Loop":
+            return self._repeated(node, given)
+        if not isinstance(given[0], np.ndarray):
+            raise Unsupported("its condition depends on the input")
+        name = "then_branch" if given[0].any() else "else_branch"
+        branch = _branch(node, name, len(node.outputs))
+        return self._within(branch, {})
+
+    def _within(
+        self, branch: Branch, given: Mapping[str, tuple[Result, int]]
+    ) -> tuple[list[Result], list[int]]:
+        """The outputs of nodes within a node, whose inputs have these values and types."""
+        self.values.update(branch.constants)
+        self.values |= {name: value for name, (value, _) in given.items()}
+        self.types |= {name: kind for name, (_, kind) in given.items()}
+        for each in branch.nodes:
+            self.take(each)
+        found = [self.values.get(name, UNKNOWN) for name in branch.outputs]
+        return found, [self._type(name) for name in branch.outputs]
+
+    def _repeated(
+        self, node: Node, given: Sequence[Value | None]
+    ) -> tuple[list[Result], Sequence[int]]:
+        """The last values of what is carried on, then what each round makes, side by side."""
+        most, condition = (*given, None, None)[:2]
+        if isinstance(most, Tensor) or isinstance(condition, Tensor):
+            raise Unsupported("how often it runs depends on the input")
+        carried: list[Result] = [each for each in given[2:] if each is not None]
+        types = [node.type_of(at + 2) for at in range(len(carried))]
+        rows = len(node.outputs) - len(carried)
+        body = _branch(node, "body", 1 + len(node.outputs))
+        if len(body.inputs) != 2 + len(carried):
+            raise Unsupported("its body reads another number of values")
+        made: list[list[Result]] = [[] for _ in range(rows)]
+        made_types = [0] * rows
+        rounds = MOST_REPEATED if most is None else int(np.ravel(most)[0])
+        goes_on = condition is None or bool(np.any(condition))
+        for number in range(rounds):
+            if not goes_on:
+                break
+            if (number + 1) * max(1, len(body.nodes)) > MOST_REPEATED:
+                raise Unsupported(f"it comes to more than {MOST_REPEATED} nodes")
+            round_ = np.array(number, np.int64), INT64
+            starts = [round_, (np.array(True), 9), *zip(carried, types, strict=True)]
+            found, kinds = self._within(body, dict(zip(body.inputs, starts, strict=True)))
+            if isinstance(found[0], Tensor):
+                raise Unsupported("how often it runs depends on the input")
+            if isinstance(found[0], Unknown):
+                return [UNKNOWN] * len(node.outputs), (0,) * len(node.outputs)
+            goes_on = bool(found[0].any())
+            carried, types = found[1 : 1 + len(carried)], kinds[1 : 1 + len(carried)]
+            made_types = kinds[1 + len(carried) :]
+            for each, result in zip(made, found[1 + len(carried) :], strict=True):
+                each.append(result)
+        return [*carried, *(self._stacked(each) for each in made)], [*types, *made_types]
+
+    def _stacked(self, rounds: Sequence[Result]) -> Result:
+        """What each round of a Loop made, along a new first dim."""
+        known = [each for each in rounds if not isinstance(each, Unknown)]
+        if len(known) < len(rounds):
+            return UNKNOWN
+        if not known:
+            return np.zeros(0, np.float32)
+        first = Node("", "Unsqueeze", ("", ""), ("",), {})
+        zero = np.zeros(1, np.int64)
+        lists = [_result(first, self.building, [each, zero])[0] for each in known]
+        joined = Node("", "Concat", ("",) * len(lists), ("",), {"axis": 0})
+        return _result(joined, self.building, lists)[0]
+
+
+def _branch(node: Node, name: str, outputs: int) -> Branch:
+    branch = node.attributes.get(name)
+    if not isinstance(branch, Branch) or len(branch.outputs) != outputs:
+        raise Unsupported(f"{name} is missing, or makes another number of values")
+    return branch
+
+
+def _result(node: Node, building: Building, given: Sequence[Value | None]) -> list[Value]:
+    if node.kind == "Shape" and isinstance(given[0], Tensor):
+        return [np.array(shape_of(node, given[0].shape), np.int64)]
+    if node.kind == "Size" and isinstance(given[0], Tensor):
+        return [np.array(int(np.prod(given[0].shape)), np.int64)]
+    constants = [each for each in given if not isinstance(each, Tensor)]
+    if len(constants) == len(given) and computes(node.kind):
+        return list(computed(node, constants))
+    if node.kind not in OPERATORS:
+        raise Unsupported("supported of constants only")
+    try:
+        found = OPERATORS[node.kind](building, node, list(given))
+    except (IndexError, ValueError, TypeError, ZeroDivisionError) as error:
+        raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None
+    return found if isinstance(found, list) else [found]
+
+
+def constants_of(translation: Translation, names: Sequence[str]) -> dict[str, Array] | None:
+    """Values by name, None where one of them is no constant."""
+    found = {name: translation.values.get(name) for name in names}
+    arrays = {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
+    return arrays if len(arrays) == len(found) else None

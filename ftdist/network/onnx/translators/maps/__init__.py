@@ -1,0 +1,19 @@
+"""Operators over rows and columns: windows, pools, padding, resizing."""
+
+from __future__ import annotations
+
+from ftdist.network.onnx.translators.maps import (
+    padding,
+    pooling,
+    resampling,
+    resizing,
+    windows,
+)
+
+__all__ = (
+    "padding",
+    "pooling",
+    "resampling",
+    "resizing",
+    "windows",
+)

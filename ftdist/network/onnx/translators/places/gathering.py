@@ -1,0 +1,209 @@
+"""Values by index, and updates by index; indices are constants, or what the network computes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.registry import (
+    Array,
+    Node,
+    Unsupported,
+    Value,
+    constant,
+    tensor,
+    translates,
+)
+from ftdist.network.onnx.translators.places.joining import part
+from ftdist.network.onnx.translators.values.pointwise import whole_axis
+from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.operators.placing import Scatter, ScatterKind
+from ftdist.network.operators.selecting import (
+    GatherBy,
+    Suppress,
+)
+from ftdist.network.operators.tensors import Gather
+from ftdist.network.operators.windows import Convolution
+from ftdist.network.rewriting.rearranging import Reorder
+from ftdist.network.rewriting.scaling import ONE_TAP
+
+Given = list[Value | None]
+
+
+@translates("Gather")
+def _gather(building: Building, node: Node, given: Given) -> Value:
+    """Evenly spaced positions are a part; others are copied by their numbers."""
+    value, indices = building.tensor(given[0], "data"), given[1]
+    axis = node.integer("axis") % value.rank
+    if isinstance(indices, Tensor):
+        return _gathered_by(building, value, axis, indices)
+    length, numbers = value.shape[axis], constant(indices, "indices")
+    places = [int(each) for each in numbers.ravel()]
+    if any(not -length <= each < length for each in places):
+        raise Unsupported(f"indices: some are not among {length}")
+    if not places:
+        shape = (*value.shape[:axis], *numbers.shape, *value.shape[axis + 1 :])
+        return np.zeros(shape, np.float32)
+    places = [each % length for each in places]
+    steps = {b - a for a, b in itertools.pairwise(places)} or {1}
+    step = steps.pop()
+    if numbers.ndim < 2 and not steps and step:
+        last = places[-1] + (1 if step > 0 else -1)
+        chosen = range(places[0], last, step) if last >= 0 else range(length)[places[0] :: step]
+        found = part(building, value, axis, chosen)
+        return found if numbers.ndim else _without(found, axis)
+    if numbers.ndim == 1 and whole_axis(building, value, axis, "c"):
+        dims = list(value.dims)
+        dims[axis] = full("c", len(places))
+        if sorted(places) == list(range(length)):
+            return Tensor(building.add(Reorder(tuple(places)), [value.step]), tuple(dims))
+        return Tensor(_taken(building, value.step, "channels", np.array(places)), tuple(dims))
+    value = _by_rows(building, value, [axis])
+    step = _taken(building, value.step, "rows", np.array(places))
+    return _with_dims(value, step, axis, 1, numbers.shape)
+
+
+def _without(value: Tensor, axis: int) -> Tensor:
+    return Tensor(value.step, value.dims[:axis] + value.dims[axis + 1 :])
+
+
+def _taken(building: Building, step: int, axis: Literal["rows", "channels"], places: Array) -> int:
+    weights = {"indices": lambda: places.astype(np.float32)}
+    return building.add(Gather(axis, len(places)), [step], weights)
+
+
+def _by_rows(building: Building, value: Tensor, axes: Sequence[int]) -> Tensor:
+    """The tensor on a map whose rows are these dims."""
+    rest = [axis for axis in range(value.rank) if axis not in axes]
+    return building.grouped(value, axes, rest[:-1], rest[-1:])
+
+
+def _with_dims(value: Tensor, step: int, axis: int, count: int, shape: Sequence[int]) -> Tensor:
+    """Rows in another shape in place of `count` dims from `axis` on."""
+    dims = value.dims
+    return Tensor(step, (*dims[:axis], *spread("h", shape), *dims[axis + count :]))
+
+
+def _gathered_by(building: Building, value: Tensor, axis: int, indices: Tensor) -> Tensor:
+    """Rows by numbers that the network computes; those that suppression left open are zeros."""
+    empty = _is_padded(building, indices.step)
+    value = _by_rows(building, value, [axis])
+    numbers = building.grouped(indices, range(indices.rank), [], [])
+    step = building.add(GatherBy("rows", empty), [value.step, numbers.step])
+    return _with_dims(value, step, axis, 1, indices.shape)
+
+
+def _is_padded(building: Building, step: int) -> bool:
+    """Whether a map comes straight from boxes that were suppressed, which end with -1."""
+    while step >= 0:
+        made = building.steps[step]
+        if isinstance(made.operation, Suppress):
+            return True
+        if len(made.inputs) != 1:
+            return False
+        (step,) = made.inputs
+    return False
+
+
+@translates("GatherElements")
+def _gather_elements(building: Building, node: Node, given: Given) -> Value:
+    value, indices = tensor(given[0]), building.tensor(given[1], "indices")
+    axis = node.integer("axis") % value.rank
+    for other, length in enumerate(indices.shape):
+        if other != axis:
+            value = part(building, value, other, range(length))
+    value, indices = (building.by_channels(each, axis) for each in (value, indices))
+    step = building.add(GatherBy("channels"), [value.step, indices.step])
+    return Tensor(step, indices.dims)
+
+
+@translates("GatherND")
+def _gather_slices(building: Building, node: Node, given: Given) -> Value:
+    value, batch = tensor(given[0]), node.integer("batch_dims")
+    if isinstance(given[1], Tensor):
+        return _slices_by(building, value, given[1], batch)
+    indices = constant(given[1], "indices")
+    numbers = _slice_numbers(value.shape, indices, batch)
+    count = batch + indices.shape[-1]
+    value = _by_rows(building, value, range(count))
+    step = _taken(building, value.step, "rows", numbers.ravel())
+    return _with_dims(value, step, 0, count, numbers.shape)
+
+
+def _slice_numbers(shape: Sequence[int], indices: Array, batch: int = 0) -> Array:
+    """The number of each slice that indices (..., k) name, of those of the first dims."""
+    depth = indices.shape[-1]
+    if not depth or batch + depth > len(shape):
+        raise Unsupported(f"indices: {depth} of {len(shape)} dims")
+    lengths = shape[batch : batch + depth]
+    numbers = np.zeros(indices.shape[:-1], np.int64)
+    for at, length in enumerate(lengths):
+        own = indices[..., at].astype(np.int64)
+        if (own < -length).any() or (own >= length).any():
+            raise Unsupported(f"indices: some are not among {length}")
+        numbers = numbers * length + own % length
+    if batch:
+        count = math.prod(shape[:batch])
+        first = np.arange(count).reshape(*shape[:batch], *[1] * (numbers.ndim - batch))
+        numbers = numbers + first * math.prod(lengths)
+    return numbers
+
+
+def _slices_by(building: Building, value: Tensor, indices: Tensor, batch: int) -> Tensor:
+    """Indices that the network computes become numbers of slices by a product."""
+    depth = indices.shape[-1]
+    if batch:
+        raise Unsupported("batch_dims: supported of constant indices only")
+    empty = _is_padded(building, indices.step)
+    strides = np.cumprod([1, *value.shape[1:depth][::-1]])[::-1].astype(np.float32)
+    last = indices.rank - 1
+    listed = building.grouped(indices, range(last), [], [last])
+    weights = {
+        "weights": lambda: strides.reshape(1, depth, 1, 1),
+        "bias": lambda: np.zeros(1, np.float32),
+    }
+    numbers = building.add(Convolution(1, ONE_TAP), [listed.step], weights)
+    value = _by_rows(building, value, range(depth))
+    step = building.add(GatherBy("rows", empty), [value.step, numbers])
+    return _with_dims(value, step, 0, depth, indices.shape[:-1])
+
+
+_REDUCTIONS: dict[str, ScatterKind] = {
+    "none": "set",
+    "add": "add",
+    "mul": "multiply",
+    "max": "max",
+    "min": "min",
+}
+
+
+@translates("ScatterND", "ScatterElements", "Scatter")
+def _scatter(building: Building, node: Node, given: Given) -> Value:
+    how = node.word("reduction", "none")
+    if how not in _REDUCTIONS:
+        raise Unsupported(f"reduction: {how}")
+    value, updates = (building.tensor(given[at], "an operand") for at in (0, 2))
+    indices = constant(given[1], "indices")
+    if node.kind == "ScatterND":
+        numbers = _slice_numbers(value.shape, indices).ravel()
+        size = math.prod(value.shape[indices.shape[-1] :])
+    else:
+        numbers, size = _element_numbers(value.shape, indices, node.integer("axis")), 1
+    value, updates = building.listed(value), building.listed(updates)
+    weights = {"indices": lambda: numbers.astype(np.float32)}
+    operation = Scatter(len(numbers), size, _REDUCTIONS[how])
+    return Tensor(building.add(operation, [value.step, updates.step], weights), value.dims)
+
+
+def _element_numbers(shape: Sequence[int], indices: Array, axis: int) -> Array:
+    places: list[Array] = list(np.indices(indices.shape))
+    length = shape[axis]
+    if (indices < -length).any() or (indices >= length).any():
+        raise Unsupported(f"indices: some are not among {length}")
+    places[axis] = indices.astype(np.int64) % length
+    return np.ravel_multi_index(places, tuple(shape)).ravel()

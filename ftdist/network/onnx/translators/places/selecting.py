@@ -1,0 +1,139 @@
+"""Operators that choose among values, and places that other values name."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.registry import (
+    Node,
+    Unsupported,
+    Value,
+    constant,
+    tensor,
+    translates,
+    whole,
+)
+from ftdist.network.onnx.translators.places.joining import part
+from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.translators.values.reductions import reduced
+from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.operators.placing import RoiAlign
+from ftdist.network.operators.selecting import (
+    CumulateChannels,
+    GridSample,
+    Suppress,
+    TopChannels,
+)
+
+Given = list[Value | None]
+
+
+@translates("TopK")
+def _top(building: Building, node: Node, given: Given) -> list[Value]:
+    value = tensor(given[0])
+    axis = node.integer("axis", -1) % value.rank
+    count = whole(given[1], "K")[0] if len(given) > 1 else node.integer("k")
+    value = building.by_channels(value, axis)
+    step = building.add(TopChannels(count, not node.integer("largest", 1)), [value.step])
+    dims = list(value.dims)
+    dims[axis] = full("c", 2 * count)
+    both = Tensor(step, tuple(dims))
+    parts = range(count), range(count, 2 * count)
+    found: list[Value] = [part(building, both, axis, each) for each in parts]
+    return found[: len(node.outputs)]
+
+
+@translates("CumSum")
+def _sums_so_far(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    axis = whole(given[1], "axis")[0] % value.rank
+    value = building.by_channels(value, axis)
+    operation = CumulateChannels(bool(node.integer("exclusive")), bool(node.integer("reverse")))
+    return Tensor(building.add(operation, [value.step]), value.dims)
+
+
+@translates("Hardmax")
+def _largest_only(building: Building, node: Node, given: Given) -> Value:
+    """1 at the place of the first largest, 0 elsewhere."""
+    value = tensor(given[0])
+    old = node.integer("opset", 13) < 13
+    axis = node.integer("axis", 1 if old else -1) % value.rank
+    if old and math.prod(value.shape[axis + 1 :]) > 1:
+        raise Unsupported("axis: of several dims; export it with opset 13 or newer")
+    place = reduced(building, value, "arg_max", (axis,), keep=True)
+    numbers = np.arange(value.shape[axis], dtype=np.float32)
+    line = numbers.reshape([-1 if at == axis else 1 for at in range(value.rank)])
+    return paired(building, "equal", place, building.constant(line))
+
+
+@translates("NonMaxSuppression")
+def _suppress(building: Building, node: Node, given: Given) -> Value:
+    """As many rows as there can be: behind those that are chosen all numbers are -1."""
+    boxes, scores = building.tensor(given[0], "boxes"), building.tensor(given[1], "scores")
+    if boxes.rank != 3 or scores.rank != 3 or boxes.dims[0] or scores.dims[0]:
+        raise Unsupported(f"boxes {boxes.shape} and scores {scores.shape}; one batch is needed")
+    found = (*given, None, None, None)[2:5]
+    most, overlap, threshold = (
+        default if each is None else float(constant(each, name).ravel()[0])
+        for each, name, default in zip(
+            found,
+            ("max_output_boxes_per_class", "iou_threshold", "score_threshold"),
+            (0.0, 0.0, -3e38),
+            strict=True,
+        )
+    )
+    if most < 1:
+        return np.zeros((0, 3), np.int64)
+    maps = [building.grouped(each, [0], [1], [2]).step for each in (boxes, scores)]
+    centered = bool(node.integer("center_point_box"))
+    most_boxes = min(int(most), boxes.shape[1])
+    operation = Suppress(most_boxes, overlap, max(threshold, -3e38), centered)
+    step = building.add(operation, maps)
+    return Tensor(step, (full("w", building.shape(step).width), full("c", 3)))
+
+
+@translates("GridSample")
+def _grid_sample(building: Building, node: Node, given: Given) -> Value:
+    value, grid = tensor(given[0]), building.tensor(given[1], "the grid")
+    mode = node.word("mode", "linear").removeprefix("bi")
+    beside = node.word("padding_mode", "zeros")
+    if value.rank != 4 or grid.rank != 4 or grid.dims[0]:
+        raise Unsupported(f"its inputs are {value.shape} and {grid.shape}; maps are needed")
+    if mode not in ("linear", "nearest", "cubic") or beside not in _BESIDE:
+        raise Unsupported(f"mode: {mode} with {beside}")
+    places = building.arranged(grid.step, grid.dims[3], grid.dims[1], grid.dims[2])
+    align = bool(node.integer("align_corners"))
+    operation = GridSample(mode, beside, align)  # type: ignore[arg-type]
+    return building.planar(building.add(operation, [building.map(value), places]))
+
+
+_BESIDE = ("zeros", "border", "reflection")
+
+
+@translates("RoiAlign")
+def _regions(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    regions = building.tensor(given[1], "rois")
+    if value.rank != 4 or regions.rank != 2:
+        raise Unsupported(f"its inputs are {value.shape} and {regions.shape}")
+    default = "half_pixel" if node.integer("opset", 16) >= 16 else "output_half_pixel"
+    transform = node.word("coordinate_transformation_mode", default)
+    if transform not in ("half_pixel", "output_half_pixel"):
+        raise Unsupported(f"coordinate_transformation_mode: {transform}")
+    rows, columns = node.integer("output_height", 1), node.integer("output_width", 1)
+    operation = RoiAlign(
+        rows,
+        columns,
+        node.number("spatial_scale", 1.0),
+        node.integer("sampling_ratio"),
+        node.word("mode", "avg") == "max",
+        transform == "half_pixel",
+    )
+    listed = building.grouped(regions, [0], [], [1])
+    step = building.add(operation, [building.map(value), listed.step])
+    count, high = spread("h", [regions.shape[0], rows])
+    _, channels, _, wide = building.planar(step).dims
+    return Tensor(step, (count, channels, high, wide))

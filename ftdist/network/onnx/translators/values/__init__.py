@@ -1,0 +1,25 @@
+"""Functions of values, one by one, in pairs or summed."""
+
+from __future__ import annotations
+
+from ftdist.network.onnx.translators.values import (
+    einsum,
+    functions,
+    norms,
+    pairs,
+    pointwise,
+    products,
+    quantised,
+    reductions,
+)
+
+__all__ = (
+    "einsum",
+    "functions",
+    "norms",
+    "pairs",
+    "pointwise",
+    "products",
+    "quantised",
+    "reductions",
+)

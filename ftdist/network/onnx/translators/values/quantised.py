@@ -1,0 +1,147 @@
+"""Quantised graphs by their float meaning: whole numbers stay what they are, in floats.
+
+Products of two bytes are exact in floats, and so are sums of them up to 2^24; beyond that they are
+rounded as all floats are. Rounding to a scale is done as the file says: by division, to the even
+neighbour, and within the range of its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.constant_maths import RANGES, along
+from ftdist.network.onnx.registry import (
+    OPERATORS,
+    Array,
+    Node,
+    Unsupported,
+    Value,
+    constant,
+    tensor,
+    translates,
+)
+from ftdist.network.onnx.translators.values.functions import applied
+from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.types import type_of
+from ftdist.network.onnx.views import Tensor
+
+Given = list[Value | None]
+
+
+def _parameters(
+    node: Node, shape: Sequence[int], scale: Value | None, zero: Value | None
+) -> tuple[Value, Array]:
+    """Scale and zero point as operands; a scale may depend on the input, if it is one."""
+    point: Array = np.zeros((), np.float32)
+    if zero is not None:
+        point = along(constant(zero, "the zero point"), node, shape).astype(np.float32)
+    if isinstance(scale, Tensor):
+        return scale, point
+    return along(constant(scale, "the scale"), node, shape).astype(np.float32), point
+
+
+@translates("QuantizeLinear")
+def _quantised(building: Building, node: Node, given: Given) -> Value:
+    value, zero = tensor(given[0]), given[2] if len(given) > 2 else None
+    kind = node.type_of(2) or node.integer("output_dtype") or 2
+    if isinstance(zero, np.ndarray):
+        kind = type_of(zero)
+    if isinstance(zero, Tensor):
+        return _to_scale(building, value, given[1], zero, kind)
+    scale, point = _parameters(node, value.shape, given[1], zero)
+    return _to_scale(building, value, scale, point, kind)
+
+
+def _to_scale(
+    building: Building, value: Tensor, scale: Value | None, point: Value, kind: int
+) -> Tensor:
+    if kind not in RANGES:
+        raise Unsupported(f"to numbers of ONNX's type {kind}; 8 and 16 bits are supported")
+    rounded = applied(building, paired(building, "divide", value, scale), "round")
+    if isinstance(point, Tensor) or point.any():
+        rounded = paired(building, "add", rounded, point)
+    low, high = RANGES[kind]
+    return applied(building, rounded, "clip", low, high)
+
+
+@translates("DequantizeLinear")
+def _from_scale(building: Building, node: Node, given: Given) -> Value:
+    value, zero = tensor(given[0]), given[2] if len(given) > 2 else None
+    if isinstance(zero, Tensor):
+        return paired(building, "multiply", paired(building, "subtract", value, zero), given[1])
+    scale, point = _parameters(node, value.shape, given[1], zero)
+    return _scaled(building, _less(building, value, point), scale)
+
+
+def _less(building: Building, value: Value, point: Array) -> Value:
+    if not point.any():
+        return value
+    if isinstance(value, Tensor):
+        return paired(building, "subtract", value, point)
+    return value.astype(np.float32) - point
+
+
+def _scaled(building: Building, value: Value, scale: Value) -> Value:
+    if isinstance(value, Tensor) or isinstance(scale, Tensor):
+        return paired(building, "multiply", value, scale)
+    return value * scale
+
+
+def _whole(building: Building, node: Node, given: Given, at: int, zero: int, axis: int) -> Value:
+    """An operand less its zero point."""
+    value = given[at]
+    if value is None:
+        raise Unsupported("an operand is missing")
+    point = given[zero] if zero < len(given) else None
+    if point is None:
+        return value if isinstance(value, Tensor) else value.astype(np.float32)
+    array = constant(point, "the zero point").astype(np.float32)
+    if array.size > 1:
+        array = array.reshape([-1 if each == axis else 1 for each in range(_rank(value))])
+    else:
+        array = array.reshape(())
+    if not isinstance(value, Tensor):
+        value = value.astype(np.float32)
+    return _less(building, value, array)
+
+
+def _rank(value: Value) -> int:
+    return value.rank if isinstance(value, Tensor) else value.ndim
+
+
+def _made(building: Building, node: Node, kind: str, given: list[Value | None]) -> Tensor:
+    found = OPERATORS[kind](building, node, given)
+    return tensor(found[0] if isinstance(found, list) else found)
+
+
+@translates("ConvInteger", "MatMulInteger")
+def _of_integers(building: Building, node: Node, given: Given) -> Value:
+    first = _whole(building, node, given, 0, 2, _rank(given[0]) - 2)  # type: ignore[arg-type]
+    conv = node.kind == "ConvInteger"
+    axis = 0 if conv else _rank(given[1]) - 1  # type: ignore[arg-type]
+    second = _whole(building, node, given, 1, 3, axis)
+    return _made(building, node, "Conv" if conv else "MatMul", [first, second])
+
+
+@translates("QLinearConv", "QLinearMatMul")
+def _scaled_product(building: Building, node: Node, given: Given) -> Value:
+    """Whole numbers are multiplied and summed, then brought to the scale of the result."""
+    conv = node.kind == "QLinearConv"
+    first = _whole(building, node, given, 0, 2, 1)
+    second = _whole(building, node, given, 3, 5, 0 if conv else _rank(given[3]) - 1)  # type: ignore[arg-type]
+    operands: list[Value | None] = [first, second]
+    if conv and len(given) > 8 and given[8] is not None:
+        operands.append(constant(given[8], "the bias").astype(np.float32))
+    product = _made(building, node, "Conv" if conv else "MatMul", operands)
+    scales = [constant(given[at], "a scale").astype(np.float64) for at in (1, 4, 6)]
+    factor = scales[0] * scales[1] / scales[2]
+    if factor.size > 1:
+        factor = factor.reshape([-1, *[1] * (product.rank - 2)] if conv else [-1])
+    scaled = paired(building, "multiply", product, factor.reshape(factor.shape or ()))
+    zero = constant(given[7], "the zero point")
+    one = np.ones((), np.float32)
+    kind = type_of(zero)
+    return _to_scale(building, scaled, one, zero.astype(np.float32).reshape(()), kind)
