@@ -20,7 +20,7 @@ import zmq
 from ftdist.cluster.backoff import Backoff
 from ftdist.cluster.channel import Channel
 from ftdist.cluster.endpoints import connecting
-from ftdist.cluster.reachability import connection_problem, name_problem
+from ftdist.cluster.reachability import Problem, connection_problem, name_problem
 from ftdist.cluster.transport import (
     Context,
     CurveKeys,
@@ -61,6 +61,10 @@ class Patience:
 
 class _Lost(Exception):
     """The connection is of no use any more; another may be."""
+
+
+class _NoHandshake(_Lost):
+    """Who listens there broke off before either side had said anything."""
 
 
 class Exchange(Protocol):
@@ -137,6 +141,8 @@ class CoordinatorConnection:
                 if exchange.complete:
                     return
                 found = None if self._heard else connection_problem(connecting(self._endpoint))
+                if isinstance(lost, _NoHandshake):
+                    self._count_handshake(found)
                 words = f"{self._endpoint}: {found.text if found else lost}"
                 if found and found.lasting and not self._met:
                     raise InputError(words) from None
@@ -237,12 +243,19 @@ class CoordinatorConnection:
                         "folder 'allowed'; 'ftdist keygen' puts it there"
                     )
                 case Link.MISMATCH:
-                    self._failed_handshakes += 1
-                    if self._failed_handshakes >= _TRIES:
-                        found = connection_problem(connecting(self._endpoint))
-                        words = found.text if found else self._mismatch()
-                        raise InputError(f"{self._endpoint}: {words}")
-                    raise _Lost("no handshake")
+                    raise _NoHandshake("no handshake")
+
+    def _count_handshake(self, found: Problem | None) -> None:
+        """InputError when handshakes fail again and again.
+
+        Where a coordinator was met before, a tunnel may take connections until it is back.
+        """
+        if self._met and found is not None:
+            return
+        self._failed_handshakes += 1
+        if self._failed_handshakes >= _TRIES:
+            words = found.text if found else self._mismatch()
+            raise InputError(f"{self._endpoint}: {words}") from None
 
     def _mismatch(self) -> str:
         if self._keys is None:

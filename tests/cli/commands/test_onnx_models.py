@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.command import Outcome, ftdist_command
 from support.onnxgraphs import Nodes, expected
 
 from ftdist.cli.main import main
@@ -24,22 +25,25 @@ def written(folder: Path, *, height: int | str = 16) -> Path:
     return nodes.save(folder / "small.onnx")
 
 
-def test_run_imports_by_itself_and_says_so_once(
-    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_run_imports_by_itself_and_says_so_once(tmp_path: Path, cache: Path) -> None:
+    """In processes of their own, since the budget is for all that a process holds."""
     path, given, out = written(tmp_path), tmp_path / "x.npy", tmp_path / "y.npy"
     np.save(given, np.random.default_rng(0).random((1, 3, 16, 16), dtype=np.float32))
-    arguments = ["run", str(path), str(given), "-o", str(out), "--mem", "1G"]
-    assert main(arguments) == 0
+
+    def run() -> Outcome:
+        arguments = ("run", path, given, "-o", out, "--mem", "256M")
+        outcome = ftdist_command(*arguments, folder=tmp_path)
+        assert outcome.status == 0, outcome
+        return outcome
+
+    said = run().err
     (kept,) = cache.iterdir()
-    assert f"ftdist: imported {path} as {kept}" in capsys.readouterr().err
+    assert f"ftdist: imported {path} as {kept}" in said
     (wanted,) = expected(path, {"x": np.load(given)}).values()
     np.testing.assert_allclose(np.load(out), wanted, atol=1e-5)
-    assert main(arguments) == 0
-    assert "imported" not in capsys.readouterr().err
+    assert "imported" not in run().err
     kept.write_bytes(b"FTDIST, but damaged")
-    assert main(arguments) == 0
-    assert "imported" in capsys.readouterr().err
+    assert "imported" in run().err
 
 
 def test_open_sizes_have_a_default_and_can_be_said(

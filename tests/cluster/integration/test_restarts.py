@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.integration.frames import Frames, first_layers
-from support.integration.processes import Cluster, Coordinator, Process, joined
+from support.integration.processes import PATIENCE_S, Cluster, Coordinator, Process, joined
 from support.integration.proxy import Proxy
 from support.smallmodels import write_small_model
 
@@ -75,6 +75,17 @@ def test_a_coordinator_that_comes_back_computes_only_what_is_not_delivered(
     assert 0 < delivered < FRAMES
     assert f"done, {FRAMES - delivered} frames" in done.text
     assert written(client) == FRAMES and not site.frames.wrong(site.results)
+
+
+def test_a_tunnel_that_stays_open_is_not_taken_for_a_stranger(site: Site) -> None:
+    """Whoever stands before the coordinator may accept while it is away, for as long as it is."""
+    site.link.meter.when_passed(FRAMES * _BYTES_A_FRAME // 2, site.coordinator.kill)
+    client = site.submit()
+    for _ in range(12):  # of each try the client opens several
+        assert site.link.turned_away.acquire(timeout=PATIENCE_S), client.log()
+    site.restart()
+    assert client.status() == 0, client.log()
+    assert not site.frames.wrong(site.results)
 
 
 def test_a_client_that_dies_is_gone_on_with_by_the_next(site: Site) -> None:

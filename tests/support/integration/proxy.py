@@ -63,13 +63,15 @@ class Proxy:
     """Listens on a port of its own and passes on to `target`; a context manager.
 
     `meter` counts what passes. With `recording`, `sent` and `answered` are what came of each
-    connection from who opened it, and from the target.
+    connection from who opened it, and from the target. `turned_away` is released once for each
+    connection that was accepted although nothing listened at the target.
     """
 
     def __init__(self, target: int, *, recording: bool = False, meter: Meter | None = None) -> None:
         self.meter = meter or Meter()
         self.sent: list[bytearray] = []
         self.answered: list[bytearray] = []
+        self.turned_away = threading.Semaphore(0)
         self._recording = recording
         self._target = target
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -185,6 +187,7 @@ class Proxy:
         except OSError:
             near.close()
             far.close()
+            self.turned_away.release()
             return
         for each in (near, far):
             each.setblocking(False)
