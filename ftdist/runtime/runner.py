@@ -157,6 +157,8 @@ class Runner:
     def _cut(self, lowered: Lowered, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
         """A copy of what is wanted of a map of which the block holds more."""
         there, wanted = lowered.map_regions[source], lowered.outputs[source]
+        if not wanted.size:
+            return np.empty(self._shape(lowered, source, wanted), np.float32)
         shape = self._shape(lowered, source, there)
         values = held.view(np.float32)[: math.prod(shape)].reshape(shape)
         rows = slice(wanted.top - there.top, wanted.bottom - there.top)

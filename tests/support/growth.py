@@ -6,6 +6,7 @@ vector, windows that lie in the padding, skips, several outputs at different sca
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ from ftdist.network.operators.resampling import (
 from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.ports import Input
+from support.tensorgrowth import TENSOR_KINDS
 
 MOST_SIDE, MOST_CHANNELS = 36, 40
 
@@ -89,6 +91,8 @@ def _divisors(count: int) -> list[int]:
 
 class Growth:
     """A network that grows layer by layer, one method a kind of layer."""
+
+    activations = activations
 
     def __init__(self, draw: Any, inputs: Shape | list[Input]) -> None:
         self.draw = draw
@@ -266,7 +270,7 @@ class Growth:
 
     def resize(self) -> None:
         transform = self.draw(st.sampled_from(["half_pixel", "align_corners", "asymmetric"]))
-        rounding: Rounding = "linear"  # the others: test_resize_places
+        rounding = self.draw(st.sampled_from([*(4 * ["linear"]), *get_args(Rounding)[1:]]))
         size = self.draw(st.integers(1, MOST_SIDE)), self.draw(st.integers(1, MOST_SIDE))
         self.builder.add(Resize(*size, transform, rounding), [self.source()])
 
@@ -295,7 +299,7 @@ class Growth:
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]
         kinds += [self.prelu, self.max_channels, self.crop, self.depth_to_space, self.resize]
-        kinds += [self.transposed]
+        kinds += [self.transposed, *(partial(each, self) for each in TENSOR_KINDS)]
         before, names = list(self.builder._layers), set(self.builder._names)
         try:
             self.draw(st.sampled_from(kinds))()

@@ -8,7 +8,18 @@ from support.networks import cut_networks
 from support.oracles.dependencies import reads_without_gaps, rows_read
 from support.planning.stripviews import passes
 
-from ftdist.geometry import Blocks, Hull, Repeat, Sampled, Shifted, Span, Spread, Whole, Window
+from ftdist.geometry import (
+    Between,
+    Blocks,
+    Hull,
+    Repeat,
+    Sampled,
+    Shifted,
+    Span,
+    Spread,
+    Whole,
+    Window,
+)
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
@@ -151,6 +162,8 @@ def steady_share(axis, share):
             return -(-share // step)
         case Spread(window=window):
             return -(-share // window.stride)
+        case Between(multiplier=multiplier, divisor=divisor):
+            return -(-share * multiplier // divisor)
         case Shifted():
             return share
         case Hull(one=one, other=other):

@@ -15,7 +15,11 @@ from ftdist.geometry import Shape, Window
 from ftdist.network.graph import Network
 from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.joining import Multiply, Sum
+from ftdist.network.operators.normalizing import SoftmaxAlong
+from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.reducing import Reduce
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
+from ftdist.network.operators.tensors import ConcatenatePositions, Rearrange
 from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 
@@ -108,9 +112,11 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
             return set(_taps(window.vertical, row, shape.height, on_map=True))
         case TransposedConvolution(window=window):
             return _met(window.vertical, row, shape.height)
-        case Sum() | Multiply():
+        case Sum() | Multiply() | Pair():
             return _joined(network, reader, source, row, 0)
-        case Softmax(spatial=False):
+        case Softmax(spatial=False) | SoftmaxAlong(rows=True) | Rearrange() | Reduce():
+            return set(range(shape.height))
+        case ConcatenatePositions(axis="rows"):
             return set(range(shape.height))
         case Crop(top=top):
             return {row + top}
@@ -135,9 +141,11 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
             return set(_taps(window.horizontal, column, shape.width, on_map=False))
         case TransposedConvolution(window=window):
             return _met(window.horizontal, column, shape.width)
-        case Sum() | Multiply():
+        case Sum() | Multiply() | Pair():
             return _joined(network, reader, source, column, 1)
-        case Softmax(spatial=False):
+        case Softmax(spatial=False) | SoftmaxAlong(columns=True) | Rearrange() | Reduce():
+            return set(range(shape.width))
+        case ConcatenatePositions(axis="columns"):
             return set(range(shape.width))
         case Crop(left=left):
             return {column + left}
@@ -159,6 +167,8 @@ def reads_without_gaps(network: Network, reader: int) -> bool:
             axes = (window.vertical, window.horizontal)
             return all(axis.dilation == 1 and axis.stride <= axis.kernel for axis in axes)
         case Reorg(order="darknet") | Softmax(spatial=False) | Resize():
+            return False
+        case Rearrange() | Reduce() | SoftmaxAlong() | ConcatenatePositions():
             return False
         case TransposedConvolution():
             return False

@@ -12,7 +12,7 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.network.graph import INPUT, Layer, Network
-from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.base import LINEAR, Activation, Sliding
 from ftdist.network.operators.channels import (
     Activate,
     MaxChannels,
@@ -25,6 +25,7 @@ from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resiz
 from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.parameters import Parameters
+from support.oracles import tensors
 from support.oracles.dependencies import darknet_reorg_sources, resized_from
 
 Map = np.ndarray
@@ -81,6 +82,9 @@ def activate(activation: Activation, x: Map) -> Map:
 
 def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
     first = inputs[0]
+    if (made := tensors.computed(layer.operation, inputs)) is not None:
+        activation = getattr(layer.operation, "activation", LINEAR)
+        return activate(activation, made)
     match layer.operation:
         case Convolution(groups=groups, window=window, activation=activation):
             assert weights is not None

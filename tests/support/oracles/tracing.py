@@ -92,6 +92,12 @@ class Trace:
         columns = np.arange(kernel["left"], kernel["right"])
         high, wide = int(kernel["pool_height"]), int(kernel["pool_width"])
         assert rows.size * columns.size, f"layer {layer}: a call that makes nothing"
+        places = kernel["op"] == op("place")  # a map of several that together are the output
+        if places:
+            rows = _within(rows, kernel["pad_top"], kernel["height"])
+            columns = _within(columns, kernel["pad_left"], kernel["width"])
+            if not rows.size * columns.size:
+                return
         finished = True  # whether the map has all that belongs there
         if kernel["op"] == op("copy"):
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
@@ -106,8 +112,9 @@ class Trace:
             across = np.arange(columns[0] * wide, (columns[-1] + 1) * wide)
             reads = self.network.reads(layer)
             joins = self.network.layers[layer].operation.joins
+            part = self._placed(kernel, layer) if places else kernel["part"]
             for name, source in zip(
-                ("in", "in2"), reads[kernel["part"] :][:1] if joins else reads, strict=False
+                ("in", "in2"), reads[part:][:1] if joins else reads, strict=False
             ):
                 self._check_read(kernel, name, call[f"{name}_row"], layer, source, computed, across)
             if self._has_fused_pool(layer):
@@ -116,8 +123,8 @@ class Trace:
             made = self.names(layer)[rows][:, columns]
             if kernel["filters"] < made.shape[2]:  # of a step whose channels threads share
                 made = made[..., kernel["out"]["offset"] :][..., : kernel["filters"]]
-            counted = finished = not joins or kernel["part"] == len(reads) - 1
-            if joins and kernel["part"]:
+            counted = finished = places or not joins or kernel["part"] == len(reads) - 1
+            if joins and kernel["part"] and not places:
                 self._check_sum(kernel, call, rows, columns, made)
         if counted:
             self.times_made[-1][layer][np.ix_(rows, columns)] += 1
@@ -133,6 +140,13 @@ class Trace:
                 source = self.program.maps[out["base"] - 1]
                 np.add.at(self.stores[source], index, 1)
         self._stream_weights(kernel)
+
+    def _placed(self, kernel: Any, layer: int) -> int:
+        """Which of the maps that lie beside each other a kernel moves."""
+        axis = ("rows", "columns").index(self.network.layers[layer].operation.axis)
+        sizes = [self.network.shape(source)[axis] for source in self.network.reads(layer)]
+        first = kernel["pad_left" if axis else "pad_top"]
+        return next(number for number in range(len(sizes)) if sum(sizes[:number]) == first)
 
     def _check_sum(
         self, kernel: Any, call: Any, rows: np.ndarray, columns: np.ndarray, made: np.ndarray
@@ -217,3 +231,7 @@ class Trace:
             if not buffer["base"]:
                 self.touched_bytes = max(self.touched_bytes, 4 * (int(index.max()) + 1))
         return index
+
+
+def _within(positions: np.ndarray, first: int, count: int) -> np.ndarray:
+    return positions[(positions >= first) & (positions < first + count)]
