@@ -136,6 +136,8 @@ def _places(x: Array, size: int, kind: int) -> Any:
     """Where coordinates from -1 to 1 lie on an axis of `size` positions."""
     x = x.astype(np.float64)
     place = (x + 1) / 2 * (size - 1) if kind & 2 else ((x + 1) * size - 1) / 2
+    if kind & 16:
+        return np.clip(place, -1e6, 1e6)
     if kind & 8:
         low, high = (0, size - 1) if kind & 2 else (-0.5, size - 0.5)
         span = high - low

@@ -138,6 +138,42 @@ def test_samples_on_a_grid(mode: Any, beside: Any, align_corners: bool) -> None:
     check(GridSample(mode, beside, align_corners), [x, grid], expected, 1e-5)
 
 
+@pytest.mark.parametrize("beside", ["zeros", "border", "reflection"])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_cubic_samples_on_a_grid(beside: Any, align_corners: bool) -> None:
+    """Each of the 4 x 4 taps is brought back to the map by itself."""
+    height, width = 5, 7
+    x = random_map((height, width, 18))
+    grid = (random_map((6, 4, 2), 1) * 1.5).astype(np.float32)
+    expected = np.zeros((6, 4, 18))
+
+    def brought(tap: int, size: int) -> int | None:
+        low, high = (0.0, size - 1.0) if align_corners else (-0.5, size - 0.5)
+        while beside == "reflection" and not low <= tap <= high:
+            tap = int(2 * low - tap if tap < low else 2 * high - tap)
+        inside = 0 <= tap < size
+        return tap if inside else None if beside == "zeros" else min(max(tap, 0), size - 1)
+
+    def weight(away: float) -> float:
+        away, a = abs(away), -0.75
+        if away > 1:
+            return a * (away**3 - 5 * away**2 + 8 * away - 4)
+        return (a + 2) * away**3 - (a + 3) * away**2 + 1
+
+    for row, column in np.ndindex(6, 4):
+        place = []
+        for at, size in zip(grid[row, column].astype(np.float64), (width, height), strict=True):
+            whole = (at + 1) / 2 * (size - 1) if align_corners else ((at + 1) * size - 1) / 2
+            place.append(float(whole))
+        left, top = (int(np.floor(each)) for each in place)
+        for n, m in np.ndindex(4, 4):
+            down, across = brought(top - 1 + n, height), brought(left - 1 + m, width)
+            if down is not None and across is not None:
+                part = weight(place[1] - (top - 1 + n)) * weight(place[0] - (left - 1 + m))
+                expected[row, column] += part * x[down, across]
+    check(GridSample("cubic", beside, align_corners), [x, grid], expected, 1e-5)
+
+
 def test_what_does_not_suit_is_refused() -> None:
     shape, boxes = Shape(2, 3, 10), Shape(1, 5, 4)
     for operation, shapes, said in (

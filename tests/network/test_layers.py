@@ -37,3 +37,16 @@ def test_a_pool_takes_windows_that_all_see_the_map_and_no_others(axis, size) -> 
     else:
         assert shape.height == axis.output_size(size)
         assert sees_the_map(axis, size)
+
+
+@given(windows, windows, st.integers(1, 9), st.integers(1, 9))
+def test_a_window_covers_a_map_where_it_reads_each_position_and_nothing_else(
+    vertical: Window, horizontal: Window, height: int, width: int
+) -> None:
+    reads = []
+    for axis, size in ((vertical, height), (horizontal, width)):
+        tops = [n * axis.stride - axis.pad_before for n in range(axis.output_size(size))]
+        reads.append([range(top, top + axis.extent) for top in tops])
+    whole = reads == [[range(height)], [range(width)]]
+    covers = Sliding(vertical, horizontal).covers(Shape(height, width, 3))
+    assert covers == (whole and height * width > 1)

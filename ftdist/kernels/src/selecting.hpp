@@ -162,6 +162,11 @@ static inline float reflected(float x, float low, float high) {
 static inline float grid_place(float x, int size, int kind) {
   const float last = (float)(size - 1);
   float place = kind & CORNERS ? (x + 1.0f) / 2.0f * last : ((x + 1.0f) * (float)size - 1.0f) / 2.0f;
+  if (kind & CUBIC) {  // taps are brought back one by one, however far it is
+    const float far = 1e6f;
+    if (!(place > -far)) return -far;
+    return place < far ? place : far;
+  }
   if (kind & REFLECT)
     place = kind & CORNERS ? reflected(place, 0.0f, last) : reflected(place, -0.5f, last + 0.5f);
   if (kind & (BORDER | REFLECT)) place = place < 0.0f ? 0.0f : place > last ? last : place;

@@ -73,7 +73,10 @@ class Sliding:
     def covers(self, source: Shape) -> bool:
         """Whether its only position is a whole map of more than one position."""
         axes = ((self.vertical, source.height), (self.horizontal, source.width))
-        alone = all(axis.output_size(size) == 1 and axis.extent == size for axis, size in axes)
+        alone = all(
+            axis.output_size(size) == 1 and axis.extent == size and axis.pad_before == 0
+            for axis, size in axes
+        )
         return alone and source.height * source.width > 1
 
     def output_size(self, source: Shape, what: str) -> tuple[int, int]:

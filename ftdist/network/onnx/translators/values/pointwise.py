@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ftdist.network.onnx.building import Building
@@ -14,7 +16,7 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
-from ftdist.network.onnx.views import Dim, Tensor, full
+from ftdist.network.onnx.views import Dim, Tensor, full, size
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate, PRelu
 from ftdist.network.operators.joining import Add, Multiply, Sum
@@ -194,7 +196,11 @@ def _alike(building: Building, first: Tensor, second: Tensor) -> bool:
     if any(a and b and a != b for a, b in zip(first.dims, second.dims, strict=True)):
         return False
     shapes = building.shape(first.step), building.shape(second.step)
-    return all(a == b or 1 in (a, b) for a, b in zip(*shapes, strict=True))
+    if not all(a == b or 1 in (a, b) for a, b in zip(*shapes, strict=True)):
+        return False
+    # Nor may one axis be one dim of the first and another dim of the second.
+    joint = math.prod(size(a or b) for a, b in zip(first.dims, second.dims, strict=True))
+    return joint == math.prod(map(max, *shapes))
 
 
 def per_channel(building: Building, value: Tensor, array: Array) -> Floats:
