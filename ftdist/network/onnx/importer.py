@@ -21,6 +21,7 @@ from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading import Graph, read_graph
+from ftdist.network.onnx.refusals import Refused, ends, refusal
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
@@ -29,8 +30,6 @@ from ftdist.network.ports import Layout
 from ftdist.network.rewriting.draft import Draft, Output, finished
 from ftdist.network.rewriting.rewrite import rewritten
 from ftdist.network.source import Hints
-
-_MOST_LISTED = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,8 @@ def folded(path: Path) -> dict[str, Array]:
         translation.take(node)
     found = constants_of(translation, graph.outputs)
     if translation.refused or found is None:
-        raise InputError(
-            _refusal(str(path), translation.refused or ["its outputs are not constants"])
-        )
+        reason = "its outputs are not constants"
+        raise refusal(str(path), translation.refused or [Refused("graph", "outputs", reason)])
     return found
 
 
@@ -98,7 +96,7 @@ def drafted(
     batch: Batch = "frames",
 ) -> tuple[Draft, tuple[str, ...]]:
     """The draft of a graph, and lines for whoever imports it; `file` is what errors call it."""
-    outputs = graph.outputs if until is None else _ends(graph, until, file)
+    outputs = graph.outputs if until is None else ends(graph, until, file)
     nodes = _needed(graph, outputs, file)
     if batch == "frames":
         inputs, axes = frame_inputs(graph, nodes, file, size)
@@ -123,29 +121,11 @@ def drafted(
             del refused[before:]
             translation.take(node)
     if not refused:
-        ends = [_output(building, name, translation.values[name], refused) for name in outputs]
+        made = [_output(building, name, translation.values[name], refused) for name in outputs]
     if refused:
-        raise InputError(_refusal(file, refused))
+        raise refusal(file, refused, outputs)
     steps = tuple(building.steps)
-    return Draft(graph.name, inputs, steps, tuple(each for each in ends if each)), ()
-
-
-def _refusal(file: str, refused: list[str]) -> str:
-    listed = refused[:_MOST_LISTED]
-    if len(refused) > len(listed):
-        listed.append(f"and {len(refused) - len(listed)} more")
-    count = "1 node is" if len(refused) == 1 else f"{len(refused)} nodes are"
-    return f"{file}: {count} not supported: " + "; ".join(listed)
-
-
-def _ends(graph: Graph, until: str, file: str) -> tuple[str, ...]:
-    """The values that a node makes, by its name or that of one of them."""
-    for node in graph.nodes:
-        if until in node.outputs:
-            return (until,)
-        if until == node.name:
-            return tuple(name for name in node.outputs[:1] if name)
-    raise InputError(f"{file}: no node and no value is called {until}")
+    return Draft(graph.name, inputs, steps, tuple(each for each in made if each)), ()
 
 
 def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:
@@ -184,7 +164,7 @@ def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
 
 
 def _output(
-    building: Building, name: str, value: Value | Unknown, refused: list[str]
+    building: Building, name: str, value: Value | Unknown, refused: list[Refused]
 ) -> Output | None:
     """An output with the layout of its array; where a map must move first it moves here."""
     building.name = name
@@ -192,7 +172,7 @@ def _output(
         if isinstance(value, np.ndarray):
             value = building.constant(value)
     except Unsupported as error:
-        refused.append(f"{name} (output): {error}")
+        refused.append(Refused(name, "output", str(error)))
     if not isinstance(value, Tensor):
         return None
     found = _laid_out(building, value)
@@ -203,7 +183,7 @@ def _output(
             else:
                 value = building.listed(value)
         except Unsupported as error:
-            refused.append(f"{name} (output): {error}")
+            refused.append(Refused(name, "output", str(error)))
             return None
         found = _laid_out(building, value)
         assert found is not None

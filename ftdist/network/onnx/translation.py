@@ -14,6 +14,7 @@ import numpy as np
 from ftdist.network.onnx import translators  # noqa: F401 - they register themselves
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes, shape_of
+from ftdist.network.onnx.refusals import Refused, unknown_operator
 from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
 from ftdist.network.onnx.types import INT64, result_types, type_of
 from ftdist.network.onnx.views import Tensor
@@ -38,7 +39,7 @@ class Translation:
     building: Building
     values: dict[str, Result]
     types: dict[str, int] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
 
     def take(self, node: Node) -> None:
         """Translates a node, or adds a line about it."""
@@ -52,16 +53,25 @@ class Translation:
             if node.kind in ("If", "Loop") and len(known) == len(given):
                 results, types = self._chosen(node, known)
             elif node.kind not in OPERATORS and not computes(node.kind):
-                raise Unsupported("this operator is not supported")
+                raise Unsupported(unknown_operator(node.kind))
             elif len(known) == len(given):
                 found = _result(node, self.building, known)
                 results[: len(found)] = found
         except Unsupported as error:
-            self.refused.append(f"{node.name} ({node.kind}): {error}")
+            before = self._before(node)
+            self.refused.append(Refused(node.name, node.kind, str(error), before))
         for name, result, kind in zip(node.outputs, results, types, strict=False):
             if name:
                 self.values[name] = result
                 self.types[name] = kind
+
+    def _before(self, node: Node) -> str:
+        """A value that a node reads and that some layer makes; "" where there is none."""
+        for name in node.inputs:
+            value = self.values.get(name)
+            if isinstance(value, Tensor) and value.step >= 0:
+                return name
+        return ""
 
     def _type(self, name: str) -> int:
         value = self.values.get(name)

@@ -131,6 +131,28 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert "node1 (Conv): the weight depends on the input; simplify the file" in text
     assert "node2 (Gelu): approximate: other; none and tanh are supported" in text
     assert "node3 (Det): this operator is not supported" in text
+    assert text.endswith(". --until Relu0_0 ends the network before node1"), text
+    (layer,) = read_onnx(tmp_path / "graph.onnx", until="Relu0_0").network.layers
+    assert layer.name == "Relu0_0"
+
+
+def test_many_nodes_of_one_reason_stand_together(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.add("Relu", nodes.input(1, 4, 8, 8))
+    for _ in range(100):
+        x = nodes.add("QuantizeLinear", x)
+    nodes.output(nodes.add("LSTM", x))
+    text = refused(nodes.save(tmp_path / "graph.onnx"))
+    assert "101 nodes are not supported: node1, node2, " in text
+    assert " and 40 more (QuantizeLinear): this operator is not supported (it is quantised" in text
+    assert len(text) < 2000
+
+
+def test_a_name_that_is_nearly_there_is_found(tmp_path: Path) -> None:
+    nodes = Nodes()
+    nodes.output(nodes.add("Relu", nodes.input(1, 4, 8, 8)))
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert "no value is called node_0; alike are node0" in refused(path, until="node_0")
 
 
 def test_a_network_ends_with_the_value_or_the_node_that_is_named(tmp_path: Path) -> None:

@@ -1,0 +1,104 @@
+"""What is said of nodes that cannot be translated: all of them at once, and what could be done.
+
+Nodes of one operator that are refused for one reason stand together. Behind the list stands how to
+end the network before them, for what refuses to be imported is mostly the decoding at its end.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from ftdist.errors import InputError
+from ftdist.network.onnx.reading import Graph
+
+_MOST_NAMES, _MOST_REASONS = 60, 40
+_ALONE = 3
+"""So many nodes of one reason still stand each by themselves."""
+
+_LONGEST_NAME = 120
+
+_QUANTISED = "it is quantised; take the file with float weights"
+_RECURRENT = "recurrent layers are not supported"
+_LOOPS = "export it with fixed sizes and without its post-processing, or simplify it (onnxsim)"
+_ADVICE = {
+    **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), _QUANTISED),
+    **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), _QUANTISED),
+    **dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT),
+    **dict.fromkeys(("Loop", "Scan", "NonZero", "SequenceEmpty", "SequenceInsert"), _LOOPS),
+    **dict.fromkeys(("SplitToSequence", "ConcatFromSequence", "SequenceAt", "Unique"), _LOOPS),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A node that cannot be translated; `before` is a value that it reads and that can be had."""
+
+    name: str
+    kind: str
+    reason: str
+    before: str = ""
+
+
+def unknown_operator(kind: str) -> str:
+    """What is said of a node whose operator nobody here knows."""
+    advice = _ADVICE.get(kind, "")
+    if "." in kind and not advice:
+        advice = "it is of another domain; export it without the optimisations of one runtime"
+    return f"this operator is not supported{f' ({advice})' if advice else ''}"
+
+
+def refusal(file: str, refused: Sequence[Refused], outputs: Iterable[str] = ()) -> InputError:
+    """One line about all of them; `outputs` are the names that end the network as it is."""
+    count = "1 node is" if len(refused) == 1 else f"{len(refused)} nodes are"
+    text = f"{file}: {count} not supported: {'; '.join(_listed(refused))}"
+    before = next((each for each in refused if each.before and each.before not in outputs), None)
+    if before is not None:
+        text += f". --until {_shown(before.before)} ends the network before {before.name}"
+    return InputError(text)
+
+
+def _listed(refused: Sequence[Refused]) -> list[str]:
+    alike: dict[tuple[str, str], list[str]] = {}
+    for each in refused:
+        alike.setdefault((each.kind, each.reason), []).append(each.name)
+    lines: list[str] = []
+    told = 0
+    for (kind, reason), names in alike.items():
+        if len(lines) >= _MOST_REASONS or told >= _MOST_NAMES:
+            break
+        if len(names) <= _ALONE:
+            lines += [f"{name} ({kind}): {reason}" for name in names]
+            told += len(names)
+            continue
+        shown = names[: max(_ALONE, _MOST_NAMES - told)]
+        rest = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+        lines.append(f"{', '.join(shown)}{rest} ({kind}): {reason}")
+        told += len(names)
+    if told < len(refused):
+        lines.append(f"and {len(refused) - told} more")
+    return lines
+
+
+def ends(graph: Graph, until: str, file: str) -> tuple[str, ...]:
+    """The values that a node makes, by its name or that of one of them; InputError when there is
+    none, with names that are alike."""
+    for node in graph.nodes:
+        if until in node.outputs:
+            return (until,)
+        if until == node.name:
+            return tuple(name for name in node.outputs[:1] if name)
+    names = dict.fromkeys(
+        name for node in graph.nodes for name in (node.name, *node.outputs) if name
+    )
+    near = difflib.get_close_matches(until[:_LONGEST_NAME], list(names)[:_MOST_COMPARED], 3)
+    alike = f"; alike are {', '.join(map(_shown, near))}" if near else ""
+    raise InputError(f"{file}: no node and no value is called {_shown(until)}{alike}")
+
+
+_MOST_COMPARED = 5000
+
+
+def _shown(name: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in name)[:_LONGEST_NAME]
