@@ -15,6 +15,8 @@ import ftdist
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model, load
 from ftdist.network.modelheader import VERSION
+from ftdist.runtime.budget.limits import Budget, budget
+from ftdist.runtime.budget.memory import resident_bytes
 
 _PIECE_BYTES = 1 << 20
 _SUFFIX = ".onnx"
@@ -28,12 +30,13 @@ def opened(
     size: tuple[int, int] | None = None,
     told: Callable[[str], None] | None = None,
     picture: Callable[[], Size | None] | None = None,
+    limit: Budget | None = None,
 ) -> Model:
     """The model in a file: a model file, or an ONNX file, which is imported first.
 
     `size` is that of an ONNX file's input, where it is open; `picture` gives that of
     a picture, for networks that make pictures of any size; `told` hears where it went, and what
-    was odd in it.
+    was odd in it. Importing takes no more than the `limit` leaves, with this process.
     """
     if path.suffix.lower() != _SUFFIX:
         if size is not None:
@@ -47,7 +50,8 @@ def opened(
         pass
     from ftdist.runtime.forked import run_forked
 
-    remarks = run_forked(lambda: _imported(path, target, size, seen))
+    held = resident_bytes()
+    remarks = run_forked(lambda: _imported(path, target, size, seen, limit, held))
     model = load(target, verify=False)
     if told is not None:
         told(f"imported {path} as {target}")
@@ -56,11 +60,22 @@ def opened(
     return model
 
 
-def _imported(path: Path, target: Path, size: Size | None, picture: Size | None) -> list[str]:
+def _imported(
+    path: Path,
+    target: Path,
+    size: Size | None,
+    picture: Size | None,
+    limit: Budget | None,
+    held_bytes: int,
+) -> list[str]:
+    from ftdist.network.onnx.reading import package
+    from ftdist.runtime.importing_room import importing_room
     from ftdist.runtime.model_import import import_model  # with all importers
 
+    package()  # what it maps without ever touching it counts for nothing
     remarks: list[str] = []
-    import_model(path, target, size=size, picture=picture, remark=remarks.append)
+    with importing_room(path, limit or budget(None), held_bytes):
+        import_model(path, target, size=size, picture=picture, remark=remarks.append)
     return remarks
 
 

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.command import Outcome, measured
+from support.command import Outcome, assert_refused, ftdist_command, measured
+from support.onnxgraphs import Nodes
 from support.smallmodels import random_image
 
-from ftdist.runtime.budget.memory import MIB
+from ftdist.runtime.budget.memory import MIB, parse_size
 
 _ROOT = Path("/sys/fs/cgroup")
 _ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
@@ -115,4 +116,24 @@ def test_without_a_named_budget_the_groups_limit_is_kept(
     assert outcome.status == 0, outcome
     assert "budget     64.8 MiB (control group limit, less 10%)" in outcome.out
     assert outcome.peak_bytes <= 64.8 * MIB
+    assert group.kills == 0
+
+
+def test_importing_on_the_way_stays_within_the_group(group: Group, tmp_path: Path) -> None:
+    """A child imports: both together take what --mem says, or it is refused in one line."""
+    nodes = Nodes()
+    made = nodes.input(1, 3, 64, 64)
+    for number in range(6):
+        weights = nodes.random(256, 256 if number else 3, 3, 3)
+        made = nodes.add("Relu", nodes.add("Conv", made, weights, pads=[1, 1, 1, 1]))
+    nodes.output(made)
+    nodes.save(tmp_path / "net.onnx")
+    np.save(tmp_path / "x.npy", np.zeros((3, 64, 64), np.float32))
+    command = ("run", "net.onnx", "x.npy", "--threads", 1, "--mem")
+    outcome = ftdist_command(*command, "64M", folder=tmp_path)
+    assert_refused(outcome, 3, "importing net.onnx takes more than 64.0 MiB (--mem)")
+    enough = outcome.err.split()[-1]
+    group.limit(parse_size(enough))
+    outcome = group.run(*command, enough, folder=tmp_path)
+    assert outcome.status == 0, outcome
     assert group.kills == 0

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import wishes_of
 from ftdist.errors import InputError
 from ftdist.network import architectures
+from ftdist.runtime.budget.limits import budget
+from ftdist.runtime.importing_room import importing_room
 from ftdist.runtime.model_import import import_model
 from ftdist.wording import counted
 
@@ -21,18 +24,19 @@ def run(arguments: argparse.Namespace) -> None:
         return
     if arguments.source is None or arguments.output is None:
         raise InputError("import needs SOURCE and -o MODEL.ftd; ftdist import --list shows names")
-    model = import_model(
-        arguments.source,
-        arguments.output,
-        weights=arguments.weights,
-        random_weights=arguments.random_weights,
-        until=arguments.until,
-        size=arguments.size,
-        names=arguments.names,
-        task=arguments.task,
-        wishes=wishes_of(arguments),
-        remark=lambda text: complain(f"ftdist: {text}"),
-    )
+    with importing_room(Path(arguments.source), budget(None)):
+        model = import_model(
+            arguments.source,
+            arguments.output,
+            weights=arguments.weights,
+            random_weights=arguments.random_weights,
+            until=arguments.until,
+            size=arguments.size,
+            names=arguments.names,
+            task=arguments.task,
+            wishes=wishes_of(arguments),
+            remark=lambda text: complain(f"ftdist: {text}"),
+        )
     network = model.network
     say(
         f"{arguments.output}: {network.name}, {counted(len(network.layers), 'layer')}, "

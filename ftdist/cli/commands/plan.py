@@ -36,7 +36,9 @@ _LOWERING_CODE_BYTES = 11 << 17
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
     limit = budget_of(arguments.mem)
-    model = opened(arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"))
+    model = opened(
+        arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"), limit=limit
+    )
     instruction_set = str(machine("native")["instruction_set"])
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()

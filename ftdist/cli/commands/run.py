@@ -119,7 +119,7 @@ def _prepare(
 ) -> tuple[_Run, Queue, Frames]:
     """Everything before the first frame; what can be refused is refused here."""
     started = time.perf_counter()
-    model = opened(arguments.model, arguments.size, _tell, lambda: first_picture_size(given))
+    model = opened(arguments.model, arguments.size, _tell, lambda: first_picture_size(given), limit)
     model = with_wishes(model, wishes_of(arguments))
     task, about = task_of(model.network, model.about), model.about
     names, origin = names_of(arguments, model)

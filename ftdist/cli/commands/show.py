@@ -36,7 +36,9 @@ def run(arguments: argparse.Namespace) -> None:
         read = [each for each in (arguments.model, arguments.plan) if each is not None]
         refuse_overwriting([arguments.svg], [(str(each), each) for each in read])
         refuse_unwritable(arguments.svg)
-    model = opened(arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"))
+    model = opened(
+        arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"), limit=limit
+    )
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     task = task_of(model.network, model.about)

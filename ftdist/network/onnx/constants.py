@@ -35,7 +35,7 @@ def computed(node: Node, given: Sequence[Array | None]) -> list[Array]:
     try:
         with np.errstate(all="ignore"):
             found = _COMPUTED[node.kind](node, list(given))
-    except Unsupported:
+    except (Unsupported, MemoryError):
         raise
     except Exception as error:  # whatever a hostile file makes NumPy raise
         raise Unsupported(f"makes no sense of its constants ({type(error).__name__})") from None

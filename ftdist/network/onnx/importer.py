@@ -31,6 +31,9 @@ from ftdist.network.rewriting.draft import Draft, Output, finished
 from ftdist.network.rewriting.rewrite import rewritten
 from ftdist.network.source import Hints
 
+MOST_STEPS = 20_000
+"""No model file takes as many layers as that."""
+
 
 @dataclass(frozen=True, slots=True)
 class OnnxModel:
@@ -120,6 +123,8 @@ def drafted(
         if len(refused) > before and become != [node]:
             del refused[before:]
             translation.take(node)
+        if len(building.steps) > MOST_STEPS:
+            raise InputError(f"{file}: makes more than {MOST_STEPS} layers, which is too many")
     if not refused:
         made = [_output(building, name, translation.values[name], refused) for name in outputs]
     if refused:

@@ -55,7 +55,7 @@ class Graph:
 
 def read_graph(path: Path) -> Graph:
     """The graph of an ONNX file; InputError says in one line what is wrong with it."""
-    onnx = _package()
+    onnx = package()
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
@@ -68,20 +68,23 @@ def read_graph(path: Path) -> Graph:
     model = onnx.ModelProto()
     try:
         model.ParseFromString(content)
-    except Exception:  # the decoder's own kinds of errors
+    except Exception as error:  # the decoder's own kinds of errors
+        if "alloc" in str(error):
+            raise MemoryError from None
         raise InputError(f"{path}: is no ONNX file, or is damaged") from None
     del content
     if not model.graph.node and not model.graph.output:
         raise InputError(f"{path}: is no ONNX file, or has no graph")
     try:
         return _graph(onnx, model, path)
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception:  # names that are no text, numbers out of range: whatever is in there
         raise InputError(f"{path}: is damaged") from None
 
 
-def _package() -> Any:
+def package() -> Any:
+    """The package `onnx`; InputError where it cannot be imported."""
     try:
         import onnx
         import onnx.numpy_helper
@@ -202,7 +205,7 @@ def _array(onnx: Any, proto: Any, path: Path) -> Array:
             array = _external(onnx, proto, dims, path)
         else:
             array = np.asarray(onnx.numpy_helper.to_array(proto))
-    except InputError:
+    except (InputError, MemoryError):
         raise
     except Exception:  # NumPy's and the package's own
         raise InputError(f"{path}: constant {name} is damaged") from None

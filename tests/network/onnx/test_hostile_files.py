@@ -1,0 +1,66 @@
+"""Damaged and hostile files: no crash, no hang, nothing read outside, memory bounded, one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.hostileonnx import MIB, Trial, crafted, damaged, tried
+from support.onnxgraphs import Nodes
+
+BUDGET_BYTES = 512 * MIB
+
+
+def all_sound(trials: list[Trial]) -> None:
+    assert not {each.file: each.fault for each in trials if each.fault}
+    assert not [each for each in trials if each.peak_bytes > BUDGET_BYTES]
+
+
+@pytest.fixture(scope="module")
+def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
+    folder = tmp_path_factory.mktemp("hostile")
+    found = tried(crafted(folder / "files"), BUDGET_BYTES)
+    all_sound(found)
+    return {each.file.removesuffix(".onnx"): each for each in found}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "words"),
+    [
+        ("huge_shape", 2, "claims a shape of (1099511627776, 3, 3, 3)"),
+        ("external_outside", 2, "data of w are not in its folder"),
+        ("external_absolute", 2, "data of w are not in its folder"),
+        ("external_linked", 2, "data of w are not in its folder"),
+        ("external_proc", 2, "data of w are not in its folder"),
+        ("external_negative_offset", 2, "short.bin is too short for w"),
+        ("cycle", 2, "needs what it makes itself"),
+        ("hundred_thousand_nodes", 2, "makes more than 20000 layers"),
+        ("more_nodes_than_that", 2, "100000 are supported"),
+        ("many_ranges", 3, "--mem"),
+        ("doubling", 3, "ftdist import"),
+        ("nested_deeply", 2, "is no ONNX file, or is damaged"),
+        ("empty_nodes", 2, "has 3000000 nodes"),
+        ("large_input", 0, ""),
+    ],
+)
+def test_what_a_file_claims_is_not_believed(
+    trials: dict[str, Trial], name: str, status: int, words: str
+) -> None:
+    assert trials[name].status == status and words in trials[name].said, trials[name]
+
+
+def test_flipped_bytes_and_cuts_end_in_a_model_or_in_one_line(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 16, 16)
+    made = nodes.add("Conv", x, nodes.random(8, 3, 3, 3), pads=[1, 1, 1, 1])
+    made = nodes.add("MaxPool", nodes.add("Relu", made), kernel_shape=[2, 2], strides=[2, 2])
+    made = nodes.add("Reshape", made, nodes.constant([1, -1]))
+    nodes.output(nodes.add("Softmax", nodes.add("MatMul", made, nodes.random(512, 10))))
+    content = nodes.save(tmp_path / "sound.onnx").read_bytes()
+    files = []
+    for number, data in enumerate(damaged(content, 60, seed=1)):
+        files.append(tmp_path / f"damaged-{number}.onnx")
+        files[-1].write_bytes(data)
+    found = tried(files, BUDGET_BYTES)
+    all_sound(found)
+    assert {each.status for each in found} == {0, 2}, "some harm shows, some does not"
