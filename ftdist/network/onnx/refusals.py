@@ -64,20 +64,15 @@ def _listed(refused: Sequence[Refused]) -> list[str]:
     for each in refused:
         alike.setdefault((each.kind, each.reason), []).append(each.name)
     lines: list[str] = []
-    told = 0
-    for (kind, reason), names in alike.items():
-        if len(lines) >= _MOST_REASONS or told >= _MOST_NAMES:
-            break
+    most = max(_ALONE, _MOST_NAMES // max(1, len(alike)))
+    for (kind, reason), names in list(alike.items())[:_MOST_REASONS]:
         if len(names) <= _ALONE:
             lines += [f"{name} ({kind}): {reason}" for name in names]
-            told += len(names)
             continue
-        shown = names[: max(_ALONE, _MOST_NAMES - told)]
-        rest = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-        lines.append(f"{', '.join(shown)}{rest} ({kind}): {reason}")
-        told += len(names)
-    if told < len(refused):
-        lines.append(f"and {len(refused) - told} more")
+        rest = f" and {len(names) - most} more" if len(names) > most else ""
+        lines.append(f"{', '.join(names[:most])}{rest} ({kind}): {reason}")
+    if len(alike) > _MOST_REASONS:
+        lines.append(f"and {len(alike) - _MOST_REASONS} more reasons")
     return lines
 
 

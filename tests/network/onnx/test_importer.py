@@ -140,11 +140,12 @@ def test_many_nodes_of_one_reason_stand_together(tmp_path: Path) -> None:
     nodes = Nodes()
     x = nodes.add("Relu", nodes.input(1, 4, 8, 8))
     for _ in range(100):
-        x = nodes.add("QuantizeLinear", x)
+        x = nodes.add("Multinomial", x)
     nodes.output(nodes.add("LSTM", x))
     text = refused(nodes.save(tmp_path / "graph.onnx"))
     assert "101 nodes are not supported: node1, node2, " in text
-    assert " and 40 more (QuantizeLinear): this operator is not supported (it is quantised" in text
+    assert " and 70 more (Multinomial): this operator is not supported; node101 (LSTM): " in text
+    assert "(recurrent layers are not supported)" in text
     assert len(text) < 2000
 
 
