@@ -1,7 +1,9 @@
 """The demo: objects found in a large picture, and YOLOv2's first 16 layers, each within a budget.
 
 Everything goes through the command line, as a user would go; what the reports of `--json` predict
-and what they measured stands side by side at the end.
+and what they measured stands side by side at the end. ::
+
+    launch/demo [FOLDER]    # where results go: demo-output
 """
 
 from __future__ import annotations
@@ -17,31 +19,32 @@ ROOT = Path(__file__).resolve().parents[1]
 DETECTOR = ROOT / "configs" / "detector"
 OUTPUT = ROOT / "demo-output"
 SCENE_SEED = 3
-DETECTOR_MEM = "64M"
+DETECTOR_MEM = "48M"
 YOLO_MEM = "64M"
 MIB = 1 << 20
 
 
 def main() -> int:
-    OUTPUT.mkdir(exist_ok=True)
+    output = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else OUTPUT
+    output.mkdir(exist_ok=True)
     reports = {}
 
-    scene, found = OUTPUT / "scene.png", OUTPUT / "found.png"
+    scene, found = output / "scene.png", output / "found.png"
     size = input_size(DETECTOR / "detector.cfg")
     python(DETECTOR / "scenes.py", "--seed", SCENE_SEED, "--size", size, "-o", scene)
-    model, weights = OUTPUT / "detector.ftd", DETECTOR / "detector.weights"
+    model, weights = output / "detector.ftd", DETECTOR / "detector.weights"
     ftdist("import", DETECTOR / "detector.cfg", "--weights", weights, "-o", model)
     print("\n-- Untiled, the detector's feature maps do not fit the budget:")
     refused(model, scene, "--mem", DETECTOR_MEM, "--tiling", "1x1")
     print("\n-- In strips they do:")
     reports["detector"] = run(model, scene, "-o", found, "--mem", DETECTOR_MEM)
 
-    model = OUTPUT / "yolov2-first16.ftd"
+    model = output / "yolov2-first16.ftd"
     ftdist("import", "yolov2-first16", "--random-weights", 1, "-o", model)
     reports["yolov2-first16"] = run(model, scene, "--mem", YOLO_MEM)
 
     show(reports)
-    print(f"\nThe objects found are drawn in {found.relative_to(ROOT)}")
+    print(f"\nThe objects found are drawn in {str(found).removeprefix(f'{ROOT}/')}")
     return 0
 
 
