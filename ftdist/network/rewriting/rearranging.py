@@ -96,7 +96,7 @@ def _scattered(read: Read, order: np.ndarray, channels: int) -> Read:
     def weights() -> np.ndarray:
         own = read()
         found = np.zeros((len(own), channels, *own.shape[2:]), own.dtype)
-        np.add.at(found, (slice(None), order), own)
+        np.add.at(found.swapaxes(0, 1), order, own.swapaxes(0, 1))
         return found
 
     return weights
