@@ -23,7 +23,7 @@ SLACK_BYTES = 576 << 10
 THREAD_BYTES = 96 << 10
 """Resident memory of one more thread: its stack and its heap."""
 
-_LOWERING_BYTES, _LOWERING_LAYER_BYTES = 288 << 10, 2 << 10
+_LOWERING_BYTES, _LOWERING_LAYER_BYTES = 64 << 10, 512
 """Seen in many runs: scattered pages of small objects, more of them for a deep network; and what a
 process may hold more than another one in which the plan was found."""
 

@@ -22,6 +22,11 @@ _CODE_BYTES = 768 << 10
 call, and what of the interpreter's and numpy's has not run by then; 0.8 MB with Python 3.11."""
 
 
+_RETURNING_BYTES = 512 << 10
+"""The code between planning and the kernels, which is given back with the rest and run again: that
+of sessions and threads; up to 0.25 MiB with Python 3.11."""
+
+
 @dataclass(frozen=True, slots=True)
 class ProcessMemory:
     """What this process held before it planned, and the most that it ever held, in bytes.
@@ -44,12 +49,12 @@ def will_hold_bytes() -> int:
     return resident_bytes() + _CODE_BYTES
 
 
-def before_planning(network: Network) -> ProcessMemory:
-    """What a process holds that has yet to plan, and what that will leave behind at most.
+def settled_bytes() -> int:
+    """What a process holds and will, once it has given back what running a plan does not need.
 
-    It has given back the code that it has run so far, and lowered something small since: what that
-    needs is in memory. What is free of the heap does not count, as it will not once the plan is
-    there.
+    It gives back the code that it has run so far, and lowers something small: what that needs is in
+    memory again. What is free of the heap does not count. So it is the same before planning and
+    after it, but for what planning really leaves behind.
     """
     give_back_code()
     builder = NetworkBuilder("warm-up", Shape(8, 8, 3))
@@ -60,4 +65,18 @@ def before_planning(network: Network) -> ProcessMemory:
     lower(warm_up, small, unplaced(warm_up), picture=False)
     gc.collect()
     trim_heap()
-    return ProcessMemory(will_hold_bytes(), peak_resident_bytes(), lowering_bytes(network))
+    return will_hold_bytes() + _RETURNING_BYTES
+
+
+def before_planning(network: Network) -> ProcessMemory:
+    """What a process holds that has yet to plan, and what that will leave behind at most."""
+    return ProcessMemory(settled_bytes(), peak_resident_bytes(), lowering_bytes(network))
+
+
+def after_planning(before: ProcessMemory, program_bytes: int, most_bytes: int) -> ProcessMemory:
+    """What it holds once it has planned, beside the plan's programs; `before` is from before that.
+
+    `most_bytes` is the most that it ever held.
+    """
+    now = settled_bytes() - program_bytes
+    return ProcessMemory(least := min(now, before.now_bytes), most_bytes, now - least)

@@ -8,7 +8,6 @@ rare. A program that uses ftdist as a library cannot be begun anew: its error sa
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -16,8 +15,7 @@ from ftdist.errors import BudgetError, InputError
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes, slack_bytes
 from ftdist.planning.plan import Plan, parse_notation
-from ftdist.runtime.budget.heap import trim_heap
-from ftdist.runtime.budget.process_memory import ProcessMemory, before_planning, will_hold_bytes
+from ftdist.runtime.budget.process_memory import after_planning, before_planning
 from ftdist.runtime.budget.sizes import format_size
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.fresh_process import handed_over, peak_bytes, start_fresh
@@ -126,9 +124,5 @@ class Decision:
 
     def _counted(self, lowered: Lowered, seconds: float) -> Choice:
         """A lowered plan beside what this process really holds by now."""
-        gc.collect()
-        trim_heap()
-        now = will_hold_bytes() - lowered.program_bytes
-        before = min(now, self._problem.process.now_bytes)
-        real = ProcessMemory(before, peak_bytes(), now - before)
+        real = after_planning(self._problem.process, lowered.program_bytes, peak_bytes())
         return replace(self._problem, process=real).predict(lowered, seconds)

@@ -35,7 +35,7 @@ class FrontierPoint:
 class Outlook(PlanSearch):
     """All that can be asked about plans for a problem.
 
-    Peaks are those of the problem's process, as it was before it planned.
+    Peaks are those of the problem's process.
     """
 
     def runner_up(self, chosen: Choice) -> Choice | None:

@@ -16,6 +16,7 @@ from ftdist.planning.plan import parse_notation, untiled
 from ftdist.runtime.budget import process_memory
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, parse_size
+from ftdist.runtime.budget.process_memory import ProcessMemory
 from ftdist.runtime.plans import decision, plan_search, public
 from ftdist.runtime.plans.choice import SPREAD_BYTES, Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.plan_search import PlanSearch
@@ -42,8 +43,8 @@ def still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process_memory, "resident_bytes", lambda: BASELINE)
     for module in (process_memory, plan_search):
         monkeypatch.setattr(module, "peak_resident_bytes", lambda: BASELINE)
-    for each in ("will_hold_bytes", "peak_bytes"):
-        monkeypatch.setattr(decision, each, lambda: BASELINE)
+    monkeypatch.setattr(process_memory, "_RETURNING_BYTES", 0)
+    monkeypatch.setattr(decision, "peak_bytes", lambda: BASELINE)
 
 
 def problem(
@@ -173,7 +174,12 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     least = smallest(first16)
     left = lowering_bytes(first16.network)
-    monkeypatch.setattr(decision, "will_hold_bytes", lambda: BASELINE + left + 4 * MIB)
+    honest = decision.after_planning
+    monkeypatch.setattr(
+        decision,
+        "after_planning",
+        lambda *_: ProcessMemory(BASELINE, BASELINE, left + 4 * MIB),
+    )
     size = least + left
     with pytest.raises(BudgetError) as caught:
         public.plan(first16, size)
@@ -181,6 +187,6 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     assert "planning left in this process: start the program again" in message
     assert size < caught.value.smallest_bytes < size + 8 * MIB
     named = message.split("parse_notation('")[1].split("'", maxsplit=1)[0]
-    monkeypatch.setattr(decision, "will_hold_bytes", lambda: BASELINE)
+    monkeypatch.setattr(decision, "after_planning", honest)
     monkeypatch.setattr(decision, "PlanSearch", None)  # it is not searched for again
     assert public.plan(first16, size) == parse_notation(named, first16.network)
