@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftdist.cli.files.inputs import Input, phases, read_input
+from ftdist.cli.files.inputs import AGAIN_BYTES, Input, phases, read_input
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import BudgetError, FtdistError, InputError
 from ftdist.network.about import About
@@ -172,14 +172,17 @@ class Queue:
         return max(self._beside_bytes(each) for each in self.waiting)
 
     def _beside_bytes(self, looked: Looked) -> int:
-        """What one takes beside session and outputs after others: reading it, or what is after."""
+        """What one takes beside session and outputs after others: reading it, or what is after.
+
+        By then the code of reading, running, detecting and drawing is in memory at one time.
+        """
         again = 0
         if looked.reading_bytes:
             from ftdist.pictures.footprint import CODE_BYTES  # only pictures need it
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        return max(self.left_bytes + again, told + looked.context.after_bytes)
+        return AGAIN_BYTES + max(self.left_bytes + again, told + looked.context.after_bytes)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""

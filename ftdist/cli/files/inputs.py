@@ -37,8 +37,8 @@ _MADE_CODE_BYTES = 5 << 19
 _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 3 << 19
 """Pillow itself, where it has read no picture before, and its library for JPEG."""
 
-_AGAIN_BYTES = 3 << 18
-"""Code that read the picture, was given back before the run, and reads it again to draw on it."""
+AGAIN_BYTES = 3 << 18
+"""Code that read a picture and was given back before the run, where more are read or drawn on."""
 
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
@@ -108,7 +108,7 @@ def phases(
         seen = answered_bytes(network, task)
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
         drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
-        after = max(after, seen + drawing + _AGAIN_BYTES)
+        after = max(after, seen + drawing + AGAIN_BYTES)
     return RunContext(True, False, left_behind, after, held + reading)
 
 
