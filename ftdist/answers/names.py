@@ -39,6 +39,9 @@ _COCO = (
 COCO = tuple(_COCO.split(", "))
 """The 80 classes of COCO, in Darknet's order."""
 
+LABEL_FILES = ("labels.txt", "classes.txt", "labels.names", "synset.txt", "synset_words.txt")
+"""What files of class names are called, by whoever publishes a network with one."""
+
 _LARGEST_FILE_BYTES = 1 << 20
 _MOST_FILES = 100
 _GUESSED = {len(VOC): (VOC, "Pascal VOC's"), len(COCO): (COCO, "COCO's")}
@@ -81,9 +84,10 @@ def find_names(
     """Names for the network in a file.
 
     In this order: the file that is given; NET.names beside NET.cfg; the file that NET.data names;
-    the only other .names file beside it that has as many names; for detectors a guess by their
-    number; none. InputError when the first two are not as many as there are classes, except that
-    of a longer list a classifier takes the first, as with Darknet's names of ImageNet.
+    NET.labels, NET.txt or a file of labels (LABEL_FILES) beside it that has as many names; the only
+    other .names file that has as many; for detectors a guess by their number; none. InputError when
+    the first two are not as many as there are classes, except that of a longer list a classifier
+    takes the first, as with Darknet's names of ImageNet.
     """
     if given is not None:
         return FoundNames(*_fitting(given, classes, cfg.stem, "given", classifies=classifies))
@@ -96,6 +100,8 @@ def find_names(
         found = _suitable(named, classes, classifies=classifies) if named else None
         if named is not None and found is None:
             remark = f"{named} does not hold {counted(classes, 'name')}, so it is not used"
+        if found is None:
+            named, found = _beside(cfg, classes)
         if found is None:
             named, found = _only_other(cfg.parent, classes)
         if found is not None:
@@ -189,6 +195,19 @@ def _in_data(data: Path) -> Path | None:
     return None
 
 
+def of_listed_pairs(names: tuple[str, ...], classes: int) -> tuple[str, ...]:
+    """The names for a detector whose first class may be the background, which has no boxes.
+
+    InputError unless there is one for each class, or for each but that.
+    """
+    if len(names) == classes and names[0].strip("_ ").lower() in _BACKGROUND:
+        return names[1:]
+    return names if len(names) == classes - 1 else class_names(classes, names)
+
+
+_BACKGROUND = ("background", "bg", "none", "???")
+
+
 def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...] | None]:
     """The .names file of a folder that has as many names as classes, if there is just one."""
     try:
@@ -201,6 +220,16 @@ def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...] | Non
         if (names := _suitable(path, classes)) is not None
     ]
     return found[0] if len(found) == 1 else (folder, None)
+
+
+def _beside(network: Path, classes: int) -> tuple[Path, tuple[str, ...] | None]:
+    """The names in a file that is called after the network, or as files of labels are."""
+    own = [network.with_suffix(ending) for ending in (".labels", ".txt")]
+    for path in (*own, *(network.parent / name for name in LABEL_FILES)):
+        found = _suitable(path, classes) if classes > 1 else None  # one line may say anything
+        if found is not None:
+            return path, found
+    return network, None
 
 
 def _suitable(path: Path, classes: int, *, classifies: bool = False) -> tuple[str, ...] | None:

@@ -33,8 +33,7 @@ def add_import(commands: Commands) -> None:
     until = "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs"
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
     _add_size(parser)
-    names = "file of class names, one per line"
-    parser.add_argument("--names", metavar="FILE", type=Path, help=names)
+    _add_names(parser)
     _add_preparation(parser, "what the source says, or a guess")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("import_model")
@@ -112,9 +111,15 @@ def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
     overlap = "drop the lower-scored of two boxes that overlap by more (default: 0.45)"
     group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
     group.add_argument("--all", action="store_true", help="list all detections, not the best only")
-    names = "file of class names, one per line"
-    group.add_argument("--names", metavar="FILE", type=Path, help=names)
+    _add_names(group)
     return group
+
+
+def _add_names(parser: Parser | argparse._ArgumentGroup) -> None:
+    names = "file of class names, one per line"
+    parser.add_argument(
+        *("--names", "--labels"), metavar="FILE", dest="names", type=Path, help=names
+    )
 
 
 def add_plan(commands: Commands, defaults: Defaults) -> None:

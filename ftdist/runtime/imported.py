@@ -2,7 +2,7 @@
 
 Importing takes packages and memory that a run must not lack, so a forked child does it. A model
 file is kept under a digest of all that made it: the file, what lies beside it under a name that
-begins alike (weights, labels), the size asked for, and the version of this package.
+begins alike or that files of labels have, the size asked for, and the version of this package.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import ftdist
+from ftdist.answers.names import LABEL_FILES
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model, load
 from ftdist.network.modelheader import VERSION
@@ -103,7 +104,8 @@ def _digest(path: Path, size: tuple[Size | None, Size | None]) -> str:
             while piece := file.read(_PIECE_BYTES):
                 digest.update(piece)
         for each in sorted(path.parent.iterdir()):
-            if each != path and each.stem.startswith(path.stem) and each.is_file():
+            near = each.stem.startswith(path.stem) or each.suffix == ".names"
+            if each != path and (near or each.name in LABEL_FILES) and each.is_file():
                 status = each.stat()  # where weights may lie that are not in the file itself
                 digest.update(f"{each.name} {status.st_size} {status.st_mtime_ns}".encode())
     except OSError as error:

@@ -13,7 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftdist.answers.kinds import class_count, task_of
-from ftdist.answers.names import FoundNames, find_names, of_one_class
+from ftdist.answers.names import (
+    FoundNames,
+    find_names,
+    of_listed_pairs,
+    of_one_class,
+    read_names,
+)
 from ftdist.answers.preparing import prepared
 from ftdist.answers.tasks.of_network import task_of_outputs
 from ftdist.answers.told_inside import known_size, names_inside, size_inside
@@ -200,7 +206,21 @@ def _labels(
     inside = names_inside(source.hints) if source.hints is not None else ()
     if given is None and inside and len(inside) == classes:
         return FoundNames(inside, "inside", "")
+    if task.layout == "pairs" and classes > 1:
+        return _of_pairs(asked.path, classes, given)
     names = find_names(asked.path, classes, given, classifies=task.kind != "detect")
     if names.origin == "none" and task.kind == "detect" and classes == 1:
         return of_one_class(asked.path.stem) or names
     return names
+
+
+def _of_pairs(path: Path, classes: int, given: Path | None) -> FoundNames:
+    """Names of a detector whose first class may be the background."""
+    if given is not None:
+        return FoundNames(of_listed_pairs(read_names(given), classes), "given", "")
+    found = find_names(path, classes)
+    if found.origin == "none":
+        found = find_names(path, classes - 1)
+    if found.origin == "none" and classes == 2:
+        return of_one_class(path.stem) or found
+    return found if not found.names else found._replace(names=of_listed_pairs(found.names, classes))

@@ -6,7 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ftdist.answers.names import COCO, VOC, doubt, find_names, of_one_class, read_names
+from ftdist.answers.names import (
+    COCO,
+    VOC,
+    doubt,
+    find_names,
+    of_listed_pairs,
+    of_one_class,
+    read_names,
+)
 from ftdist.errors import InputError
 
 
@@ -124,3 +132,22 @@ def test_a_single_class_is_called_as_the_file(stem, name) -> None:
     found = of_one_class(stem)
     assert (found and found.names) == (name and (name,))
     assert found is None or (found.origin == "guessed" and "--names FILE" in found.remark)
+
+
+@pytest.mark.parametrize("name", ["net.labels", "net.txt", "labels.txt", "synset.txt"])
+def test_labels_beside_the_network_are_found_if_they_suit(tmp_path: Path, name: str) -> None:
+    (tmp_path / "net.onnx").touch()
+    (tmp_path / name).write_text("cat\ndog\nbird\n")
+    found = find_names(tmp_path / "net.onnx", 3, classifies=True)
+    assert found.names == ("cat", "dog", "bird") and found.origin == "beside"
+    assert str(tmp_path / name) in found.remark
+    assert find_names(tmp_path / "net.onnx", 4, classifies=True).names == ()
+
+
+def test_a_background_has_no_boxes_and_needs_no_name() -> None:
+    named = ("cat", "dog")
+    assert of_listed_pairs(named, 3) == named
+    assert of_listed_pairs(("__background__", *named), 3) == named
+    assert of_listed_pairs(("bird", *named), 3) == ("bird", *named)
+    with pytest.raises(InputError, match="2 names for 5 classes"):
+        of_listed_pairs(named, 5)

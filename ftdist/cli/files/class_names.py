@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from ftdist.answers.kinds import class_count, task_of
-from ftdist.answers.names import class_names, doubt, read_names
+from ftdist.answers.names import class_names, doubt, of_listed_pairs, read_names
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.modelfile import Model
@@ -27,8 +27,12 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
         if not count and not detects:
             raise InputError(f"{arguments.names}: {network.name} does not distinguish classes")
         names = read_names(arguments.names)
+        if task.layout == "pairs" and count > 1:
+            return of_listed_pairs(names, count), "given"
         return class_names(count or len(names), names), "given"
     if not count:
+        return model.labels, model.about.names
+    if model.labels and task.layout == "pairs":
         return model.labels, model.about.names
     if model.labels:
         return class_names(count, model.labels), model.about.names
