@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftdist.network.operators.base import Alias
 from ftdist.network.rewriting.activations import fuse_activations, recognise_gates
 from ftdist.network.rewriting.draft import Draft
+from ftdist.network.rewriting.padding import fold_padding
 from ftdist.network.rewriting.rearranging import place_reorders
 from ftdist.network.rewriting.scaling import fold_scalings
 from ftdist.network.rewriting.streaming import stream_pools
@@ -17,6 +18,7 @@ def rewritten(draft: Draft) -> Draft:
     draft = fold_scalings(draft)
     draft = fuse_activations(draft)
     draft = fold_scalings(draft)
+    draft = fold_padding(draft)
     return stream_pools(place_reorders(draft))
 
 

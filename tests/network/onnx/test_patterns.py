@@ -292,3 +292,46 @@ def test_a_channel_shuffle_between_parts_of_the_channels_is_local(tmp_path: Path
     model = model_of(tmp_path, spell)
     # One half is shuffled by the weights that read it, the other is taken as it is shuffled.
     assert kinds_of(model) == {"convolutional": 3, "gather": 1, "concatenate": 1}
+
+
+def zeros_around(nodes: Nodes, x: str, fill: float = 0.0) -> str:
+    pads = nodes.constant(np.array([0, 0, 1, 0, 0, 0, 1, 2]))
+    return str(nodes.add("Pad", x, pads, number(nodes, fill)))
+
+
+def padded_convolution(nodes: Nodes, x: str) -> str:
+    weights = nodes.random(4, CHANNELS, 3, 3)
+    return str(nodes.add("Conv", zeros_around(nodes, x), weights, pads=[0, 1, 0, 1]))
+
+
+def padded_average(nodes: Nodes, x: str) -> str:
+    return str(nodes.add("AveragePool", zeros_around(nodes, x), kernel_shape=[3, 3]))
+
+
+def padded_maximum(nodes: Nodes, x: str) -> str:
+    above = zeros_around(nodes, nodes.add("Relu", x))
+    return str(nodes.add("MaxPool", above, kernel_shape=[3, 3], strides=[2, 2]))
+
+
+def lowest_maximum(nodes: Nodes, x: str) -> str:
+    around = zeros_around(nodes, x, float(np.finfo(np.float32).min))
+    return str(nodes.add("MaxPool", around, kernel_shape=[3, 3]))
+
+
+@pytest.mark.parametrize(
+    "spell", [padded_convolution, padded_average, padded_maximum, lowest_maximum]
+)
+def test_a_border_of_zeros_goes_into_the_windows_that_read_it(tmp_path: Path, spell: Spell) -> None:
+    assert kinds_of(model_of(tmp_path, spell))["pad"] == 0
+
+
+def test_a_border_stays_where_windows_would_see_something_else(tmp_path: Path) -> None:
+    def maximum(nodes: Nodes, x: str) -> str:
+        return str(nodes.add("MaxPool", zeros_around(nodes, x), kernel_shape=[3, 3]))
+
+    def average(nodes: Nodes, x: str) -> str:
+        around = zeros_around(nodes, x)
+        return str(nodes.add("AveragePool", around, kernel_shape=[3, 3], pads=[1, 1, 1, 1]))
+
+    for spell in (maximum, average):
+        assert kinds_of(model_of(tmp_path, spell))["pad"] == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ftdist.geometry import Window
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import (
     Node,
@@ -18,10 +17,8 @@ from ftdist.network.onnx.registry import (
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full
-from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.placing import Pad, PadMode
-from ftdist.network.operators.windows import Convolution
 
 Given = list[Value | None]
 
@@ -118,17 +115,7 @@ def _around(
     mode: PadMode,
     filling: float,
 ) -> int:
-    """Zeros are the padding of a depthwise convolution of one tap, which others may take over."""
-    if mode != "constant" or filling:
-        return building.add(Pad(mode, *rows, *columns, filling), [step])
-    channels = building.shape(step).channels
-    windows = [Window(1, 1, 1, *each) for each in (rows, columns)]
-    operation = Convolution(channels, Sliding(windows[0], windows[1]), channels)
-    weights = {
-        "weights": lambda: np.ones((channels, 1, 1, 1), np.float32),
-        "bias": lambda: np.zeros(channels, np.float32),
-    }
-    return building.add(operation, [step], weights)
+    return building.add(Pad(mode, *rows, *columns, filling), [step])
 
 
 def _beside_channels(building: Building, step: int, around: tuple[int, int], filling: float) -> int:
