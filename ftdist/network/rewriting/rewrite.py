@@ -8,7 +8,7 @@ from ftdist.network.rewriting.draft import Draft
 from ftdist.network.rewriting.padding import fold_padding
 from ftdist.network.rewriting.rearranging import place_reorders
 from ftdist.network.rewriting.scaling import fold_scalings
-from ftdist.network.rewriting.streaming import stream_pools
+from ftdist.network.rewriting.streaming import stream_norms, stream_pools
 
 
 def rewritten(draft: Draft) -> Draft:
@@ -19,7 +19,7 @@ def rewritten(draft: Draft) -> Draft:
     draft = fuse_activations(draft)
     draft = fold_scalings(draft)
     draft = fold_padding(draft)
-    return stream_pools(place_reorders(draft))
+    return stream_pools(stream_norms(place_reorders(draft)))
 
 
 def without_identities(draft: Draft) -> Draft:

@@ -3,6 +3,10 @@
 A pool of the whole map needs the whole map. A pool of whole rows needs one row at a time, so it
 joins the fused group of what makes them, and only a column of positions is left for a pool of the
 whole. A row's mean is the same however rows are cut into tiles and strips: no bit depends on that.
+
+A norm over space needs such means, of the values and of the squares of what is left without them,
+and is local otherwise: the group behind it applies it to the rows that it reads. So one map is held
+for it, its input, and not its output beside that.
 """
 
 from __future__ import annotations
@@ -10,10 +14,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from ftdist.geometry import Shape, Window
-from ftdist.network.operators.base import Sliding
-from ftdist.network.operators.windows import Pool
-from ftdist.network.rewriting.draft import Draft, Step
+from ftdist.network.operators.base import Operation, Sliding
+from ftdist.network.operators.functions import Function
+from ftdist.network.operators.joining import Multiply
+from ftdist.network.operators.normalizing import Normalize
+from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.tensors import Gather
+from ftdist.network.operators.windows import Convolution, Pool
+from ftdist.network.rewriting.draft import Draft, Read, Step
+from ftdist.network.rewriting.scaling import ONE_TAP
 
 
 def stream_pools(draft: Draft) -> Draft:
@@ -37,6 +49,95 @@ def stream_pools(draft: Draft) -> Draft:
             steps.append(replace(step, inputs=inputs))
         place[number] = len(steps) - 1
     return _renumbered(draft, steps, place)
+
+
+class _Growing:
+    """Steps that are written anew, some of them as several."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.steps: list[Step] = []
+        self._draft = draft
+
+    def shape(self, number: int) -> Shape:
+        return self.steps[number].shape if number >= 0 else self._draft.shape(number)
+
+    def add(
+        self,
+        name: str,
+        operation: Operation,
+        *inputs: int,
+        weights: Mapping[str, Read] | None = None,
+    ) -> int:
+        shape = operation.output_shape(tuple(map(self.shape, inputs)))
+        self.steps.append(Step(name, operation, inputs, shape, weights or {}))
+        return len(self.steps) - 1
+
+
+def stream_norms(draft: Draft) -> Draft:
+    """Norms over space as the means that they need, and what they do to each position."""
+    growing = _Growing(draft)
+    place = {-1 - number: -1 - number for number in range(len(draft.inputs))}
+    for number, step in enumerate(draft.steps):
+        inputs = tuple(place[each] for each in step.inputs)
+        shape = draft.shape(step.inputs[0])
+        operation = step.operation
+        over_space = isinstance(operation, Normalize) and not operation.spatial
+        if over_space and min(shape.height, shape.width) > 1:
+            assert isinstance(operation, Normalize)
+            place[number] = _spread(growing, step, operation, inputs[0], shape)
+        else:
+            growing.steps.append(replace(step, inputs=inputs))
+            place[number] = len(growing.steps) - 1
+    return _renumbered(draft, growing.steps, place)
+
+
+def _spread(growing: _Growing, step: Step, norm: Normalize, source: int, shape: Shape) -> int:
+    """Adds the steps of a norm of channels or groups of them; the last one is the result."""
+    channels, name = shape.channels, step.name
+
+    each = channels // norm.groups
+
+    def mean(of: int, what: str, shift: float) -> int:
+        """The mean of each channel's group, plus a shift, for all channels."""
+        made = growing.add(f"{name}.{what}", _whole(shape), of)
+        if each == 1 and not shift:
+            return made
+        joint: dict[str, Read] = {
+            "weights": lambda: np.full((norm.groups, each, 1, 1), 1 / each),
+            "bias": lambda: np.full(norm.groups, shift),
+        }
+        operation = Convolution(norm.groups, ONE_TAP, norm.groups)
+        made = growing.add(f"{name}.{what}", operation, made, weights=joint)
+        if each == 1:
+            return made
+        repeated: dict[str, Read] = {"indices": lambda: np.arange(channels) // each}
+        return growing.add(f"{name}.{what}", Gather("channels", channels), made, weights=repeated)
+
+    def away(middle: int | None) -> int:
+        """The values without their mean, made anew by each reader: so none is held."""
+        if middle is None:
+            return source
+        return growing.add(f"{name}.away", Pair("subtract"), source, middle)
+
+    middle = mean(source, "mean", 0.0) if norm.centered else None
+    once = away(middle)
+    squares = growing.add(f"{name}.squares", Multiply(), once, once)
+    variance = mean(squares, "variance", norm.epsilon)
+    root = growing.add(f"{name}.root", Function("sqrt"), variance)
+    inverse = growing.add(f"{name}.inverse", Function("reciprocal"), root)
+    zeros, ones = np.zeros(channels), np.ones((channels, 1, 1, 1))
+    read = step.weights["scale"]
+    factors = {"weights": lambda: read().reshape(channels, 1, 1, 1), "bias": lambda: zeros}
+    tap = Convolution(channels, ONE_TAP, channels)
+    factor = growing.add(f"{name}.factor", tap, inverse, weights=factors)
+    product = growing.add(f"{name}.product", Multiply(), away(middle), factor)
+    last = replace(tap, activation=norm.activation)
+    biases = {"weights": lambda: ones, "bias": step.weights["bias"]}
+    return growing.add(name, last, product, weights=biases)
+
+
+def _whole(shape: Shape) -> Pool:
+    return Pool("average", Sliding(Window(shape.height), Window(shape.width)))
 
 
 def _is_whole(step: Step, source: Shape) -> bool:
