@@ -37,6 +37,8 @@ FLOATS = (1, 10, 11, 16)
 TYPES = (*FLOATS, 2, 3, 4, 5, 6, 7, 9, 12, 13)
 """Those, whole numbers of a byte and more, and truth values."""
 
+_TEXT = 8
+
 EXACT = 1 << 24
 """Up to here floats hold all whole numbers."""
 
@@ -71,8 +73,11 @@ class Prepared(BackendRep):
         raise InputError("; ".join(refusals))
 
     def _supported(self) -> None:
-        """InputError for values that are not tensors, or of types narrower than a byte."""
-        for each in (*self._given(), *self.model.graph.output):
+        """InputError for values that are no tensors, or are made of less than a byte each."""
+        for each in self._given():
+            if not each.type.HasField("tensor_type") or each.type.tensor_type.elem_type == _TEXT:
+                raise InputError(f"{each.name} is not a tensor of numbers")
+        for each in self.model.graph.output:
             kind = each.type.tensor_type.elem_type if each.type.HasField("tensor_type") else 0
             if kind not in TYPES:
                 raise InputError(f"{each.name} is not a tensor of supported numbers")
@@ -85,7 +90,7 @@ class Prepared(BackendRep):
         """How to run it, and which inputs stay inputs, until one of them works."""
         kinds = {each.name: each.type.tensor_type.elem_type for each in self._given()}
         full = {name: kinds[name] for name, each in arrays.items() if each.size}
-        exact = [name for name in full if _is_exact(arrays[name])]
+        exact = [name for name in full if kinds[name] in TYPES and _is_exact(arrays[name])]
         floats = [name for name in full if kinds[name] in FLOATS]
         several = [name for name in floats if arrays[name].size > 1]
         tried: set[tuple[str, ...]] = {()}
@@ -135,9 +140,10 @@ class Prepared(BackendRep):
                 for length in arrays[each.name].shape:
                     dims.add().dim_value = length
             elif each.name in arrays:
-                model.graph.initializer.append(
-                    numpy_helper.from_array(arrays[each.name], each.name)
-                )
+                array = arrays[each.name]
+                if each.type.tensor_type.elem_type not in TYPES:
+                    array = array.astype(np.float32)  # all of its numbers are floats
+                model.graph.initializer.append(numpy_helper.from_array(array, each.name))
         return model
 
     def _typed(self, value: Any, array: Array) -> Array:

@@ -56,4 +56,6 @@ FUNCTIONS: dict[str, Callable[[Any, float, float], Any]] = {
     "shrink": lambda x, a, b: np.where(x < -a, x + b, np.where(x > a, x - b, 0 * x)),
     "truth": lambda x, a, b: x != 0,
     "not": lambda x, a, b: x == 0,
+    "divide": lambda x, a, b: x / a,
+    "power": lambda x, a, b: np.power(x, a),
 }

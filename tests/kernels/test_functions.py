@@ -40,6 +40,8 @@ EXPECTED: dict[str, Callable[[Any], Any]] = {
     "shrink": lambda x: np.where(x < -0.5, x + 0.2, np.where(x > 0.5, x - 0.2, 0)),
     "truth": lambda x: x != 0,
     "not": lambda x: x == 0,
+    "divide": lambda x: x / np.float32(0.3),
+    "power": lambda x: x**2.5,
 }
 
 NUMBERS: dict[str, tuple[float, float]] = {
@@ -51,6 +53,8 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "threshold": (0.5, 0),
     "swish": (1.7, 0),
     "shrink": (0.5, 0.2),
+    "divide": (0.3, 0),
+    "power": (2.5, 0),
 }
 
 
@@ -58,7 +62,7 @@ NUMBERS: dict[str, tuple[float, float]] = {
 @pytest.mark.parametrize("shape", [(3, 5, 1), (2, 3, 21), (1, 1, 64)])
 def test_each_is_what_it_says(how: FunctionKind, shape: tuple[int, int, int]) -> None:
     x = random_map(shape) * 3
-    if how in ("sqrt", "log"):
+    if how in ("sqrt", "log", "power"):
         x = abs(x)
     x.flat[:2] = 2.5, 0.5  # the even neighbour is the nearest
     if how in ("truth", "not"):

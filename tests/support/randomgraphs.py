@@ -391,7 +391,7 @@ def _sampled(g: Growth, x: Value) -> Value:
     c = g.chance
     height, width = c.randint(1, 9), c.randint(1, 9)
     grid = (g.nodes.generator.random((1, height, width, 2)) * 2.4 - 1.2).astype(np.float32)
-    how = {
+    how: dict[str, Any] = {
         "mode": c.choice(["linear", "cubic"]),
         "padding_mode": c.choice(["zeros", "border", "reflection"]),
         "align_corners": c.randint(0, 1),

@@ -1,7 +1,7 @@
 // Functions of one value, each with up to two numbers of its own: `factor` and `shift`. NaN passes
 // through each of them, but for those that make truth of it.
 #pragma once
-#include "activation.hpp"
+#include "pairs.hpp"
 #include "rows.hpp"
 #include "rules.hpp"
 
@@ -67,6 +67,8 @@ template <int KIND> static inline Vec function_of(Vec x, Vec a, Vec b) {
   if constexpr (KIND == FUNCTION_SHRINK)
     return x < -a ? x + b : x > a ? x - b : x != x ? x : zero;
   if constexpr (KIND == FUNCTION_TRUTH) return x == zero ? zero : one;
+  if constexpr (KIND == FUNCTION_DIVIDE) return x / a;
+  if constexpr (KIND == FUNCTION_POWER) return each_lane(x, a, power_one);
   if constexpr (KIND == FUNCTION_NOT) return x == zero ? one : zero;
 }
 

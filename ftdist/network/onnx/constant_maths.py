@@ -32,7 +32,7 @@ def along(array: Array, node: Node, shape: Sequence[int]) -> Array:
         return array.reshape(())
     axis = node.integer("axis", 1) % len(shape)
     if block:
-        return np.take(array.repeat(block, axis), range(shape[axis]), axis)
+        return np.take(array, np.arange(shape[axis]) // block, axis)
     lengths = [1] * len(shape)
     lengths[axis] = -1
     return array.reshape(lengths)

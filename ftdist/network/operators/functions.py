@@ -38,17 +38,19 @@ FunctionKind = Literal[
     "shrink",
     "truth",
     "not",
+    "divide",
+    "power",
 ]
 """With `first` a and `second` b: clip is at least a and at most b (b where a is above it);
 hard_sigmoid is a * x + b clipped to 0..1; below zero elu is a * (e^x - 1), celu a * (e^(x/a) - 1),
 and selu is b times elu; threshold is 0 up to a; swish is x / (1 + e^(-a x)); shrink moves what is
 beyond a by b towards 0, and is 0 within; round goes to even numbers; truth is 1 for whatever is not
-0, not is the contrary."""
+0, not is the contrary; divide is x / a, power x ** a."""
 
 _EXPONENTIAL = 8
 """What an exponential counts for beside a float moved."""
 
-_SLOW = ("exp", "log", "erf", "elu", "selu", "celu", "swish")
+_SLOW = ("power", "exp", "log", "erf", "elu", "selu", "celu", "swish")
 
 
 @operator

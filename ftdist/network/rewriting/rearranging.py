@@ -111,7 +111,8 @@ def _before(draft: Draft) -> Draft:
             continue
         order = np.array(step.operation.channels)
         chain = _chain(steps, step.inputs[0], number, only_reader)
-        if chain and sorted(step.operation.channels) == list(range(len(order))):
+        channels = draft.shape(step.inputs[0]).channels
+        if chain and sorted(step.operation.channels) == list(range(channels)):
             for each in chain:
                 weights = {name: _taken(read, order) for name, read in steps[each].weights.items()}
                 steps[each] = replace(steps[each], weights=weights)

@@ -97,7 +97,7 @@ def updated_elements(n: Nodes, x: str) -> str:
 def regions(mode: str, transform: str, samples: int) -> Build:
     def build(n: Nodes, x: str) -> str:
         boxes = f32(n, [[1, 1, 9, 7], [0, 0, 4, 4], [3, 2, 30, 20]])
-        how = {"mode": mode, "coordinate_transformation_mode": transform}
+        how: dict[str, Any] = {"mode": mode, "coordinate_transformation_mode": transform}
         how |= {"output_height": 3, "output_width": 2}
         return str(n.add("RoiAlign", x, boxes, ints(n, 0, 0, 0), sampling_ratio=samples, **how))
 
@@ -266,6 +266,12 @@ CASES: dict[str, Build] = {
     "whole division": whole_division,
     "truth of numbers": truth_of_numbers,
     "loop": repeated,
+    "first part of a convolution": lambda n, x: n.add(
+        "Split", n.add("Conv", x, n.random(7, 8, 1, 1)), ints(n, 3, 4), axis=1, outputs=2
+    )[0],
+    "larger than a number": one("Max", np.float32(0.4)),
+    "number smaller than": lambda n, x: n.add("Min", f32(n, 0.4), x),
+    "power of a half": one("Pow", np.float32(1.5)),
     "tiled": one("Tile", np.array([1, 2, 1, 3])),
     "diagonal": lambda n, x: n.add(
         "Einsum", n.add("Slice", x, ints(n, 0), ints(n, 6), ints(n, 3)), equation="bcii->bic"

@@ -42,8 +42,8 @@ def _resize(building: Building, node: Node, given: Given) -> Value:
     crops = node.word("coordinate_transformation_mode", "") == "tf_crop_and_resize"
     if lengths == value.shape and not crops:
         return value
-    if any(length < 1 for length in lengths):
-        raise Unsupported("sizes: nothing would be left")
+    if not 1 <= min(lengths) <= max(lengths) <= LARGEST_SIDE:
+        raise Unsupported(f"sizes: {lengths}; each is 1 to {LARGEST_SIDE}")
     moved = [axis for axis in range(value.rank) if lengths[axis] != value.shape[axis]]
     on_map = value.rank == 4 and set(moved) <= ({2, 3} if 1 not in moved else {1, 2})
     operation = None

@@ -11,6 +11,7 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.constants import MOST_VALUES
 from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, tensor
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.resampling import Rounding
@@ -100,6 +101,8 @@ def _matrix(
     node: Node, length: int, made: int, scale: float, roi: tuple[float, float]
 ) -> tuple[np.ndarray, np.ndarray]:
     """(made, length) what each position of the result is made of, and (made,) a number to add."""
+    if length * made > MOST_VALUES:
+        raise Unsupported(f"sizes: {length} to {made} is too much for a matrix")
     place = _places(node, length, made, scale, roi)
     mode = node.word("mode", "nearest")
     found, more = np.zeros((made, length)), np.zeros(made)

@@ -22,6 +22,8 @@ from ftdist.network.operators.pairs import Pair, PairKind
 
 Given = list[Value | None]
 
+_FAR = float(np.finfo(np.float32).max)
+
 _KINDS: dict[str, PairKind] = {
     "Max": "maximum",
     "Min": "minimum",
@@ -77,6 +79,8 @@ def _mean(building: Building, node: Node, given: Given) -> Value:
 
 def paired(building: Building, how: PairKind, first: Value | None, second: Value | None) -> Tensor:
     """A function of two values of which at least one is a tensor."""
+    if (found := _with_number(building, how, first, second)) is not None:
+        return found
     if not isinstance(first, Tensor) and isinstance(second, Tensor):
         second, values = operand(building, second, constant(first, "an operand"))
         first = _constant_map(building, second, values)
@@ -89,6 +93,28 @@ def paired(building: Building, how: PairKind, first: Value | None, second: Value
     step = building.add(Pair(how), [first.step, second.step])
     dims = (a or b for a, b in zip(first.dims, second.dims, strict=True))
     return Tensor(step, tuple(dims))
+
+
+def _with_number(
+    building: Building, how: PairKind, first: Value | None, second: Value | None
+) -> Tensor | None:
+    """A function of a tensor and a single number; None where it is not that."""
+    if how in ("maximum", "minimum") and not isinstance(first, Tensor):
+        first, second = second, first
+    if not isinstance(first, Tensor) or not isinstance(second, np.ndarray):
+        return None
+    if second.size != 1 or second.ndim > first.rank:
+        return None
+    number = float(second.ravel()[0])
+    if not abs(number) <= _FAR:
+        return None
+    operation = {
+        "maximum": Function("clip", number, _FAR),
+        "minimum": Function("clip", -_FAR, number),
+        "divide": Function("divide", number),
+        "power": Function("power", number),
+    }.get(how)
+    return Tensor(building.add(operation, [first.step]), first.dims) if operation else None
 
 
 def _constant_map(building: Building, like: Tensor, values: np.ndarray) -> Tensor:
