@@ -30,6 +30,7 @@ from ftdist.network.operators.resampling import (
     Reorg,
     Resize,
     Rounding,
+    Transform,
     Upsample,
 )
 from ftdist.network.operators.transposed import TransposedConvolution
@@ -269,7 +270,7 @@ class Growth:
         self.builder.add(Reorg(stride, self.draw(st.sampled_from(orders))), [source])
 
     def resize(self) -> None:
-        transform = self.draw(st.sampled_from(["half_pixel", "align_corners", "asymmetric"]))
+        transform = self.draw(st.sampled_from(get_args(Transform)))
         rounding = self.draw(st.sampled_from([*(4 * ["linear"]), *get_args(Rounding)[1:]]))
         size = self.draw(st.integers(1, MOST_SIDE)), self.draw(st.integers(1, MOST_SIDE))
         self.builder.add(Resize(*size, transform, rounding), [self.source()])

@@ -74,33 +74,48 @@ def _joined(network: Network, reader: int, source: int, position: int, side: int
     return found
 
 
-def resized_from(resize: Resize, side: int, length: int, position: int) -> tuple[int, int, float]:
-    """(position before, position behind, weight of the latter) of an output position's place."""
+def resized_from(resize: Resize, side: int, length: int, position: int) -> list[tuple[int, float]]:
+    """The input positions that an output position is made of, and what each of them counts."""
     made = (resize.height, resize.width)[side]
     up, down = (resize.rows, resize.columns)[side]
     step = Fraction(down, up) if up else Fraction(length, made)
+    half = Fraction(1, 2)
+    middle = (position + half) * step - half
     place = {
         "asymmetric": position * step,
-        "half_pixel": (position + Fraction(1, 2)) * step - Fraction(1, 2),
+        "half_pixel": middle,
+        "half_pixel_for_nn": middle + half,
+        "half_pixel_symmetric": middle + (length - made * step) / 2,
         "align_corners": position * Fraction(length - 1, max(1, made - 1)),
     }[resize.transform]
-    half = Fraction(1, 2)
     first = {
-        "linear": math.floor(place),
-        "floor": math.floor(place),
-        "ceil": math.ceil(place),
         "half_down": math.ceil(place - half),
         "half_up": math.floor(place + half),
-    }[resize.rounding]
-    last, weight = length - 1, 0.0
+        "ceil": math.ceil(place),
+    }.get(resize.rounding, math.floor(place))
+    part = float(place - first)
+    taps = [(first, 1.0)]
     if resize.rounding == "linear":
-        weight = float(place - first)
-    return min(max(first, 0), last), min(max(first + 1, 0), last), weight
+        taps = [(first, 1 - part), (first + 1, part)]
+    elif resize.rounding == "cubic":
+        taps = [(first + n, _keys(part - n, resize.coefficient)) for n in range(-1, 3)]
+        if resize.only_inside:
+            taps = [(tap, weight * (0 <= tap < length)) for tap, weight in taps]
+            total = sum(weight for _, weight in taps)
+            taps = [(tap, weight / total) for tap, weight in taps]
+    return [(min(max(tap, 0), length - 1), weight) for tap, weight in taps]
+
+
+def _keys(away: float, a: float) -> float:
+    """Keys' weight of a position so far away."""
+    away = abs(away)
+    if away > 1:
+        return a * (away**3 - 5 * away**2 + 8 * away - 4)
+    return (a + 2) * away**3 - (a + 3) * away**2 + 1
 
 
 def _resize_taps(resize: Resize, side: int, length: int, position: int) -> set[int]:
-    before, behind, _ = resized_from(resize, side, length, position)
-    return {before, behind} if resize.rounding == "linear" else {before}
+    return {tap for tap, _ in resized_from(resize, side, length, position)}
 
 
 def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:

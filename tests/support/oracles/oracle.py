@@ -235,12 +235,12 @@ def _softmax(x: Map, groups: int, temperature: float, spatial: bool) -> Map:
 
 
 def _resized(resize: Resize, x: Map) -> Map:
-    """Row by row and column by column, each mixed of the two beside its place."""
+    """Row by row and column by column, each mixed of those beside its place."""
     for side, made in enumerate((resize.height, resize.width)):
         parts = []
         for position in range(made):
-            before, behind, weight = resized_from(resize, side, x.shape[side], position)
-            parts.append((1 - weight) * x.take(before, side) + weight * x.take(behind, side))
+            taps = resized_from(resize, side, x.shape[side], position)
+            parts.append(sum(weight * x.take(tap, side) for tap, weight in taps))
         x = np.stack(parts, side)
     return x
 
