@@ -34,7 +34,10 @@ _CODE_BYTES = 1 << 20
 _MADE_CODE_BYTES = 5 << 19
 """The same of writing a picture that a network has made: numpy's code, Pillow's encoder."""
 
-_PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 3 << 19
+_DOTTING_BYTES = 3 << 18
+"""Code that paints points, beside what draws boxes."""
+
+_PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 """Pillow itself, where it has read no picture before, and its library for JPEG."""
 
 AGAIN_BYTES = 3 << 18
@@ -108,7 +111,8 @@ def phases(
         seen = answered_bytes(network, task)
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
         drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
-        after = max(after, seen + drawing + AGAIN_BYTES)
+        dotting = _DOTTING_BYTES if task.kind == "points" else 0
+        after = max(after, seen + drawing + dotting + AGAIN_BYTES)
     return RunContext(True, False, left_behind, after, held + reading)
 
 

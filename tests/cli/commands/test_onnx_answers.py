@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from PIL import Image
 from support.onnxgraphs import Nodes
 
@@ -98,6 +99,63 @@ def test_what_is_said_at_import_is_kept_and_can_be_said_at_the_run() -> None:
     wanted = ((photo[:, :, ::-1] - [10, 20, 30]) / 2).transpose(2, 0, 1)
     np.testing.assert_allclose(np.load("a.npy").reshape(3, 24, 40), wanted, atol=1e-4)
     assert (np.load("a.npy") == np.load("b.npy")).all()
+
+
+def test_logits_are_told_as_probabilities_with_labels_from_beside(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nodes = Nodes()
+    weights = np.zeros((6, 3, 1, 1))
+    weights[2, 0], weights[4, 1] = 9, 3
+    seen = _convolved(nodes, nodes.input(1, 3, 24, 40), weights)
+    nodes.output(nodes.add("Flatten", nodes.add("GlobalAveragePool", seen)))
+    path = _saved("kinds.onnx", nodes)
+    how = ["--mean", "0", "--scale", "1/255"]
+    assert main(["run", path, "photo.png", "-o", "named.png", *how]) == 0
+    assert "names      are not known, only numbers; --names FILE" in capsys.readouterr().out
+    Path("labels.txt").write_text("a\nb\nred\nc\ngreen\nd\n")
+    assert main(["run", path, "photo.png", "-o", "named.png", *how]) == 0
+    told = capsys.readouterr()
+    assert "the class names are taken from labels.txt" in told.err
+    logits = np.array([0, 0, 9 * 110, 0, 3 * 100, 0]) / 255  # the photo's means are 110 and 100
+    powers = np.exp(logits) / np.exp(logits).sum()
+    lines = [line.split()[1:] for line in told.out.splitlines() if line.startswith("class ")]
+    assert lines[:2] == [["red", f"{powers[2]:.3f}"], ["green", f"{powers[4]:.3f}"]]
+    assert len(lines) == 5 and Path("named.png").exists()
+    Path("own.txt").write_text("p\nq\nr\ns\nt\nu\n")
+    assert main(["run", path, "photo.png", "--labels", "own.txt", *how]) == 0
+    assert "class      r " in capsys.readouterr().out
+
+
+def test_an_input_of_bytes_gets_the_pixels_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = Nodes()
+    pixels = nodes.input(1, 24, 40, 3, kind=TensorProto.UINT8)
+    wide = nodes.add("Cast", pixels, to=TensorProto.FLOAT)
+    moved = nodes.add("Transpose", wide, perm=[0, 3, 1, 2])
+    nodes.output(_convolved(nodes, moved, np.eye(3)[:, :, None, None]))
+    path = _saved("bytes.onnx", nodes)
+    assert main(["run", path, "photo.png", "-o", "a.npy"]) == 0
+    assert "RGB 0..255, " in (told := capsys.readouterr().out)
+    assert "assumed (its input is of whole numbers)" in told
+    photo = np.asarray(Image.open("photo.png"))
+    np.testing.assert_allclose(
+        np.load("a.npy").reshape(3, 24, 40), photo.transpose(2, 0, 1), atol=1e-4
+    )
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the trained networks are not here")
+@pytest.mark.parametrize("name", ["blazeface_front", "faceboxes_v2", "ultraface-RFB-640"])
+def test_a_face_is_found_by_detectors_whose_priors_are_known(name: str) -> None:
+    """On matplotlib's portrait, 512x600: what each of them should agree on."""
+    data = pytest.importorskip("matplotlib.cbook")
+    photo = str(data.get_sample_data("grace_hopper.jpg", asfileobj=False))
+    model = str(SHARED / f"models/{name}.onnx")
+    assert main(["run", model, photo, "-o", "found.json"]) == 0
+    (found,) = json.loads(Path("found.json").read_text())[0]["detections"]
+    assert found["score"] > 0.85 and found["label"] in ("face", "class 0")
+    x, y, width, height = found["box"].values()
+    assert (x + width / 2, y + height / 2) == pytest.approx((265, 235), abs=16)
+    assert (width, height) == pytest.approx((178, 218), abs=20)
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the trained networks are not here")
