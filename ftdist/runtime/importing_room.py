@@ -18,7 +18,7 @@ from ftdist.runtime.budget.memory import resident_bytes, virtual_bytes
 from ftdist.runtime.budget.sizes import MIB, ceil_size, format_size
 
 _FILE_COPIES = 16
-_LEAST_FOR_FILES_BYTES = 1024 * MIB
+_LEAST_FOR_FILES_BYTES = 4096 * MIB
 """A graph may make constants of its own; in all it takes so many bytes, and copies of the file."""
 
 _LEAST_BYTES = 4 * MIB

@@ -263,6 +263,11 @@ def _models(secret: Path) -> Iterator[tuple[str, Any]]:
         "padded",
         model([helper.make_node("Pad", ["x", "p"], ["y"])], [whole("p", [0, 0, 1 << 40, 0] * 2)]),
     )
+    yield "claimed_weights", model(
+        [helper.make_node("ConstantOfShape", ["s"], ["w"]),
+         helper.make_node("Flatten", ["x"], ["f"]), helper.make_node("Gemm", ["f", "w"], ["y"])],
+        [whole("s", [192, 60_000])],
+    )  # fmt: skip
     yield "nested", _nested(50)
     yield "nested_deeply", _nested(5000)
     yield "nothing", b""

@@ -170,7 +170,7 @@ def _result(node: Node, building: Building, given: Sequence[Value | None]) -> li
         raise Unsupported("supported of constants only")
     try:
         found = OPERATORS[node.kind](building, node, list(given))
-    except Unsupported:
+    except (Unsupported, MemoryError):
         raise
     except Exception as error:  # whatever a hostile file brings about
         raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None

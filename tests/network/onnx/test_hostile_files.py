@@ -64,3 +64,11 @@ def test_flipped_bytes_and_cuts_end_in_a_model_or_in_one_line(tmp_path: Path) ->
     found = tried(files, BUDGET_BYTES)
     all_sound(found)
     assert {each.status for each in found} == {0, 2}, "some harm shows, some does not"
+
+
+def test_what_an_operator_may_not_take_is_told_as_the_budgets_fault(tmp_path: Path) -> None:
+    (file,) = (e for e in crafted(tmp_path / "files") if e.name == "claimed_weights.onnx")
+    (found,) = tried([file], 100 * MIB)
+    assert found.status == 3 and "takes more than 100.0 MiB (--mem)" in found.said
+    (found,) = tried([file], BUDGET_BYTES)
+    assert found.status == 0, found
