@@ -60,6 +60,23 @@ def tanh_gelu_by_squares(nodes: Nodes, x: str) -> str:
     return product(nodes, product(nodes, x, number(nodes, 0.5)), gate)
 
 
+def exact_gelu(nodes: Nodes, x: str) -> str:
+    bent = nodes.add("Erf", nodes.add("Div", x, number(nodes, np.sqrt(2))))
+    gate = nodes.add("Add", bent, number(nodes, 1))
+    return product(nodes, product(nodes, x, gate), number(nodes, 0.5))
+
+
+def exact_gelu_by_halves(nodes: Nodes, x: str) -> str:
+    bent = nodes.add("Erf", product(nodes, number(nodes, np.sqrt(0.5)), x))
+    half = product(nodes, bent, number(nodes, 0.5))
+    return product(nodes, nodes.add("Add", number(nodes, 0.5), half), x)
+
+
+def mish_by_logarithm(nodes: Nodes, x: str) -> str:
+    inner = nodes.add("Log", nodes.add("Add", nodes.add("Exp", x), number(nodes, 1)))
+    return product(nodes, x, nodes.add("Tanh", inner))
+
+
 def swish_by_exponential(nodes: Nodes, x: str) -> str:
     below = nodes.add("Add", number(nodes, 1), nodes.add("Exp", nodes.add("Neg", x)))
     return nodes.add("Div", x, below)
@@ -87,6 +104,11 @@ def hard_swish_by_ends(nodes: Nodes, x: str) -> str:
 
 
 ACTIVATIONS: dict[str, list[Spell]] = {
+    "gelu_exact": [exact_gelu, exact_gelu_by_halves],
+    "mish": [
+        mish_by_logarithm,
+        lambda nodes, x: product(nodes, nodes.add("Tanh", nodes.add("Softplus", x)), x),
+    ],
     "gelu": [tanh_gelu, tanh_gelu_by_squares],
     "swish": [
         swish_by_exponential,
@@ -214,6 +236,23 @@ def _named_norm(axes: tuple[int, ...]) -> Spell:
         return str(nodes.add("Reshape", made, nodes.constant(np.array([1, CHANNELS, 6, 7]))))
 
     return spell
+
+
+def root_mean_square_by_power(nodes: Nodes, x: str) -> str:
+    square = mean(nodes, nodes.add("Pow", x, number(nodes, 2)), (1,))
+    root = nodes.add("Pow", nodes.add("Add", square, number(nodes, 1e-6)), number(nodes, -0.5))
+    return product(nodes, product(nodes, x, root), nodes.random(CHANNELS, 1, 1))
+
+
+def root_mean_square_by_division(nodes: Nodes, x: str) -> str:
+    square = mean(nodes, nodes.add("Mul", x, x), (1,))
+    root = nodes.add("Sqrt", nodes.add("Add", number(nodes, 1e-6), square))
+    return product(nodes, nodes.random(CHANNELS, 1, 1), nodes.add("Div", x, root))
+
+
+@pytest.mark.parametrize("spell", [root_mean_square_by_power, root_mean_square_by_division])
+def test_a_norm_by_the_root_of_the_mean_square_is_one_layer(tmp_path: Path, spell: Spell) -> None:
+    assert kinds_of(model_of(tmp_path, spell)) == {"convolutional": 1, "normalize": 1}
 
 
 def test_a_group_norm_by_reshapes_is_one_layer_with_the_factors_behind_it(tmp_path: Path) -> None:

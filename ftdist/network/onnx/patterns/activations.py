@@ -24,6 +24,10 @@ class Named(NamedTuple):
 
 
 _GATES = ("Erf", "Tanh", "Sigmoid", "Clip", "HardSigmoid", "Min", "Max")
+_INNER = ("Softplus", "Log", "Exp", "Max", "Min", "Relu")
+_MOST_NESTED = 3
+"""Functions within each other: tanh of the logarithm of an exponential."""
+
 _BENT = ("Relu", "Abs", "Max", "Min")
 _ROOT_OF_TWO_OVER_PI = math.sqrt(2 / math.pi)
 _CUBE = 0.044715
@@ -54,11 +58,16 @@ def _atoms(given: Expressions, result: str, kinds: tuple[str, ...]) -> Iterator[
 
 def _arguments(given: Expressions, gate: str) -> Iterator[str]:
     """What a gate may be a function of, nearest first."""
-    for name in given.nearby(gate):
-        yield name
-        node = given.made.get(name)
-        if node is not None and node.kind in ("Softplus", "Log", "Exp", "Max", "Min", "Relu"):
-            yield from given.nearby(name)
+    waiting = [gate]
+    for _ in range(_MOST_NESTED):
+        inner: list[str] = []
+        for each in waiting:
+            for name in given.nearby(each):
+                yield name
+                node = given.made.get(name)
+                if node is not None and node.kind in _INNER:
+                    inner.append(name)
+        waiting = inner
 
 
 def _gated(given: Expressions, result: str, value: str, gate: str) -> Named | None:

@@ -27,7 +27,8 @@ Numbers = NDArray[np.float64]
 def norm(given: Expressions, node: Node) -> Named | None:
     """The norm that a node is the last of, over the dims in the attribute `axes`; None for others.
 
-    Its constants are scale and bias, with as many dims as the value.
+    Its constants are scale and bias, with as many dims as the value. Unless it is `centered` it
+    divides by the root of the mean square, and takes no mean away.
     """
     if node.kind not in ("Add", "Sub", "Mul", "Div"):
         return None
@@ -35,10 +36,15 @@ def norm(given: Expressions, node: Node) -> Named | None:
     for name in given.nearby(result):
         if (variance := _under_root(given, name)) is None:
             continue
-        for value in _averaged(given, variance):
+        values = list(_averaged(given, variance))
+        for value in values:
             root = _variance(given, variance, value)
             if root is not None:
                 return _normalized(given, result, name, *root)
+        for value in values:  # after that: what has no mean any more is a value too
+            root = _mean_square(given, variance, value)
+            if root is not None:
+                return _divided(given, result, name, *root)
     return None
 
 
@@ -87,14 +93,49 @@ def _variance(given: Expressions, name: str, value: str) -> tuple[Mean, float] |
     return Mean(value, squares.axes), float(epsilon.ravel()[0])
 
 
+def _mean_square(given: Expressions, name: str, value: str) -> tuple[Mean, float] | None:
+    """(the mean of a value, epsilon) where this is the mean of its squares plus epsilon."""
+    whole = given.of(name, value)
+    epsilon = whole.get((), np.zeros(()))
+    means = [key for key in whole if key]
+    if epsilon.size != 1 or len(means) != 1 or means[0][0] not in given.averages:
+        return None
+    squares = given.averages[means[0][0]]
+    is_it = matches({means[0]: whole[means[0]]}, {means[0]: 1}) and matches(
+        given.of(squares.value, value), {(value, value): 1}
+    )
+    return (Mean(value, squares.axes), float(epsilon.ravel()[0])) if is_it else None
+
+
+def _inverse(given: Expressions, root: str) -> str:
+    """What the inverse of a root is called in monomials."""
+    node = given.made[root]
+    return f"1/{root}" if node.kind == "Sqrt" or given.number(node.inputs[1]) == 0.5 else root
+
+
+def _divided(
+    given: Expressions, result: str, root: str, mean: Mean, epsilon: float
+) -> Named | None:
+    """What a result is of a value by the root of its mean square."""
+    whole = given.of(result, mean.value)
+    key = tuple(sorted((mean.value, _inverse(given, root))))
+    shape = given.shape(mean.value)
+    if whole.keys() != {key} or shape is None:
+        return None
+    scale = _with_dims(whole[key], len(shape))
+    if np.broadcast_shapes(scale.shape, shape) != shape:
+        return None
+    attributes = {"axes": mean.axes, "epsilon": epsilon, "centered": False}
+    return Named("Norm", mean.value, attributes, (scale, _with_dims(np.zeros(()), len(shape))))
+
+
 def _normalized(
     given: Expressions, result: str, root: str, mean: Mean, epsilon: float
 ) -> Named | None:
     """What a result is of a value less its mean by the root of its variance."""
     value, atom = mean.value, f"mean of {mean.value} over {mean.axes}"
     whole = given.of(result, value)
-    node = given.made[root]
-    inverse = f"1/{root}" if node.kind == "Sqrt" or given.number(node.inputs[1]) == 0.5 else root
+    inverse = _inverse(given, root)
     one, other = tuple(sorted((value, inverse))), tuple(sorted((atom, inverse)))
     if not {one, other} <= whole.keys() <= {one, other, ()}:
         return None
@@ -105,7 +146,8 @@ def _normalized(
     arrays = tuple(_with_dims(each, len(shape)) for each in (scale, bias))
     if any(np.broadcast_shapes(each.shape, shape) != shape for each in arrays):
         return None
-    return Named("Norm", value, {"axes": mean.axes, "epsilon": epsilon}, arrays)
+    attributes = {"axes": mean.axes, "epsilon": epsilon, "centered": True}
+    return Named("Norm", value, attributes, arrays)
 
 
 def _with_dims(array: Numbers, rank: int) -> Numbers:

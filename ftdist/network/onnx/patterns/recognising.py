@@ -16,6 +16,7 @@ from ftdist.network.onnx.registry import Array, Node
 from ftdist.network.onnx.views import Tensor
 
 _SINGLE = ("Add", "Sub", "Mul", "Div", "Max", "Reciprocal")
+_BY_CHANNELS = ("InstanceNormalization", "GroupNormalization")
 _BROADCAST = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")
 
 
@@ -110,7 +111,12 @@ class Recogniser:
         varying = {axis for each in found.constants for axis in range(rank) if each.shape[axis] > 1}
         alone = shape[0] == 1 and rest[:1] == [0]
         channels = self._channels(found.value)
-        if alone and axes == tuple(range(1, rank)) and channels and varying <= {channels}:
+        if not found.attributes["centered"]:
+            if not varying <= set(axes):
+                return [node], {}
+            kind, order, first = "RMSNormalization", (*rest, *axes), len(rest)
+            size = tuple(shape[axis] for axis in axes)
+        elif alone and axes == tuple(range(1, rank)) and channels and varying <= {channels}:
             others = [axis for axis in range(1, rank) if axis != channels]
             kind, order, first = "GroupNormalization", (0, channels, *others), 2
             size = (shape[channels],)
@@ -137,7 +143,7 @@ def _spread(
 ) -> Array:
     """The numbers of a scale as the operator wants them."""
     moved = array.transpose(order)
-    own = moved.shape[first:] if kind == "LayerNormalization" else moved.shape[1:2]
+    own = moved.shape[1:2] if kind in _BY_CHANNELS else moved.shape[first:]
     return np.broadcast_to(moved.reshape(own), size).astype(np.float32)
 
 
@@ -154,6 +160,8 @@ def _moved(
         "axis": first,
         "num_groups": 1,
     }
+    if kind == "RMSNormalization":
+        del constants[f"{result} (bias)"]
     names = (before, *constants)
     return [
         Node(node.name, "Transpose", (found.value,), (before,), {"opset": opset, "perm": order}),
