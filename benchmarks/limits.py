@@ -141,7 +141,7 @@ class _Arena:
             outputs[name] = self._output(name)
         expected = outputs["onnxruntime"]
         for name, output in outputs.items():
-            error = np.abs(output - expected).max() / np.abs(expected).max()
+            error = np.abs(output.reshape(expected.shape) - expected).max() / np.abs(expected).max()
             said = f"{name:12} differs from onnxruntime by {error:.1e} of the largest value"
             print(said, flush=True)
             if not error < TOLERANCE:
@@ -187,7 +187,7 @@ class _Arena:
             )
         script = Path(__file__).with_name("contestants.py")
         words = [sys.executable, script, contestant.engine, contestant.model, self._prepared.image]
-        words += ["--runs", runs, "-o", self._folder / f"{contestant.engine}.npy"]
+        words += ["--runs", runs, "-o", self._folder / f"{contestant.engine}.npz"]
         return [str(word) for word in words]
 
     def _finished(self, words: list[str]) -> subprocess.CompletedProcess[str] | None:
@@ -218,7 +218,8 @@ class _Arena:
     def _output(self, name: str) -> Any:
         if name == "ftdist":
             return next(iter(np.load(self._report.with_suffix(".npz")).values()))
-        return np.load(self._folder / f"{self._contestants[name].engine}.npy")
+        path = self._folder / f"{self._contestants[name].engine}.npz"
+        return next(iter(np.load(path).values())).squeeze()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,10 @@ from ftdist.cli.console import one_line
 
 BUDGET = "memory limit of the whole process, such as 64M"
 TRACE = "write a timeline for Perfetto"
+EXACT_DIRECT = (
+    "compute every layer directly, none by Winograd's algorithm: errors up to 1e-6 of the largest "
+    "value instead of 2e-5, and more time"
+)
 
 _MOST_DIGITS = 18
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ftdist.cli.arguments import (
     BUDGET,
+    EXACT_DIRECT,
     TRACE,
     Commands,
     Defaults,
@@ -83,7 +84,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
         "--tiling", metavar="NOTATION", help="run this plan, such as 5x5/8/2x2 or 1x1s4"
     )
     plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
-    add_winograd(parser)
+    add_exact_direct(parser)
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
@@ -92,12 +93,9 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.handled_by("run")
 
 
-def add_winograd(parser: Parser) -> None:
+def add_exact_direct(parser: Parser) -> None:
     """Which algorithms plans may use."""
-    about = (
-        "compute 3x3 convolutions by Winograd's algorithm where that is faster: errors up to 2e-5"
-    )
-    parser.add_argument("--winograd", action="store_true", help=about)
+    parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
 
 
 def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
@@ -132,7 +130,7 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
     plan = parser.add_mutually_exclusive_group()
     plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, such as 5x5/8/2x2")
     plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan in a report")
-    add_winograd(parser)
+    add_exact_direct(parser)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the plan, for run --plan")
     frontier = "list the fastest plan for every budget"
     parser.add_argument("--frontier", action="store_true", help=frontier)

@@ -13,6 +13,7 @@ from typing import Any
 from ftdist import __version__
 from ftdist.cli.arguments import (
     BUDGET,
+    EXACT_DIRECT,
     TRACE,
     Commands,
     Defaults,
@@ -64,6 +65,7 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     own = "also work in this process, with N threads (default: none)"
     parser.add_argument("--threads", metavar="N", type=natural, help=own)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
+    parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
     keys = "folder of the cluster's keys, made by 'ftdist keygen'"
     _add_security(parser, keys)

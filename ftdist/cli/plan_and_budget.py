@@ -51,8 +51,8 @@ def choose_plan(
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     calibration = calibration_for(threads, arguments.kernels)
-    winograd = arguments.winograd
-    problem = PlanProblem(model, limit, context, threads, calibration, winograd=winograd)
+    exact = arguments.exact_direct
+    problem = PlanProblem(model, limit, context, threads, calibration, exact_direct=exact)
     restartable, progress = arguments.restartable, line.share("planning")
     try:
         return Decision(problem, plan, restartable=restartable, progress=progress).choice()

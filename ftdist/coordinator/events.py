@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ftdist.network.implementations import Arithmetic
 from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, WorkerSpec
 from ftdist.protocol.messages import Message
 from ftdist.protocol.records import TaskId
@@ -125,7 +126,8 @@ class Send:
 class AskPlan:
     """Make a plan for these workers and a job of `frames` frames, off the loop; Planned answers.
 
-    Workers keep maps of up to `kept_frames` frames.
+    Workers keep maps of up to `kept_frames` frames. `arithmetic`: that of the jobs under way, which
+    they keep; None where there is none yet.
     """
 
     number: int
@@ -133,6 +135,7 @@ class AskPlan:
     frames: int
     picture: bool
     kept_frames: int = KEPT_FRAMES
+    arithmetic: Arithmetic | None = None
 
 
 @dataclass(frozen=True, slots=True)

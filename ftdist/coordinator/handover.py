@@ -127,7 +127,8 @@ class Handover:
         terms = self._table.terms(job)
         frames = job.frames if terms.many else 1
         frames = frames if job.unbegun else 0
-        self._planner.ask(list(self._roster.by_number.values()), terms, frames)
+        workers = list(self._roster.by_number.values())
+        self._planner.ask(workers, terms, frames, under_way=self._table.under_way)
         if self._planner.adopt(terms):
             self._scheduler.failures.remark = ""
             for frame in [f for f in self._scheduler.assignments.frames if f.parked]:

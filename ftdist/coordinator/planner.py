@@ -105,8 +105,15 @@ class Planner:
 
     # ---- asking
 
-    def ask(self, workers: list[Worker], terms: Terms, frames: int) -> None:
-        """Asks for a plan if one is due; `frames` of the job are not begun yet."""
+    def ask(
+        self, workers: list[Worker], terms: Terms, frames: int, *, under_way: bool = False
+    ) -> None:
+        """Asks for a plan if one is due; `frames` of the job are not begun yet.
+
+        `under_way`: frames of some job are begun or done. Then the plan has the arithmetic of the
+        present one, so that all frames of a job do; so it has where frames may follow that one
+        meanwhile.
+        """
         now_s = self._out.now_s
         drifted = self._drift_s is not None and now_s >= self._next_drift_s and frames > 0
         due = self._changed or self._answered != terms or drifted
@@ -121,7 +128,9 @@ class Planner:
         self._number += 1
         specs = tuple(each for _, each in known)
         kept_frames = self._settings.kept_frames
-        ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames)
+        keeps = self.current is not None and (under_way or self.usable(terms) is not None)
+        arithmetic = self.current.plan.arithmetic if self.current is not None and keeps else None
+        ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames, arithmetic)
         self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
         self._changed = False
         self._drift_s = None

@@ -60,6 +60,7 @@ def check_agreement(compiled: Any) -> None:
     for name in (
         "BLOCK",
         "CHUNK_BLOCKS",
+        "TOGETHER_BLOCKS",
         "POOL_MOST",
         "FACTORS",
         "OVERREAD_BYTES",

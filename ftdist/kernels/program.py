@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 from ftdist.network import packing
 from ftdist.network.operators import base, functions, pairs, reducing, views
 
-BLOCK = packing.BLOCK
+BLOCK, CHUNK_BLOCKS, TOGETHER_BLOCKS = (
+    packing.BLOCK,
+    packing.CHUNK_BLOCKS,
+    packing.TOGETHER_BLOCKS,
+)
 
 POOL_MOST = 2
 """The most rows or columns of a pool that is fused into a convolution."""
-
-CHUNK_BLOCKS = 2
-"""Blocks of output channels in a chunk of weights: what the widest kernel works on at a time."""
 
 OVERREAD_BYTES = 64
 """Kernels read whole vectors of channels: an arena ends with this many bytes to spare."""
@@ -103,7 +104,8 @@ family; `mean`, `deviation`: of a picture, by channels as they are written, what
 a pixel and what that is divided by, and `part`: 1 where channels are written in reverse.
 
 Winograd's kernel makes blocks of `size` x `size` outputs, `tiles` of them at once, and works from
-float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`."""
+float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`, unless
+they are `streamed`: then they are transformed in the window."""
 
 FACTORS = views.MOST_FACTORS
 """The most factors of a view."""

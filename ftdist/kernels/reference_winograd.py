@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ftdist.kernels.program import BLOCK
 from ftdist.kernels.reference_views import Array, Views
+from ftdist.network.packing import expanded
 
 _INPUT: dict[int, Array] = {
     2: np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], np.float32),
@@ -39,6 +40,14 @@ _OUTPUT: dict[int, Array] = {
 """A^T by the side of a block."""
 
 
+def transformed(size: int, taps: Array) -> Array:
+    """Weights [blocks][3][3][channels][16] as [blocks][(size + 2)^2][channels][16]."""
+    rows = expanded(size, *np.moveaxis(taps.astype(np.float64), 1, 0))
+    both = expanded(size, *np.moveaxis(rows, 2, 0))  # by column, row, block, channel, lane
+    turned = both.transpose(2, 1, 0, 3, 4).astype(np.float32)
+    return np.asarray(turned.reshape(len(taps), (size + 2) ** 2, *taps.shape[3:]))
+
+
 class Winograd(Views):
     """3x3 convolutions by minimal filtering."""
 
@@ -46,9 +55,12 @@ class Winograd(Views):
         k = self.k
         size, channels, filters = int(k["size"]), int(k["channels"]), int(k["filters"])
         side, outputs = size + 2, -(-filters // BLOCK) * BLOCK
-        table = self.bases[k["table"]].view(np.float32)
-        shape = outputs // BLOCK, side * side, channels, BLOCK
+        table = self.floats if k["streamed"] else self.bases[k["table"]].view(np.float32)
+        taps = 9 if k["streamed"] else side * side
+        shape = outputs // BLOCK, taps, channels, BLOCK
         weights = table[k["weights"] :][: np.prod(shape)].reshape(shape)
+        if k["streamed"]:
+            weights = transformed(size, weights.reshape(-1, 3, 3, channels, BLOCK))
         weights = weights.transpose(1, 2, 0, 3).reshape(side, side, channels, outputs)
         bias = table[k["bias"] :][:filters]
         top, bottom = self.row // size, -(-(self.row + self.rows) // size)

@@ -25,7 +25,7 @@ from typing import Any
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
-from ftdist.network.implementations import DIRECT, Arithmetic
+from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.steps import GroupPlan, notation_of, split
 
@@ -73,6 +73,12 @@ class Plan:
         algorithms = ",".join(f"{layer}={name}" for layer, name in self.arithmetic)
         return notation_of(self.groups) + (f"@{algorithms}" if algorithms else "")
 
+    @property
+    def error_classes(self) -> dict[str, float]:
+        """The largest errors of a layer, relative to its largest value, by algorithm in use."""
+        names = dict.fromkeys((DIRECT.name, *(name for _, name in self.arithmetic)))
+        return {name: IMPLEMENTATIONS[name].error for name in names}
+
     def applied_to(self, network: Network) -> Network:
         """The network as this plan computes it; InputError when its arithmetic does not suit."""
         return network.computed_by(self.arithmetic)
@@ -83,7 +89,8 @@ class Plan:
         return blake2b(text.encode(), digest_size=16).hexdigest()
 
     def to_json(self, model_digest: str) -> dict[str, Any]:
-        """`{"notation", "groups", "threads", "digest"}`; a group has kind, layers, grid, strip."""
+        """`{"notation", "groups", "threads", "digest", "error_classes"}`, and the `arithmetic`
+        where not all layers are direct; a group has kind, layers, grid, strip."""
         groups = [
             {
                 "kind": "whole" if group.whole else "fused",
@@ -100,6 +107,7 @@ class Plan:
             "threads": self.threads,
             "digest": self.digest(model_digest),
             **({"arithmetic": dict(self.arithmetic)} if self.arithmetic else {}),
+            "error_classes": self.error_classes,
         }
 
 

@@ -18,8 +18,12 @@ from ftdist.errors import InputError
 
 VERSION = 1
 
-_TRANSFORMED_MACS = 31
-"""Transforming a value takes as long as so many multiply-accumulates: the median of four shapes."""
+_TRANSFORMED_MACS = 8
+"""Transforming a value takes as long as so many multiply-accumulates: 5 to 8 in six shapes, with
+256- and 512-bit vectors."""
+
+_EXPANDED_MACS = 14
+"""Making a transformed weight takes as long as so many multiply-accumulates: 12 to 16 likewise."""
 
 Numbers = NDArray[np.float64]
 
@@ -38,7 +42,8 @@ class DeviceProfile:
     copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`: of
     waking a group's threads. `parallel`: how many times longer kernels take while all threads
     work. `winograd_s`: seconds for each value that Winograd's kernel transforms, beside its
-    products; None where that has not been measured.
+    products; `winograd_weights_s`: for each weight that it transforms while weights are streamed.
+    Both are None where they have not been measured.
     """
 
     name: str
@@ -60,6 +65,14 @@ class DeviceProfile:
     group_s: float
     parallel: float
     winograd_s: float | None = None
+    winograd_weights_s: float | None = None
+
+    @property
+    def expanded_s(self) -> float:
+        """Seconds for each transformed weight, where they are transformed while they stream."""
+        if self.winograd_weights_s is not None:
+            return self.winograd_weights_s
+        return _EXPANDED_MACS / max((*self.narrow, *self.wide))
 
     @property
     def transformed_s(self) -> float:
@@ -132,6 +145,8 @@ DEFAULT = DeviceProfile(
     call_s=5e-8,
     group_s=5.5e-5,
     parallel=1.01,
+    winograd_s=7e-11,
+    winograd_weights_s=1.3e-10,
 )
 """A desktop core with 512-bit vectors and a large last cache, as ``ftdist calibrate`` found it; its
 ratios serve where nothing has been measured."""

@@ -1,19 +1,18 @@
 """How much of the weights a plan holds in memory: resident groups whole, streamed ones in chunks.
 
 The kernels stream a convolution's weights in chunks of 32 output channels, each with its bias. A
-chunk is read into the arena's staging, used for all rows of the strip, and overwritten by the next
-one. Depthwise weights are small and stay in memory.
+chunk is read into the arena's staging, transformed there where its algorithm asks for that, used
+for all rows of the strip, and overwritten by the next one. Depthwise weights are small and stay in
+memory.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ftdist.geometry import Shape
-from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.modelheader import ArrayName
-from ftdist.network.operators.base import Operation
+from ftdist.network.packing import BLOCKS
 from ftdist.planning.plan import GroupPlan, Plan
 
 
@@ -36,18 +35,11 @@ def layer_weights(
         implementation = network.layers[number].implementation
         whole = 4 * sum(implementation.form(operation).sizes(operation, source).values())
         if implementation.streams(operation, source):
-            chunk = CHUNK_BLOCKS * (whole // output_blocks(operation, source))
+            chunk = 4 * implementation.chunk_floats(operation, source)
             found[number] = LayerWeights(whole, 0, chunk)
         else:
             found[number] = LayerWeights(whole, whole, 0)
     return found
-
-
-def output_blocks(operation: Operation, source: Shape) -> int:
-    """Blocks of outputs of an operation with weights, counted over all groups."""
-    (outputs, *_), *_ = operation.weights(source).values()
-    groups = operation.weight_groups(source)
-    return groups * -(-outputs // groups // BLOCK)
 
 
 def unplaced(network: Network) -> dict[ArrayName, int]:
@@ -55,8 +47,9 @@ def unplaced(network: Network) -> dict[ArrayName, int]:
     found = {}
     for number, operation, source in weighted_layers(network):
         form = network.layers[number].implementation.form(operation)
-        for array in form.sizes(operation, source):
-            found[ArrayName(number, form.name, array)] = 0
+        for each in (BLOCKS, form):
+            for array in each.sizes(operation, source):
+                found[ArrayName(number, each.name, array)] = 0
     return found
 
 

@@ -226,13 +226,13 @@ class Mutants {
     for (const int64_t value : {int64_t{-1}, k_.scratch + 1, room, HUGE_OFFSET, INT64_MAX})
       set("scratch elsewhere", &Kernel::scratch, value);
     add("less scratch", [](Mutant& m) { m.base_bytes[0] -= 4; });
-    set("more blocks than there is scratch for", &Kernel::tiles, k_.tiles + 1);
+    set("more blocks than there is scratch for", &Kernel::tiles, k_.tiles + 2 * ftdist::BLOCK);
     for (const int value : {0, -1, INT_MAX}) set("blocks of no number", &Kernel::tiles, value);
     for (const int value : {0, 1, 3, 6, -4}) set("blocks of no size", &Kernel::size, value);
     for (const auto field : {&Kernel::kernel_height, &Kernel::kernel_width, &Kernel::stride_y,
                              &Kernel::stride_x, &Kernel::dilation_y, &Kernel::dilation_x})
       set("another window", field, 2);
-    set<int>("streamed weights of an operation that streams none", &Kernel::streamed, 1);
+    set<int>("streamed weights without a file", &Kernel::streamed, 1);
   }
 
   void calls() {

@@ -70,8 +70,8 @@ inline void naive_expand(int size, const double* from, int step, double* to) {
     to[0] = a, to[1] = (sum + b) * 0.5, to[2] = (sum - b) * 0.5, to[3] = c;
     return;
   }
-  const double even = a / 24 + c / 6, odd = b / 12;
-  to[0] = a * 0.25, to[1] = (sum + b) / -6, to[2] = (sum - b) / -6;
+  const double even = a * (1.0 / 24) + c * (1.0 / 6), odd = b * (1.0 / 12);
+  to[0] = a * 0.25, to[1] = (sum + b) * (-1.0 / 6), to[2] = (sum - b) * (-1.0 / 6);
   to[3] = even + odd, to[4] = even - odd, to[5] = c;
 }
 

@@ -21,8 +21,6 @@ from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.packing import BLOCKS, Named
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import GroupPlan, Plan, parse_json, parse_notation, untiled
-from ftdist.planning.profile import DEFAULT
-from ftdist.planning.search.arithmetic import with_arithmetic
 from ftdist.planning.search.search import Search
 from ftdist.planning.weights import layer_weights, unplaced
 
@@ -127,4 +125,3 @@ def test_searched_plans_have_the_arithmetic_that_was_chosen() -> None:
     lowered = lower(network(), found.plan, unplaced(chosen), picture=False)
     assert found.peak_bytes == lowered.block_bytes + sum(lowered.weights.values())
     assert layer_weights(chosen)[0].whole == 2 * layer_weights(network())[0].whole
-    assert with_arithmetic(network(), DEFAULT).arithmetic == ()

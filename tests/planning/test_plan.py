@@ -176,6 +176,7 @@ def test_json_says_what_people_read() -> None:
         ],
         "threads": 2,
         "digest": plan.digest(DIGEST),
+        "error_classes": {"direct": 1e-6},
     }
 
 

@@ -60,7 +60,9 @@ def run(arguments: argparse.Namespace) -> None:
     log = Log()
     local = _own_worker(model, limit, settings, arguments.threads or 0, log)
     with ExitStack() as things:
-        planner = Planner(lambda question: _plan(model, profile, question))
+        planner = Planner(
+            lambda question: _plan(model, profile, question, exact_direct=arguments.exact_direct)
+        )
         things.callback(planner.close)
         trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
         stop = StopRequest()
@@ -126,7 +128,9 @@ def _own_worker(
     return LocalWorker(Capabilities("coordinator", left, threads, rate), model, log)
 
 
-def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan:
+def _plan(
+    model: Model, profile: DeviceProfile, question: AskPlan, *, exact_direct: bool
+) -> SharedPlan:
     """In the planner's process."""
     from ftdist.planning.sharing.search import share  # with all that it brings
 
@@ -137,6 +141,7 @@ def _plan(model: Model, profile: DeviceProfile, question: AskPlan) -> SharedPlan
         question.picture,
         profile,
         question.kept_frames,
+        () if exact_direct else question.arithmetic,
     )
 
 

@@ -42,8 +42,8 @@ def run(arguments: argparse.Namespace) -> None:
         after_bytes=answering_bytes(model.network, task_of(model.network, model.about))
     )
     calibration, process = calibration_for(threads), before_planning(model.network)
-    winograd = arguments.winograd
-    problem = PlanProblem(model, limit, context, threads, calibration, process, winograd)
+    exact = arguments.exact_direct
+    problem = PlanProblem(model, limit, context, threads, calibration, process, exact)
     _refuse_unwritable(arguments)
 
     from ftdist.runtime.plans.frontier import Outlook

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ftdist.cli.reports.report import budget_line, model_line, parts_line
+from ftdist.cli.reports.report import algorithm_lines, budget_line, model_line, parts_line
 from ftdist.network.graph import INPUT
 from ftdist.planning.search.breakdown import GroupBreakdown, PeakMoment
 from ftdist.runtime.budget.sizes import MIB, SPREAD_BYTES, format_size
@@ -32,6 +32,7 @@ def plan_lines(choice: Choice, instruction_set: str) -> list[str]:
         f"model      {model_line(network)}",
         f"input      {network.input} float32, assumed to be mapped from a .npy file",
         f"plan       {plan.notation}, threads {plan.threads}, kernels {instruction_set}",
+        *algorithm_lines(plan.to_json(choice.model.digest)),
     ]
 
 

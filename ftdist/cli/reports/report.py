@@ -87,6 +87,23 @@ def parts_line(parts: dict[str, int]) -> str:
     return f"in MiB: {', '.join(each)}"
 
 
+def algorithm_lines(plan: dict[str, Any]) -> list[str]:
+    """Which layers of a plan, as JSON has it, are computed by which algorithm, and its errors."""
+    named: dict[str, list[str]] = {}
+    for layer, name in plan.get("arithmetic", {}).items():
+        named.setdefault(name, []).append(str(layer))
+    lines = []
+    for name, error in plan["error_classes"].items():
+        layers = named.get(name)
+        whose = (
+            f"of {'layer' if len(layers) == 1 else 'layers'} {', '.join(layers)}" if layers else ""
+        )
+        if not layers:
+            whose = "of all others" if named else "of all layers"
+        lines.append(f"{name} {whose}, errors up to {error:.0e} of the largest value")
+    return [f"{'algorithm' if not number else '':10} {each}" for number, each in enumerate(lines)]
+
+
 def budget_line(budget: Budget) -> str:
     """A budget, where it comes from, and who keeps it."""
     return f"{format_size(budget.bytes)} ({budget.origin}), {budget.keeper}"
@@ -138,6 +155,8 @@ def print_report(report: Report) -> None:
     kernels = report.machine.get("instruction_set", report.machine["kernels"])
     say(f"model      {report.model}, input {report.input}")
     say(f"plan       {plan['notation']}, threads {plan['threads']}, kernels {kernels}")
+    for line in algorithm_lines(plan):
+        say(line)
     say(f"budget     {report.budget}")
     say(
         f"peak       predicted {format_size(predicted['peak_bytes'])}, "

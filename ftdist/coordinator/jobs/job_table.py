@@ -51,6 +51,11 @@ class JobTable:
         self.jobs: dict[str, Job] = {}
         self.stray = 0
 
+    @property
+    def under_way(self) -> bool:
+        """Whether frames of any job are begun or done."""
+        return any(job.in_flight or job.made.count for job in self.jobs.values())
+
     # ---- from clients
 
     def submit(self, arrived: Arrived, message: Submit) -> None:

@@ -120,7 +120,8 @@ bool weights_are_inside(const Program& program, const Kernel& k, const Operation
     return false;
   if (!k.streamed) return true;
   if (layout.in_table) return false;
-  const double window = (weights / (outputs / BLOCK) + BLOCK) * CHUNK_BLOCKS;
+  const double chunk = (weights / (outputs / BLOCK) + BLOCK) * CHUNK_BLOCKS;
+  const double window = layout.window > 0 ? layout.window : chunk;
   return operation.streams && program.file >= 0 && k.window >= 0 &&
          ((double)k.window + window) * sizeof(float) <= (double)program.base_bytes[0];
 }

@@ -104,6 +104,7 @@ nb::dict constants() {
   found["OVERREAD_BYTES"] = OVERREAD_BYTES;
   found["PICTURE_CHANNELS"] = PICTURE_CHANNELS;
   found["CHUNK_BLOCKS"] = CHUNK_BLOCKS;
+  found["TOGETHER_BLOCKS"] = TOGETHER_BLOCKS;
   found["POOL_MOST"] = POOL_MOST;
   found["FACTORS"] = FACTORS;
   found["FLOAT32"] = static_cast<int>(TYPE_FLOAT32);

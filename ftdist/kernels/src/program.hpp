@@ -165,6 +165,8 @@ constexpr int POOL_MOST = 2;         // the most rows or columns of a convolutio
 
 constexpr int CHUNK_BLOCKS = 2;      // blocks in the largest chunk of streamed weights
 
+constexpr int TOGETHER_BLOCKS = 4;   // blocks of outputs whose products Winograd's kernel holds
+
 // Some kernels read whole vectors of channels; the arena ends with room for one more.
 constexpr int64_t OVERREAD_BYTES = 64;
 

@@ -24,6 +24,7 @@ struct WeightLayout {
   bool bias = true;
   double taps = 0;        // weights of an output and an input; 0: one for each position of the window
   bool in_table = false;  // in the base `table`, not in the model file
+  double window = 0;      // floats of the arena that streaming takes; 0: a chunk as it lies
 };
 
 struct Operation {

@@ -36,10 +36,10 @@ template <int M> void expand(double a, double b, double c, double* to, int step)
     to[2 * step] = (sum - b) * 0.5;
     to[3 * step] = c;
   } else {
-    const double even = a / 24 + c / 6, odd = b / 12;
+    const double even = a * (1.0 / 24) + c * (1.0 / 6), odd = b * (1.0 / 12);
     to[0] = a * 0.25;
-    to[step] = (sum + b) / -6;
-    to[2 * step] = (sum - b) / -6;
+    to[step] = (sum + b) * (-1.0 / 6);
+    to[2 * step] = (sum - b) * (-1.0 / 6);
     to[3 * step] = even + odd;
     to[4 * step] = even - odd;
     to[5 * step] = c;

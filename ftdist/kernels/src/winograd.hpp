@@ -7,55 +7,19 @@
 // of a block is computed and dropped.
 //
 // A call takes `tiles` blocks at a time: it transforms their inputs into scratch, V[(M+2)^2][tiles]
-// [channels]; then for every one or two blocks of 16 output channels it multiplies (the micro-kernel of
-// the direct convolution) into P[(M+2)^2][tiles][outputs] and transforms back, adds the bias,
-// activates, takes the pool's maxima and writes. Transformed weights G g G^T (transform.cpp) lie in
-// base `table` as [filters/16][(M+2)^2][channels][16], and the bias behind them. `size` is M.
+// [channels]; then for every TOGETHER_BLOCKS blocks of 16 output channels it multiplies (the micro-kernel of
+// the direct convolution), one product after the other, into P[(M+2)^2][tiles][outputs] and transforms
+// back, adds the bias, activates, takes the pool's maxima and writes. So what a product needs of V
+// stays in the second cache while its weights pass through the first. Transformed weights G g G^T
+// (minimal.hpp) lie in base `table` as [filters/16][(M+2)^2][channels][16], and the bias behind them;
+// streamed ones are read from the model file as they lie there and transformed into the window, once
+// for every `tiles` blocks. `size` is M.
 #pragma once
 #include "convolution.hpp"
+#include "minimal.hpp"
 #include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
-
-// The transforms of one row or column of a block; points 0, 1, -1 (2, -2) and infinity.
-template <int M> struct Minimal;
-
-template <> struct Minimal<2> {
-  template <class In, class Out> static inline void input(const In& d, const Out& o) {
-    o(0, d(0) - d(2));
-    o(1, d(1) + d(2));
-    o(2, d(2) - d(1));
-    o(3, d(1) - d(3));
-  }
-  template <class In, class Out> static inline void output(const In& m, const Out& o) {
-    o(0, m(0) + m(1) + m(2));
-    o(1, m(1) - m(2) - m(3));
-  }
-};
-
-template <> struct Minimal<4> {
-  template <class In, class Out> static inline void input(const In& d, const Out& o) {
-    const Vec two = splat(2.0f), four = splat(4.0f), five = splat(5.0f);
-    const Vec d0 = d(0), d1 = d(1), d2 = d(2), d3 = d(3), d4 = d(4), d5 = d(5);
-    o(0, fma(-five, d2, fma(four, d0, d4)));
-    const Vec a = fma(-four, d2, d4), b = fma(-four, d1, d3);
-    o(1, a + b);
-    o(2, a - b);
-    const Vec c = d4 - d2, e = two * (d3 - d1);
-    o(3, c + e);
-    o(4, c - e);
-    o(5, fma(-five, d3, fma(four, d1, d5)));
-  }
-  template <class In, class Out> static inline void output(const In& m, const Out& o) {
-    const Vec two = splat(2.0f), four = splat(4.0f), eight = splat(8.0f);
-    const Vec m1 = m(1), m2 = m(2), m3 = m(3), m4 = m(4);
-    const Vec a = m1 + m2, b = m1 - m2, g = m3 + m4, h = m3 - m4;
-    o(0, m(0) + a + g);
-    o(1, fma(two, h, b));
-    o(2, fma(four, g, a));
-    o(3, fma(eight, h, b) + m(5));
-  }
-};
 
 // The inputs of one block that lie on the map.
 struct BlockInput {
@@ -63,42 +27,50 @@ struct BlockInput {
   Taps rows, columns;
 };
 
+// One vector of channels of a block, whose inputs `load` gives: B^T d B to products `step` apart.
+template <int M, class Load, class Store>
+[[gnu::always_inline]] static inline void transform_inputs(const Load& load, const Store& put) {
+  constexpr int SIDE = M + 2;
+  Vec e[SIDE][SIDE];
+  unrolled<SIDE>([&](auto x) __attribute__((always_inline)) {
+    Minimal<M>::input([&](int y) __attribute__((always_inline)) { return load(y, x()); },
+                      [&](int y, Vec v) __attribute__((always_inline)) { e[y][x] = v; });
+  });
+  unrolled<SIDE>([&](auto y) __attribute__((always_inline)) {
+    Minimal<M>::input([&](int x) __attribute__((always_inline)) { return e[y][x]; },
+                      [&](int x, Vec v) __attribute__((always_inline)) { put(y * SIDE + x, v); });
+  });
+}
+
 template <int M>
-[[gnu::always_inline]] static inline void transform_input(const BlockInput& block, const Buffer& from,
-                                                          int channels, float* to,
-                                                          int64_t product_step) {
+static inline void transform_input(const BlockInput& block, const Buffer& from, int channels,
+                                   float* to, int64_t product_step) {
   constexpr int SIDE = M + 2;
   const bool whole = block.rows.first == 0 && block.rows.last == SIDE && block.columns.first == 0 &&
                      block.columns.last == SIDE;
-  for (int channel = 0; channel < channels; channel += LANES) {
+  const int64_t row = from.row, pixel = from.pixel;
+  int channel = 0;
+  for (; whole && channel + LANES <= channels; channel += LANES) {
+    const float* in = block.in + channel;
+    float* out = to + channel;
+    transform_inputs<M>(
+        [&](int y, int x) __attribute__((always_inline)) { return load(in + y * row + x * pixel); },
+        [&](int i, Vec v) __attribute__((always_inline)) { store(out + i * product_step, v); });
+  }
+  for (; channel < channels; channel += LANES) {
     const int count = smaller(LANES, channels - channel);
-    Vec d[SIDE][SIDE], e[SIDE][SIDE];
-    if (whole && count == LANES) {
-      unrolled<SIDE>([&](auto y) __attribute__((always_inline)) {
-        unrolled<SIDE>([&](auto x) __attribute__((always_inline)) {
-          d[y][x] = load(block.in + y * from.row + x * from.pixel + channel);
+    Vec d[SIDE][SIDE];
+    for (int y = 0; y < SIDE; y++)
+      for (int x = 0; x < SIDE; x++) {
+        const bool there = y >= block.rows.first && y < block.rows.last &&
+                           x >= block.columns.first && x < block.columns.last;
+        d[y][x] = there ? load_part(block.in + y * row + x * pixel + channel, count) : splat(0.0f);
+      }
+    transform_inputs<M>(
+        [&](int y, int x) __attribute__((always_inline)) { return d[y][x]; },
+        [&](int i, Vec v) __attribute__((always_inline)) {
+          store_part(to + i * product_step + channel, v, count);
         });
-      });
-    } else {
-      for (int y = 0; y < SIDE; y++)
-        for (int x = 0; x < SIDE; x++) {
-          const bool there = y >= block.rows.first && y < block.rows.last &&
-                             x >= block.columns.first && x < block.columns.last;
-          d[y][x] = there ? load_part(block.in + y * from.row + x * from.pixel + channel, count)
-                          : splat(0.0f);
-        }
-    }
-    unrolled<SIDE>([&](auto x) __attribute__((always_inline)) {
-      Minimal<M>::input([&](int y) __attribute__((always_inline)) { return d[y][x]; },
-                        [&](int y, Vec v) __attribute__((always_inline)) { e[y][x] = v; });
-    });
-    unrolled<SIDE>([&](auto y) __attribute__((always_inline)) {
-      Minimal<M>::input(
-          [&](int x) __attribute__((always_inline)) { return e[y][x]; },
-          [&](int x, Vec v) __attribute__((always_inline)) {
-            store_part(to + (y * SIDE + x) * product_step + channel, v, count);
-          });
-    });
   }
 }
 
@@ -114,6 +86,8 @@ static inline void transform_output(const float* products, int64_t product_step,
                                     const float* bias, const BlockOutput& block,
                                     const Kernel& kernel, const Epilogue& end) {
   constexpr int SIDE = M + 2;
+  const bool whole = block.top == 0 && block.left == 0 &&
+                     block.bottom == M / kernel.pool_height && block.right == M / kernel.pool_width;
   for (int channel = 0; channel < end.channels; channel += LANES) {
     const int count = smaller(LANES, end.channels - channel);
     Vec e[M][SIDE], z[M][M];
@@ -143,7 +117,24 @@ static inline void transform_output(const float* products, int64_t product_step,
       for (int i = 0; i < M * M; i++)
         z[i / M][i % M] = activate_rarely(end.activation, z[i / M][i % M], slope);
     }
+    float* out = block.out + channel;
     const int down = kernel.pool_height, across = kernel.pool_width;
+    if (whole && count == LANES && down * across == 1) {
+      unrolled<M * M>([&](auto i) __attribute__((always_inline)) {
+        store(out + (i / M) * block.row_step + (i % M) * end.pixel_step, z[i / M][i % M]);
+      });
+      continue;
+    }
+    if (whole && count == LANES && down * across == 4) {
+      unrolled<M * M / 4>([&](auto i) __attribute__((always_inline)) {
+        constexpr int Y = i / (M / 2) * 2, X = i % (M / 2) * 2;
+        const Vec top = maximum(z[Y][X], z[Y][X + 1]);
+        const Vec bottom = maximum(top, z[Y + 1][X]);
+        store(out + Y / 2 * block.row_step + X / 2 * end.pixel_step,
+              maximum(bottom, z[Y + 1][X + 1]));
+      });
+      continue;
+    }
     for (int y = block.top; y < block.bottom; y++)
       for (int x = block.left; x < block.right; x++) {
         Vec best = z[y * down][x * across];
@@ -152,7 +143,7 @@ static inline void transform_output(const float* products, int64_t product_step,
           for (int i = 0; i < down; i++)
             for (int j = 0; j < across; j++) best = maximum(best, z[y * down + i][x * across + j]);
         }
-        store_part(block.out + y * block.row_step + x * end.pixel_step + channel, best, count);
+        store_part(out + y * block.row_step + x * end.pixel_step, best, count);
       }
   }
 }
@@ -192,53 +183,101 @@ template <int M> struct Blocks {
 };
 
 template <int M, int B, int MOST>
-static inline void products(const float* inputs, int blocks, int channels, const float* weights,
-                            float* out) {
+static inline void product(const float* inputs, int blocks, int channels, const float* weights,
+                           float* out, int64_t pixel_step) {
   constexpr int COUNT = (M + 2) * (M + 2), WIDTH = B * BLOCK;
   alignas(64) static const float nothing[WIDTH] = {};
-  const int64_t product = (int64_t)channels * BLOCK;
-  Row row = {inputs, weights, {1, 1, channels, 0, 0, channels, COUNT * product}};
-  const Epilogue end = {WIDTH, 0.0f, ACT_LINEAR, WIDTH};
+  const int64_t block_step = (int64_t)COUNT * channels * BLOCK;
+  const Row row = {inputs, weights, {1, 1, channels, 0, 0, channels, block_step}};
+  const Epilogue end = {pixel_step, 0.0f, ACT_LINEAR, WIDTH};
+  row_of_blocks<B, MOST>(row, nothing, out, blocks, end);
+}
+
+// All products of `count` blocks with the weights of `filters` blocks of outputs.
+template <int M>
+static inline void products(const float* inputs, int count, int channels, const float* weights,
+                            int filters, float* out) {
+  constexpr int COUNT = (M + 2) * (M + 2);
+  const int64_t input_step = apart((int64_t)count * channels);
+  const int64_t output_step = apart((int64_t)count * filters * BLOCK);
+  const int64_t block_step = (int64_t)COUNT * channels * BLOCK, width = filters * BLOCK;
   for (int i = 0; i < COUNT; i++) {
-    row_of_blocks<B, MOST>(row, nothing, out, blocks, end);
-    row.in += (int64_t)blocks * channels;
-    row.weights += product;
-    out += blocks * WIDTH;
+    const float* from = inputs + i * input_step;
+    const float* own = weights + (int64_t)i * channels * BLOCK;
+    float* to = out + i * output_step;
+    for (int block = 0; block < filters;) {
+      const bool wide = WIDE_PIXELS > 0 && block + 1 < filters;
+      if constexpr (WIDE_PIXELS > 0) {
+        if (wide)
+          product<M, 2, WIDE_PIXELS>(from, count, channels, own + block * block_step,
+                                     to + block * BLOCK, width);
+      }
+      if (!wide)
+        product<M, 1, PIXELS>(from, count, channels, own + block * block_step, to + block * BLOCK,
+                              width);
+      block += wide ? 2 : 1;
+    }
   }
+}
+
+// The weights and biases of some blocks of outputs.
+struct Given {
+  const float *weights, *bias;
+};
+
+// Those of `taken` blocks from number `block` on; null weights where the file does not give them.
+template <int M>
+static inline Given weights_of(const Program& program, const Kernel& kernel, int block, int taken) {
+  constexpr int COUNT = (M + 2) * (M + 2);
+  const int64_t block_step = (int64_t)COUNT * kernel.channels * BLOCK;
+  if (!kernel.streamed) {
+    const float* table = reinterpret_cast<const float*>(program.bases[kernel.table]);
+    return {table + kernel.weights + block * block_step,
+            table + kernel.bias + (int64_t)block * BLOCK};
+  }
+  const int64_t taps = (int64_t)9 * kernel.channels * BLOCK;
+  float* weights = reinterpret_cast<float*>(program.bases[0]) + kernel.window;
+  float* bias = weights + taken * block_step;
+  float* raw = bias + taken * BLOCK;
+  for (int i = 0; i < taken; i++) {
+    const Piece piece = {kernel.weights + (block + i) * taps, taps,
+                         kernel.bias + (int64_t)(block + i) * BLOCK, BLOCK};
+    if (!read_piece(program, piece, raw)) return {nullptr, nullptr};
+    transform_block<M>(raw, kernel.channels, weights + i * block_step);
+    __builtin_memcpy(bias + i * BLOCK, raw + taps, sizeof(float) * BLOCK);
+  }
+  read_ahead(program, kernel.weights + (block + taken) * taps, taken * taps);
+  return {weights, bias};
 }
 
 template <int M>
 static void winograd_by(const Program& program, const Kernel& kernel, const Call& call) {
   constexpr int COUNT = (M + 2) * (M + 2);
   const Blocks<M> all(program, kernel, call);
-  const float* table = reinterpret_cast<const float*>(program.bases[kernel.table]);
-  float* inputs = reinterpret_cast<float*>(program.bases[0]) + kernel.scratch;
   const int channels = kernel.channels, blocks = ceil_div(kernel.filters, BLOCK);
-  const int64_t block_step = (int64_t)COUNT * channels * BLOCK;
+  float* inputs = reinterpret_cast<float*>(program.bases[0]) + kernel.scratch;
+  float* out = inputs + COUNT * apart((int64_t)kernel.tiles * channels);
+  const int together = kernel.streamed ? CHUNK_BLOCKS : TOGETHER_BLOCKS;
   const int parts = ceil_div(all.count, kernel.tiles);
   for (int part = 0, first = 0; part < parts; part++) {
     const int count = ceil_div(all.count - first, parts - part);
-    float* out = inputs + (int64_t)COUNT * kernel.tiles * channels;
     for (int i = 0; i < count; i++)
       transform_input<M>(all.input(first + i), kernel.in, channels, inputs + (int64_t)i * channels,
-                         (int64_t)count * channels);
-    for (int block = 0; block < blocks;) {
-      const bool wide = WIDE_PIXELS > 0 && block + 1 < blocks;
-      const int width = (wide ? 2 : 1) * BLOCK;
-      const float* weights = table + kernel.weights + block * block_step;
-      const float* bias = table + kernel.bias + (int64_t)block * BLOCK;
-      if constexpr (WIDE_PIXELS > 0) {
-        if (wide) products<M, 2, WIDE_PIXELS>(inputs, count, channels, weights, out);
-      }
-      if (!wide) products<M, 1, PIXELS>(inputs, count, channels, weights, out);
+                         apart((int64_t)count * channels));
+    for (int block = 0, taken = 0; block < blocks; block += taken) {
+      taken = smaller(together, blocks - block);
+      const Given given = weights_of<M>(program, kernel, block, taken);
+      if (!given.weights) return;
+      products<M>(inputs, count, channels, given.weights, taken, out);
+      const int width = taken * BLOCK;
       const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                             smaller(width, kernel.filters - block * BLOCK)};
       for (int i = 0; i < count; i++) {
         BlockOutput to = all.output(first + i);
         to.out += block * BLOCK;
-        transform_output<M>(out + (int64_t)i * width, (int64_t)count * width, bias, to, kernel, end);
+        transform_output<M>(out + (int64_t)i * width, apart((int64_t)count * width), given.bias, to,
+                            kernel, end);
       }
-      block += wide ? 2 : 1;
     }
     first += count;
   }
@@ -267,15 +306,19 @@ static bool winograd_fits(const Kernel& k) {
 }
 
 static WeightLayout winograd_weights(const Kernel& k) {
+  const double taps = (double)(k.size + 2) * (k.size + 2), block = (double)k.channels * BLOCK;
   return {.groups = 1,
           .filters = (double)k.filters,
           .depth = (double)k.channels,
-          .taps = (double)(k.size + 2) * (k.size + 2),
-          .in_table = true};
+          .taps = k.streamed ? 9 : taps,
+          .in_table = !k.streamed,
+          .window = CHUNK_BLOCKS * (taps * block + BLOCK) + 9 * block + BLOCK};
 }
 
 static double winograd_scratch(const Kernel& k) {
-  return (double)(k.size + 2) * (k.size + 2) * k.tiles * ((double)k.channels + 2 * BLOCK);
+  const int64_t inputs = (int64_t)k.tiles * k.channels;
+  const int64_t outputs = (int64_t)k.tiles * smaller(ceil_div(k.filters, BLOCK), TOGETHER_BLOCKS) * BLOCK;
+  return (double)(k.size + 2) * (k.size + 2) * (double)(apart(inputs) + apart(outputs));
 }
 
 constexpr Operation WINOGRAD[] = {
@@ -286,6 +329,7 @@ constexpr Operation WINOGRAD[] = {
      .weights = winograd_weights,
      .scratch = winograd_scratch,
      .activates = true,
+     .streams = true,
      .pools = true,
      .multiplies = true},
 };

@@ -72,6 +72,8 @@ class GroupCost:
         self._member_s = np.zeros(strips)
         self._weights_read = np.zeros(strips)
         self._chunks_read = np.zeros(strips)
+        self._file_read = np.zeros(strips)
+        self._transform_s = np.zeros(strips)
         self._kept = np.zeros(strips)
         self._inputs: dict[int, tuple[Numbers, Numbers]] = {}
         self._last_reader: dict[int, int] = {}
@@ -88,8 +90,12 @@ class GroupCost:
         self._made.add(number)
         costs = [layer_cost(network, number, width, profile) for width in extent.columns]
         self._member_s += self._make_s(number, extent, costs)
-        self._weights_read += extent.calls * len(costs) * costs[0].weight_bytes
-        self._chunks_read += extent.calls * len(costs) * costs[0].weight_chunks
+        reads = extent.calls * len(costs)
+        reads = np.maximum(reads, extent.rows * sum(extent.columns) / costs[0].batch)
+        self._weights_read += reads * costs[0].weight_bytes
+        self._chunks_read += reads * costs[0].weight_chunks
+        self._file_read += reads * costs[0].file_bytes
+        self._transform_s += reads * costs[0].transform_s
         self.weight_bytes += costs[0].weight_bytes
         pool = self._context.fused_pools.get(number, number)
         is_fused = pool in self._made and pool != number
@@ -155,8 +161,8 @@ class GroupCost:
 
         The disk reads ahead during computation; copying from the page cache takes processor time.
         """
-        disk_s = self._weights_read / self._profile.disk_bytes_per_s
-        reading_s = self._weights_read * self._profile.reading_s_per_byte
+        disk_s = self._file_read / self._profile.disk_bytes_per_s
+        reading_s = self._file_read * self._profile.reading_s_per_byte + self._transform_s
         reading_s = reading_s + self._chunks_read * self._profile.reading_s_per_piece
         return np.asarray(np.maximum(resident_s + reading_s, disk_s))
 

@@ -85,18 +85,27 @@ def _sizes(context: CostContext) -> Integers:
 
 
 def _costs(context: CostContext) -> Numbers:
-    """Of each map: weight bytes and chunks of a call, copying a column, moving the whole map."""
+    """Of each map: what reading its weights once takes (weight bytes, chunks, bytes of the file,
+    seconds of transforming, positions for which they are read once), copying a column, moving the
+    whole map."""
     network, profile = context.network, context.profile
     inputs = len(network.inputs)
-    costs = np.zeros((len(network.layers) + inputs, 4))
+    costs = np.zeros((len(network.layers) + inputs, 7))
+    costs[:, 4] = np.inf
     for number in range(-inputs, len(network.layers)):
         shape, at = network.shape(number), costs[number + inputs]
         if number >= 0 and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
-            at[:2] = cost.weight_bytes, cost.weight_chunks
+            at[:5] = (
+                cost.weight_bytes,
+                cost.weight_chunks,
+                cost.file_bytes,
+                cost.transform_s,
+                cost.batch,
+            )
         planar = number in network.planar_sources
-        at[2] = copy_row_s(shape, 1, planar, profile)
-        at[3] = context.map_traffic_s(number)
+        at[5] = copy_row_s(shape, 1, planar, profile)
+        at[6] = context.map_traffic_s(number)
     return costs
 
 

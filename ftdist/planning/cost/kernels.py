@@ -2,15 +2,17 @@
 
 A layer's time in a group is linear in what its calls do::
 
-    seconds = rows x row_s(columns) + calls x (overhead + weights)
+    seconds = rows x row_s(columns) + calls x overhead + reads x weights
 
 A convolution's row is cut into blocks of pixels as the kernel cuts it, each at the measured rate of
-its size. A call reads all weights of the layer once; unless the previous strip left them in the
-caches, that costs their bytes over the bandwidth at the working set of the group.
+its size. A call reads all weights of the layer once, Winograd's kernel once for every `batch` of
+positions; unless they were left in the caches, that costs their bytes over the bandwidth at the
+working set of the group.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,23 +22,29 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network
+from ftdist.network.implementations import DIRECT, output_blocks
 from ftdist.network.operators.base import Operation
+from ftdist.network.packing import BLOCKS
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.weights import output_blocks
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
-    """Seconds of a row of one layer (of given columns), and what each call reads of its weights.
+    """Seconds of a row of one layer (of given columns), and what each reading of its weights takes.
 
-    `weight_chunks`: reads of a call when the weights are streamed.
+    A call reads them once for every `batch` positions of its output. `weight_bytes` are read where
+    they are resident; where they are streamed `file_bytes`, in `weight_chunks`, and `transform_s`
+    are the seconds of making of them what the kernel wants.
     """
 
     row_s: float
     weight_bytes: int = 0
     weight_chunks: int = 0
+    file_bytes: int = 0
+    transform_s: float = 0.0
+    batch: float = math.inf
 
 
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
@@ -48,10 +56,15 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
     implementation = network.layers[number].implementation
     weights = 4 * sum(implementation.form(operation).sizes(operation, source).values())
     if not implementation.streams(operation, source):
-        return LayerCost(row_s, weights)
+        return LayerCost(row_s, weights, file_bytes=weights)
     groups = operation.weight_groups(source)
     blocks = output_blocks(operation, source) // groups
-    return LayerCost(row_s, weights, groups * -(-blocks // CHUNK_BLOCKS))
+    chunks = groups * -(-blocks // CHUNK_BLOCKS)
+    if implementation.name == DIRECT.name:
+        return LayerCost(row_s, weights, chunks, weights)
+    stored = 4 * sum(BLOCKS.sizes(operation, source).values())
+    batch = implementation.batch(*network.asked(number))
+    return LayerCost(row_s, weights, chunks, stored, weights / 4 * profile.expanded_s, batch)
 
 
 def row_seconds(

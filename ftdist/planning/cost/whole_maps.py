@@ -31,9 +31,9 @@ def whole_streamed_s(context: CostContext, step: GroupPlan, resident_s: float) -
     """The time of a whole-map step with streamed weights, from that with resident ones."""
     profile, layer = context.profile, whole_layer(context.network, step)
     cost = layer_cost(context.network, layer, context.network.shape(layer).width, profile)
-    reading_s = cost.weight_bytes * profile.reading_s_per_byte
+    reading_s = cost.file_bytes * profile.reading_s_per_byte
     reading_s += cost.weight_chunks * profile.reading_s_per_piece
-    return max(resident_s + reading_s, cost.weight_bytes / profile.disk_bytes_per_s)
+    return max(resident_s + reading_s, cost.file_bytes / profile.disk_bytes_per_s)
 
 
 def whole_tiles(network: Network, step: GroupPlan, threads: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from ftdist.kernels.program import BUFFER, FLOAT32, NO_VIEWS, UINT8, VIEW, Table
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.views import View
+from ftdist.network.packing import BLOCKS
 from ftdist.network.ports import Pixels
 from ftdist.planning.group import FusedGroup, whole_map
 from ftdist.planning.lowering.descriptors import describe, neutral
@@ -174,21 +175,25 @@ class KernelWriter:
         if record.view is not None:
             k["view"] = list(group_views(self.group)).index((number, part))
         if record.weights:
+            streamed = self.streamed and implementation.streams(operation, shapes[0])
+            transformed = () if streamed else self.group.transformed
             for field, array in record.weights.items():
-                k[field] = self.place(number, record.form, array)
-            if number in self.group.transformed:
+                if number in transformed:
+                    k[field] = self.place_transformed(number, array)
+                else:
+                    form = BLOCKS.name if streamed else record.form
+                    k[field] = self.offsets[ArrayName(number, form, array)]
+            if number in transformed:
                 bases = 1 + len(self.group.inputs) + len(self.group.outputs)
-                k["table"] = bases + self.group.transformed.index(number)
-            k["streamed"] = self.streamed and implementation.streams(operation, shapes[0])
+                k["table"] = bases + transformed.index(number)
+            k["streamed"] = streamed
             k["window"] = self.layout.staging
         k["scratch"] = self.layout.scratch.get(number, 0)
         if pool != number and (windows := network.layers[pool].operation.maxima()):
             k["pool_height"], k["pool_width"] = windows
 
-    def place(self, number: int, form: str, array: str) -> int:
-        """Where weights lie in the model file or, transformed, in a base of their own."""
-        if number not in self.group.transformed:
-            return self.offsets[ArrayName(number, form, array)]
+    def place_transformed(self, number: int, array: str) -> int:
+        """Where transformed weights lie in the base that they have of their own."""
         layer, network = self.group.network.layers[number], self.group.network
         source = network.shape(network.reads(number)[0])
         sizes = layer.implementation.form(layer.operation).sizes(layer.operation, source)

@@ -95,16 +95,18 @@ def footprint(
 
 
 def one_after_another(network: Network, taken: Sequence[tuple[Plan, Footprint]]) -> Footprint:
-    """What a process takes that runs these plans in turn: weights that several use count once.
+    """What a process takes that runs these plans, of one arithmetic, in turn: weights that several
+    use count once.
 
     All programs are there at the same time, one block and its arrays at a time.
     """
     groups = tuple(dict.fromkeys(group for plan, _ in taken for group in plan.groups))
+    arithmetic = taken[0][0].arithmetic
     footprints = [each for _, each in taken]
     largest = max(footprints, key=lambda each: each.block_bytes + each.input + each.output)
     return replace(
         largest,
-        weights=sum(resident_layers(network, Plan(groups)).values()),
+        weights=sum(resident_layers(network, Plan(groups, arithmetic=arithmetic)).values()),
         programs=sum(each.programs for each in footprints),
         slack=max(each.slack for each in footprints),
     )

@@ -110,7 +110,7 @@ def lower_laid_out(
         made_by,
         layout.in_place,
         views=view_table(group),
-        transformed=group.transformed,
+        transformed=() if plan.streamed else group.transformed,
     )
 
 

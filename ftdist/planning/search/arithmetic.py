@@ -1,10 +1,10 @@
 """Which algorithm computes each layer: one choice for a network and a budget.
 
-The choice holds for every worker of a frame, for bits depend on it. Where Winograd's kernels are
-allowed, the layers for which the profile says that they are faster come in order of what they gain
-for each byte that they need; the arithmetics that are tried compute the first of these so, up to
-some parts of all the bytes. ``AnySearch`` takes the fastest plan of them all, so it is never slower
-than direct kernels alone, by the cost model.
+The choice holds for every worker of a frame, for bits depend on it. Unless the user wants all
+layers computed directly, the layers for which the profile says that Winograd's kernels are faster
+come in order of what they gain for each byte that they need; the arithmetics that are tried compute
+the first of these so, up to some parts of all the bytes. ``AnySearch`` takes the fastest plan of
+them all, so it is never slower than direct kernels alone, by the cost model.
 """
 
 from __future__ import annotations
@@ -27,11 +27,6 @@ _PARTS = (1.0, 0.5, 0.25, 0.1)
 _WORTH = 0.9
 """A layer's algorithm takes at most so much of the time of direct kernels, by the cost model, which
 errs by some percent."""
-
-
-def with_arithmetic(network: Network, profile: DeviceProfile) -> Network:
-    """The network as clusters compute it: directly, until they are asked for more."""
-    return network.computed_by(())
 
 
 def arithmetics(network: Network, profile: DeviceProfile) -> tuple[Arithmetic, ...]:

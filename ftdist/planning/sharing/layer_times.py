@@ -87,9 +87,9 @@ def layer_times(network: Network, plan: Plan, profile: DeviceProfile) -> LayerTi
         }
         for n, cost in costs.items():
             tile_s[n] = cost.weight_bytes * once_s
-            strip_s[n] = cost.weight_bytes * profile.reading_s_per_byte
+            strip_s[n] = cost.file_bytes * profile.reading_s_per_byte + cost.transform_s
             strip_s[n] += cost.weight_chunks * profile.reading_s_per_piece
-            disk_s[n] = cost.weight_bytes / profile.disk_bytes_per_s
+            disk_s[n] = cost.file_bytes / profile.disk_bytes_per_s
         resident = replace(group, streamed=False)
         seconds = group_seconds(network, resident, plan.threads, profile) - profile.group_s
         left_s = max(0.0, seconds - float(tile_s[group.first : group.stop].sum()))

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ftdist.errors import InputError
+from ftdist.errors import BudgetError, InputError
 from ftdist.network.graph import Network
+from ftdist.network.implementations import Arithmetic
 from ftdist.planning.profile import DEFAULT, DeviceProfile
-from ftdist.planning.search.arithmetic import with_arithmetic
+from ftdist.planning.search.arithmetic import arithmetics
 from ftdist.planning.sharing.frame_parallel import FrameParallel, frame_parallel, nothing_fits
 from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
 from ftdist.planning.sharing.layer_times import LayerTimes
@@ -70,27 +71,50 @@ def share(
     picture: bool,
     profile: DeviceProfile = DEFAULT,
     kept_frames: int = KEPT_FRAMES,
+    arithmetic: Arithmetic | None = None,
 ) -> SharedPlan:
     """The fastest plan for a job of `frames` frames; `picture`: they are uint8 pictures.
 
     `profile` is that of a worker of relative time 1. Workers keep maps of up to `kept_frames`
-    frames. BudgetError when no worker can hold anything.
+    frames. All of them compute by one `arithmetic`; None: by all that the profile says to be faster
+    than direct kernels. Where that leaves workers out or has them stream weights, direct kernels
+    only are tried too, and the faster plan is taken. BudgetError when no worker can hold anything.
     """
-    search = _search_for(network, profile)
-    return search.fastest(workers, frames, picture=picture, kept_frames=kept_frames)
+    tried = (arithmetics(network, profile)[0], ()) if arithmetic is None else (arithmetic,)
+    found: list[SharedPlan] = []
+    smallest: BudgetError | None = None
+    for each in dict.fromkeys(tried):
+        if found and _holds_all(found[0]):
+            break
+        try:
+            search = _search_for(network.computed_by(each), profile)
+            found.append(search.fastest(workers, frames, picture=picture, kept_frames=kept_frames))
+        except BudgetError as error:
+            if smallest is None or error.smallest_bytes < smallest.smallest_bytes:
+                smallest = error
+    if smallest is not None and not found:
+        raise smallest
+    return min(found, key=lambda plan: plan.seconds + (frames - 1) * plan.period_s)
 
 
-@lru_cache(maxsize=2)
+def _holds_all(plan: SharedPlan) -> bool:
+    """Whether every worker has a share, and keeps its weights in memory."""
+    parts = (part for stage in plan.stages for tile in stage for part in tile.parts if part)
+    return all(plan.shares) and not any(group.streamed for part in parts for group in part.groups)
+
+
+@lru_cache(maxsize=4)
 def _search_for(network: Network, profile: DeviceProfile) -> SharedSearch:
-    """The search for a network; kept, because plans for it are made again and again."""
+    """The search for a network as it is computed; kept, because plans for it are made again and
+    again."""
     return SharedSearch(network, profile)
 
 
 class SharedSearch:
-    """Finds shared plans of a network; `profile` is that of a worker of relative time 1."""
+    """Finds shared plans of a network as it is computed; `profile` is that of a worker of relative
+    time 1."""
 
     def __init__(self, network: Network, profile: DeviceProfile = DEFAULT) -> None:
-        network = with_arithmetic(network, profile)
         self._network = network
         self._plans = WorkerPlans(network, profile)
 

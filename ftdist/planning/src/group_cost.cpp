@@ -21,6 +21,8 @@ GroupCost::GroupCost(const Tables& tables, BackwardPass& backward)
   member_s_.assign(strips_, 0);
   weights_read_.assign(strips_, 0);
   chunks_read_.assign(strips_, 0);
+  file_read_.assign(strips_, 0);
+  transform_s_.assign(strips_, 0);
   kept_.assign(strips_, 0);
   live_.assign(maps * strips_, 0);
   made_.assign(tables.maps.size(), false);
@@ -108,8 +110,12 @@ void GroupCost::make(int index, const LayerExtent& extent) {
     const double calls = static_cast<double>(extent.calls[strip]) * tiles;
     member_s_[strip] += static_cast<double>(extent.rows) * row_s + calls * tables_.device.call_s +
                         keep_s(index, extent, strip);
-    weights_read_[strip] += calls * own.weight_bytes;
-    chunks_read_[strip] += calls * own.chunks;
+    const double positions = static_cast<double>(extent.rows * extent.column_sum);
+    const double reads = std::max(calls, positions / own.batch);
+    weights_read_[strip] += reads * own.weight_bytes;
+    chunks_read_[strip] += reads * own.chunks;
+    file_read_[strip] += reads * own.file_bytes;
+    transform_s_[strip] += reads * own.transform_s;
   }
   weight_bytes_ += own.weight_bytes;
 }
@@ -177,9 +183,9 @@ void GroupCost::totals(Totals& totals) const {
         weight_bytes_ * device.weights_once_s + again * device.weights.at(working_set);
     const double traffic_s = traffic_bytes_ * device.traffic.at(working_set) + maps_s;
     totals.seconds[strip] = member_s_[strip] + loads[strip] + weights_s + traffic_s;
-    totals.reading_s[strip] = weights_read_[strip] * device.reading_s_per_byte +
+    totals.reading_s[strip] = file_read_[strip] * device.reading_s_per_byte + transform_s_[strip] +
                               chunks_read_[strip] * device.reading_s_per_piece;
-    totals.disk_s[strip] = weights_read_[strip] / device.disk_bytes_per_s;
+    totals.disk_s[strip] = file_read_[strip] / device.disk_bytes_per_s;
   }
 }
 

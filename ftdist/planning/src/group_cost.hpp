@@ -51,7 +51,8 @@ class GroupCost {
   size_t strips_;
   int begin_;  // the layer taken in last
   double weight_bytes_ = 0, traffic_bytes_ = 0, outputs_s_ = 0;
-  std::vector<double> member_s_, weights_read_, chunks_read_, kept_, live_;
+  std::vector<double> member_s_, weights_read_, chunks_read_, file_read_, transform_s_,
+      kept_, live_;
   std::vector<bool> made_;
   std::vector<int> last_reader_;  // 0 where there is none
   std::vector<Buffer> buffers_;

@@ -37,24 +37,25 @@ AxisTerms axis_terms(const int64_t* numbers) {
 class Groups {
  public:
   // Rows of `sizes`: height, width, channels, computed, planar, last use, pool, block,
-  // scratch. Of `costs`: weight bytes, chunks, copying a column, moving the map. Of `readings`: reader, source,
-  // padded, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of
+  // scratch. Of `costs`: weight bytes, chunks, bytes of the file, transforming, batch, copying a
+  // column, moving the map. Of `readings`: reader, source, padded, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of
   // which each map has [start, stop) in `row_at`. `device`: as in tables.hpp.
   Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
          const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
          const Table<double>& traffic, const Table<double>& weights) {
-    if (sizes.shape(1) != 9 || costs.shape(1) != 4 || readings.shape(1) != 19 || device.size() != 8)
+    if (sizes.shape(1) != 9 || costs.shape(1) != 7 || readings.shape(1) != 19 || device.size() != 8)
       throw nb::value_error("tables of another version; reinstall ftdist");
     for (size_t index = 0; index < sizes.shape(0); index++) {
       const int64_t* size = sizes.data() + 9 * index;
-      const double* cost = costs.data() + 4 * index;
+      const double* cost = costs.data() + 7 * index;
       Map map;
       map.height = size[0], map.width = size[1], map.channels = size[2];
       map.computed = size[3] != 0, map.planar = size[4] != 0;
       map.last_use = static_cast<int>(size[5]), map.pool = static_cast<int>(size[6]);
       map.block = size[7], map.scratch = size[8];
-      map.weight_bytes = cost[0], map.chunks = cost[1];
-      map.copy_column_s = cost[2], map.map_traffic_s = cost[3];
+      map.weight_bytes = cost[0], map.chunks = cost[1], map.file_bytes = cost[2];
+      map.transform_s = cost[3], map.batch = cost[4];
+      map.copy_column_s = cost[5], map.map_traffic_s = cost[6];
       map.row_at = static_cast<size_t>(row_at.data()[2 * index]);
       tables_.maps.push_back(std::move(map));
     }

@@ -45,7 +45,9 @@ struct Map {
   int pool;           // the index of the pool that is fused into it, else its own
   int64_t block;      // rows that are made at one time
   int64_t scratch;    // bytes in which its kernel works
-  double weight_bytes, chunks;  // of its layer: read by a call; reads of a call when streamed
+  // Of its layer, for each reading of the weights: bytes where they are resident; where they are
+  // streamed reads and bytes of the file, seconds of transforming; positions that one reading serves.
+  double weight_bytes, chunks, file_bytes, transform_s, batch;
   double copy_column_s;         // seconds of copying a column of a row between arena and map
   double map_traffic_s;         // seconds that moving the whole map in or out costs
   std::vector<Reading> reads;

@@ -20,7 +20,7 @@ import numpy as np
 from ftdist.kernels import native
 from ftdist.kernels.program import Program
 from ftdist.planning.profile import VERSION, DeviceProfile
-from ftdist.runtime.measuring.kernelbench import BATCHES, KernelBench, pixel_bench
+from ftdist.runtime.measuring.kernelbench import BATCHES, KernelBench, WinogradBench, pixel_bench
 from ftdist.runtime.thread_pool import ThreadPool
 
 _MIB = 1 << 20
@@ -38,6 +38,7 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
     depthwise = KernelBench("depthwise", 8, 40, 64, 64, 3)
     pool = KernelBench("max_pool", 8, 160, 32, 32)
     copy = KernelBench("copy", 16, 160, 32, 32)
+    transforming, expanding = _winograd(narrow, wide, folder)
     say("feature maps and weights beyond the caches")
     traffic, weights = _traffic_curve(), _weights_curve()
     say("disk")
@@ -62,6 +63,8 @@ def calibrate(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceP
         call_s=_call_s(),
         group_s=_group_s(threads),
         parallel=_parallel(threads),
+        winograd_s=transforming,
+        winograd_weights_s=expanding,
     )
 
 
@@ -85,6 +88,25 @@ def _sum_s(narrow: tuple[float, ...], wide: tuple[float, ...]) -> float:
         sums = macs * (2 * pairs / (wide or narrow)[-1] + (blocks - 2 * pairs) / narrow[-1])
         found.append((bench.seconds() - sums) / (pixels * blocks))
     return max(sum(found) / len(found), 0.0)
+
+
+def _winograd(
+    narrow: tuple[float, ...], wide: tuple[float, ...], folder: Path
+) -> tuple[float, float]:
+    """Seconds that Winograd's kernel takes for each value that it transforms, beside its products,
+    and for each weight where it transforms them too."""
+    found, expanding = [], []
+    with tempfile.TemporaryFile(dir=folder) as file:
+        for columns, channels in ((152, 64), (76, 128)):
+            bench = WinogradBench(8, columns, channels, 2 * channels)
+            streamed = WinogradBench(8, columns, channels, 2 * channels, file.fileno())
+            seconds = bench.seconds()
+            rate = (wide or narrow)[-1]
+            found.append((seconds - bench.products / rate) / bench.values)
+            batches = -(-2 * columns // 4 // 32)
+            more = streamed.seconds() - seconds
+            expanding.append(more / (batches * bench.weight_count))
+    return max(sum(found) / 2, 0.0), max(sum(expanding) / 2, 0.0)
 
 
 def _planar_rate() -> float:

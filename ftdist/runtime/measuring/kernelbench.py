@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.kernels.program import BLOCK, BUFFER, CALL, COUNTERS, KERNEL, Program, op
+from ftdist.network.implementations import Winograd
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
 from ftdist.runtime.budget.memory import page_block
 
 BATCHES = 9
@@ -78,9 +83,11 @@ class KernelBench:
         self.arena = _filled(self.bytes + 4096, 0.5)
         self.weights = _filled(self.weight_bytes, 1e-3)
         self.counters = np.zeros(1, COUNTERS)
+        self.maps: tuple[NDArray[np.uint8], ...] = ()
+        self.file = -1
 
     def run(self) -> None:
-        native.run(self.program, self.arena, self.weights, (), self.counters)
+        native.run(self.program, self.arena, self.weights, self.maps, self.counters, self.file)
 
     def seconds(self) -> float:
         """Seconds of one call, counted inside the executor."""
@@ -108,6 +115,43 @@ class KernelBench:
             least = min(least, once) if least else once
             calls = max(1, int(_BATCH_S / least))
         return least
+
+
+class WinogradBench(KernelBench):
+    """Winograd's kernel for blocks of 4x4 outputs, which takes 32 of them at a time.
+
+    `products` multiply-accumulates are done, `values` of inputs and outputs are transformed, and
+    `weight_count` transformed weights read: `weights`, once in a file, are they to be streamed.
+    """
+
+    def __init__(
+        self, rows: int, columns: int, channels: int, filters: int, file: int | None = None
+    ) -> None:
+        super().__init__("winograd", rows, columns, channels, filters, 3)
+        size, tiles, taps = 4, 32, 36
+        blocks = -(-rows // size) * -(-columns // size)
+        layer = Convolution(filters, Sliding.square(3, padding=1))
+        shapes = (Shape(rows, columns, channels),)
+        winograd = Winograd(size)
+        scratch = winograd.scratch_floats(layer, shapes)
+        window = winograd.chunk_floats(layer, shapes[0])
+        kernel = self.program.kernels
+        kernel["size"], kernel["tiles"] = size, min(tiles, blocks)
+        kernel["scratch"] = self.bytes // 4 + 1024
+        kernel["window"] = kernel["scratch"] + scratch
+        sizes = winograd.form(layer).sizes(layer, shapes[0])
+        self.program.calls["row"] = self.program.calls["out_row"] = size
+        self.products = taps * blocks * channels * filters
+        self.values = taps * blocks * (channels + filters)
+        self.weight_count = sizes["weights"]
+        self.arena = _filled(self.bytes + 4 * (1024 + scratch + window) + 4096, 0.5)
+        if file is None:
+            kernel["table"], kernel["bias"] = 1, sizes["weights"]
+            self.maps = (_filled(4 * sum(sizes.values()), 1e-3),)
+        else:
+            kernel["streamed"] = 1
+            os.pwrite(file, self.weights.tobytes(), 0)
+            self.file = file
 
 
 def _filled(size: int, value: float) -> NDArray[np.uint8]:

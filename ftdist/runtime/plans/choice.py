@@ -50,8 +50,8 @@ class PlanProblem:
     """All that decides which plan is best, and what a plan's peak and latency will be.
 
     The latency is by the profile of `calibration`, the peak by what the `process` holds, which is
-    measured when it is not given. `winograd`: whether layers may be computed by Winograd's
-    algorithm.
+    measured when it is not given. `exact_direct`: all layers are computed directly, none by
+    Winograd's algorithm.
     """
 
     model: Model
@@ -60,7 +60,7 @@ class PlanProblem:
     threads: int = 1
     calibration: Calibration = SHIPPED
     process: ProcessMemory = field(default_factory=measured_now)
-    winograd: bool = False
+    exact_direct: bool = False
 
     @property
     def file_stays_cached(self) -> bool:

@@ -44,7 +44,7 @@ class Decision:
         self._model, self._budget = problem.model, problem.budget
         self._problem = replace(problem, process=before_planning(problem.model.network))
         self._cache = PlanCache(
-            problem.model.digest, problem.threads, problem.profile, problem.winograd
+            problem.model.digest, problem.threads, problem.profile, problem.exact_direct
         )
         self._named = named
         self._restartable = restartable

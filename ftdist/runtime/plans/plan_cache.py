@@ -26,7 +26,7 @@ from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
 from ftdist.runtime.measuring.profiles import cache_folder
 
-_VERSION = 1
+_VERSION = 2
 """Of the file and of the search: other plans are found by another search."""
 
 _MOST_ENTRIES, _MOST_FILES, _MOST_BYTES = 16, 128, 1 << 18
@@ -55,18 +55,18 @@ class Entry:
 class PlanCache:
     """The plans of one model for one number of threads and one profile.
 
-    `winograd`: those that may compute layers by Winograd's algorithm.
+    `exact_direct`: those that compute all layers directly.
     """
 
     model_digest: str
     threads: int
     profile: DeviceProfile
-    winograd: bool = False
+    exact_direct: bool = False
 
     @property
     def key(self) -> str:
         words = f"{_VERSION} {__version__} {self.model_digest} {self.threads}\n"
-        words += "winograd\n" * self.winograd
+        words += "exact-direct\n" * self.exact_direct
         return blake2b((words + self.profile.to_json()).encode(), digest_size=16).hexdigest()
 
     def fastest(self, left_bytes: int) -> Entry | None:

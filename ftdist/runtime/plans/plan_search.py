@@ -43,7 +43,7 @@ class PlanSearch:
 
         self.problem = problem
         network, profile = problem.model.network, problem.profile
-        tried = arithmetics(network, profile) if problem.winograd else ((),)
+        tried = ((),) if problem.exact_direct else arithmetics(network, profile)
         self._search = AnySearch(network, problem.threads, profile, tried, progress)
 
     def fastest(self) -> Choice:

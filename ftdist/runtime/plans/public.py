@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
 
 def plan(
-    model: Model, mem: str | int | None = None, threads: int = 1, *, winograd: bool = False
+    model: Model, mem: str | int | None = None, threads: int = 1, *, exact_direct: bool = False
 ) -> Plan:
     """The fastest plan for a float32 input with which the whole process stays within `mem`.
 
     `mem` is in bytes, or a SIZE such as "64M"; None means what the machine or its control group
     allows (``ftdist.budget``). `threads` compute at the same time, a tile each. A plan that was
     found is kept in the user's cache folder, and found there the next time. BudgetError, with the
-    smallest budget that would do, when no plan fits. `winograd`: 3x3 convolutions may be computed
-    by Winograd's algorithm, faster, with other rounding errors (up to 2e-5 of the largest value).
+    smallest budget that would do, when no plan fits. 3x3 convolutions may be computed by Winograd's
+    algorithm, with rounding errors up to 2e-5 of the largest value; `exact_direct`: none is.
     """
-    problem = replace(_problem(model, mem, threads), winograd=winograd)
+    problem = replace(_problem(model, mem, threads), exact_direct=exact_direct)
     return Decision(problem).choice().plan
 
 
@@ -47,16 +47,21 @@ def predict(model: Model, plan: Plan, mem: str | int | None = None) -> Choice:
 
 
 def frontier(
-    model: Model, threads: int = 1, mem: str | int | None = None
+    model: Model,
+    threads: int = 1,
+    mem: str | int | None = None,
+    *,
+    exact_direct: bool = False,
 ) -> tuple[FrontierPoint, ...]:
     """The fastest plan for every budget: none of them is beaten in both memory and time.
 
     Peaks, in bytes of the whole process, ascend and latencies, in seconds a frame, fall. The
-    fastest plan within `mem` is one of them.
+    fastest plan within `mem` is one of them. `exact_direct` is that of ``plan``.
     """
     from ftdist.runtime.plans.frontier import Outlook  # brings the search
 
-    outlook = Outlook(_problem(model, mem, threads, measured=True))
+    problem = _problem(model, mem, threads, measured=True)
+    outlook = Outlook(replace(problem, exact_direct=exact_direct))
     return outlook.frontier(outlook.fastest())
 
 

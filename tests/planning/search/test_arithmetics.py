@@ -29,7 +29,7 @@ def test_no_plan_is_slower_than_that_of_direct_kernels_or_larger_than_asked(netw
     direct = Search(network, 1, DEFAULT)
     every = AnySearch(network, 1, DEFAULT, arithmetics(network, DEFAULT))
     chosen = set()
-    for available in (None, 64 * MIB, 36 * MIB, 20 * MIB):
+    for available in (None, 64 * MIB, 36 * MIB, 20 * MIB, 10 * MIB, 5 * MIB):
         plain, found = direct.fastest(available), every.fastest(available)
         assert plain is not None and found is not None
         assert found.bound_s <= found.seconds <= plain.seconds

@@ -32,6 +32,7 @@ from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import footprint
 from ftdist.planning.plan import Plan, check
 from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import arithmetics
 from ftdist.planning.sharing.halo_exchange import tasks_of
 from ftdist.planning.sharing.partitioning import Partitioning, Stage
 from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
@@ -57,7 +58,8 @@ def six_boards(**what: float) -> tuple[WorkerSpec, ...]:
 
 @cache
 def plan_of(workers: tuple[WorkerSpec, ...], frames: int = 1) -> SharedPlan:
-    return share(first16(), workers, frames, picture=True)
+    """The plan by direct kernels, whose times the specs of the workers are made for."""
+    return share(first16(), workers, frames, picture=True, arithmetic=())
 
 
 def is_whole(plan: SharedPlan) -> bool:
@@ -152,7 +154,8 @@ def test_no_budget_is_exceeded(case) -> None:
 @pytest.mark.parametrize("case", ["six boards", "with the coordinator"])
 def test_the_same_question_has_the_same_answer(case) -> None:
     workers, frames = CASES[case]
-    assert share(first16(), workers, frames, picture=True) == plan_of(workers, frames)
+    again = share(first16(), workers, frames, picture=True, arithmetic=())
+    assert again == plan_of(workers, frames)
 
 
 def test_six_boards_are_three_times_as_fast_as_one() -> None:
@@ -183,6 +186,18 @@ def test_many_frames_are_shared_whole() -> None:
     perfect_s = alone_s(first16()) / (0.3 + 0.1 + 0.1)
     assert plan.period_s < 1.15 * perfect_s
     assert all(part is not None for part in plan.stages[0][0].parts)
+
+
+def test_all_parts_of_a_frame_have_one_arithmetic_and_it_is_the_faster_one() -> None:
+    for frames in (1, 20):
+        plan = share(first16(), MIXED, frames, picture=True)
+        parts = [part for stage in plan.stages for tile in stage for part in tile.parts if part]
+        assert {part.arithmetic for part in parts} == {plan.arithmetic}
+        assert plan.arithmetic in ((), arithmetics(first16(), DEFAULT)[0])
+        assert job_s(plan, frames) <= job_s(plan_of(MIXED, frames), frames)
+    assert share(first16(), six_boards(), 20, picture=True).arithmetic != ()
+    again = share(first16(), MIXED, 20, picture=True, arithmetic=())
+    assert again == plan_of(MIXED, 20) and again.arithmetic == ()
 
 
 def test_two_workers_do_many_frames_nearly_twice_as_fast() -> None:
@@ -312,13 +327,18 @@ def test_bytes_are_those_that_the_coordinator_moves(case) -> None:
         assert plan.received_bytes == sum(task.returned_bytes for task in remote)
 
 
-@pytest.mark.parametrize("budget_mib", [44, 46, 56])
-def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib) -> None:
+@pytest.mark.parametrize(
+    ("budget_mib", "direct"), [(44, True), (46, True), (56, True), (66, False)]
+)
+def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib, direct) -> None:
     """Should another be lost: its tiles are larger, and own weights and maps stay there too."""
-    network, plans = first16(), WorkerPlans(first16(), DEFAULT)
+    arithmetic = () if direct else arithmetics(first16(), DEFAULT)[0]
+    network = first16().computed_by(arithmetic)
+    plans = WorkerPlans(network, DEFAULT)
     small = worker("small", 15.0, budget_mib)
     workers = (worker("large", 8.0, 256), worker("middle", 15.0, 96), small)
-    graph = TaskGraph(network, share(network, workers, 1, picture=True), picture=True)
+    shared = share(network, workers, 1, picture=True, arithmetic=arithmetic)
+    graph = TaskGraph(network, shared, picture=True)
     own = None
     for task in graph.tasks:
         if task.slot == 2:
