@@ -44,7 +44,7 @@ def main() -> None:
     run = ENGINES[arguments.engine](arguments, np.load(arguments.image))
     outputs = run()
     if arguments.output is not None:
-        np.savez(arguments.output, **outputs)
+        np.savez(arguments.output, allow_pickle=False, **outputs)
     milliseconds = []
     for _ in range(arguments.runs):
         started = time.perf_counter()
@@ -87,7 +87,7 @@ def _openvino(arguments: argparse.Namespace, image: Array) -> Run:
 
 
 def _mnn(arguments: argparse.Namespace, image: Array) -> Run:
-    from MNN import expr, nn
+    from MNN import expr, nn  # type: ignore[import-not-found]
 
     settings = {"backend": 0, "numThread": arguments.threads, "precision": "high"}
     runtime = nn.create_runtime_manager((settings,))

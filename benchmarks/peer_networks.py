@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -27,7 +28,7 @@ class _Graph:
         self.channels = {INPUT: channels}
         self._generator = np.random.default_rng(1)
 
-    def add(self, kind: str, inputs: list[str], channels: int, **attributes: object) -> str:
+    def add(self, kind: str, inputs: list[str], channels: int, **attributes: Any) -> str:
         name = f"{kind.lower()}{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         self.channels[name] = channels

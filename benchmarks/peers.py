@@ -203,10 +203,13 @@ class _Contest:
     def _run(self, engine: str, file: Path | None, threads: int, result: Result) -> None:
         """One process of a contestant; adds to its result."""
         report, runs = self._folder / f"{OURS}.json", self._arguments.runs
+        words: list[object]
         if engine == OURS:
-            words = command.run_command(
-                self._prepared, report, mem=None, threads=threads, repeat=1 + runs
-            )
+            words = [
+                *command.run_command(
+                    self._prepared, report, mem=None, threads=threads, repeat=1 + runs
+                )
+            ]
         else:
             script = Path(__file__).with_name("contestants.py")
             words = [self._arguments.python, script, engine, file, self._prepared.image]
@@ -239,9 +242,9 @@ class _Contest:
 
 def _error(made: Mapping[str, Any], expected: Mapping[str, Any]) -> float:
     """The largest over all outputs; they come in the same order where they have other names."""
-    pairs = zip(made.values(), expected.values(), strict=True)
+    pairs = list(zip(made.values(), expected.values(), strict=True))
     if made.keys() == expected.keys():
-        pairs = ((made[name], expected[name]) for name in expected)
+        pairs = [(made[name], expected[name]) for name in expected]
     return max(
         float(np.abs(one.reshape(other.shape) - other).max() / np.abs(other).max())
         for one, other in pairs

@@ -311,3 +311,20 @@ def test_a_fault_in_planning_ends_the_job_and_the_next_one_tries_anew() -> None:
     for _ in range(4):
         cluster.run()
     assert two.finished
+
+
+def test_a_job_keeps_the_arithmetic_of_its_first_plan() -> None:
+    """A worker comes in the middle of a job: the question says by which arithmetic it goes on."""
+    cluster = Manual()
+    a = cluster.worker("a")
+    cluster.client("job", 3)
+    first = cluster.questions.pop()
+    assert first.arithmetic is None
+    cluster.handle(Planned(first.number, banded(cluster.network, first.workers)))
+    cluster.exchange()
+    assert cluster.work(a)
+    cluster.worker("b")
+    (second,) = cluster.questions
+    assert second.arithmetic == ()
+    cluster.run()
+    assert client(cluster).finished

@@ -79,8 +79,8 @@ def group_breakdowns(
 
 
 def _algorithms(network: Network, layers: Collection[int]) -> str | None:
-    """The algorithms of these layers, in a few words."""
-    return ", ".join(sorted({network.layers[number].algorithm for number in layers})) or None
+    """The algorithms of these layers, as `direct+winograd4`."""
+    return "+".join(sorted({network.layers[number].algorithm for number in layers})) or None
 
 
 def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:

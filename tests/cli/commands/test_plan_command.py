@@ -57,23 +57,35 @@ def test_the_table_and_what_surrounds_it(first16_file: Path, tmp_path: Path) -> 
     lines = planned(tmp_path, first16_file, "--mem", "48M", "--threads", 1)
     assert "16 layers" in line_of(lines, "model")
     assert line_of(lines, "input") == "608x608x3 float32, assumed to be mapped from a .npy file"
-    notation = line_of(lines, "plan").split(",")[0]
+    notation = line_of(lines, "plan").partition(", threads")[0]
     assert "threads 1" in line_of(lines, "plan")
     plan = parse_notation(notation, load(first16_file).network)
+    algorithms = dict(plan.arithmetic)
+    weighted = [0, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 15]
     rows = table(lines)
     assert [row[0] for row in rows] == [str(n + 1) for n in range(len(plan.groups))]
     for row, group in zip(rows, plan.groups, strict=True):
         strip = "-" if group.strip is None else str(group.strip)
         kept = "streamed" if group.streamed else "resident"
         layers = f"{group.first}..{group.stop - 1}"
-        assert row[1:5] == [layers, f"{group.rows}x{group.columns}", strip, "direct"]
+        names = {algorithms.get(n, "direct") for n in weighted if group.first <= n < group.stop}
+        algorithm = "+".join(sorted(names))
+        assert row[1:5] == [layers, f"{group.rows}x{group.columns}", strip, algorithm]
         assert row[6:8] == ["MiB", kept]
     total = next(line.split() for line in lines if line.split()[:1] == ["total"])
     assert total[1] == "0..15"
     assert sum(float(row[-1]) for row in rows) == pytest.approx(float(total[-1]), abs=0.3)
     assert max(float(row[-2]) for row in rows) <= float(total[-2]) <= 48
     streamed = ["weights"] * any(group.streamed for group in plan.groups)
-    assert heads(lines) == ["model", "input", "plan", *SEARCHED[:3], *streamed, *SEARCHED[3:]]
+    assert heads(lines) == [
+        "model",
+        "input",
+        "plan",
+        "algorithm",
+        *SEARCHED[:3],
+        *streamed,
+        *SEARCHED[3:],
+    ]
     assert "48.0 MiB (--mem)" in line_of(lines, "budget")
     assert f"predicted {total[-2]} MiB" in line_of(lines, "peak")
     assert any("in MiB: baseline" in line for line in lines)

@@ -15,6 +15,8 @@ from support.smallmodels import random_image, write_small_model
 
 from ftdist.network.modelfile import load
 from ftdist.planning.plan import untiled
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import arithmetics
 from ftdist.runtime.local import Session
 
 Refused = Callable[..., Outcome]
@@ -27,9 +29,11 @@ def ran(folder: Path, *arguments: object, **more: str) -> Outcome:
     return outcome
 
 
-def expected(model: Path, image: np.ndarray) -> dict[str, np.ndarray]:
+def expected(model: Path, image: np.ndarray, *, direct: bool = False) -> dict[str, np.ndarray]:
+    """Untiled, by the arithmetic that the search takes where memory is plenty, or directly."""
     loaded = load(model)
-    with Session(loaded, untiled(loaded.network)) as session:
+    arithmetic = () if direct else arithmetics(loaded.network, DEFAULT)[0]
+    with Session(loaded, replace(untiled(loaded.network), arithmetic=arithmetic)) as session:
         return session.run(image)
 
 
@@ -39,7 +43,23 @@ def test_one_output_as_npy(things: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), array)
     assert outcome.out.splitlines()[-1] == "wrote      out.npy"
     heads = [line.split(" ")[0] for line in outcome.out.splitlines()]
-    assert heads == ["model", "plan", "budget", "peak", "", "latency", "", "wrote"]
+    assert heads == ["model", "plan", "algorithm", "", "budget", "peak", "", "latency", "", "wrote"]
+
+
+def test_exact_direct_keeps_to_direct_kernels_and_the_report_says_so(
+    things: Path, tmp_path: Path
+) -> None:
+    given = things / "chain.ftd", things / "image.npy", "-o", "out.npy"
+    outcome = ran(tmp_path, *given, "--exact-direct", "--json", "report.json")
+    (array,) = expected(things / "chain.ftd", random_image(64), direct=True).values()
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), array)
+    assert "algorithm  direct of all layers, errors up to 1e-06 of the" in outcome.out
+    plan = json.loads((tmp_path / "report.json").read_text())["plan"]
+    assert "arithmetic" not in plan and plan["error_classes"] == {"direct": 1e-6}
+    outcome = ran(tmp_path, *given, "--json", "report.json")
+    assert " of layer 2, errors up to " in outcome.out
+    plan = json.loads((tmp_path / "report.json").read_text())["plan"]
+    assert list(plan["arithmetic"]) == ["2"] and len(plan["error_classes"]) == 2
 
 
 def test_several_outputs_as_npz_with_the_batch_axis_of_the_input(
@@ -163,7 +183,7 @@ def test_a_named_tiling_changes_no_bit(things: Path, tmp_path: Path, tiling: str
         *("--tiling", tiling, "--threads", 2),
     )
     assert f"plan       {tiling.strip()}, threads 2, " in outcome.out
-    (array,) = expected(things / "chain.ftd", random_image(64)).values()
+    (array,) = expected(things / "chain.ftd", random_image(64), direct=True).values()
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), array)
 
 
@@ -188,7 +208,9 @@ def report(things: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_report_is_what_scripts_rely_on(report: Path) -> None:
     value = json.loads(report.read_text())
     assert set(value) == {"plan", "predicted", "measured", "machine"}
-    assert set(value["plan"]) - {"threads"} == {"notation", "groups", "digest"}
+    always = {"notation", "groups", "digest", "threads", "error_classes"}
+    assert set(value["plan"]) - {"arithmetic"} == always
+    assert value["plan"]["error_classes"]["direct"] == 1e-6
     assert value["plan"]["threads"] == 2
     assert value["plan"]["notation"] and len(value["plan"]["digest"]) == 32
     layers = [group["layers"] for group in value["plan"]["groups"]]

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
 import ftdist
+from ftdist.network.implementations import Arithmetic
 from ftdist.network.modelfile import load
 from ftdist.planning.plan import untiled
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import arithmetics
 
 _CONVOLUTIONAL = "[convolutional]\nfilters={}\nsize={}\nstride=1\npad=1\nactivation=leaky\n"
 _POOL = "[maxpool]\nsize=2\nstride=2\n"
@@ -57,16 +61,31 @@ class Frames:
             self.paths.append(path)
 
     @cached_property
-    def expected(self) -> list[Outputs]:
-        """The outputs of local mode, untiled, by name."""
-        with ftdist.Session(self.model, untiled(self.model.network)) as session:
-            return [session.run(np.load(path)) for path in self.paths]
+    def expected(self) -> dict[Arithmetic, list[Outputs]]:
+        """The outputs of local mode, untiled, by name; by the arithmetics that a cluster may
+        choose."""
+        network = self.model.network
+        found = {}
+        for each in dict.fromkeys((arithmetics(network, DEFAULT)[0], ())):
+            plan = replace(untiled(network), arithmetic=each)
+            with ftdist.Session(self.model, plan) as session:
+                found[each] = [session.run(np.load(path)) for path in self.paths]
+        return found
 
     def wrong(self, output: Path, count: int | None = None) -> list[str]:
-        """The frames whose results lack or differ in some bit, of the first `count`."""
+        """The frames whose results lack or differ in some bit, of the first `count`: from those of
+        one arithmetic, which all of a job have."""
+        return self._wrong_by(self.arithmetic(output, count), output, count)
+
+    def arithmetic(self, output: Path, count: int | None = None) -> Arithmetic:
+        """The arithmetic of most results of a job."""
+        return min(self.expected, key=lambda each: len(self._wrong_by(each, output, count)))
+
+    def _wrong_by(self, arithmetic: Arithmetic, output: Path, count: int | None) -> list[str]:
+        results = self.expected[arithmetic][:count]
         return [
             path.name
-            for path, expected in zip(self.paths[:count], self.expected[:count], strict=True)
+            for path, expected in zip(self.paths[:count], results, strict=True)
             if not _holds(output / path.stem, expected)
         ]
 

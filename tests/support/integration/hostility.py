@@ -176,7 +176,7 @@ def lied_to(
 ) -> Result:
     """A worker whose coordinator sends it so many hostile messages, and then an honest task."""
     keys = make_keys(cluster.folder) if secured else None
-    (output,) = frames.expected[0].values()
+    (output,) = frames.expected[()][0].values()
     expected = np.ascontiguousarray(output.transpose(1, 2, 0))
     image = np.ascontiguousarray(np.load(frames.paths[0]).transpose(1, 2, 0))
     result = Result(sent=count)
@@ -199,7 +199,7 @@ def lied_to(
 def flooded_worker(cluster: Cluster, frames: Frames, rounds: int, *, secured: bool) -> Result:
     """A worker whose coordinator sends it messages without an end, and then an honest task."""
     keys = make_keys(cluster.folder) if secured else None
-    (output,) = frames.expected[0].values()
+    (output,) = frames.expected[()][0].values()
     expected = np.ascontiguousarray(output.transpose(1, 2, 0))
     image = np.ascontiguousarray(np.load(frames.paths[0]).transpose(1, 2, 0))
     result = Result()
