@@ -149,7 +149,7 @@ def add_show(commands: Commands, defaults: Defaults) -> None:
     plan = parser.add_mutually_exclusive_group()
     plan.add_argument("--tiling", metavar="NOTATION", help="show this plan, such as 5x5/8/2x2")
     plan.add_argument("--plan", metavar="FILE", type=Path, help="show the plan in a report")
-    add_winograd(parser)
+    add_exact_direct(parser)
     svg = "draw the graph, each step of the plan in a colour"
     parser.add_argument("--svg", metavar="FILE.svg", type=Path, help=svg)
     parser.handled_by("show")

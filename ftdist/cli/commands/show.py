@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> None:
     context = RunContext(after_bytes=answering_bytes(model.network, task))
     calibration, process = calibration_for(threads), before_planning(model.network)
     problem = PlanProblem(
-        *(model, limit, context, threads, calibration, process), arguments.winograd
+        *(model, limit, context, threads, calibration, process), arguments.exact_direct
     )
 
     from ftdist.runtime.plans.frontier import Outlook
