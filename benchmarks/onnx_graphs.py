@@ -42,9 +42,9 @@ def fault_of(seed: int, folder: Path, plans: int) -> str:
         if once[name].shape != wanted.shape:
             return f"shape: {name} is {once[name].shape}, not {wanted.shape}"
         apart = np.abs(once[name].astype(np.float64) - wanted)
-        error = float(np.max(apart, initial=0.0)) / max(1.0, float(np.abs(wanted).max(initial=0)))
-        if not error <= TOLERANCE:
-            return f"values: {name} is off by {error:.2g}"
+        off = float(np.max(apart, initial=0.0)) / max(1.0, float(np.abs(wanted).max(initial=0)))
+        if not off <= TOLERANCE:
+            return f"values: {name} is off by {off:.2g}"
     for number in range(plans):
         plan = random_plan(model.network, seed + 1000 * number, threads=1 + number % 2)
         for name, array in computed(model, arrays, plan).items():

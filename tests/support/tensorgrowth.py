@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from hypothesis import strategies as st
 
+from ftdist.network.operators.functions import Function
 from ftdist.network.operators.normalizing import SoftmaxAlong
 from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.placing import Pad, PadMode
 from ftdist.network.operators.reducing import Reduce
 from ftdist.network.operators.tensors import ConcatenatePositions, Rearrange
 from ftdist.network.operators.views import AXES, Factor, View, permuted, reduced
@@ -44,7 +46,8 @@ def rearrange(growth: Growth) -> None:
     view = permuted(shape, growth.draw(st.sampled_from(list(itertools.permutations(AXES)))))
     (rows,) = view.rows
     kind = growth.draw(st.sampled_from(["plain", "backwards", "steps", "split"]))
-    first, axis = 0, (rows,)
+    first = 0
+    axis: tuple[Factor, ...] = (rows,)
     if kind == "backwards":
         first, axis = (rows.count - 1) * rows.step, (Factor(rows.count, -rows.step),)
     elif kind == "steps":
@@ -83,10 +86,24 @@ def concatenate_positions(growth: Growth) -> None:
     growth.builder.add(ConcatenatePositions(axis), [source, *others])
 
 
+def function(growth: Growth) -> None:
+    how = growth.draw(st.sampled_from(["clip", "abs", "softsign", "hard_sigmoid", "celu", "erf"]))
+    growth.builder.add(Function(how, 0.3, 0.6), [growth.source()])
+
+
+def pad(growth: Growth) -> None:
+    """Also by more than the map has."""
+    mode = growth.draw(st.sampled_from(get_args(PadMode)))
+    top, bottom, left, right = (growth.draw(st.sampled_from([0, 1, 2, 5])) for _ in range(4))
+    growth.builder.add(Pad(mode, top, bottom, left, right, 0.5), [growth.source()])
+
+
 TENSOR_KINDS: tuple[Callable[[Growth], None], ...] = (
     pair,
     rearrange,
     reduce,
     softmax_along,
     concatenate_positions,
+    function,
+    pad,
 )

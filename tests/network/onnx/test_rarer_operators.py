@@ -61,7 +61,7 @@ def mirrored_list(n: Nodes, x: str) -> str:
 
 def turned_rows(n: Nodes, x: str) -> str:
     rows = n.add("Reshape", x, ints(n, 1, 8, 48))
-    how = {"strides": [2], "dilations": [2], "group": 2, "pads": [1, 2]}
+    how: dict[str, Any] = {"strides": [2], "dilations": [2], "group": 2, "pads": [1, 2]}
     return str(n.add("ConvTranspose", rows, n.random(8, 3, 3), n.random(6), **how))
 
 

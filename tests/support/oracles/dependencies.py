@@ -17,6 +17,7 @@ from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.joining import Multiply, Sum
 from ftdist.network.operators.normalizing import SoftmaxAlong
 from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.placing import Pad
 from ftdist.network.operators.reducing import Reduce
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Resize, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions, Rearrange
@@ -118,6 +119,16 @@ def _resize_taps(resize: Resize, side: int, length: int, position: int) -> set[i
     return {tap for tap, _ in resized_from(resize, side, length, position)}
 
 
+def padded_from(pad: Pad, side: int, length: int, position: int) -> set[int]:
+    """The position that an output position is taken from; none for a constant."""
+    before = (pad.top, pad.left)[side]
+    inside = 0 <= position - before < length
+    if pad.mode == "constant":
+        return {position - before} if inside else set()
+    widths = before, max(0, position + 1 - before - length)
+    return {int(np.pad(np.arange(length), widths, pad.mode)[position])}
+
+
 def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     """The rows on the map of `source` that row `row` of layer `reader` reads."""
     operation = network.layers[reader].operation
@@ -137,6 +148,8 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
             return {row + top}
         case Resize():
             return _resize_taps(operation, 0, shape.height, row)
+        case Pad():
+            return padded_from(operation, 0, shape.height, row)
         case Upsample(scale=scale) | DepthToSpace(stride=scale):
             return {row // scale}
         case Reorg(stride=stride, order="blocks"):
@@ -166,6 +179,8 @@ def columns_read(network: Network, reader: int, source: int, column: int) -> set
             return {column + left}
         case Resize():
             return _resize_taps(operation, 1, shape.width, column)
+        case Pad():
+            return padded_from(operation, 1, shape.width, column)
         case Pool(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=True))
         case Upsample(scale=scale) | DepthToSpace(stride=scale):
@@ -183,7 +198,7 @@ def reads_without_gaps(network: Network, reader: int) -> bool:
             return all(axis.dilation == 1 and axis.stride <= axis.kernel for axis in axes)
         case Reorg(order="darknet") | Softmax(spatial=False) | Resize():
             return False
-        case Rearrange() | Reduce() | SoftmaxAlong() | ConcatenatePositions():
+        case Rearrange() | Reduce() | SoftmaxAlong() | ConcatenatePositions() | Pad():
             return False
         case TransposedConvolution():
             return False

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 
 from ftdist.network.operators.base import Operation
+from ftdist.network.operators.functions import Function
 from ftdist.network.operators.normalizing import SoftmaxAlong
 from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.placing import Pad
 from ftdist.network.operators.reducing import Reduce
 from ftdist.network.operators.tensors import ConcatenatePositions, Rearrange
 from ftdist.network.operators.views import Factors, View
@@ -22,6 +25,14 @@ _PAIRS: dict[str, Callable[[Map, Map], Map]] = {
     "multiply": np.multiply,
     "maximum": np.maximum,
     "minimum": np.minimum,
+}
+_FUNCTIONS: dict[str, Callable[[Map, float, float], Map]] = {
+    "clip": np.clip,
+    "abs": lambda x, a, b: np.abs(x),
+    "softsign": lambda x, a, b: x / (1 + np.abs(x)),
+    "hard_sigmoid": lambda x, a, b: np.clip(a * x + b, 0, 1),
+    "celu": lambda x, a, b: np.maximum(x, 0) + a * np.expm1(np.minimum(x, 0) / a),
+    "erf": lambda x, a, b: np.vectorize(math.erf, otypes=[float])(x),
 }
 _REDUCTIONS: dict[str, Callable[..., Map]] = {
     "sum": np.sum,
@@ -45,6 +56,12 @@ def computed(operation: Operation, inputs: list[Map]) -> Map | None:
             axes = tuple(n for n, along in enumerate((rows, columns, channels)) if along)
             terms = np.exp(first - first.max(axis=axes, keepdims=True))
             return terms / terms.sum(axis=axes, keepdims=True)
+        case Function(how=how, first=a, second=b):
+            return _FUNCTIONS[how](first, a, b)
+        case Pad(mode=mode, value=value):
+            widths = (operation.top, operation.bottom), (operation.left, operation.right), (0, 0)
+            more = {"constant_values": value} if mode == "constant" else {}
+            return np.pad(first, widths, mode, **more)  # type: ignore[call-overload, no-any-return]
         case ConcatenatePositions(axis=axis):
             return np.concatenate(inputs, axis=("rows", "columns").index(axis))
     return None

@@ -15,6 +15,7 @@ import numpy as np
 from ftdist.kernels.program import BLOCK, op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.joining import Concatenate
+from ftdist.network.operators.tensors import ConcatenatePositions
 from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.programs import GroupProgram
@@ -143,7 +144,9 @@ class Trace:
 
     def _placed(self, kernel: Any, layer: int) -> int:
         """Which of the maps that lie beside each other a kernel moves."""
-        axis = ("rows", "columns").index(self.network.layers[layer].operation.axis)
+        operation = self.network.layers[layer].operation
+        assert isinstance(operation, ConcatenatePositions)
+        axis = ("rows", "columns").index(operation.axis)
         sizes = [self.network.shape(source)[axis] for source in self.network.reads(layer)]
         first = kernel["pad_left" if axis else "pad_top"]
         return next(number for number in range(len(sizes)) if sum(sizes[:number]) == first)
