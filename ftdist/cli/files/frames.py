@@ -174,7 +174,8 @@ class Queue:
     def _beside_bytes(self, looked: Looked) -> int:
         """What one takes beside session and outputs after others: reading it, or what is after.
 
-        By then the code of reading, running, detecting and drawing is in memory at one time.
+        By then the code of reading, running, detecting and drawing is in memory at one
+        time, twice what one picture brings back.
         """
         again = 0
         if looked.reading_bytes:
@@ -182,7 +183,7 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        return AGAIN_BYTES + max(self.left_bytes + again, told + looked.context.after_bytes)
+        return 2 * AGAIN_BYTES + max(self.left_bytes + again, told + looked.context.after_bytes)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""

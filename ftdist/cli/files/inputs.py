@@ -40,7 +40,7 @@ _DOTTING_BYTES = 3 << 18
 _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 """Pillow itself, where it has read no picture before, and its library for JPEG."""
 
-AGAIN_BYTES = 3 << 18
+AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
 _LEFT_BEHIND_BYTES = 2 << 20
