@@ -87,6 +87,7 @@ class Queue:
         self._names = names
         self._several = given.several
         self._left_by_one_bytes = _LEFT_BY_DRAWING_BYTES if drawn else _LEFT_BY_SEEING_BYTES
+        self._left_by_one_bytes += AGAIN_BYTES
         self._leave_out = leave_out
         self.too_large: RunContext | None = None
         self.waiting = [
@@ -175,7 +176,7 @@ class Queue:
         """What one takes beside session and outputs after others: reading it, or what is after.
 
         By then the code of reading, running, detecting and drawing is in memory at one
-        time, twice what one picture brings back.
+        time.
         """
         again = 0
         if looked.reading_bytes:
@@ -183,7 +184,7 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        return 2 * AGAIN_BYTES + max(self.left_bytes + again, told + looked.context.after_bytes)
+        return AGAIN_BYTES + max(self.left_bytes + again, told + looked.context.after_bytes)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""
