@@ -1,7 +1,8 @@
 """The kernels against naive ones in C++ (tests/native), here and for aarch64 under emulation.
 
 The program compares bits on each machine; here the machines are compared with each other: every
-instruction set with fused multiply-add must give the same digest.
+instruction set with fused multiply-add must give the same digest, and the bits of programs that
+were recorded here, which hold every operation.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ import sysconfig
 from pathlib import Path
 
 import pytest
+from support.recording import record
+
+from ftdist.kernels.native import chosen
 
 SOURCE = Path(__file__).resolve().parents[1] / "native"
 CASES = 3000
@@ -25,6 +29,8 @@ AARCH64 = (
     f"-DCMAKE_CXX_COMPILER={CROSS_COMPILER}",
     "-DCMAKE_EXE_LINKER_FLAGS=-static",
 )
+REPLAYED = re.compile(r"^(\w+): (\d+) programs, \d+ values, 0 programs differ$", re.M)
+LEAST_PROGRAMS = 200
 FUSED = re.compile(r"^(\w+): fused, (\d+) cases, (\d+) values, digest ([0-9a-f]{16})$", re.M)
 
 
@@ -44,10 +50,10 @@ def run(*command: str | Path) -> str:
 
 
 def build(folder: Path, *options: str) -> Path:
-    """The program check_kernels, built in `folder`."""
+    """The programs check_kernels and replay, built in `folder`."""
     run("cmake", "-S", SOURCE, "-B", folder, *options)
     run("cmake", "--build", folder, "--parallel", "2")
-    return folder / "check_kernels"
+    return folder
 
 
 def digests(printed: str) -> dict[str, str]:
@@ -61,14 +67,12 @@ def digests(printed: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def native(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What check_kernels prints on this machine."""
-    return run(build(tmp_path_factory.mktemp("native")), str(CASES))
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("native"))
 
 
 @pytest.fixture(scope="session")
-def emulated(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What check_kernels prints on an emulated aarch64 machine."""
+def aarch64(tmp_path_factory: pytest.TempPathFactory) -> Path:
     missing = [each for each in (CROSS_COMPILER, EMULATOR) if shutil.which(each) is None]
     if missing:
         reason = (
@@ -78,8 +82,29 @@ def emulated(tmp_path_factory: pytest.TempPathFactory) -> str:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    program = build(tmp_path_factory.mktemp("aarch64"), *AARCH64)
-    return run(EMULATOR, program, str(CASES))
+    return build(tmp_path_factory.mktemp("aarch64"), *AARCH64)
+
+
+@pytest.fixture(scope="session")
+def native(here: Path) -> str:
+    """What check_kernels prints on this machine."""
+    return run(here / "check_kernels", str(CASES))
+
+
+@pytest.fixture(scope="session")
+def emulated(aarch64: Path) -> str:
+    """What check_kernels prints on an emulated aarch64 machine."""
+    return run(EMULATOR, aarch64 / "check_kernels", str(CASES))
+
+
+@pytest.fixture(scope="session")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Programs of all operations, recorded with what the best instruction set made of them."""
+    if not chosen().fused:
+        pytest.skip("programs are recorded with fused multiply-add, which this machine lacks")
+    folder = tmp_path_factory.mktemp("recording")
+    record(folder / "programs", folder)
+    return folder / "programs"
 
 
 def test_kernels_equal_the_naive_ones(native: str) -> None:
@@ -96,3 +121,14 @@ def test_aarch64_kernels_equal_the_naive_ones(emulated: str) -> None:
 def test_all_fused_instruction_sets_give_the_same_bits(native: str, emulated: str) -> None:
     found = {**digests(native), **{f"{n} (aarch64)": d for n, d in digests(emulated).items()}}
     assert len(set(found.values())) == 1, found
+
+
+def test_recorded_programs_give_the_same_bits_on_all_fused_instruction_sets(
+    here: Path, recording: Path
+) -> None:
+    assert REPLAYED.findall(run(here / "replay", recording))
+
+
+def test_recorded_programs_give_the_same_bits_on_aarch64(aarch64: Path, recording: Path) -> None:
+    found = dict(REPLAYED.findall(run(EMULATOR, aarch64 / "replay", recording)))
+    assert found.keys() == {"neon", "scalar"} and min(map(int, found.values())) > LEAST_PROGRAMS

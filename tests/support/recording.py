@@ -1,0 +1,129 @@
+"""Programs as sessions run them, with what memory held before and after, for tests/native/replay.
+
+One thread at a time may run: what a map holds is looked at around each program.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+
+from ftdist.geometry import Shape
+from ftdist.kernels import native
+from ftdist.kernels.program import KERNEL
+from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.resampling import Reorg
+from ftdist.network.operators.windows import Convolution
+from ftdist.planning.plan import Plan, untiled
+from ftdist.runtime.local import Session
+from support.networks import cut_networks, model_of, random_input
+from support.onnxcases import Case, cases
+from support.onnxconformance import run_case
+from support.onnxgraphs import arrays_for, computed, imported
+from support.randomgraphs import random_graph
+from support.randomplans import random_plan
+
+MOST_OF_ONE = 4
+"""So many programs with an operation of one kind and activation are kept."""
+
+GRAPHS, NETWORKS = 40, 160
+
+RARE = {"TopK", "NonMaxSuppression", "RoiAlign", "GatherElements", "GatherND", "Resize"}
+"""Operators of which the onnx package's own tests are recorded."""
+
+MOST_BYTES = 4 << 20
+"""Memory of a program that is kept."""
+
+
+class Recorder:
+    """The compiled module, with `run` looked over; `operations` are those of what was kept."""
+
+    def __init__(self, compiled: Any, file: BinaryIO) -> None:
+        self._compiled = compiled
+        self._file = file
+        self._weights = b""
+        self._kinds: Counter[tuple[int, ...]] = Counter()
+        self.operations: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._compiled, name)
+
+    def run(self, isa: str, *given: Any) -> int:
+        kernels, calls, views, weights, bases, _, _ = given
+        table = kernels.view(KERNEL)
+        kinds = {tuple(map(int, each)) for each in table[["op", "kind", "activation", "size"]]}
+        memory = sum(size for _, size in bases)
+        kept = memory <= MOST_BYTES and any(self._kinds[each] < MOST_OF_ONE for each in kinds)
+        before = [ctypes.string_at(*base) for base in bases] if kept else []
+        failure: int = self._compiled.run(isa, *given)
+        if kept:
+            assert failure == 0
+            self._kinds.update(kinds)
+            self.operations |= {self._compiled.OPERATIONS[number] for number, *_ in kinds}
+            self._write_weights(weights.tobytes())
+            tables = [each.tobytes() for each in (kernels, calls, views)]
+            sizes = [*map(len, tables), len(before), *map(len, before)]
+            after = (ctypes.string_at(*base) for base in bases)
+            self._file.write(b"P" + np.array(sizes, np.int64).tobytes())
+            self._file.writelines((*tables, *before, *after))
+        return failure
+
+    def _write_weights(self, weights: bytes) -> None:
+        if weights != self._weights:
+            self._weights = weights
+            self._file.write(b"W" + np.int64(len(weights)).tobytes() + weights)
+
+
+def record(path: Path, folder: Path) -> None:
+    """Programs of all operations, of random networks and of the rarer operators' own tests."""
+    with path.open("wb") as file, pytest.MonkeyPatch.context() as patch:
+        recorder = Recorder(native._native, file)
+        patch.setattr(native, "_native", recorder)
+        _run_networks()
+        for seed in range(GRAPHS):
+            model = imported(random_graph(seed).save(folder / "graph.onnx"))
+            for plan in (untiled(model.network), random_plan(model.network, seed, threads=1)):
+                computed(model, arrays_for(model, seed), plan)
+        for case in _rare_cases():
+            run_case(case)
+        for algorithm in ("direct", "winograd2", "winograd4"):
+            _run_convolution(algorithm)
+    missing = set(native._native.OPERATIONS) - recorder.operations
+    assert not missing, f"no program with {', '.join(missing)} was recorded"
+
+
+def _run_networks() -> None:
+    @settings(max_examples=NETWORKS, phases=[Phase.generate], derandomize=True, database=None)
+    @given(cut_networks())
+    def run(case: tuple[Any, Plan]) -> None:
+        network, plan = case
+        with Session(model_of(network), replace(plan, threads=1)) as session:
+            session.run(random_input(network))
+
+    run()
+
+
+def _rare_cases() -> Iterator[Case]:
+    return (case for case in cases() if case.operators & RARE)
+
+
+def _run_convolution(algorithm: str) -> None:
+    """A convolution large enough for blocks, then Darknet's reorganization of what it makes."""
+    builder = NetworkBuilder("blocks", Shape(24, 18, 32))
+    layer = Convolution(40, Sliding.square(3, padding=1), activation=Activation("leaky"))
+    builder.add(Reorg(2, "darknet"), [builder.add(layer, [INPUT])])
+    network = builder.finish()
+    plan = untiled(network)
+    if algorithm != "direct":
+        plan = replace(plan, arithmetic=((0, algorithm),))
+    with Session(model_of(network), plan) as session:
+        session.run(random_input(network))
