@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
-from hypothesis import Phase, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native
@@ -102,7 +102,14 @@ def record(path: Path, folder: Path) -> None:
 
 
 def _run_networks() -> None:
-    @settings(max_examples=NETWORKS, phases=[Phase.generate], derandomize=True, database=None)
+    @settings(
+        max_examples=NETWORKS,
+        phases=[Phase.generate],
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(cut_networks())
     def run(case: tuple[Any, Plan]) -> None:
         network, plan = case
