@@ -21,8 +21,11 @@ from ftdist.kernels import native
 from ftdist.kernels.program import KERNEL
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.operators.base import Activation, Sliding
-from ftdist.network.operators.resampling import Reorg
-from ftdist.network.operators.windows import Convolution
+from ftdist.network.operators.channels import MaxChannels
+from ftdist.network.operators.joining import Sum, WeightedSum
+from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
+from ftdist.network.operators.tensors import ConcatenatePositions
+from ftdist.network.operators.windows import Convolution, Local
 from ftdist.planning.plan import Plan, untiled
 from ftdist.runtime.local import Session
 from support.networks import cut_networks, model_of, random_input
@@ -124,10 +127,22 @@ def _rare_cases() -> Iterator[Case]:
 
 
 def _run_convolution(algorithm: str) -> None:
-    """A convolution large enough for blocks, then Darknet's reorganization of what it makes."""
+    """A convolution large enough for blocks, and whatever Darknet's networks do beside."""
     builder = NetworkBuilder("blocks", Shape(24, 18, 32))
     layer = Convolution(40, Sliding.square(3, padding=1), activation=Activation("leaky"))
-    builder.add(Reorg(2, "darknet"), [builder.add(layer, [INPUT])])
+    made = builder.add(layer, [INPUT])
+    for operation in (
+        Reorg(2, "darknet"),
+        Reorg(2, "blocks"),
+        Crop(5, 7, 1, 2, 2.0, -1.0),
+        DepthToSpace(2),
+        Upsample(2),
+        Local(3, Sliding.square(3, padding=1)),
+        MaxChannels(8),
+    ):
+        builder.add(operation, [made])
+    for join in (Sum(), WeightedSum(2), ConcatenatePositions("rows")):
+        builder.add(join, [made, made])
     network = builder.finish()
     plan = untiled(network)
     if algorithm != "direct":
