@@ -9,7 +9,6 @@ whoever shows them says so too (``doubt``).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -47,9 +46,8 @@ _MOST_FILES = 100
 _GUESSED = {len(VOC): (VOC, "Pascal VOC's"), len(COCO): (COCO, "COCO's")}
 
 
-_ONE_CLASS = re.compile(
-    r"face|person|people|pedestrian|human|head|hand|palm|plate|vehicle|car(?![a-z])|text|fire|smoke",
-    re.IGNORECASE,
+_ONE_CLASS = (
+    r"face|person|people|pedestrian|human|head|hand|palm|plate|vehicle|car(?![a-z])|text|fire|smoke"
 )
 _SPOKEN = {"people": "person", "pedestrian": "person", "human": "person", "plate": "number plate"}
 
@@ -113,7 +111,9 @@ def find_names(
 
 def of_one_class(stem: str) -> FoundNames | None:
     """The name of a detector's only class by that of its file, where that speaks of one."""
-    found = _ONE_CLASS.search(stem)
+    import re  # a run's names need none of it
+
+    found = re.search(_ONE_CLASS, stem, re.IGNORECASE)
     if found is None:
         return None
     name = _SPOKEN.get(found[0].lower(), found[0].lower())
