@@ -21,7 +21,6 @@ from ftdist.kernels import native
 from ftdist.kernels.program import KERNEL
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.operators.base import Activation, Sliding
-from ftdist.network.operators.channels import MaxChannels
 from ftdist.network.operators.joining import Sum, WeightedSum
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions
@@ -138,7 +137,6 @@ def _run_convolution(algorithm: str) -> None:
         DepthToSpace(2),
         Upsample(2),
         Local(3, Sliding.square(3, padding=1)),
-        MaxChannels(8),
     ):
         builder.add(operation, [made])
     for join in (Sum(), WeightedSum(2), ConcatenatePositions("rows")):
