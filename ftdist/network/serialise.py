@@ -10,7 +10,6 @@ named, has "input" only, as all had once; "inputs" and "outputs" stand in others
 from __future__ import annotations
 
 import dataclasses
-import math
 from functools import cache
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -22,6 +21,8 @@ from ftdist.network.operators.base import OPERATIONS
 from ftdist.network.ports import PLAIN_PIXELS, Input, Layout, Pixels
 
 _FAR = 10**15
+_LARGEST = 3.4028234663852886e38
+"""The largest number of 32 bits, with which kernels compute."""
 
 
 def to_json(network: Network) -> dict[str, Any]:
@@ -170,8 +171,8 @@ def _layer(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no finite number")
+    if type(value) not in (int, float) or not abs(value) <= _LARGEST:
+        raise ValueError(f"{value!r} is no number of 32 bits")
     return float(value)
 
 

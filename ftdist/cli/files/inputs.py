@@ -43,6 +43,10 @@ _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
+_TELLING_BYTES = 768 << 10
+"""What printing what was found and writing the report take once a picture is drawn; up to 0.6 MiB
+with 500 objects."""
+
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
 
@@ -112,7 +116,7 @@ def phases(
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
         drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
         dotting = _DOTTING_BYTES if task.kind == "points" else 0
-        after = max(after, seen + drawing + dotting + AGAIN_BYTES)
+        after = max(after, seen + drawing + dotting + AGAIN_BYTES + _TELLING_BYTES)
     return RunContext(True, False, left_behind, after, held + reading)
 
 

@@ -23,6 +23,10 @@ _CLOSE_BYTES = 4096
 _CLOSE_LOOKS = 3
 """How often a plan of the size that is left is looked for closely: its programs may not fit."""
 
+_CLOSER_BYTES = 1 << 20
+"""What a search that finds a plan takes beside one that finds none: it looks closely, at several
+arithmetics."""
+
 Proposer = Callable[[int | None, bool], "FoundPlan | None"]
 """Asked for the fastest plan within a size, and whether to look closely, which takes longer."""
 
@@ -53,7 +57,8 @@ class PlanSearch:
             return choice
         least = self.smallest()
         # searching takes memory too, which will be needed again
-        least = replace(least, peak_bytes=max(least.peak_bytes, peak_resident_bytes()))
+        searching = peak_resident_bytes() + _CLOSER_BYTES
+        least = replace(least, peak_bytes=max(least.peak_bytes, searching))
         return least.within_budget("no plan fits")
 
     def smallest(self) -> Choice:
