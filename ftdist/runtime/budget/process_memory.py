@@ -22,9 +22,10 @@ _CODE_BYTES = 768 << 10
 call, and what of the interpreter's and numpy's has not run by then; 0.8 MB with Python 3.11."""
 
 
-_RETURNING_BYTES = 512 << 10
+_RETURNING_BYTES = 1 << 20
 """The code between planning and the kernels, which is given back with the rest and run again: that
-of sessions and threads; up to 0.25 MiB with Python 3.11."""
+of sessions and threads; 0.25 MiB with Python 3.11, up to 0.8 where the system brings in more of a
+file at once than what is run."""
 
 
 @dataclass(frozen=True, slots=True)
