@@ -293,7 +293,7 @@ def test_the_search_shuns_a_slow_disk_only_where_it_is_read(
     """The smallest budget leaves no choice but to stream; from the page cache that costs little."""
     monkeypatch.setattr("ftdist.runtime.budget.process_memory.resident_bytes", lambda: MIB)
     monkeypatch.setattr("ftdist.runtime.budget.process_memory.peak_resident_bytes", lambda: MIB)
-    monkeypatch.setattr("ftdist.runtime.plans.plan_search.peak_resident_bytes", lambda: MIB)
+    monkeypatch.setattr("ftdist.runtime.plans.plan_search.peak_resident_bytes", lambda: 0)
     slow = Calibration(replace(DEFAULT, disk_bytes_per_s=1e4))
     with pytest.raises(BudgetError) as caught:
         fastest(chain, Budget(MIB, "--mem"), slow)
