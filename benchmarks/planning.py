@@ -106,7 +106,7 @@ def _kept_s(cfg: Path, threads: int) -> float:
     words = ["import", str(cfg), "--random-weights", "1", "-o", str(model)]
     command = [sys.executable, "-m", "ftdist", *words]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    size = str(2 * model.stat().st_size + (128 << 20))
+    size = str(6 * model.stat().st_size + (128 << 20))  # transformed weights are larger
     environment = {**os.environ, "XDG_CACHE_HOME": str(cfg.parent / "cache")}
     command = [sys.executable, "-c", _KEPT, str(model), str(threads), size]
     for _ in range(2):
