@@ -6,15 +6,14 @@ budget of the run that imports it on the way. Whoever asks for more is refused i
 
 from __future__ import annotations
 
-import resource
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from ftdist.errors import BudgetError, InputError
+from ftdist.runtime.budget.address_space import at_most
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.budget.memory import resident_bytes, virtual_bytes
+from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.budget.sizes import MIB, ceil_size, format_size
 
 _FILE_COPIES = 16
@@ -41,23 +40,15 @@ def importing_room(file: Path, limit: Budget, beside_bytes: int = 0) -> Iterator
     """Refuses what importing `file` may not take: BudgetError for what the budget lacks, InputError
     for what no such file needs. `beside_bytes` are held by the process that waits for this one.
 
-    Where other threads run nothing is refused, for they would be refused memory too.
+    Where other threads run nothing is refused.
     """
-    if threading.active_count() > 1:
-        yield
-        return
     now = beside_bytes + (private_bytes() if beside_bytes else resident_bytes())
     suited = _LEAST_FOR_FILES_BYTES + _FILE_COPIES * _size(file)
     room = max(limit.bytes - now, _LEAST_BYTES)
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = virtual_bytes() + min(room, suited)
-    resource.setrlimit(
-        resource.RLIMIT_AS, (most if soft == resource.RLIM_INFINITY else min(soft, most), hard)
-    )
     try:
-        yield
+        with at_most(min(room, suited)):
+            yield
     except MemoryError:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         if suited <= room:
             size = format_size(suited)
             raise InputError(f"{file}: asks for more than {size} of memory to import") from None
@@ -68,8 +59,6 @@ def importing_room(file: Path, limit: Budget, beside_bytes: int = 0) -> Iterator
             f"(ftdist import {file} -o MODEL.ftd) and run that, or try {ceil_size(smallest)}",
             smallest,
         ) from None
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _size(file: Path) -> int:

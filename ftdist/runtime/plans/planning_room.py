@@ -3,16 +3,15 @@ a process for. Planning that needs more is refused it, and says so in one line."
 
 from __future__ import annotations
 
-import resource
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ftdist.errors import BudgetError
+from ftdist.runtime.budget.address_space import at_most
 from ftdist.runtime.budget.controlgroups import memory_group
 from ftdist.runtime.budget.heap import REUSING_BYTES, SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.budget.memory import resident_bytes, virtual_bytes
+from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.budget.sizes import MIB, ceil_size, format_size
 
 _LEAST_BYTES = 16 * MIB
@@ -27,7 +26,7 @@ def planning_room(limit: Budget) -> Iterator[None]:
     """Refuses what planning may not take; BudgetError when it needs more.
 
     Tables of some MiB come and go with each question: meanwhile the heap keeps them. Where other
-    threads run nothing is refused, for they would be refused memory too.
+    threads run nothing is refused.
     """
     settle_heap(REUSING_BYTES)
     now = resident_bytes()
@@ -35,14 +34,9 @@ def planning_room(limit: Budget) -> Iterator[None]:
     group = memory_group().limit_bytes
     if group is not None:
         room = min(room, max(group - now - _MARGIN_BYTES, _MARGIN_BYTES))
-    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-    most = virtual_bytes() + room
-    least = most if soft == resource.RLIM_INFINITY else min(soft, most)
-    if threading.active_count() > 1:
-        least = soft
-    resource.setrlimit(resource.RLIMIT_AS, (least, hard))
     try:
-        yield
+        with at_most(room):
+            yield
     except MemoryError:
         smallest = now + 2 * room
         raise BudgetError(
@@ -52,5 +46,4 @@ def planning_room(limit: Budget) -> Iterator[None]:
             smallest,
         ) from None
     finally:
-        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         settle_heap(SPARING_BYTES)
