@@ -11,7 +11,7 @@ for it, its input, and not its output beside that.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -26,29 +26,6 @@ from ftdist.network.operators.tensors import Gather
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.rewriting.draft import Draft, Read, Step
 from ftdist.network.rewriting.scaling import ONE_TAP
-
-
-def stream_pools(draft: Draft) -> Draft:
-    """Pools of whole maps as pools of whole rows, and then of the column that these make."""
-    steps: list[Step] = []
-    place = {-1 - number: -1 - number for number in range(len(draft.inputs))}
-    for number, step in enumerate(draft.steps):
-        inputs = tuple(place[each] for each in step.inputs)
-        shape = draft.shape(step.inputs[0])
-        if _is_whole(step, shape):
-            assert isinstance(step.operation, Pool)
-            across = Sliding(Window(1), Window(shape.width))
-            down = Sliding(Window(shape.height), Window(1))
-            column = Shape(shape.height, 1, shape.channels)
-            by_rows = replace(step.operation, window=across)
-            steps.append(Step(f"{step.name}.rows", by_rows, inputs, column))
-            inputs = (len(steps) - 1,)
-            last = replace(step, operation=replace(step.operation, window=down))
-            steps.append(replace(last, inputs=inputs))
-        else:
-            steps.append(replace(step, inputs=inputs))
-        place[number] = len(steps) - 1
-    return _renumbered(draft, steps, place)
 
 
 class _Growing:
@@ -73,28 +50,54 @@ class _Growing:
         return len(self.steps) - 1
 
 
+Replacement = Callable[[_Growing, Step, Shape], int | None]
+"""Adds what a step with an input of a shape becomes, and gives the last of it; None: it stays."""
+
+
+def stream_pools(draft: Draft) -> Draft:
+    """Pools of whole maps as pools of whole rows, and then of the column that these make."""
+    return _replaced(draft, _pool)
+
+
 def stream_norms(draft: Draft) -> Draft:
     """Norms over space as the means that they need, and what they do to each position."""
+    return _replaced(draft, _norm)
+
+
+def _replaced(draft: Draft, replacement: Replacement) -> Draft:
     growing = _Growing(draft)
     place = {-1 - number: -1 - number for number in range(len(draft.inputs))}
     for number, step in enumerate(draft.steps):
-        inputs = tuple(place[each] for each in step.inputs)
-        shape = draft.shape(step.inputs[0])
-        operation = step.operation
-        over_space = isinstance(operation, Normalize) and not operation.spatial
-        if over_space and min(shape.height, shape.width) > 1:
-            assert isinstance(operation, Normalize)
-            place[number] = _spread(growing, step, operation, inputs[0], shape)
-        else:
-            growing.steps.append(replace(step, inputs=inputs))
-            place[number] = len(growing.steps) - 1
-    return _renumbered(draft, growing.steps, place)
+        moved = replace(step, inputs=tuple(place[each] for each in step.inputs))
+        last = replacement(growing, moved, draft.shape(step.inputs[0]))
+        if last is None:
+            growing.steps.append(moved)
+            last = len(growing.steps) - 1
+        place[number] = last
+    outputs = tuple(replace(each, step=place[each.step]) for each in draft.outputs)
+    return replace(draft, steps=tuple(growing.steps), outputs=outputs)
 
 
-def _spread(growing: _Growing, step: Step, norm: Normalize, source: int, shape: Shape) -> int:
+def _pool(growing: _Growing, step: Step, shape: Shape) -> int | None:
+    pool = step.operation
+    if not isinstance(pool, Pool) or not _is_whole(pool, shape):
+        return None
+    across = Sliding(Window(1), Window(shape.width))
+    down = Sliding(Window(shape.height), Window(1))
+    column = growing.add(f"{step.name}.rows", replace(pool, window=across), *step.inputs)
+    return growing.add(step.name, replace(pool, window=down), column, weights=step.weights)
+
+
+def _norm(growing: _Growing, step: Step, shape: Shape) -> int | None:
+    norm = step.operation
+    if not isinstance(norm, Normalize) or norm.spatial or min(shape.height, shape.width) < 2:
+        return None
+    return _normalized(growing, step, norm, step.inputs[0], shape)
+
+
+def _normalized(growing: _Growing, step: Step, norm: Normalize, source: int, shape: Shape) -> int:
     """Adds the steps of a norm of channels or groups of them; the last one is the result."""
     channels, name = shape.channels, step.name
-
     each = channels // norm.groups
 
     def mean(of: int, what: str, shift: float) -> int:
@@ -140,16 +143,10 @@ def _whole(shape: Shape) -> Pool:
     return Pool("average", Sliding(Window(shape.height), Window(shape.width)))
 
 
-def _is_whole(step: Step, source: Shape) -> bool:
-    """Whether a step is a pool of a map of several rows and columns, without padding."""
-    operation = step.operation
-    if not isinstance(operation, Pool) or min(source.height, source.width) < 2:
+def _is_whole(pool: Pool, source: Shape) -> bool:
+    """Whether a pool is one of a map of several rows and columns, without padding."""
+    if min(source.height, source.width) < 2:
         return False
-    sides = operation.window.vertical, operation.window.horizontal
+    sides = pool.window.vertical, pool.window.horizontal
     dense = all(each.dilation == 1 and not each.pad_before + each.pad_after for each in sides)
-    return dense and operation.window.covers(source)
-
-
-def _renumbered(draft: Draft, steps: list[Step], place: Mapping[int, int]) -> Draft:
-    outputs = tuple(replace(each, step=place[each.step]) for each in draft.outputs)
-    return replace(draft, steps=tuple(steps), outputs=outputs)
+    return dense and pool.window.covers(source)
