@@ -123,14 +123,7 @@ def _add_names(parser: Parser | argparse._ArgumentGroup) -> None:
 def add_plan(commands: Commands, defaults: Defaults) -> None:
     about = "predict how a model would run within a memory budget, and compare budgets"
     parser = command(commands, "plan", about, defaults)
-    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
-    _add_size(parser)
-    parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
-    add_threads(parser)
-    plan = parser.add_mutually_exclusive_group()
-    plan.add_argument("--tiling", metavar="NOTATION", help="predict this plan, such as 5x5/8/2x2")
-    plan.add_argument("--plan", metavar="FILE", type=Path, help="predict the plan in a report")
-    add_exact_direct(parser)
+    _add_problem(parser, "predict")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the plan, for run --plan")
     frontier = "list the fastest plan for every budget"
     parser.add_argument("--frontier", action="store_true", help=frontier)
@@ -142,17 +135,23 @@ def add_plan(commands: Commands, defaults: Defaults) -> None:
 def add_show(commands: Commands, defaults: Defaults) -> None:
     about = "list a model's layers, and show which a plan fuses, streams or computes whole"
     parser = command(commands, "show", about, defaults)
+    _add_problem(parser, "show")
+    svg = "draw the graph, each step of the plan in a colour"
+    parser.add_argument("--svg", metavar="FILE.svg", type=Path, help=svg)
+    parser.handled_by("show")
+
+
+def _add_problem(parser: Parser, verb: str) -> None:
+    """A model and the plan that is asked for, where nothing is run."""
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
     _add_size(parser)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
-    plan.add_argument("--tiling", metavar="NOTATION", help="show this plan, such as 5x5/8/2x2")
-    plan.add_argument("--plan", metavar="FILE", type=Path, help="show the plan in a report")
+    named, stored = f"{verb} this plan, such as 5x5/8/2x2", f"{verb} the plan in a report"
+    plan.add_argument("--tiling", metavar="NOTATION", help=named)
+    plan.add_argument("--plan", metavar="FILE", type=Path, help=stored)
     add_exact_direct(parser)
-    svg = "draw the graph, each step of the plan in a colour"
-    parser.add_argument("--svg", metavar="FILE.svg", type=Path, help=svg)
-    parser.handled_by("show")
 
 
 def _add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 
+from ftdist.answers.kinds import answering_bytes, task_of
 from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.limits import Budget, budget
+from ftdist.runtime.budget.process_memory import before_planning
+from ftdist.runtime.imported import opened
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
 from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.decision import Decision
@@ -58,6 +61,24 @@ def choose_plan(
         return Decision(problem, plan, restartable=restartable, progress=progress).choice()
     finally:
         line.clear()
+
+
+def posed_problem(arguments: argparse.Namespace, limit: Budget) -> tuple[PlanProblem, Plan | None]:
+    """What is asked for where nothing is run, and the plan that the arguments name.
+
+    The input is assumed to be a mapped array. This process is measured now, as `run` measures it
+    before it plans; what only planning needs is imported afterwards.
+    """
+    model = opened(
+        arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"), limit=limit
+    )
+    plan = named_plan(arguments, model)
+    threads = plan.threads if plan else arguments.threads or default_threads()
+    after_bytes = answering_bytes(model.network, task_of(model.network, model.about))
+    context, calibration = RunContext(after_bytes=after_bytes), calibration_for(threads)
+    process, exact = before_planning(model.network), arguments.exact_direct
+    problem = PlanProblem(model, limit, context, threads, calibration, process, exact)
+    return problem, plan
 
 
 def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:

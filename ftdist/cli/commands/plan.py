@@ -13,17 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
-from ftdist.answers.kinds import answering_bytes, task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
-from ftdist.cli.console import complain, say
-from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
+from ftdist.cli.console import say
+from ftdist.cli.plan_and_budget import budget_of, posed_problem
 from ftdist.cli.reports.report import machine, predicted
 from ftdist.cli.terminal import PassingLine
-from ftdist.runtime.budget.process_memory import after_planning, before_planning
-from ftdist.runtime.imported import opened
-from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
+from ftdist.runtime.budget.process_memory import after_planning
+from ftdist.runtime.plans.choice import Choice
 from ftdist.runtime.plans.planning_room import planning_room
-from ftdist.runtime.threads import default_threads
 
 if TYPE_CHECKING:
     from ftdist.runtime.plans.frontier import FrontierPoint, Outlook
@@ -32,18 +29,8 @@ if TYPE_CHECKING:
 def run(arguments: argparse.Namespace) -> None:
     """Prints the plan and what surrounds it, and writes what is asked for."""
     limit = budget_of(arguments.mem)
-    model = opened(
-        arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"), limit=limit
-    )
     instruction_set = str(machine("native")["instruction_set"])
-    plan = named_plan(arguments, model)
-    threads = plan.threads if plan else arguments.threads or default_threads()
-    context = RunContext(
-        after_bytes=answering_bytes(model.network, task_of(model.network, model.about))
-    )
-    calibration, process = calibration_for(threads), before_planning(model.network)
-    exact = arguments.exact_direct
-    problem = PlanProblem(model, limit, context, threads, calibration, process, exact)
+    problem, plan = posed_problem(arguments, limit)
     _refuse_unwritable(arguments)
 
     from ftdist.runtime.plans.frontier import Outlook

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftdist.answers.kinds import answering_bytes, class_count, task_of
+from ftdist.answers.kinds import class_count, task_of
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
-from ftdist.cli.console import complain, say
-from ftdist.cli.plan_and_budget import budget_of, calibration_for, named_plan
+from ftdist.cli.console import say
+from ftdist.cli.plan_and_budget import budget_of, posed_problem
 from ftdist.cli.reports.graph_svg import drawn
 from ftdist.cli.reports.listing import listed, listing_lines
 from ftdist.cli.reports.report import budget_line, model_line, preparation_line
@@ -16,12 +16,9 @@ from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
-from ftdist.runtime.budget.process_memory import before_planning
 from ftdist.runtime.budget.sizes import format_size
-from ftdist.runtime.imported import opened
-from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
+from ftdist.runtime.plans.choice import Choice
 from ftdist.runtime.plans.planning_room import planning_room
-from ftdist.runtime.threads import default_threads
 
 _MOST_NAMES = 5
 _LONGEST = 40
@@ -36,32 +33,23 @@ def run(arguments: argparse.Namespace) -> None:
         read = [each for each in (arguments.model, arguments.plan) if each is not None]
         refuse_overwriting([arguments.svg], [(str(each), each) for each in read])
         refuse_unwritable(arguments.svg)
-    model = opened(
-        arguments.model, arguments.size, lambda text: complain(f"ftdist: {text}"), limit=limit
-    )
-    plan = named_plan(arguments, model)
-    threads = plan.threads if plan else arguments.threads or default_threads()
-    task = task_of(model.network, model.about)
-    context = RunContext(after_bytes=answering_bytes(model.network, task))
-    calibration, process = calibration_for(threads), before_planning(model.network)
-    problem = PlanProblem(
-        *(model, limit, context, threads, calibration, process), arguments.exact_direct
-    )
+    problem, plan = posed_problem(arguments, limit)
 
     from ftdist.runtime.plans.frontier import Outlook
 
     with PassingLine() as line, planning_room(limit):
         outlook = Outlook(problem, line.share("planning"))
         choice = problem.examine(plan) if plan else outlook.fastest()
-    _print(choice, model, task)
+    _print(choice, problem.model)
     if arguments.svg is not None:
         _draw(arguments.svg, choice)
     if arguments.mem is not None:
         choice.within_budget(f"the plan {choice.plan.notation} does not fit")
 
 
-def _print(choice: Choice, model: Model, task: Task) -> None:
+def _print(choice: Choice, model: Model) -> None:
     network = model.network
+    task = task_of(network, model.about)
     say(f"model      {model_line(network)}, {format_size(model.weight_bytes)} of weights")
     for port in network.inputs:
         dims = "x".join(map(str, port.layout.of(port.shape)))
