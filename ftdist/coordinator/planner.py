@@ -128,8 +128,9 @@ class Planner:
         self._number += 1
         specs = tuple(each for _, each in known)
         kept_frames = self._settings.kept_frames
-        keeps = self.current is not None and (under_way or self.usable(terms) is not None)
-        arithmetic = self.current.plan.arithmetic if self.current is not None and keeps else None
+        current = self.current
+        keeps = under_way or self.usable(terms) is not None
+        arithmetic = current.plan.arithmetic if current is not None and keeps else None
         ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames, arithmetic)
         self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
         self._changed = False

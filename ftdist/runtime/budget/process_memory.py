@@ -80,4 +80,5 @@ def after_planning(before: ProcessMemory, program_bytes: int, most_bytes: int) -
     `most_bytes` is the most that it ever held.
     """
     now = settled_bytes() - program_bytes
-    return ProcessMemory(least := min(now, before.now_bytes), most_bytes, now - least)
+    least = min(now, before.now_bytes)
+    return ProcessMemory(least, most_bytes, now - least)

@@ -103,9 +103,7 @@ def _winograd(
             seconds = bench.seconds()
             rate = (wide or narrow)[-1]
             found.append((seconds - bench.products / rate) / bench.values)
-            batches = -(-2 * columns // 4 // 32)
-            more = streamed.seconds() - seconds
-            expanding.append(more / (batches * bench.weight_count))
+            expanding.append((streamed.seconds() - seconds) / bench.weight_count)
     return max(sum(found) / 2, 0.0), max(sum(expanding) / 2, 0.0)
 
 

@@ -118,32 +118,34 @@ class KernelBench:
 
 
 class WinogradBench(KernelBench):
-    """Winograd's kernel for blocks of 4x4 outputs, which takes 32 of them at a time.
+    """Winograd's kernel for blocks of 4x4 outputs.
 
     `products` multiply-accumulates are done, `values` of inputs and outputs are transformed, and
-    `weight_count` transformed weights read: `weights`, once in a file, are they to be streamed.
+    transformed weights read: `weight_count` in all, each as often as blocks are taken together.
+    They are `weights`, once in a file, if they are to be streamed.
     """
 
     def __init__(
         self, rows: int, columns: int, channels: int, filters: int, file: int | None = None
     ) -> None:
         super().__init__("winograd", rows, columns, channels, filters, 3)
-        size, tiles, taps = 4, 32, 36
+        size, taps = 4, 36
         blocks = -(-rows // size) * -(-columns // size)
         layer = Convolution(filters, Sliding.square(3, padding=1))
         shapes = (Shape(rows, columns, channels),)
         winograd = Winograd(size)
+        tiles = winograd.tiles(layer, shapes)
         scratch = winograd.scratch_floats(layer, shapes)
         window = winograd.chunk_floats(layer, shapes[0])
         kernel = self.program.kernels
-        kernel["size"], kernel["tiles"] = size, min(tiles, blocks)
+        kernel["size"], kernel["tiles"] = size, tiles
         kernel["scratch"] = self.bytes // 4 + 1024
         kernel["window"] = kernel["scratch"] + scratch
         sizes = winograd.form(layer).sizes(layer, shapes[0])
         self.program.calls["row"] = self.program.calls["out_row"] = size
         self.products = taps * blocks * channels * filters
         self.values = taps * blocks * (channels + filters)
-        self.weight_count = sizes["weights"]
+        self.weight_count = -(-blocks // tiles) * sizes["weights"]
         self.arena = _filled(self.bytes + 4 * (1024 + scratch + window) + 4096, 0.5)
         if file is None:
             kernel["table"], kernel["bias"] = 1, sizes["weights"]
