@@ -1,0 +1,296 @@
+"""Files whose rows lie where one can say beforehand: arrays (.npy) and plain pictures (PNM).
+
+Each is read by positioned reads and written by positioned writes, not mapped: pages of a mapping
+would count as memory of the process. An array of fractions is (channels, height, width) or with a
+leading 1, as networks take them, unless it is said to hold pixels; one of integers is
+(height, width[, channels]). PNM is the binary kind, P5 and P6, in 8 or 16 bits.
+
+A sink notes its position only when the rows before it are on the disk, so that what it says after
+a power cut is true.
+"""
+
+from __future__ import annotations
+
+import errno
+import math
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib import format as npy
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.protocol import Rows, Tags, partial_file, progress_file
+
+PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
+_DTYPES = ("|u1", "<u2", "<f4")
+_DURABLE_BYTES = 4 << 20
+_MOST_HEADER_BYTES = 1 << 16
+_MOST_SIDE = 1 << 30
+_USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+
+
+class PlainSource:
+    """Rows at known places of a file: in one block, or in one plane for each channel."""
+
+    def __init__(
+        self, path: Path, shape: Shape, stored: np.dtype[Any], offset: int, *, planes: bool
+    ) -> None:
+        self.shape, self.tags = shape, _NO_TAGS
+        self.dtype = stored.newbyteorder("=")
+        self._path, self._stored, self._offset, self._planes = path, stored, offset, planes
+        self._handle = os.open(path, os.O_RDONLY)
+        held, needed = os.fstat(self._handle).st_size, shape.elements * stored.itemsize
+        if held - offset < needed:
+            os.close(self._handle)
+            raise InputError(
+                f"{path}: the file is cut off: {shape} needs {needed} bytes, {held - offset} follow"
+            )
+
+    def rows(self, top: int, bottom: int) -> Rows:
+        height, width, channels = bottom - top, self.shape.width, self.shape.channels
+        if not self._planes:
+            found = np.empty((height, width, channels), self._stored)
+            self._read(found, top * width * channels)
+        else:
+            planes = np.empty((channels, height, width), self._stored)
+            for channel, plane in enumerate(planes):
+                self._read(plane, (channel * self.shape.height + top) * width)
+            found = planes.transpose(1, 2, 0)
+        return found if found.dtype == self.dtype else found.astype(self.dtype)
+
+    def _read(self, into: Rows, element: int) -> None:
+        view = into.reshape(-1).view(np.uint8).data
+        at, got = self._offset + element * self._stored.itemsize, 0
+        while got < len(view):
+            count = os.preadv(self._handle, [view[got:]], at + got)
+            if not count:
+                raise InputError(f"{self._path}: the file has become shorter while it was read")
+            got += count
+
+    def rewind(self) -> None:
+        pass
+
+    def close(self) -> None:
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+
+_NO_TAGS: Tags = {}
+
+
+def open_array(path: Path, *, planes: bool = True) -> PlainSource:
+    """An array of a .npy file; fractions are `planes`, or pixels as integers are."""
+    with path.open("rb") as file:
+        try:
+            version = npy.read_magic(file)
+            read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+            dims, in_columns, dtype = read(file)
+        except (ValueError, OSError, KeyError) as error:
+            raise InputError(f"{path}: not a .npy file: {' '.join(str(error).split())}") from None
+        offset = file.tell()
+    if dtype.str not in _DTYPES or in_columns:
+        order = " in columns' order" if in_columns else ""
+        raise InputError(
+            f"{path}: rows are read of uint8, uint16 or float32, this is {dtype}{order}"
+        )
+    if len(dims) == 4 and dims[0] == 1:
+        dims = dims[1:]
+    planes = planes and dtype.kind == "f"
+    if len(dims) == 2:
+        dims, planes = (*dims, 1), False
+    if len(dims) != 3 or not all(0 < each < _MOST_SIDE for each in dims):
+        raise InputError(f"{path}: an array of {dims} is no picture of rows, columns and channels")
+    shape = Shape(dims[1], dims[2], dims[0]) if planes else Shape(*dims)
+    return PlainSource(path, shape, dtype, offset, planes=planes)
+
+
+def open_pnm(path: Path) -> PlainSource:
+    """A binary PNM."""
+    with path.open("rb") as file:
+        head = file.read(_MOST_HEADER_BYTES)
+    numbers: list[int] = []
+    at = 2
+    while len(numbers) < 3 and head[:2] in (b"P5", b"P6"):
+        token, at = _token(head, at)
+        if not token.isdigit() or len(token) > 10:
+            break
+        numbers.append(int(token))
+    if len(numbers) < 3 or not 0 < numbers[2] < 1 << 16 or 0 in numbers:
+        raise InputError(f"{path}: not a binary PNM (P5, P6)")
+    if numbers[2] not in (255, 65535):
+        raise InputError(f"{path}: its largest value is {numbers[2]}; 255 and 65535 are read")
+    channels = 1 if head[:2] == b"P5" else 3
+    dtype = np.dtype("|u1" if numbers[2] == 255 else ">u2")
+    return PlainSource(path, Shape(numbers[1], numbers[0], channels), dtype, at + 1, planes=False)
+
+
+def _token(head: bytes, at: int) -> tuple[bytes, int]:
+    """The next word of a PNM's header, and where it ends; comments are passed over."""
+    while at < len(head) and (head[at : at + 1].isspace() or head[at : at + 1] == b"#"):
+        if head[at : at + 1] == b"#":
+            at = (head.find(b"\n", at) + 1) or len(head)
+        else:
+            at += 1
+    end = at
+    while end < len(head) and not head[end : end + 1].isspace():
+        end += 1
+    return head[at:end], end
+
+
+class PlainSink:
+    """Writes rows to their places; the file has its whole size from the beginning."""
+
+    def __init__(
+        self, path: Path, shape: Shape, stored: np.dtype[Any], head: bytes, *, planes: bool
+    ) -> None:
+        self._path, self._shape, self._stored, self._planes = path, shape, stored, planes
+        self._offset = len(head)
+        self._partial, self._progress = partial_file(path), progress_file(path)
+        self._pending_bytes = self._durable = self.position = 0
+        self._handle, self._notes = -1, -1
+        self._head = head
+
+    def begin(self, *, resume: bool) -> PlainSink:
+        """Opens the partial file: of an earlier attempt where that is `resume`d, else a new one."""
+        size = len(self._head) + self._shape.elements * self._stored.itemsize
+        with self._told():
+            if not resume or not self._resumed(size):
+                flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
+                self._notes = os.open(self._progress, flags | os.O_APPEND, 0o666)
+                self._handle = os.open(self._partial, flags, 0o666)
+                os.pwrite(self._handle, self._head, 0)
+                os.ftruncate(self._handle, size)
+        return self
+
+    def _resumed(self, size: int) -> bool:
+        try:
+            notes = self._progress.read_bytes().splitlines(keepends=True)
+            same = os.stat(self._partial).st_size == size
+        except OSError:
+            return False
+        whole = [int(line) for line in notes if line.endswith(b"\n") and line.strip().isdigit()]
+        self._handle = os.open(self._partial, os.O_RDWR)
+        if not same or os.pread(self._handle, self._offset, 0) != self._head:
+            os.close(self._handle)
+            return False
+        self._notes = os.open(self._progress, os.O_RDWR | os.O_APPEND)
+        self.position = self._durable = min(max(whole, default=0), self._shape.height)
+        return True
+
+    def write(self, rows: Rows) -> None:
+        stored = rows.astype(self._stored, copy=False)
+        width, channels = self._shape.width, self._shape.channels
+        with self._told():
+            if self._planes:
+                for channel in range(channels):
+                    first = (channel * self._shape.height + self.position) * width
+                    self._write(np.ascontiguousarray(stored[:, :, channel]), first)
+            else:
+                self._write(np.ascontiguousarray(stored), self.position * width * channels)
+            self.position += len(rows)
+            self._pending_bytes += stored.nbytes
+            if self._pending_bytes >= _DURABLE_BYTES:
+                self._make_durable()
+
+    def _write(self, values: Rows, element: int) -> None:
+        view = values.reshape(-1).view(np.uint8).data
+        at, done = self._offset + element * self._stored.itemsize, 0
+        while done < len(view):
+            done += os.pwrite(self._handle, view[done:], at + done)
+
+    def _make_durable(self) -> None:
+        os.fdatasync(self._handle)
+        if self.position > self._durable:
+            os.write(self._notes, b"%d\n" % self.position)
+        self._durable, self._pending_bytes = self.position, 0
+
+    def finish(self) -> None:
+        with self._told():
+            os.fsync(self._handle)
+            os.replace(self._partial, os.path.realpath(self._path))
+            self._close()
+            self._progress.unlink(missing_ok=True)
+
+    def abandon(self, *, keep: bool) -> None:
+        if self._handle < 0:
+            return
+        with suppress(OSError):
+            self._make_durable()
+        self._close()
+        if not keep:
+            self._partial.unlink(missing_ok=True)
+            self._progress.unlink(missing_ok=True)
+
+    def _close(self) -> None:
+        for handle in (self._handle, self._notes):
+            if handle >= 0:
+                os.close(handle)
+        self._handle = self._notes = -1
+
+    def _told(self) -> _Told:
+        return _Told(self._path)
+
+
+class _Told:
+    """Makes failures that are about the disk one line of ours."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
+            raise InputError(f"cannot write {self._path}: its folder is not there") from None
+        if isinstance(error, PermissionError) or (
+            isinstance(error, OSError) and error.errno in _USERS_TO_MEND
+        ):
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+
+
+def create_array(
+    path: Path, shape: Shape, dtype: np.dtype[Any], *, planes: bool, resume: bool
+) -> PlainSink:
+    """Writes a .npy file: (channels, height, width) where it is `planes`, else pixels."""
+    height, width, channels = shape.height, shape.width, shape.channels
+    dims = (channels, height, width) if planes else (height, width, channels)
+    stored = np.dtype(dtype).newbyteorder("<")
+    written = _Bytes()
+    npy.write_array_header_1_0(
+        written, {"descr": stored.str, "fortran_order": False, "shape": dims}
+    )
+    return PlainSink(path, shape, stored, written.content, planes=planes).begin(resume=resume)
+
+
+def create_pnm(path: Path, shape: Shape, dtype: np.dtype[Any], *, resume: bool) -> PlainSink:
+    """Writes a PNM, grey or in colours, of 8 or 16 bits."""
+    if shape.channels not in (1, 3) or dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            f"{path}: a PNM has 1 or 3 channels of 8 or 16 bits, not {shape.channels} of {dtype}"
+        )
+    kind, most = (b"P5", b"P6")[shape.channels == 3], np.iinfo(dtype).max
+    head = b"%s\n%d %d\n%d\n" % (kind, shape.width, shape.height, most)
+    stored = np.dtype(dtype).newbyteorder(">")
+    return PlainSink(path, shape, stored, head, planes=False).begin(resume=resume)
+
+
+class _Bytes:
+    """A file that keeps what is written: numpy's header."""
+
+    def __init__(self) -> None:
+        self.content = b""
+
+    def write(self, more: bytes) -> int:
+        self.content += more
+        return len(more)
+
+
+def plain_bytes(shape: Shape, dtype: np.dtype[Any], rows: int) -> int:
+    """What reading or writing so many rows holds beside the caller's: them once more, turned."""
+    return math.prod((rows, shape.width, shape.channels)) * np.dtype(dtype).itemsize

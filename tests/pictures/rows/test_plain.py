@@ -1,0 +1,87 @@
+"""Arrays and PNM by rows: what is written is read again, and goes on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.plain import (
+    PlainSink,
+    create_array,
+    create_pnm,
+    open_array,
+    open_pnm,
+)
+from ftdist.pictures.rows.protocol import Rows, partial_file, progress_file
+
+SHAPE = Shape(37, 11, 3)
+
+
+def made(dtype: str) -> Rows:
+    values = np.random.default_rng(3).integers(0, 250, (SHAPE.height, SHAPE.width, 3))
+    return values.astype(dtype)
+
+
+def create(path: Path, dtype: str, *, resume: bool = False) -> PlainSink:
+    if path.suffix == ".npy":
+        planes = dtype == "float32"
+        return create_array(path, SHAPE, np.dtype(dtype), planes=planes, resume=resume)
+    return create_pnm(path, SHAPE, np.dtype(dtype), resume=resume)
+
+
+@pytest.mark.parametrize(
+    ("name", "dtype"),
+    [("a.npy", "float32"), ("a.npy", "uint16"), ("a.ppm", "uint8"), ("a.ppm", "uint16")],
+)
+def test_what_is_written_in_two_attempts_is_read_again(
+    tmp_path: Path, name: str, dtype: str
+) -> None:
+    path, rows = tmp_path / name, made(dtype)
+    sink = create(path, dtype)
+    sink.write(rows[:20])
+    sink.abandon(keep=True)
+    assert not path.exists()
+    sink = create(path, dtype, resume=True)
+    assert sink.position == 20
+    for top in range(20, 37, 5):
+        sink.write(rows[top : top + 5])
+    sink.finish()
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+    source = open_array(path) if name == "a.npy" else open_pnm(path)
+    assert (source.shape, source.dtype) == (SHAPE, np.dtype(dtype))
+    for _ in range(2):
+        tops = (0, 1, 8, 36)
+        read = [source.rows(top, end) for top, end in zip(tops, (*tops[1:], 37), strict=True)]
+        np.testing.assert_array_equal(np.concatenate(read), rows)
+        source.rewind()
+    source.close()
+
+
+def test_an_abandoned_output_leaves_nothing(tmp_path: Path) -> None:
+    sink = create(tmp_path / "a.ppm", "uint8")
+    sink.write(made("uint8")[:4])
+    sink.abandon(keep=False)
+    assert not list(tmp_path.iterdir())
+
+
+def test_another_output_is_not_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "a.ppm"
+    sink = create(path, "uint8")
+    sink.write(made("uint8")[:4])
+    sink.abandon(keep=True)
+    assert partial_file(path).exists() and progress_file(path).exists()
+    assert create(path, "uint16", resume=True).position == 0
+
+
+@pytest.mark.parametrize(
+    "content", [b"P6\n11 37\n255\n1234", b"P6\n11", b"P4\n1 1\n", b"P5 1 1 77 1", b""]
+)
+def test_a_cut_or_strange_picture_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "a.ppm"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"a\.ppm"):
+        open_pnm(path)
