@@ -32,6 +32,7 @@ from ftdist.cluster.client.submission import Submission, Work
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.transport import CurveKeys
+from ftdist.errors import FtdistError
 from ftdist.network.modelheader import Header
 from ftdist.protocol.client_messages import Cancelled, JobProgress, Status, StatusRequest
 from ftdist.protocol.limits import PROTOCOL
@@ -182,8 +183,11 @@ class Job:
                 while self._ready:
                     yield self._ready.popleft()
             self._connection.last_word(Bye("the job is done"))
-        except BaseException:  # also of who leaves the loop
+        except FtdistError:  # the other side has ended it, or is not to be waited for
             self._connection.last_word(Cancelled(self.name))
+            raise
+        except BaseException:  # of who leaves the loop
+            self._connection.leave(Cancelled(self.name))
             raise
 
 

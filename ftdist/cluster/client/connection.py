@@ -34,7 +34,7 @@ from ftdist.cluster.transport import (
     send_encoded,
 )
 from ftdist.errors import FtdistError, InputError
-from ftdist.protocol.client_messages import StatusRequest
+from ftdist.protocol.client_messages import Status, StatusRequest
 from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL
 from ftdist.protocol.messages import FROM_COORDINATOR, Message
 from ftdist.protocol.scalars import WireError
@@ -50,13 +50,15 @@ _TRIES = 3
 class Patience:
     """How long a client waits: for the first contact, for lost ones, and for a sign of life.
 
-    After `ask_s` of silence it asks for one, after `silence_s` it connects anew.
+    After `ask_s` of silence it asks for one, after `silence_s` it connects anew. A last word has
+    `leave_s` to be read: on a slow link it comes after what was sent before it.
     """
 
     first_s: float = 15.0
     later_s: float = 3600.0
     ask_s: float = 1.0
     silence_s: float = 10.0
+    leave_s: float = 5.0
 
 
 class _Lost(Exception):
@@ -86,6 +88,10 @@ class Exchange(Protocol):
     @property
     def finished(self) -> bool:
         """Whether nothing is left to wait for or to say."""
+
+
+def _left_ms(end_s: float) -> int:
+    return max(0, round(1000 * (end_s - time.monotonic())))
 
 
 def _channel() -> Channel:
@@ -158,6 +164,24 @@ class CoordinatorConnection:
         """Sends a message if it can be sent at once."""
         if self._socket is not None:
             send_encoded(self._socket, encode(message))
+
+    def leave(self, message: Message) -> None:
+        """Sends a last word while results may still be coming, and waits until it has been read.
+
+        A connection that is closed with something unread in it may lose what it had yet to send.
+        """
+        socket = self._socket
+        if socket is None:
+            return
+        end_s = time.monotonic() + self._patience.leave_s
+        for each in (message, StatusRequest(PROTOCOL)):
+            while not send_encoded(socket, encode(each)):
+                if not socket.poll(_left_ms(end_s), zmq.POLLOUT):
+                    return
+        while socket.poll(_left_ms(end_s)):
+            received = receive(socket, FROM_COORDINATOR)
+            if received is not None and isinstance(received.message, Status):
+                return
 
     def _converse(self, exchange: Exchange) -> Iterator[None]:
         """Sends and receives until it is finished; _Lost when the other side is gone or silent."""
