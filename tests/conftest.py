@@ -21,8 +21,9 @@ settings.load_profile("seeded")
 
 @pytest.fixture(autouse=True, scope="session")
 def no_profile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Tests, and the commands they run, find no profile that somebody keeps of this machine."""
+    """Tests, and the commands they run, find no profile of this machine, and measure none."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTDIST_MEASURE", "never")
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         yield
 

@@ -17,7 +17,8 @@ from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.limits import Budget, budget
 from ftdist.runtime.budget.process_memory import before_planning
 from ftdist.runtime.imported import opened
-from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, load
+from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
+from ftdist.runtime.measuring.quick_profile import profile_for
 from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.decision import Decision
 from ftdist.runtime.plans.fresh_process import is_fresh_start
@@ -33,11 +34,12 @@ def budget_of(mem: str | None) -> Budget:
     return found
 
 
-def calibration_for(threads: int, kernels: str = "native") -> Calibration:
-    """The profile that is kept for this machine, or the shipped one; names a file of no use."""
+def calibration_for(threads: int, limit: Budget, kernels: str = "native") -> Calibration:
+    """The profile of this machine, measured within the budget if there is none; names a file of no
+    use."""
     if kernels != "native":
         return SHIPPED
-    found = load(threads)
+    found = profile_for(threads, limit)
     if found.note is not None and not is_fresh_start():
         complain(f"ftdist: {found.note}")
     return found
@@ -53,7 +55,7 @@ def choose_plan(
     """The plan that the arguments name, or the fastest; BudgetError when it does not fit."""
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
-    calibration = calibration_for(threads, arguments.kernels)
+    calibration = calibration_for(threads, limit, arguments.kernels)
     exact = arguments.exact_direct
     problem = PlanProblem(model, limit, context, threads, calibration, exact_direct=exact)
     restartable, progress = arguments.restartable, line.share("planning")
@@ -75,7 +77,8 @@ def posed_problem(arguments: argparse.Namespace, limit: Budget) -> tuple[PlanPro
     plan = named_plan(arguments, model)
     threads = plan.threads if plan else arguments.threads or default_threads()
     after_bytes = answering_bytes(model.network, task_of(model.network, model.about))
-    context, calibration = RunContext(after_bytes=after_bytes), calibration_for(threads)
+    context = RunContext(after_bytes=after_bytes)
+    calibration = calibration_for(threads, limit)
     process, exact = before_planning(model.network), arguments.exact_direct
     problem = PlanProblem(model, limit, context, threads, calibration, process, exact)
     return problem, plan

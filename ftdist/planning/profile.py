@@ -1,6 +1,6 @@
 """A device profile: what one machine does in a second, as far as plans need to know.
 
-Pure data with JSON in and out; ``runtime.calibrate`` measures one, a shipped default serves
+Pure data with JSON in and out; ``runtime.measuring`` measures one, a shipped default serves
 otherwise. Rates are those of one thread while all threads work.
 """
 

@@ -45,9 +45,18 @@ class Outcome:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's environment without settings of ours, and with the package importable."""
+    """This process's environment without settings of ours, and with the package importable.
+
+    Nothing is measured: times are predicted by the shipped profile.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith("FTDIST_")}
-    return {**kept, "PYTHONPATH": str(PACKAGE), "LC_ALL": "C.UTF-8", **more}
+    return {
+        **kept,
+        "PYTHONPATH": str(PACKAGE),
+        "LC_ALL": "C.UTF-8",
+        "FTDIST_MEASURE": "never",
+        **more,
+    }
 
 
 def ftdist_command(*arguments: object, folder: Path, **more: str) -> Outcome:
@@ -61,18 +70,18 @@ def in_shell(line: str, *arguments: object, folder: Path) -> Outcome:
     return _finished(command, folder, {})
 
 
-def measured_ftdist(*arguments: object, folder: Path) -> Outcome:
-    """`python -m ftdist ARGUMENTS` with its peak."""
-    return measured(sys.executable, "-m", "ftdist", *arguments, folder=folder)
+def measured_ftdist(*arguments: object, folder: Path, **more: str) -> Outcome:
+    """`python -m ftdist ARGUMENTS` with its peak, or that of a child."""
+    return measured(sys.executable, "-m", "ftdist", *arguments, folder=folder, **more)
 
 
-def measured(*command: object, folder: Path) -> Outcome:
+def measured(*command: object, folder: Path, **more: str) -> Outcome:
     """A command with the peak of its resident memory, as the kernel counted it."""
     reading, writing = os.pipe()
     parent = [sys.executable, "-ISc", _SMALL_PARENT, str(writing), *map(str, command)]
     with os.fdopen(reading) as answer:
         try:
-            outcome = _finished(parent, folder, {}, pass_fds=(writing,))
+            outcome = _finished(parent, folder, more, pass_fds=(writing,))
         finally:
             os.close(writing)
         return replace(outcome, peak_bytes=int(answer.read()) << 10)

@@ -29,6 +29,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"{folder}: no folder to try the disk in; name one by --folder")
     numbers = (arguments.threads,) if arguments.threads else (default_threads(), 1)
     busy = os.getloadavg()[0] > _BUSY * default_threads()
+    doubtful: list[str] = []
     began = time.monotonic()
     for threads in dict.fromkeys(numbers):
         device = this_device(threads)
@@ -37,12 +38,18 @@ def run(arguments: argparse.Namespace) -> None:
             _say("left out", f"{_with(device)}: try 'ftdist calibrate --threads {threads}'")
             continue
         _say("measuring", _with(device))
-        profile = _measured(threads, folder)
+        profile, unsettled = _measured(threads, folder)
         for name, value in _summary(profile, device):
             _say(name, value)
         _say("took", f"{time.monotonic() - started:.1f} s")
         _say("wrote", str(save(profile, device)))
-    if busy:
+        doubtful += [name for name in unsettled if name not in doubtful]
+    if doubtful:
+        complain(
+            f"ftdist: {', '.join(doubtful)}: these figures did not settle, for other programs ran "
+            "or the clock changed; calibrate again when this machine is idle"
+        )
+    elif busy:
         complain(
             "ftdist: other programs kept this machine busy; calibrate again when they are done"
         )
@@ -57,11 +64,14 @@ def _with(device: Device) -> str:
     return f"{device.processor}, {device.instruction_set}, with {threads}"
 
 
-def _measured(threads: int, folder: Path) -> DeviceProfile:
-    from ftdist.runtime.measuring.calibrate import calibrate
+def _measured(threads: int, folder: Path) -> tuple[DeviceProfile, list[str]]:
+    """The profile, and the names of figures that did not settle."""
+    from ftdist.runtime.measuring.calibrate import Effort, calibrate
 
+    effort = Effort(folder=folder)
     try:
-        return calibrate(threads, folder, lambda step: _say("", step))
+        profile = calibrate(threads, effort, lambda step: _say("", step))
+        return profile, effort.stopwatch.unsettled
     except OSError as error:
         raise InputError(f"{folder}: the disk cannot be tried: {error.strerror}") from None
 

@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.model}: has {len(model.network.inputs)} inputs, and a cluster takes one; "
             "use 'ftdist run'"
         )
-    profile = calibration_for(1).profile
     limit = budget_of(arguments.mem)
+    profile = calibration_for(1, limit).profile
     settings = _settings(config, model, limit, arguments, profile)
     settle_heap(SPARING_BYTES)
     log = Log()

@@ -124,7 +124,7 @@ def processors(root: Path, count: int, usable: int, threads: int) -> Finding:
 def calibration(found: Calibration, now: float) -> Finding:
     """Whose times predictions are made of."""
     if found.measured_at is None:
-        guess = "predicted times are a guess: run 'ftdist calibrate'"
+        guess = "the first plan will measure this machine; better: run 'ftdist calibrate'"
         return Finding("calibration", "none", found.note or guess)
     days = max(0, int((now - found.measured_at) / _DAY_S))
     age = "today" if days == 0 else f"{days} day{'s' * (days > 1)} ago"

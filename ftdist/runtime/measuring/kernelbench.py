@@ -16,9 +16,7 @@ from ftdist.network.implementations import Winograd
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.runtime.budget.memory import page_block
-
-BATCHES = 9
-_BATCH_S = 0.004
+from ftdist.runtime.measuring.stopwatch import Stopwatch
 
 
 def convolution_rate() -> float:
@@ -29,7 +27,7 @@ def convolution_rate() -> float:
     chosen = native.chosen()
     wide = chosen.wide_pixels
     bench = pixel_bench(wide, 32) if wide else pixel_bench(chosen.pixels, 16)
-    return bench.macs / bench.processor_seconds()
+    return bench.macs / Stopwatch().seconds("convolution", bench)
 
 
 def pixel_bench(pixels: int, filters: int) -> KernelBench:
@@ -86,35 +84,12 @@ class KernelBench:
         self.maps: tuple[NDArray[np.uint8], ...] = ()
         self.file = -1
 
-    def run(self) -> None:
-        native.run(self.program, self.arena, self.weights, self.maps, self.counters, self.file)
-
-    def seconds(self) -> float:
-        """Seconds of one call, counted inside the executor."""
-        self.run()
-        self.counters["nanoseconds"] = 0
-        self.run()
-        once = max(int(self.counters["nanoseconds"][0]) * 1e-9, 1e-7)
-        calls = max(1, int(_BATCH_S / once))
-        found = []
-        for _ in range(BATCHES):
-            self.counters["nanoseconds"] = 0
-            for _ in range(calls):
-                self.run()
-            found.append(int(self.counters["nanoseconds"][0]) * 1e-9 / calls)
-        return float(np.quantile(found, 0.25))
-
-    def processor_seconds(self) -> float:
-        """Seconds of the processor for one call, whatever else it does meanwhile."""
-        calls, least = 1, 0.0
-        for _ in range(BATCHES):
-            program = Program(self.program.kernels, np.repeat(self.program.calls, calls))
-            started = time.thread_time()
-            native.run(program, self.arena, self.weights, (), self.counters)
-            once = max(time.thread_time() - started, 1e-7) / calls
-            least = min(least, once) if least else once
-            calls = max(1, int(_BATCH_S / least))
-        return least
+    def timed(self, calls: int) -> float:
+        """Seconds of the processor for so many calls, whatever else it does meanwhile."""
+        program = Program(self.program.kernels, np.repeat(self.program.calls, calls))
+        started = time.thread_time()
+        native.run(program, self.arena, self.weights, self.maps, self.counters, self.file)
+        return time.thread_time() - started
 
 
 class WinogradBench(KernelBench):

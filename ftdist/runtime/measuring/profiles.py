@@ -1,8 +1,10 @@
 """Device profiles as they are kept: one file for each device, in the user's cache folder.
 
-A device is a host, its processor, the instruction set in use and a number of threads. A file that
-is of another device or version, or damaged, is passed over with a note: times are then those of the
-same device with another number of threads, or of the profile that ftdist ships.
+A device is a host, its processor, the instruction set in use and a number of threads. A profile
+that ``ftdist calibrate`` measured goes before one that a first plan measured in a hurry
+(``quick_profile``). A file that is of another device or version, or damaged, is passed over with a
+note: times are then those of the same device with another number of threads, or of the profile that
+ftdist ships.
 """
 
 from __future__ import annotations
@@ -48,19 +50,39 @@ class Device:
     def file_name(self) -> str:
         return f"{self.stem}-{self.threads}.json"
 
+    @property
+    def quick_name(self) -> str:
+        """The name of the file of what was measured in a hurry."""
+        return f"{self.stem}-{self.threads}-quick.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Quick:
+    """How quick measurements of a device went.
+
+    `disturbed`: many figures did not settle. `room_bytes`: the memory that there was for it.
+    `tries`: how many were made, because those before were disturbed or had less room.
+    """
+
+    disturbed: bool
+    room_bytes: int
+    tries: int = 1
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
     """The profile that times come from, and what to say about it.
 
     `measured_at`: seconds since 1970, None for the shipped profile; `threads`: of the measurement.
-    `note`: why a profile that is kept was not used.
+    `note`: why a profile that is kept was not used. `quick` is how a quick measurement went, None
+    for a careful one.
     """
 
     profile: DeviceProfile
     measured_at: float | None = None
     threads: int = 1
     note: str | None = None
+    quick: Quick | None = None
 
     @property
     def origin(self) -> str:
@@ -69,7 +91,10 @@ class Calibration:
             return "the shipped profile; 'ftdist calibrate' measures this machine"
         day = time.strftime("%Y-%m-%d", time.gmtime(self.measured_at))
         plural = "s" * (self.threads != 1)
-        return f"the profile of this machine, measured {day} with {self.threads} thread{plural}"
+        if self.quick is None:
+            return f"the profile of this machine, measured {day} with {self.threads} thread{plural}"
+        went = ", while other programs ran" if self.quick.disturbed else ""
+        return f"a quick measurement of this machine{went}; 'ftdist calibrate' is more careful"
 
 
 SHIPPED = Calibration(DEFAULT)
@@ -91,7 +116,7 @@ def cache_folder() -> Path | None:
     return Path(home) / ".cache" / "ftdist" if os.path.isabs(home) else None
 
 
-def save(profile: DeviceProfile, device: Device) -> Path:
+def save(profile: DeviceProfile, device: Device, quick: Quick | None = None) -> Path:
     """Keeps the profile of a device and returns its file; InputError when that cannot be."""
     folder = cache_folder()
     if folder is None:
@@ -105,8 +130,9 @@ def save(profile: DeviceProfile, device: Device) -> Path:
         "device": asdict(device),
         "measured_at": int(time.time()),
         "profile": json.loads(profile.to_json()),
+        "quick": quick and asdict(quick),
     }
-    path = folder / device.file_name
+    path = folder / (device.quick_name if quick else device.file_name)
     write_json(path, value)
     return path
 
@@ -127,7 +153,8 @@ def load(threads: int) -> Calibration:
 
 
 def _candidates(folder: Path, device: Device) -> list[Path]:
-    """The files of a device: with its number of threads first, then with the nearest ones."""
+    """The files of a device: with its number of threads first, then with the nearest ones; last
+    what was measured in a hurry with its number of threads."""
     found = {}
     try:
         names = os.listdir(folder)
@@ -138,7 +165,8 @@ def _candidates(folder: Path, device: Device) -> list[Path]:
         if match:
             threads = int(match[1])
             found[abs(threads - device.threads), threads] = folder / name
-    return [path for _, path in sorted(found.items())]
+    quick = [folder / name for name in names if name == device.quick_name]
+    return [path for _, path in sorted(found.items())] + quick
 
 
 def _read(path: Path, device: Device, note: str | None) -> Calibration:
@@ -147,7 +175,7 @@ def _read(path: Path, device: Device, note: str | None) -> Calibration:
         with path.open("rb") as file:
             value: Any = json.loads(file.read(_MOST_BYTES))
         version, measured_at = value["ftdist"], float(value["measured_at"])
-        found = Device(**value["device"])
+        found, quick = Device(**value["device"]), _quick(value["quick"])
         profile = from_json(json.dumps(value["profile"]))
         sound = _is_alike(asdict(profile), asdict(DEFAULT)) and type(found.threads) is int
     except OSError as error:
@@ -164,7 +192,17 @@ def _read(path: Path, device: Device, note: str | None) -> Calibration:
         raise InputError(f"of another device, {found.host} ({found.processor})")
     if profile.instruction_set != device.instruction_set:
         raise InputError(f"for another instruction set, {profile.instruction_set}")
-    return Calibration(profile, measured_at, found.threads, note)
+    return Calibration(profile, measured_at, found.threads, note, quick)
+
+
+def _quick(value: Any) -> Quick | None:
+    if value is None:
+        return None
+    quick = Quick(**value)
+    kinds = type(quick.disturbed), type(quick.room_bytes), type(quick.tries)
+    if kinds != (bool, int, int):
+        raise TypeError
+    return quick
 
 
 def _is_alike(value: Any, pattern: Any, name: str = "") -> bool:

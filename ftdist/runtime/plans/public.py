@@ -13,7 +13,7 @@ from ftdist.planning.plan import Plan
 from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.budget.process_memory import before_planning
 from ftdist.runtime.engine import executor
-from ftdist.runtime.measuring.profiles import load
+from ftdist.runtime.measuring.quick_profile import profile_for
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.decision import Decision
 
@@ -40,8 +40,8 @@ def predict(model: Model, plan: Plan, mem: str | int | None = None) -> Choice:
     """What a plan will take in this process, whether it stays within `mem` or not.
 
     `peak_bytes` is of the whole process, `parts` are what it adds up from, in bytes by name;
-    `latency_s` is of one frame, in seconds, by the profile of this machine if ``ftdist calibrate``
-    made one; `fits` says whether the peak is within the `budget`.
+    `latency_s` is of one frame, in seconds, by the profile of this machine; `fits` says whether the
+    peak is within the `budget`.
     """
     return _problem(model, mem, plan.threads, measured=True).examine(plan)
 
@@ -69,7 +69,8 @@ def _problem(
     model: Model, mem: str | int | None, threads: int, *, measured: bool = False
 ) -> PlanProblem:
     executor("native")  # its code is in memory before the process is measured
-    limit, calibration = budget(mem), load(threads)
+    limit = budget(mem)
+    calibration = profile_for(threads, limit)
     if not measured:
         return PlanProblem(model, limit, threads=threads, calibration=calibration)
     process = before_planning(model.network)

@@ -29,9 +29,10 @@ def faked(cache: Path, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Measurements that take no time, as the numbers of threads that they were made with."""
     made: list[int] = []
 
-    def fake(threads: int, folder: Path, say: Callable[[str], None]) -> DeviceProfile:
+    def fake(threads: int, effort: calibrate.Effort, say: Callable[[str], None]) -> DeviceProfile:
         made.append(threads)
         say("a step")
+        assert effort.folder == cache.parents[1]
         isa = profiles.this_device(threads).instruction_set
         return replace(DEFAULT, instruction_set=isa, call_s=float(threads))
 
@@ -111,6 +112,25 @@ def test_a_busy_machine_is_told_of(
     monkeypatch.setattr(calibrating.os, "getloadavg", lambda: (2.5, 0.1, 0.1))
     assert main(["calibrate", "--folder", str(tmp_path)]) == 0
     assert "other programs kept this machine busy" in capsys.readouterr().err
+
+
+def test_figures_that_do_not_settle_are_named(
+    faked: list[int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    undisturbed = calibrate.calibrate
+
+    def disturbed(*things: Any) -> DeviceProfile:
+        things[1].stopwatch.unsettled.append("depthwise")
+        return undisturbed(*things)
+
+    monkeypatch.setattr(calibrate, "calibrate", disturbed)
+    assert main(["calibrate", "--folder", str(tmp_path)]) == 0
+    said = capsys.readouterr().err
+    assert said.startswith("ftdist: depthwise: these figures did not settle")
+    assert said.count("\n") == 1
 
 
 def test_what_cannot_be_kept_is_still_printed(
