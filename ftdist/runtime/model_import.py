@@ -42,7 +42,13 @@ if TYPE_CHECKING:
 
 _Path = str | os.PathLike[str]
 
-DEFAULT_SIZE = (320, 320)
+USUAL_SIZES = (
+    *((320, 320), (224, 224), (256, 256), (48, 320), (32, 320), (112, 112), (128, 128)),
+    *((64, 64), (416, 416), (512, 512)),
+)
+"""Sizes at which a network of open size is tried, where nobody says one: the first that suits."""
+
+DEFAULT_SIZE = USUAL_SIZES[0]
 """Rows and columns of an input that leaves them open, where nobody says them."""
 
 _CLASSIFIED_SIZE = (224, 224)
@@ -72,8 +78,8 @@ def import_model(
     latter come from the Darknet file `weights`, or are random ones from the seed `random_weights`.
     Layers 0 to `until` are kept, all without it; of an ONNX file what the value or node of that
     name needs. `size`, (height, width), is that of an ONNX file's input where it is open; else
-    networks that make pictures take that of the `picture`, others DEFAULT_SIZE. `names` is a file
-    of class names, one a line; without it names are looked for in the source and beside it.
+    networks that make pictures take that of the `picture`, others one of USUAL_SIZES. `names` is a
+    file of class names, one a line; without it they are looked for in the source and beside it.
     `task` says what the network is for, `wishes` how pictures enter it, else the source does or it
     is guessed. `remark` is told, in a sentence each, what was odd in the source. InputError names
     what cannot be imported.
@@ -136,7 +142,7 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     from ftdist.network.onnx.importer import read_onnx  # brings the package onnx
 
     until = None if asked.until is None else str(asked.until)
-    found = read_onnx(asked.path, asked.size, until, default=DEFAULT_SIZE, resized=True)
+    found = read_onnx(asked.path, asked.size, until, usual=USUAL_SIZES, resized=True)
     inside = names_inside(found.hints)
     assumed = found.is_open and asked.size is None
 
@@ -156,7 +162,7 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
         found = _as_large(asked.path, asked.picture, until)
         about = told(found.network)
     elif assumed and usual != DEFAULT_SIZE:
-        found = read_onnx(asked.path, None, until, default=usual)
+        found = read_onnx(asked.path, None, until, usual=(usual, *USUAL_SIZES))
         about = told(found.network)
     network, remarks = found.network, found.remarks
     assert about.task is not None

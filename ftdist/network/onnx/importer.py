@@ -7,7 +7,7 @@ translated are collected: who has a file wants to know all of them, not the firs
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading import Graph, read_graph
-from ftdist.network.onnx.refusals import Refused, ends, refusal
+from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
@@ -57,25 +57,49 @@ def read_onnx(
     size: tuple[int, int] | None = None,
     until: str | None = None,
     batch: Batch = "frames",
-    default: tuple[int, int] | None = None,
+    usual: Sequence[tuple[int, int]] = (),
     *,
     resized: bool = False,
 ) -> OnnxModel:
     """The network of an ONNX file; `size` are (rows, columns) where the file leaves them open.
 
-    Where nobody gives these, they are the `default`, which is said; without one that is an error.
-    `resized`: the size counts where the file says another, too.
+    Where nobody gives these, they are the first `usual` ones at which it can be computed, which is
+    said; without any that is an error. `resized`: the size counts where the file says another, too.
     With `until` it ends with that node, or with the node that makes that value.
     """
     graph = replace(read_graph(path), is_resized=resized)
     first = next(iter(graph.inputs.values()), ())
     is_open = any(isinstance(each, str) for each in first[1:])
-    draft, remarks = drafted(graph, str(path), size or (default if is_open else None), until, batch)
+    remarks: tuple[str, ...] = ()
+    if is_open and size is None and usual:
+        draft, (rows, columns) = _at_usual_size(graph, str(path), usual, until, batch)
+        told = f"{rows}x{columns} is taken; --size HxW sets it"
+        remarks = (f"{path}: leaves its size open, {told}",)
+    else:
+        draft = drafted(graph, str(path), size, until, batch)
     network, parameters = finished(rewritten(draft))
-    if is_open and size is None and default is not None:
-        told = f"{default[0]}x{default[1]}"
-        remarks += (f"{path}: leaves its size open, {told} is taken; --size HxW sets it",)
     return OnnxModel(network, (), "stretch", remarks, parameters, hints(graph), is_open)
+
+
+def _at_usual_size(
+    graph: Graph, file: str, usual: Sequence[tuple[int, int]], until: str | None, batch: Batch
+) -> tuple[Draft, tuple[int, int]]:
+    """The draft at the first size at which there is one; what is wrong at the first is the error.
+
+    What reads text, say, is made for pictures of one height, which only its inner sizes tell.
+    """
+    refused: NotTranslated | None = None
+    for size in usual:
+        try:
+            return drafted(graph, file, size, until, batch), size
+        except NotTranslated as error:
+            refused = refused or error
+            if not error.may_be_size:
+                break
+    assert refused is not None
+    rows, columns = usual[0]
+    told = f"its size is open, {rows}x{columns} was taken; --size HxW sets it"
+    raise InputError(f"{refused}; {told}" if refused.may_be_size else str(refused)) from None
 
 
 def folded(path: Path) -> dict[str, Array]:
@@ -97,8 +121,8 @@ def drafted(
     size: tuple[int, int] | None = None,
     until: str | None = None,
     batch: Batch = "frames",
-) -> tuple[Draft, tuple[str, ...]]:
-    """The draft of a graph, and lines for whoever imports it; `file` is what errors call it."""
+) -> Draft:
+    """The draft of a graph; `file` is what errors call it."""
     outputs = graph.outputs if until is None else ends(graph, until, file)
     nodes = _needed(graph, outputs, file)
     if batch == "frames":
@@ -130,7 +154,7 @@ def drafted(
     if refused:
         raise refusal(file, refused, outputs)
     steps = tuple(building.steps)
-    return Draft(graph.name, inputs, steps, tuple(each for each in made if each)), ()
+    return Draft(graph.name, inputs, steps, tuple(each for each in made if each))
 
 
 def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:

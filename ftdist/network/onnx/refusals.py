@@ -19,6 +19,7 @@ _ALONE = 3
 
 _LONGEST_NAME = 120
 
+_UNKNOWN = "this operator is not supported"
 _QUANTISED = "it is quantised; take the file with float weights"
 _RECURRENT = "recurrent layers are not supported"
 _LOOPS = "export it with fixed sizes and without its post-processing, or simplify it (onnxsim)"
@@ -41,22 +42,31 @@ class Refused:
     before: str = ""
 
 
+class NotTranslated(InputError):
+    """Nodes cannot be translated; `may_be_size`: at another size of the input they may be."""
+
+    def __init__(self, text: str, *, may_be_size: bool) -> None:
+        super().__init__(text)
+        self.may_be_size = may_be_size
+
+
 def unknown_operator(kind: str) -> str:
     """What is said of a node whose operator nobody here knows."""
     advice = _ADVICE.get(kind, "")
     if "." in kind and not advice:
         advice = "it is of another domain; export it without the optimisations of one runtime"
-    return f"this operator is not supported{f' ({advice})' if advice else ''}"
+    return f"{_UNKNOWN}{f' ({advice})' if advice else ''}"
 
 
-def refusal(file: str, refused: Sequence[Refused], outputs: Iterable[str] = ()) -> InputError:
+def refusal(file: str, refused: Sequence[Refused], outputs: Iterable[str] = ()) -> NotTranslated:
     """One line about all of them; `outputs` are the names that end the network as it is."""
     count = "1 node is" if len(refused) == 1 else f"{len(refused)} nodes are"
     text = f"{file}: {count} not supported: {'; '.join(_listed(refused))}"
     before = next((each for each in refused if each.before and each.before not in outputs), None)
     if before is not None:
         text += f". --until {_shown(before.before)} ends the network before {before.name}"
-    return InputError(text)
+    may_be_size = not any(each.reason.startswith(_UNKNOWN) for each in refused)
+    return NotTranslated(text, may_be_size=may_be_size)
 
 
 def _listed(refused: Sequence[Refused]) -> list[str]:

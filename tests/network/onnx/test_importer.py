@@ -14,6 +14,7 @@ from support.networks import plans
 from support.onnxgraphs import Nodes, arrays_for, assert_agree, computed, expected, imported
 
 from ftdist.errors import InputError
+from ftdist.geometry import Shape
 from ftdist.network.onnx.importer import read_onnx
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.joining import Multiply
@@ -134,6 +135,35 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert text.endswith(". --until Relu0_0 ends the network before node1"), text
     (layer,) = read_onnx(tmp_path / "graph.onnx", until="Relu0_0").network.layers
     assert layer.name == "Relu0_0"
+
+
+def reader_of_lines(path: Path, after: str) -> Path:
+    """A network for pictures of 48 rows and any width, as networks that read text are."""
+    nodes = Nodes()
+    x = nodes.input("n", 3, "height", "width")
+    row = nodes.add("Conv", x, nodes.random(4, 3, 48, 3), strides=[48, 1], pads=[0, 1, 0, 1])
+    nodes.output(nodes.add(after, nodes.add("Squeeze", row, nodes.constant(np.int64([2])))))
+    return nodes.save(path)
+
+
+def test_an_open_size_is_the_first_that_the_network_can_do_with(tmp_path: Path) -> None:
+    path = reader_of_lines(tmp_path / "lines.onnx", "Relu")
+    found = read_onnx(path, usual=((320, 320), (48, 64), (48, 320)))
+    assert found.network.input == Shape(48, 64, 3)
+    assert "leaves its size open, 48x64 is taken; --size HxW sets it" in found.remarks[0]
+
+
+def test_where_no_usual_size_will_do_the_first_is_named(tmp_path: Path) -> None:
+    path = reader_of_lines(tmp_path / "lines.onnx", "Relu")
+    text = refused(path, usual=((320, 320), (224, 224)))
+    assert "Squeeze): axes: some are longer than 1" in text
+    assert text.endswith("its size is open, 320x320 was taken; --size HxW sets it")
+
+
+def test_what_no_size_mends_says_nothing_of_sizes(tmp_path: Path) -> None:
+    path = reader_of_lines(tmp_path / "lines.onnx", "Det")
+    assert "Det): this operator is not supported" in (text := refused(path, usual=((48, 64),)))
+    assert "--size" not in text
 
 
 def test_many_nodes_of_one_reason_stand_together(tmp_path: Path) -> None:
