@@ -12,6 +12,9 @@ from ftdist.network.onnx.registry import Array, Node, Unsupported
 
 Compute = Callable[[Node, list[Any]], Any]
 
+MOST_VALUES = 1 << 27
+"""The most values that a node may make: those of the largest weights that anybody has."""
+
 RANGES = {2: (0, 255), 3: (-128, 127), 4: (0, 65535), 5: (-32768, 32767)}
 """The least and the most of whole numbers, by ONNX's numbers of their types."""
 
@@ -141,11 +144,31 @@ def _quantized(node: Node, given: list[Any]) -> Any:
     return np.clip(np.rint(x / scale) + point, low, high).astype(dtype)
 
 
+def _product(a: Array, b: Array) -> Any:
+    rows = a.size // max(1, a.shape[-1])
+    columns = b.size // max(1, b.shape[max(-2, -b.ndim)])
+    if rows * columns > MOST_VALUES:
+        raise Unsupported(f"claims a product of {rows} by {columns} values")
+    return np.matmul(a, b)
+
+
+def _general_product(node: Node, given: list[Any]) -> Any:
+    a, b, *more = given
+    a = a.T if node.integer("transA") else a
+    b = b.T if node.integer("transB") else b
+    found = np.asarray(node.number("alpha", 1.0) * _product(a, b), a.dtype)
+    if not more or more[0] is None:
+        return found
+    return found + np.asarray(node.number("beta", 1.0) * more[0], a.dtype)
+
+
 def _plain(function: Callable[[Any], Any]) -> Compute:
     return lambda node, given: np.asarray(function(given[0]), given[0].dtype)
 
 
 COMPUTED: dict[str, Compute] = {
+    "MatMul": lambda node, given: _product(given[0], given[1]),
+    "Gemm": _general_product,
     "ReduceSum": _reduced(np.sum, 0),
     "ReduceMean": _reduced(np.mean, math.nan),
     "ReduceProd": _reduced(np.prod, 1),

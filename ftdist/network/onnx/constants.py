@@ -12,11 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.network.onnx.constant_maths import COMPUTED, Compute, axes_of
+from ftdist.network.onnx.constant_maths import COMPUTED, MOST_VALUES, Compute, axes_of
 from ftdist.network.onnx.registry import Array, Node, Unsupported
-
-MOST_VALUES = 1 << 27
-"""The most values that a node may make: those of the largest weights that anybody has."""
 
 _TYPES = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
@@ -238,5 +235,4 @@ _COMPUTED: dict[str, Compute] = {
     "Relu": _broadcast(lambda x: np.maximum(x, 0)),
     "Sigmoid": _broadcast(_sigmoid),
     "Tanh": _broadcast(np.tanh),
-    "MatMul": lambda node, given: np.matmul(given[0], given[1]),
 }

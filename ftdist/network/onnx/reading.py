@@ -17,7 +17,7 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.network.encoding import disguise
-from ftdist.network.onnx.constants import MOST_VALUES
+from ftdist.network.onnx.constant_maths import MOST_VALUES
 from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
 
 MOST_BYTES = (1 << 31) - 1

@@ -287,6 +287,13 @@ CASES: dict[str, Build] = {
         n.add("Reshape", n.add("ReduceMax", x, ints(n, 2, 3)), ints(n, 8, 1)),
         n.add("Reshape", n.add("ReduceMin", x, ints(n, 2, 3)), ints(n, 1, 8)),
     ),
+    "recurrent state that begins as zeros": lambda n, x: n.add(
+        "Add",
+        n.add("Gemm", n.add("ReduceMax", n.add("Flatten", x), keepdims=1), n.random(1, 5)),
+        n.add(
+            "Gemm", n.random(4, 1), n.random(5, 4), f32(n, [0.5] * 5), transA=1, transB=1, beta=2.0
+        ),
+    ),
     "row times matrix": lambda n, x: n.add("MatMul", n.random(6), x),
 }
 

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.constants import MOST_VALUES
+from ftdist.network.onnx.constant_maths import MOST_VALUES
 from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, tensor
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.resampling import Rounding
