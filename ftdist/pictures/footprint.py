@@ -11,16 +11,15 @@ import mmap
 import os
 from typing import TYPE_CHECKING, Any
 
-from ftdist.pictures.bands import (
-    band_rows,
+from ftdist.pictures.bands import band_rows, raw_stride
+from ftdist.pictures.jpegheader import JpegHeader
+from ftdist.pictures.streaming import (
     burst_rows,
     mapped_pixel_bytes,
     pixel_bytes,
-    raw_stride,
     streams,
     undecided_rows,
 )
-from ftdist.pictures.jpegheader import JpegHeader
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile

@@ -13,19 +13,19 @@ from __future__ import annotations
 
 import ctypes
 import io
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from ftdist.errors import FtdistError, InputError
-from ftdist.pictures.bands import BAND_PIXELS, ORIENTATION_TAG, Take, decode
+from ftdist.pictures.bands import BAND_PIXELS, Take, decode
+from ftdist.pictures.exif import TURNS, Turn, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
 
@@ -40,30 +40,7 @@ FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What may be read; the common ones first, because Pillow loads the others' code on demand."""
 
 _WIDTH_TAG, _HEIGHT_TAG = 256, 257
-_MOST_CHUNKS = 100_000
-_TURNED_COPIES = 8
-_MOST_EXIF_BYTES = 1 << 20
-
-
-class Turn(NamedTuple):
-    """How stored rows become upright ones: reversed along an axis as stored, then transposed."""
-
-    sideways: bool
-    rows_reversed: bool
-    columns_reversed: bool
-
-
-TURNS = {
-    1: Turn(False, False, False),
-    2: Turn(False, False, True),
-    3: Turn(False, True, True),
-    4: Turn(False, True, False),
-    5: Turn(True, False, False),
-    6: Turn(True, True, False),
-    7: Turn(True, True, True),
-    8: Turn(True, False, True),
-}
-"""What EXIF's orientations mean."""
+_TURNED_COPIES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +113,29 @@ class Picture:
 
 @contextmanager
 def opened(source: Source) -> Iterator[Picture]:
-    """The picture with its header read; whatever Pillow says against it becomes one line of ours.
+    """The picture with its header read; what Pillow says against it becomes one line of ours."""
+    with told(source):
+        picture = left_open(source)
+        with picture.image:
+            yield picture
+
+
+def left_open(source: Source) -> Picture:
+    """The picture with its header read, within ``told``; closing its image is the caller's."""
+    from PIL import Image
+
+    image = Image.open(_file(source), formats=FORMATS)
+    try:
+        _silence(image)
+        return _examined(image)
+    except BaseException:
+        image.close()
+        raise
+
+
+@contextmanager
+def told(source: Source) -> Iterator[None]:
+    """Makes one line of ours of whatever Pillow says against a picture.
 
     Its decoders raise nearly anything on damaged files (OSError, SyntaxError, struct.error,
     ValueError, ...), hence the breadth; running out of memory is not the file's fault.
@@ -151,9 +150,7 @@ def opened(source: Source) -> Iterator[Picture]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             Image.MAX_IMAGE_PIXELS = None
-            with Image.open(_file(source), formats=FORMATS) as image:
-                _silence(image)
-                yield _examined(image)
+            yield
     except (MemoryError, FtdistError):
         raise
     except UnidentifiedImageError:
@@ -206,47 +203,16 @@ def _examined(image: ImageFile) -> Picture:
     if image.mode == "F":
         raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
     jpeg = read_header(_open_file(image)) if image.format in ("JPEG", "MPO") else None
-    orientation = _orientation(image)
-    if image.format == "TIFF" and orientation != 1:  # load() turns it; some Pillows say so before
+    turned = orientation(image)
+    if image.format == "TIFF" and turned != 1:  # load() turns it; some Pillows say so before
         tags: Any = image
         size = tags.tag_v2[_WIDTH_TAG], tags.tag_v2[_HEIGHT_TAG]
-        return Picture(image, size[::-1] if TURNS[orientation].sideways else size, 1, None)
-    return Picture(image, image.size, orientation, jpeg)
+        return Picture(image, size[::-1] if TURNS[turned].sideways else size, 1, None)
+    return Picture(image, image.size, turned, jpeg)
 
 
 def _open_file(image: ImageFile) -> Any:
     return image.fp
-
-
-def _orientation(image: ImageFile) -> int:
-    """How the stored rows are to be turned: EXIF's 1..8, 1 for not at all."""
-    if image.format == "PNG" and "exif" not in image.info:  # getexif() would decode all of it
-        from PIL.Image import Exif
-
-        exif = Exif()
-        exif.load(_exif_of_png(_open_file(image)))
-    else:
-        exif = image.getexif()
-    found = exif.get(ORIENTATION_TAG)
-    return found if found in TURNS else 1
-
-
-def _exif_of_png(file: IO[bytes]) -> bytes:
-    """The eXIf chunk behind a PNG's pixels, where there is one."""
-    position = file.tell()
-    try:
-        file.seek(8)
-        for _ in range(_MOST_CHUNKS):
-            head = file.read(8)
-            length = int.from_bytes(head[:4], "big")
-            if len(head) < 8 or head[4:] == b"IEND":
-                break
-            if head[4:] == b"eXIf" and length <= _MOST_EXIF_BYTES:
-                return b"Exif\x00\x00" + file.read(length)
-            file.seek(length + 4, os.SEEK_CUR)
-        return b""
-    finally:
-        file.seek(position)
 
 
 def opaque(image: Image, mode: str) -> Image:

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ftdist.pictures.reading import Turn
+from ftdist.pictures.exif import Turn
+from ftdist.pictures.nameless import nameless_file, write_all
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +41,7 @@ class Turning:
     folder: Path
 
     def __post_init__(self) -> None:
-        self._handle = _nameless(self.folder)
+        self._handle = nameless_file(self.folder)
         self._pieces: list[_Piece] = []
         self._end = 0
 
@@ -57,10 +58,7 @@ class Turning:
         place = along - first - band.size[1] if self.turn.rows_reversed else first
         left, top = (place, 0) if self.turn.sideways else (0, place)
         self._pieces.append(_Piece(left, top, width, height, self._end))
-        view = memoryview(piece.tobytes())
-        while view:
-            written = os.pwrite(self._handle, view, self._end)
-            view, self._end = view[written:], self._end + written
+        self._end = write_all(self._handle, piece.tobytes(), self._end)
 
     def bands(self, rows: int) -> Iterator[tuple[int, Image]]:
         """The upright picture, by bands of so many rows, each with the number of its first."""
@@ -90,14 +88,3 @@ def turned(band: Image, turn: Turn) -> Image:
     if turn.columns_reversed:
         band = band.transpose(Transpose.FLIP_LEFT_RIGHT)
     return band.transpose(Transpose.TRANSPOSE) if turn.sideways else band
-
-
-def _nameless(folder: Path) -> int:
-    """An empty file without a name."""
-    try:
-        return os.open(folder, os.O_TMPFILE | os.O_RDWR, 0o600)
-    except OSError:
-        name = folder / f".ftdist-{os.urandom(8).hex()}"
-        handle = os.open(name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-        os.unlink(name)
-        return handle

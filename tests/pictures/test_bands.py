@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from support.pictures import KINDS, interlaced, saved, scene
 
 from ftdist.errors import InputError
-from ftdist.pictures import bands
+from ftdist.pictures import bands, streaming
 from ftdist.pictures.jpegheader import read_header
 from ftdist.pictures.reading import opened
 
@@ -64,7 +64,7 @@ def test_an_interlaced_png_is_read(tmp_path: Path) -> None:
 )
 def test_what_comes_as_its_data_goes_in(tmp_path: Path, kind: str, streamed: bool) -> None:
     with opened(saved(tmp_path, kind, 200, 100)) as picture:
-        assert bands.streams(picture.image, picture.jpeg) == streamed
+        assert streaming.streams(picture.image, picture.jpeg) == streamed
         assert bool(bands.raw_stride(picture.image)) == (kind == "bmp")
 
 

@@ -1,0 +1,29 @@
+"""What undoing picture files' codings needs a loop over bytes for (src/rows.hpp)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Lzw:
+    """TIFF's LZW; keeps its state from one piece of data to the next."""
+
+    def decode(self, data: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, int]:
+        """(bytes used, bytes made); ValueError for codes that no encoder writes."""
+
+    @property
+    def ended(self) -> bool: ...
+
+class PackBits:
+    """TIFF's PackBits, in the same way."""
+
+    def decode(self, data: NDArray[np.uint8], out: NDArray[np.uint8]) -> tuple[int, int]: ...
+
+def unfilter(lines: NDArray[np.uint8], size: int, pixel: int, above: NDArray[np.uint8], /) -> int:
+    """Undoes PNG's filters in place; lines have a filter byte and `size` bytes.
+
+    `above` is the row before, and becomes the last one. Gives the rows that have a known filter.
+    """
+
+def accumulate(values: NDArray[Any], count: int, step: int, /) -> None:
+    """Adds each of `count` values of a row to the one `step` before; uint8, uint16, uint32."""

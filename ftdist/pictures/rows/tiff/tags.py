@@ -1,0 +1,124 @@
+"""Which of a TIFF's tags go over to what is made of its picture, and how its size changes them.
+
+Where a picture lies on the earth is said by a point of it (ModelTiepoint) and the size of its
+pixels (ModelPixelScale), or by a matrix (ModelTransformation); keys say in which coordinates. A
+picture with twice the pixels on each side has pixels of half the size, and its points lie at twice
+the place.
+
+Source: OGC GeoTIFF 1.1, annex B; GDAL_NODATA is GDAL's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ftdist.pictures.rows.protocol import Tags
+from ftdist.pictures.rows.tiff.directory import Directory
+
+X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, ICC_PROFILE = 282, 283, 296, 34675
+PIXEL_SCALE, TIEPOINT, TRANSFORMATION = 33550, 33922, 34264
+GEO_KEYS, GEO_DOUBLES, GEO_TEXT, NO_DATA = 34735, 34736, 34737, 42113
+ORIENTATION, EXTRA_SAMPLES, GDAL_METADATA = 274, 338, 42112
+
+CARRIED = (ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXTRA_SAMPLES, PIXEL_SCALE,
+           TIEPOINT, TRANSFORMATION, ICC_PROFILE, GEO_KEYS, GEO_DOUBLES, GEO_TEXT,
+           NO_DATA)  # fmt: skip
+"""The tags that a source hands out; those of colours and orientation are for who reads it."""
+
+PLACES = (PIXEL_SCALE, TIEPOINT, TRANSFORMATION, GEO_KEYS, GEO_DOUBLES, GEO_TEXT)
+_MOST_VALUES = 1 << 20
+_RASTER_TYPE, _POINT = 1025, 2
+_MODEL_TYPE, _GEOGRAPHIC = 1024, 2
+
+
+def carried(directory: Directory) -> Tags:
+    """The tags that go over; a damaged one is left out."""
+    found: dict[int, Any] = {}
+    for tag in CARRIED:
+        if tag in directory and 0 < directory.entries[tag].count <= _MOST_VALUES:
+            try:
+                found[tag] = directory.value(tag)
+            except ValueError:
+                continue
+    return found
+
+
+def filling(directory: Directory, dtype: np.dtype[Any]) -> float:
+    """What stands for pixels that the file leaves out."""
+    try:
+        value = float(str(directory.value(NO_DATA)).strip("\x00 "))
+    except (KeyError, ValueError):
+        return 0
+    if dtype.kind == "f":
+        return value
+    return value if 0 <= value <= np.iinfo(dtype).max and value == int(value) else 0
+
+
+def scaled(tags: Tags, across: float, down: float) -> Tags:
+    """The tags of a picture that has so many times the columns and rows."""
+    found = dict(tags)
+    if RESOLUTION_UNIT in found or X_RESOLUTION in found:
+        for tag, factor in ((X_RESOLUTION, across), (Y_RESOLUTION, down)):
+            if tag in found:
+                found[tag] = tuple(each * factor for each in found[tag])
+    shift = 0.5 if _says(tags, _RASTER_TYPE) == _POINT else 0.0
+    if PIXEL_SCALE in found and len(found[PIXEL_SCALE]) >= 2:
+        east, north, *more = found[PIXEL_SCALE]
+        found[PIXEL_SCALE] = (east / across, north / down, *more)
+    if TIEPOINT in found:
+        found[TIEPOINT] = tuple(
+            value if at % 6 > 1 else (value + shift) * (down if at % 6 else across) - shift
+            for at, value in enumerate(found[TIEPOINT])
+        )
+    if TRANSFORMATION in found and len(found[TRANSFORMATION]) == 16:
+        matrix = np.array(found[TRANSFORMATION], float).reshape(4, 4)
+        matrix[:, 3] += -shift * (matrix[:, 0] + matrix[:, 1])
+        matrix[:, 0], matrix[:, 1] = matrix[:, 0] / across, matrix[:, 1] / down
+        matrix[:, 3] += shift * (matrix[:, 0] + matrix[:, 1])
+        found[TRANSFORMATION] = tuple(matrix.reshape(-1).tolist())
+    return found
+
+
+Place = Callable[[float, float], tuple[float, float]]
+"""From (column, row) of a picture, its corner being (0, 0), to coordinates (x, y)."""
+
+
+def place(tags: Tags) -> Place | None:
+    """Where a point of the picture lies, in the coordinates that its keys say; None if unsaid."""
+    shift = 0.5 if _says(tags, _RASTER_TYPE) == _POINT else 0.0
+    matrix = tags.get(TRANSFORMATION)
+    if matrix is not None and len(matrix) == 16:
+        a, b, _, d, e, f, _, h = matrix[:8]
+        return lambda column, row: (
+            a * (column - shift) + b * (row - shift) + d,
+            e * (column - shift) + f * (row - shift) + h,
+        )
+    scale, point = tags.get(PIXEL_SCALE), tags.get(TIEPOINT)
+    if scale is None or point is None or len(scale) < 2 or len(point) < 6:
+        return None
+    east, north = scale[:2]
+    at_column, at_row, _, x, y, _ = point[:6]
+    return lambda column, row: (
+        x + (column - shift - at_column) * east,
+        y - (row - shift - at_row) * north,
+    )
+
+
+def coordinate_system(tags: Tags) -> int | None:
+    """The EPSG number of the coordinates (GeoJSON's own are 4326), None where it is not said."""
+    geographic = _says(tags, _MODEL_TYPE) == _GEOGRAPHIC
+    number = _says(tags, 2048 if geographic else 3072)
+    return number if number is not None and 0 < number < 32767 else None
+
+
+def _says(tags: Tags, wanted: int) -> int | None:
+    """The value of a geographic key that is a short number."""
+    keys = tags.get(GEO_KEYS, ())
+    for at in range(4, len(keys) - 3, 4):
+        key, where, _, value = keys[at : at + 4]
+        if key == wanted and where == 0:
+            return int(value)
+    return None

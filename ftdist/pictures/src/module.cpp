@@ -1,0 +1,57 @@
+// The Python face of what undoes picture files' codings.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+
+#include "rows.hpp"
+
+namespace nb = nanobind;
+using namespace ftdist::pictures;
+
+namespace {
+
+template <typename T>
+using Values = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Bytes = Values<uint8_t>;
+using Input = Values<const uint8_t>;
+
+// (bytes of the input that were used, bytes of the output that were made); ValueError for damage.
+template <typename Decoder>
+nb::tuple decode(Decoder& decoder, const Input& from, const Bytes& to) {
+  Piece piece{from.data(), from.data() + from.size(), to.data(), to.data() + to.size()};
+  bool sound = false;
+  {
+    nb::gil_scoped_release release;
+    sound = decoder.decode(piece);
+  }
+  if (!sound) throw nb::value_error("its compressed data are damaged");
+  return nb::make_tuple(piece.in - from.data(), piece.out - to.data());
+}
+
+size_t unfilter_rows(const Bytes& lines, size_t size, size_t pixel, const Bytes& above) {
+  if (size == 0 || pixel == 0 || lines.size() % (size + 1) != 0 || above.size() != size)
+    throw nb::value_error("rows of another size");
+  nb::gil_scoped_release release;
+  return unfilter(lines.data(), lines.size() / (size + 1), size, pixel, above.data());
+}
+
+template <typename T>
+void accumulate_rows(const Values<T>& values, size_t count, size_t step) {
+  if (count == 0 || step == 0 || values.size() % count != 0) throw nb::value_error("rows of another size");
+  nb::gil_scoped_release release;
+  accumulate(values.data(), values.size() / count, count, step);
+}
+
+}  // namespace
+
+NB_MODULE(_decoding, module) {
+  nb::set_leak_warnings(false);
+  nb::class_<Lzw>(module, "Lzw")
+      .def(nb::init<>())
+      .def("decode", &decode<Lzw>)
+      .def_prop_ro("ended", &Lzw::ended);
+  nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
+  module.def("unfilter", &unfilter_rows);
+  module.def("accumulate", &accumulate_rows<uint8_t>);
+  module.def("accumulate", &accumulate_rows<uint16_t>);
+  module.def("accumulate", &accumulate_rows<uint32_t>);
+}

@@ -1,0 +1,243 @@
+"""A JPEG or PNG that Pillow decodes as its data go in, so that rows are there before the last byte.
+
+How many rows a piece of data can make at most is known: a byte of deflated data makes 1032, a block
+of a JPEG takes two bits at least. Before each piece so many rows are marked with random bytes; the
+first one whose mark is still there is the first that has not been decoded. Where a JPEG's data ends
+too early libjpeg would make up all rows that are missing, so we look for markers in the data, and
+pass on the end marker only when all rows are there.
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import os
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ftdist.pictures.jpegheader import JpegHeader
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
+
+PIECE_BYTES, _MOST_PIECE_BYTES = 256, 16 << 10
+"""How much data a decoder is given at once; more of a wide JPEG, yet no more than a row of its
+blocks may be."""
+
+_HEADER_PIECE_BYTES = 64 << 10
+_END_MARKER = b"\xff\xd9"
+_MAP_NORESERVE = 0x4000  # Linux, x86-64 and aarch64
+_MARKER = re.compile(rb"\xff+[^\x00\xff]")
+_MARK_BYTES = 16
+_BITS_AT_ONCE = 64
+_DEFLATED = 1032
+_MOST_INTERVAL_ROWS = 4
+RAW_BITS = {
+    **dict.fromkeys(("1", "1;I", "P;1"), 1),
+    **dict.fromkeys(("L;2", "P;2"), 2),
+    **dict.fromkeys(("L;4", "P;4"), 4),
+    **dict.fromkeys(("L", "P"), 8),
+    **dict.fromkeys(("LA", "I;16", "I;16B", "BGR;15", "BGR;16"), 16),
+    **dict.fromkeys(("RGB", "BGR"), 24),
+    **dict.fromkeys(("RGBA", "BGRA", "RGBX", "BGRX", "LA;16B"), 32),
+    "RGB;16B": 48,
+    "RGBA;16B": 64,
+}
+"""Bits of a pixel in the file, by Pillow's name of how it lies there."""
+
+
+def pixel_bytes(mode: str) -> int:
+    """Bytes that Pillow holds a pixel in."""
+    if mode.startswith("I;16"):
+        return 2
+    return 1 if mode in ("1", "L", "P") else 4
+
+
+def mapped_pixel_bytes(mode: str) -> int:
+    """Bytes a pixel of a mapping that is to hold a picture: Pillow wants more for bits."""
+    return 4 if mode == "1" else pixel_bytes(mode)
+
+
+def streams(image: ImageFile, jpeg: JpegHeader | None) -> bool:
+    """Whether rows come out in order, in bounded number, as data goes in."""
+    if image.size[0] * pixel_bytes(image.mode) < _MARK_BYTES or len(image.tile) != 1:
+        return False
+    codec = image.tile[0][0]
+    if codec == "zip":
+        return not image.info.get("interlace")
+    if codec != "jpeg" or jpeg is None or not jpeg.sequential:
+        return False
+    return jpeg.restart_interval <= _MOST_INTERVAL_ROWS * jpeg.mcus_across
+
+
+def piece_bytes(jpeg: JpegHeader | None) -> int:
+    """How much data a decoder is given at once."""
+    row = jpeg.mcus_across * jpeg.blocks * 2 // 8 if jpeg is not None else 0
+    return min(max(PIECE_BYTES, row), _MOST_PIECE_BYTES)
+
+
+def burst_rows(image: ImageFile, jpeg: JpegHeader | None) -> int:
+    """The most rows that a piece of data can complete in a picture that streams.
+
+    A deflated byte holds 1032 at most; a block of a JPEG takes two bits at least.
+    """
+    if jpeg is None:
+        rawmode: Any = image.tile[0][3]
+        bits = image.size[0] * RAW_BITS.get(rawmode, 1)
+        return 1 + PIECE_BYTES * _DEFLATED * 8 // bits
+    mcus = 1 + 8 * piece_bytes(jpeg) // (2 * jpeg.blocks) + jpeg.restart_interval
+    rows = math.ceil(mcus / jpeg.mcus_across) * jpeg.mcu_height + 2
+    return 1 + rows * image.size[1] // jpeg.height
+
+
+def undecided_rows(image: ImageFile, jpeg: JpegHeader) -> int:
+    """The most rows that may still be missing when all of a JPEG's data has been given.
+
+    Two rows of MCUs wait for the ones below, and as many MCUs as the last bits can hold for more.
+    """
+    waiting = 2 + math.ceil(_BITS_AT_ONCE / (2 * jpeg.blocks) / jpeg.mcus_across)
+    return 1 + waiting * jpeg.mcu_height * image.size[1] // jpeg.height
+
+
+class Stream:
+    """A decoder that writes into a mapping, whose pages go when their rows have been passed on.
+
+    Rows come as far as they are asked for: ``decoded`` of them, of which ``passed`` are gone.
+    """
+
+    def __init__(self, image: ImageFile, jpeg: JpegHeader | None) -> None:
+        import PIL.Image
+
+        self._image = image
+        self._piece = piece_bytes(jpeg)
+        self._ahead = burst_rows(image, jpeg) + (undecided_rows(image, jpeg) if jpeg else 1)
+        self._stride = image.size[0] * mapped_pixel_bytes(image.mode)
+        self._height = image.size[1]
+        size = self._stride * self._height
+        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        self._memory = mmap.mmap(-1, size, flags=flags)
+        library: Any = PIL.Image
+        layout = (image.mode, self._stride, 1)
+        self._pixels: Any = library.core.map_buffer(self._memory, image.size, "raw", 0, layout)
+        rows = np.frombuffer(self._memory, np.uint8).reshape(self._height, self._stride)
+        self._begins = rows[:, :_MARK_BYTES]
+        self._mark = np.frombuffer(os.urandom(_MARK_BYTES), np.uint8)
+        self._marked = self.decoded = self.passed = 0
+        self._pieces = self._jpeg_pieces(jpeg) if jpeg else self._png_pieces()
+        codec, extents, self._offset, arguments = image.tile[0]
+        configuration: Any = image.decoderconfig
+        self._decoder: Any = library._getdecoder(image.mode, codec, arguments, configuration)
+        self._decoder.setimage(self._pixels, extents)
+        self._data = b""
+
+    def decode_to(self, stop: int) -> None:
+        """Decodes until so many rows are there; raises OSError where they are not."""
+        while self.decoded < stop:
+            piece = next(self._pieces, b"")
+            if not piece:
+                raise OSError("image file is truncated")
+            self._data += piece
+            used, failure = self._decoder.decode(self._data)
+            if used >= 0:
+                self._data = self._data[used:]
+                continue
+            self._end()
+            if failure < 0:
+                raise OSError("its data are damaged")
+            self.decoded = self._height
+
+    def _end(self) -> None:
+        """Lets the decoder go; what it holds would go with nobody else."""
+        if self._decoder is not None:
+            self._decoder.cleanup()
+            self._decoder = None
+
+    def close(self) -> None:
+        self._end()
+        self._pixels = None
+
+    def take(self, stop: int) -> Image:
+        """Rows from ``passed`` to `stop`, all of them decoded, as a picture; their pages go."""
+        page, first = mmap.PAGESIZE, self.passed
+        pixels = self._pixels.crop((0, first, self._image.size[0], stop))
+        gone, kept = first * self._stride // page * page, stop * self._stride // page * page
+        if kept > gone:
+            self._memory.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
+        self.passed = stop
+        return dressed(self._image, pixels)
+
+    def _png_pieces(self) -> Iterator[bytes]:
+        image: Any = self._image
+        image.im = self._pixels  # in place of the one that Pillow would make
+        image.fp.seek(self._offset)
+        image.load_prepare()
+        while piece := image.load_read(self._piece):
+            self._look()
+            yield piece
+
+    def _jpeg_pieces(self, jpeg: JpegHeader) -> Iterator[bytes]:
+        """The file's data up to the end of the scan, and the end marker if all rows are there."""
+        file: Any = self._image.fp
+        file.seek(self._offset)
+        left = jpeg.data_offset - self._offset
+        while left > 0 and (piece := file.read(min(left, _HEADER_PIECE_BYTES))):
+            left -= len(piece)
+            yield piece
+        for piece in _scan_pieces(file, self._piece, restarts=jpeg.restart_interval > 0):
+            self._look()
+            yield piece
+        self._look()
+        if self.decoded < self._height - undecided_rows(self._image, jpeg):
+            raise OSError(f"the file is cut off: {self.decoded} of {self._height} rows are there")
+        self._mark_to(self._height)
+        yield _END_MARKER
+
+    def _look(self) -> None:
+        """Counts what has been decoded, and marks what the next piece may decode."""
+        while self.decoded < self._marked:
+            if np.array_equal(self._begins[self.decoded], self._mark):
+                break
+            self.decoded += 1
+        if 0 < self._marked == self.decoded < self._height:
+            raise ValueError("its decoder made more rows than its data can hold")
+        self._mark_to(min(self.decoded + self._ahead, self._height))
+
+    def _mark_to(self, stop: int) -> None:
+        if stop > self._marked:
+            self._begins[self._marked : stop] = self._mark
+            self._marked = stop
+
+
+def _scan_pieces(file: Any, size: int, *, restarts: bool) -> Iterator[bytes]:
+    """The entropy-coded data at the file's position, up to the marker that ends it or the file.
+
+    A piece has `size` bytes, about, and one restart marker at most, at its end: at each of them a
+    decoder that finds nothing before it makes up what an interval lacks.
+    """
+    held = b""
+    while data := file.read(size):
+        data = held + data
+        start = 0
+        for found in _MARKER.finditer(data):
+            restart = 0xD0 <= found[0][-1] <= 0xD7
+            stop = found.end() if restart and restarts else found.start()
+            if start < stop:  # an empty piece would be the file's end
+                yield data[start:stop]
+            start = stop
+            if stop == found.start():
+                return
+        keep = len(data) - len(data.rstrip(b"\xff"))
+        held = data[len(data) - keep :]
+        if start < len(data) - keep:
+            yield data[start : len(data) - keep]
+
+
+def dressed(image: ImageFile, pixels: Any) -> Image:
+    """Rows of a picture as a picture of their own, with its palette and transparency."""
+    plain: Any = image
+    dressed: Image = plain._new(pixels)
+    return dressed
