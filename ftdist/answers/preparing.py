@@ -88,6 +88,8 @@ def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
         if found := re.search(pattern, words):
             if task.kind != "detect" and pattern.startswith("yolo"):
                 continue
+            if task.kind == "detect" and "paddle" in pattern:  # those read text
+                continue
             fit = own_fit or fit
             fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
             because = f"it is called '{found[0]}'"
@@ -147,6 +149,8 @@ def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, s
     if task.layout == "bins":
         pixels = Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), True)
         return pixels, "its boxes are laid out as NanoDet's"
+    if task.layout == "bin_lists":
+        return _IMAGENET, "its boxes are laid out as PicoDet's"
     if task.layout == "centres_exp":
         return _RAW, "its maps are laid out as CenterFace's"
     if task.layout in _YOLO or _is_yolo_pair(task):

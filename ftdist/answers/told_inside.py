@@ -27,9 +27,13 @@ def literal(text: str) -> object:
 
 
 def names_inside(hints: Hints) -> tuple[str, ...]:
-    """The classes' names that metadata have: a list, or a dict by number as Ultralytics' is."""
-    for key in ("names", "labels", "classes", "class_names"):
-        found = literal(hints.metadata.get(key, ""))
+    """The classes' names that metadata have: a list, a dict by number as Ultralytics' is, or lines
+    as Paddle's are."""
+    for key in ("names", "labels", "classes", "class_names", "character"):
+        text = hints.metadata.get(key, "")
+        found = literal(text)
+        if found is None and "\n" in text[:_MOST_METADATA]:
+            found = text[:_MOST_METADATA].splitlines()
         if isinstance(found, dict) and sorted(map(str, found)) == sorted(
             map(str, range(len(found)))
         ):

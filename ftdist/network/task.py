@@ -24,6 +24,7 @@ Layout = Literal[
     "distances",
     "yunet",
     "bins",
+    "bin_lists",
     "bin_maps",
     "yolo3_maps",
     "yolo4_maps",

@@ -53,7 +53,7 @@ class Seen(NamedTuple):
 
 def detector(seen: Seen) -> Task | None:
     """The detector that outputs of such shapes are of; None for something else."""
-    for told in (_counted, _per_grid, _raw_maps, _bin_maps, _pair, _table):
+    for told in (_counted, _per_grid, _binned_grids, _raw_maps, _bin_maps, _pair, _table):
         found = told(seen)
         if found is not None:
             return found
@@ -187,6 +187,22 @@ def _per_grid(seen: Seen) -> Task | None:
         boxes = [name for name in ordered if tables[name][1] > 1]
         scores = [name for name in ordered if tables[name][1] == 1]
         return Task("detect", "pairs", 1, (*boxes, *scores))
+    return None
+
+
+def _binned_grids(seen: Seen) -> Task | None:
+    """Scores beside the distributions of edges, of each grid by themselves: PicoDet's."""
+    tables = _tables(seen)
+    if len(tables) != len(seen.shapes) or len(tables) not in (6, 8):
+        return None
+    own = [seen.cells((stride,)) for stride in STRIDES[: len(tables) // 2]]
+    for values in _BINS:
+        edges = {dims[0]: name for name, dims in tables.items() if dims[1] == values}
+        scores = {dims[0]: name for name, dims in tables.items() if dims[1] != values}
+        classes = {tables[name][1] for name in scores.values()}
+        if len(classes) == 1 and set(edges) == set(scores) == set(own):
+            ordered = [name for count in own for name in (scores[count], edges[count])]
+            return Task("detect", "bin_lists", classes.pop(), tuple(ordered))
     return None
 
 

@@ -4,6 +4,7 @@
   strides (SCRFD);
 - yunet: lists of each grid: a class score, an objectness, and centre and logarithm of the size;
 - bins: rows of all grids: class scores and for each edge a distribution over distances (NanoDet);
+- bin_lists: the same as two lists a grid (PicoDet);
 - bin_maps: the same as a map a grid, edges first (YOLOv8);
 - yolo3_maps to yolo7_maps: a map a grid, three anchors a cell (YOLOv3 to v7), whose sizes are those
   that these networks are trained with on COCO.
@@ -90,6 +91,17 @@ def bins(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     middle = _HALF if strides.max() < 64 else np.float32(0)
     edges = _expected(own.reshape(count, 4, -1))
     return _around(cells + middle, edges.T) * strides, scores
+
+
+def bin_lists(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """Of each grid scores (n, classes) and bins of edges (n, 32 or 64)."""
+    boxes, scores = [], []
+    for stride, strength, values in zip(_STRIDES, tables[::2], tables[1::2], strict=False):
+        cells = _repeated(_cells(size, stride), len(values)) + _HALF
+        edges = _expected(values.reshape(len(values), 4, -1))
+        boxes.append(_around(cells, edges.T) * np.float32(stride))
+        scores.append(strength)
+    return np.concatenate(boxes, axis=1), np.concatenate(scores)
 
 
 def bin_maps(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:

@@ -249,6 +249,7 @@ _READERS: dict[Layout, _Reader] = {
     "distances": _of_grids(grids.distances),
     "yunet": _of_grids(grids.yunet),
     "bins": _of_grids(grids.bins),
+    "bin_lists": _of_grids(grids.bin_lists),
     "bin_maps": _of_grids(grids.bin_maps),
     "yolo3_maps": _of_grids(grids.yolo_maps),
     "yolo4_maps": _of_grids(grids.yolo_maps),

@@ -95,6 +95,17 @@ def edge_bins(stride, middle, bins):
     return number, np.concatenate([distribution(each, bins) for each in edges])
 
 
+def test_picodet_says_distributions_in_lists_of_each_grid() -> None:
+    scores, edges = {}, {}
+    for stride in (8, 16, 32, 64):
+        scores[f"score_{stride}"] = np.zeros((1, places(stride), 10), np.float32)
+        edges[f"edges_{stride}"] = np.zeros((1, places(stride), 32), np.float32)
+    number, values = edge_bins(32, 0.5, 8)
+    scores["score_32"][0, number, 3] = SCORE
+    edges["edges_32"][0, number] = values
+    one_found(scores | edges, "bin_lists", label=3)
+
+
 def test_nanodet_says_distributions_over_distances() -> None:
     strides = (8, 16, 32, 64)
     output = np.zeros((1, sum(map(places, strides)), 80 + 32), np.float32)
@@ -276,6 +287,7 @@ def test_no_values_of_grids_make_it_fail() -> None:
         "distances": [(places(s), n) for s in (8, 16, 32) for n in (1, 4)],
         "yunet": [(places(s), n) for s in (8, 16, 32) for n in (1, 1, 4)],
         "bins": [(1, sum(map(places, (8, 16, 32))), 36)],
+        "bin_lists": [(1, places(s), n) for s in (8, 16, 32) for n in (4, 32)],
         "bin_maps": [(1, 68, *each) for each in shapes.values()],
         "yolo3_maps": [(1, 27, *each) for each in shapes.values()],
         "yolo5_maps": [(1, 3, *each, 9) for each in shapes.values()],

@@ -142,7 +142,9 @@ def reader_of_lines(path: Path, after: str) -> Path:
     nodes = Nodes()
     x = nodes.input("n", 3, "height", "width")
     row = nodes.add("Conv", x, nodes.random(4, 3, 48, 3), strides=[48, 1], pads=[0, 1, 0, 1])
-    nodes.output(nodes.add(after, nodes.add("Squeeze", row, nodes.constant(np.array([2], np.int64)))))
+    nodes.output(
+        nodes.add(after, nodes.add("Squeeze", row, nodes.constant(np.array([2], np.int64))))
+    )
     return nodes.save(path)
 
 
