@@ -40,11 +40,15 @@ def add_import(commands: Commands) -> None:
     parser.handled_by("import_model")
 
 
-def _add_size(parser: Parser) -> None:
+def _add_size(parser: Parser, *, picture: bool = False) -> None:
+    """`picture`: there is a picture, whose size it may be."""
     open_size = (
         "the input's height and width, where an ONNX file leaves them open or can do with others"
     )
-    parser.add_argument("--size", metavar="HxW", type=_size, help=open_size)
+    if picture:
+        open_size += "; 'picture' for those of the picture, however large"
+    kind, metavar = (_size_or_picture, "HxW|picture") if picture else (_size, "HxW")
+    parser.add_argument("--size", metavar=metavar, type=kind, help=open_size)
 
 
 def _layer(word: str) -> int | str:
@@ -60,11 +64,16 @@ def _size(word: str) -> tuple[int, int]:
     return positive(height), positive(width)
 
 
+def _size_or_picture(word: str) -> tuple[int, int] | str:
+    """A size, or that of the picture."""
+    return word if word == "picture" else _size(word)
+
+
 def add_run(commands: Commands, defaults: Defaults) -> None:
     about = "run a model on a picture or an array, within a memory budget"
     parser = command(commands, "run", about, defaults)
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
-    _add_size(parser)
+    _add_size(parser, picture=True)
     given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     output = (
@@ -85,6 +94,8 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     )
     plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
     add_exact_direct(parser)
+    bands = "compute a picture in bands of rows: where it is too large (auto), always, or never"
+    parser.add_argument("--bands", choices=("auto", "always", "never"), default="auto", help=bands)
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from _blake2 import blake2b
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import ftdist
 from ftdist.answers.names import LABEL_FILES
@@ -25,10 +26,14 @@ _SUFFIX = ".onnx"
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+Wanted = Size | Literal["picture"] | None
+"""The size of an input: one that is named, that of the picture whatever the network is for, or what
+suits the network."""
+
 
 def opened(
     path: Path,
-    size: tuple[int, int] | None = None,
+    size: Wanted = None,
     told: Callable[[str], None] | None = None,
     picture: Callable[[], Size | None] | None = None,
     limit: Budget | None = None,
@@ -36,14 +41,17 @@ def opened(
     """The model in a file: a model file, or an ONNX file, which is imported first.
 
     `size` is that of an ONNX file's input, where it is open; `picture` gives that of
-    a picture, for networks that make pictures of any size; `told` hears where it went, and what
-    was odd in it. Importing takes no more than the `limit` leaves, with this process.
+    a picture, for networks that make pictures of any size, and for all where that is the size
+    wanted; `told` hears where it went, and what was odd in it. Importing takes no more than the
+    `limit` leaves, with this process.
     """
     if path.suffix.lower() != _SUFFIX:
         if size is not None:
             raise InputError(f"{path}: its size was settled at import; --size is for ONNX files")
         return load(path)
-    seen = picture() if picture is not None and size is None else None
+    seen = picture() if picture is not None and size in (None, "picture") else None
+    if size == "picture" and seen is None:
+        raise InputError("--size picture: the size is that of the input, which has none")
     target = _kept_at(path, (size, seen))
     try:
         return load(target)
@@ -64,7 +72,7 @@ def opened(
 def _imported(
     path: Path,
     target: Path,
-    size: Size | None,
+    size: Wanted,
     picture: Size | None,
     limit: Budget | None,
     held_bytes: int,
@@ -76,11 +84,14 @@ def _imported(
     package()  # what it maps without ever touching it counts for nothing
     remarks: list[str] = []
     with importing_room(path, limit or budget(None), held_bytes):
-        import_model(path, target, size=size, picture=picture, remark=remarks.append)
+        as_picture = size == "picture"
+        named = None if size == "picture" else size
+        import_model(path, target, size=named, picture=picture, as_picture=as_picture,
+                     remark=remarks.append)  # fmt: skip
     return remarks
 
 
-def _kept_at(path: Path, size: tuple[Size | None, Size | None]) -> Path:
+def _kept_at(path: Path, size: tuple[Wanted, Size | None]) -> Path:
     """Where the model file of a file is kept."""
     from ftdist.runtime.measuring.profiles import cache_folder
 
@@ -96,7 +107,7 @@ def _kept_at(path: Path, size: tuple[Size | None, Size | None]) -> Path:
     return kept / f"{stem}-{_digest(path, size)}.ftd"
 
 
-def _digest(path: Path, size: tuple[Size | None, Size | None]) -> str:
+def _digest(path: Path, size: tuple[Wanted, Size | None]) -> str:
     """A digest of all that makes a model file, read in pieces."""
     digest = blake2b(f"{ftdist.__version__} {VERSION} {size}".encode(), digest_size=12)
     try:

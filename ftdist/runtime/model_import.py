@@ -71,6 +71,7 @@ def import_model(
     task: Kind | None = None,
     wishes: Wishes | None = None,
     remark: Callable[[str], None] | None = None,
+    as_picture: bool = False,
 ) -> Model:
     """Writes the model file `output` and opens it; a file that is there is replaced whole.
 
@@ -78,13 +79,16 @@ def import_model(
     latter come from the Darknet file `weights`, or are random ones from the seed `random_weights`.
     Layers 0 to `until` are kept, all without it; of an ONNX file what the value or node of that
     name needs. `size`, (height, width), is that of an ONNX file's input where it is open; else
-    networks that make pictures take that of the `picture`, others one of USUAL_SIZES. `names` is a
-    file of class names, one a line; without it they are looked for in the source and beside it.
+    networks that make pictures take that of the `picture`, others one of USUAL_SIZES;
+    `as_picture`: all take it, whatever size the file names. `names` is a file of class names, one a
+    line; without it they are looked for in the source and beside it.
     `task` says what the network is for, `wishes` how pictures enter it, else the source does or it
     is guessed. `remark` is told, in a sentence each, what was odd in the source. InputError names
     what cannot be imported.
     """
-    asked = _Asked(os.fspath(source), weights, random_weights, until, size, picture, task)
+    asked = _Asked(
+        os.fspath(source), weights, random_weights, until, size, picture, as_picture, task
+    )
     target, given = Path(output), None if names is None else Path(names)
     read = [Path(asked.name), *(Path(each) for each in (weights, names) if each is not None)]
     refuse_overwriting([target], [(str(each), each) for each in read])
@@ -110,6 +114,7 @@ class _Asked:
     until: int | str | None
     size: tuple[int, int] | None
     picture: tuple[int, int] | None
+    as_picture: bool
     task: Kind | None
 
     @property
@@ -158,8 +163,9 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     usual = size_inside(found.hints) or DEFAULT_SIZE
     if about.task.kind == "classify" and usual == DEFAULT_SIZE:
         usual = known_size(found.hints) or _CLASSIFIED_SIZE
-    if assumed and about.task.kind == "image" and asked.picture is not None:
-        found = _as_large(asked.path, asked.picture, until)
+    makes_pictures = assumed and about.task.kind == "image"
+    if asked.picture is not None and (makes_pictures or asked.as_picture):
+        found = _as_large(asked.path, asked.picture, until, resized=asked.as_picture)
         about = told(found.network)
     elif assumed and usual != DEFAULT_SIZE:
         found = read_onnx(asked.path, None, until, usual=(usual, *USUAL_SIZES))
@@ -182,15 +188,20 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     return found, network, about, remarks
 
 
-def _as_large(path: Path, picture: tuple[int, int], until: str | None) -> OnnxModel:
-    """The network at the size of a picture, or a little larger where it wants whole strides."""
+def _as_large(
+    path: Path, picture: tuple[int, int], until: str | None, *, resized: bool
+) -> OnnxModel:
+    """The network at the size of a picture, or a little larger where it wants whole strides.
+
+    `resized`: whatever size its file names.
+    """
     from ftdist.network.onnx.importer import read_onnx
 
     refused: InputError | None = None
     for stride in _STRIDES:
         height, width = (-(-side // stride) * stride for side in picture)
         try:
-            return read_onnx(path, (height, width), until)
+            return read_onnx(path, (height, width), until, resized=resized)
         except InputError as error:
             refused = refused or error
     assert refused is not None

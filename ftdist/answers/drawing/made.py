@@ -56,7 +56,7 @@ def write_made(
                 band = picture(planes[:, rows], (rows.stop - first, width), values,
                                blue_first=blue_first)  # fmt: skip
                 if band.ndim == 2:
-                    band = _coloured(band, colours, (rows, height), box, source)
+                    band = _in_colours(band, colours, (rows, height), box, source)
                 sink.take(_image(band))
             sink.end()
             file.flush()
@@ -92,7 +92,7 @@ def _image(band: NDArray[np.uint8]) -> Any:
     return fromarray(band)
 
 
-def _coloured(
+def _in_colours(
     luma: NDArray[np.uint8],
     colours: Colours | None,
     place: tuple[slice, int],
@@ -102,10 +102,25 @@ def _coloured(
     """A grey band with the photo's colours, or as it is in three equal channels."""
     if colours is None:
         return np.repeat(luma[:, :, None], 3, axis=2)
-    rows, height = place
     high = box.content_height if box is not None else source[0]
     wide = box.content_width if box is not None else source[1]
-    near = _between(colours[:high, :wide], np.arange(rows.start, rows.stop), height, luma.shape[1])
+    return coloured(luma, colours[:high, :wide], place, (high, wide))
+
+
+def coloured(
+    luma: NDArray[np.uint8],
+    colours: Colours,
+    place: tuple[slice, int],
+    photo: tuple[int, int],
+    top: int = 0,
+) -> NDArray[np.uint8]:
+    """Grey rows of a picture with the colours of the photo that it was made of.
+
+    `place` are the rows, and the height of the whole picture; `photo` is the photo's height and
+    width, of whose rows `colours` has those from `top` on.
+    """
+    rows, height = place
+    near = _between(colours, np.arange(rows.start, rows.stop), (height, luma.shape[1]), photo, top)
     blue, red = near[:, :, 0] - np.float32(_MIDDLE), near[:, :, 1] - np.float32(_MIDDLE)
     grey = luma.astype(np.float32)
     mixed = np.empty((*luma.shape, 3), np.uint8)
@@ -117,12 +132,20 @@ def _coloured(
 
 
 def _between(
-    small: Colours, rows: NDArray[np.intp], height: int, width: int
+    small: Colours,
+    rows: NDArray[np.intp],
+    large_size: tuple[int, int],
+    small_size: tuple[int, int],
+    top: int,
 ) -> NDArray[np.float32]:
-    """Rows of a map enlarged to (height, width), each pixel between the four around its middle."""
-    y, x = _places(rows, height, small.shape[0]), _places(np.arange(width), width, small.shape[1])
-    upper: NDArray[np.float32] = small[y[0]].astype(np.float32)
-    lower: NDArray[np.float32] = small[y[1]].astype(np.float32)
+    """Rows of a map enlarged to a size, each pixel between the four around its middle.
+
+    `small` has the small map's rows from `top` on.
+    """
+    (height, width), (high, wide) = large_size, small_size
+    y, x = _places(rows, height, high), _places(np.arange(width), width, wide)
+    upper: NDArray[np.float32] = small[y[0] - top].astype(np.float32)
+    lower: NDArray[np.float32] = small[y[1] - top].astype(np.float32)
     down: NDArray[np.float32] = y[2][:, None, None]
     mixed: NDArray[np.float32] = upper * (1 - down) + lower * down
     across = x[2][None, :, None]

@@ -25,7 +25,7 @@ _BRIGHTEST = 400.0
 def value_range(array: NDArray[Any]) -> Range:
     """The range that the values speak of."""
     flat = array.reshape(-1)
-    some = flat[:: max(1, flat.size // _MOST_LOOKED_AT)]
+    some = flat[:: sample_step(flat.size)]
     finite = np.sort(some[np.isfinite(some)])
     if not finite.size:
         return 0.0, 1.0
@@ -39,6 +39,11 @@ def value_range(array: NDArray[Any]) -> Range:
     return 0.0, 1.0
 
 
+def sample_step(size: int) -> int:
+    """Of so many values every how many-th is looked at."""
+    return max(1, size // _MOST_LOOKED_AT)
+
+
 def picture(
     array: NDArray[Any], source: tuple[int, int], values: Range, *, blue_first: bool = False
 ) -> NDArray[np.uint8]:
@@ -47,13 +52,18 @@ def picture(
     `source` is the (height, width) of the network's input, `blue_first` whether its channels are
     blue, green, red.
     """
-    planes = planar(array, source)
-    black, white = values
-    with np.errstate(all="ignore"):
-        scaled = (planes - np.float32(black)) * np.float32(255 / (white - black))
-    bytes_ = np.rint(np.clip(np.nan_to_num(scaled), 0, 255)).astype(np.uint8)
+    bytes_ = brightness(planar(array, source), values)
     grey: NDArray[np.uint8] = bytes_[0]
     if len(bytes_) == 1:
         return grey
     ordered = bytes_[2::-1] if blue_first else bytes_[:3]
     return np.ascontiguousarray(np.moveaxis(ordered, 0, -1))
+
+
+def brightness(values: NDArray[Any], of: Range, most: int = 255) -> NDArray[Any]:
+    """Values as samples of 0 to `most`, in 8 or 16 bits; what is beyond black and white is cut."""
+    black, white = of
+    with np.errstate(all="ignore"):
+        scaled = (values - np.float32(black)) * np.float32(most / (white - black))
+    rounded: NDArray[Any] = np.rint(np.clip(np.nan_to_num(scaled), 0, most))
+    return rounded.astype(np.uint8 if most == 255 else np.uint16)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftdist.answers.kinds import task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
+from ftdist.cli.bands.asked import by_bands
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
 from ftdist.cli.files.findings import print_result, summary
@@ -51,6 +52,7 @@ from ftdist.wording import counted
 
 if TYPE_CHECKING:
     from ftdist.answers.seen import Answer, Result
+    from ftdist.network.modelfile import Model
 
 
 @dataclass
@@ -89,7 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
     _take_model_for_input(arguments)
     with ExitStack() as stack, PassingLine() as line:
         given = sources(arguments.inputs, stack)
-        this, queue, frames = _prepare(arguments, given, limit, line, stack)
+        started = time.perf_counter()
+        this, model = _asked(arguments, given, limit, line)
+        if by_bands(arguments, given, this.outputs, model.network, this.task, limit):
+            return _by_bands(this, model)
+        queue, frames = _prepare(this, model, started, stack)
         for number, looked in enumerate(queue.waiting, 1):
             line.show(f"{number} of {len(queue.waiting)}: {looked.source.name}")
             _one(this, looked, frames, over=number == len(queue.waiting))
@@ -110,15 +116,10 @@ def _take_model_for_input(arguments: argparse.Namespace) -> None:
         arguments.model = configured
 
 
-def _prepare(
-    arguments: argparse.Namespace,
-    given: Sources,
-    limit: Budget,
-    line: PassingLine,
-    stack: ExitStack,
-) -> tuple[_Run, Queue, Frames]:
-    """Everything before the first frame; what can be refused is refused here."""
-    started = time.perf_counter()
+def _asked(
+    arguments: argparse.Namespace, given: Sources, limit: Budget, line: PassingLine
+) -> tuple[_Run, Model]:
+    """The model and what is to be done with it; what can be refused is refused here."""
     model = opened(arguments.model, arguments.size, _tell, lambda: first_picture_size(given), limit)
     model = with_wishes(model, wishes_of(arguments))
     task, about = task_of(model.network, model.about), model.about
@@ -126,6 +127,20 @@ def _prepare(
     found = outputs(arguments.output, arguments.format, given, model.network, task)
     this = _Run(*(arguments, given, limit, line, model.network, task, about, names, origin, found))
     _refuse(this)
+    return this, model
+
+
+def _by_bands(this: _Run, model: Model) -> int:
+    from ftdist.cli.bands.running import run_by_bands  # with all that only bands need
+
+    source, target = this.given.all[0], this.outputs.each[0]
+    return run_by_bands(this.arguments, model, this.task, this.limit, target, source.path)
+
+
+def _prepare(this: _Run, model: Model, started: float, stack: ExitStack) -> tuple[Queue, Frames]:
+    """Everything before the first frame."""
+    arguments, given, limit, line = this.arguments, this.given, this.limit, this.line
+    found, about, names = this.outputs, this.about, this.names
     tested_on = machine(arguments.kernels)
     give_back_code()  # what was imported has run
     drawn = found.each if found.kind == "pictures" else ()
@@ -156,7 +171,7 @@ def _prepare(
         trace.span("ftdist", "read", "read the first input", read_s, asked_s)
         trace.span("ftdist", "plan", f"plan for {model.network.name}", asked_s, planned_s)
         this.trace = trace
-    return this, queue, stack.enter_context(frames)
+    return queue, stack.enter_context(frames)
 
 
 def _refuse(this: _Run) -> None:

@@ -7,6 +7,7 @@ that cannot be written where it is wanted, a picture that is too large for the b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -150,10 +151,15 @@ def _made_bytes(
 
 
 def first_picture_size(given: Sources) -> tuple[int, int] | None:
-    """(height, width) of the first picture among the inputs, if one can be read."""
+    """(height, width) of the first picture among the inputs, if one can be read.
+
+    An array counts where it is the only input: it is the picture then.
+    """
     from ftdist.pictures.reading import opened
 
     for source in given.all:
+        if source.is_array and not given.several and source.path.suffix.lower() == ".npy":
+            return _array_size(source.path)
         if not source.is_array:
             try:
                 with opened(source.path) as picture:
@@ -161,6 +167,17 @@ def first_picture_size(given: Sources) -> tuple[int, int] | None:
             except InputError:
                 continue
     return None
+
+
+def _array_size(path: Path) -> tuple[int, int] | None:
+    """(height, width) of an array that is a picture or a network's planes."""
+    from ftdist.pictures.rows.plain import open_array
+
+    try:
+        with closing(open_array(path)) as rows:
+            return rows.shape.height, rows.shape.width
+    except InputError:
+        return None
 
 
 def read_input(

@@ -18,7 +18,7 @@ from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
 from ftdist.planning.cost.kernels import layer_cost
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
-from ftdist.planning.search.cutgraph import Progress
+from ftdist.planning.search.cutgraph import Grids, Progress
 from ftdist.planning.search.search import FoundPlan, Search
 
 _PARTS = (1.0, 0.5, 0.25, 0.1)
@@ -74,10 +74,11 @@ class AnySearch:
         profile: DeviceProfile,
         tried: tuple[Arithmetic, ...],
         progress: Progress | None = None,
+        grids: Grids | None = None,
     ) -> None:
         self._network, self._tried = network, tried
         self._make: Callable[[Arithmetic], Search] = lambda arithmetic: Search(
-            network.computed_by(arithmetic), threads, profile, progress
+            network.computed_by(arithmetic), threads, profile, progress, grids
         )
 
     @cached_property

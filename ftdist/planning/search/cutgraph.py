@@ -30,6 +30,9 @@ Integers = NDArray[np.int64]
 Progress = Callable[[float], None]
 """Called with the part of the candidates that has been made, from 0 to 1."""
 
+Grids = tuple[tuple[int, int], ...]
+"""Rows and columns of tiles, of each grid."""
+
 MOST_PAIRS = 1 << 16
 """Groups that are looked at: all groups of a network of 360 layers. Chosen for the memory of their
 candidates (see ``candidates``)."""
@@ -117,11 +120,16 @@ class CutGraph:
     lowest: tuple[int, ...]
 
     @classmethod
-    def of(cls, network: Network, threads: int, profile: DeviceProfile) -> CutGraph:
-        """The graph of a network; beyond ``MOST_PAIRS`` groups the longest are left out."""
+    def of(
+        cls, network: Network, threads: int, profile: DeviceProfile, tried: Grids | None = None
+    ) -> CutGraph:
+        """The graph of a network; beyond ``MOST_PAIRS`` groups the longest are left out.
+
+        Groups have the grids that are `tried`, or those of ``grids``.
+        """
         cuts = _cuts(network)
         context = CostContext.of(network, profile)
-        schedules = (Schedule(*grid, s) for grid in grids(network, threads) for s in STRIPS)
+        schedules = (Schedule(*g, s) for g in tried or grids(network, threads) for s in STRIPS)
         return cls(
             threads,
             profile,
@@ -212,7 +220,7 @@ class CutGraph:
         groups.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
 
 
-def grids(network: Network, threads: int) -> tuple[tuple[int, int], ...]:
+def grids(network: Network, threads: int) -> Grids:
     """Grids that are tried: one tile for each thread, by rows or by columns.
 
     More tiles would only recompute more halos, and strips save memory without that. One tile is

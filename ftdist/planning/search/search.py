@@ -27,7 +27,7 @@ from ftdist.network.graph import Network
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DEFAULT, DeviceProfile
 from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates
-from ftdist.planning.search.cutgraph import CutGraph, Progress
+from ftdist.planning.search.cutgraph import CutGraph, Grids, Progress
 from ftdist.planning.search.mixed_paths import PRICES, MixedPaths
 from ftdist.planning.search.paths import (
     CandidateMask,
@@ -54,7 +54,8 @@ class FoundPlan:
 class Search:
     """All candidates of a network for a number of threads; ask it for plans under any budget.
 
-    `progress` is called with the part of the candidates that has been made, from 0 to 1.
+    `progress` is called with the part of the candidates that has been made, from 0 to 1. `grids`
+    are those that groups may have, where it is not one tile for each thread.
     """
 
     def __init__(
@@ -63,8 +64,9 @@ class Search:
         threads: int,
         profile: DeviceProfile = DEFAULT,
         progress: Progress | None = None,
+        grids: Grids | None = None,
     ) -> None:
-        self._graph = CutGraph.of(network, threads, profile)
+        self._graph = CutGraph.of(network, threads, profile, grids)
         self._arithmetic = network.arithmetic
         self._progress = progress
         self._free: FoundPlan | None = None

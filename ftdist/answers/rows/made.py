@@ -1,0 +1,95 @@
+"""The picture that a network makes, row by row, as ``answers.drawing.made`` writes a whole one.
+
+The same samples come out to the bit, from bands of the network's map: the part that shows the
+photo, brought to 8 bits (16 where the photo has them and the file can), and, of a network for grey
+pictures that was given colours, with the photo's colours.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.drawing.made import coloured
+from ftdist.answers.tasks.images import Range, brightness
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.protocol import Rows
+
+MAKING_COPIES = 40
+"""Bytes a pixel of the rows at work: in float32, scaled, rounded, mixed with colours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Which part of a network's map shows the photo: the top left one, `height` x `width`.
+
+    Networks that want whole strides are larger than the photo.
+    """
+
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, made: Shape, network_input: Shape, photo: Shape) -> Shown:
+        down, across = made.height / network_input.height, made.width / network_input.width
+        height = min(made.height, max(1, round(photo.height * down)))
+        return cls(height, min(made.width, max(1, round(photo.width * across))))
+
+
+class Colours:
+    """Cb and Cr of a photo's rows, as long as rows that are made may want them."""
+
+    def __init__(self, photo: Shape, shown: Shown) -> None:
+        self._photo, self._shown = photo, shown
+        self._top = 0
+        self._rows = np.empty((0, photo.width, 2), np.uint8)
+
+    def take(self, first: int, rows: Rows) -> None:
+        """The photo's next rows, in colours, from row `first` on."""
+        from PIL.Image import fromarray
+
+        samples = rows if rows.dtype == np.uint8 else (rows >> 8).astype(np.uint8)
+        found = np.asarray(fromarray(np.ascontiguousarray(samples)).convert("YCbCr"))[:, :, 1:]
+        if first != self._top + len(self._rows):
+            self._top, self._rows = first, found.copy()
+        else:
+            self._rows = np.concatenate((self._rows, found))
+
+    def over(self, luma: NDArray[np.uint8], top: int) -> NDArray[np.uint8]:
+        """Grey rows from row `top` of the picture on, with the photo's colours."""
+        size = self._photo.height, self._photo.width
+        rows = slice(top, top + len(luma))
+        return coloured(luma, self._rows, (rows, self._shown.height), size, self._top)
+
+    def forget(self, top: int) -> None:
+        """Lets go the rows that no row of the picture from `top` on wants."""
+        first = int((top + 0.5) * self._photo.height / self._shown.height - 0.5) - 1
+        gone = min(max(0, first - self._top), len(self._rows))
+        self._rows, self._top = self._rows[gone:].copy(), self._top + gone
+
+
+class MadeRows:
+    """Turns rows of a network's map into rows of a picture file."""
+
+    def __init__(
+        self, shown: Shown, channels: int, values: Range, colours: Colours | None, *,
+        blue_first: bool, deep: bool,
+    ) -> None:  # fmt: skip
+        self._shown, self._values, self._colours = shown, values, colours
+        self._blue_first = blue_first
+        self._most = 65535 if deep and colours is None else 255
+        self.shape = Shape(shown.height, shown.width, 3 if channels >= 3 or colours else 1)
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8 if self._most == 255 else np.uint16)
+
+    def rows(self, top: int, made: NDArray[np.float32]) -> Rows:
+        """What rows of the map from row `top` on become; none where they show no photo."""
+        made = made[: max(0, self._shown.height - top), : self._shown.width]
+        samples: Rows = brightness(made, self._values, self._most)
+        if made.shape[2] >= 3:
+            return samples[:, :, 2::-1] if self._blue_first else samples[:, :, :3]
+        if self._colours is None or not len(made):
+            return samples[:, :, :1]
+        return self._colours.over(samples[:, :, 0], top)

@@ -1,0 +1,57 @@
+"""The sample of a map by which its range is judged, collected while its bands come by.
+
+Whoever has the whole array looks at every n-th value of it. The same values are kept here, wherever
+their bands lie, so that what is judged by them is judged as of the whole.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.answers.tasks.images import Range, sample_step, value_range
+from ftdist.geometry import Shape
+
+
+class Sample:
+    """The sample of a map of that shape, which its users have `planar` or interleaved."""
+
+    def __init__(self, shape: Shape, *, planar: bool) -> None:
+        self._shape, self._planar = shape, planar
+        self._step = sample_step(shape.elements)
+        self._values = np.full(-(-shape.elements // self._step), np.nan, np.float32)
+
+    def take(self, top: int, rows: NDArray[np.float32]) -> None:
+        """Looks at rows (rows, columns, channels) from row `top` of the map on."""
+        height, width, channels = self._shape
+        if not self._planar:
+            self._pick(top * width * channels, rows.reshape(-1))
+            return
+        for channel in range(channels):
+            first = (channel * height + top) * width
+            self._pick(first, np.ascontiguousarray(rows[:, :, channel]).reshape(-1))
+
+    def _pick(self, start: int, values: NDArray[np.float32]) -> None:
+        """The sample's share of values that follow one another from flat position `start` on."""
+        first = -(-start // self._step)
+        picked = values[first * self._step - start :: self._step]
+        self._values[first : first + len(picked)] = picked
+
+    @property
+    def range(self) -> Range:
+        """What the values so far speak of."""
+        return value_range(self._values)
+
+    def encoded(self) -> str:
+        """As text, for a journal."""
+        return base64.b64encode(self._values.astype("<f4").tobytes()).decode()
+
+    def restore(self, text: str) -> None:
+        """Takes over what ``encoded`` gave; ValueError when it is something else."""
+        values: NDArray[Any] = np.frombuffer(base64.b64decode(text, validate=True), "<f4")
+        if len(values) != len(self._values):
+            raise ValueError("a sample of another map")
+        self._values[:] = values

@@ -1,0 +1,175 @@
+"""A picture's rows as a network reads them, from the top down: its samples, its size, its numbers.
+
+Pictures of 8 bits stay as they are, for kernels turn them into the network's numbers; those of 16
+bits become these numbers here, in full. Fractions are the network's own numbers already. Where the
+network is larger than the picture, because it wants whole strides, the picture's edges are
+repeated below and to the right, as pictures enter networks that make pictures.
+
+Rows that the next band needs too are kept here, so that the source is read once in a pass. It is
+read in pieces: what a source gives is turned and then let go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.ports import Pixels
+from ftdist.pictures.rows.protocol import Rows, RowSource
+
+PIECE_BYTES = 512 << 10
+"""How much of a source is read and turned at once, about; no less than a row."""
+
+_COPIES = 12
+"""Bytes a sample of a piece while it is turned: as it was read, in wider numbers, mixed."""
+
+_SIXTEEN_IN_EIGHT = 257.0
+_RED, _GREEN, _BLUE, _HALF, _BITS = 19595, 38470, 7471, 0x8000, 16
+"""Of grey, in 65536ths (ITU-R BT.601), rounded as Pillow rounds."""
+
+
+class Feed:
+    """Gives bands of a network's input; tops never descend but after ``rewind``.
+
+    `listener` hears of all rows that are read, with the number of the first, as the file has them.
+    """
+
+    def __init__(
+        self,
+        source: RowSource,
+        shape: Shape,
+        pixels: Pixels,
+        listener: Callable[[int, Rows], None] | None = None,
+    ) -> None:
+        own = source.shape
+        if own.height > shape.height or own.width > shape.width:
+            raise InputError(
+                f"a picture of {own.height}x{own.width} does not fit a network of "
+                f"{shape.height}x{shape.width}"
+            )
+        _refuse_channels(source, shape)
+        self.shape = shape
+        self._source, self._pixels, self._listener = source, pixels, listener
+        self._buffer: NDArray[Any] = np.empty((0, shape.width, shape.channels), self.dtype)
+        self._top = self._bottom = self._read = 0
+        self._edge: NDArray[Any] | None = None
+        """The picture's last row."""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether bands are uint8, to be seen by kernels."""
+        return self._source.dtype == np.uint8
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the bands: uint8, or float32."""
+        return np.dtype(np.uint8 if self.is_picture else np.float32)
+
+    def band(self, top: int, bottom: int) -> NDArray[Any]:
+        """Rows [top, bottom) of the network's input, good until the next call."""
+        kept = max(0, self._bottom - max(top, self._top))
+        if bottom - top > len(self._buffer):
+            grown = np.empty((bottom - top, self.shape.width, self.shape.channels), self.dtype)
+            if kept:
+                grown[:kept] = self._held(top, kept)
+            self._buffer = grown
+        elif kept:
+            self._buffer[:kept] = self._held(top, kept)
+        self._top, self._bottom = top, max(bottom, top + kept)
+        self._fill(top + kept, bottom)
+        return self._buffer[: bottom - top]
+
+    def rewind(self) -> None:
+        """Begins again with the first row."""
+        self._source.rewind()
+        self._top = self._bottom = self._read = 0
+
+    def _held(self, top: int, count: int) -> NDArray[Any]:
+        start = max(top, self._top) - self._top
+        return self._buffer[start : start + count]
+
+    def _fill(self, start: int, bottom: int) -> None:
+        """Reads rows [start, bottom) behind those that are held."""
+        height = self._source.shape.height
+        step = piece_rows(self._source.shape, self._source.dtype)
+        for first in range(start, min(bottom, height), step):
+            rows = self._source.rows(first, min(first + step, bottom, height))
+            if self._listener is not None:
+                self._listener(first, rows)
+            self._buffer[first - self._top : first - self._top + len(rows)] = self._wide(rows)
+            self._read = first + len(rows)
+            if self._read == height:
+                self._edge = self._wide(rows[-1:])
+        if bottom > height:
+            if self._read < height:  # nothing of the picture is wanted but its edge
+                self._edge = self._wide(self._source.rows(height - 1, height))
+                self._read = height
+            self._buffer[max(height, start) - self._top : bottom - self._top] = self._edge
+
+    def _wide(self, rows: Rows) -> NDArray[Any]:
+        """Rows as the network reads them, in its width."""
+        found = self._seen(rows)
+        beside = self.shape.width - found.shape[1]
+        return np.pad(found, ((0, 0), (0, beside), (0, 0)), mode="edge") if beside else found
+
+    def _seen(self, rows: Rows) -> NDArray[Any]:
+        """Rows with the network's channels, in its numbers where they are not uint8."""
+        if rows.dtype == np.float32:
+            return rows
+        found = with_channels(rows, self.shape.channels)
+        return found if found.dtype == np.uint8 else _numbers(found, self._pixels)
+
+
+def with_channels(rows: Rows, channels: int) -> Rows:
+    """Samples of a picture as grey or in colours: on white where they are transparent."""
+    if rows.shape[2] in (2, 4):
+        rows = _on_white(rows)
+    if rows.shape[2] == channels:
+        return rows
+    if channels == 1:
+        wide = rows.astype(np.uint32)
+        mixed = wide[:, :, :1] * _RED + wide[:, :, 1:2] * _GREEN + wide[:, :, 2:3] * _BLUE
+        return ((mixed + _HALF) >> _BITS).astype(rows.dtype)
+    return np.broadcast_to(rows, (*rows.shape[:2], channels))
+
+
+def piece_rows(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """Rows of a source that are read at once."""
+    return max(1, PIECE_BYTES // (shape.width * shape.channels * dtype.itemsize))
+
+
+def feeding_bytes(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """What reading a piece of a source holds beside the band."""
+    rows = min(piece_rows(shape, dtype), shape.height)
+    return rows * shape.width * max(3, shape.channels) * (_COPIES + dtype.itemsize)
+
+
+def _refuse_channels(source: RowSource, shape: Shape) -> None:
+    found, wanted = source.shape.channels, shape.channels
+    is_numbers = source.dtype == np.float32
+    if found != wanted and (is_numbers or found > 4 or wanted not in (1, 3)):
+        kind = "an array" if is_numbers else "a picture"
+        raise InputError(f"{kind} of {found} channels, and the network reads {wanted}")
+
+
+def _on_white(rows: Rows) -> Rows:
+    most = np.iinfo(rows.dtype).max
+    alpha = rows[:, :, -1:].astype(np.uint32)
+    mixed = rows[:, :, :-1] * alpha + (most - alpha) * most
+    return ((mixed + most // 2) // most).astype(rows.dtype)
+
+
+def _numbers(rows: Rows, pixels: Pixels) -> NDArray[np.float32]:
+    """Samples of 16 bits as the network's numbers, in the order of its channels."""
+    if pixels.blue_first:
+        rows = rows[:, :, ::-1]
+    found = rows.astype(np.float32)
+    found /= np.float32(_SIXTEEN_IN_EIGHT)
+    found -= np.array(pixels.mean, np.float32)
+    found /= np.array(pixels.deviation, np.float32)
+    return found

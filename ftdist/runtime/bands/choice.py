@@ -1,0 +1,104 @@
+"""The band plan of a run, with the peak and the time that are predicted for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from ftdist.errors import BudgetError
+from ftdist.network.modelfile import Model
+from ftdist.planning.bands.plan import BandPlan
+from ftdist.planning.bands.search import BandProblem, FoundBands, fastest_bands, smallest_bands
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.process_memory import ProcessMemory, after_planning, before_planning
+from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
+from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
+from ftdist.runtime.plans.fresh_process import peak_bytes
+from ftdist.runtime.plans.planning_room import planning_room
+
+
+@dataclass(frozen=True)
+class BandsAsked:
+    """A network at a picture's size, and what surrounds its bands.
+
+    `files_bytes` says what reading, turning and writing hold for so many rows of the output a band.
+    """
+
+    model: Model
+    budget: Budget
+    picture: bool
+    threads: int
+    files_bytes: Callable[[int], int]
+    calibration: Calibration = SHIPPED
+    exact_direct: bool = False
+
+    def problem(self, process: ProcessMemory) -> BandProblem:
+        """What planning is asked for in such a process."""
+        return BandProblem(
+            self.model.network,
+            self.picture,
+            self.threads,
+            self.calibration.profile,
+            self.budget.bytes - process.now_bytes - process.planning_bytes,
+            self.files_bytes,
+            self.exact_direct,
+        )
+
+
+@dataclass(frozen=True)
+class BandChoice:
+    """A band plan with its predicted peak, by part, and time."""
+
+    asked: BandsAsked
+    found: FoundBands
+    process: ProcessMemory = field(repr=False)
+
+    @property
+    def plan(self) -> BandPlan:
+        return self.found.plan
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The parts of the predicted peak, which they add up to."""
+        taken = replace(
+            self.found.parts,
+            baseline=self.process.now_bytes,
+            planning=self.process.planning_bytes,
+        )
+        return taken.parts | {"files": self.asked.files_bytes(self.plan.rows)}
+
+    @property
+    def peak_bytes(self) -> int:
+        return max(sum(self.parts.values()), self.process.most_bytes)
+
+
+def choose_bands(asked: BandsAsked) -> BandChoice:
+    """The fastest band plan within the budget; BudgetError when none fits."""
+    before = before_planning(asked.model.network)
+    with planning_room(asked.budget):
+        problem = asked.problem(before)
+        found = fastest_bands(problem)
+        if found is None:
+            _refuse(asked, problem, before)
+    assert found is not None
+    process = after_planning(before, found.parts.programs, peak_bytes())
+    choice = BandChoice(asked, found, process)
+    if choice.peak_bytes > asked.budget.bytes:
+        with planning_room(asked.budget):
+            found = fastest_bands(asked.problem(process))
+        if found is None:
+            _refuse(asked, asked.problem(process), process)
+        assert found is not None
+        choice = BandChoice(asked, found, process)
+    return choice
+
+
+def _refuse(asked: BandsAsked, problem: BandProblem, process: ProcessMemory) -> None:
+    least = BandChoice(asked, smallest_bands(problem), process)
+    smallest = least.peak_bytes + SPREAD_BYTES
+    budget = asked.budget
+    raise BudgetError(
+        f"no band of the picture fits {format_size(budget.bytes)} ({budget.origin}): "
+        f"{least.plan.notation} needs {ceil_size(smallest)}",
+        smallest,
+    )

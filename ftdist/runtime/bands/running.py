@@ -1,0 +1,89 @@
+"""Computes the bands of a band plan one after another, from a picture that is read as they need it.
+
+Each band is a part (``runtime.runner``): it is lowered when its turn comes, for a picture of many
+bands would else have more programs than maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from ftdist.geometry import Region, Span
+from ftdist.network.graph import INPUT
+from ftdist.network.modelfile import Model
+from ftdist.planning.bands.plan import BandPlan
+from ftdist.planning.lowering.lowered import lower
+from ftdist.runtime.engine import Kernels
+from ftdist.runtime.runner import Runner
+
+
+class Rows(Protocol):
+    """Gives rows of a network's input from the top down (``pictures.rows.feed``)."""
+
+    @property
+    def is_picture(self) -> bool: ...
+
+    def band(self, top: int, bottom: int) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """What a band made: by source of the outputs its region, and the values, (rows, columns,
+    channels)."""
+
+    rows: Span
+    regions: dict[int, Region]
+    maps: dict[int, NDArray[Any]]
+
+
+class BandRunner:
+    """Runs the bands of one model; close it, or use it as a context manager."""
+
+    def __init__(self, model: Model, plan: BandPlan, kernels: Kernels = "native") -> None:
+        self.model = model
+        self.plan = plan
+        self._runner = Runner(model, kernels, plan.steps.threads)
+
+    def __enter__(self) -> BandRunner:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the threads and gives the memory back."""
+        self._runner.close()
+
+    def run(self, rows: Rows, take: Callable[[Band], None], first: int = 0) -> None:
+        """Hands the bands on in order, from the one that has row `first` of the last output.
+
+        A band's values are let go before the next one is computed, so `take` keeps none of them.
+        """
+        network = self.model.network
+        for span in self.plan.bands(network):
+            if span.stop > first:
+                take(self._band(rows, span))
+
+    def _band(self, rows: Rows, span: Span) -> Band:
+        part = self.plan.part(self.model.network, span)
+        lowered = lower(self.model.network, part, self.model.offsets, picture=rows.is_picture)
+        maps = self._runner.run(lowered, self._inputs(rows, span, lowered.inputs[INPUT]))
+        return Band(span, lowered.outputs, maps)
+
+    def _inputs(self, rows: Rows, span: Span, wanted: Region) -> dict[int, NDArray[Any]]:
+        """What a band reads of the picture."""
+        if not wanted.size:
+            return {}
+        top = min(wanted.top, self.plan.first_row(self.model.network, span))
+        held = rows.band(top, wanted.bottom)
+        return {INPUT: held[wanted.top - top :, wanted.left : wanted.right]}

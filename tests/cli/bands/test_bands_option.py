@@ -1,0 +1,79 @@
+"""`ftdist run --bands`: the file is that of a whole run, and what was predicted came true."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from support.command import COUNT_ERROR_BYTES, ftdist_command, measured_ftdist
+
+HEIGHT, WIDTH = 500, 700
+
+
+def write_network(path: Path, channels: int) -> None:
+    """Convolutions that blur, and enlarge twice, at any size."""
+    generator = np.random.default_rng(0)
+    first = generator.random((8, channels, 3, 3), np.float32) / (9 * channels)
+    second = generator.random((4 * channels, 8, 3, 3), np.float32) / 72
+    nodes = [
+        helper.make_node("Conv", ["x", "v"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["a", "w"], ["b"], pads=[1, 1, 1, 1]),
+        helper.make_node("DepthToSpace", ["b"], ["y"], blocksize=2),
+    ]
+    sizes: tuple[list[int | str], ...] = ([1, channels, "h", "w"], [1, channels, "H", "W"])
+    ports = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
+        for name, size in zip("xy", sizes, strict=True)
+    ]
+    weights = [numpy_helper.from_array(first, "v"), numpy_helper.from_array(second, "w")]
+    graph = helper.make_graph(nodes, "twice", ports[:1], ports[1:], weights)
+    opset = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opset), path)
+
+
+def write_ppm(path: Path, height: int, width: int) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    path.write_bytes(b"P6\n%d %d\n255\n" % (width, height) + pixels.tobytes())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("bands")
+    write_network(folder / "grey.onnx", 1)
+    write_network(folder / "colours.onnx", 3)
+    write_ppm(folder / "photo.ppm", HEIGHT, WIDTH)
+    return folder
+
+
+@pytest.mark.parametrize("network", ["grey.onnx", "colours.onnx"])
+@pytest.mark.parametrize("ending", ["ppm", "npy"])
+def test_bands_write_what_a_whole_run_writes(folder: Path, network: str, ending: str) -> None:
+    for bands in ("always", "never"):
+        command = ("run", network, "photo.ppm", "-o", f"{bands}.{ending}", "--bands", bands)
+        outcome = ftdist_command(*command, "--exact-direct", folder=folder)
+        assert outcome.status == 0, outcome
+    found, expected = ((folder / f"{each}.{ending}").read_bytes() for each in ("always", "never"))
+    assert found == expected
+
+
+def test_a_picture_too_large_for_its_budget_is_computed_in_bands(folder: Path) -> None:
+    write_ppm(folder / "large.ppm", 3000, 2000)
+    command = ("run", "colours.onnx", "large.ppm", "-o", "made.ppm", "--json", "report.json")
+    for _ in range(2):  # the first imports the network
+        outcome = measured_ftdist(*command, "--mem", "64M", folder=folder)
+        assert outcome.status == 0, outcome
+    report = json.loads((folder / "report.json").read_text())
+    assert report["plan"]["bands"]["count"] > 1
+    assert outcome.peak_bytes <= report["predicted"]["peak_bytes"] + COUNT_ERROR_BYTES
+    assert report["predicted"]["peak_bytes"] <= 64 << 20
+
+
+def test_what_cannot_be_computed_in_bands_is_one_line(folder: Path) -> None:
+    command = ("run", "grey.onnx", "photo.ppm", "--bands", "always")
+    outcome = ftdist_command(*command, folder=folder)
+    assert outcome.status == 2
+    assert outcome.err.count("\n") == 1 and "name one picture or .npy file by -o" in outcome.err

@@ -1,0 +1,85 @@
+"""A feed gives a network the picture's rows, each read once, whatever bands are asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.network.ports import Pixels
+from ftdist.pictures.rows.feed import Feed, with_channels
+from ftdist.pictures.rows.protocol import Rows, Tags
+
+
+class Held:
+    """A source that has its picture in memory, and refuses to give a row twice."""
+
+    def __init__(self, picture: Rows) -> None:
+        self.shape, self.dtype, self._picture = Shape(*picture.shape), picture.dtype, picture
+        self.tags: Tags = {}
+        self._next = 0
+
+    def rows(self, top: int, bottom: int) -> Rows:
+        assert self._next <= top <= bottom <= self.shape.height
+        self._next = bottom
+        return self._picture[top:bottom].copy()
+
+    def rewind(self) -> None:
+        self._next = 0
+
+    def close(self) -> None:
+        pass
+
+
+def noise(*shape: int, dtype: str = "uint8") -> Rows:
+    most = 256 if dtype == "uint8" else 65536
+    return np.random.default_rng(1).integers(0, most, shape).astype(dtype)
+
+
+@given(st.data())
+def test_bands_are_the_rows_of_the_picture_with_its_edges_repeated(data: Any) -> None:
+    picture = noise(9, 5, 3)
+    wide = np.pad(picture, ((0, 4), (0, 2), (0, 0)), mode="edge")
+    feed = Feed(Held(picture), Shape(13, 7, 3), Pixels())
+    for _ in range(2):
+        top = 0
+        for _ in range(data.draw(st.integers(1, 6))):
+            top = data.draw(st.integers(top, 12))
+            bottom = data.draw(st.integers(top + 1, 13))
+            np.testing.assert_array_equal(feed.band(top, bottom), wide[top:bottom])
+        feed.rewind()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_samples_become_grey_or_coloured_as_pillow_has_them(channels: int) -> None:
+    rows = noise(6, 7, channels)
+    image = Image.fromarray(rows.squeeze(), {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels])
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    shown = Image.alpha_composite(white, image.convert("RGBA")).convert("RGB")
+    tolerance = 1 if channels in (2, 4) else 0
+    for mode, wanted in (("RGB", 3), ("L", 1)):
+        expected = np.asarray(shown.convert(mode), np.int16).reshape(6, 7, wanted)
+        found = with_channels(rows, wanted).astype(np.int16)
+        assert np.abs(found - expected).max() <= tolerance
+
+
+def test_sixteen_bits_become_the_networks_numbers_in_full() -> None:
+    picture = noise(4, 5, 3, dtype="uint16")
+    pixels = Pixels((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), blue_first=True)
+    band = Feed(Held(picture), Shape(4, 5, 3), pixels).band(0, 4)
+    expected = (picture[:, :, ::-1] / 257 - [1, 2, 3]) / [4, 5, 6]
+    assert band.dtype == np.float32
+    np.testing.assert_allclose(band, expected, rtol=1e-6, atol=1e-5)
+
+
+def test_what_the_network_cannot_read_is_one_line() -> None:
+    with pytest.raises(InputError, match="2 channels, and the network reads 5"):
+        Feed(Held(noise(4, 4, 2)), Shape(4, 4, 5), Pixels())
+    with pytest.raises(InputError, match="does not fit"):
+        Feed(Held(noise(5, 4, 3)), Shape(4, 4, 3), Pixels())
