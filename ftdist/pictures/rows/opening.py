@@ -11,6 +11,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.plain import (
     PNM_SUFFIXES,
+    PlainSource,
     create_array,
     create_pnm,
     open_array,
@@ -20,6 +21,8 @@ from ftdist.pictures.rows.plain import (
 from ftdist.pictures.rows.protocol import RowSink, RowSource
 
 _ARRAY_SUFFIX = ".npy"
+_NPY, _PNG = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n"
+_PNM, _TIFF = (b"P5", b"P6"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PIECE_ROWS = 64
 
 
@@ -28,14 +31,33 @@ def open_rows(path: Path, *, planes: bool = True) -> RowSource:
 
     An array of fractions is `planes`, (channels, height, width), or pixels.
     """
-    suffix = path.suffix.lower()
+    begin = _begin(path)
+    if begin.startswith(_NPY):
+        return open_array(path, planes=planes)
+    if begin[:2] in _PNM:
+        return open_pnm(path)
+    if begin.startswith(_PNG):
+        from ftdist.pictures.rows.png import PngSource  # each brings what only it needs
+
+        return PngSource(path)
+    if begin[:4] in _TIFF:
+        from ftdist.pictures.rows.tiff.source import TiffSource  # as above
+
+        return TiffSource(path)
+    from ftdist.pictures.rows.viewed import ViewedSource  # as above
+
+    return ViewedSource(path)
+
+
+def _begin(path: Path) -> bytes:
+    """What a file begins with, by which its format is told."""
     if not path.is_file():
         raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
-    if suffix == _ARRAY_SUFFIX:
-        return open_array(path, planes=planes)
-    if suffix in PNM_SUFFIXES:
-        return open_pnm(path)
-    raise InputError(f"{path}: no picture that is read by rows (.npy, {', '.join(PNM_SUFFIXES)})")
+    try:
+        with path.open("rb") as file:
+            return file.read(8)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
 
 
 def create_rows(
@@ -66,5 +88,8 @@ def create_rows(
 
 def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
     """What reading `source` and writing such a file hold at most, beside the caller's rows."""
-    read = plain_bytes(source.shape, source.dtype, _PIECE_ROWS)
+    if isinstance(source, PlainSource):
+        read = plain_bytes(source.shape, source.dtype, _PIECE_ROWS)
+    else:
+        read = source.holding_bytes()  # type: ignore[attr-defined]
     return read + plain_bytes(shape, dtype, _PIECE_ROWS)
