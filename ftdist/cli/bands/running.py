@@ -111,7 +111,7 @@ def run_by_bands(
             feed.is_picture,
             threads,
             lambda rows: made.files_bytes,
-            calibration_for(threads, arguments.kernels),
+            calibration_for(threads, limit, arguments.kernels),
             arguments.exact_direct,
         )
         choice = choose_bands(asked)
