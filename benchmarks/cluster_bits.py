@@ -120,11 +120,11 @@ def serve(model: Model, seed: int) -> None:
     planner, stop = Planner(plan), StopRequest()
     signal.signal(signal.SIGTERM, lambda *_: stop.request())
 
-    def say(line: str) -> None:
+    def say(line: str, /, event: str = "", **about: str | int | float) -> None:
         print(line, flush=True)
 
     endpoint = listening("tcp://127.0.0.1:*")
-    server = Server(endpoint, Settings(), model, planner, stop, None, None, None, say)
+    server = Server(endpoint, Settings(), model, planner, stop, None, None, None, None, say)
     try:
         say(f"listens    tcp://127.0.0.1:{server.port}")
         server.serve()

@@ -68,6 +68,13 @@ def add_threads(parser: Parser) -> None:
     parser.add_argument("--threads", metavar="N", type=positive, help="threads (default: all)")
 
 
+def add_page(parser: Parser) -> None:
+    page = "serve a live page, and metrics, as 127.0.0.1:8080; beyond this machine by token only"
+    parser.add_argument("--page", metavar="ADDRESS:PORT", help=page)
+    token = "the page's token; a file that is not there is made, and its address printed once"
+    parser.add_argument("--page-token", metavar="FILE", type=Path, help=token)
+
+
 def fraction(text: str) -> float:
     try:
         value = float(text)

@@ -1,10 +1,11 @@
-"""The TOML file that serves every command: five tables, each value checked, nothing unknown.
+"""The TOML file that serves every command: six tables, each value checked, nothing unknown.
 
     [model]        file, cache, cache_size
     [memory]       budget
     [coordinator]  listen, address, threads, heartbeat_s, trace
     [job]          threads, in_flight, attempts, speculate, mix_unfused
     [security]     keys, insecure
+    [observe]      page, page_token, log
 
 A value counts where the command line leaves it out. Paths are relative to the file's own folder, so
 that the file can be used from anywhere.
@@ -56,6 +57,19 @@ def _address(value: Any, folder: Path) -> str:
         return str(connecting(value if type(value) is str else ""))
     except InputError:
         raise ValueError('where the coordinator is, as "tcp://192.168.1.10:5555"') from None
+
+
+def _page(value: Any, folder: Path) -> str:
+    try:
+        return str(listening(f"tcp://{value if type(value) is str else ''}")).removeprefix("tcp://")
+    except InputError:
+        raise ValueError('a place for the page, as "127.0.0.1:8080"') from None
+
+
+def _log_form(value: Any, folder: Path) -> str:
+    if value not in ("text", "json"):
+        raise ValueError('"text" or "json"')
+    return str(value)
 
 
 def _flag(value: Any, folder: Path) -> bool:
@@ -144,6 +158,15 @@ class SecurityTable:
 
 
 @dataclass(frozen=True, slots=True)
+class ObserveTable:
+    """Where the coordinator's page is served and the file of its token; how logs are written."""
+
+    page: Annotated[str | None, _page] = None
+    page_token: Annotated[Path | None, _path] = None
+    log: Annotated[str | None, _log_form] = None
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """What a file says, and for the rest what holds without one."""
 
@@ -152,6 +175,7 @@ class Config:
     coordinator: CoordinatorTable = CoordinatorTable()
     job: JobTable = JobTable()
     security: SecurityTable = SecurityTable()
+    observe: ObserveTable = ObserveTable()
 
 
 def read_config(path: Path) -> Config:
@@ -181,6 +205,7 @@ _TABLES: dict[str, type[Any]] = {
     "coordinator": CoordinatorTable,
     "job": JobTable,
     "security": SecurityTable,
+    "observe": ObserveTable,
 }
 
 
@@ -242,7 +267,7 @@ def _shown(value: Any) -> str:
 
 def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
     """By command, the arguments for which a file of settings has something to say."""
-    memory, job, security = config.memory, config.job, config.security
+    memory, job, security, observe = config.memory, config.job, config.security, config.observe
     local = {"model": config.model.file, "mem": memory.budget, "threads": job.threads}
     secured = {"keys": security.keys, "insecure": security.insecure or None}
     reached_at = config.coordinator.reached_at
@@ -257,6 +282,9 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
             "listen": config.coordinator.listen,
             "threads": config.coordinator.threads,
             "trace": config.coordinator.trace,
+            "page": observe.page,
+            "page_token": observe.page_token,
+            "log": observe.log,
         },
         "worker": {
             **secured,
@@ -265,6 +293,7 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
             "threads": job.threads,
             "cache": config.model.cache,
             "cache_size": config.model.cache_size,
+            "log": observe.log,
         },
         "submit": {**secured, "to": reached_at},
         "status": {**secured, "address": reached_at},

@@ -18,6 +18,7 @@ from ftdist.cli.arguments import (
     Commands,
     Defaults,
     Parser,
+    add_page,
     add_threads,
     command,
     natural,
@@ -67,6 +68,8 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
+    add_page(parser)
+    _add_log(parser)
     keys = "folder of the cluster's keys, made by 'ftdist keygen'"
     _add_security(parser, keys)
     parser.handled_by("coordinator")
@@ -85,6 +88,7 @@ def _add_worker(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--cache", metavar="DIR", type=Path, help=cache)
     most = "disk space for models (default: 2G)"
     parser.add_argument("--cache-size", metavar="SIZE", help=most)
+    _add_log(parser)
     _add_security(parser, _KEYS)
     parser.handled_by("worker")
 
@@ -164,6 +168,11 @@ def _add_doctor(commands: Commands) -> None:
     parser = command(commands, "doctor", about)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the findings as JSON")
     parser.handled_by("doctor")
+
+
+def _add_log(parser: Parser) -> None:
+    form = "how lines of the log are written: text, or json, one object each (default: text)"
+    parser.add_argument("--log", choices=("text", "json"), help=form)
 
 
 def _add_security(parser: Parser, keys: str) -> None:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ftdist.coordinator.observing.snapshot import Snapshot
 from ftdist.network.implementations import Arithmetic
 from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, WorkerSpec
 from ftdist.protocol.messages import Message
-from ftdist.protocol.records import TaskId
+from ftdist.protocol.records import Piece, TaskId
 
 Peer = bytes
 """A connection, as the transport names it."""
@@ -108,7 +109,16 @@ class Stop:
     """The coordinator is asked to end: it drains."""
 
 
-Event = Arrived | Unreadable | Moved | Gone | Revoked | Planned | Tick | Stop
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Somebody looks on: Seen answers. `plan_number`: the plan that they have already. `picture`:
+    they also want the next frame that is finished, once."""
+
+    plan_number: int = 0
+    picture: bool = False
+
+
+Event = Arrived | Unreadable | Moved | Gone | Revoked | Planned | Tick | Stop | Look
 
 
 # ---- actions
@@ -140,9 +150,12 @@ class AskPlan:
 
 @dataclass(frozen=True, slots=True)
 class Log:
-    """A line for people."""
+    """A line for people; `event` is what happened in a word or two, for programs, and `about` what
+    it happened to."""
 
     text: str
+    event: str = ""
+    about: tuple[tuple[str, str | int | float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,4 +189,22 @@ class Ended:
     """Nothing is left to do: the loop may end."""
 
 
-Action = Send | AskPlan | Log | Traced | Shares | Ended
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What there is to see, for whoever looked."""
+
+    snapshot: Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A frame that was finished, for whoever looked: its input and the network's outputs."""
+
+    job: str
+    frame: int
+    seconds: float
+    inputs: tuple[Piece, ...]
+    outputs: tuple[Piece, ...]
+
+
+Action = Send | AskPlan | Log | Traced | Shares | Ended | Seen | Pictured

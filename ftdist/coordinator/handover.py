@@ -18,6 +18,7 @@ from ftdist.coordinator.notices import (
     Review,
     Unwanted,
 )
+from ftdist.coordinator.observing.observer import Observer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
@@ -42,6 +43,7 @@ class Handover:
         planner: Planner,
         table: JobTable,
         report: Report,
+        observer: Observer,
         shared_link: SharedLink,
         out: Outbox,
     ) -> None:
@@ -51,6 +53,7 @@ class Handover:
         self._planner = planner
         self._table = table
         self._report = report
+        self._observer = observer
         self._shared_link = shared_link
         self._out = out
 
@@ -62,7 +65,10 @@ class Handover:
         if tell:
             self._out.send(worker.peer, Refusal(f"worker {worker.name}: {why}", final))
         tasks = f"; {counted(count, 'task')} given to others" if count else ""
-        self._out.log(f"worker {worker.name}: {why}{tasks}")
+        self._out.totals.lost += 1
+        self._out.totals.moved_tasks += count
+        text = f"worker {worker.name}: {why}{tasks}"
+        self._out.log(text, "worker-lost", worker=worker.name, moved_tasks=count)
         self._planner.changed()
 
     def settle(self) -> None:
@@ -96,6 +102,7 @@ class Handover:
         job = self._table.job_of(frame)
         if job is not None:
             self._planner.compare_speeds(frame.plan)
+            self._observer.finished(frame)
             before = self._table.finish(frame)
             self._report.completed(job)
             self._table.hand_out(frame)

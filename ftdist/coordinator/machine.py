@@ -9,6 +9,7 @@ is decided in
     dispatch    which worker gets which task, assignments what it is told
     job_table   clients, their jobs and frames
     report      what people are told
+    observer    what those see who look on
     handover    what one of these means for the others: ``notices``, acted upon after each event
 """
 
@@ -24,6 +25,7 @@ from ftdist.coordinator.events import (
     Ended,
     Event,
     Gone,
+    Look,
     Moved,
     Peer,
     Planned,
@@ -35,6 +37,7 @@ from ftdist.coordinator.events import (
 from ftdist.coordinator.handover import Handover
 from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.observing.observer import Observer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
 from ftdist.coordinator.report import Report
@@ -63,6 +66,7 @@ class Coordinator:
         self._planner = Planner(settings, model, self._scheduler, self._shared_link, out)
         self._table = JobTable(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._table, out)
+        self._observer = Observer(self._report)
         self._handover = Handover(
             settings,
             self._roster,
@@ -70,6 +74,7 @@ class Coordinator:
             self._planner,
             self._table,
             self._report,
+            self._observer,
             self._shared_link,
             out,
         )
@@ -85,6 +90,7 @@ class Coordinator:
             Planned: self._planned,
             Tick: self._tick,
             Stop: self._stop,
+            Look: self._observer.look,
         }
         self._from_anybody: dict[type, Callable[[Arrived, Any], None]] = {
             Hello: self._hello,
@@ -196,17 +202,21 @@ class Coordinator:
         refusal = wrong_role(event.origin, "worker") or self._roster.refusal(hello)
         if refusal is not None:
             if self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
-                self._out.log(f"worker {hello.name}{event.origin}: refused: {refusal.reason}")
+                text = f"worker {hello.name}{event.origin}: refused: {refusal.reason}"
+                self._out.log(text, "worker-refused", worker=hello.name)
             return
         worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
         oom_kills = (
             hello.oom_kills and f"; killed {counted(hello.oom_kills, 'time')} for lack of memory"
         )
-        self._out.log(
+        text = (
             f"worker {worker.name}: joins{event.origin}, {counted(hello.threads, 'thread')}, "
             f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{oom_kills or ''}"
         )
+        self._out.totals.joined += 1
+        about = {"worker": worker.name, "address": event.origin.address, "key": event.origin.name}
+        self._out.log(text, "worker-joined", **about, budget_bytes=hello.budget_bytes)
         if worker.measured:
             self._measured(worker)
 
@@ -271,7 +281,8 @@ class Coordinator:
         if refusal is None:
             self._table.submit(event, message)
         elif self._roster.refuse(event.peer, refusal.reason, final=refusal.final):
-            self._out.log(f"job {message.job}{event.origin}: refused: {refusal.reason}")
+            text = f"job {message.job}{event.origin}: refused: {refusal.reason}"
+            self._out.log(text, "job-refused", job=message.job)
 
     # ---- time, plans, the end
 
@@ -304,6 +315,7 @@ class Coordinator:
             self._out.send(worker.peer, Drain(reason))
         self._report.farewell(reason)
         left = len(self._table.jobs)
-        self._out.log(f"ends; {counted(left, 'job') if left else 'no job'} left unfinished")
+        text = f"ends; {counted(left, 'job') if left else 'no job'} left unfinished"
+        self._out.log(text, "ended", jobs=left)
         self._out.actions.append(Ended())
         self._ended = True

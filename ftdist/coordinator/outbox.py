@@ -5,24 +5,27 @@ from __future__ import annotations
 
 from ftdist.coordinator.events import Action, Log, Peer, Send
 from ftdist.coordinator.notices import Notice, Review
+from ftdist.coordinator.observing.snapshot import Totals
 from ftdist.protocol.messages import Message
 
 _REVIEW = Review()
 
 
 class Outbox:
-    """What is to be done; `now_s` is the time of the event at hand."""
+    """What is to be done; `now_s` is the time of the event at hand, `totals` count."""
 
     def __init__(self) -> None:
         self.now_s = 0.0
         self.actions: list[Action] = []
+        self.totals = Totals()
         self._notices: dict[Notice, None] = {}
 
     def send(self, peer: Peer, message: Message) -> None:
         self.actions.append(Send(peer, message))
 
-    def log(self, text: str) -> None:
-        self.actions.append(Log(text))
+    def log(self, text: str, event: str, **about: str | int | float) -> None:
+        """A line for people, and for programs what happened to what."""
+        self.actions.append(Log(text, event, tuple(about.items())))
 
     def take(self) -> list[Action]:
         """The actions so far; the outbox is empty again."""

@@ -172,7 +172,7 @@ class Planner:
 
     def _refuse(self, reason: str) -> None:
         if reason != self.reason:
-            self._out.log(f"no plan: {reason}")
+            self._out.log(f"no plan: {reason}", "no-plan", reason=reason)
         self.reason = reason
 
     def _activated(self, asked: Question, event: Planned) -> ActivePlan | None:
@@ -215,11 +215,12 @@ class Planner:
             self.retire_unused(old)
         shared = plan.plan
         note = f"; {shared.note}" if shared.note else ""
-        self._out.log(
+        text = (
             f"plan for {counted(len(shared.workers), 'worker')}: "
             f"{counted(len(shared.stages), 'stage')}, {counted(len(plan.graph.tasks), 'task')}, "
             f"{shared.seconds:.3g} s a frame predicted{note}"
         )
+        self._out.log(text, "plan", number=plan.number, predicted_s=shared.seconds)
         return True
 
     def retire_unused(self, plan: ActivePlan) -> None:

@@ -111,22 +111,23 @@ class Report:
         for part in self._status():
             self.out.send(event.peer, part)
 
-    def _status(self) -> list[Status]:
+    def plan_text(self) -> str:
+        """The plan in use, or why there is none."""
         plan = self.planner.current
-        text = "no plan"
-        if self.planner.reason:
-            text = f"no plan: {self.planner.reason}"
-        if plan is not None:
-            shared = plan.plan
-            tasks = len(plan.graph.tasks)
-            text = (
-                f"{counted(len(shared.stages), 'stage')}, {counted(tasks, 'task')}, "
-                f"{shared.seconds:.3g} s a frame"
-            )
-            text = f"{text}; {shared.note}" if shared.note else text
-        jobs = tuple(self._job(each) for each in self.table.jobs.values())
+        if plan is None:
+            return f"no plan: {self.planner.reason}" if self.planner.reason else "no plan"
+        shared = plan.plan
+        text = (
+            f"{counted(len(shared.stages), 'stage')}, {counted(len(plan.graph.tasks), 'task')}, "
+            f"{shared.seconds:.3g} s a frame"
+        )
+        return f"{text}; {shared.note}" if shared.note else text
+
+    def _status(self) -> list[Status]:
+        text = self.plan_text()
+        jobs = tuple(self.job(each) for each in self.table.jobs.values())
         whole = Status(self.model.name, text, (), jobs, self.scheduler.late)
-        workers = [self._worker(each) for each in self.roster.by_number.values()]
+        workers = [self.worker(each) for each in self.roster.by_number.values()]
         parts = [
             replace(whole, workers=tuple(workers[at : at + STATUS_WORKERS]), jobs=(), more=True)
             for at in range(0, len(workers), STATUS_WORKERS)
@@ -134,7 +135,8 @@ class Report:
         last = parts.pop().workers if parts else ()
         return [*parts, replace(whole, workers=last)]
 
-    def _worker(self, worker: Worker) -> WorkerStatus:
+    def worker(self, worker: Worker) -> WorkerStatus:
+        """One worker, as it is now."""
         queue = self.scheduler.assignments.queues.get(worker.number)
         plan = self.planner.current
         slot = queue.slots.get(plan) if queue is not None and plan is not None else None
@@ -166,7 +168,8 @@ class Report:
             return "loading weights"
         return f"idle{past}" if worker.measured else "measuring link"
 
-    def _job(self, job: Job) -> JobStatus:
+    def job(self, job: Job) -> JobStatus:
+        """One job, as far as it is now."""
         computed = max(1, job.computed)
         seconds = job.ended_s - job.begun_s if job.begun_s is not None else 0.0
         return JobStatus(

@@ -39,6 +39,10 @@ mix_unfused = true
 [security]
 keys = "keys"
 insecure = true
+[observe]
+page = "127.0.0.1:8080"
+page_token = "token"
+log = "json"
 """
 
 
@@ -61,6 +65,9 @@ def test_every_value_is_read(tmp_path: Path) -> None:
     assert (job.threads, job.in_flight, job.attempts) == (3, 1, 5)
     assert (job.speculate, job.mix_unfused) == (False, True)
     assert config.security.keys == tmp_path / "keys" and config.security.insecure
+    observe = config.observe
+    assert (observe.page, observe.log) == ("127.0.0.1:8080", "json")
+    assert observe.page_token == tmp_path / "token"
     for table in fields(Config):  # and the text above leaves out none
         for each in fields(getattr(config, table.name)):
             assert f"\n{each.name} = " in EVERYTHING

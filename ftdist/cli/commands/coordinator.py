@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ftdist.cli.config import Config, read_config
 from ftdist.cli.log import Log
+from ftdist.cli.page import page_bytes, page_of, subject_of
 from ftdist.cli.plan_and_budget import budget_of, calibration_for
 from ftdist.cli.reports.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
@@ -55,11 +56,16 @@ def run(arguments: argparse.Namespace) -> None:
         )
     limit = budget_of(arguments.mem)
     profile = calibration_for(1, limit).profile
+    page = page_of(arguments)
     settings = _settings(config, model, limit, arguments, profile)
     settle_heap(SPARING_BYTES)
-    log = Log()
-    local = _own_worker(model, limit, settings, arguments.threads or 0, log)
+    log = Log(form=arguments.log or "text", program="coordinator")
+    local = _own_worker(model, limit, settings, arguments, log)
     with ExitStack() as things:
+        onlooker = None
+        if page is not None:
+            onlooker = page.start(subject_of("coordinator", model, profile, limit.bytes), log)
+            things.callback(onlooker.close)
         planner = Planner(
             lambda question: _plan(model, profile, question, exact_direct=arguments.exact_direct)
         )
@@ -68,13 +74,15 @@ def run(arguments: argparse.Namespace) -> None:
         stop = StopRequest()
         for each in stopping_signals():
             signal.signal(each, stop.on_signal)
-        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, log)
+        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, onlooker, log)
         things.callback(server.close)
         if warning:
-            log(warning)
+            log(warning, "warning")
         _introduce(model, Endpoint(endpoint.host, server.port), keys, log)
+        if page is not None:
+            log(page.line(), "page")
         server.serve()
-    log("ended")
+    log("ended", "ended")
 
 
 def _settings(
@@ -89,7 +97,7 @@ def _settings(
         heartbeat_s=config.coordinator.heartbeat_s,
         attempts=job.attempts,
         in_flight=job.in_flight,
-        memory_bytes=_memory_for_frames(model, limit, arguments.threads or 0),
+        memory_bytes=_memory_for_frames(model, limit, arguments),
         speculate=job.speculate,
         mix_unfused=job.mix_unfused,
         reference_macs_per_s=max(*profile.narrow, *profile.wide),
@@ -97,14 +105,14 @@ def _settings(
     )
 
 
-def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
+def _memory_for_frames(model: Model, limit: Budget, arguments: argparse.Namespace) -> int:
     """Bytes of the budget for inputs, maps and results of frames; BudgetError if one is too much.
 
     With threads of its own, half of what is left is theirs.
     """
     network = model.network
-    taken = will_hold_bytes() + _OWN_BYTES
-    share = 2 if threads else 1
+    taken = will_hold_bytes() + _OWN_BYTES + page_bytes(arguments)
+    share = 2 if arguments.threads else 1
     least = 2 * (network.input.bytes + output_bytes(network))
     if limit.bytes - taken < share * least:
         smallest = taken + share * least + SPREAD_BYTES
@@ -117,14 +125,15 @@ def _memory_for_frames(model: Model, limit: Budget, threads: int) -> int:
 
 
 def _own_worker(
-    model: Model, limit: Budget, settings: Settings, threads: int, log: Log
+    model: Model, limit: Budget, settings: Settings, arguments: argparse.Namespace, log: Log
 ) -> LocalWorker | None:
-    """The worker of this process, with what frames leave of the budget."""
+    """The worker of this process, with what frames and the page leave of the budget."""
+    threads = arguments.threads
     if not threads:
         return None
     rate = measured_rate(threads)
     warm_up()
-    left = replace(limit, bytes=limit.bytes - settings.memory_bytes)
+    left = replace(limit, bytes=limit.bytes - settings.memory_bytes - page_bytes(arguments))
     return LocalWorker(Capabilities("coordinator", left, threads, rate), model, log)
 
 
@@ -148,10 +157,11 @@ def _plan(
 def _introduce(model: Model, endpoint: Endpoint, keys: Path | None, log: Log) -> None:
     """Says where it listens, how safely, with what, and what to type next."""
     safety = "encrypted" if keys is not None else "not encrypted"
-    log(f"listens    {endpoint}, {safety}, with {model_line(model.network)}")
+    about = model_line(model.network)
+    log(f"listens    {endpoint}, {safety}, with {about}", "listening", address=str(endpoint))
     host = _address() if endpoint.is_everywhere else endpoint.host
     named = " --keys NAME" if keys is not None else ""
-    log(f"next       ftdist worker tcp://{host}:{endpoint.port} --mem 128M{named}")
+    log(f"next       ftdist worker tcp://{host}:{endpoint.port} --mem 128M{named}", "hint")
 
 
 def _address() -> str:

@@ -31,9 +31,9 @@ def run(arguments: argparse.Namespace) -> None:
         keys=arguments.keys,
         insecure=arguments.insecure,
     )
-    log = Log()
+    log = Log(form=arguments.log or "text", program="worker")
     run_worker(settings, log)
-    log("ended")
+    log("ended", "ended")
 
 
 def _name(given: str | None) -> str:

@@ -7,15 +7,13 @@ takes. Questions and answers are lines of JSON. It ends when this process does.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import signal
 from collections.abc import Callable
-from functools import cache
-from types import UnionType
-from typing import Any, NoReturn, Union, get_args, get_origin, get_type_hints
+from typing import Any, NoReturn
 
+from ftdist.cluster.plain_values import made, plain
 from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.errors import FtdistError
 from ftdist.planning.sharing.plan import SharedPlan
@@ -65,38 +63,6 @@ class Planner:
         os.close(self._answering)
         os.kill(self._child, signal.SIGKILL)
         os.waitpid(self._child, 0)
-
-
-def plain(value: Any) -> Any:
-    """A dataclass as what JSON can hold: its fields in order, and so on within."""
-    if dataclasses.is_dataclass(value):
-        return [plain(getattr(value, field.name)) for field in dataclasses.fields(value)]
-    return [plain(each) for each in value] if isinstance(value, tuple) else value
-
-
-def made(kind: Any, value: Any) -> Any:
-    """A value of a type again, from what ``plain`` made of it."""
-    if get_origin(kind) in (Union, UnionType):
-        (kind,) = (each for each in get_args(kind) if each is not type(None))
-        return None if value is None else made(kind, value)
-    if dataclasses.is_dataclass(kind):
-        of: Any = kind
-        return of(*[made(*pair) for pair in zip(_fields(of), value, strict=True)])
-    if get_origin(kind) is tuple:
-        kinds = get_args(kind)
-        if kinds[1:] == (...,):
-            return tuple(made(kinds[0], each) for each in value)
-        return tuple(made(*pair) for pair in zip(kinds, value, strict=True))
-    if isinstance(kind, type) and issubclass(kind, tuple):
-        return kind(*value)
-    return value
-
-
-@cache
-def _fields(kind: Any) -> tuple[Any, ...]:
-    """The types of a dataclass's fields, in order."""
-    hints = get_type_hints(kind)
-    return tuple(hints[field.name] for field in dataclasses.fields(kind))
 
 
 def _serve(plan: Plan, questions: int, answers: int) -> NoReturn:

@@ -8,7 +8,6 @@ read from the model file a piece at a time, and handshakes are answered between 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import zmq
@@ -20,6 +19,7 @@ from ftdist.cluster.keys import ALLOWED, coordinator_keys
 from ftdist.cluster.process import StopRequest
 from ftdist.cluster.server.authentication import AllowListAuthenticator
 from ftdist.cluster.server.model_reader import ModelReader, header_bytes
+from ftdist.cluster.server.onlooking import Onlooker, Onlooking, Say
 from ftdist.cluster.server.peer_channels import PeerChannels
 from ftdist.cluster.server.pings import Pings
 from ftdist.cluster.server.planner import Planner
@@ -43,7 +43,9 @@ from ftdist.coordinator.events import (
     Moved,
     Origin,
     Peer,
+    Pictured,
     Revoked,
+    Seen,
     Send,
     Shares,
     Stop,
@@ -81,8 +83,8 @@ _FAREWELL_S = 1.0
 class Server:
     """A coordinator at an endpoint; ``serve`` until it ends, then ``close``.
 
-    `keys` is the cluster's folder of keys; without it nothing is encrypted. `planner` and `trace`
-    remain the caller's.
+    `keys` is the cluster's folder of keys; without it nothing is encrypted. `planner`, `trace` and
+    `onlooker` remain the caller's.
     """
 
     def __init__(
@@ -95,7 +97,8 @@ class Server:
         keys: Path | None,
         local: LocalWorker | None,
         trace: Trace | None,
-        say: Callable[[str], None],
+        onlooker: Onlooker | None,
+        say: Say,
     ) -> None:
         network = model.network
         info = ModelInfo(network.name, network, model.digest, header_bytes(model))
@@ -116,6 +119,7 @@ class Server:
         self._monitor = ConnectionMonitor(self._socket, self._name_of)
         self._channels = PeerChannels(self._sockets, ModelReader(model), plain=_LOCAL)
         self._poller = self._make_poller()
+        self._onlooking = Onlooking(onlooker, self._poller, say)
         self._pings = Pings()
         self._reread_s = 0.0
         self._complained_s = -_COMPLAINTS_S
@@ -187,8 +191,10 @@ class Server:
                     self._channels.send(peer, message)
                 case AskPlan():
                     self._planner.ask(action)
-                case Log(text):
-                    self._say(text)
+                case Log(text, word, about):
+                    self._say(text, word, **dict(about))
+                case Seen() | Pictured():
+                    self._onlooking.show(action)
                 case Traced():
                     self._write_span(action)
                 case Shares(peers, bytes_per_s):
@@ -261,9 +267,10 @@ class Server:
         for planned in self._planner.answers():
             self._handle(planned)
         self._take_links()
+        self._onlooking.take(self._handle)
         if self._stop.requested and not self._stopping:
             self._stopping = True
-            self._say(f"stopping: {self._stop.why or 'asked to'}")
+            self._say(f"stopping: {self._stop.why or 'asked to'}", "stopping")
             self._poller.unregister(self._stop)
             self._handle(Stop())
 
@@ -308,7 +315,8 @@ class Server:
                 if self._authenticator
                 else "this coordinator has no keys"
             )
-            self._say(f"refused a connection that failed its handshake: {wants}")
+            text = f"refused a connection that failed its handshake: {wants}"
+            self._say(text, "connection-refused")
 
     def _write_span(self, span: Traced) -> None:
         if self._trace is None:
@@ -317,7 +325,7 @@ class Server:
             times = span.start_s, span.end_s
             self._trace.span(span.track, span.what, span.name, *times, span.bytes, span.job)
         except InputError as error:  # a full disk is no reason to end
-            self._say(f"the trace ends: {error}")
+            self._say(f"the trace ends: {error}", "trace-ended")
             self._trace = None
 
     def _say_farewell(self) -> None:

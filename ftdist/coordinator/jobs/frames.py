@@ -54,7 +54,7 @@ class Frame:
     """A frame of a job under a plan; if that plan can no longer be followed, another Frame begins.
 
     `label` names it to workers together with its number: unique among all jobs and beginnings.
-    `order`: frames of lower order come first.
+    `order`: frames of lower order come first. `makers`: by task, whose result was taken.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class Frame:
         self.begun_s: float | None = None
         self.sent_bytes = self.received_bytes = 0
         self.keepers: dict[int, None] = {}
+        self.makers: dict[int, int] = {}
         self.troubles: dict[int, Trouble] = {}
         self.parked: list[int] = []
         self.whole_only: set[int] = set()
@@ -126,6 +127,7 @@ class Frame:
         """Takes what a task made; returns the tasks that have all they need now."""
         number = task.number
         self.states[number] = State.DONE
+        self.makers[number] = worker
         self._held[number] = pieces
         if kept:
             self._kept.setdefault(number, []).append(worker)

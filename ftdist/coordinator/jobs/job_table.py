@@ -72,9 +72,10 @@ class JobTable:
             now_s = self._out.now_s
             job = Job(message.job, self._serial, peer, key, message.frames, message.picture, now_s)
             self.jobs[job.name] = job
-            self._out.log(f"job {job.name}: {counted(job.frames, 'frame')}{arrived.origin}")
+            text = f"job {job.name}: {counted(job.frames, 'frame')}{arrived.origin}"
+            self._out.log(text, "job-submitted", job=job.name, frames=job.frames)
         elif job.client is None or job.client != peer:
-            self._out.log(f"job {job.name}: its client is back")
+            self._out.log(f"job {job.name}: its client is back", "client-back", job=job.name)
         job.client, job.heard_s, job.news = peer, self._out.now_s, True
         job.origin = arrived.origin
         self._unwanted(job.submitted(message))
@@ -166,7 +167,7 @@ class JobTable:
         """A client is gone, its jobs go on for a while; returns whether it had any."""
         jobs = [job for job in self.jobs.values() if job.client == peer]
         for job in jobs:
-            self._out.log(f"job {job.name}: its client is gone")
+            self._out.log(f"job {job.name}: its client is gone", "client-gone", job=job.name)
             job.client_gone(self._out.now_s)
             self._out.review()
         return bool(jobs)
@@ -183,7 +184,10 @@ class JobTable:
     def finish(self, frame: Frame) -> int:
         """A frame is computed; its client gets the result by ``hand_out``. All frames before the
         returned number are computed too."""
-        job = self.jobs[frame.job]
+        job, totals = self.jobs[frame.job], self._out.totals
+        totals.frames += 1
+        totals.sent_bytes += frame.sent_bytes
+        totals.received_bytes += frame.received_bytes
         job.finish(frame, self._out.now_s)
         self._out.review()
         return job.made.first_missing(0)
@@ -202,13 +206,13 @@ class JobTable:
         """Fails a job and tells its client why."""
         if job.client is not None:
             self._out.send(job.client, JobFailed(job.name, reasons[:16]))
-        self.drop(job, "given up: " + "; ".join(reasons))
+        self.drop(job, "given up: " + "; ".join(reasons), "job-failed")
 
-    def drop(self, job: Job, reason: str) -> None:
+    def drop(self, job: Job, reason: str, event: str = "job-dropped") -> None:
         """Removes a job; its frames in flight are unwanted."""
         del self.jobs[job.name]
         self._unwanted(job.in_flight.values())
-        self._out.log(f"job {job.name}: {reason}")
+        self._out.log(f"job {job.name}: {reason}", event, job=job.name, frames=job.computed)
         self._out.review()
 
     def _unwanted(self, frames: Iterable[Frame]) -> None:
@@ -222,7 +226,8 @@ class JobTable:
         for job in list(self.jobs.values()):
             if job.over:
                 seconds = job.ended_s - job.begun_s if job.begun_s is not None else 0.0
-                self.drop(job, f"done, {counted(job.computed, 'frame')} in {seconds:.1f} s")
+                done = f"done, {counted(job.computed, 'frame')} in {seconds:.1f} s"
+                self.drop(job, done, "job-done")
             elif job.computing or (job.client is not None and not self._stalled(job)):
                 return job
         return None
@@ -248,6 +253,7 @@ class JobTable:
     def requeue(self, frame: Frame) -> None:
         """A frame must begin again."""
         job = self.jobs[frame.job]
+        self._out.totals.restarts += 1
         del job.in_flight[frame.number]
         job.complete[frame.number] = frame.inputs
         job.restarts += 1

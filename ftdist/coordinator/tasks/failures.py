@@ -43,9 +43,10 @@ class Failures:
         """Notes an error; returns whether the task has failed as often as is allowed."""
         trouble, worker = attempt.frame.trouble(attempt.task.number), attempt.worker
         worker.failed += 1
+        self._out.totals.failed_tasks += 1
         trouble.words.append(f"{worker.name}: {text}")
         trouble.slots |= 1 << attempt.slot
-        self._out.log(f"worker {worker.name}: {attempt} failed: {text}")
+        self._log(attempt, "task-failed", f"failed: {text}")
         if len(trouble.words) < self._settings.attempts:
             return False
         self._out.note(Hopeless(attempt.frame, tuple(trouble.words)))
@@ -65,16 +66,17 @@ class Failures:
         are renewed."""
         worker, budget_bytes = attempt.worker, attempt.worker.hello.budget_bytes
         worker.failed += 1
+        self._out.totals.failed_tasks += 1
         if not attempt.frame.plan.ban(attempt.task, attempt.slot):
             return  # the same task of another frame, given before that was known
         self._dispatcher.enqueue_again(self._assignments.queues[worker.number].waiting.take_all())
         worker.baseline_bytes += max(message.needed_bytes - budget_bytes, budget_bytes >> 6, _MIB)
         self._out.note(Outgrown())
-        self.remark = (
-            f"worker {worker.name}: {attempt} needs {message.needed_bytes / _MIB:.1f} MiB, "
+        needs = (
+            f"needs {message.needed_bytes / _MIB:.1f} MiB, "
             f"the budget is {budget_bytes / _MIB:.1f} MiB: {message.text}; planning smaller tasks"
         )
-        self._out.log(self.remark)
+        self.remark = self._log(attempt, "task-too-large", needs)
 
     def lost(self, attempt: Attempt) -> None:
         """A worker was lost over a task: what kills every worker is not tried for ever."""
@@ -84,13 +86,21 @@ class Failures:
             words = f"{trouble.losses} workers were lost while computing {attempt}"
             self._out.note(Hopeless(attempt.frame, (f"{words}; {_link_of(attempt)}",)))
 
+    def _log(self, attempt: Attempt, event: str, words: str) -> str:
+        """Logs what became of an attempt; returns the line."""
+        text = f"worker {attempt.worker.name}: {attempt} {words}"
+        about = {"worker": attempt.worker.name, "job": attempt.frame.job}
+        self._out.log(text, event, **about, frame=attempt.frame.number)
+        return text
+
     def take_away(self, attempt: Attempt) -> None:
         """A worker takes far too long for a task: others do it, and all that it was given."""
         taken_s = self._out.now_s - attempt.sent_s
-        self._out.log(
-            f"worker {attempt.worker.name}: {attempt} has taken {taken_s:.1f} s so far, "
+        words = (
+            f"has taken {taken_s:.1f} s so far, "
             f"{attempt.expected_s - attempt.sent_s:.1f} s were predicted; others take it over"
         )
+        self._log(attempt, "task-late", words)
         self._assignments.cancel(attempt)
         self.again(attempt)
         self.set_aside(attempt)

@@ -223,6 +223,7 @@ class Scheduler:
         frame, task, worker = attempt.frame, attempt.task, attempt.worker
         self._free(attempt)
         worker.finished += 1
+        self._out.totals.tasks += 1
         worker.progress_s = self._out.now_s
         taken_s = min(message.ended_s - message.started_s, self._out.now_s - attempt.sent_s)
         worker.learn(frame.plan.base_seconds(task, attempt.slot), taken_s)

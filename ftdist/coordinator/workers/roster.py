@@ -204,10 +204,11 @@ class Roster:
         if worker.peak_bytes > budget_bytes and not worker.over_budget:
             worker.over_budget = True
             mib = 1 << 20
-            self._out.log(
+            text = (
                 f"worker {worker.name}: its process held {worker.peak_bytes / mib:.1f} MiB, "
                 f"more than its budget of {budget_bytes / mib:.1f}"
             )
+            self._out.log(text, "over-budget", worker=worker.name, peak_bytes=worker.peak_bytes)
 
     def silent(self) -> list[Worker]:
         """The workers that have not been heard for too long, each once."""

@@ -130,10 +130,11 @@ class SharedLink:
         if shared:
             mbits = 8e-6 * self.bytes_per_s
             apart = 8e-6 * sum(worker.link_bytes_per_s for worker in self._sizes)
-            self._out.log(
+            text = (
                 f"{len(self._sizes)} workers share one link: {mbits:.0f} Mbit/s all together, "
                 f"{apart:.0f} if each had its own"
             )
+            self._out.log(text, "link-shared", workers=len(self._sizes), bytes_per_s=total / took_s)
         return not math.isclose(before, self.bytes_per_s, rel_tol=0.1)
 
     def _share(self, workers: Collection[Worker], bytes_per_s: float) -> None:

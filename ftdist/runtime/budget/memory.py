@@ -38,9 +38,9 @@ def resident_bytes() -> int:
     return _status(b"VmRSS")[0]
 
 
-def peak_resident_bytes() -> int:
-    """The most resident memory this process ever had (VmHWM)."""
-    return _status(b"VmHWM")[0]
+def peak_resident_bytes(process: int | None = None) -> int:
+    """The most resident memory this process, or the one of that number, ever had (VmHWM)."""
+    return _status(b"VmHWM", process=process)[0]
 
 
 def virtual_bytes() -> int:
@@ -54,9 +54,9 @@ def resident_and_peak_bytes() -> tuple[int, int]:
     return resident, peak
 
 
-def _status(*fields: bytes) -> tuple[int, ...]:
+def _status(*fields: bytes, process: int | None = None) -> tuple[int, ...]:
     """Figures of /proc/self/status, read with few calls: workers ask for them with every task."""
-    handle = os.open("/proc/self/status", os.O_RDONLY)
+    handle = os.open(f"/proc/{'self' if process is None else process}/status", os.O_RDONLY)
     try:
         text = os.read(handle, mmap.PAGESIZE)
     finally:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from support.command import GUARD_S
 
-from ftdist.cluster.server.planner import Planner, made, plain
+from ftdist.cluster.plain_values import made, plain
+from ftdist.cluster.server.planner import Planner
 from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.errors import BudgetError, FtdistError
 from ftdist.geometry import Region

@@ -99,7 +99,8 @@ class Running:
             keys,
             None,
             None,
-            self.said.append,
+            None,
+            lambda text, /, event="", **_: self.said.append(text),
         )
         self.endpoint = f"tcp://127.0.0.1:{self.server.port}"
         self.context: Context = make_context()

@@ -1,0 +1,25 @@
+// Jobs, with what is left of them.
+
+import { byId, keep, make, meter, say, setMeter, show } from "./elements.js";
+import { counted, seconds } from "./words.js";
+
+export function showJobs(jobs) {
+  keep(byId("jobs"), jobs, (job) => job.name, create, fill);
+  show(byId("no-jobs"), jobs.length === 0);
+}
+
+function create(job) {
+  const head = make("div", { class: "job-head" }, make("strong", {}, job.name), make("span", { class: "who" }), make("span", { class: "far" }));
+  return make("li", { class: "job" }, head, meter(`Progress of ${job.name}`), make("p", { class: "note" }));
+}
+
+function fill(item, job) {
+  const part = job.frames ? job.finished / job.frames : 0;
+  const far = `${job.finished.toLocaleString("en")} of ${counted(job.frames, "frame")}`;
+  const left = job.left > 0 ? `, ${seconds(job.left)} left` : "";
+  say(item.querySelector(".far"), far + left);
+  say(item.querySelector(".who"), [job.key, job.address].filter(Boolean).join(" · "));
+  setMeter(item.querySelector(".meter"), part, far);
+  const each = job.finished ? `${seconds(job.each)} and ${(job.bytes / 1e6).toFixed(2)} MB a frame` : "";
+  say(item.querySelector(".note"), [each, job.text].filter(Boolean).join(" · "));
+}
