@@ -3,6 +3,8 @@
 /              the page; its files beside it
 /about         what does not change, JSON
 /events        server-sent events: the state whenever it is another one, and the log
+/plan          the plan in use as the page draws it, for ?worker=, JSON
+/pictures      the last pictures, JSON, and that another one is wanted; /picture?n= is one
 /metrics       for Prometheus
 /login         where the token is given, by ?token= or a form; sets a cookie
 """
@@ -12,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import html
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from importlib.resources import files
 from typing import Any
@@ -25,7 +28,10 @@ from starlette.types import Receive, Scope, Send
 
 from ftdist.page import metrics, view
 from ftdist.page.access import Access
+from ftdist.page.exchange import PictureShown
 from ftdist.page.guard import COOKIE, Guard
+from ftdist.page.pictures import Picture, picture_of
+from ftdist.page.planview import plan_view
 from ftdist.page.subject import Subject
 from ftdist.page.watching import MOST_STREAMS, Silent, State, Watching
 from ftdist.runtime.budget.memory import peak_resident_bytes, resident_bytes
@@ -45,6 +51,10 @@ _QUIET_S = 15.0
 _METRICS_S = 1.0
 """How old metrics may be: however often they are asked for, who is shown is asked no oftener."""
 
+_PICTURES = 4
+"""So many are kept, in memory."""
+
+_DIGITS = 4
 _MOST_BODY = 1024
 _YEAR_S = 365 * 24 * 3600
 
@@ -57,11 +67,18 @@ class App:
         self._access = access
         self._watching = watching
         self._encoded: tuple[int, bytes] = (0, b"")
+        self._plans: dict[int, Response] = {}
+        self._plan_number = 0
+        self._pictures: deque[Picture] = deque(maxlen=_PICTURES)
+        self._drawn: PictureShown | None = None
         inner = Starlette(
             routes=[
                 Route("/about", self._about),
                 Route("/events", self._events),
                 Route("/metrics", self._metrics),
+                Route("/plan", self._plan),
+                Route("/pictures", self._list_pictures),
+                Route("/picture", self._picture),
                 Route("/login", self._login, methods=["GET", "POST"]),
                 *self._bundle(),
             ]
@@ -92,6 +109,34 @@ class App:
         snapshot = state.shown.snapshot
         text = metrics.as_text(self._subject, snapshot, watching.plan, self._peak_bytes(), page)
         return Response(text, headers={"content-type": metrics.CONTENT_TYPE})
+
+    async def _plan(self, request: Request) -> Response:
+        plan = self._watching.plan
+        asked = request.query_params.get("worker", "0")
+        if plan is None or not asked.isascii() or not asked.isdecimal() or len(asked) > _DIGITS:
+            return PlainTextResponse("no such plan\n", 404)
+        worker = min(int(asked), len(plan.workers) - 1)
+        if plan.number != self._plan_number:
+            self._plan_number, self._plans = plan.number, {}
+        if worker not in self._plans:
+            self._plans[worker] = JSONResponse(plan_view(self._subject, plan, worker))
+        return self._plans[worker]
+
+    async def _list_pictures(self, request: Request) -> Response:
+        self._watching.want_picture()
+        shown = self._watching.picture
+        if shown is not None and shown is not self._drawn:
+            self._drawn = shown
+            number = self._pictures[0].number + 1 if self._pictures else 1
+            self._pictures.appendleft(picture_of(self._subject, shown, number))
+        return JSONResponse([each.told for each in self._pictures])
+
+    async def _picture(self, request: Request) -> Response:
+        asked = request.query_params.get("n", "")
+        found = [each.png for each in self._pictures if str(each.number) == asked]
+        if not found:
+            return PlainTextResponse("no such picture\n", 404)
+        return Response(found[0], headers={"content-type": "image/png"})
 
     async def _events(self, request: Request) -> Response:
         if self._watching.streams >= MOST_STREAMS:

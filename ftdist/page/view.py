@@ -64,6 +64,7 @@ def _worker(worker: WorkerNow) -> dict[str, Any]:
         "threads": status.threads,
         "budget": status.budget_bytes,
         "peak": status.peak_bytes,
+        "baseline": worker.baseline_bytes,
         "share": round(status.share, _DIGITS),
         "flops": 2 * status.macs_per_s,
         "link": status.link_bytes_per_s,

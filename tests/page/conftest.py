@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.clusterprocesses import Cluster, cluster
-from support.pageclient import TOKEN, Site
+from support.clusterprocesses import cluster
+from support.pageclient import TOKEN, Site, site_of
 from support.smallmodels import DETECTOR, write_small_model
 
 
@@ -16,14 +15,6 @@ from support.smallmodels import DETECTOR, write_small_model
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     return write_small_model(folder / "detector.ftd", DETECTOR, seed=3, labels=("left", "right"))
-
-
-def site_of(made: Cluster, *options: object) -> Site:
-    """Starts a coordinator with a page, and says where that is."""
-    coordinator = made.coordinator("--page", "127.0.0.1:0", *options)
-    found = re.search(r"page +http://127\.0\.0\.1:([0-9]+)/", coordinator.said)
-    found = found or coordinator.wait_for(r"page +http://127\.0\.0\.1:([0-9]+)/")
-    return Site(int(found[1]), coordinator)
 
 
 @pytest.fixture(scope="module")

@@ -48,7 +48,7 @@ def families(text: str) -> dict[str, list[tuple[dict[str, str], float]]]:
 
 def test_names_of_workers_may_hold_anything() -> None:
     workers = tuple(
-        WorkerNow(n, status_of(name), 0.001, False, 0.1, ())
+        WorkerNow(n, status_of(name), 0.001, False, 0.1, 0, ())
         for n, name in enumerate(['a"b', "c\\d", "é{}=,"], 1)
     )
     shot = Snapshot(1.0, "m", 0, "no plan", None, workers, (), (), 0, Totals())

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from support.clusterprocesses import Running
+from support.clusterprocesses import Cluster, Running
 from support.command import GUARD_S
 
 TOKEN = "a-token-for-tests-1234"
@@ -58,6 +58,13 @@ class Site:
             yield _events(answer)
         finally:
             connection.close()
+
+
+def site_of(cluster: Cluster, *options: object) -> Site:
+    """Starts a coordinator with a page, and says where that is."""
+    coordinator = cluster.coordinator("--page", "127.0.0.1:0", *options)
+    found = coordinator.wait_for(r"page +http://127\.0\.0\.1:([0-9]+)/")
+    return Site(int(found[1]), coordinator)
 
 
 def _events(answer: http.client.HTTPResponse) -> Iterator[tuple[str, Any]]:

@@ -86,6 +86,7 @@ class Observer:
             latency_s=worker.latency_s,
             shared=worker.crowded,
             silent_s=max(0.0, self._out.now_s - worker.heard_s),
+            baseline_bytes=worker.baseline_bytes,
             tasks=tuple(tasks),
         )
 

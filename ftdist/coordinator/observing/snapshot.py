@@ -37,7 +37,7 @@ class WorkerNow:
     """One worker; `number` is its own as long as it stays, also for a name that comes back.
 
     `latency_s` is one way. `shared`: it has its link together with others. `silent_s`: since it was
-    last heard of.
+    last heard of. `baseline_bytes`: what it holds without a task.
     """
 
     number: int
@@ -45,6 +45,7 @@ class WorkerNow:
     latency_s: float
     shared: bool
     silent_s: float
+    baseline_bytes: int
     tasks: tuple[TaskNow, ...]
 
 

@@ -6,7 +6,9 @@ import { showFigures } from "./figures.js";
 import { showFrames } from "./frames.js";
 import { showJobs } from "./jobs.js";
 import { lost, showLines } from "./log.js";
+import { showPlan } from "./plan.js";
 import { showWorkers } from "./workers.js";
+import "./pictures.js";
 
 const PATIENCE_MS = 5000;
 let about = null;
@@ -25,6 +27,7 @@ function showState(state) {
   showWorkers(state.workers, lost);
   showFrames(state.frames, about.input);
   say(byId("plan-text"), state.plan.text);
+  showPlan(state);
 }
 
 function heard() {

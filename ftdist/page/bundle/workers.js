@@ -33,7 +33,7 @@ function create({ worker }) {
     make("div", { class: "top" }, make("h3", {}, worker.name), make("p", { class: "state" })),
     make("p", { class: "who" }),
     make("div", { class: "body" },
-      make("p", { class: "row" }, make("span", {}, "Memory, peak of budget"), make("span")),
+      make("p", { class: "row" }, make("span", {}, "Memory"), make("span")),
       meter(`Memory of ${worker.name}`),
       make("p", { class: "row" }, make("span", {}, "Share of a frame"), make("span")),
       meter(`Share of ${worker.name} in a frame`),

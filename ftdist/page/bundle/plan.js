@@ -1,0 +1,129 @@
+// The plan of one worker: its groups in the order in which they run, and the memory that each holds.
+
+import { byId, draw, keep, make, say, show } from "./elements.js";
+import { counted, layers, mib, seconds } from "./words.js";
+
+const WIDE = 960;
+const HIGH = 250;
+const LEFT = 64;
+const TOP = 46;
+const BASE = 214;
+const LEAST = 3;
+let shown = "";
+let chosen = null;
+
+export async function showPlan(state) {
+  const { number } = state.plan;
+  const wanted = number ? `${number}/${chosen ?? 0}` : "";
+  if (wanted === shown) return;
+  shown = wanted;
+  show(byId("choose-label"), Boolean(number));
+  if (!number) {
+    byId("plan").replaceChildren();
+    return;
+  }
+  try {
+    const answer = await fetch(`plan?worker=${chosen ?? 0}`);
+    if (!answer.ok) throw new Error(answer.statusText);
+    const plan = await answer.json();
+    fillChoice(plan);
+    const worker = state.workers.find((each) => each.name === plan.workers[plan.worker].name);
+    byId("plan").replaceChildren(...drawn(plan, worker));
+  } catch {
+    shown = "?";
+  }
+}
+
+function fillChoice(plan) {
+  const select = byId("plan-worker");
+  keep(select, plan.workers.map((worker, number) => ({ ...worker, number })), (each) => each.number,
+    (each) => make("option", { value: each.number }),
+    (option, each) => say(option, each.name));
+  select.value = String(plan.worker);
+}
+
+byId("plan-worker").addEventListener("change", (event) => {
+  chosen = Number(event.target.value);
+});
+
+function drawn(plan, worker) {
+  const groups = plan.tiles.flatMap((tile) => tile.groups.map((group) => ({ ...group, stage: tile.stage, rows: tile.rows })));
+  const total = groups.reduce((sum, group) => sum + group.seconds, 0);
+  const base = worker ? worker.baseline : 0;
+  const most = Math.max(...groups.map((group) => base + plan.resident + group.held));
+  const limit = worker ? worker.budget : 0;
+  const top = limit && limit < 3 * most ? Math.max(limit, most) : most * 1.15;
+  const room = WIDE - LEFT - LEAST * groups.length;
+  const high = (bytes) => (BASE - TOP) * (bytes / top);
+  const svg = draw("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": described(plan, groups, base) });
+  for (const bytes of ticks(top)) {
+    const y = BASE - high(bytes);
+    svg.append(draw("line", { class: "grid", x1: LEFT, x2: WIDE, y1: y, y2: y }));
+    svg.append(text(LEFT - 8, y + 4, mib(bytes), "end"));
+  }
+  let x = LEFT;
+  let stage = 0;
+  for (const group of groups) {
+    const wide = LEAST + room * (total ? group.seconds / total : 1 / groups.length);
+    const place = { x, width: Math.max(1, wide - 1) };
+    svg.append(draw("rect", { class: "base", ...place, y: BASE - high(base), height: high(base) }));
+    svg.append(draw("rect", { class: "weights", ...place, y: BASE - high(base + plan.resident), height: high(plan.resident) }));
+    const maps = draw("rect", { class: "maps", ...place, y: BASE - high(base + plan.resident + group.held), height: high(group.held) });
+    maps.append(draw("title", {}, sentence(group)));
+    svg.append(maps);
+    if (group.stage !== stage) {
+      stage = group.stage;
+      if (plan.stages > 1) {
+        svg.append(draw("line", { class: "grid", x1: x, x2: x, y1: 4, y2: BASE + 18 }));
+        svg.append(text(x + 4, 14, `stage ${stage}`));
+      }
+    }
+    if (wide > 46) svg.append(text(x + wide / 2, TOP - 14, span(group.layers), "middle"));
+    if (wide > 60) svg.append(text(x + wide / 2, BASE + 16, seconds(group.seconds), "middle"));
+    x += wide;
+  }
+  if (limit && limit <= top) {
+    const y = BASE - high(limit);
+    svg.append(draw("line", { class: "limit", x1: LEFT, x2: WIDE, y1: y, y2: y }));
+    svg.append(text(WIDE, y - 5, `budget ${mib(limit)}`, "end"));
+  }
+  svg.append(text(LEFT - 8, TOP - 14, "layers", "end"), text(LEFT - 8, BASE + 16, "time", "end"));
+  return [svg, legend(plan, groups)];
+}
+
+function text(x, y, words, anchor = "start") {
+  return draw("text", { x, y, "text-anchor": anchor }, words);
+}
+
+function span([first, last]) {
+  return first === last ? String(first) : `${first}–${last}`;
+}
+
+function ticks(top) {
+  const mega = top / (1 << 20);
+  const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((each) => mega / each <= 5) ?? 10000;
+  return Array.from({ length: Math.floor(mega / step) + 1 }, (_, number) => number * step * (1 << 20));
+}
+
+function sentence(group) {
+  const cut = group.whole ? "whole maps" : `${group.grid.join("×")} tiles${group.strip ? `, strips of ${group.strip} rows` : ""}`;
+  const weights = group.weights ? `, weights ${mib(group.weights)}${group.streamed ? " streamed" : ""}` : "";
+  const how = group.algorithm ? `, ${group.algorithm}` : "";
+  return `${layers(group.layers)}: ${cut}${how}${weights}; ${mib(group.held)} of maps, ${seconds(group.seconds)}`;
+}
+
+function described(plan, groups, base) {
+  const most = groups.reduce((one, other) => (one.held > other.held ? one : other));
+  return `${counted(groups.length, "group")}; the most memory, ${mib(base + plan.resident + most.held)}, in ${layers(most.layers)}`;
+}
+
+function legend(plan, groups) {
+  const chip = (kind, words) => [make("i", { class: `chip ${kind}` }), words];
+  const traffic = plan.sent + plan.received ? ` ${mib(plan.sent + plan.received)} over links a frame.` : "";
+  const left = plan.left ? ` ${counted(plan.left, "more tile")} like these.` : "";
+  const streamed = groups.filter((group) => group.streamed).length;
+  const how = streamed ? ` Weights of ${counted(streamed, "group")} are streamed.` : "";
+  return make("figcaption", {},
+    ...chip("base", "the process "), ...chip("weights", "weights "), ...chip("maps", "maps and buffers. "),
+    `Predicted ${seconds(plan.seconds)} a frame, one every ${seconds(plan.period)} when many are in flight.${traffic}${how}${left}`);
+}
