@@ -1,37 +1,30 @@
-"""Writes a picture file by bands of rows, so that the picture need not be in memory as a whole.
+"""Writes what is drawn, 8 bits in colours, by bands of rows into a file that is open.
 
-Pillow encodes whole pictures only. Of the formats here all but JPEG are simple enough to be written
-row by row; a JPEG is put together from pieces that Pillow made: each band is encoded as a picture
-of its own, with the tables that all have in common, and the bands' data become one scan's restart
-intervals (ITU-T T.81, E.1.4), one a band. What is decoded from it is, to the bit, what a JPEG
-encoded in one go gives: with colours in full resolution, rows of blocks know nothing of each other.
+Pictures are made strip by strip as those of networks are (``rows.strips``); BMP and PPM, which hold
+nothing but pixels, are written here.
 """
 
 from __future__ import annotations
 
-import io
 import struct
-import zlib
 from collections.abc import Callable
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from ftdist.pictures.bands import BAND_PIXELS
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.jpegwriter import JpegEncoder
+from ftdist.pictures.rows.pngwriter import PngEncoder
+from ftdist.pictures.rows.strips import Encoder, strip_bytes, strip_rows
+from ftdist.pictures.rows.tiff.writer import TiffEncoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-JPEG_QUALITY = 92
-"""With colours in full resolution, which keeps small letters on coloured plates legible."""
-
-_BLOCK = 8
-_BAND_COPIES, _JPEG_COPIES = 12, 8
-_ZLIB_BYTES = 320 << 10
-_LARGEST_JPEG = 65500
+_ENCODERS: dict[str, Callable[..., Encoder]]
+_ENCODERS = {"JPEG": JpegEncoder, "PNG": PngEncoder, "TIFF": TiffEncoder}
+_SAMPLE = np.dtype(np.uint8)
 _LARGEST_FILE = (1 << 32) - 1024
-_START_OF_FRAME, _START_OF_SCAN, _RESTART_INTERVAL = b"\xff\xc0", b"\xff\xda", b"\xff\xdd"
-_END = b"\xff\xd9"
 
 
 class Writer(Protocol):
@@ -46,84 +39,38 @@ class Writer(Protocol):
 
 def writer(file: IO[bytes], file_format: str, width: int, height: int) -> Writer:
     """What writes a picture of that size; ValueError when the format has no such pictures."""
-    kinds: dict[str, Callable[[IO[bytes], int, int], Writer]]
-    kinds = {"JPEG": _Jpeg, "PNG": _Png, "BMP": _Bmp, "PPM": _Ppm, "TIFF": _Tiff}
+    if file_format in _ENCODERS:
+        shape = Shape(height, width, 3)
+        return _Strips(file, _ENCODERS[file_format](shape, _SAMPLE, {}))
+    kinds: dict[str, Callable[[IO[bytes], int, int], Writer]] = {"BMP": _Bmp, "PPM": _Ppm}
     return kinds[file_format](file, width, height)
 
 
 def band_rows(width: int) -> int:
-    """Rows of a band that is written: whole rows of a JPEG's blocks."""
-    return max(1, BAND_PIXELS // width // _BLOCK) * _BLOCK
+    """Rows of a band that is written."""
+    return strip_rows(Shape(1, width, 3), _SAMPLE)
 
 
 def encoding_bytes(file_format: str, width: int, height: int) -> int:
-    """What writing holds at most: a band, the band in the file's form, twice, and zlib's tables."""
-    copies = _JPEG_COPIES if file_format == "JPEG" else _BAND_COPIES
-    tables = _ZLIB_BYTES if file_format == "PNG" else 0
-    return copies * min(band_rows(width), height) * width + tables
+    """What writing holds at most: a band, and the band in the file's form."""
+    return strip_bytes(Shape(height, width, 3), _SAMPLE, jpeg=file_format == "JPEG")
 
 
-class _Jpeg:
-    def __init__(self, file: IO[bytes], width: int, height: int) -> None:
-        if max(width, height) > _LARGEST_JPEG:
-            raise ValueError(f"a JPEG has at most {_LARGEST_JPEG} rows and columns; write a .png")
-        self._file = file
-        self._height = height
-        self.rows = band_rows(width)
-        self._interval = self.rows // _BLOCK * -(-width // _BLOCK)
-        self._bands = 0
+class _Strips:
+    def __init__(self, file: IO[bytes], encoder: Encoder) -> None:
+        self._file, self._encoder = file, encoder
+        self.rows = encoder.strip_rows
+        file.write(encoder.head())
 
     def take(self, band: Image) -> None:
-        encoded = io.BytesIO()
-        band.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-        content = encoded.getvalue()
-        scan = content.index(_START_OF_SCAN)
-        data = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4], "big")
-        if self._bands == 0:
-            self._file.write(self._header(content[:scan]) + content[scan:data])
-        else:
-            self._file.write(bytes((0xFF, 0xD0 + (self._bands - 1) % 8)))
-        self._file.write(memoryview(content)[data : -len(_END)])
-        self._bands += 1
-
-    def _header(self, header: bytes) -> bytes:
-        """A band's header, with the whole picture's height and the restart interval."""
-        frame = header.index(_START_OF_FRAME) + 5
-        height = struct.pack(">H", self._height)
-        interval = _RESTART_INTERVAL + struct.pack(">HH", 4, self._interval)
-        return header[:frame] + height + header[frame + 2 :] + interval
+        pixels: Any = np.asarray(band)
+        self._file.write(self._encoder.strip(pixels))
 
     def end(self) -> None:
-        self._file.write(_END)
-
-
-class _Png:
-    def __init__(self, file: IO[bytes], width: int, height: int) -> None:
-        self._file = file
-        self.rows = band_rows(width)
-        self._deflate = zlib.compressobj(6)
-        self._above = np.zeros((1, width * 3), np.uint8)
-        file.write(b"\x89PNG\r\n\x1a\n")
-        self._chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-
-    def take(self, band: Image) -> None:
-        """Each row as differences to the row above (filter 2), which most pictures suit."""
-        rows: Any = np.asarray(band).reshape(band.size[1], -1)
-        lines = np.empty((rows.shape[0], rows.shape[1] + 1), np.uint8)
-        lines[:, 0] = 2
-        np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
-        np.subtract(rows[:1], self._above, out=lines[:1, 1:])
-        self._above = rows[-1:].copy()
-        self._chunk(b"IDAT", self._deflate.compress(lines.data))
-
-    def end(self) -> None:
-        self._chunk(b"IDAT", self._deflate.flush())
-        self._chunk(b"IEND", b"")
-
-    def _chunk(self, name: bytes, content: bytes) -> None:
-        check = zlib.crc32(content, zlib.crc32(name))
-        for part in (struct.pack(">I", len(content)) + name, content, struct.pack(">I", check)):
-            self._file.write(part)
+        self._file.write(self._encoder.tail())
+        at, content = self._encoder.patch()
+        self._file.seek(at)
+        self._file.write(content)
 
 
 class _Ppm:
@@ -160,25 +107,6 @@ class _Bmp:
 
     def end(self) -> None:
         pass
-
-
-class _Tiff(_Ppm):
-    """One uncompressed strip, with its directory in front."""
-
-    def __init__(self, file: IO[bytes], width: int, height: int) -> None:
-        size = 3 * width * height
-        _check_size(size)
-        self._file = file
-        self.rows = band_rows(width)
-        entries = [(256, width), (257, height), (258, 0), (259, 1), (262, 2), (273, 0), (277, 3)]
-        entries += [(278, height), (279, size)]
-        bits = 8 + 2 + 12 * len(entries) + 4
-        values = dict(entries) | {258: bits, 273: bits + 6}
-        file.write(b"II*\x00" + struct.pack("<IH", 8, len(entries)))
-        for tag, value in values.items():
-            kind, count = (3, 3) if tag == 258 else (4, 1)
-            file.write(struct.pack("<HHII", tag, kind, count, value))
-        file.write(struct.pack("<IHHH", 0, 8, 8, 8))
 
 
 def _check_size(size: int) -> None:

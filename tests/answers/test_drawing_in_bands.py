@@ -16,8 +16,9 @@ from ftdist.answers.drawing.draw import draw, drawing_bytes
 from ftdist.answers.drawing.labels import MOST_DRAWN
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.pictures import bands, encoding
+from ftdist.pictures import bands
 from ftdist.pictures.fitting import Box, Letterbox
+from ftdist.pictures.rows import strips
 
 images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
 
@@ -50,9 +51,9 @@ def test_bands_make_the_whole(
     scene(401, 303).save(tmp_path / "photo.png", exif=exif)
     size = (303, 401) if orientation > 4 else (401, 303)
     found = []
-    for pixels in (1 << 20, 9000):
+    for pixels in (170_000, 9000):
         monkeypatch.setattr(bands, "BAND_PIXELS", pixels)
-        monkeypatch.setattr(encoding, "BAND_PIXELS", pixels)
+        monkeypatch.setattr(strips, "STRIP_PIXELS", pixels)
         found.append(drawn(tmp_path / "photo.png", tmp_path / f"out.{extension}", size))
     assert np.array_equal(*found)
     if extension == "jpg":  # as if it had been encoded in one go

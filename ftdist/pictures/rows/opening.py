@@ -1,7 +1,11 @@
-"""Which file is read and written by rows by what: the doors to all formats."""
+"""Which file is read and written by rows by what: the doors to all formats.
+
+What is read is told by a file's first bytes, what is written by its name.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,38 +13,58 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.rows.plain import (
     PNM_SUFFIXES,
-    PlainSource,
     create_array,
     create_pnm,
     open_array,
     open_pnm,
     plain_bytes,
 )
-from ftdist.pictures.rows.protocol import RowSink, RowSource
+from ftdist.pictures.rows.protocol import RowSink, RowSource, Tags
+from ftdist.pictures.rows.strips import Encoder, StripSink, strip_bytes
+from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, scaled
 
 _ARRAY_SUFFIX = ".npy"
-_NPY, _PNG = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n"
-_PNM, _TIFF = (b"P5", b"P6"), (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_JPEG, _PNG, _TIFF = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff")
+WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
+"""The endings of files that are written by rows."""
+
+_NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
+_TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PIECE_ROWS = 64
 
 
-def open_rows(path: Path, *, planes: bool = True) -> RowSource:
+def open_rows(path: Path, *, planes: bool = True, folder: Path | None = None) -> RowSource:
     """The picture or array in a file; InputError when its rows cannot be read from the top down.
 
-    An array of fractions is `planes`, (channels, height, width), or pixels.
+    An array of fractions is `planes`, (channels, height, width), or pixels. `folder` has room for
+    pictures that are put in order on the disk first (interlaced ones, and photos that are stored
+    lying): by default that of the file.
     """
-    begin = _begin(path)
-    if begin.startswith(_NPY):
-        return open_array(path, planes=planes)
-    if begin[:2] in _PNM:
-        return open_pnm(path)
-    if begin.startswith(_PNG):
-        from ftdist.pictures.rows.png import PngSource  # each brings what only it needs
+    folder = folder or path.resolve().parent
+    source = _opened(path, folder, planes=planes)
+    (orientation,) = source.tags.get(ORIENTATION_TAG, (1,))[:1]
+    if orientation in TURNS and orientation != 1:
+        from ftdist.pictures.rows.upright import UprightSource  # each brings what only it needs
 
-        return PngSource(path)
-    if begin[:4] in _TIFF:
+        return UprightSource(source, orientation, folder)
+    return source
+
+
+def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
+    """The file's picture as it is stored."""
+    begin = _begin(path)
+    if begin.startswith(_NPY_BEGINS):
+        return open_array(path, planes=planes)
+    if begin[:2] in _PNM_BEGINS:
+        return open_pnm(path)
+    if begin.startswith(_PNG_BEGINS):
+        from ftdist.pictures.rows.png import PngSource  # as above
+
+        return PngSource(path, folder)
+    if begin[:4] in _TIFF_BEGINS:
         from ftdist.pictures.rows.tiff.source import TiffSource  # as above
 
         return TiffSource(path)
@@ -81,15 +105,46 @@ def create_rows(
         return create_array(path, shape, dtype, planes=own, resume=resume)
     if suffix in PNM_SUFFIXES:
         return create_pnm(path, shape, dtype, resume=resume)
-    raise InputError(
-        f"{path}: no picture that is written by rows (.npy, {', '.join(PNM_SUFFIXES)})"
-    )
+    if suffix in WRITTEN:
+        return _strips(path, shape, np.dtype(dtype), like, resume=resume)
+    raise InputError(f"{path}: no picture that is written by rows ({', '.join(WRITTEN)})")
+
+
+def _strips(
+    path: Path, shape: Shape, dtype: np.dtype[Any], like: RowSource | None, *, resume: bool
+) -> StripSink:
+    """Tags go over; those of place and resolution as the size has changed."""
+    tags: Tags = {}
+    if like is not None:
+        own = like.shape
+        tags = scaled(like.tags, shape.width / own.width, shape.height / own.height)
+        if own.channels != shape.channels:  # a profile is of colours that are no longer there
+            tags = {tag: each for tag, each in tags.items() if tag != ICC_PROFILE}
+    kind = path.suffix.lower()
+    try:
+        encoder = _encoder(kind)(shape, dtype, tags)
+    except ValueError as error:
+        raise InputError(f"cannot write {path}: {error}") from None
+    return StripSink(path, shape, dtype, encoder, kind).begin(resume=resume)
+
+
+def _encoder(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
+    if suffix in _PNG:
+        from ftdist.pictures.rows.pngwriter import PngEncoder  # as above
+
+        return PngEncoder
+    if suffix in _JPEG:
+        from ftdist.pictures.rows.jpegwriter import JpegEncoder  # as above
+
+        return JpegEncoder
+    from ftdist.pictures.rows.tiff.writer import TiffEncoder  # as above
+
+    return TiffEncoder
 
 
 def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
     """What reading `source` and writing such a file hold at most, beside the caller's rows."""
-    if isinstance(source, PlainSource):
-        read = plain_bytes(source.shape, source.dtype, _PIECE_ROWS)
-    else:
-        read = source.holding_bytes()  # type: ignore[attr-defined]
-    return read + plain_bytes(shape, dtype, _PIECE_ROWS)
+    suffix, dtype = path.suffix.lower(), np.dtype(dtype)
+    if suffix in (*_PNG, *_JPEG, *_TIFF):
+        return source.holding_bytes() + strip_bytes(shape, dtype, jpeg=suffix in _JPEG)
+    return source.holding_bytes() + plain_bytes(shape, dtype, _PIECE_ROWS)

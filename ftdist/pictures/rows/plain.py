@@ -11,10 +11,8 @@ a power cut is true.
 
 from __future__ import annotations
 
-import errno
 import math
 import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +21,14 @@ from numpy.lib import format as npy
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.pictures.rows.protocol import Rows, Tags, partial_file, progress_file
+from ftdist.pictures.rows.partial import PartialFile
+from ftdist.pictures.rows.protocol import Rows, Tags
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
 _DTYPES = ("|u1", "<u2", "<f4")
-_DURABLE_BYTES = 4 << 20
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_SIDE = 1 << 30
-_USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+_PIECE_ROWS = 64
 
 
 class PlainSource:
@@ -61,6 +59,9 @@ class PlainSource:
                 self._read(plane, (channel * self.shape.height + top) * width)
             found = planes.transpose(1, 2, 0)
         return found if found.dtype == self.dtype else found.astype(self.dtype)
+
+    def holding_bytes(self) -> int:
+        return plain_bytes(self.shape, self.dtype, _PIECE_ROWS)
 
     def _read(self, into: Rows, element: int) -> None:
         view = into.reshape(-1).view(np.uint8).data
@@ -148,110 +149,49 @@ class PlainSink:
     def __init__(
         self, path: Path, shape: Shape, stored: np.dtype[Any], head: bytes, *, planes: bool
     ) -> None:
-        self._path, self._shape, self._stored, self._planes = path, shape, stored, planes
-        self._offset = len(head)
-        self._partial, self._progress = partial_file(path), progress_file(path)
-        self._pending_bytes = self._durable = self.position = 0
-        self._handle, self._notes = -1, -1
-        self._head = head
+        self._shape, self._stored, self._head, self._planes = shape, stored, head, planes
+        order = "planes" if planes else "pixels"
+        about = f"ftdist rows 1: {path.suffix.lower()}, {shape} {stored.str} in {order}"
+        self._file = PartialFile(path, about)
+        self.position = 0
 
     def begin(self, *, resume: bool) -> PlainSink:
         """Opens the partial file: of an earlier attempt where that is `resume`d, else a new one."""
         size = len(self._head) + self._shape.elements * self._stored.itemsize
-        with self._told():
-            if not resume or not self._resumed(size):
-                flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-                self._notes = os.open(self._progress, flags | os.O_APPEND, 0o666)
-                self._handle = os.open(self._partial, flags, 0o666)
-                os.pwrite(self._handle, self._head, 0)
-                os.ftruncate(self._handle, size)
+        notes = self._file.begin(resume=resume)
+        if notes and self._file.size != size:
+            notes = self._file.begin(resume=False)
+        self.position = max((int(line) for line in notes if line.isdigit()), default=0)
+        self.position = min(self.position, self._shape.height)
+        if not notes:
+            self._file.put(self._head, 0)
+            self._file.resize(size)
         return self
 
-    def _resumed(self, size: int) -> bool:
-        try:
-            notes = self._progress.read_bytes().splitlines(keepends=True)
-            same = os.stat(self._partial).st_size == size
-        except OSError:
-            return False
-        whole = [int(line) for line in notes if line.endswith(b"\n") and line.strip().isdigit()]
-        self._handle = os.open(self._partial, os.O_RDWR)
-        if not same or os.pread(self._handle, self._offset, 0) != self._head:
-            os.close(self._handle)
-            return False
-        self._notes = os.open(self._progress, os.O_RDWR | os.O_APPEND)
-        self.position = self._durable = min(max(whole, default=0), self._shape.height)
-        return True
-
     def write(self, rows: Rows) -> None:
+        """The next rows."""
         stored = rows.astype(self._stored, copy=False)
         width, channels = self._shape.width, self._shape.channels
-        with self._told():
-            if self._planes:
-                for channel in range(channels):
-                    first = (channel * self._shape.height + self.position) * width
-                    self._write(np.ascontiguousarray(stored[:, :, channel]), first)
-            else:
-                self._write(np.ascontiguousarray(stored), self.position * width * channels)
-            self.position += len(rows)
-            self._pending_bytes += stored.nbytes
-            if self._pending_bytes >= _DURABLE_BYTES:
-                self._make_durable()
+        if self._planes:
+            for channel in range(channels):
+                first = (channel * self._shape.height + self.position) * width
+                self._put(stored[:, :, channel], first)
+        else:
+            self._put(stored, self.position * width * channels)
+        self.position += len(rows)
+        self._file.note(str(self.position), stored.nbytes)
 
-    def _write(self, values: Rows, element: int) -> None:
-        view = values.reshape(-1).view(np.uint8).data
-        at, done = self._offset + element * self._stored.itemsize, 0
-        while done < len(view):
-            done += os.pwrite(self._handle, view[done:], at + done)
-
-    def _make_durable(self) -> None:
-        os.fdatasync(self._handle)
-        if self.position > self._durable:
-            os.write(self._notes, b"%d\n" % self.position)
-        self._durable, self._pending_bytes = self.position, 0
+    def _put(self, values: Rows, element: int) -> None:
+        at = len(self._head) + element * self._stored.itemsize
+        self._file.put(np.ascontiguousarray(values), at)
 
     def finish(self) -> None:
-        with self._told():
-            os.fsync(self._handle)
-            os.replace(self._partial, os.path.realpath(self._path))
-            self._close()
-            self._progress.unlink(missing_ok=True)
+        """The file appears; all rows were written."""
+        self._file.finish()
 
     def abandon(self, *, keep: bool) -> None:
-        if self._handle < 0:
-            return
-        with suppress(OSError):
-            self._make_durable()
-        self._close()
-        if not keep:
-            self._partial.unlink(missing_ok=True)
-            self._progress.unlink(missing_ok=True)
-
-    def _close(self) -> None:
-        for handle in (self._handle, self._notes):
-            if handle >= 0:
-                os.close(handle)
-        self._handle = self._notes = -1
-
-    def _told(self) -> _Told:
-        return _Told(self._path)
-
-
-class _Told:
-    """Makes failures that are about the disk one line of ours."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, (FileNotFoundError, NotADirectoryError)):
-            raise InputError(f"cannot write {self._path}: its folder is not there") from None
-        if isinstance(error, PermissionError) or (
-            isinstance(error, OSError) and error.errno in _USERS_TO_MEND
-        ):
-            raise InputError(f"cannot write {self._path}: {error.strerror}") from error
+        """Ends without an output: keeps what was written, or leaves nothing."""
+        self._file.abandon(keep=keep)
 
 
 def create_array(

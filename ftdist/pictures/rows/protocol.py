@@ -54,6 +54,10 @@ class RowSource(Protocol):
         """Begins again with the first row."""
         ...
 
+    def holding_bytes(self) -> int:
+        """What it holds at most beside the rows that it gives; known from the file's header."""
+        ...
+
     def close(self) -> None: ...
 
 

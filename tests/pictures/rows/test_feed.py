@@ -30,6 +30,9 @@ class Held:
         self._next = bottom
         return self._picture[top:bottom].copy()
 
+    def holding_bytes(self) -> int:
+        return 0
+
     def rewind(self) -> None:
         self._next = 0
 

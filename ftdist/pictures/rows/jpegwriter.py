@@ -1,0 +1,104 @@
+"""Writes JPEGs by strips, each encoded by Pillow as a picture of its own.
+
+The strips' data become one scan's restart intervals (ITU-T T.81, E.1.4), one a strip, with the
+tables that all have in common. What is decoded is, to the bit, what a JPEG encoded in one go gives:
+with colours in full resolution, rows of blocks know nothing of each other. So a strip is all that
+is needed to go on.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.protocol import Rows, Tags
+from ftdist.pictures.rows.strips import strip_rows
+from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
+
+JPEG_QUALITY = 92
+"""With colours in full resolution, which keeps small letters on coloured plates legible."""
+
+_BLOCK = 8
+_LARGEST = 65500
+_START_OF_FRAME, _START_OF_SCAN, _RESTART_INTERVAL = b"\xff\xc0", b"\xff\xda", b"\xff\xdd"
+_END = b"\xff\xd9"
+_INCHES = {2: 1.0, 3: 2.54}
+_MOST_DENSITY = (1 << 16) - 1
+
+
+class JpegEncoder:
+    """ValueError where a JPEG has no such pictures."""
+
+    def __init__(self, shape: Shape, dtype: np.dtype[Any], tags: Tags) -> None:
+        if shape.channels not in (1, 3) or dtype != np.uint8:
+            raise ValueError(
+                f"a JPEG has 1 or 3 channels of 8 bits, not {shape.channels} of {dtype}; "
+                "write a .png or .tif"
+            )
+        if max(shape.height, shape.width) > _LARGEST:
+            raise ValueError(f"a JPEG has at most {_LARGEST} rows and columns; write a .png")
+        try:
+            import PIL.Image  # noqa: F401
+        except ImportError:
+            raise InputError("writing a JPEG needs Pillow: pip install 'ftdist[image]'") from None
+        self._shape, self._more = shape, _told(tags)
+        self.strip_rows = strip_rows(shape, dtype)
+        self._interval = self.strip_rows // _BLOCK * -(-shape.width // _BLOCK)
+        self._strips = 0
+
+    def head(self) -> bytes:
+        return b""
+
+    def strip(self, rows: Rows) -> bytes:
+        from PIL.Image import fromarray
+
+        encoded = io.BytesIO()
+        more = self._more if self._strips == 0 else {}
+        picture = fromarray(rows[:, :, 0] if self._shape.channels == 1 else rows)
+        picture.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=0, **more)
+        content = encoded.getvalue()
+        scan = content.index(_START_OF_SCAN, content.index(_START_OF_FRAME))
+        data = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4], "big")
+        begin = bytes((0xFF, 0xD0 + (self._strips - 1) % 8))
+        if self._strips == 0:
+            begin = self._header(content[:scan]) + content[scan:data]
+        self._strips += 1
+        return begin + content[data : -len(_END)]
+
+    def _header(self, header: bytes) -> bytes:
+        """A strip's header, with the whole picture's height and the restart interval."""
+        frame = header.rindex(_START_OF_FRAME) + 5
+        height = struct.pack(">H", self._shape.height)
+        interval = _RESTART_INTERVAL + struct.pack(">HH", 4, self._interval)
+        return header[:frame] + height + header[frame + 2 :] + interval
+
+    def note(self) -> Sequence[int]:
+        return ()
+
+    def go_on(self, notes: Sequence[Sequence[int]]) -> None:
+        self._strips = len(notes)
+
+    def tail(self) -> bytes:
+        return _END
+
+    def patch(self) -> tuple[int, bytes]:
+        return 0, b""
+
+
+def _told(tags: Tags) -> dict[str, Any]:
+    """The colour profile and the resolution, as Pillow is told them."""
+    found: dict[str, Any] = {}
+    if profile := tags.get(ICC_PROFILE):
+        found["icc_profile"] = profile
+    inches = _INCHES.get(tags.get(RESOLUTION_UNIT, (0,))[0])
+    if inches and X_RESOLUTION in tags and Y_RESOLUTION in tags:
+        density = tuple(round(tags[each][0] * inches) for each in (X_RESOLUTION, Y_RESOLUTION))
+        if all(0 < each <= _MOST_DENSITY for each in density):
+            found["dpi"] = density
+    return found

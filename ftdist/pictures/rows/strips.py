@@ -1,0 +1,143 @@
+"""Writes a picture strip by strip, each packed by itself, so that a crash costs one strip.
+
+A strip is a few rows, always the same ones whoever writes them: a file that was written in several
+attempts is, to the byte, the one that is written in one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from ftdist.geometry import Shape
+from ftdist.pictures.rows.partial import PartialFile
+from ftdist.pictures.rows.protocol import Rows
+
+STRIP_PIXELS, STRIP_BYTES, _BLOCK = 1 << 16, 512 << 10, 8
+"""How much a strip is, about; a JPEG's are whole rows of blocks."""
+
+_COPIES, _JPEG_COPIES = {1: 3, 2: 4, 4: 4}, 3
+"""Of a strip, by the bytes of a sample: numbers of several bytes are put in the file's order."""
+
+_DEFLATE_BYTES = 288 << 10
+
+
+class Encoder(Protocol):
+    """Makes a file's bytes of strips that come in order."""
+
+    strip_rows: int
+
+    def head(self) -> bytes:
+        """What stands before the first strip."""
+        ...
+
+    def strip(self, rows: Rows) -> bytes:
+        """The next strip: ``strip_rows`` of them, the last one maybe fewer."""
+        ...
+
+    def note(self) -> Sequence[int]:
+        """What of the last strip is to be known for going on behind it."""
+        ...
+
+    def go_on(self, notes: Sequence[Sequence[int]]) -> None:
+        """Behaves as if all strips of these notes had been made."""
+        ...
+
+    def tail(self) -> bytes:
+        """What stands behind the last strip."""
+        ...
+
+    def patch(self) -> tuple[int, bytes]:
+        """What is put in its place at the end, and that place."""
+        ...
+
+
+def strip_rows(shape: Shape, dtype: np.dtype[Any]) -> int:
+    """Rows of a strip, of which the last one may have fewer."""
+    blocks = max(1, STRIP_PIXELS // shape.width // _BLOCK) * _BLOCK
+    return max(1, min(blocks, STRIP_BYTES // (shape.width * shape.channels * dtype.itemsize)))
+
+
+class StripSink:
+    """Gathers rows to strips and writes these."""
+
+    def __init__(
+        self, path: Path, shape: Shape, dtype: np.dtype[Any], encoder: Encoder, about: str
+    ) -> None:
+        self._shape, self._dtype, self._encoder = shape, dtype, encoder
+        about = f"ftdist rows 1: {about}, {shape} {dtype} in strips of {encoder.strip_rows}"
+        self._file = PartialFile(path, about)
+        self._held: list[Rows] = []
+        self.position = self._held_rows = self._written = self._end = 0
+
+    def begin(self, *, resume: bool) -> StripSink:
+        notes = _understood(self._file.begin(resume=resume))
+        size = self._file.size
+        while notes and (notes[-1][1] > size or notes[-1][0] > self._shape.height):
+            notes.pop()
+        if notes:
+            self._encoder.go_on([each[2:] for each in notes])
+            self._written, self._end = notes[-1][:2]
+            self.position = self._written
+        else:
+            self._end = self._file.put(self._encoder.head(), 0)
+        self._file.resize(self._end)
+        return self
+
+    def write(self, rows: Rows) -> None:
+        """The next rows."""
+        if rows.shape[1:] != self._shape[1:] or self.position + len(rows) > self._shape.height:
+            raise ValueError(f"rows of {rows.shape} for a picture of {self._shape}")
+        self.position += len(rows)
+        height = self._encoder.strip_rows
+        while len(rows):
+            taken = rows[: height - self._held_rows]
+            rows = rows[len(taken) :]
+            whole = self._held_rows + len(taken)
+            if whole == height or (not len(rows) and self.position == self._shape.height):
+                self._put(np.concatenate([*self._held, taken]) if self._held else taken)
+            else:
+                self._held.append(np.array(taken, self._dtype))
+                self._held_rows = whole
+
+    def _put(self, strip: Rows) -> None:
+        self._held, self._held_rows = [], 0
+        content = np.ascontiguousarray(strip, self._dtype)
+        self._end = self._file.put(self._encoder.strip(content), self._end)
+        self._written += len(content)
+        numbers = (self._written, self._end, *self._encoder.note())
+        self._file.note(" ".join(map(str, numbers)), content.nbytes)
+
+    def finish(self) -> None:
+        """The file appears; all rows were written."""
+        if self._written != self._shape.height:
+            raise ValueError(f"{self._written} of {self._shape.height} rows were written")
+        self._file.put(self._encoder.tail(), self._end)
+        at, content = self._encoder.patch()
+        self._file.put(content, at)
+        self._file.finish()
+
+    def abandon(self, *, keep: bool) -> None:
+        """Ends without an output; what was gathered and is no strip yet is lost."""
+        self._file.abandon(keep=keep)
+
+
+def strip_bytes(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> int:
+    """What writing by strips holds: a strip gathered, as differences, packed, and zlib's tables."""
+    rows = min(strip_rows(shape, dtype), shape.height)
+    strip = rows * shape.width * shape.channels * dtype.itemsize
+    return _JPEG_COPIES * strip if jpeg else _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES
+
+
+def _understood(notes: list[str]) -> list[tuple[int, ...]]:
+    """The notes' numbers, up to the first that is none of ours."""
+    found: list[tuple[int, ...]] = []
+    for line in notes:
+        numbers = line.split()
+        if len(numbers) < 2 or not all(each.isdigit() for each in numbers):
+            break
+        found.append(tuple(int(each) for each in numbers))
+    return found
