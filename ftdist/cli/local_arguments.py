@@ -31,7 +31,10 @@ def add_import(commands: Commands) -> None:
     weights.add_argument("--weights", metavar="FILE", type=Path, help="Darknet .weights file")
     seed = "random He-scaled weights, from this seed"
     weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
-    until = "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs"
+    until = (
+        "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs, or several "
+        "with commas between them"
+    )
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
     _add_size(parser)
     _add_names(parser)

@@ -87,8 +87,11 @@ def _listed(refused: Sequence[Refused]) -> list[str]:
 
 
 def ends(graph: Graph, until: str, file: str) -> tuple[str, ...]:
-    """The values that a node makes, by its name or that of one of them; InputError when there is
-    none, with names that are alike."""
+    """The values that nodes make, by a node's name or that of a value, several with commas between
+    them; InputError when there is none, with names that are alike."""
+    known = {name for node in graph.nodes for name in (node.name, *node.outputs)}
+    if until not in known and "," in until:
+        return tuple(name for each in until.split(",") for name in ends(graph, each.strip(), file))
     for node in graph.nodes:
         if until in node.outputs:
             return (until,)

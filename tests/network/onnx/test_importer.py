@@ -137,6 +137,26 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert layer.name == "Relu0_0"
 
 
+def test_a_network_may_end_with_several_values(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    scores, boxes = nodes.add("Sigmoid", x), nodes.add("Exp", x)
+    nodes.output(nodes.add("Det", nodes.add("Add", scores, boxes)))
+    network = read_onnx(nodes.save(tmp_path / "g.onnx"), until=f"{scores}, node1").network
+    assert [network.layers[each].name for each in network.outputs] == [scores, boxes]
+    assert "no value is called more" in refused(tmp_path / "g.onnx", until=f"{scores},more")
+
+
+def test_a_list_of_one_picture_is_that_picture(tmp_path: Path) -> None:
+    """As detectors from torchvision gather their batch."""
+    nodes = Nodes()
+    one = nodes.add("Gather", nodes.input(1, 3, 320, 320), nodes.constant(np.int64(0)), axis=0)
+    batch = nodes.add("Unsqueeze", one, nodes.constant(np.array([0], np.int64)))
+    nodes.output(nodes.add("Relu", nodes.add("Concat", batch, axis=0)))
+    (layer,) = read_onnx(nodes.save(tmp_path / "batch.onnx")).network.layers
+    assert layer.shape == Shape(320, 320, 3)
+
+
 def reader_of_lines(path: Path, after: str) -> Path:
     """A network for pictures of 48 rows and any width, as networks that read text are."""
     nodes = Nodes()

@@ -22,6 +22,8 @@ Given = list[Value | None]
 def _concatenate(building: Building, node: Node, given: Given) -> Value:
     given = [each for each in given if isinstance(each, Tensor) or (each is not None and each.size)]
     first = next(each for each in given if isinstance(each, Tensor))
+    if len(given) == 1:
+        return first
     axis = node.integer("axis") % first.rank
     if first.rank == 4 and axis == 1 and not _of_channels(building, given, axis):
         given = [
