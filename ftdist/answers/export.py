@@ -12,7 +12,7 @@ top edge. In COCO's files numbers begin at 1: a category's is the class number p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ftdist.answers.seen import (
@@ -37,6 +37,7 @@ _FRACTION_DIGITS = 8
 
 _BOX = ("x", "y", "width", "height")
 _FIRST_ID = 1
+_INDENT = "  "
 
 _COLUMNS: dict[Kind, tuple[str, ...]] = {
     "detect": ("label", "class", "score", *_BOX),
@@ -44,7 +45,6 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
     "segment": ("label", "class", "share"),
     "points": ("point", "x", "y"),
 }
-"""Columns of a table, beside the file."""
 
 
 def as_value(result: Result) -> dict[str, Any]:
@@ -102,54 +102,85 @@ def from_value(value: Mapping[str, Any]) -> Result:
     return Seen(*size, tuple(objects))
 
 
-def as_json(results: Sequence[Result]) -> str:
-    """All pictures' results."""
-    return json.dumps([as_value(each) for each in results], indent=2) + "\n"
+Results = Callable[[], Iterable[Result]]
+"""Gives all results, each time that it is called, one after the other."""
 
 
-def as_csv(results: Sequence[Result], kind: Kind = "detect") -> str:
+def json_pieces(results: Results) -> Iterator[str]:
+    """All pictures' results, a piece of text after the other."""
+    yield "["
+    yield from _members((as_value(each) for each in results()), 1)
+    yield "]\n"
+
+
+def csv_pieces(results: Results, kind: Kind = "detect") -> Iterator[str]:
     """One detection a line, or whatever else results of the kind hold."""
     import csv  # as io, only for those who want it
     import io
 
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
-    table.writerow(("file", *_COLUMNS.get(kind, _COLUMNS["detect"])))
-    for result in results:
-        for row in _rows(result):
+    table.writerow(("file", *columns(kind)))
+    for result in results():
+        for row in rows_of(result):
             table.writerow((result.file, *row))
-    return text.getvalue()
+        yield text.getvalue()
+        text.seek(0)
+        text.truncate()
+    yield text.getvalue()
 
 
-def as_coco(results: Sequence[Seen], names: Sequence[str]) -> str:
-    """One file for all pictures, those without an object too; `names` are the model's classes."""
+def coco_pieces(results: Results, names: Sequence[str]) -> Iterator[str]:
+    """One file for all pictures, those without an object too; `names` are the model's classes.
+
+    Results that are no objects are left out. They are asked for three times.
+    """
+
+    def objects() -> Iterator[tuple[int, Seen]]:
+        return enumerate((each for each in results() if isinstance(each, Seen)), _FIRST_ID)
+
     known = dict(enumerate(names))
-    known |= {each.number: each.label for result in results for each in result.objects}
-    annotations: list[dict[str, Any]] = []
-    for image, result in enumerate(results, _FIRST_ID):
+    known |= {each.number: each.label for _, result in objects() for each in result.objects}
+    images = (
+        {"id": image, "file_name": each.file, "width": each.width, "height": each.height}
+        for image, each in objects()
+    )
+    categories = (
+        {"id": number + _FIRST_ID, "name": name_of(number, names)} for number in sorted(known)
+    )
+    yield '{\n  "images": ['
+    yield from _members(images, 2)
+    yield '],\n  "categories": ['
+    yield from _members(categories, 2)
+    yield '],\n  "annotations": ['
+    yield from _members(_annotations(objects()), 2)
+    yield "]\n}\n"
+
+
+def _annotations(objects: Iterable[tuple[int, Seen]]) -> Iterator[dict[str, Any]]:
+    number = _FIRST_ID
+    for image, result in objects:
         for each in result.objects:
-            annotations.append(
-                {
-                    "id": len(annotations) + _FIRST_ID,
-                    "image_id": image,
-                    "category_id": each.number + _FIRST_ID,
-                    "bbox": _box(each),
-                    "area": round(each.width * each.height, _PIXEL_DIGITS),
-                    "iscrowd": 0,
-                    "score": round(each.score, _SCORE_DIGITS),
-                }
-            )
-    value: Mapping[str, Any] = {
-        "images": [
-            {"id": image, "file_name": each.file, "width": each.width, "height": each.height}
-            for image, each in enumerate(results, _FIRST_ID)
-        ],
-        "categories": [
-            {"id": number + _FIRST_ID, "name": name_of(number, names)} for number in sorted(known)
-        ],
-        "annotations": annotations,
-    }
-    return json.dumps(value, indent=2) + "\n"
+            yield {
+                "id": number,
+                "image_id": image,
+                "category_id": each.number + _FIRST_ID,
+                "bbox": _box(each),
+                "area": round(each.width * each.height, _PIXEL_DIGITS),
+                "iscrowd": 0,
+                "score": round(each.score, _SCORE_DIGITS),
+            }
+            number += 1
+
+
+def _members(values: Iterable[Any], depth: int) -> Iterator[str]:
+    """What stands between the brackets of a list, so deep in an indented text."""
+    line, between = "\n" + _INDENT * depth, ""
+    for value in values:
+        yield between + line + json.dumps(value, indent=len(_INDENT)).replace("\n", line)
+        between = ","
+    if between:
+        yield "\n" + _INDENT * (depth - 1)
 
 
 def as_yolo(result: Seen, *, scores: bool = False) -> str:
@@ -169,6 +200,24 @@ def as_yolo(result: Seen, *, scores: bool = False) -> str:
     return "".join(lines)
 
 
+def pieces(
+    results: Results,
+    file_format: str,
+    names: Sequence[str],
+    *,
+    scores: bool = False,
+    kind: Kind = "detect",
+) -> Iterator[str]:
+    """The results in one of FORMATS, never whole in memory; in yolo's, a picture after another."""
+    if file_format == "json":
+        return json_pieces(results)
+    if file_format == "csv":
+        return csv_pieces(results, kind)
+    if file_format == "coco":
+        return coco_pieces(results, names)
+    return (as_yolo(each, scores=scores) for each in results() if isinstance(each, Seen))
+
+
 def as_text(
     results: Sequence[Result],
     file_format: str,
@@ -177,18 +226,17 @@ def as_text(
     scores: bool = False,
     kind: Kind = "detect",
 ) -> str:
-    """The results in one of FORMATS; in yolo's, one picture after another."""
-    if file_format == "json":
-        return as_json(results)
-    if file_format == "csv":
-        return as_csv(results, kind)
-    found = [each for each in results if isinstance(each, Seen)]
-    if file_format == "coco":
-        return as_coco(found, names)
-    return "".join(as_yolo(each, scores=scores) for each in found)
+    """The same as one text."""
+    return "".join(pieces(lambda: results, file_format, names, scores=scores, kind=kind))
 
 
-def _rows(result: Result) -> list[tuple[Any, ...]]:
+def columns(kind: Kind) -> tuple[str, ...]:
+    """Of a table of results of that kind, beside the file."""
+    return _COLUMNS.get(kind, _COLUMNS["detect"])
+
+
+def rows_of(result: Result) -> list[tuple[Any, ...]]:
+    """A result's rows in such a table."""
     if isinstance(result, Classified):
         return [
             (each.label, each.number, round(each.probability, _SCORE_DIGITS))

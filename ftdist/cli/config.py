@@ -273,6 +273,7 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
     reached_at = config.coordinator.reached_at
     found: dict[str, dict[str, Any]] = {
         "run": local,
+        "batch": local,
         "plan": local,
         "show": local,
         "coordinator": {

@@ -36,14 +36,14 @@ def add_import(commands: Commands) -> None:
         "with commas between them"
     )
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
-    _add_size(parser)
+    add_size(parser)
     _add_names(parser)
-    _add_preparation(parser, "what the source says, or a guess")
+    add_preparation(parser, "what the source says, or a guess")
     parser.add_argument("-o", metavar="MODEL.ftd", dest="output", type=Path, help="the model file")
     parser.handled_by("import_model")
 
 
-def _add_size(parser: Parser, *, picture: bool = False) -> None:
+def add_size(parser: Parser, *, picture: bool = False) -> None:
     """`picture`: there is a picture, whose size it may be."""
     open_size = (
         "the input's height and width, where an ONNX file leaves them open or can do with others"
@@ -76,7 +76,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     about = "run a model on a picture or an array, within a memory budget"
     parser = command(commands, "run", about, defaults)
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
-    _add_size(parser, picture=True)
+    add_size(parser, picture=True)
     given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     output = (
@@ -86,7 +86,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     as_data = "write what was found as data, to the -o file or standard output"
     fitting = add_answers(parser, as_data)
-    _add_preparation(fitting, "what the model file says")
+    add_preparation(fitting, "what the model file says")
     plain = "of a segmentation write the numbers of classes as grey values instead of colours"
     fitting.add_argument("--labels-picture", action="store_true", help=plain)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
@@ -113,18 +113,23 @@ def add_exact_direct(parser: Parser) -> None:
 
 
 def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
-    """What is to be told of what a detector or a classifier saw."""
+    """What is to be told of what a detector or a classifier saw, and how."""
     group = parser.add_argument_group("what was seen")
     group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
     scores = "yolo: write the score as a sixth column"
     group.add_argument("--scores", action="store_true", help=scores)
+    add_thresholds(group)
+    group.add_argument("--all", action="store_true", help="list all detections, not the best only")
+    return group
+
+
+def add_thresholds(group: argparse._ArgumentGroup) -> None:
+    """What counts as found, and what it is called."""
     least = "lowest score that counts as found (default: 0.3)"
     group.add_argument("--thresh", metavar="P", type=fraction, help=least)
     overlap = "drop the lower-scored of two boxes that overlap by more (default: 0.45)"
     group.add_argument("--nms", metavar="P", type=fraction, help=overlap)
-    group.add_argument("--all", action="store_true", help="list all detections, not the best only")
     _add_names(group)
-    return group
 
 
 def _add_names(parser: Parser | argparse._ArgumentGroup) -> None:
@@ -158,7 +163,7 @@ def add_show(commands: Commands, defaults: Defaults) -> None:
 def _add_problem(parser: Parser, verb: str) -> None:
     """A model and the plan that is asked for, where nothing is run."""
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
-    _add_size(parser)
+    add_size(parser)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     plan = parser.add_mutually_exclusive_group()
@@ -168,7 +173,7 @@ def _add_problem(parser: Parser, verb: str) -> None:
     add_exact_direct(parser)
 
 
-def _add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
+def add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
     """How a picture enters the network, and what comes out."""
     kinds = ("detect", "classify", "segment", "image", "points", "arrays")
     about = "what the network is for, where its outputs do not show it"

@@ -24,6 +24,7 @@ from ftdist.cli.arguments import (
     natural,
     positive,
 )
+from ftdist.cli.batch_arguments import add_batch
 from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run, add_show
 
 _KEYS = "folder with this side's keys, made by 'ftdist keygen'"
@@ -36,6 +37,7 @@ def make_parser(defaults: Defaults) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
     add_import(commands)
     add_run(commands, defaults)
+    add_batch(commands, defaults)
     add_plan(commands, defaults)
     add_show(commands, defaults)
     _add_coordinator(commands, defaults)

@@ -51,10 +51,14 @@ def choose_plan(
     limit: Budget,
     context: RunContext,
     line: PassingLine,
+    threads: int | None = None,
 ) -> Choice:
-    """The plan that the arguments name, or the fastest; BudgetError when it does not fit."""
-    plan = named_plan(arguments, model)
-    threads = plan.threads if plan else arguments.threads or default_threads()
+    """The plan that the arguments name, or the fastest; BudgetError when it does not fit.
+
+    `threads` are its own where the arguments' are shared among several.
+    """
+    plan = named_plan(arguments, model, threads)
+    threads = plan.threads if plan else threads or arguments.threads or default_threads()
     calibration = calibration_for(threads, limit, arguments.kernels)
     exact = arguments.exact_direct
     problem = PlanProblem(model, limit, context, threads, calibration, exact_direct=exact)
@@ -84,11 +88,21 @@ def posed_problem(arguments: argparse.Namespace, limit: Budget) -> tuple[PlanPro
     return problem, plan
 
 
-def named_plan(arguments: argparse.Namespace, model: Model) -> Plan | None:
+def named_plan(
+    arguments: argparse.Namespace, model: Model, threads: int | None = None
+) -> Plan | None:
     """The plan that --tiling or --plan names."""
+    threads = threads or arguments.threads
     if arguments.tiling is not None:
-        threads = arguments.threads or default_threads()
-        return parse_notation(arguments.tiling, model.network, threads)
+        return parse_notation(arguments.tiling, model.network, threads or default_threads())
     if arguments.plan is None:
         return None
-    return read_plan(arguments.plan, model, arguments.threads)
+    return read_plan(arguments.plan, model, threads)
+
+
+def take_model_for_input(arguments: argparse.Namespace) -> None:
+    """Where a file of settings names the model, the first word is one only by its ending."""
+    configured = getattr(arguments, "configured_model", None)
+    if configured is not None and arguments.model.suffix not in (".ftd", ".onnx"):
+        arguments.inputs.insert(0, str(arguments.model))
+        arguments.model = configured

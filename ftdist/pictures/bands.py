@@ -60,17 +60,19 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
         else:
             image.load()
     height = band_rows(image)
-    for first in range(0, image.size[1], height):
-        stop = min(first + height, image.size[1])
+    try:
+        for first in range(0, image.size[1], height):
+            stop = min(first + height, image.size[1])
+            if stream is not None:
+                stream.decode_to(stop)
+                take(first, stream.take(stop))
+            elif image.tile:
+                take(first, raw_rows(image, first, stop))
+            else:
+                take(first, image.crop((0, first, image.size[0], stop)))
+    finally:
         if stream is not None:
-            stream.decode_to(stop)
-            take(first, stream.take(stop))
-        elif image.tile:
-            take(first, raw_rows(image, first, stop))
-        else:
-            take(first, image.crop((0, first, image.size[0], stop)))
-    if stream is not None:
-        stream.close()
+            stream.close()
 
 
 def raw_rows(image: ImageFile, first: int, stop: int) -> Image:

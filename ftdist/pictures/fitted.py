@@ -7,6 +7,8 @@ decoded at a half, a quarter or an eighth of its size where that is more than th
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,12 +34,14 @@ def load_picture(
     fit: Fit = "letterbox",
     most_bytes: int | None = None,
     fill: int = GREY,
+    ask: Callable[[int], None] | None = None,
 ) -> tuple[NDArray[np.uint8], Letterbox]:
     """The picture as a network's input of that shape, uint8 (height, width, channels), and where.
 
     `fill` is the padding. Networks of one channel see it in grey. A picture of exactly the
     network's size is not touched. InputError when the file is no picture, the network takes neither
-    1 nor 3 channels, or reading it would take more than `most_bytes`.
+    1 nor 3 channels, or reading it would take more than `most_bytes`. `ask` is told what it will
+    take before anything is decoded: it may wait, or raise.
     """
     mode = _mode(source, shape)
     with opened(source) as picture:
@@ -49,6 +53,8 @@ def load_picture(
                 f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
                 f"and there are {most_bytes >> 20}"
             )
+        if ask is not None:
+            ask(needed)
         pixels = np.full(shape, fill, np.uint8)
         resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
         picture.bands(mode, lambda first, band: resizer.take(first, _samples(band)))

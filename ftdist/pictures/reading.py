@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import io
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -141,15 +142,11 @@ def told(source: Source) -> Iterator[None]:
     ValueError, ...), hence the breadth; running out of memory is not the file's fault.
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import UnidentifiedImageError
     except ImportError:
         raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
-    Image.preinit()
-    limit = Image.MAX_IMAGE_PIXELS
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Image.MAX_IMAGE_PIXELS = None
+        with _PATIENCE:
             yield
     except (MemoryError, FtdistError):
         raise
@@ -159,8 +156,44 @@ def told(source: Source) -> Iterator[None]:
         reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
         reason = " ".join(str(reason).split()) or type(error).__name__
         raise InputError(f"{source}: cannot read the picture: {reason}") from error
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+
+
+class _Patience:
+    """Within it Pillow neither warns nor has a limit of pixels, in whichever threads.
+
+    Both are settings of the whole process: the first who comes changes them, and the last who goes
+    puts them back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._within = 0
+        self._before: tuple[int | None, warnings.catch_warnings[Any]] | None = None
+
+    def __enter__(self) -> None:
+        from PIL import Image
+
+        with self._lock:
+            self._within += 1
+            if self._before is None:
+                Image.preinit()
+                quiet = warnings.catch_warnings()
+                quiet.__enter__()
+                warnings.simplefilter("ignore")
+                self._before = Image.MAX_IMAGE_PIXELS, quiet
+                Image.MAX_IMAGE_PIXELS = None
+
+    def __exit__(self, *_: object) -> None:
+        from PIL import Image
+
+        with self._lock:
+            self._within -= 1
+            if not self._within and self._before is not None:
+                (Image.MAX_IMAGE_PIXELS, quiet), self._before = self._before, None
+                quiet.__exit__(None, None, None)
+
+
+_PATIENCE = _Patience()
 
 
 def _silence(image: ImageFile) -> None:

@@ -44,6 +44,12 @@ def taps(source: int, target: int, wanted: Sequence[int] | NDArray[np.intp]) -> 
     return Taps(before, np.minimum(before + 1, source - 1), share)
 
 
+def _in_steps_of_one(taps: Taps) -> bool:
+    """Whether pixels are those of the picture, one after the other, and no mixtures."""
+    steps = np.diff(taps.before)
+    return bool(len(taps.before) and not taps.share.any() and (steps == 1).all())
+
+
 class Resizer:
     """Makes the pixels that `rows` and `columns` stand for, as bands of the picture come by.
 
@@ -56,10 +62,18 @@ class Resizer:
         self._out = out
         self._needed = np.where(rows.share > 0, rows.after, rows.before)
         self._last_row: NDArray[np.uint8] | None = None
+        self._as_it_is = _in_steps_of_one(rows) and _in_steps_of_one(columns)
 
     def take(self, first: int, band: NDArray[np.uint8]) -> None:
         """Rows of the picture from `first` on, (height, width, channels); bands follow in order."""
         ready = np.flatnonzero((self._needed >= first) & (self._needed < first + len(band)))
+        if self._as_it_is:
+            if len(ready):
+                rows, columns = self._rows.before[ready] - first, self._columns.before
+                self._out[ready[0] : ready[-1] + 1] = band[
+                    rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1
+                ]
+            return
         for start in range(0, len(ready), ROWS_AT_ONCE):
             part = ready[start : start + ROWS_AT_ONCE]
             upper = self._across(self._rows.before[part] - first, band)

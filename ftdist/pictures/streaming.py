@@ -13,7 +13,7 @@ import math
 import mmap
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 
 PIECE_BYTES, _MOST_PIECE_BYTES = 256, 16 << 10
 """How much data a decoder is given at once; more of a wide JPEG, yet no more than a row of its
-blocks may be."""
+blocks may be. Of a small picture all rows may come at once."""
+
+_SMALL_PIXELS = 1 << 18
 
 _HEADER_PIECE_BYTES = 64 << 10
 _END_MARKER = b"\xff\xd9"
@@ -74,8 +76,10 @@ def streams(image: ImageFile, jpeg: JpegHeader | None) -> bool:
     return jpeg.restart_interval <= _MOST_INTERVAL_ROWS * jpeg.mcus_across
 
 
-def piece_bytes(jpeg: JpegHeader | None) -> int:
+def piece_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
     """How much data a decoder is given at once."""
+    if math.prod(image.size) <= _SMALL_PIXELS:
+        return _MOST_PIECE_BYTES
     row = jpeg.mcus_across * jpeg.blocks * 2 // 8 if jpeg is not None else 0
     return min(max(PIECE_BYTES, row), _MOST_PIECE_BYTES)
 
@@ -88,8 +92,8 @@ def burst_rows(image: ImageFile, jpeg: JpegHeader | None) -> int:
     if jpeg is None:
         rawmode: Any = image.tile[0][3]
         bits = image.size[0] * RAW_BITS.get(rawmode, 1)
-        return 1 + PIECE_BYTES * _DEFLATED * 8 // bits
-    mcus = 1 + 8 * piece_bytes(jpeg) // (2 * jpeg.blocks) + jpeg.restart_interval
+        return 1 + piece_bytes(image, None) * _DEFLATED * 8 // bits
+    mcus = 1 + 8 * piece_bytes(image, jpeg) // (2 * jpeg.blocks) + jpeg.restart_interval
     rows = math.ceil(mcus / jpeg.mcus_across) * jpeg.mcu_height + 2
     return 1 + rows * image.size[1] // jpeg.height
 
@@ -113,7 +117,7 @@ class Stream:
         import PIL.Image
 
         self._image = image
-        self._piece = piece_bytes(jpeg)
+        self._piece = piece_bytes(image, jpeg)
         self._ahead = burst_rows(image, jpeg) + (undecided_rows(image, jpeg) if jpeg else 1)
         self._stride = image.size[0] * mapped_pixel_bytes(image.mode)
         self._height = image.size[1]
@@ -159,6 +163,8 @@ class Stream:
     def close(self) -> None:
         self._end()
         self._pixels = None
+        self._pieces.close()  # it refers to us: we would stay until somebody looks for such
+        self._pieces = _nothing()
 
     def take(self, stop: int) -> Image:
         """Rows from ``passed`` to `stop`, all of them decoded, as a picture; their pages go."""
@@ -170,7 +176,7 @@ class Stream:
         self.passed = stop
         return dressed(self._image, pixels)
 
-    def _png_pieces(self) -> Iterator[bytes]:
+    def _png_pieces(self) -> Generator[bytes, None, None]:
         image: Any = self._image
         image.im = self._pixels  # in place of the one that Pillow would make
         image.fp.seek(self._offset)
@@ -179,7 +185,7 @@ class Stream:
             self._look()
             yield piece
 
-    def _jpeg_pieces(self, jpeg: JpegHeader) -> Iterator[bytes]:
+    def _jpeg_pieces(self, jpeg: JpegHeader) -> Generator[bytes, None, None]:
         """The file's data up to the end of the scan, and the end marker if all rows are there."""
         file: Any = self._image.fp
         file.seek(self._offset)
@@ -210,6 +216,10 @@ class Stream:
         if stop > self._marked:
             self._begins[self._marked : stop] = self._mark
             self._marked = stop
+
+
+def _nothing() -> Generator[bytes, None, None]:
+    yield from ()
 
 
 def _scan_pieces(file: Any, size: int, *, restarts: bool) -> Iterator[bytes]:

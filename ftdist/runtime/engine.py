@@ -98,17 +98,26 @@ class _Bound:
 class Engine:
     """Runs lowered plans of one model, one after another.
 
-    It holds one block, as large as a plan needed it, until ``close``.
+    It holds one block, as large as a plan needed it, until ``close``. An engine that is made
+    `beside` another one, to run the same plan in another thread, has that one's weights, and must
+    be closed before it.
     """
 
-    def __init__(self, model: Model, kernels: Kernels, threads: int) -> None:
+    def __init__(
+        self, model: Model, kernels: Kernels, threads: int, beside: Engine | None = None
+    ) -> None:
         self._model = model
         self._native = kernels == "native"
         self._execute = executor(kernels)
         self._pool = ThreadPool(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
-        self._transformed = TransformedWeights(model, native=kernels == "native")
+        self._owns_weights = beside is None
+        self._transformed: TransformedWeights = (
+            TransformedWeights(model, native=kernels == "native")
+            if beside is None
+            else beside._transformed
+        )
         self._bound = _UNBOUND
         self._bounds: dict[int, _Bound] = {}
         self._counted: dict[int, LayerCounters] = {}
@@ -143,7 +152,8 @@ class Engine:
         """Ends the threads and gives the memory back; a later run takes both again."""
         self._pool.close()
         self._release()
-        self._transformed.clear()
+        if self._owns_weights:
+            self._transformed.clear()
         self._resident = frozenset()
 
     def rest(self) -> None:

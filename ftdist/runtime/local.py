@@ -37,12 +37,22 @@ class Session:
     end them and give the memory back.
     """
 
-    def __init__(self, model: Model, plan: Plan, kernels: Kernels = "native") -> None:
+    def __init__(
+        self,
+        model: Model,
+        plan: Plan,
+        kernels: Kernels = "native",
+        *,
+        beside: Session | None = None,
+    ) -> None:
+        """`beside`: a session of the same plan, whose weights and programs this one shares, to run
+        another input at the same time in another thread; that one is closed last."""
         check(plan, model.network)
         self.model = model
         self.plan = plan
-        self._runner = Runner(model, kernels, plan.threads)
-        self._lowered: dict[bool, Lowered] = {}
+        runs_beside = None if beside is None else beside._runner
+        self._runner: Runner = Runner(model, kernels, plan.threads, runs_beside)
+        self._lowered: dict[bool, Lowered] = {} if beside is None else dict(beside._lowered)
 
     def __enter__(self) -> Session:
         return self
@@ -85,6 +95,10 @@ class Session:
                 self.model.network, self.plan, self.model.offsets, picture=picture
             )
         return self._lowered[picture]
+
+    def prepare(self, *, picture: bool) -> None:
+        """Takes the memory of a run now: weights, arenas, maps."""
+        self._runner.prepare(self.lowered(picture=picture))
 
     def run(self, image: Given) -> Outputs:
         """The network's outputs by layer name, float32 (channels, height, width).

@@ -27,9 +27,15 @@ class Runner:
     Close it, or use it as a context manager, to end them and give the memory back.
     """
 
-    def __init__(self, model: Model, kernels: Kernels = "native", threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: Model,
+        kernels: Kernels = "native",
+        threads: int = 1,
+        beside: Runner | None = None,
+    ) -> None:
         self.model = model
-        self._engine = Engine(model, kernels, threads)
+        self._engine: Engine = Engine(model, kernels, threads, beside._engine if beside else None)
         self._prepared: Lowered | None = None
 
     def __enter__(self) -> Runner:

@@ -13,7 +13,7 @@ from hypothesis import strategies as some
 
 from ftdist.answers.classify import Judgement
 from ftdist.answers.decode import Detection
-from ftdist.answers.export import as_coco, as_csv, as_json, as_text, as_value, as_yolo, from_value
+from ftdist.answers.export import as_text, as_value, as_yolo, from_value
 from ftdist.answers.seen import Classified, Found, Likely, Seen, classified, seen
 from ftdist.geometry import Shape
 from ftdist.pictures.fitted import Letterbox
@@ -48,7 +48,7 @@ def _near(values: list[float], found: Found) -> bool:
 @_EXAMPLES
 @given(_RESULTS)
 def test_json_holds_everything(results: list[Seen]) -> None:
-    read = json.loads(as_json(results))
+    read = json.loads(as_text(results, "json", NAMES))
     assert len(read) == len(results)
     assert [as_value(from_value(value)) for value in read] == read
     for value, result in zip(read, results, strict=True):
@@ -63,7 +63,7 @@ def test_json_holds_everything(results: list[Seen]) -> None:
 @_EXAMPLES
 @given(_RESULTS)
 def test_csv_is_one_detection_a_row_below_the_columns(results: list[Seen]) -> None:
-    head, *rows = csv.reader(io.StringIO(as_csv(results), newline=""))
+    head, *rows = csv.reader(io.StringIO(as_text(results, "csv", NAMES), newline=""))
     assert head == ["file", "label", "class", "score", "x", "y", "width", "height"]
     expected = [(result.file, each) for result in results for each in result.objects]
     for row, (file, found) in zip(rows, expected, strict=True):
@@ -76,7 +76,7 @@ def test_csv_is_one_detection_a_row_below_the_columns(results: list[Seen]) -> No
 @given(_RESULTS)
 def test_coco_is_what_its_own_reader_expects(results: list[Seen]) -> None:
     """As pycocotools indexes a file: unique numbers from 1, every reference resolved."""
-    value = json.loads(as_coco(results, NAMES))
+    value = json.loads(as_text(results, "coco", NAMES))
     images = {each["id"]: each for each in value["images"]}
     categories = {each["id"]: each["name"] for each in value["categories"]}
     assert categories == {1: NAMES[0], 2: NAMES[1], 3: NAMES[2]}

@@ -15,8 +15,8 @@ from hypothesis import strategies as some
 from support.command import Outcome, assert_refused, ftdist_command, in_shell
 from support.smallmodels import CHAIN, DETECTOR, random_image, write_small_model
 
-from ftdist.cli.files.inputs import read_input
 from ftdist.errors import InputError
+from ftdist.many.inputs import read_input
 from ftdist.network.darknet.importer import parse_cfg
 
 Refused = Callable[..., Outcome]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from support.networks import model_of, plans, ported_networks
 from support.oracles.oracle import evaluate_maps
 
-from ftdist.cli.files.inputs import read_input
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.many.inputs import read_input
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate

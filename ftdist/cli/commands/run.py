@@ -21,12 +21,11 @@ from ftdist.cli.bands.asked import by_bands
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
 from ftdist.cli.files.findings import print_result, summary
-from ftdist.cli.files.frames import Computed, Frames, Looked, Queue, for_all
-from ftdist.cli.files.inputs import first_picture_size, write_arrays
+from ftdist.cli.files.frames import Frames, Looked, Queue, for_all
+from ftdist.cli.files.inputs import first_picture_size
 from ftdist.cli.files.outputs import Outputs, outputs, write_text
-from ftdist.cli.files.pictures import Shown, write_picture
 from ftdist.cli.files.sources import Source, Sources, sources
-from ftdist.cli.plan_and_budget import budget_of, choose_plan
+from ftdist.cli.plan_and_budget import budget_of, choose_plan, take_model_for_input
 from ftdist.cli.reports.report import (
     Report,
     machine,
@@ -37,6 +36,8 @@ from ftdist.cli.reports.report import (
 )
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
+from ftdist.many.drawn import Computed, Shown, write_picture
+from ftdist.many.inputs import write_arrays
 from ftdist.network.about import About, Names
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
-    _take_model_for_input(arguments)
+    take_model_for_input(arguments)
     with ExitStack() as stack, PassingLine() as line:
         given = sources(arguments.inputs, stack)
         started = time.perf_counter()
@@ -106,14 +107,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _tell(text: str) -> None:
     complain(f"ftdist: {text}")
-
-
-def _take_model_for_input(arguments: argparse.Namespace) -> None:
-    """Where a file of settings names the model, the first word is one only by its ending."""
-    configured = getattr(arguments, "configured_model", None)
-    if configured is not None and arguments.model.suffix not in (".ftd", ".onnx"):
-        arguments.inputs.insert(0, str(arguments.model))
-        arguments.model = configured
 
 
 def _asked(
@@ -242,7 +235,9 @@ def _told(this: _Run, looked: Looked, computed: Computed) -> tuple[Result | None
         write_arrays(target, computed.outputs)
     elif this.outputs.kind == "pictures":
         shown = Shown(source.path, computed, found, names, this.arguments.labels_picture)
-        notes = write_picture(target, network, this.task, this.about, shown, most_bytes)
+        notes = write_picture(
+            *(target, network, this.task, this.about, shown, most_bytes), give_back_code
+        )
         this.notes += [note for note in notes if note not in this.notes]
     else:
         assert result is not None

@@ -28,7 +28,6 @@ from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result
-from ftdist.cli.files.inputs import read_input, write_arrays
 from ftdist.cli.files.journal import Journal
 from ftdist.cli.files.outputs import PLACE, targets, write_text
 from ftdist.cli.files.sources import Source, Sources
@@ -36,6 +35,7 @@ from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
+from ftdist.many.inputs import read_input, write_arrays
 from ftdist.network.modelheader import Header
 from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox

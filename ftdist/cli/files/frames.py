@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftdist.cli.files.inputs import AGAIN_BYTES, Input, phases, read_input
+from ftdist.cli.files.inputs import AGAIN_BYTES, phases
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import BudgetError, FtdistError, InputError
+from ftdist.many.drawn import Computed
+from ftdist.many.inputs import Input, read_input
 from ftdist.network.about import About
 from ftdist.network.graph import Network
-from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import SLACK_BYTES, output_bytes
 from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import trim_heap
@@ -40,22 +41,6 @@ _TOLD_BYTES, _MOST_TOLD_BYTES = 32 << 10, 1 << 20
 
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Computed:
-    """A network's outputs for an input, and how a picture lay in it."""
-
-    outputs: Outputs
-    letterbox: Letterbox | None
-
-    @property
-    def maps(self) -> Outputs:
-        """Outputs without a batch axis: (channels, height, width) where they are maps."""
-        return {
-            name: array[0] if array.ndim == 4 and len(array) == 1 else array
-            for name, array in self.outputs.items()
-        }
 
 
 @dataclass(frozen=True, slots=True)

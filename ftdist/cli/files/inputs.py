@@ -1,32 +1,23 @@
-"""What `ftdist run` reads and writes: inputs and outputs of a network as files.
+"""What `ftdist run` takes beside its plan: for reading an input, and for what comes after the run.
 
-What can be refused is refused before the work: an input that the network does not take, an output
-that cannot be written where it is wanted, a picture that is too large for the budget.
+What can be refused is refused before the work, by headers: an input that the network does not take,
+a picture that is too large for the budget.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
-
-import numpy as np
-from numpy.lib import format as npy
-from numpy.typing import NDArray
 
 from ftdist.answers.kinds import answered_bytes, answering_bytes, task_of
-from ftdist.atomic import atomic_write
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
-from ftdist.network.about import GREY, About, Fit
+from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
-from ftdist.pictures.fitting import Letterbox
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.local import check_input, check_inputs
 from ftdist.runtime.plans.choice import RunContext
 
 _CODE_BYTES = 1 << 20
@@ -50,26 +41,6 @@ with 500 objects."""
 
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """A network's input: an array, or several by name, and for a photo where it lies in it.
-
-    `resident`: whether the array is in memory already; arrays from .npy files are mapped.
-    """
-
-    path: Path
-    array: NDArray[Any] | dict[str, NDArray[Any]]
-    letterbox: Letterbox | None
-
-    @property
-    def is_picture(self) -> bool:
-        return not isinstance(self.array, dict) and self.array.dtype == np.uint8
-
-    @property
-    def resident(self) -> bool:
-        return not isinstance(self.array, np.memmap)
 
 
 def phases(
@@ -178,82 +149,3 @@ def _array_size(path: Path) -> tuple[int, int] | None:
             return rows.shape.height, rows.shape.width
     except InputError:
         return None
-
-
-def read_input(
-    path: Path,
-    network: Network,
-    *,
-    fit: Fit = "letterbox",
-    fill: int = GREY,
-    is_array: bool | None = None,
-    most_bytes: int | None = None,
-) -> Input:
-    """The array in a .npy file, mapped, or a picture fitted into the network's input.
-
-    What is not said to be one or the other is an array by its name. InputError for a picture that
-    takes more than `most_bytes` to read.
-    """
-    if not (path.suffix.lower() in (".npy", ".npz") if is_array is None else is_array):
-        from ftdist.pictures.fitted import load_picture  # as above
-
-        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill))
-    if len(network.inputs) > 1:
-        return Input(path, _read_named(path, network), None)
-    array: NDArray[Any]
-    try:
-        array = npy.open_memmap(path, mode="r")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    except Exception:  # numpy raises nearly anything on damaged headers
-        raise InputError(f"{path}: is not a .npy file, or is damaged") from None
-    try:
-        check_input(array, network)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    if not (
-        array.flags.c_contiguous and array.flags.aligned
-    ):  # not as the kernels read it: another order, or not aligned
-        array = np.array(array, order="C")
-    return Input(path, array, None)
-
-
-def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:
-    """The arrays of a .npz file that are the network's inputs; others are not looked at."""
-    found: dict[str, NDArray[Any]] = {}
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            for each in network.inputs:
-                if each.name in archive:
-                    found[each.name] = archive[each.name]
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except Exception:  # numpy and zipfile raise nearly anything on damaged files
-        raise InputError(f"{path}: is not a .npz file of numbers, or is damaged") from None
-    try:
-        check_inputs(found, network)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    return found
-
-
-def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:
-    """Writes one output as .npy or all by name as .npz."""
-    with atomic_write(path) as temporary:
-        if path.suffix.lower() == ".npy":
-            (array,) = outputs.values()
-            with temporary.open("wb") as file:
-                _write_npy(file, array)
-            return
-        import zipfile  # brings bz2, lzma and shutil: only for those who want it
-
-        with zipfile.ZipFile(temporary, "w") as archive:
-            for name, array in outputs.items():
-                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                    _write_npy(member, array)
-
-
-def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
-    """As np.save does it, without a copy in memory, and with the system's word for a full disk."""
-    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
-    file.write(array.data.cast("B"))

@@ -17,40 +17,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftdist.errors import InputError
-
-STANDARD_INPUT = "-"
-
-PICTURES = (
-    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm"),
+from ftdist.many.listing import (
+    ARRAYS,
+    PICTURES,
+    STANDARD_INPUT,
+    Source,
+    as_source,
+    in_folder,
+    is_pattern,
+    matching,
 )
-"""Endings, in lower case, by which a folder's pictures are told from its other files."""
+
+__all__ = ["PICTURES", "STANDARD_INPUT", "Source", "Sources", "sources"]
 
 _OPENED = "/proc/self/fd/"
 _MOST_PIPED_BYTES = 1 << 30
 _PIECE_BYTES = 64 << 10
 _NPY = b"\x93NUMPY"
-_WILD = "*?["
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An input: what it is called, where it is read, and whether as an array."""
-
-    name: str
-    path: Path
-    is_array: bool
-
-    @property
-    def stem(self) -> str:
-        """What results that are files of their own are called after."""
-        return "stdin" if self.name == STANDARD_INPUT else Path(self.name).stem
-
-    def named(self, error: InputError) -> InputError:
-        """The error with the input called as it was given."""
-        if str(self.path) == self.name:
-            return error
-        return InputError(str(error).replace(str(self.path), self.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,52 +62,26 @@ def sources(words: Sequence[str], stack: ExitStack) -> Sources:
         path = Path("/dev/stdin" if word == STANDARD_INPUT else word)
         if path.is_dir():
             several = True
-            found += [_file(each) for each in _in_folder(path)]
+            found += [as_source(str(each)) for each in in_folder(path)]
         elif _flows(path):
             found.append(_spooled(word, path, stack))
-        elif not os.path.lexists(path) and any(each in word for each in _WILD):
+        elif is_pattern(word):
             several = True
-            found += [_file(each) for each in _matching(word)]
+            found += [as_source(str(each)) for each in matching(word)]
         else:
             found.append(Source(word, path, _is_array(word, path)))
     return Sources(tuple(found), several)
 
 
-def _file(path: Path) -> Source:
-    return Source(str(path), path, _is_array(str(path), path))
-
-
 def _is_array(word: str, path: Path) -> bool:
     """By its ending; standard input has none, so what it begins with must tell."""
     if word != STANDARD_INPUT:
-        return path.suffix.lower() in (".npy", ".npz")
+        return path.suffix.lower() in ARRAYS
     try:
         with path.open("rb") as file:
             return file.read(len(_NPY)) == _NPY
     except OSError as error:
         raise InputError(f"{word}: cannot be read: {error.strerror}") from None
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    try:
-        names = sorted(each for each in os.listdir(folder) if not each.startswith("."))
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
-    files = [folder / name for name in names if (folder / name).is_file()]
-    pictures = [each for each in files if each.suffix.lower() in PICTURES]
-    found = pictures or [each for each in files if each.suffix.lower() == ".npy"]
-    if not found:
-        raise InputError(f"{folder}: no picture (*.jpg, *.png, ...) and no .npy file is in it")
-    return found
-
-
-def _matching(pattern: str) -> list[Path]:
-    import glob  # brings fnmatch: only for those who want it
-
-    found = [Path(each) for each in sorted(glob.glob(pattern)) if not Path(each).is_dir()]
-    if not found:
-        raise InputError(f"{pattern}: no file matches it")
-    return found
 
 
 def _flows(path: Path) -> bool:

@@ -1,4 +1,5 @@
-"""Writes the picture of a run: the photo with what was found on it, or what the network made."""
+"""Writes the picture that comes of an input: the photo with what was found on it, or another one
+that the network made of it."""
 
 from __future__ import annotations
 
@@ -13,17 +14,33 @@ from numpy.typing import NDArray
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
-from ftdist.runtime.budget.code import give_back_code
+from ftdist.pictures.fitting import Letterbox
+from ftdist.runtime.local import Outputs
 
 if TYPE_CHECKING:
     from ftdist.answers.drawing.draw import Over, Painting
+    from ftdist.answers.drawing.labels import Between
     from ftdist.answers.seen import Answer
-    from ftdist.cli.files.frames import Computed
-    from ftdist.pictures.fitting import Letterbox
 
 
 COLOUR_ROWS = 64
 """Rows whose colours are converted at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """A network's outputs for an input, and how a picture lay in it."""
+
+    outputs: Outputs
+    letterbox: Letterbox | None
+
+    @property
+    def maps(self) -> Outputs:
+        """Outputs without a batch axis: (channels, height, width) where they are maps."""
+        return {
+            name: array[0] if array.ndim == 4 and len(array) == 1 else array
+            for name, array in self.outputs.items()
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +55,15 @@ class Shown:
 
 
 def write_picture(
-    target: Path, network: Network, task: Task, about: About, shown: Shown, most_bytes: int
+    target: Path,
+    network: Network,
+    task: Task,
+    about: About,
+    shown: Shown,
+    most_bytes: int,
+    between: Between | None = None,
 ) -> list[str]:
-    """Writes it; gives what is to be said of it, a line each."""
+    """Writes it; gives what is to be said of it, a line each. `between` is that of ``draw``."""
     if task.kind == "image":
         return _write_made(target, network, task, about, shown)
     from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
@@ -49,7 +72,7 @@ def write_picture(
     box, detections = shown.computed.letterbox, shown.answer.detections
     over = _over(shown, box)
     given = shown.photo, detections, shown.names, target, box
-    return draw(*given, most_bytes, give_back_code, over, listed=task.kind == "classify")
+    return draw(*given, most_bytes, between, over, listed=task.kind == "classify")
 
 
 def _over(shown: Shown, box: Letterbox) -> Over | None:

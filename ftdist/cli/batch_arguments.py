@@ -1,0 +1,64 @@
+"""The arguments of the commands for many pictures: batch and watch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ftdist.cli.arguments import BUDGET, Commands, Defaults, Parser, add_threads, command
+from ftdist.cli.local_arguments import (
+    add_exact_direct,
+    add_preparation,
+    add_size,
+    add_thresholds,
+)
+
+_BATCH = """
+
+  ftdist batch net.ftd photos/ -o found.jsonl            a line of JSON for each picture
+  ftdist batch net.ftd -r archive/ -o found.csv          with all folders below, as a table
+  ftdist batch net.ftd @list.txt -o drawn/               pictures with boxes, drawn/results.jsonl
+  ftdist batch net.ftd -r archive/ -o found.csv --resume goes on after a crash or Ctrl-C
+
+What cannot be read is named and left out; the exit status is then 1."""
+
+
+def add_batch(commands: Commands, defaults: Defaults) -> None:
+    about = "run a model on many pictures, as fast as the machine allows"
+    parser = command(commands, "batch", about, defaults, _BATCH)
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
+    add_size(parser)
+    given = "pictures, .npy files, folders, patterns, or @FILE with one of these a line"
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
+    below = "take the pictures of all folders below, too"
+    parser.add_argument("-r", "--recursive", action="store_true", help=below)
+    output = (
+        "records of all inputs (.jsonl, .json, .csv, .parquet; '-' for JSON lines on standard "
+        "output, the default), or a folder or pattern, as out/{}.png, for a file of each"
+    )
+    parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
+    resume = "go on where the same batch was interrupted; begin where there was none"
+    parser.add_argument("--resume", action="store_true", help=resume)
+    group = parser.add_argument_group("what was seen")
+    formats = ("jsonl", "json", "csv", "coco", "parquet")
+    as_data = "of the records (default: by the ending of OUTPUT)"
+    group.add_argument("--format", choices=formats, help=as_data)
+    add_thresholds(group)
+    add_preparation(group, "what the model file says")
+    plain = "of a segmentation write the numbers of classes as grey values instead of colours"
+    group.add_argument("--labels-picture", action="store_true", help=plain)
+    _add_machine(parser)
+    parser.add_argument("--json", metavar="FILE", type=Path, help="write a report as JSON")
+    parser.set_defaults(configured_model=parser.known.get("model"))
+    parser.handled_by("batch")
+
+
+def _add_machine(parser: Parser) -> None:
+    """What the machine gives: memory and threads, and the plan that is to be run."""
+    parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
+    add_threads(parser)
+    plan = parser.add_mutually_exclusive_group()
+    named = "run this plan, such as 1x1s4; its threads are those of a picture"
+    plan.add_argument("--tiling", metavar="NOTATION", help=named)
+    plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
+    add_exact_direct(parser)
+    parser.add_argument("--kernels", choices=("native", "reference"), default="native")

@@ -1,0 +1,195 @@
+"""`ftdist batch`: one model on many pictures, within a budget; one record of each.
+
+Records go to a file that appears whole at the end, or to standard output as they come. What cannot
+be read is said at once and once more at the end, and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Generator, Iterator
+
+from ftdist.answers.kinds import task_of
+from ftdist.atomic import refuse_overwriting, refuse_unwritable
+from ftdist.cli.console import complain, say
+from ftdist.cli.files.advance import Advance
+from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
+from ftdist.cli.plan_and_budget import budget_of, choose_plan, named_plan, take_model_for_input
+from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
+from ftdist.cli.reports.report import machine
+from ftdist.cli.terminal import PassingLine
+from ftdist.errors import InputError
+from ftdist.many.destinations import Destination, destination
+from ftdist.many.listing import LIST, STANDARD_INPUT, Listing
+from ftdist.many.local import Batch, Record, after, look, planned
+from ftdist.many.local import run as computed
+from ftdist.many.pictures import Asked, as_line
+from ftdist.many.spool import Spool
+from ftdist.network.modelfile import Model
+from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.imported import opened
+from ftdist.runtime.overriding import with_wishes
+from ftdist.runtime.plans.choice import Choice, RunContext
+from ftdist.runtime.plans.fresh_process import is_fresh_start
+from ftdist.runtime.threads import default_threads
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the batch, writes its records, prints what came of it; 1 when inputs were left out."""
+    limit = budget_of(arguments.mem)
+    if arguments.kernels == "reference" and arguments.mem is not None:
+        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
+    settle_heap(SPARING_BYTES)
+    take_model_for_input(arguments)
+    listing = _listing(arguments)
+    with PassingLine() as line:
+        model = opened(arguments.model, arguments.size, _tell, limit=limit)
+        model = with_wishes(model, wishes_of(arguments))
+        asked = _asked(arguments, model)
+        goes_to = destination(
+            *(arguments.output, arguments.format, listing, model.network, asked.task)
+        )
+        spool = _spool(arguments, goes_to, listing, model, asked)
+        if spool is not None and arguments.resume and spool.is_whole:
+            say(f"done       {spool.path} is whole; nothing is left to do")
+            return 0
+        batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
+        told = Told(len(listing), line)
+        if spool is None:
+            _print_records(_results(batch, listing, told))
+        else:
+            _spool_records(arguments, batch, listing, told, spool, goes_to)
+        line.clear()
+    told.end()
+    if arguments.json is not None:
+        write_batch(arguments.json, batch, told)
+    if spool is not None:
+        print_batch(batch, told, spool)
+    told.summarize()
+    return 1 if told.left_out_in_all else 0
+
+
+def _tell(text: str) -> None:
+    if not is_fresh_start():
+        complain(f"ftdist: {text}")
+
+
+def _listing(arguments: argparse.Namespace) -> Listing:
+    if LIST + STANDARD_INPUT in arguments.inputs:
+        arguments.restartable = False  # another process would find nothing there
+    return Listing(arguments.inputs, recursive=arguments.recursive)
+
+
+def _asked(arguments: argparse.Namespace, model: Model) -> Asked:
+    names, origin = names_of(arguments, model)
+    if unsure := unsure_of(names, origin):
+        _tell(unsure)
+    task, thresholds = task_of(model.network, model.about), thresholds_of(arguments)
+    return Asked(
+        *(model.network, task, model.about, names, thresholds), plain=arguments.labels_picture
+    )
+
+
+def _spool(
+    arguments: argparse.Namespace,
+    goes_to: Destination,
+    listing: Listing,
+    model: Model,
+    asked: Asked,
+) -> Spool | None:
+    """Where records are kept, checked; None where they go to standard output."""
+    path = goes_to.prepared()
+    more = [each for each in (arguments.json,) if each is not None]
+    for each in more:
+        refuse_unwritable(each)
+    given = (arguments.model, arguments.plan, arguments.names, arguments.config)
+    read = [(str(each), each) for each in given if each is not None]
+    refuse_overwriting([*more, *((path,) if path is not None else ())], read)
+    if path is None:
+        if arguments.resume:
+            raise InputError("--resume goes on with a file: name one by -o")
+        return None
+    about = {"model": model.digest, "inputs": listing.digest, "format": goes_to.file_format}
+    spool = Spool(path, about | asked.told)
+    if spool.began and not arguments.resume:
+        spool.begin(resume=False)  # says what to do
+    return spool
+
+
+def _planned(
+    arguments: argparse.Namespace,
+    model: Model,
+    limit: Budget,
+    listing: Listing,
+    asked: Asked,
+    goes_to: Destination,
+    line: PassingLine,
+) -> Batch:
+    machine(arguments.kernels)  # its code is in memory before the process is measured
+    pictures = look(listing, asked, goes_to.target, limit.bytes)
+    threads = arguments.threads or default_threads()
+
+    def decide(count: int, context: RunContext) -> Choice:
+        return choose_plan(arguments, model, limit, context, line, count)
+
+    named = None
+    if arguments.tiling is not None or arguments.plan is not None:
+        named = named_plan(arguments, model, 1 if arguments.tiling is not None else None)
+        assert named is not None
+        threads = max(named.threads, threads - threads % named.threads)
+    return planned(decide, threads, asked, goes_to.target, pictures, named, arguments.kernels)
+
+
+def _results(batch: Batch, listing: Listing, told: Told) -> Generator[Record, None, None]:
+    """Each result as it comes; what was left out is said."""
+    advance = Advance(told.line, told.total, told.before)
+    for finished in computed(batch, after(listing, told.before), told.lane_time):
+        told.take(finished)
+        yield finished
+        advance.step(told.left_out_in_all)
+
+
+def _print_records(results: Iterator[Record]) -> None:
+    for finished in results:
+        if sys.stdout is not None and not isinstance(finished.result, InputError):
+            sys.stdout.buffer.write(finished.result + b"\n")
+            sys.stdout.buffer.flush()
+
+
+def _spool_records(
+    arguments: argparse.Namespace,
+    batch: Batch,
+    listing: Listing,
+    told: Told,
+    spool: Spool,
+    goes_to: Destination,
+) -> None:
+    spool.begin(resume=arguments.resume)
+    told.go_on(spool.progress)
+    results = _results(batch, listing, told)
+    try:
+        for finished in results:
+            if isinstance(finished.result, InputError):
+                reason = {"file": finished.item.name, "reason": str(finished.result)}
+                spool.leave_out(as_line(reason))
+            else:
+                spool.add(finished.result)
+        _end(spool, goes_to.file_format, batch.asked)
+    except KeyboardInterrupt:
+        told.line.clear()
+        complain(f"ftdist: {told.so_far}; the same command with --resume goes on from there")
+        raise
+    finally:
+        results.close()  # its threads end
+        spool.close()
+
+
+def _end(spool: Spool, file_format: str, asked: Asked) -> None:
+    if file_format == "jsonl":
+        spool.end()
+        return
+    from ftdist.many.formats import write_records  # with all that it brings
+
+    spool.end(lambda: write_records(spool, file_format, asked.names, asked.task.kind))

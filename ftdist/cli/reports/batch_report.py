@@ -1,0 +1,122 @@
+"""What came of a batch: told while it runs, printed at its end, and written as JSON."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from ftdist.atomic import write_json
+from ftdist.cli.console import complain, say
+from ftdist.cli.files.advance import duration
+from ftdist.cli.reports.report import algorithm_lines, budget_line, machine, preparation_line
+from ftdist.cli.terminal import PassingLine
+from ftdist.errors import InputError
+from ftdist.many.local import Batch, LaneTime, Record
+from ftdist.many.spool import Progress, Spool
+from ftdist.runtime.budget.memory import format_size
+from ftdist.runtime.plans.fresh_process import peak_bytes
+from ftdist.wording import counted
+
+_MOST_NAMED = 50
+
+
+class Told:
+    """What came of a batch of `total` inputs so far."""
+
+    def __init__(self, total: int, line: PassingLine) -> None:
+        self.total = total
+        self.line = line
+        self.lane_time = LaneTime()
+        self.left_out: list[tuple[str, str]] = []
+        self.before = self.done = self._left_out_before = 0
+        self._started_s = time.perf_counter()
+        self.wall_s = 0.0
+
+    def go_on(self, progress: Progress) -> None:
+        """So far it was when it was interrupted."""
+        self.before, self._left_out_before = progress.done, progress.left_out
+        if self.before:
+            say(f"going on   after {self.before:,} of {counted(self.total, 'input')}")
+
+    def take(self, finished: Record) -> None:
+        """One more is done; what is left out is said."""
+        self.done += 1
+        if isinstance(finished.result, InputError):
+            reason = str(finished.result)
+            self.line.clear()
+            complain(f"ftdist: {reason}")
+            self.left_out.append((finished.item.name, reason))
+
+    def end(self) -> None:
+        """All is done."""
+        self.wall_s = time.perf_counter() - self._started_s
+
+    @property
+    def so_far(self) -> str:
+        """How many are done."""
+        return f"{self.before + self.done:,} of {counted(self.total, 'input')} done"
+
+    @property
+    def left_out_in_all(self) -> int:
+        """How many were left out, before it was interrupted too."""
+        return self._left_out_before + len(self.left_out)
+
+    def summarize(self) -> None:
+        """Names once more what was left out."""
+        if self.left_out:
+            names = ", ".join(name for name, _ in self.left_out[:_MOST_NAMED])
+            more = len(self.left_out) - _MOST_NAMED
+            rest = f" and {more} more" if more > 0 else ""
+            complain(f"ftdist: {counted(len(self.left_out), 'input')} left out: {names}{rest}")
+
+
+def write_batch(path: Path, batch: Batch, told: Told) -> None:
+    """All of it as JSON."""
+    lanes, choice, computing = batch.lanes, batch.lanes.choice, told.lane_time
+    value: dict[str, Any] = {
+        "plan": choice.plan.to_json(choice.model.digest),
+        "lanes": lanes.split.lanes,
+        "predicted": {
+            "peak_bytes": lanes.peak_bytes,
+            "pictures_per_s": lanes.pictures_per_s,
+            "room_bytes": lanes.room_bytes,
+            "parts": choice.parts,
+        },
+        "measured": {
+            "peak_bytes": peak_bytes(),
+            "wall_s": told.wall_s,
+            "computing_s": computing.seconds / lanes.split.lanes,
+        },
+        "inputs": {"all": told.total, "before": told.before, "done": told.done},
+        "left_out": [{"file": name, "reason": reason} for name, reason in told.left_out],
+        "machine": machine(batch.kernels),
+    }
+    write_json(path, value)
+
+
+def print_batch(batch: Batch, told: Told, spool: Spool) -> None:
+    """All of it for people."""
+    lanes, choice = batch.lanes, batch.lanes.choice
+    threads = counted(lanes.split.threads, "thread")
+    at_once = f"{counted(lanes.split.lanes, 'picture')} at once, {threads} each"
+    say(f"plan       {choice.plan.notation}, {at_once}")
+    for each in algorithm_lines(choice.plan.to_json(choice.model.digest)):
+        say(each)
+    say(f"budget     {budget_line(choice.budget)}")
+    say(
+        f"peak       predicted at most {format_size(lanes.peak_bytes)}, "
+        f"measured {format_size(peak_bytes())}"
+    )
+    say(f"picture    {preparation_line(batch.asked.network, batch.asked.about)}")
+    rate = told.done / told.wall_s if told.wall_s else 0.0
+    share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
+    say(
+        f"rate       predicted {lanes.pictures_per_s:.1f} a second, measured {rate:.1f}; "
+        f"computing {share:.0%} of {duration(told.wall_s)}"
+    )
+    done = told.before + told.done
+    say(f"inputs     {done - told.left_out_in_all:,} of {done:,}")
+    say(f"wrote      {spool.path}")
+    if told.left_out_in_all:
+        say(f"left out   {counted(told.left_out_in_all, 'input')}: named in {spool.left_out}")

@@ -1,0 +1,149 @@
+"""Where the results of a batch go, by -o and --format: decided before anything is computed.
+
+    FILE.jsonl, .ndjson, -      a record an input, a line of JSON each; so with nothing given
+    FILE.json, .csv, .parquet   the same records as one list, a table, a table in row groups
+    FILE.json --format coco     as COCO's own files have them
+    FOLDER, A{}B                a file an input, and beside them the records, in results.jsonl
+
+Two inputs of one name get different files: the second is NAME-2.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ftdist.answers.drawing.formats import FORMATS as PICTURES
+from ftdist.atomic import refuse_unwritable
+from ftdist.errors import InputError
+from ftdist.many.listing import ARRAYS, Source
+from ftdist.many.pictures import TOLD
+from ftdist.network.graph import Network
+from ftdist.network.task import Task
+
+STANDARD_OUTPUT = "-"
+PLACE = "{}"
+RECORDS = "results.jsonl"
+
+FORMATS = ("jsonl", "json", "csv", "coco", "parquet")
+_ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "json",
+    ".csv": "csv",
+    ".parquet": "parquet",
+}
+_DRAWN = ("detect", "segment", "image", "points", "classify")
+_FOUND = "-found.jpg"
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Records in a format, in a file or (None) on standard output; and a file an input, if asked.
+
+    `place` is the file of an input, with {} for its name; `again` the numbers of those inputs
+    whose name another one before them has.
+    """
+
+    file_format: str
+    records: Path | None
+    place: Path | None = None
+    again: dict[str, int] = field(default_factory=dict)
+
+    def target(self, source: Source) -> Path | None:
+        """The file that is written of an input, if any."""
+        if self.place is None:
+            return None
+        number = self.again.get(source.name)
+        stem = source.stem if number is None else f"{source.stem}-{number}"
+        return self.place.with_name(self.place.name.replace(PLACE, stem))
+
+    def prepared(self) -> Path | None:
+        """The file of the records, which can be written: its folder is made where it is ours.
+
+        InputError when it cannot, or when what writes its format is not installed.
+        """
+        if self.records is None:
+            return None
+        if self.place is not None:
+            try:
+                self.records.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise InputError(f"cannot make {self.records.parent}: {error.strerror}") from None
+        if self.file_format == "parquet":
+            from ftdist.many.formats import require_parquet
+
+            require_parquet()
+        refuse_unwritable(self.records)
+        return self.records
+
+
+def destination(
+    word: str | None, wanted: str | None, inputs: Iterable[Source], network: Network, task: Task
+) -> Destination:
+    """What -o and --format ask for; InputError when the network gives no such thing."""
+    if word is None or word == STANDARD_OUTPUT:
+        if wanted not in (None, "jsonl"):
+            raise InputError(f"--format {wanted}: only JSON lines go to standard output; name -o")
+        _refuse_untold("standard output", "jsonl", task)
+        return Destination("jsonl", None)
+    path = Path(word)
+    suffix = path.suffix.lower()
+    if PLACE not in path.name and not word.endswith("/") and suffix in _ENDINGS:
+        file_format = wanted or _ENDINGS[suffix]
+        _refuse_untold(word, file_format, task)
+        return Destination(file_format, path)
+    if wanted is not None and PLACE not in path.name and not word.endswith("/"):
+        _refuse_untold(word, wanted, task)
+        return Destination(wanted, path)
+    if wanted not in (None, "jsonl"):
+        raise InputError(f"{word}: --format {wanted} is one file for all inputs")
+    return _each(word, path, inputs, network, task)
+
+
+def _each(
+    word: str, path: Path, inputs: Iterable[Source], network: Network, task: Task
+) -> Destination:
+    """A file an input: a picture where the network has one, else its arrays."""
+    if PLACE not in path.name:
+        ending = ".npy" if len(network.outputs) == 1 else ".npz"
+        path = path / (PLACE + (_FOUND if task.kind in _DRAWN else ending))
+    elif path.suffix.lower() in PICTURES and task.kind not in _DRAWN:
+        raise InputError(f"{word}: {network.name} gives only numbers; write .npy or .npz files")
+    elif path.suffix.lower() == ".npy" and len(network.outputs) > 1:
+        raise InputError(f"{word}: {network.name} has several outputs; write .npz files")
+    elif path.suffix.lower() not in (*PICTURES, *ARRAYS):
+        raise InputError(f"{word}: what is written of each input is .npy, .npz or a picture")
+    return Destination("jsonl", path.parent / RECORDS, path, _again(inputs))
+
+
+def _refuse_untold(where: str, file_format: str, task: Task) -> None:
+    """InputError where records in that format have nothing to tell."""
+    if task.kind not in TOLD:
+        raise InputError(
+            f"{where}: what the network gives are numbers or a picture; name a folder for them, as "
+            "-o out/"
+        )
+    if file_format == "coco" and task.kind != "detect":
+        raise InputError(f"{where}: --format coco is for detectors")
+
+
+def _again(inputs: Iterable[Source]) -> dict[str, int]:
+    """Of inputs whose stem is another's too, which of them they are, from the second on."""
+    seen: set[str] = set()
+    counts: Counter[str] = Counter()
+    found: dict[str, int] = {}
+    for source in inputs:
+        stem = source.stem
+        if stem in seen:
+            counts[stem] += 1
+            number = counts[stem] + 1
+            while f"{stem}-{number}" in seen:
+                number += 1
+            counts[stem] = number - 1
+            found[source.name] = number
+            seen.add(f"{stem}-{number}")
+        seen.add(stem)
+    return found

@@ -1,0 +1,123 @@
+"""Inputs and outputs of a network as files: a picture or arrays read, arrays written.
+
+An input that the network does not take is refused by one line that names the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from ftdist.atomic import atomic_write
+from ftdist.errors import InputError
+from ftdist.many.listing import ARRAYS
+from ftdist.network.about import GREY, Fit
+from ftdist.network.graph import Network
+from ftdist.pictures.fitting import Letterbox
+from ftdist.runtime.local import check_input, check_inputs
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A network's input: an array, or several by name, and for a photo where it lies in it.
+
+    `resident`: whether the array is in memory already; arrays from .npy files are mapped.
+    """
+
+    path: Path
+    array: NDArray[Any] | dict[str, NDArray[Any]]
+    letterbox: Letterbox | None
+
+    @property
+    def is_picture(self) -> bool:
+        return not isinstance(self.array, dict) and self.array.dtype == np.uint8
+
+    @property
+    def resident(self) -> bool:
+        return not isinstance(self.array, np.memmap)
+
+
+def read_input(
+    path: Path,
+    network: Network,
+    *,
+    fit: Fit = "letterbox",
+    fill: int = GREY,
+    is_array: bool | None = None,
+    most_bytes: int | None = None,
+    ask: Callable[[int], None] | None = None,
+) -> Input:
+    """The array in a .npy file, mapped, or a picture fitted into the network's input.
+
+    What is not said to be one or the other is an array by its name. InputError for a picture that
+    takes more than `most_bytes` to read. `ask` is that of ``load_picture``.
+    """
+    if not (path.suffix.lower() in ARRAYS if is_array is None else is_array):
+        from ftdist.pictures.fitted import load_picture  # as above
+
+        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill, ask))
+    if len(network.inputs) > 1:
+        return Input(path, _read_named(path, network), None)
+    array: NDArray[Any]
+    try:
+        array = npy.open_memmap(path, mode="r")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    except Exception:  # numpy raises nearly anything on damaged headers
+        raise InputError(f"{path}: is not a .npy file, or is damaged") from None
+    try:
+        check_input(array, network)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    if not (
+        array.flags.c_contiguous and array.flags.aligned
+    ):  # not as the kernels read it: another order, or not aligned
+        array = np.array(array, order="C")
+    return Input(path, array, None)
+
+
+def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:
+    """The arrays of a .npz file that are the network's inputs; others are not looked at."""
+    found: dict[str, NDArray[Any]] = {}
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            for each in network.inputs:
+                if each.name in archive:
+                    found[each.name] = archive[each.name]
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except Exception:  # numpy and zipfile raise nearly anything on damaged files
+        raise InputError(f"{path}: is not a .npz file of numbers, or is damaged") from None
+    try:
+        check_inputs(found, network)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    return found
+
+
+def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None:
+    """Writes one output as .npy or all by name as .npz."""
+    with atomic_write(path) as temporary:
+        if path.suffix.lower() == ".npy":
+            (array,) = outputs.values()
+            with temporary.open("wb") as file:
+                _write_npy(file, array)
+            return
+        import zipfile  # brings bz2, lzma and shutil: only for those who want it
+
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name, array in outputs.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _write_npy(member, array)
+
+
+def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
+    """As np.save does it, without a copy in memory, and with the system's word for a full disk."""
+    npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
+    file.write(array.data.cast("B"))

@@ -1,0 +1,179 @@
+"""Which inputs a batch has: the names that its words stand for, in an order that does not change.
+
+    FILE                a picture, a .npy file or a video
+    FOLDER              its pictures; where it has none its arrays, else its videos; in their order
+    PATTERN             what matches it, where it names no file (`*`, `?`, `[`)
+    @FILE, @-           the words of a list, one a line, from a file or standard input
+
+A hundred thousand names as objects would be tens of MiB, so they lie in one block of bytes, and
+come out one at a time.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _blake2 import blake2b
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftdist.errors import InputError
+
+STANDARD_INPUT = "-"
+
+PICTURES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+"""Endings, in lower case, by which a folder's pictures are told from its other files."""
+
+VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts", ".mts")
+ARRAYS = (".npy", ".npz")
+
+LIST = "@"
+_WILD = "*?["
+_MOST_LIST_BYTES = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An input: what it is called, where it is read, and whether as an array."""
+
+    name: str
+    path: Path
+    is_array: bool
+
+    @property
+    def stem(self) -> str:
+        """What results that are files of their own are called after."""
+        return "stdin" if self.name == STANDARD_INPUT else Path(self.name).stem
+
+    @property
+    def is_video(self) -> bool:
+        return self.path.suffix.lower() in VIDEOS
+
+    def named(self, error: InputError) -> InputError:
+        """The error with the input called as it was given."""
+        if str(self.path) == self.name:
+            return error
+        return InputError(str(error).replace(str(self.path), self.name))
+
+
+class Listing:
+    """The names of a batch's inputs."""
+
+    def __init__(self, words: Sequence[str], *, recursive: bool = False) -> None:
+        """InputError for a folder, a pattern or a list without anything."""
+        self._names = bytearray()
+        self._count = 0
+        for word in words:
+            self._take(word, recursive=recursive)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Source]:
+        at = 0
+        for _ in range(self._count):
+            end = self._names.index(0, at)
+            name = os.fsdecode(bytes(self._names[at:end]))
+            at = end + 1
+            yield as_source(name)
+
+    @property
+    def digest(self) -> str:
+        """Of all names, in their order: whether a batch has the inputs that another one had."""
+        return blake2b(self._names, digest_size=16).hexdigest()
+
+    def sample(self, most: int) -> list[Source]:
+        """At most so many of them, evenly spread."""
+        step = -(-self._count // most) if self._count else 1
+        return [source for number, source in enumerate(self) if number % step == 0]
+
+    def _take(self, word: str, *, recursive: bool) -> None:
+        if word.startswith(LIST) and not os.path.lexists(word):
+            for each in listed(word[len(LIST) :]):
+                self._add(each)
+            return
+        path = Path(word)
+        if path.is_dir():
+            for found in in_folder(path, recursive=recursive):
+                self._add(str(found))
+        elif is_pattern(word):
+            for found in matching(word):
+                self._add(str(found))
+        else:
+            self._add(word)
+
+    def _add(self, name: str) -> None:
+        encoded = os.fsencode(name)
+        if not encoded or 0 in encoded:
+            raise InputError(f"{name!r} is not the name of a file")
+        self._names += encoded + b"\0"
+        self._count += 1
+
+
+def as_source(name: str) -> Source:
+    """The input of that name: what it is read as, its ending tells."""
+    path = Path(name)
+    return Source(name, path, path.suffix.lower() in ARRAYS)
+
+
+def is_pattern(word: str) -> bool:
+    """Whether it names no file, but may name several."""
+    return not os.path.lexists(word) and any(each in word for each in _WILD)
+
+
+def in_folder(folder: Path, *, recursive: bool = False) -> list[Path]:
+    """A folder's pictures, else its arrays, else its videos; InputError when it has none."""
+    names = _names_below(folder, recursive=recursive)
+    for endings in (PICTURES, ARRAYS[:1], VIDEOS):
+        if found := [each for each in names if os.path.splitext(each)[1].lower() in endings]:
+            return [Path(each) for each in found]
+    raise InputError(f"{folder}: no picture (*.jpg, *.png, ...) and no .npy file is in it")
+
+
+def _names_below(folder: Path, *, recursive: bool) -> list[str]:
+    """Files there, in order, without those that are hidden; links to folders are not followed."""
+    try:
+        with os.scandir(folder) as entries:
+            visible = sorted(
+                (each for each in entries if not each.name.startswith(".")),
+                key=lambda each: each.name,
+            )
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
+    found = [each.path for each in visible if each.is_file()]
+    if recursive:
+        for each in visible:
+            if each.is_dir(follow_symlinks=False):
+                found += _names_below(Path(each.path), recursive=True)
+    return found
+
+
+def matching(pattern: str) -> list[Path]:
+    """The files that match it, in order; InputError when none does."""
+    import glob  # brings fnmatch: only for those who want it
+
+    found = sorted(glob.glob(pattern, recursive=True))
+    files = [Path(each) for each in found if not os.path.isdir(each)]
+    if not files:
+        raise InputError(f"{pattern}: no file matches it")
+    return files
+
+
+def listed(name: str) -> Iterable[str]:
+    """The lines of a list that are not empty; InputError when there are none."""
+    try:
+        if name == STANDARD_INPUT:
+            content = sys.stdin.buffer.read(_MOST_LIST_BYTES)
+        else:
+            with open(name, "rb") as file:
+                content = file.read(_MOST_LIST_BYTES)
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from None
+    lines = [os.fsdecode(each) for each in content.splitlines() if each.strip()]
+    if not lines:
+        raise InputError(f"{name}: the list is empty")
+    return lines

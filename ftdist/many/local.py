@@ -1,0 +1,158 @@
+"""A batch on this machine: looked at, planned, and passed through its stages.
+
+Of the inputs some, evenly spread, are looked at by their headers: what the largest of them takes to
+be read and drawn is what the plan leaves room for. All that the plan leaves beyond that is room
+too, so a larger picture mostly fits; one that does not is left out and named.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Generator, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+
+from ftdist.answers.kinds import answering_bytes
+from ftdist.errors import InputError
+from ftdist.many.drawn import Computed
+from ftdist.many.inputs import Input, read_input
+from ftdist.many.lanes import HELPERS, Decide, Lanes, OpenLanes, Pictures, choose
+from ftdist.many.listing import Listing, Source
+from ftdist.many.pictures import Asked, PictureStages, Target, drawing_bytes, reading_bytes
+from ftdist.many.room import Room
+from ftdist.many.stages import Crowd, Finished, in_order
+from ftdist.planning.plan import Plan
+from ftdist.runtime.engine import Kernels
+
+_SAMPLE = 48
+_LEAST_ROOM_BYTES = 2 << 20
+_SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter from a lane whose kernel has ended."""
+
+Record = Finished[Source, bytes]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch that is ready to begin: what is asked, and the lanes that compute it."""
+
+    asked: Asked
+    target: Target
+    lanes: Lanes
+    plain: bool
+    kernels: Kernels = "native"
+
+
+@dataclass
+class LaneTime:
+    """Seconds that lanes have computed so far, together, and how many pictures."""
+
+    seconds: float = 0.0
+    pictures: int = 0
+
+
+def look(listing: Listing, asked: Asked, target: Target, most_bytes: int) -> Pictures:
+    """What the inputs take, as far as some of them show; the first that can be read is read.
+
+    With it comes all that reads pictures, so that it is counted with what the process holds.
+    """
+    least, first = max(_LEAST_ROOM_BYTES, answering_bytes(asked.network, asked.task)), None
+    all_taken = [least]
+    for source in _readable(listing):
+        try:
+            taken = reading_bytes(source, asked.network, asked.about)
+            if taken > most_bytes:
+                continue
+            if first is None:
+                first = read_input(
+                    *(source.path, asked.network),
+                    fit=asked.about.fit,
+                    fill=asked.about.fill,
+                    is_array=source.is_array,
+                )
+            written = target(source)
+            if written is not None and written.suffix not in (".npy", ".npz"):
+                taken = max(taken, drawing_bytes(source, asked, written, most_bytes // 2))
+            all_taken.append(max(least, taken))
+        except InputError:
+            continue
+    _bring_in(asked)
+    plain = first is None or first.is_picture
+    return Pictures.of(asked.network, all_taken, plain=plain)
+
+
+def _readable(listing: Listing) -> Iterable[Source]:
+    return (each for each in listing.sample(_SAMPLE) if not each.is_video)
+
+
+def _bring_in(asked: Asked) -> None:
+    """Imports what finishing takes, so that it is there when the process is measured."""
+    if asked.is_told:
+        import ftdist.answers.export
+        import ftdist.answers.seen  # noqa: F401 - only to be there
+
+
+def planned(
+    decide: Decide,
+    threads: int,
+    asked: Asked,
+    target: Target,
+    pictures: Pictures,
+    named: Plan | None = None,
+    kernels: Kernels = "native",
+) -> Batch:
+    """The batch with its lanes; BudgetError when nothing fits."""
+    return Batch(asked, target, choose(decide, threads, pictures, named), pictures.plain, kernels)
+
+
+def run(
+    batch: Batch, inputs: Iterable[Source], lane_time: LaneTime | None = None
+) -> Generator[Record, None, None]:
+    """Passes the inputs through; a record of each, or why there is none, in their order.
+
+    InputErrors are results; whatever else fails is raised, when all threads have ended.
+    """
+    lanes = batch.lanes
+    beside = lanes.peak_bytes - lanes.room_bytes
+    room = Room(lanes.room_bytes, beside)
+    crowd = Crowd(lanes.split.lanes, HELPERS, lanes.hand.pictures)
+    with OpenLanes(lanes, batch.kernels, plain=batch.plain) as opened, _promptly():
+        stages = _Timed(batch, opened, room, lane_time or LaneTime())
+        yield from in_order(iter(inputs), stages, crowd)
+
+
+class _Timed(PictureStages):
+    """The stages, of which computing is timed."""
+
+    def __init__(self, batch: Batch, opened: OpenLanes, room: Room, lane_time: LaneTime) -> None:
+        super().__init__(batch.asked, opened.sessions, room, batch.target, plain=batch.plain)
+        self._lane_time = lane_time
+        self._lock = threading.Lock()
+
+    def compute(self, lane: int, item: Source, read: Input) -> Computed:
+        started_s = time.perf_counter()
+        computed = super().compute(lane, item, read)
+        seconds = time.perf_counter() - started_s
+        with self._lock:
+            self._lane_time.seconds += seconds
+            self._lane_time.pictures += 1
+        return computed
+
+
+def after(inputs: Iterable[Source], done: int) -> Iterator[Source]:
+    """The inputs after so many that are done."""
+    return islice(iter(inputs), done, None)
+
+
+@contextmanager
+def _promptly() -> Iterator[None]:
+    """Within it threads hand the interpreter on sooner: a lane's kernels are short."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, _SWITCH_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)

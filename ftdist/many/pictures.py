@@ -1,0 +1,171 @@
+"""What is done with each picture of a batch: read it, compute it, make a record of its answer.
+
+A record is a line of JSON: what was seen, as ``answers.export`` has it, and which files were
+written of it. Memory that a picture takes by its own size, for decoding and drawing, comes out of
+the batch's room.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftdist.answers.kinds import answering_bytes
+from ftdist.errors import InputError
+from ftdist.many.drawn import Computed, Shown, write_picture
+from ftdist.many.inputs import Input, read_input, write_arrays
+from ftdist.many.listing import Source
+from ftdist.many.room import Room
+from ftdist.network.about import About
+from ftdist.network.graph import Network
+from ftdist.network.task import Task
+from ftdist.runtime.local import Session
+
+TOLD = ("detect", "classify", "segment", "points")
+"""The tasks of which a record says what was seen."""
+
+Target = Callable[[Source], Path | None]
+"""The file that is to be written of an input, if any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of each picture.
+
+    `thresholds` are those of ``detect``; `plain`: classes of a segmentation are drawn as numbers.
+    """
+
+    network: Network
+    task: Task
+    about: About
+    names: tuple[str, ...]
+    thresholds: Mapping[str, float]
+    plain: bool = False
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """It as plain values, by the options that say it: whether two batches ask the same."""
+        pixels = self.network.inputs[0].pixels
+        return {
+            "thresh": self.thresholds.get("threshold"),
+            "nms": self.thresholds.get("overlap"),
+            "names": list(self.names),
+            "task": repr(self.task),
+            "mean": repr((pixels, self.about.fit, self.about.fill)),
+            "labels-picture": self.plain,
+        }
+
+    @property
+    def is_told(self) -> bool:
+        return self.task.kind in TOLD
+
+
+class PictureStages:
+    """The stages of pictures and arrays from files, in these sessions."""
+
+    def __init__(
+        self, asked: Asked, sessions: Sequence[Session], room: Room, target: Target, *, plain: bool
+    ) -> None:
+        self._asked = asked
+        self._sessions = sessions
+        self._room = room
+        self._target = target
+        self._plain = plain
+        self._answering_bytes = answering_bytes(asked.network, asked.task)
+
+    def read(self, item: Source) -> Input:
+        asked = self._asked
+        with self._room.lease() as lease:
+            try:
+                given = read_input(
+                    *(item.path, asked.network),
+                    fit=asked.about.fit,
+                    fill=asked.about.fill,
+                    is_array=item.is_array,
+                    ask=lease.ask,
+                )
+            except InputError as error:
+                raise called(item, error) from None
+        if given.is_picture != self._plain:
+            kinds = ("an array of numbers", "a picture")
+            what = f"is {kinds[given.is_picture]}, the first input is not; run them apart"
+            raise InputError(f"{item.name}: {what}")
+        return given
+
+    def compute(self, lane: int, item: Source, read: Input) -> Computed:
+        return Computed(self._sessions[lane].run(read.array), read.letterbox)
+
+    def finish(self, item: Source, computed: Computed) -> bytes:
+        with self._room.lease() as lease:
+            try:
+                return self._finished(item, computed, lease.ask)
+            except InputError as error:
+                raise called(item, error) from None
+
+    def stop(self) -> None:
+        self._room.close()
+
+    def _finished(self, item: Source, computed: Computed, ask: Callable[[int], None]) -> bytes:
+        asked, answer, record = self._asked, None, {"file": item.name}
+        if asked.is_told:
+            from ftdist.answers.export import as_value
+            from ftdist.answers.seen import answer as answered
+
+            ask(self._answering_bytes)
+            given = asked.names, item.name, computed.letterbox, asked.thresholds
+            answer = answered(asked.network, asked.task, computed.outputs, *given)
+            assert answer.result is not None
+            record = as_value(answer.result)
+        target = self._target(item)
+        if target is not None:
+            if target.suffix in (".npy", ".npz"):
+                write_arrays(target, computed.outputs)
+            else:
+                shown = Shown(item.path, computed, answer, asked.names, asked.plain)
+                size = drawing_bytes(item, asked, target, self._room.size)
+                ask(size)
+                write_picture(target, asked.network, asked.task, asked.about, shown, size)
+            record["output"] = str(target)
+        return as_line(record)
+
+
+def as_line(record: Mapping[str, Any]) -> bytes:
+    """A record as a line without its end; names that are no UTF-8 keep their bytes."""
+    text = json.dumps(record, ensure_ascii=False, separators=(", ", ": "))
+    return text.encode("utf-8", "surrogateescape")
+
+
+def called(item: Source, error: InputError) -> InputError:
+    """The error with the input's name in it."""
+    error = item.named(error)
+    return error if item.name in str(error) else InputError(f"{item.name}: {error}")
+
+
+def reading_bytes(source: Source, network: Network, about: About) -> int:
+    """What reading an input takes at most; InputError when it cannot be read."""
+    if source.is_array:
+        return 0
+    from ftdist.pictures.fitted import loading_bytes  # only pictures need it
+
+    return loading_bytes(source.path, network.input, about.fit)
+
+
+def drawing_bytes(source: Source, asked: Asked, target: Path, most_bytes: int) -> int:
+    """What writing the picture of an input takes at most, where a smaller one may be drawn."""
+    if asked.task.kind == "image":
+        from ftdist.answers.drawing.made import making_bytes
+
+        number = next(
+            n
+            for n in asked.network.outputs
+            if asked.network.layers[n].name == asked.task.outputs[0]
+        )
+        made = asked.network.shape(number)
+        taken = making_bytes(target, made.width, made.height)
+        return taken + (reading_bytes(source, asked.network, asked.about))
+    from ftdist.answers.drawing.draw import drawing_bytes as bytes_drawn
+
+    return bytes_drawn(source.path, asked.names, target, most_bytes)

@@ -1,0 +1,234 @@
+"""Reading, computing and finishing pictures overlap, in bounded memory; results come in order.
+
+A picture passes three stages: it is read, computed, finished (its answer found, drawn, written).
+Two sorts of threads do that. Each lane has a session, and computes; a lane that finds nothing to
+compute finishes or reads, so none waits while there is something to do. Helpers only finish and
+read, so that a disk or a long decoding keeps no lane waiting. At most `hand` pictures are in hand
+at the same time, between the beginning of their reading and the end of their finishing: that and
+nothing else bounds what they take. Results are few bytes; of those that wait for an earlier one
+there are no more than `_AHEAD` times as many.
+
+    lane        computes, else finishes, else reads
+    helper      finishes, else reads
+    consumer    takes results in the order of the inputs
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+from ftdist.errors import FtdistError, InputError
+from ftdist.many.room import Closed
+
+_AHEAD = 4
+_LOOK_S = 0.5
+"""How often the consumer looks up while it waits: an interrupt just before would go unseen."""
+
+Item = TypeVar("Item")
+Read = TypeVar("Read")
+Computed = TypeVar("Computed")
+Result = TypeVar("Result")
+Given_contra = TypeVar("Given_contra", contravariant=True)
+Made_co = TypeVar("Made_co", covariant=True)
+
+
+class Stages(Protocol[Given_contra, Read, Computed, Made_co]):
+    """What is done with an item; InputError in any stage makes that its result."""
+
+    def read(self, item: Given_contra) -> Read: ...
+
+    def compute(self, lane: int, item: Given_contra, read: Read) -> Computed: ...
+
+    def finish(self, item: Given_contra, computed: Computed) -> Made_co: ...
+
+    def stop(self) -> None:
+        """Lets go whoever waits within a stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many threads compute, how many help, and how many pictures are in hand at most."""
+
+    lanes: int
+    helpers: int
+    hand: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished(Generic[Item, Result]):
+    """What came of an item: a result, or why there is none."""
+
+    number: int
+    item: Item
+    result: Result | InputError
+
+
+def in_order(
+    items: Iterator[Item], stages: Stages[Item, Read, Computed, Result], crowd: Crowd
+) -> Generator[Finished[Item, Result], None, None]:
+    """Passes all items through the stages; gives what came of each, in their order.
+
+    What fails otherwise than by an InputError is raised here. When the generator is closed, or
+    anything is raised in whoever uses it, all threads have ended before that goes on.
+    """
+    hall = _Hall(items, stages, crowd)
+    threads = [
+        threading.Thread(target=hall.serve, args=(lane,), name=f"ftdist-{what}", daemon=True)
+        for lane, what in [
+            *((number, f"lane-{number}") for number in range(crowd.lanes)),
+            *((None, f"helper-{number}") for number in range(crowd.helpers)),
+        ]
+    ]
+    try:
+        for thread in threads:
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise FtdistError(f"{error}; use fewer threads") from None
+        while (finished := hall.next()) is not None:
+            yield finished
+    finally:
+        hall.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+
+
+class _Hall(Generic[Item, Read, Computed, Result]):
+    """Where pictures wait between stages, and threads for pictures."""
+
+    def __init__(
+        self,
+        items: Iterator[Item],
+        stages: Stages[Item, Read, Computed, Result],
+        crowd: Crowd,
+    ) -> None:
+        self._items = items
+        self._stages = stages
+        self._crowd = crowd
+        self._changed = threading.Condition()
+        self._read: deque[tuple[int, Item, Read]] = deque()
+        self._computed: deque[tuple[int, Item, Computed]] = deque()
+        self._finished: dict[int, Finished[Item, Result]] = {}
+        self._fetched = self._given = self._in_hand = 0
+        self._fetching = self._exhausted = self._stopping = False
+        self._failure: BaseException | None = None
+
+    def next(self) -> Finished[Item, Result] | None:
+        """The next result in order, waited for; None when there is none to come."""
+        with self._changed:
+            while self._given not in self._finished:
+                if self._failure is not None:
+                    raise self._failure
+                if self._exhausted and self._given == self._fetched:
+                    return None
+                self._changed.wait(_LOOK_S)
+            found = self._finished.pop(self._given)
+            self._given += 1
+            self._changed.notify_all()
+            return found
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._stages.stop()
+
+    def serve(self, lane: int | None) -> None:
+        """What a thread does until all is done."""
+        try:
+            while self._step(lane):
+                pass
+        except Closed:
+            pass
+        except BaseException as error:  # whatever it is, the consumer raises it
+            with self._changed:
+                self._failure = self._failure or error
+                self._changed.notify_all()
+
+    def _step(self, lane: int | None) -> bool:
+        """Does one thing; False when nothing is left to do."""
+        with self._changed:
+            while True:
+                if self._stopping or self._failure is not None or self._over:
+                    return False
+                if lane is not None and self._read:
+                    number, item, read = self._read.popleft()
+                    job = "compute"
+                    break
+                if self._computed:
+                    number, item, computed = self._computed.popleft()
+                    job = "finish"
+                    break
+                if self._may_fetch:
+                    self._fetching = True
+                    self._in_hand += 1
+                    job = "read"
+                    break
+                self._changed.wait()
+        if job == "read":
+            self._fetch_and_read()
+        elif job == "compute":
+            assert lane is not None
+            self._compute(lane, number, item, read)
+        else:
+            self._finish(number, item, computed)
+        return True
+
+    @property
+    def _over(self) -> bool:
+        return self._exhausted and self._in_hand == 0
+
+    @property
+    def _may_fetch(self) -> bool:
+        if self._fetching or self._exhausted or self._in_hand >= self._crowd.hand:
+            return False
+        return self._fetched - self._given < _AHEAD * self._crowd.hand
+
+    def _fetch_and_read(self) -> None:
+        item = next(self._items, None)
+        with self._changed:
+            self._fetching = False
+            if item is None:
+                self._exhausted = True
+                self._in_hand -= 1
+                self._changed.notify_all()
+                return
+            number = self._fetched
+            self._fetched += 1
+            self._changed.notify_all()
+        try:
+            read = self._stages.read(item)
+        except InputError as error:
+            self._end(number, item, error)
+            return
+        with self._changed:
+            self._read.append((number, item, read))
+            self._changed.notify_all()
+
+    def _compute(self, lane: int, number: int, item: Item, read: Read) -> None:
+        try:
+            computed = self._stages.compute(lane, item, read)
+        except InputError as error:
+            self._end(number, item, error)
+            return
+        with self._changed:
+            self._computed.append((number, item, computed))
+            self._changed.notify_all()
+
+    def _finish(self, number: int, item: Item, computed: Computed) -> None:
+        try:
+            result: Result | InputError = self._stages.finish(item, computed)
+        except InputError as error:
+            result = error
+        self._end(number, item, result)
+
+    def _end(self, number: int, item: Item, result: Result | InputError) -> None:
+        with self._changed:
+            self._finished[number] = Finished(number, item, result)
+            self._in_hand -= 1
+            self._changed.notify_all()

@@ -1,0 +1,123 @@
+"""Each input has one record, whatever happened between; the result is that of an unbroken run."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+
+from ftdist.errors import InputError
+from ftdist.many.spool import Spool
+
+ABOUT = {"model": "m", "inputs": "i"}
+COUNT = 60
+
+
+class Clock:
+    """A time that moves when it is asked for."""
+
+    def __init__(self, step: float) -> None:
+        self.now = 0.0
+        self._step = step
+
+    def __call__(self) -> float:
+        self.now += self._step
+        return self.now
+
+
+def add(spool: Spool, number: int) -> None:
+    if number % 7 == 3:
+        spool.leave_out(b'{"file": "%d", "reason": "broken"}' % number)
+    else:
+        spool.add(b'{"file": "%d", "text": "%s"}' % (number, b"x" * (number % 5)))
+
+
+def unbroken(path: Path) -> tuple[bytes, bytes]:
+    spool = Spool(path, ABOUT)
+    spool.begin(resume=False)
+    for number in range(COUNT):
+        add(spool, number)
+    spool.end()
+    spool.close()
+    return path.read_bytes(), spool.left_out.read_bytes()
+
+
+def test_an_unbroken_batch_leaves_its_result_and_what_was_left_out(tmp_path: Path) -> None:
+    result, lost = unbroken(tmp_path / "out.jsonl")
+    files = [int(json.loads(line)["file"]) for line in result.splitlines()]
+    assert files == [number for number in range(COUNT) if number % 7 != 3]
+    assert len(lost.splitlines()) == COUNT - len(files)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.left-out"]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_killed_at_any_moment_it_goes_on_to_the_same_result(tmp_path: Path, seed: int) -> None:
+    """A killed process leaves what it wrote, maybe a part of it, and no orderly end."""
+    wanted = unbroken(tmp_path / "whole.jsonl")
+    chance, path = random.Random(seed), tmp_path / "out.jsonl"
+    while True:
+        spool = Spool(path, ABOUT, Clock(chance.choice([0.0, 0.4, 2.0])))
+        spool.begin(resume=True)
+        stop = min(COUNT, spool.progress.done + chance.randint(0, 15))
+        for number in range(spool.progress.done, stop):
+            add(spool, number)
+        if stop == COUNT:
+            spool.end()
+            break
+        killed(spool, chance)
+    assert (path.read_bytes(), spool.left_out.read_bytes()) == wanted
+    assert not list(tmp_path.glob("*.part")) and not list(tmp_path.glob("*.journal"))
+
+
+def killed(spool: Spool, chance: random.Random) -> None:
+    """What was flushed stays, and a part of what was not; the journal's last line may be cut."""
+    journal = spool.path.with_name(spool.path.name + ".journal")
+    for file in spool._files or ():
+        file.flush()
+        file.close()
+    spool._files = None
+    spool._journal.close()
+    if chance.random() < 0.5:
+        with journal.open("ab") as file:
+            file.write(b"[99, 9"[: chance.randint(1, 6)])
+    with spool.part.open("ab") as file:
+        file.write(b'{"file": "half'[: chance.randint(0, 14)])
+
+
+def test_killed_between_its_result_and_its_journal_it_is_only_ended(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    spool = Spool(path, ABOUT)
+    spool.begin(resume=False)
+    for number in range(10):
+        add(spool, number)
+    spool.close()
+    spool.part.rename(path)
+    spool = Spool(path, ABOUT)
+    spool.begin(resume=True)
+    assert spool.progress.done == 10
+    spool.end()
+    assert len(path.read_bytes().splitlines()) + len(spool.left_out.read_bytes().splitlines()) == 10
+
+
+def test_another_batch_does_not_go_on_there(tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    spool = Spool(path, ABOUT)
+    spool.begin(resume=False)
+    add(spool, 0)
+    spool.close()
+    with pytest.raises(InputError, match="go on with --resume"):
+        Spool(path, ABOUT).begin(resume=False)
+    with pytest.raises(InputError, match="other inputs"):
+        Spool(path, ABOUT | {"inputs": "j"}).begin(resume=True)
+    with pytest.raises(InputError, match="another --thresh"):
+        Spool(path, ABOUT | {"thresh": 0.5}).begin(resume=True)
+
+
+def test_two_do_not_write_one_result(tmp_path: Path) -> None:
+    first = Spool(tmp_path / "out.jsonl", ABOUT)
+    first.begin(resume=False)
+    with pytest.raises(InputError, match="another process"):
+        Spool(tmp_path / "out.jsonl", ABOUT).begin(resume=True)
+    first.close()
