@@ -12,6 +12,7 @@ Three ways, by what the format allows:
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
         if streams(image, jpeg):
             stream = Stream(image, jpeg)
         else:
-            image.load()
+            load(image)
     height = band_rows(image)
     try:
         for first in range(0, image.size[1], height):
@@ -73,6 +74,18 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
     finally:
         if stream is not None:
             stream.close()
+
+
+def load(image: ImageFile) -> None:
+    """Decodes all of it; OSError, where Pillow would ask for memory, if data lie behind the end."""
+    file = image.fp
+    assert file is not None
+    position = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    file.seek(position)
+    if any(tile[2] > size for tile in image.tile):
+        raise OSError("the file is cut off")
+    image.load()
 
 
 def raw_rows(image: ImageFile, first: int, stop: int) -> Image:

@@ -34,6 +34,8 @@ WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
 _NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
 _TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _PIECE_ROWS = 64
+_ENCODER_BYTES = 5 << 20
+"""Pillow and its library for JPEG, where nothing has brought them before."""
 
 
 def open_rows(path: Path, *, planes: bool = True, folder: Path | None = None) -> RowSource:
@@ -145,6 +147,8 @@ def _encoder(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
 def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
     """What reading `source` and writing such a file hold at most, beside the caller's rows."""
     suffix, dtype = path.suffix.lower(), np.dtype(dtype)
-    if suffix in (*_PNG, *_JPEG, *_TIFF):
-        return source.holding_bytes() + strip_bytes(shape, dtype, jpeg=suffix in _JPEG)
+    if suffix in _JPEG:
+        return source.holding_bytes() + strip_bytes(shape, dtype, jpeg=True) + _ENCODER_BYTES
+    if suffix in (*_PNG, *_TIFF):
+        return source.holding_bytes() + strip_bytes(shape, dtype)
     return source.holding_bytes() + plain_bytes(shape, dtype, _PIECE_ROWS)

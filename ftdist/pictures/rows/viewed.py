@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ftdist.geometry import Shape
-from ftdist.pictures.bands import raw_rows, raw_stride
+from ftdist.pictures.bands import load, raw_rows, raw_stride
 from ftdist.pictures.reading import Picture, left_open, told
 from ftdist.pictures.rows.protocol import Rows
 from ftdist.pictures.rows.sequential import Sequential
@@ -91,7 +91,7 @@ class ViewedSource(Sequential):
             if streams(picture.image, picture.jpeg):
                 self._stream = Stream(picture.image, picture.jpeg)
             else:
-                picture.image.load()
+                load(picture.image)
                 self._whole = picture.image
         if self._stream is not None:
             self._stream.decode_to(stop)

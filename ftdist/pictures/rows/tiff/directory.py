@@ -23,7 +23,7 @@ _RATIONALS = {5: "u4", 10: "i4"}
 _TEXT, _UNDEFINED = 2, 7
 _MOST_ENTRIES = 4096
 _MOST_DIRECTORIES = 64
-_MOST_VALUES_BYTES = 4 << 20
+_MOST_NUMBERS, _MOST_BYTES = 1 << 16, 4 << 20
 _NEW_SUBFILE_TYPE = 254
 _SMALLER_OR_MASK = 5
 
@@ -54,7 +54,7 @@ class Directory:
             raise ValueError(f"its tag {tag} has a type that TIFF does not have ({entry.kind})")
         size = np.dtype(kind).itemsize * (2 if entry.kind in _RATIONALS else 1)
         count = entry.count - first if count is None else count
-        if not 0 <= first <= first + count <= entry.count or count * size > _MOST_VALUES_BYTES:
+        if not 0 <= first <= first + count <= entry.count or count > _MOST_NUMBERS:
             raise ValueError(f"its tag {tag} has {entry.count} values")
         content = os.pread(self._file, count * size, entry.at + first * size)
         if len(content) < count * size:
@@ -75,12 +75,14 @@ class Directory:
     def value(self, tag: int) -> object:
         """All of it: text, bytes, or a tuple of numbers."""
         entry = self.entries[tag]
-        found = self.numbers(tag)
+        if entry.kind not in (_TEXT, _UNDEFINED):
+            return tuple(self.numbers(tag))
+        if entry.count > _MOST_BYTES:
+            raise ValueError(f"its tag {tag} has {entry.count} bytes")
+        content = os.pread(self._file, entry.count, entry.at)
         if entry.kind == _TEXT:
-            return bytes(int(each) for each in found).partition(b"\x00")[0].decode("latin-1")
-        if entry.kind == _UNDEFINED:
-            return bytes(int(each) for each in found)
-        return tuple(found)
+            return content.partition(b"\x00")[0].decode("latin-1")
+        return content
 
 
 def directories(file: int) -> Iterator[Directory]:

@@ -29,7 +29,6 @@ CARRIED = (ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXTRA_SAMPL
 """The tags that a source hands out; those of colours and orientation are for who reads it."""
 
 PLACES = (PIXEL_SCALE, TIEPOINT, TRANSFORMATION, GEO_KEYS, GEO_DOUBLES, GEO_TEXT)
-_MOST_VALUES = 1 << 20
 _RASTER_TYPE, _POINT = 1025, 2
 _MODEL_TYPE, _GEOGRAPHIC = 1024, 2
 
@@ -38,7 +37,7 @@ def carried(directory: Directory) -> Tags:
     """The tags that go over; a damaged one is left out."""
     found: dict[int, Any] = {}
     for tag in CARRIED:
-        if tag in directory and 0 < directory.entries[tag].count <= _MOST_VALUES:
+        if tag in directory and directory.entries[tag].count:
             try:
                 found[tag] = directory.value(tag)
             except ValueError:
