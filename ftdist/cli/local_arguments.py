@@ -99,6 +99,8 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     add_exact_direct(parser)
     bands = "compute a picture in bands of rows: where it is too large (auto), always, or never"
     parser.add_argument("--bands", choices=("auto", "always", "never"), default="auto", help=bands)
+    resume = "go on with the picture that an earlier run in bands was making of this one"
+    parser.add_argument("--resume", action="store_true", help=resume)
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")

@@ -28,17 +28,20 @@ class Sample:
         """Looks at rows (rows, columns, channels) from row `top` of the map on."""
         height, width, channels = self._shape
         if not self._planar:
-            self._pick(top * width * channels, rows.reshape(-1))
+            start = top * width * channels
+            first, at = self._looked_at(start, rows.size)
+            self._values[first : first + len(at)] = rows.reshape(-1)[at]
             return
         for channel in range(channels):
-            first = (channel * height + top) * width
-            self._pick(first, np.ascontiguousarray(rows[:, :, channel]).reshape(-1))
+            start = (channel * height + top) * width
+            first, at = self._looked_at(start, rows.shape[0] * width)
+            self._values[first : first + len(at)] = rows[at // width, at % width, channel]
 
-    def _pick(self, start: int, values: NDArray[np.float32]) -> None:
-        """The sample's share of values that follow one another from flat position `start` on."""
+    def _looked_at(self, start: int, count: int) -> tuple[int, NDArray[np.intp]]:
+        """Of `count` values from flat position `start` on: the number, in the sample, of the first
+        that is looked at, and where all of these are."""
         first = -(-start // self._step)
-        picked = values[first * self._step - start :: self._step]
-        self._values[first : first + len(picked)] = picked
+        return first, np.arange(first * self._step - start, count, self._step)
 
     @property
     def range(self) -> Range:

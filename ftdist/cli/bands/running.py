@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,22 +21,24 @@ from numpy.typing import NDArray
 from ftdist.answers.rows.made import MAKING_COPIES, Colours, MadeRows, Shown
 from ftdist.answers.rows.sample import Sample
 from ftdist.answers.tasks.images import Range
+from ftdist.cli.bands.journal import Begun, Journal, Reached
+from ftdist.cli.bands.progress import RowProgress
 from ftdist.cli.bands.report import print_bands, write_bands
 from ftdist.cli.plan_and_budget import calibration_for
-from ftdist.cli.terminal import PassingLine
 from ftdist.geometry import Shape
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
 from ftdist.pictures.rows.feed import Feed, feeding_bytes
 from ftdist.pictures.rows.opening import create_rows, open_rows, row_memory
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
-from ftdist.planning.bands.plan import last_shape
+from ftdist.planning.bands.plan import BandPlan, last_shape
 from ftdist.runtime.bands.choice import BandChoice, BandsAsked, choose_bands
 from ftdist.runtime.bands.running import Band, BandRunner
 from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.engine import Kernels
 from ftdist.runtime.threads import default_threads
 
-_WRITTEN_BYTES = 512 << 10
+_WRITTEN_BYTES = 256 << 10
 """Of a band's result so much is turned and written at once, about; no less than a row."""
 
 
@@ -94,6 +96,14 @@ class _Made:
         return taken + written * (MAKING_COPIES // 4 if self.as_picture else 2)
 
 
+@dataclass(frozen=True)
+class _Ways:
+    """What a run by bands is asked for beside its result: `resume`, and by which kernels."""
+
+    resume: bool
+    kernels: Kernels
+
+
 def run_by_bands(
     arguments: argparse.Namespace, model: Model, task: Task, limit: Budget, target: Path, path: Path
 ) -> int:
@@ -105,93 +115,120 @@ def run_by_bands(
         listener = made.colours.take if made.colours else None
         feed = Feed(source, network.input, network.inputs[0].pixels, listener)
         threads = arguments.threads or default_threads()
+        how = f"{network.input} {made.file_shape} {network.inputs[0].pixels}"
+        journal = Journal(target, Begun.of(model.digest, path, how))
+        reached = journal.read() if arguments.resume else None
+        arithmetic = None
+        if reached is not None:
+            arithmetic = BandPlan.parsed(reached.plan, network, threads).steps.arithmetic
         asked = BandsAsked(
-            model,
-            limit,
-            feed.is_picture,
-            threads,
-            lambda rows: made.files_bytes,
+            *(model, limit, feed.is_picture, threads, lambda rows: made.files_bytes),
             calibration_for(threads, limit, arguments.kernels),
-            arguments.exact_direct,
+            exact_direct=arguments.exact_direct,
+            arithmetic=arithmetic,
         )
         choice = choose_bands(asked)
-        with PassingLine() as line:
-            started = time.perf_counter()
-            passes = _run(choice, made, feed, line, arguments.kernels)
-            elapsed_s = time.perf_counter() - started
+        reached = reached or Reached(choice.plan.notation)
+        run = _Run(choice, made, feed, journal, reached)
+        started = time.perf_counter()
+        with RowProgress(made.made.height) as progress:
+            passes = run.all(_Ways(arguments.resume, arguments.kernels), progress)
+        elapsed_s = time.perf_counter() - started
     print_bands(choice, passes, elapsed_s, target)
     if arguments.json is not None:
         write_bands(arguments.json, choice, passes, elapsed_s, arguments.kernels)
     return 0
 
 
-def _run(choice: BandChoice, made: _Made, feed: Feed, line: PassingLine, kernels: Any) -> int:
-    """Writes the result; how many passes over the picture that took."""
-    values: Range | None = None
-    passes = 0
-    with BandRunner(made.model, choice.plan, kernels) as runner:
-        while True:
-            passes += 1
-            with _sink(made) as sink:
-                found = _pass(runner, made, feed, sink, values, line)
-                if found is None or found == values:
-                    sink.finish()
-                    return passes
-            values = found
-            feed.rewind()
+@dataclass
+class _Run:
+    """A run under way."""
+
+    choice: BandChoice
+    made: _Made
+    feed: Feed
+    journal: Journal
+    reached: Reached
+
+    def all(self, ways: _Ways, progress: RowProgress) -> int:
+        """Writes the result; how many passes over the picture that took."""
+        passes = 0
+        with BandRunner(self.made.model, self.choice.plan, ways.kernels) as runner:
+            while True:
+                passes += 1
+                with self._sink(ways.resume, again=passes > 1) as sink:
+                    found = self._pass(runner, sink, progress)
+                    if found == self.reached.values:
+                        sink.finish()
+                        self.journal.end()
+                        return passes
+                self.reached = Reached(self.reached.plan, values=found)
+                self.feed.rewind()
+
+    @contextmanager
+    def _sink(self, resume: bool, *, again: bool) -> Iterator[RowSink]:
+        """The sink; unless it is finished only what may be resumed is left of it."""
+        sink = self.made.sink(resume=resume and not again)
+        kept = False
+        try:
+            self.journal.write(self.reached, None, now=True)
+            yield sink
+        except BaseException:
+            kept = resume
+            raise
+        finally:
+            sink.abandon(keep=kept)
+            if not kept:
+                self.journal.end()
+
+    def _pass(self, runner: BandRunner, sink: RowSink, progress: RowProgress) -> Range | None:
+        """Makes all bands that are missing; the range that all values speak of, where it matters.
+
+        The first band's range is `reached`, unless an earlier pass found one.
+        """
+        made, reached = self.made, self.reached
+        sample = Sample(made.made, planar=made.planar) if made.as_picture else None
+        first = min(sink.position, reached.rows) if sample is not None else sink.position
+        if sample is not None and reached.rows:
+            sample.restore(reached.sample)
+        progress.begin(first)
+
+        def take(band: Band) -> None:
+            (values,) = band.maps.values()
+            turned: Turned = _as_it_is
+            if sample is not None:
+                sample.take(band.rows.start, values)
+                reached.values = reached.values or sample.range
+                turned = made.rows(reached.values).rows
+            _write(sink, values, turned, band.rows.start)
+            if made.colours is not None:
+                made.colours.forget(band.rows.stop)
+            reached.rows = band.rows.stop
+            self.journal.write(reached, sample)
+            progress.show(band.rows.stop)
+
+        runner.run(self.feed, take, first)
+        return sample.range if sample is not None else reached.values
 
 
-@contextmanager
-def _sink(made: _Made) -> Iterator[RowSink]:
-    """The sink, of which nothing is left unless it was finished."""
-    sink = made.sink(resume=False)
-    try:
-        yield sink
-    finally:
-        sink.abandon(keep=False)
+Turned = Callable[[int, NDArray[np.float32]], Rows]
+"""Makes rows of a file of rows of the network's map, given the number of the first."""
 
 
-def _pass(
-    runner: BandRunner,
-    made: _Made,
-    feed: Feed,
+def _as_it_is(top: int, values: NDArray[np.float32]) -> Rows:
+    return values
+
+
+def _write(
     sink: RowSink,
-    values: Range | None,
-    line: PassingLine,
-) -> Range | None:
-    """Makes all bands; the range that the values spoke of, where that matters."""
-    sample = Sample(made.made, planar=made.planar) if made.as_picture else None
-    rows: MadeRows | None = None if values is None else made.rows(values)
-    height = made.made.height
-    used = values
-    share = line.share("bands")
-
-    def take(band: Band) -> None:
-        nonlocal rows, used
-        (values_of,) = band.maps.values()
-        if sample is None:
-            _write(sink, values_of, lambda top, piece: piece, band.rows.start)
-            return
-        sample.take(band.rows.start, values_of)
-        if rows is None:
-            used = sample.range
-            rows = made.rows(used)
-        _write(sink, values_of, rows.rows, band.rows.start)
-        if made.colours is not None:
-            made.colours.forget(band.rows.stop)
-        share(band.rows.stop / height)
-
-    runner.run(feed, take)
-    if sample is None:
-        return None
-    found = sample.range
-    return None if found == used else found
-
-
-def _write(sink: RowSink, values: NDArray[np.float32], turned: Any, top: int) -> None:
-    """Writes a band's rows, in pieces."""
+    values: NDArray[np.float32],
+    turned: Turned,
+    top: int,
+) -> None:
+    """Writes a band's rows, in pieces; those that are in the file already are passed over."""
     step = max(1, _WRITTEN_BYTES // values[0].nbytes)
-    for first in range(0, len(values), step):
-        rows: Rows = turned(top + first, values[first : first + step])
+    first = max(0, sink.position - top)
+    for start in range(first, len(values), step):
+        rows = turned(top + start, values[start : start + step])
         if len(rows):
             sink.write(rows)

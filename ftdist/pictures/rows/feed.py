@@ -22,7 +22,7 @@ from ftdist.geometry import Shape
 from ftdist.network.ports import Pixels
 from ftdist.pictures.rows.protocol import Rows, RowSource
 
-PIECE_BYTES = 512 << 10
+PIECE_BYTES = 128 << 10
 """How much of a source is read and turned at once, about; no less than a row."""
 
 _COPIES = 12

@@ -33,9 +33,10 @@ WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
 
 _NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
 _TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_PIECE_ROWS = 64
 _ENCODER_BYTES = 5 << 20
 """Pillow and its library for JPEG, where nothing has brought them before."""
+_PIECE_BYTES = 256 << 10
+"""What is written at once, about; no less than a row."""
 
 
 def open_rows(path: Path, *, planes: bool = True, folder: Path | None = None) -> RowSource:
@@ -151,4 +152,4 @@ def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]
         return source.holding_bytes() + strip_bytes(shape, dtype, jpeg=True) + _ENCODER_BYTES
     if suffix in (*_PNG, *_TIFF):
         return source.holding_bytes() + strip_bytes(shape, dtype)
-    return source.holding_bytes() + plain_bytes(shape, dtype, _PIECE_ROWS)
+    return source.holding_bytes() + 2 * max(_PIECE_BYTES, plain_bytes(shape, dtype, 1))

@@ -17,12 +17,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape, Span
 from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.network.implementations import IMPLEMENTATIONS
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_needs
-from ftdist.planning.plan import Plan
+from ftdist.planning.plan import Plan, parse_notation
 
 _LARGEST_UNIT = 1 << 10
 """Bands that were alike only every so many rows would be too high: then they are cut anywhere."""
@@ -41,6 +42,14 @@ class BandPlan:
     @property
     def notation(self) -> str:
         return f"{self.rows} rows of {self.steps.notation}"
+
+    @classmethod
+    def parsed(cls, notation: str, network: Network, threads: int) -> BandPlan:
+        """The plan that a notation means; InputError where it is none of this network."""
+        rows, of, steps = notation.partition(" rows of ")
+        if not of or not rows.isdecimal() or not 0 < int(rows) <= last_shape(network).height:
+            raise InputError(f"'{notation}' is no plan of bands such as 64 rows of 1x4s8")
+        return cls(parse_notation(steps, network, threads), int(rows))
 
     def bands(self, network: Network) -> Iterator[Span]:
         """The rows of the last output that each band makes, from the top down."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftdist.network.graph import Network
 from ftdist.network.implementations import Arithmetic
@@ -53,6 +53,7 @@ class BandProblem:
     the plan (weights, activations, programs, the band's rows), and how they are computed.
 
     `beside_bytes` says what reading and writing hold for so many rows of the output a band.
+    `arithmetic` is that of rows that were made before, where there are some: bits depend on it.
     """
 
     network: Network
@@ -62,6 +63,7 @@ class BandProblem:
     available_bytes: int
     beside_bytes: Callable[[int], int]
     exact_direct: bool = False
+    arithmetic: Arithmetic | None = None
 
     @property
     def heights(self) -> Iterator[int]:
@@ -132,6 +134,7 @@ def examined(problem: BandProblem, plan: BandPlan, band_s: float) -> FoundBands:
 def smallest_bands(problem: BandProblem) -> FoundBands:
     """The band plan that needs least, whether it fits or not: the lowest bands, most cut."""
     rows = min(next(problem.heights), unit_rows(problem.network))
+    problem = replace(problem, arithmetic=None)
     found = _search(problem, _seen(problem, rows)).smallest()
     return examined(problem, BandPlan(found.plan, rows), found.seconds)
 
@@ -147,7 +150,9 @@ def _seen(problem: BandProblem, rows: int) -> Excerpt:
 
 def _search(problem: BandProblem, seen: Excerpt) -> AnySearch:
     tried: tuple[Arithmetic, ...] = ((),)
-    if not problem.exact_direct:
+    if problem.arithmetic is not None:
+        tried = (problem.arithmetic,)
+    elif not problem.exact_direct:
         tried = arithmetics(seen, problem.profile)
     return AnySearch(seen, problem.threads, problem.profile, tried, grids=problem.grids())
 

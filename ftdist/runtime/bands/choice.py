@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 from ftdist.errors import BudgetError
+from ftdist.network.implementations import Arithmetic
 from ftdist.network.modelfile import Model
 from ftdist.planning.bands.plan import BandPlan
-from ftdist.planning.bands.search import BandProblem, FoundBands, fastest_bands, smallest_bands
+from ftdist.planning.bands.search import (
+    BandProblem,
+    FoundBands,
+    fastest_bands,
+    smallest_bands,
+)
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.process_memory import ProcessMemory, after_planning, before_planning
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
@@ -22,6 +29,7 @@ class BandsAsked:
     """A network at a picture's size, and what surrounds its bands.
 
     `files_bytes` says what reading, turning and writing hold for so many rows of the output a band.
+    `arithmetic` is the one by which rows were made before that are to be gone on with.
     """
 
     model: Model
@@ -31,6 +39,7 @@ class BandsAsked:
     files_bytes: Callable[[int], int]
     calibration: Calibration = SHIPPED
     exact_direct: bool = False
+    arithmetic: Arithmetic | None = None
 
     def problem(self, process: ProcessMemory) -> BandProblem:
         """What planning is asked for in such a process."""
@@ -42,6 +51,7 @@ class BandsAsked:
             self.budget.bytes - process.now_bytes - process.planning_bytes,
             self.files_bytes,
             self.exact_direct,
+            self.arithmetic,
         )
 
 
@@ -77,24 +87,34 @@ def choose_bands(asked: BandsAsked) -> BandChoice:
     before = before_planning(asked.model.network)
     with planning_room(asked.budget):
         problem = asked.problem(before)
-        found = fastest_bands(problem)
-        if found is None:
+        fastest = fastest_bands(problem)
+        if fastest is None:
             _refuse(asked, problem, before)
-    assert found is not None
+        found = fastest
     process = after_planning(before, found.parts.programs, peak_bytes())
     choice = BandChoice(asked, found, process)
-    if choice.peak_bytes > asked.budget.bytes:
-        with planning_room(asked.budget):
-            found = fastest_bands(asked.problem(process))
-        if found is None:
+    if choice.peak_bytes <= asked.budget.bytes:
+        return choice
+    with planning_room(asked.budget):  # beside what planning really left
+        again = fastest_bands(asked.problem(process))
+        if again is None:
             _refuse(asked, asked.problem(process), process)
-        assert found is not None
-        choice = BandChoice(asked, found, process)
+    return _within(BandChoice(asked, again, process))
+
+
+def _within(choice: BandChoice) -> BandChoice:
+    """The choice; BudgetError where it exceeds its budget."""
+    if choice.peak_bytes > choice.asked.budget.bytes:
+        _exceeds(choice)
     return choice
 
 
-def _refuse(asked: BandsAsked, problem: BandProblem, process: ProcessMemory) -> None:
-    least = BandChoice(asked, smallest_bands(problem), process)
+def _refuse(asked: BandsAsked, problem: BandProblem, process: ProcessMemory) -> NoReturn:
+    _exceeds(BandChoice(asked, smallest_bands(problem), process))
+
+
+def _exceeds(least: BandChoice) -> NoReturn:
+    asked = least.asked
     smallest = least.peak_bytes + SPREAD_BYTES
     budget = asked.budget
     raise BudgetError(

@@ -1,0 +1,76 @@
+"""A run that was killed goes on: the file is that of an unbroken run, and nothing else is left."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cli.bands.test_bands_option import write_network, write_ppm
+from support.command import Outcome, ftdist_command, measured
+
+KILLED = 9
+_KILLER = """
+import os, sys
+from ftdist.cli.main import main
+from ftdist.pictures.rows.plain import PlainSink
+left, write = int(sys.argv[1]), PlainSink.write
+def counted(self, rows):
+    global left
+    left -= 1
+    if left < 0:
+        os._exit(9)
+    write(self, rows[: max(1, len(rows) // 2)])
+    write(self, rows[max(1, len(rows) // 2) :])
+PlainSink.write = counted
+sys.exit(main(sys.argv[2:]))
+"""
+"""The command, which ends without a word at one of its writes."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("resume")
+    write_network(folder / "grey.onnx", 1)
+    write_ppm(folder / "photo.ppm", 1300, 600)
+    outcome = command(folder, "whole.ppm")
+    assert outcome.status == 0, outcome
+    return folder
+
+
+def words(target: str, *more: str) -> list[str]:
+    return ["run", "grey.onnx", "photo.ppm", "-o", target, "--bands", "always",
+            "--mem", "44M", *more]  # fmt: skip
+
+
+def command(folder: Path, target: str, *more: str) -> Outcome:
+    return ftdist_command(*words(target, *more), folder=folder)
+
+
+def hidden(folder: Path) -> list[str]:
+    return [each.name for each in folder.iterdir() if each.name.startswith(".")]
+
+
+def test_what_was_killed_at_any_write_goes_on(folder: Path) -> None:
+    moments = np.random.default_rng(5).integers(0, 14, 3).tolist()
+    for number, writes in enumerate(moments):
+        more = ["--resume"] if number else []
+        killer = [sys.executable, "-c", _KILLER, writes, *words("made.ppm", *more)]
+        assert measured(*killer, folder=folder).status == KILLED
+        assert hidden(folder) and not (folder / "made.ppm").exists()
+    outcome = command(folder, "made.ppm", "--resume")
+    assert outcome.status == 0, outcome
+    assert (folder / "made.ppm").read_bytes() == (folder / "whole.ppm").read_bytes()
+    assert not hidden(folder)
+
+
+def test_another_picture_is_not_gone_on_with(folder: Path) -> None:
+    killer = [sys.executable, "-c", _KILLER, 3, *words("other.ppm")]
+    assert measured(*killer, folder=folder).status == KILLED
+    write_ppm(folder / "photo.ppm", 1200, 600)
+    outcome = command(folder, "other.ppm", "--resume")
+    assert outcome.status == 2
+    assert "other.ppm: was begun with another" in outcome.err and outcome.err.count("\n") <= 2
+    assert command(folder, "other.ppm").status == 0
+    assert not hidden(folder)
