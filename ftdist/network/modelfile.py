@@ -79,9 +79,11 @@ class Model:
             f"of weights>"
         )
 
-    def told(self, network: Network, about: About) -> Model:
-        """The same weights under a network that differs in how it is told about."""
-        other = replace(self, network=network, about=about, file=os.dup(self.file))
+    def told(self, network: Network, about: About, blobs: dict[int, Blob] | None = None) -> Model:
+        """The same weights under a network that differs in how it is told about, or in how its
+        layers are numbered: then `blobs` are theirs."""
+        own = self.blobs if blobs is None else blobs
+        other = replace(self, network=network, about=about, blobs=own, file=os.dup(self.file))
         weakref.finalize(other, os.close, other.file)
         return other
 

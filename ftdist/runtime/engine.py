@@ -156,6 +156,10 @@ class Engine:
             self._transformed.clear()
         self._resident = frozenset()
 
+    def forget(self) -> None:
+        """Lets the programs of plans go, but keeps the block and the weights for the next plan."""
+        self._unbind()
+
     def rest(self) -> None:
         """Gives the block and the weights back; a later run takes both again."""
         self._release()

@@ -63,6 +63,11 @@ class Runner:
         self._engine.rest()
         self._prepared = None
 
+    def forget(self) -> None:
+        """Lets the programs of plans go that will not run again; block and weights stay."""
+        self._engine.forget()
+        self._prepared = None
+
     @property
     def progress(self) -> int:
         """A number that grows while kernels work; any thread may ask for it, at any time."""

@@ -6,19 +6,21 @@ What fits is computed whole, as ever; bands compute their halos again. `--bands`
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.cli.files.outputs import Outputs
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
+from ftdist.planning.bands.phases import Phase, phases
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
 
 _SHARE = 4
 """A run is by bands where the arrays of the whole would take this part of the budget."""
+
+_SMALL_SHARE = 8
+"""A map that a layer needs whole may take this part of the budget."""
 
 _PICTURE_COPIES = 2
 """A picture is held as it was read, and once more while it is written."""
@@ -33,19 +35,40 @@ def by_bands(
     limit: Budget,
 ) -> bool:
     """Whether the run is one by bands; InputError where `--bands` asks for what cannot be."""
-    reason = _reason_against(given, found, network, task)
+    reason = _reason_against(given, found, network, task, limit)
     if arguments.bands == "never" or (reason and arguments.bands == "auto"):
         return False
     if reason:
         raise InputError(f"--bands always: {reason}")
     if arguments.bands == "always":
         return True
-    is_array = given.all[0].is_array
-    whole = input_bytes(network, picture=not is_array) * _PICTURE_COPIES + output_bytes(network)
+    return _is_large(network, limit)
+
+
+def is_for_bands(network: Network, limit: Budget) -> bool:
+    """Whether a picture of the network's size is computed in bands, unless it is said otherwise."""
+    if len(network.outputs) != 1 or len(network.inputs) != 1 or not _is_large(network, limit):
+        return False
+    try:
+        passes_of(network, limit)
+    except InputError:
+        return False
+    return True
+
+
+def _is_large(network: Network, limit: Budget) -> bool:
+    whole = input_bytes(network, picture=True) * _PICTURE_COPIES + output_bytes(network)
     return whole * _SHARE > limit.bytes
 
 
-def _reason_against(given: Sources, found: Outputs, network: Network, task: Task) -> str:
+def passes_of(network: Network, limit: Budget) -> tuple[Phase, ...]:
+    """The passes over a picture that a network takes; InputError where bands cannot make it."""
+    return phases(network, limit.bytes // _SMALL_SHARE)
+
+
+def _reason_against(
+    given: Sources, found: Outputs, network: Network, task: Task, limit: Budget
+) -> str:
     """Why a run is none by bands; empty where it can be."""
     if given.several or not given.stay:
         return "one picture in a file is computed by bands, not several or a pipe"
@@ -55,12 +78,8 @@ def _reason_against(given: Sources, found: Outputs, network: Network, task: Task
         return f"{network.name} makes no picture; write a .npy file"
     if len(network.outputs) != 1 or len(network.inputs) != 1:
         return f"{network.name} has several inputs or outputs"
-    if network.whole_layers:
-        name = network.layers[min(network.whole_layers)].name
-        return f"layer {name} needs the whole of a map"
+    try:
+        passes_of(network, limit)
+    except InputError as error:
+        return str(error)
     return ""
-
-
-def is_rows_file(path: Path) -> bool:
-    """Whether a file of that name can be written by rows."""
-    return path.suffix.lower() in (".npy", *PICTURES)

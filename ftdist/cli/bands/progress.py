@@ -41,6 +41,11 @@ class RowProgress:
         """The run begins, or goes on, at a row."""
         self._first, self._began_s = first, self._clock()
 
+    def pass_over(self, number: int) -> None:
+        """A pass is under way whose rows are not those of the result."""
+        if self._clock() - self._began_s >= _PATIENCE_S:
+            self._bar.show(f"pass {number} over the picture")
+
     def show(self, done: int) -> None:
         """All rows before row `done` are made."""
         now = self._clock()

@@ -15,7 +15,7 @@ from ftdist.cli.reports.report import (
     parts_line,
 )
 from ftdist.planning.bands.plan import last_shape
-from ftdist.runtime.bands.choice import BandChoice
+from ftdist.runtime.bands.choice import BandChoice, PhasedChoice
 from ftdist.runtime.budget.memory import format_size
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.wording import counted
@@ -29,38 +29,62 @@ def bands_line(choice: BandChoice) -> str:
     return f"{bands}, each by {choice.plan.steps.notation}, threads {choice.plan.steps.threads}"
 
 
-def print_bands(choice: BandChoice, passes: int, elapsed_s: float, target: Path) -> None:
+def plan_lines(choice: PhasedChoice) -> list[str]:
+    """The model, and how each pass over the picture is planned."""
+    network = choice.model.network
+    lines = [f"model      {model_line(network)}, input {network.input}"]
+    for number, each in enumerate(choice.passes, 1):
+        what = "plan" if len(choice.passes) == 1 else f"pass {number}"
+        lines.append(f"{what:10} {bands_line(each)}")
+    last = choice.last
+    lines += algorithm_lines(last.plan.steps.to_json(last.asked.model.digest))
+    return [*lines, f"budget     {budget_line(last.asked.budget)}"]
+
+
+def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Path) -> None:
     """The report as a person reads it."""
-    network = choice.asked.model.network
-    peak = peak_bytes()
-    say(f"model      {model_line(network)}, input {network.input}")
-    say(f"plan       {bands_line(choice)}")
-    for line in algorithm_lines(choice.plan.steps.to_json(choice.asked.model.digest)):
+    peak, most = peak_bytes(), choice.largest
+    for line in plan_lines(choice):
         say(line)
-    say(f"budget     {budget_line(choice.asked.budget)}")
-    say(f"peak       predicted {format_size(choice.peak_bytes)}, measured {format_size(peak)}")
-    say(f"           {parts_line(choice.parts)}")
+    say(f"peak       predicted {format_size(most.peak_bytes)}, measured {format_size(peak)}")
+    say(f"           {parts_line(most.parts)}")
     over = f" in {passes} passes over the picture" if passes > 1 else ""
-    say(f"time       predicted {choice.found.seconds:.1f} s, measured {elapsed_s:.1f} s{over}")
-    say(f"           by {choice.asked.calibration.origin}")
+    say(f"time       predicted {choice.seconds:.1f} s, measured {elapsed_s:.1f} s{over}")
+    say(f"           by {most.asked.calibration.origin}")
     say(f"wrote      {target}")
 
 
+def print_forecast(choice: PhasedChoice) -> None:
+    """What a run would take, where nothing is run."""
+    most = choice.largest
+    for line in plan_lines(choice):
+        say(line)
+    say(f"peak       predicted {format_size(most.peak_bytes)}")
+    say(f"           {parts_line(most.parts)}")
+    say(f"time       predicted {choice.seconds:.1f} s by {most.asked.calibration.origin}")
+
+
 def write_bands(
-    path: Path, choice: BandChoice, passes: int, elapsed_s: float, kernels: str
+    path: Path, choice: PhasedChoice, passes: int, elapsed_s: float, kernels: str
 ) -> None:
     """The same as JSON, in the tables of any run's report."""
-    network = choice.asked.model.network
-    plan: dict[str, Any] = choice.plan.steps.to_json(choice.asked.model.digest)
-    plan["bands"] = {"rows": choice.plan.rows, "count": choice.plan.count(network)}
-    budget = choice.asked.budget
+    measured = {"peak_bytes": peak_bytes(), "latency_s": [elapsed_s], "passes": passes}
+    write_json(path, forecast(choice) | {"measured": measured, "machine": machine(kernels)})
+
+
+def forecast(choice: PhasedChoice) -> dict[str, Any]:
+    """The tables `plan` and `predicted`; the plan is that of the last pass."""
+    last, most = choice.last, choice.largest
+    plan: dict[str, Any] = last.plan.steps.to_json(last.asked.model.digest)
+    count = last.plan.count(last.asked.model.network)
+    plan["bands"] = {"rows": last.plan.rows, "count": count}
+    plan["passes"] = [each.plan.notation for each in choice.passes]
+    budget = last.asked.budget
     predicted = {
-        "peak_bytes": choice.peak_bytes,
-        "latency_s": choice.found.seconds,
-        "parts": choice.parts,
-        "profile": choice.asked.calibration.origin,
+        "peak_bytes": most.peak_bytes,
+        "latency_s": choice.seconds,
+        "parts": most.parts,
+        "profile": most.asked.calibration.origin,
         "budget": {"bytes": budget.bytes, "origin": budget.origin, "keeper": budget.keeper},
     }
-    measured = {"peak_bytes": peak_bytes(), "latency_s": [elapsed_s], "passes": passes}
-    tables = {"plan": plan, "predicted": predicted, "measured": measured}
-    write_json(path, tables | {"machine": machine(kernels)})
+    return {"plan": plan, "predicted": predicted}

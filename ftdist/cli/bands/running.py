@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from ftdist.answers.rows.made import MAKING_COPIES, Colours, MadeRows, Shown
 from ftdist.answers.rows.sample import Sample
 from ftdist.answers.tasks.images import Range
+from ftdist.cli.bands.asked import passes_of
 from ftdist.cli.bands.journal import Begun, Journal, Reached
 from ftdist.cli.bands.progress import RowProgress
 from ftdist.cli.bands.report import print_bands, write_bands
@@ -32,7 +33,7 @@ from ftdist.pictures.rows.feed import Feed, feeding_bytes
 from ftdist.pictures.rows.opening import create_rows, open_rows, row_memory
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
 from ftdist.planning.bands.plan import BandPlan, last_shape
-from ftdist.runtime.bands.choice import BandChoice, BandsAsked, choose_bands
+from ftdist.runtime.bands.choice import BandsAsked, PhasedChoice, choose_phases
 from ftdist.runtime.bands.running import Band, BandRunner
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.engine import Kernels
@@ -120,15 +121,16 @@ def run_by_bands(
         reached = journal.read() if arguments.resume else None
         arithmetic = None
         if reached is not None:
-            arithmetic = BandPlan.parsed(reached.plan, network, threads).steps.arithmetic
+            last = passes_of(network, limit)[-1].bands.network
+            arithmetic = BandPlan.parsed(reached.plan, last, threads).steps.arithmetic
         asked = BandsAsked(
             *(model, limit, feed.is_picture, threads, lambda rows: made.files_bytes),
             calibration_for(threads, limit, arguments.kernels),
             exact_direct=arguments.exact_direct,
             arithmetic=arithmetic,
         )
-        choice = choose_bands(asked)
-        reached = reached or Reached(choice.plan.notation)
+        choice = choose_phases(asked, passes_of(network, limit))
+        reached = reached or Reached(choice.last.plan.notation)
         run = _Run(choice, made, feed, journal, reached)
         started = time.perf_counter()
         with RowProgress(made.made.height) as progress:
@@ -144,7 +146,7 @@ def run_by_bands(
 class _Run:
     """A run under way."""
 
-    choice: BandChoice
+    choice: PhasedChoice
     made: _Made
     feed: Feed
     journal: Journal
@@ -152,18 +154,26 @@ class _Run:
 
     def all(self, ways: _Ways, progress: RowProgress) -> int:
         """Writes the result; how many passes over the picture that took."""
-        passes = 0
-        with BandRunner(self.made.model, self.choice.plan, ways.kernels) as runner:
+        runner = self.choice.runner(ways.kernels)
+        held = runner.small_maps(self._anew, lambda number, rows: progress.pass_over(number + 1))
+        passes = len(self.choice.passes) - 1
+        again = False
+        with runner.last(held) as last:
             while True:
                 passes += 1
-                with self._sink(ways.resume, again=passes > 1) as sink:
-                    found = self._pass(runner, sink, progress)
+                self.feed.rewind()
+                with self._sink(ways.resume, again=again) as sink:
+                    found = self._pass(last, sink, progress)
                     if found == self.reached.values:
                         sink.finish()
                         self.journal.end()
                         return passes
-                self.reached = Reached(self.reached.plan, values=found)
-                self.feed.rewind()
+                again, self.reached = True, Reached(self.reached.plan, values=found)
+
+    def _anew(self, number: int) -> Feed:
+        """The picture's rows for an early pass, which nobody else hears of."""
+        self.feed.rewind()
+        return Feed(self.made.source, self.feed.shape, self.made.model.network.inputs[0].pixels)
 
     @contextmanager
     def _sink(self, resume: bool, *, again: bool) -> Iterator[RowSink]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import ftdist.cli.commands.run  # noqa: F401  measured with what a run has in memory
 from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
+from ftdist.cli.bands.asked import is_for_bands
 from ftdist.cli.console import say
 from ftdist.cli.plan_and_budget import budget_of, posed_problem
 from ftdist.cli.reports.report import machine, predicted
@@ -32,6 +33,11 @@ def run(arguments: argparse.Namespace) -> None:
     instruction_set = str(machine("native")["instruction_set"])
     problem, plan = posed_problem(arguments, limit)
     _refuse_unwritable(arguments)
+    if plan is None and is_for_bands(problem.model.network, limit):
+        from ftdist.cli.bands.foretelling import foretell  # with all that only bands need
+
+        foretell(arguments, problem)
+        return
 
     from ftdist.runtime.plans.frontier import Outlook
 

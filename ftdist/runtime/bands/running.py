@@ -6,7 +6,7 @@ bands would else have more programs than maps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol
@@ -42,11 +42,21 @@ class Band:
 
 
 class BandRunner:
-    """Runs the bands of one model; close it, or use it as a context manager."""
+    """Runs the bands of one model; close it, or use it as a context manager.
 
-    def __init__(self, model: Model, plan: BandPlan, kernels: Kernels = "native") -> None:
+    `given` are the maps of the network's inputs but the first, whole: (rows, columns, channels).
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        plan: BandPlan,
+        kernels: Kernels = "native",
+        given: Mapping[int, NDArray[Any]] | None = None,
+    ) -> None:
         self.model = model
         self.plan = plan
+        self._given = given or {}
         self._runner = Runner(model, kernels, plan.steps.threads)
 
     def __enter__(self) -> BandRunner:
@@ -75,15 +85,21 @@ class BandRunner:
                 take(self._band(rows, span))
 
     def _band(self, rows: Rows, span: Span) -> Band:
+        self._runner.forget()  # before the next band's programs are made
         part = self.plan.part(self.model.network, span)
         lowered = lower(self.model.network, part, self.model.offsets, picture=rows.is_picture)
-        maps = self._runner.run(lowered, self._inputs(rows, span, lowered.inputs[INPUT]))
-        return Band(span, lowered.outputs, maps)
+        inputs = {
+            source: self._given[source][region.top : region.bottom, region.left : region.right]
+            for source, region in lowered.inputs.items()
+            if source != INPUT and region.size
+        }
+        wanted = lowered.inputs[INPUT]
+        if wanted.size:
+            inputs[INPUT] = self._picture(rows, span, wanted)
+        return Band(span, lowered.outputs, self._runner.run(lowered, inputs))
 
-    def _inputs(self, rows: Rows, span: Span, wanted: Region) -> dict[int, NDArray[Any]]:
+    def _picture(self, rows: Rows, span: Span, wanted: Region) -> NDArray[Any]:
         """What a band reads of the picture."""
-        if not wanted.size:
-            return {}
         top = min(wanted.top, self.plan.first_row(self.model.network, span))
         held = rows.band(top, wanted.bottom)
-        return {INPUT: held[wanted.top - top :, wanted.left : wanted.right]}
+        return held[wanted.top - top :, wanted.left : wanted.right]

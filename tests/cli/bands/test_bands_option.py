@@ -14,14 +14,16 @@ from support.command import COUNT_ERROR_BYTES, ftdist_command, measured_ftdist
 HEIGHT, WIDTH = 500, 700
 
 
-def write_network(path: Path, channels: int) -> None:
-    """Convolutions that blur, and enlarge twice, at any size."""
+def write_network(path: Path, channels: int, *, gated: bool = False) -> None:
+    """Convolutions that blur, and enlarge twice, at any size; `gated` by the mean of the whole."""
     generator = np.random.default_rng(0)
     first = generator.random((8, channels, 3, 3), np.float32) / (9 * channels)
     second = generator.random((4 * channels, 8, 3, 3), np.float32) / 72
     nodes = [
         helper.make_node("Conv", ["x", "v"], ["a"], pads=[1, 1, 1, 1]),
-        helper.make_node("Conv", ["a", "w"], ["b"], pads=[1, 1, 1, 1]),
+        helper.make_node("GlobalAveragePool", ["a"], ["mean"]),
+        helper.make_node("Mul" if gated else "Identity", ["a", "mean"][: 1 + gated], ["c"]),
+        helper.make_node("Conv", ["c", "w"], ["b"], pads=[1, 1, 1, 1]),
         helper.make_node("DepthToSpace", ["b"], ["y"], blocksize=2),
     ]
     sizes: tuple[list[int | str], ...] = ([1, channels, "h", "w"], [1, channels, "H", "W"])
@@ -45,12 +47,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bands")
     write_network(folder / "grey.onnx", 1)
     write_network(folder / "colours.onnx", 3)
+    write_network(folder / "gated.onnx", 3, gated=True)
     write_ppm(folder / "photo.ppm", HEIGHT, WIDTH)
     return folder
 
 
-@pytest.mark.parametrize("network", ["grey.onnx", "colours.onnx"])
-@pytest.mark.parametrize("ending", ["ppm", "npy"])
+@pytest.mark.parametrize(
+    ("network", "ending"),
+    [("grey.onnx", "ppm"), ("colours.onnx", "ppm"), ("colours.onnx", "npy"), ("gated.onnx", "ppm")],
+)
 def test_bands_write_what_a_whole_run_writes(folder: Path, network: str, ending: str) -> None:
     for bands in ("always", "never"):
         command = ("run", network, "photo.ppm", "-o", f"{bands}.{ending}", "--bands", bands)
