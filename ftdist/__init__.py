@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ftdist.answers.seen import Found, Likely
     from ftdist.cluster.client.client import Client
     from ftdist.errors import BudgetError, FtdistError, InputError
+    from ftdist.many.asking import batch
     from ftdist.network.graph import Network
     from ftdist.network.modelfile import Model, load
     from ftdist.planning.plan import Plan, parse_notation
@@ -54,6 +55,7 @@ _HOME = {
     "Network": "network.graph",
     "Plan": "planning.plan",
     "Session": "runtime.local",
+    "batch": "many.asking",
     "budget": "runtime.budget.limits",
     "classify": "runtime.recognition",
     "detect": "runtime.recognition",
@@ -82,6 +84,7 @@ __all__ = [
     "Network",
     "Plan",
     "Session",
+    "batch",
     "budget",
     "classify",
     "detect",

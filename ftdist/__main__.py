@@ -4,4 +4,5 @@ import sys
 
 from ftdist.cli.main import main
 
-sys.exit(main())
+if __name__ == "__main__":  # another process of a cluster imports it, and runs nothing
+    sys.exit(main())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftdist.cli.arguments import BUDGET, Commands, Defaults, Parser, add_threads, command
+from ftdist.cli.arguments import BUDGET, Commands, Defaults, Parser, add_threads, command, positive
 from ftdist.cli.local_arguments import (
     add_exact_direct,
     add_preparation,
@@ -47,6 +47,13 @@ def add_batch(commands: Commands, defaults: Defaults) -> None:
     plain = "of a segmentation write the numbers of classes as grey values instead of colours"
     group.add_argument("--labels-picture", action="store_true", help=plain)
     _add_machine(parser)
+    where = (
+        "spread it over a Dask cluster, dask://HOST:8786, or over one of this machine, dask; --mem "
+        "and --threads are then those of each worker process"
+    )
+    parser.add_argument("--on", metavar="CLUSTER", help=where)
+    workers = "with --on dask: N worker processes (default: one a processor)"
+    parser.add_argument("--workers", metavar="N", type=positive, help=workers)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write a report as JSON")
     parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("batch")

@@ -115,11 +115,18 @@ def run(
 
     InputErrors are results; whatever else fails is raised, when all threads have ended.
     """
+    with OpenLanes(batch.lanes, batch.kernels, plain=batch.plain) as opened:
+        yield from run_in(opened, batch, inputs, lane_time)
+
+
+def run_in(
+    opened: OpenLanes, batch: Batch, inputs: Iterable[Source], lane_time: LaneTime | None = None
+) -> Generator[Record, None, None]:
+    """The same in lanes that are open, and stay so."""
     lanes = batch.lanes
-    beside = lanes.peak_bytes - lanes.room_bytes
-    room = Room(lanes.room_bytes, beside)
+    room = Room(lanes.room_bytes, lanes.peak_bytes - lanes.room_bytes)
     crowd = Crowd(lanes.split.lanes, HELPERS, lanes.hand.pictures)
-    with OpenLanes(lanes, batch.kernels, plain=batch.plain) as opened, _promptly():
+    with _promptly():
         stages = _Timed(batch, opened, room, lane_time or LaneTime())
         yield from in_order(iter(inputs), stages, crowd)
 

@@ -7,8 +7,12 @@ be read is said at once and once more at the end, and left out.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import TypeAlias
 
 from ftdist.answers.kinds import task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
@@ -21,7 +25,7 @@ from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.many.destinations import Destination, destination
-from ftdist.many.listing import LIST, STANDARD_INPUT, Listing
+from ftdist.many.listing import LIST, STANDARD_INPUT, Listing, Source
 from ftdist.many.local import Batch, Record, after, look, planned
 from ftdist.many.local import run as computed
 from ftdist.many.pictures import Asked, as_line
@@ -34,6 +38,10 @@ from ftdist.runtime.overriding import with_wishes
 from ftdist.runtime.plans.choice import Choice, RunContext
 from ftdist.runtime.plans.fresh_process import is_fresh_start
 from ftdist.runtime.threads import default_threads
+from ftdist.wording import counted
+
+Compute: TypeAlias = "Callable[[Iterable[Source]], Generator[Record, None, None]]"
+"""What makes a record of each input, in their order."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     settle_heap(SPARING_BYTES)
     take_model_for_input(arguments)
     listing = _listing(arguments)
-    with PassingLine() as line:
+    with ExitStack() as stack, PassingLine() as line:
         model = opened(arguments.model, arguments.size, _tell, limit=limit)
         model = with_wishes(model, wishes_of(arguments))
         asked = _asked(arguments, model)
@@ -55,18 +63,25 @@ def run(arguments: argparse.Namespace) -> int:
         if spool is not None and arguments.resume and spool.is_whole:
             say(f"done       {spool.path} is whole; nothing is left to do")
             return 0
-        batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
         told = Told(len(listing), line)
-        if spool is None:
-            _print_records(_results(batch, listing, told))
+        compute: Compute
+        if arguments.on is None:
+            told.batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
+            compute = partial(computed, told.batch, lane_time=told.lane_time)
         else:
-            _spool_records(arguments, batch, listing, told, spool, goes_to)
+            compute = _spread(arguments, model, asked, goes_to, told, stack)
+        told.begin()
+        if spool is None:
+            _print_records(_results(compute(listing), told))
+        else:
+            given = spool, compute, listing, told, goes_to.file_format, asked
+            _spool_records(*given, resume=arguments.resume)
+        told.end()
         line.clear()
-    told.end()
     if arguments.json is not None:
-        write_batch(arguments.json, batch, told)
+        write_batch(arguments.json, told, arguments.kernels)
     if spool is not None:
-        print_batch(batch, told, spool)
+        print_batch(told, spool)
     told.summarize()
     return 1 if told.left_out_in_all else 0
 
@@ -142,13 +157,48 @@ def _planned(
     return planned(decide, threads, asked, goes_to.target, pictures, named, arguments.kernels)
 
 
-def _results(batch: Batch, listing: Listing, told: Told) -> Generator[Record, None, None]:
+def _spread(
+    arguments: argparse.Namespace,
+    model: Model,
+    asked: Asked,
+    goes_to: Destination,
+    told: Told,
+    stack: ExitStack,
+) -> Compute:
+    """The same on a Dask cluster, within --mem in each of its workers."""
+    if arguments.tiling is not None or arguments.plan is not None or arguments.kernels != "native":
+        raise InputError(
+            "--on: each worker plans for itself; leave out --tiling, --plan, --kernels"
+        )
+    from ftdist.dask.spread import Spread, connected
+    from ftdist.dask.work import Job
+    from ftdist.many.asking import Allowed
+
+    processors = default_threads()
+    workers = arguments.workers or processors
+    threads = arguments.threads or max(1, processors // workers)
+    client = connected(arguments.on, workers, stack)
+    told.cluster = f"{arguments.on}, {counted(len(client.nthreads()), 'worker')}"
+    job = Job(
+        *(model.digest, asked.task, asked.names, tuple(asked.thresholds.items())),
+        wishes=wishes_of(arguments),
+        plain=asked.plain,
+        place=None if goes_to.place is None else os.path.abspath(goes_to.place),
+        again=tuple(goes_to.again.items()),
+        allowed=Allowed(arguments.mem, threads, arguments.exact_direct),
+        stored=True,
+    )
+    return Spread(client, model, job, os.getcwd()).run
+
+
+def _results(results: Generator[Record, None, None], told: Told) -> Generator[Record, None, None]:
     """Each result as it comes; what was left out is said."""
     advance = Advance(told.line, told.total, told.before)
-    for finished in computed(batch, after(listing, told.before), told.lane_time):
-        told.take(finished)
-        yield finished
-        advance.step(told.left_out_in_all)
+    with closing(results):
+        for finished in results:
+            told.take(finished)
+            yield finished
+            advance.step(told.left_out_in_all)
 
 
 def _print_records(results: Iterator[Record]) -> None:
@@ -159,16 +209,18 @@ def _print_records(results: Iterator[Record]) -> None:
 
 
 def _spool_records(
-    arguments: argparse.Namespace,
-    batch: Batch,
+    spool: Spool,
+    compute: Compute,
     listing: Listing,
     told: Told,
-    spool: Spool,
-    goes_to: Destination,
+    file_format: str,
+    asked: Asked,
+    *,
+    resume: bool,
 ) -> None:
-    spool.begin(resume=arguments.resume)
+    spool.begin(resume=resume)
     told.go_on(spool.progress)
-    results = _results(batch, listing, told)
+    results = _results(compute(after(listing, told.before)), told)
     try:
         for finished in results:
             if isinstance(finished.result, InputError):
@@ -176,7 +228,7 @@ def _spool_records(
                 spool.leave_out(as_line(reason))
             else:
                 spool.add(finished.result)
-        _end(spool, goes_to.file_format, batch.asked)
+        _end(spool, file_format, asked)
     except KeyboardInterrupt:
         told.line.clear()
         complain(f"ftdist: {told.so_far}; the same command with --resume goes on from there")

@@ -28,6 +28,8 @@ class Told:
         self.total = total
         self.line = line
         self.lane_time = LaneTime()
+        self.batch: Batch | None = None
+        self.cluster = ""
         self.left_out: list[tuple[str, str]] = []
         self.before = self.done = self._left_out_before = 0
         self._started_s = time.perf_counter()
@@ -47,6 +49,10 @@ class Told:
             self.line.clear()
             complain(f"ftdist: {reason}")
             self.left_out.append((finished.item.name, reason))
+
+    def begin(self) -> None:
+        """Now it begins."""
+        self._started_s = time.perf_counter()
 
     def end(self) -> None:
         """All is done."""
@@ -71,32 +77,44 @@ class Told:
             complain(f"ftdist: {counted(len(self.left_out), 'input')} left out: {names}{rest}")
 
 
-def write_batch(path: Path, batch: Batch, told: Told) -> None:
+def write_batch(path: Path, told: Told, kernels: str) -> None:
     """All of it as JSON."""
-    lanes, choice, computing = batch.lanes, batch.lanes.choice, told.lane_time
     value: dict[str, Any] = {
-        "plan": choice.plan.to_json(choice.model.digest),
-        "lanes": lanes.split.lanes,
-        "predicted": {
+        "measured": {"peak_bytes": peak_bytes(), "wall_s": told.wall_s},
+        "inputs": {"all": told.total, "before": told.before, "done": told.done},
+        "left_out": [{"file": name, "reason": reason} for name, reason in told.left_out],
+        "machine": machine(kernels),
+    }
+    if told.batch is not None:
+        lanes, choice = told.batch.lanes, told.batch.lanes.choice
+        value["plan"] = choice.plan.to_json(choice.model.digest)
+        value["lanes"] = lanes.split.lanes
+        value["predicted"] = {
             "peak_bytes": lanes.peak_bytes,
             "pictures_per_s": lanes.pictures_per_s,
             "room_bytes": lanes.room_bytes,
             "parts": choice.parts,
-        },
-        "measured": {
-            "peak_bytes": peak_bytes(),
-            "wall_s": told.wall_s,
-            "computing_s": computing.seconds / lanes.split.lanes,
-        },
-        "inputs": {"all": told.total, "before": told.before, "done": told.done},
-        "left_out": [{"file": name, "reason": reason} for name, reason in told.left_out],
-        "machine": machine(batch.kernels),
-    }
+        }
+        value["measured"]["computing_s"] = told.lane_time.seconds / lanes.split.lanes
     write_json(path, value)
 
 
-def print_batch(batch: Batch, told: Told, spool: Spool) -> None:
+def print_batch(told: Told, spool: Spool) -> None:
     """All of it for people."""
+    rate = f"{told.done / told.wall_s if told.wall_s else 0.0:.1f} a second"
+    if told.batch is None:
+        say(f"cluster    {told.cluster}")
+        say(f"rate       measured {rate}")
+    else:
+        _print_lanes(told.batch, told, rate)
+    done = told.before + told.done
+    say(f"inputs     {done - told.left_out_in_all:,} of {done:,}")
+    say(f"wrote      {spool.path}")
+    if told.left_out_in_all:
+        say(f"left out   {counted(told.left_out_in_all, 'input')}: named in {spool.left_out}")
+
+
+def _print_lanes(batch: Batch, told: Told, rate: str) -> None:
     lanes, choice = batch.lanes, batch.lanes.choice
     threads = counted(lanes.split.threads, "thread")
     at_once = f"{counted(lanes.split.lanes, 'picture')} at once, {threads} each"
@@ -109,14 +127,8 @@ def print_batch(batch: Batch, told: Told, spool: Spool) -> None:
         f"measured {format_size(peak_bytes())}"
     )
     say(f"picture    {preparation_line(batch.asked.network, batch.asked.about)}")
-    rate = told.done / told.wall_s if told.wall_s else 0.0
     share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
     say(
-        f"rate       predicted {lanes.pictures_per_s:.1f} a second, measured {rate:.1f}; "
+        f"rate       predicted {lanes.pictures_per_s:.1f} a second, measured {rate}; "
         f"computing {share:.0%} of {duration(told.wall_s)}"
     )
-    done = told.before + told.done
-    say(f"inputs     {done - told.left_out_in_all:,} of {done:,}")
-    say(f"wrote      {spool.path}")
-    if told.left_out_in_all:
-        say(f"left out   {counted(told.left_out_in_all, 'input')}: named in {spool.left_out}")
