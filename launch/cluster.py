@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from demo import DETECTOR, ROOT, SCENE_SEED, command, ftdist, input_size, python
-
+ROOT = Path(__file__).resolve().parents[1]
+DEMO = ROOT / "ftdist" / "demo"
 OUTPUT = ROOT / "cluster-output"
 FTDIST = Path(sys.executable).with_name("ftdist")
 BUDGETS = {"attic": "160M", "cellar": "96M", "garden": "72M"}
@@ -33,12 +33,10 @@ Status = dict[str, list[dict[str, Any]]]
 
 def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
-    scene = OUTPUT / "scene.png"
-    size = input_size(DETECTOR / "detector.cfg")
-    python(DETECTOR / "scenes.py", "--seed", SCENE_SEED, "--size", size, "-o", scene)
+    scene = DEMO / "scene.jpg"
     detector, yolo = OUTPUT / "detector.ftd", OUTPUT / "yolov2-first16.ftd"
-    weights = DETECTOR / "detector.weights"
-    ftdist("import", DETECTOR / "detector.cfg", "--weights", weights, "-o", detector)
+    weights = DEMO / "detector.weights"
+    ftdist("import", DEMO / "detector.cfg", "--weights", weights, "-o", detector)
     ftdist("import", "yolov2-first16", "--random-weights", 1, "-o", yolo)
 
     print("\n-- A detector on three workers:")
@@ -63,6 +61,15 @@ def main() -> int:
     compare(yolo, scene)
     print("\nThe time line is cluster-output/trace.json; open it at https://ui.perfetto.dev")
     return 0
+
+
+def ftdist(*words: object) -> None:
+    """Runs a command, showing it; ends this one when it fails."""
+    texts = [str(word) for word in words]
+    print("\n$ ftdist", *(text.removeprefix(f"{ROOT}/") for text in texts), flush=True)
+    done = subprocess.run([FTDIST, *texts], cwd=ROOT, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 @contextlib.contextmanager
@@ -139,7 +146,7 @@ def compare(model: Path, picture: Path) -> None:
     """The cluster's output for a picture beside that of one process alone."""
     shared = next(OUTPUT.glob(f"{picture.stem}.np[yz]"))
     alone = OUTPUT / f"alone{shared.suffix}"
-    command("ftdist", FTDIST, "run", model, picture, "-o", alone)
+    ftdist("run", model, picture, "-o", alone)
     same = digest(alone) == digest(shared)
     print(f"\nbits       {'identical' if same else 'DIFFERENT'}: {shared.name} and {alone.name}")
     if not same:

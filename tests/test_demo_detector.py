@@ -15,14 +15,15 @@ from ftdist.network.darknet.weights import read_weights
 from ftdist.network.modelfile import write_model
 from ftdist.planning.plan import parse_notation, untiled
 
-FOLDER = Path(__file__).parents[1] / "configs" / "detector"
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "ftdist" / "demo"
 HELD_OUT_SEEDS = range(5)
 
 
 @pytest.fixture
 def parts(monkeypatch):
     """The scene generator and the scoring beside the detector, which import each other by name."""
-    monkeypatch.syspath_prepend(FOLDER)
+    monkeypatch.syspath_prepend(ROOT / "configs" / "detector")
     return importlib.import_module("scenes"), importlib.import_module("scoring")
 
 

@@ -8,7 +8,7 @@ short rise, then half a cosine down to zero) follows the clock, not a number of 
 uses scenes of HELD_OUT_SEEDS, which are never trained on.
 
     python train.py --minutes 27 -o detector.weights
-    python train.py --evaluate detector.weights
+    python train.py --evaluate ../../ftdist/demo/detector.weights
 """
 
 import argparse
@@ -25,7 +25,7 @@ from network import Detector, detect, load_weights, save_weights
 from scenes import TRAINING_SEED, Scene, make_scene
 from scoring import Detection, average_precisions
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).parents[2] / "ftdist" / "demo"  # what the package ships
 HELD_OUT_SEEDS = range(40)
 HELD_OUT_SIZE = 1024
 TRAINING_SIZE = 384

@@ -47,6 +47,8 @@ def make_parser(defaults: Defaults) -> argparse.ArgumentParser:
     _add_keygen(commands)
     _add_calibrate(commands)
     _add_doctor(commands)
+    _add_demo(commands)
+    _add_completion(commands)
     more = commands.add_parser("help", help="show how a command is used")
     more.add_argument("command", metavar="COMMAND", nargs="?")
     return parser
@@ -175,6 +177,38 @@ def _add_doctor(commands: Commands) -> None:
 def _add_log(parser: Parser) -> None:
     form = "how lines of the log are written: text, or json, one object each (default: text)"
     parser.add_argument("--log", choices=("text", "json"), help=form)
+
+
+_DEMO = """
+
+Finds objects in a picture of 1024x1024 pixels within 48 MiB, and runs YOLOv2's first 16 layers
+within 64 MiB: ten seconds on a PC. Pictures need Pillow ('pip install ftdist[image]')."""
+
+
+def _add_demo(commands: Commands) -> None:
+    about = "show what ftdist does, with a detector and a picture that come with it"
+    parser = command(commands, "demo", about, more=_DEMO)
+    where = "folder for the results (default: ftdist-demo)"
+    parser.add_argument(
+        "folder", metavar="DIR", type=Path, nargs="?", default=Path("ftdist-demo"), help=where
+    )
+    parser.handled_by("demo")
+
+
+_COMPLETION = """
+
+  source <(ftdist completion bash)                                    in ~/.bashrc
+  ftdist completion zsh > ~/.zfunc/_ftdist                            a folder of zsh's $fpath
+  ftdist completion fish > ~/.config/fish/completions/ftdist.fish
+
+It needs shtab ('pip install ftdist[completion]')."""
+
+
+def _add_completion(commands: Commands) -> None:
+    about = "print what a shell reads to complete commands, options and files"
+    parser = command(commands, "completion", about, more=_COMPLETION)
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="the shell")
+    parser.handled_by("completion")
 
 
 def _add_security(parser: Parser, keys: str) -> None:

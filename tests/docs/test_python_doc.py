@@ -16,7 +16,7 @@ from support.documented import ROOT
 import ftdist
 
 DOCUMENT = ROOT / "docs" / "python.md"
-DETECTOR = ROOT / "configs" / "detector"
+DETECTOR = ROOT / "ftdist" / "demo"
 
 
 def snippets() -> list[str]:
@@ -28,7 +28,7 @@ def test_the_snippets_run_in_order_as_they_stand(tmp_path: Path) -> None:
     pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     for name in ("detector.cfg", "detector.weights", "detector.names"):
         shutil.copy(DETECTOR / name, tmp_path)
-    shutil.copy(DETECTOR / "found.jpg", tmp_path / "photo.jpg")
+    shutil.copy(DETECTOR / "scene.jpg", tmp_path / "photo.jpg")
     assert len(snippets()) >= 7
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", "\n".join(snippets())],
