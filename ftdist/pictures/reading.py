@@ -11,14 +11,12 @@ whatever lacks rows is refused.
 
 from __future__ import annotations
 
-import ctypes
 import io
 import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -29,6 +27,7 @@ from ftdist.pictures.bands import BAND_PIXELS, Take, decode
 from ftdist.pictures.exif import TURNS, Turn, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
+from ftdist.pictures.silence import silence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -40,7 +39,8 @@ Size = tuple[int, int]
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What may be read; the common ones first, because Pillow loads the others' code on demand."""
 
-_WIDTH_TAG, _HEIGHT_TAG = 256, 257
+_WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _SAMPLE_FORMAT_TAG = 256, 257, 258, 339
+_SIGNED = 2
 _TURNED_COPIES = 5
 
 
@@ -127,7 +127,7 @@ def left_open(source: Source) -> Picture:
 
     image = Image.open(_file(source), formats=FORMATS)
     try:
-        _silence(image)
+        silence(image)
         return _examined(image)
     except BaseException:
         image.close()
@@ -151,7 +151,7 @@ def told(source: Source) -> Iterator[None]:
     except (MemoryError, FtdistError):
         raise
     except UnidentifiedImageError:
-        raise InputError(f"{source}: not a picture ({', '.join(FORMATS)})") from None
+        raise InputError(_unidentified(source)) from None
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
         reason = " ".join(str(reason).split()) or type(error).__name__
@@ -196,29 +196,12 @@ class _Patience:
 _PATIENCE = _Patience()
 
 
-def _silence(image: ImageFile) -> None:
-    """Keeps libtiff from writing to standard error of damaged files: what is wrong is said by us.
+def _unidentified(source: Source) -> str:
+    """What Pillow cannot say of a file: a TIFF may be sound, and no picture as photos are."""
+    from ftdist.pictures.rows.tiff.source import described
 
-    Its handlers are the whole process's, and Pillow sets none; they are found in whichever library
-    it has loaded.
-    """
-    if image.format == "TIFF":
-        for path in _loaded("libtiff"):
-            library = ctypes.CDLL(path)
-            for each in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
-                if hasattr(library, each):
-                    getattr(library, each)(None)
-
-
-@cache
-def _loaded(name: str) -> tuple[str, ...]:
-    """The files of the libraries of that name that are loaded; none where it cannot be seen."""
-    try:
-        with open("/proc/self/maps") as lines:
-            paths = {line.split(None, 5)[5].strip() for line in lines if name in line}
-    except OSError:
-        return ()
-    return tuple(sorted(path for path in paths if Path(path).name.startswith(name)))
+    found = None if isinstance(source, PictureBytes) else described(Path(source))
+    return found or f"{source}: not a picture ({', '.join(FORMATS)})"
 
 
 def _file(source: Source) -> Path | IO[bytes]:
@@ -235,7 +218,10 @@ def _examined(image: ImageFile) -> Picture:
         raise ValueError("it has no pixels")
     if image.mode == "F":
         raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
-    jpeg = read_header(_open_file(image)) if image.format in ("JPEG", "MPO") else None
+    if image.format == "TIFF" and image.mode.startswith("I") and _without_white(image):
+        raise ValueError("its numbers have no fixed brightness; use 8 or 16 bits without sign")
+    file: Any = image.fp
+    jpeg = read_header(file) if image.format in ("JPEG", "MPO") else None
     turned = orientation(image)
     if image.format == "TIFF" and turned != 1:  # load() turns it; some Pillows say so before
         tags: Any = image
@@ -244,8 +230,10 @@ def _examined(image: ImageFile) -> Picture:
     return Picture(image, image.size, turned, jpeg)
 
 
-def _open_file(image: ImageFile) -> Any:
-    return image.fp
+def _without_white(image: Any) -> bool:
+    """Whether a TIFF's numbers are signed, or have more than 16 bits."""
+    tags: dict[int, Any] = image.tag_v2
+    return max(tags.get(_BITS_TAG, (1,))) > 16 or _SIGNED in tags.get(_SAMPLE_FORMAT_TAG, (1,))
 
 
 def opaque(image: Image, mode: str) -> Image:

@@ -68,12 +68,27 @@ def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
 
         return PngSource(path, folder)
     if begin[:4] in _TIFF_BEGINS:
-        from ftdist.pictures.rows.tiff.source import TiffSource  # as above
-
-        return TiffSource(path)
+        return _tiff(path)
     from ftdist.pictures.rows.viewed import ViewedSource  # as above
 
     return ViewedSource(path)
+
+
+def _tiff(path: Path) -> RowSource:
+    """By rows; a kind that is not read so (fax, L*a*b*) is decoded whole, if Pillow knows it."""
+    from ftdist.pictures.rows.tiff.layout import Unread  # as above
+    from ftdist.pictures.rows.tiff.source import TiffSource
+    from ftdist.pictures.rows.viewed import ViewedSource
+
+    try:
+        return TiffSource(path)
+    except InputError as refused:
+        if not isinstance(refused.__cause__, Unread):
+            raise
+        try:
+            return ViewedSource(path)
+        except InputError:
+            raise refused from None
 
 
 def _begin(path: Path) -> bytes:

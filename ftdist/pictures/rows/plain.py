@@ -35,8 +35,17 @@ class PlainSource:
     """Rows at known places of a file: in one block, or in one plane for each channel."""
 
     def __init__(
-        self, path: Path, shape: Shape, stored: np.dtype[Any], offset: int, *, planes: bool
+        self,
+        path: Path,
+        shape: Shape,
+        stored: np.dtype[Any],
+        offset: int,
+        *,
+        planes: bool,
+        most: int | None = None,
     ) -> None:
+        """`most` is the value that means white, where that is not the largest that there is."""
+        self._most = most
         self.shape, self.tags = shape, _NO_TAGS
         self.dtype = stored.newbyteorder("=")
         self._path, self._stored, self._offset, self._planes = path, stored, offset, planes
@@ -58,10 +67,13 @@ class PlainSource:
             for channel, plane in enumerate(planes):
                 self._read(plane, (channel * self.shape.height + top) * width)
             found = planes.transpose(1, 2, 0)
-        return found if found.dtype == self.dtype else found.astype(self.dtype)
+        if found.dtype != self.dtype:
+            found = found.astype(self.dtype)
+        return found if self._most is None else _spread(found, self._most)
 
     def holding_bytes(self) -> int:
-        return plain_bytes(self.shape, self.dtype, _PIECE_ROWS)
+        copies = 1 if self._most is None else 4
+        return copies * plain_bytes(self.shape, self.dtype, _PIECE_ROWS)
 
     def _read(self, into: Rows, element: int) -> None:
         view = into.reshape(-1).view(np.uint8).data
@@ -79,6 +91,15 @@ class PlainSource:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
+
+
+def _spread(rows: Rows, most: int) -> Rows:
+    """Samples of which `most` is white, spread over all that their type has, to the nearest."""
+    full = int(np.iinfo(rows.dtype).max)
+    if most == full:
+        return rows
+    wide = np.minimum(rows, most).astype(np.uint64) * full
+    return ((wide + most // 2) // most).astype(rows.dtype)
 
 
 _NO_TAGS: Tags = {}
@@ -125,11 +146,10 @@ def open_pnm(path: Path) -> PlainSource:
         numbers.append(int(token))
     if len(numbers) < 3 or not 0 < numbers[2] < 1 << 16 or 0 in numbers:
         raise InputError(f"{path}: not a binary PNM (P5, P6)")
-    if numbers[2] not in (255, 65535):
-        raise InputError(f"{path}: its largest value is {numbers[2]}; 255 and 65535 are read")
     channels = 1 if head[:2] == b"P5" else 3
-    dtype = np.dtype("|u1" if numbers[2] == 255 else ">u2")
-    return PlainSource(path, Shape(numbers[1], numbers[0], channels), dtype, at + 1, planes=False)
+    dtype = np.dtype("|u1" if numbers[2] < 256 else ">u2")
+    shape = Shape(numbers[1], numbers[0], channels)
+    return PlainSource(path, shape, dtype, at + 1, planes=False, most=numbers[2])
 
 
 def _token(head: bytes, at: int) -> tuple[bytes, int]:

@@ -42,9 +42,13 @@ class ViewedSource(Sequential):
         super().__init__(path)
         with told(path):
             self._picture: Picture | None = left_open(path)
-            self._mode = _mode(self._picture.image)
-            self.tags = _tags(self._picture)
-            self._holding = self._picture.decoding_bytes
+            try:
+                self._mode = _mode(self._picture.image)
+                self.tags = _tags(self._picture)
+                self._holding = self._picture.decoding_bytes
+            except BaseException:
+                self._picture.image.close()
+                raise
         width, height = self._picture.full
         self.shape = Shape(height, width, _CHANNELS[self._mode])
         self.dtype = np.dtype(np.uint8)
@@ -104,6 +108,8 @@ def _mode(image: Any) -> str:
     """What its bands are brought to."""
     if image.mode in _CHANNELS:
         return str(image.mode)
+    if image.mode[0] in "IF":
+        raise ValueError("more than 8 bits are not read of this kind of file; save it as .png")
     if image.mode == "1":
         return "L"
     return "RGBA" if image.has_transparency_data else "RGB"

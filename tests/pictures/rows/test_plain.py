@@ -78,10 +78,20 @@ def test_another_output_is_not_gone_on_with(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", [b"P6\n11 37\n255\n1234", b"P6\n11", b"P4\n1 1\n", b"P5 1 1 77 1", b""]
+    "content", [b"P6\n11 37\n255\n1234", b"P6\n11", b"P4\n1 1\n", b"P5 1 1 0 1", b""]
 )
 def test_a_cut_or_strange_picture_is_one_line(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.ppm"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"a\.ppm"):
         open_pnm(path)
+
+
+def test_a_pnm_of_another_white_is_spread_over_all_values(tmp_path: Path) -> None:
+    for most, dtype in ((15, "u1"), (1023, ">u2")):
+        values = np.arange(64).reshape(8, 8) * most // 63
+        head = b"P5 8 8 %d\n" % most
+        (tmp_path / "a.pgm").write_bytes(head + values.astype(dtype).tobytes())
+        source = open_pnm(tmp_path / "a.pgm")
+        full = 255 if most < 256 else 65535
+        np.testing.assert_array_equal(source.rows(0, 8)[:, :, 0], np.rint(values * full / most))

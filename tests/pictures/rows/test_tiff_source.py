@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from support.tiffs import DEFLATE, LZW, NONE, PACKBITS, Kind, write_tiff
 
 from ftdist.errors import InputError
+from ftdist.pictures.rows.opening import open_rows
 from ftdist.pictures.rows.tiff.source import TiffSource
 
 SHAPE = 35, 43
@@ -167,3 +169,32 @@ def test_what_is_cut_off_is_said(tmp_path: Path, compression: int) -> None:
     source = TiffSource(path)
     with pytest.raises(InputError, match=r"the file is cut off: [0-9] of 61 rows are there"):
         all_rows(source)
+
+
+@pytest.mark.parametrize(("mode", "compression"), [("1", "group4"), ("LAB", None), ("YCbCr", None)])
+def test_a_kind_that_is_not_read_by_rows_is_decoded_whole(
+    tmp_path: Path, mode: str, compression: str | None
+) -> None:
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    from support.pictures import scene
+
+    scene(75, 61).convert(mode).save(tmp_path / "a.tif", compression=compression)
+    with images.open(tmp_path / "a.tif") as whole:
+        expected = np.asarray(whole.convert("L" if mode == "1" else "RGB"))
+    with closing(open_rows(tmp_path / "a.tif")) as source:
+        assert np.array_equal(all_rows(source), expected.reshape(61, 75, -1))
+
+
+def test_what_is_no_photo_is_not_taken_for_one(tmp_path: Path) -> None:
+    """Fitted into a network's input, signed numbers and fractions would be black, or anything."""
+    pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    from ftdist.geometry import Shape
+    from ftdist.pictures.fitted import load_picture
+
+    for dtype, bands, words in (
+        ("i2", 1, "no fixed brightness"), ("u4", 1, "no fixed brightness"),
+        ("f4", 3, "a TIFF of 35x43x3 in float32"), ("u1", 5, "a TIFF of 35x43x5 in uint8"),
+    ):  # fmt: skip
+        path = write_tiff(tmp_path / "a.tif", smooth(dtype, bands), Kind())
+        with pytest.raises(InputError, match=words):
+            load_picture(path, Shape(32, 32, 3))

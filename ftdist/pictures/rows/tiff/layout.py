@@ -44,6 +44,10 @@ _UNSIGNED, _SIGNED, _FLOAT, _UNKNOWN = 1, 2, 3, 4
 _FORMATS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNKNOWN: "u"}
 
 
+class Unread(ValueError):
+    """A kind of TIFF that is sound and not read by rows."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """`block_width` and `block_height` are those of a tile, or of a strip as wide as the picture.
@@ -103,16 +107,14 @@ def read_layout(directory: Directory) -> Layout:
     bits, stored = _stored(directory, bands)
     photometric = directory.number(PHOTOMETRIC, RGB if bands in (3, 4) else BLACK_IS_ZERO)
     if photometric in _COLOURS:
-        raise ValueError(
-            f"its colours are {_COLOURS[photometric]}, which is not read; save it as RGB"
-        )
+        raise Unread(f"its colours are {_COLOURS[photometric]}, which is not read; save it as RGB")
     if photometric == YCBCR and compression != JPEG:
-        raise ValueError("its colours are YCbCr without JPEG, which is not read; save it as RGB")
+        raise Unread("its colours are YCbCr without JPEG, which is not read; save it as RGB")
     if photometric == CMYK and (bands != 4 or stored != np.uint8):
-        raise ValueError("its colours are inks of other than 4 times 8 bits; save it as RGB")
+        raise Unread("its colours are inks of other than 4 times 8 bits; save it as RGB")
     palette = _palette(directory, bits) if photometric == PALETTE else None
     if palette is not None and bands != 1:
-        raise ValueError("its palette has more than one band, which is not read; save it as RGB")
+        raise Unread("its palette has more than one band, which is not read; save it as RGB")
     tiled = TILE_OFFSETS in directory
     block_width, block_height = width, min(directory.number(ROWS_PER_STRIP, height), height)
     if tiled:
@@ -140,7 +142,7 @@ def read_layout(directory: Directory) -> Layout:
 def _refuse_compression(compression: int) -> None:
     if compression not in (NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS):
         named = _COMPRESSIONS.get(compression, f"number {compression}")
-        raise ValueError(f"its compression is {named}, which is not read; {_CONVERT}")
+        raise Unread(f"its compression is {named}, which is not read; {_CONVERT}")
 
 
 def _stored(directory: Directory, bands: int) -> tuple[int, np.dtype[Any]]:
@@ -149,19 +151,19 @@ def _stored(directory: Directory, bands: int) -> tuple[int, np.dtype[Any]]:
     if BITS in directory:
         every = {int(each) for each in directory.numbers(BITS)}
         if len(every) != 1:
-            raise ValueError("its bands have different numbers of bits, which is not read")
+            raise Unread("its bands have different numbers of bits, which is not read")
         (bits,) = every
     if SAMPLE_FORMAT in directory:
         kinds = {int(each) for each in directory.numbers(SAMPLE_FORMAT)}
         kind = kinds.pop() if len(kinds) == 1 else 0
     if bits in (1, 2, 4) and kind in (_UNSIGNED, _UNKNOWN):
         if bands > 1 and bits * bands % 8 and bits > 1:
-            raise ValueError(f"it has {bands} bands of {bits} bits, which is not read")
+            raise Unread(f"it has {bands} bands of {bits} bits, which is not read")
         return bits, np.dtype(np.uint8)
     letter = _FORMATS.get(kind)
     sizes = (16, 32, 64) if letter == "f" else (8, 16, 32)
     if letter is None or bits not in sizes:
-        raise ValueError(f"its samples have {bits} bits of format {kind}, which is not read")
+        raise Unread(f"its samples have {bits} bits of format {kind}, which is not read")
     return bits, np.dtype(f"{directory.order}{letter}{bits // 8}")
 
 
@@ -172,9 +174,9 @@ def _predictor(directory: Directory, compression: int, stored: np.dtype[Any], bi
     floats = stored.kind == "f"
     unknown = predictor not in (1, 2, 3) or bits < 8 or (predictor == 3 and not floats)
     if predictor != 1 and unknown:
-        raise ValueError(f"its predictor is {predictor} of {bits} bits, which is not read")
+        raise Unread(f"its predictor is {predictor} of {bits} bits, which is not read")
     if predictor == 2 and stored.itemsize == 8:
-        raise ValueError("its predictor is 2 of 64 bits, which is not read; write it with 3")
+        raise Unread("its predictor is 2 of 64 bits, which is not read; write it with 3")
     return predictor
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.codings import Bytes, Stream
 from ftdist.pictures.rows.protocol import Rows
@@ -23,6 +24,24 @@ from ftdist.pictures.rows.tiff.tags import carried, filling
 
 _LINE_COPIES, _NUMBER_COPIES = 3, 2
 _INK_BYTES = 24
+BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+"""The first bytes of TIFFs and BigTIFFs."""
+
+
+def described(path: Path) -> str | None:
+    """Why a TIFF that no viewer shows is no photo, or cannot be read; None for what is no TIFF."""
+    with path.open("rb") as file:
+        if file.read(4) not in BEGINS:
+            return None
+    try:
+        source = TiffSource(path)
+    except InputError as error:
+        return str(error)
+    source.close()
+    return (
+        f"{path}: a TIFF of {source.shape} in {source.dtype}; photos have 1 to 4 bands of 8 or "
+        "16 bits (a .npy file may hold anything)"
+    )
 
 
 class TiffSource(Sequential):
