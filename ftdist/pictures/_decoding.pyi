@@ -27,3 +27,22 @@ def unfilter(lines: NDArray[np.uint8], size: int, pixel: int, above: NDArray[np.
 
 def accumulate(values: NDArray[Any], count: int, step: int, /) -> None:
     """Adds each of `count` values of a row to the one `step` before; uint8, uint16, uint32."""
+
+def mix(
+    band: NDArray[np.uint8],
+    width: int,
+    channels: int,
+    above: NDArray[np.uint8],
+    upper: NDArray[np.int32],
+    lower: NDArray[np.int32],
+    down: NDArray[np.float32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    along: NDArray[np.float32],
+    out: NDArray[np.uint8],
+    /,
+) -> None:
+    """Rows of a band, resized along themselves and mixed by these taps (src/mixing.hpp).
+
+    All arrays are flat. Row -1 of the band is `above`, if that is not empty.
+    """

@@ -61,7 +61,12 @@ class Resizer:
         self._columns = columns
         self._out = out
         self._needed = np.where(rows.share > 0, rows.after, rows.before)
-        self._last_row: NDArray[np.uint8] | None = None
+        self._last_row = np.empty(0, np.uint8)
+        self._along = (
+            columns.before.astype(np.int32),
+            columns.after.astype(np.int32),
+            np.ascontiguousarray(columns.share),
+        )
         self._as_it_is = _in_steps_of_one(rows) and _in_steps_of_one(columns)
 
     def take(self, first: int, band: NDArray[np.uint8]) -> None:
@@ -74,23 +79,25 @@ class Resizer:
                     rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1
                 ]
             return
+        band = np.ascontiguousarray(band)
         for start in range(0, len(ready), ROWS_AT_ONCE):
             part = ready[start : start + ROWS_AT_ONCE]
-            upper = self._across(self._rows.before[part] - first, band)
-            lower = self._across(self._rows.after[part] - first, band)
-            share = self._rows.share[part, None, None]
-            mixed = (1 - share) * upper + share * lower
-            self._out[part] = (mixed + np.float32(0.5)).astype(np.uint8)
-        self._last_row = band[-1:].copy()
+            self._out[part] = self._mixed(part, first, band)
+        self._last_row = band[-1].copy()
 
-    def _across(self, at: NDArray[np.intp], band: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Rows of a band, -1 for the last one before it, resized along themselves."""
-        before, after, share = self._columns
-        found = np.empty((len(at), len(before), band.shape[2]), dtype=np.float32)
-        at = np.minimum(at, len(band) - 1)  # below the band is only what has no share
-        for rows, here in ((band, at >= 0), (self._last_row, at < 0)):
-            if rows is not None and here.any():
-                line = np.where(at[here] < 0, 0, at[here])[:, None]
-                left = rows[line, before] * (1 - share[:, None])
-                found[here] = left + rows[line, after] * share[:, None]
-        return found
+    def _mixed(
+        self, part: NDArray[np.intp], first: int, band: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        """Rows of the result, of a band and the last row before it."""
+        from ftdist.pictures import _decoding
+
+        height, width, channels = band.shape
+        share = self._rows.share[part]
+        upper, lower = (
+            np.minimum(each - first, height - 1).astype(np.int32)  # below is only what has no share
+            for each in (self._rows.before[part], self._rows.after[part])
+        )
+        made = np.empty((len(part), len(self._columns.before), channels), np.uint8)
+        given = band.reshape(-1), width, channels, self._last_row.reshape(-1)
+        _decoding.mix(*given, upper, lower, share, *self._along, made.reshape(-1))
+        return made

@@ -204,10 +204,8 @@ class Stream:
 
     def _look(self) -> None:
         """Counts what has been decoded, and marks what the next piece may decode."""
-        while self.decoded < self._marked:
-            if np.array_equal(self._begins[self.decoded], self._mark):
-                break
-            self.decoded += 1
+        made = (self._begins[self.decoded : self._marked] != self._mark).any(axis=1)
+        self.decoded += len(made) if made.all() else int(made.argmin())
         if 0 < self._marked == self.decoded < self._height:
             raise ValueError("its decoder made more rows than its data can hold")
         self._mark_to(min(self.decoded + self._ahead, self._height))

@@ -125,3 +125,26 @@ def type_of_box(*edges: float) -> Any:
     from ftdist.pictures.fitting import Box
 
     return Box(*edges)
+
+
+def test_a_picture_of_the_wanted_size_is_not_touched() -> None:
+    picture = np.random.default_rng(4).integers(0, 256, (13, 9, 3), dtype=np.uint8)
+    out = np.zeros((10, 9, 3), np.uint8)
+    resizer = Resizer(taps(13, 13, range(2, 12)), taps(9, 9, range(9)), out)
+    for first in range(0, 13, 4):
+        resizer.take(first, picture[first : first + 4])
+    assert (out == picture[2:12]).all()
+
+
+def test_taps_beside_the_picture_are_refused_before_anything_is_read() -> None:
+    from ftdist.pictures import _decoding
+
+    band, none = np.zeros(4 * 5 * 3, np.uint8), np.zeros(0, np.uint8)
+    good, share, out = np.zeros(2, np.int32), np.zeros(2, np.float32), np.zeros(12, np.uint8)
+    _decoding.mix(band, 5, 3, none, good, good, share, good, good, share, out)
+    for at in (-1, 4, 5):
+        bad = np.array([0, at], np.int32)
+        with pytest.raises(ValueError, match="beside the picture"):
+            _decoding.mix(band, 5, 3, none, good, bad, share, good, good, share, out)
+    with pytest.raises(ValueError, match="another size"):
+        _decoding.mix(band, 5, 3, none, good, good, share, good, good, share, out[:-1])

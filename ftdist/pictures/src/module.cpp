@@ -2,6 +2,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <memory>
+
+#include "mixing.hpp"
 #include "rows.hpp"
 
 namespace nb = nanobind;
@@ -41,6 +44,35 @@ void accumulate_rows(const Values<T>& values, size_t count, size_t step) {
   accumulate(values.data(), values.size() / count, count, step);
 }
 
+using Places = Values<const int32_t>;
+using Shares = Values<const float>;
+
+// Taps of an axis of `size` pixels, the first of which is number `first`; ValueError for others.
+Taps taps(const Places& before, const Places& after, const Shares& share, int64_t first, int64_t size) {
+  if (before.size() != after.size() || before.size() != share.size())
+    throw nb::value_error("taps of several lengths");
+  for (size_t at = 0; at < before.size(); at++)
+    if (before.data()[at] < first || before.data()[at] >= size || after.data()[at] < first ||
+        after.data()[at] >= size)
+      throw nb::value_error("a tap beside the picture");
+  return {before.data(), after.data(), share.data(), before.size()};
+}
+
+void mix_rows(const Input& band, size_t width, size_t channels, const Input& above,
+              const Places& upper, const Places& lower, const Shares& down, const Places& left,
+              const Places& right, const Shares& along, const Bytes& out) {
+  if (width == 0 || channels == 0 || band.size() % (width * channels) != 0 ||
+      (above.size() != 0 && above.size() != width * channels))
+    throw nb::value_error("rows of another size");
+  const auto height = static_cast<int64_t>(band.size() / (width * channels));
+  const Taps rows = taps(upper, lower, down, above.size() == 0 ? 0 : -1, height);
+  const Taps columns = taps(left, right, along, 0, static_cast<int64_t>(width));
+  if (out.size() != rows.count * columns.count * channels) throw nb::value_error("another size");
+  nb::gil_scoped_release release;
+  const auto scratch = std::make_unique<float[]>(2 * columns.count * channels);
+  mix({band.data(), above.data(), width, channels}, rows, columns, scratch.get(), out.data());
+}
+
 }  // namespace
 
 NB_MODULE(_decoding, module) {
@@ -51,6 +83,7 @@ NB_MODULE(_decoding, module) {
       .def_prop_ro("ended", &Lzw::ended);
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
+  module.def("mix", &mix_rows);
   module.def("accumulate", &accumulate_rows<uint8_t>);
   module.def("accumulate", &accumulate_rows<uint16_t>);
   module.def("accumulate", &accumulate_rows<uint32_t>);
