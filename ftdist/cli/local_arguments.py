@@ -12,6 +12,7 @@ from ftdist.cli.arguments import (
     Commands,
     Defaults,
     Parser,
+    add_page,
     add_threads,
     command,
     fraction,
@@ -105,6 +106,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
+    add_page(parser)
     parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("run")
 

@@ -1,6 +1,7 @@
 """--page: what is refused at the start, the page's process, and what is said about it.
 
 What serves the page is imported by the page's process alone; here only its presence is checked.
+Only commands that are asked for a page import this.
 """
 
 from __future__ import annotations
@@ -8,18 +9,30 @@ from __future__ import annotations
 import argparse
 import os
 import socket
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names
-from ftdist.cli.log import Log
+from ftdist.cli.console import complain
 from ftdist.cluster.endpoints import Endpoint
+from ftdist.cluster.server.onlooking import Say
+from ftdist.errors import BudgetError
 from ftdist.network.modelfile import Model
 from ftdist.page.access import Access, access_to, listen, place_of, refuse_without_library
 from ftdist.page.beside import PAGE_BYTES, Beside
 from ftdist.page.subject import Subject
 from ftdist.planning.profile import DeviceProfile
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.budget.sizes import ceil_size
+
+if TYPE_CHECKING:
+    from ftdist.page.local import LocalPage
+    from ftdist.runtime.plans.choice import Choice
+
+_Made = TypeVar("_Made")
 
 
 @dataclass(frozen=True)
@@ -39,12 +52,38 @@ class Page:
         login = f"login?token={self.access.token}" if self.access.fresh else ""
         return f"http://{host}:{self.port}/{login}"
 
-    def start(self, subject: Subject, log: Log) -> Beside:
-        """Starts its process; what is logged is shown there, too."""
+    def left_of(self, limit: Budget) -> Budget:
+        """What the page leaves of a budget."""
+        return replace(limit, bytes=limit.bytes - PAGE_BYTES)
+
+    def of_coordinator(
+        self, model: Model, profile: DeviceProfile, limit: Budget, say: Say
+    ) -> Beside:
+        """Starts the page of a coordinator; for processes of one thread."""
+        return self._start(_subject("coordinator", model, profile, limit.bytes), say)
+
+    def _start(self, subject: Subject, say: Say) -> Beside:
         loopback = self.place.is_loopback
-        made = Beside(subject, self.access, self.listener, log, loopback=loopback)
-        log.also = made.note
-        return made
+        return Beside(subject, self.access, self.listener, say, loopback=loopback)
+
+    def of_run(self, choice: Choice, inputs: int, tested_on: dict[str, Any]) -> LocalPage:
+        """Starts the page of a run of so many inputs; for processes of one thread."""
+        from ftdist.page.local import LocalPage, LocalRun
+
+        model, budget_bytes = choice.model, choice.budget.bytes + PAGE_BYTES
+        subject = _subject("run", model, choice.calibration.profile, budget_bytes)
+        run = LocalRun(
+            name=model.network.name,
+            inputs=inputs,
+            network=model.network,
+            plan=choice.plan,
+            groups=[each.plan for each in choice.lowered.programs],
+            seconds=choice.latency_s,
+            budget_bytes=choice.budget.bytes,
+            baseline_bytes=choice.footprint.baseline,
+            instruction_set=tested_on.get("instruction_set", tested_on["kernels"]),
+        )
+        return LocalPage(self._start(subject, _complain), run)
 
     def line(self) -> str:
         """What is said about it."""
@@ -53,10 +92,12 @@ class Page:
         return f"page       {self.address}{whose}; {size} MiB of the budget are set aside for it"
 
 
-def page_of(arguments: argparse.Namespace) -> Page | None:
-    """The page that is asked for, if one is; InputError for what cannot be served."""
-    if arguments.page is None:
-        return None
+def _complain(text: str, /, event: str = "", **about: str | int | float) -> None:
+    complain(f"ftdist: {text}")
+
+
+def page_of(arguments: argparse.Namespace) -> Page:
+    """The page that is asked for; InputError for what cannot be served."""
     place = place_of(arguments.page)
     refuse_without_library()
     access = access_to(place, arguments.page_token)
@@ -65,12 +106,22 @@ def page_of(arguments: argparse.Namespace) -> Page | None:
     return Page(place, access, listener, port, arguments.page_token)
 
 
-def page_bytes(arguments: argparse.Namespace) -> int:
-    """What of the budget goes to the page."""
-    return 0 if arguments.page is None else PAGE_BYTES
+def with_page(
+    arguments: argparse.Namespace, limit: Budget, work: Callable[[Page, Budget], _Made]
+) -> _Made:
+    """Does some work with the page that is asked for, and what it leaves of the budget.
+
+    Where that is too little, the smallest budget that is named counts the page.
+    """
+    page = page_of(arguments)
+    try:
+        return work(page, page.left_of(limit))
+    except BudgetError as error:
+        more = f"{error}; and {ceil_size(PAGE_BYTES)} more for --page"
+        raise BudgetError(more, error.smallest_bytes + PAGE_BYTES) from None
 
 
-def subject_of(kind: str, model: Model, profile: DeviceProfile, budget_bytes: int) -> Subject:
+def _subject(kind: str, model: Model, profile: DeviceProfile, budget_bytes: int) -> Subject:
     """What the page shows that does not change."""
     task = task_of(model.network, model.about)
     count = class_count(task)

@@ -7,11 +7,9 @@ address that signs a browser in; the file has it from then on.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
+import base64
 import os
 import re
-import secrets
 import socket
 import stat
 from dataclasses import dataclass
@@ -40,9 +38,7 @@ class Access:
     def admits(self, given: str | None) -> bool:
         """Whether a token that somebody gives is the one, in a time that does not tell how close
         it came."""
-        if self.token is None:
-            return True
-        return hmac.compare_digest(_digest(given or ""), _digest(self.token))
+        return self.token is None or _same(_digest(given or ""), _digest(self.token))
 
     @property
     def cookie(self) -> str:
@@ -51,12 +47,18 @@ class Access:
 
     def knows(self, cookie: str | None) -> bool:
         """Whether a browser has given the token before."""
-        if self.token is None:
-            return True
-        return hmac.compare_digest((cookie or "").encode(), self.cookie.encode())
+        return self.token is None or _same((cookie or "").encode(), self.cookie.encode())
+
+
+def _same(one: bytes, other: bytes) -> bool:
+    import hmac  # which brings OpenSSL: only the page's process needs it
+
+    return hmac.compare_digest(one, other)
 
 
 def _digest(text: str) -> bytes:
+    import hashlib  # as above
+
     return hashlib.sha256(text.encode(errors="replace")).digest()
 
 
@@ -129,7 +131,7 @@ def _read_token(path: Path) -> str:
 
 
 def _make_token(path: Path) -> str:
-    token = secrets.token_urlsafe(_TOKEN_BYTES)
+    token = base64.urlsafe_b64encode(os.urandom(_TOKEN_BYTES)).decode()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,8 @@ from ftdist.protocol.client_messages import JobStatus, WorkerStatus
 from ftdist.protocol.records import Piece
 from ftdist.runtime.budget.memory import peak_resident_bytes
 
+Given = NDArray[Any] | Mapping[str, NDArray[Any]]
+
 HERE = "this machine"
 _WORKER = 1
 
@@ -55,6 +58,7 @@ class LocalRun:
     groups: Sequence[GroupPlan]
     seconds: float
     budget_bytes: int
+    baseline_bytes: int
     instruction_set: str
 
 
@@ -93,22 +97,18 @@ class LocalPage:
         self._input, self._begun_s = name, time.monotonic()
         self._group, self._tiles = 0, frozenset()
 
-    def ended(
-        self,
-        seconds: float,
-        picture: NDArray[np.uint8] | NDArray[np.float32] | None = None,
-        outputs: Mapping[int, NDArray[np.float32]] | None = None,
-    ) -> None:
-        """It is done. `picture` is (height, width, channels) as the network read it, and `outputs`
-        its maps by source, laid out likewise; they are copied where somebody looks."""
+    def ended(self, seconds: float, given: Given, outputs: Mapping[str, NDArray[Any]]) -> None:
+        """It is done: what the network was given, and its outputs by name. They are copied, thinned
+        out, where somebody looks at pictures."""
+        frame = self._totals.frames
         self._totals.frames += 1
         self._spent_s += seconds
         self._begun_s = None
-        if self._wants_picture and picture is not None:
+        if self._wants_picture and not isinstance(given, Mapping):
             self._wants_picture = False
-            inputs = (_piece(INPUT, picture),)
-            maps = tuple(_piece(source, each) for source, each in (outputs or {}).items())
-            frame = self._totals.frames - 1
+            network = self._run.network
+            inputs = (_piece(INPUT, _input_map(network, given)),)
+            maps = tuple(_piece(*each) for each in _output_maps(network, outputs))
             with self._lock:
                 self._beside.show(Pictured(self._run.name, frame, seconds, inputs, maps))
 
@@ -177,7 +177,8 @@ class LocalPage:
             address="",
         )
         tasks = (self._task(),) if busy else ()
-        return WorkerNow(_WORKER, status, 0.0, False, 0.0, 0, tasks)
+        baseline_bytes = run.baseline_bytes
+        return WorkerNow(_WORKER, status, 0.0, False, 0.0, baseline_bytes, tasks)
 
     def _task(self) -> TaskNow:
         group = self._run.groups[self._group]
@@ -235,7 +236,26 @@ def _plan(run: LocalRun) -> PlanNow:
     return PlanNow(1, (HERE,), (1.0,), run.seconds, run.seconds, 0, 0, "", ((part,),))
 
 
-def _piece(source: int, values: NDArray[np.uint8] | NDArray[np.float32]) -> Piece:
+def _input_map(network: Network, given: NDArray[Any]) -> NDArray[Any]:
+    """What the network was given as (height, width, channels)."""
+    if given.dtype == np.uint8:
+        return given
+    layout = network.inputs[0].layout
+    values = given.reshape(layout.memory(network.input))
+    return values.transpose(1, 2, 0) if layout.planar else values
+
+
+def _output_maps(
+    network: Network, outputs: Mapping[str, NDArray[Any]]
+) -> Iterator[tuple[int, NDArray[Any]]]:
+    """The maps of outputs by source, each as (height, width, channels)."""
+    for number in network.outputs:
+        layout, name = network.layout(number), network.layers[number].name
+        values = outputs[name].reshape(layout.memory(network.shape(number)))
+        yield network.source(number), values.transpose(1, 2, 0) if layout.planar else values
+
+
+def _piece(source: int, values: NDArray[Any]) -> Piece:
     return Piece(source, Region(0, values.shape[0], 0, values.shape[1]), values)
 
 

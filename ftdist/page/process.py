@@ -18,7 +18,7 @@ from ftdist.page.access import Access
 from ftdist.page.exchange import Pipe
 from ftdist.page.subject import Subject
 
-_NICER = 10
+_NICER = 5
 _FIRST_TO_END = b"1000"
 
 

@@ -8,10 +8,10 @@ import socket
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftdist.cli.config import Config, read_config
 from ftdist.cli.log import Log
-from ftdist.cli.page import page_bytes, page_of, subject_of
 from ftdist.cli.plan_and_budget import budget_of, calibration_for
 from ftdist.cli.reports.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
@@ -33,6 +33,9 @@ from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.process_memory import will_hold_bytes
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size
 from ftdist.runtime.trace import Trace
+
+if TYPE_CHECKING:
+    from ftdist.cli.page import Page
 
 _OWN_BYTES = 24 << 20
 """What the coordinator takes beside the frames it holds: queues, pieces of weights, its plan."""
@@ -56,16 +59,18 @@ def run(arguments: argparse.Namespace) -> None:
         )
     limit = budget_of(arguments.mem)
     profile = calibration_for(1, limit).profile
-    page = page_of(arguments)
-    settings = _settings(config, model, limit, arguments, profile)
+    page = _page(arguments)
+    left = limit if page is None else page.left_of(limit)
+    settings = _settings(config, model, limit, left, arguments, profile)
     settle_heap(SPARING_BYTES)
     log = Log(form=arguments.log or "text", program="coordinator")
-    local = _own_worker(model, limit, settings, arguments, log)
+    local = _own_worker(model, left, settings, arguments.threads or 0, log)
     with ExitStack() as things:
         onlooker = None
         if page is not None:
-            onlooker = page.start(subject_of("coordinator", model, profile, limit.bytes), log)
+            onlooker = page.of_coordinator(model, profile, limit, log)
             things.callback(onlooker.close)
+            log.also = onlooker.note
         planner = Planner(
             lambda question: _plan(model, profile, question, exact_direct=arguments.exact_direct)
         )
@@ -85,10 +90,20 @@ def run(arguments: argparse.Namespace) -> None:
     log("ended", "ended")
 
 
+def _page(arguments: argparse.Namespace) -> Page | None:
+    """The page that is asked for, if one is."""
+    if arguments.page is None:
+        return None
+    from ftdist.cli.page import page_of  # with all that only a page needs
+
+    return page_of(arguments)
+
+
 def _settings(
     config: Config,
     model: Model,
     limit: Budget,
+    left: Budget,
     arguments: argparse.Namespace,
     profile: DeviceProfile,
 ) -> Settings:
@@ -97,7 +112,7 @@ def _settings(
         heartbeat_s=config.coordinator.heartbeat_s,
         attempts=job.attempts,
         in_flight=job.in_flight,
-        memory_bytes=_memory_for_frames(model, limit, arguments),
+        memory_bytes=_memory_for_frames(model, limit, left, arguments.threads or 0),
         speculate=job.speculate,
         mix_unfused=job.mix_unfused,
         reference_macs_per_s=max(*profile.narrow, *profile.wide),
@@ -105,14 +120,15 @@ def _settings(
     )
 
 
-def _memory_for_frames(model: Model, limit: Budget, arguments: argparse.Namespace) -> int:
-    """Bytes of the budget for inputs, maps and results of frames; BudgetError if one is too much.
+def _memory_for_frames(model: Model, limit: Budget, left: Budget, threads: int) -> int:
+    """Bytes for inputs, maps and results of frames, of what the page leaves of the budget;
+    BudgetError if one frame is too much.
 
     With threads of its own, half of what is left is theirs.
     """
     network = model.network
-    taken = will_hold_bytes() + _OWN_BYTES + page_bytes(arguments)
-    share = 2 if arguments.threads else 1
+    taken = will_hold_bytes() + _OWN_BYTES + limit.bytes - left.bytes
+    share = 2 if threads else 1
     least = 2 * (network.input.bytes + output_bytes(network))
     if limit.bytes - taken < share * least:
         smallest = taken + share * least + SPREAD_BYTES
@@ -125,15 +141,14 @@ def _memory_for_frames(model: Model, limit: Budget, arguments: argparse.Namespac
 
 
 def _own_worker(
-    model: Model, limit: Budget, settings: Settings, arguments: argparse.Namespace, log: Log
+    model: Model, limit: Budget, settings: Settings, threads: int, log: Log
 ) -> LocalWorker | None:
-    """The worker of this process, with what frames and the page leave of the budget."""
-    threads = arguments.threads
+    """The worker of this process, with what frames leave of the budget."""
     if not threads:
         return None
     rate = measured_rate(threads)
     warm_up()
-    left = replace(limit, bytes=limit.bytes - settings.memory_bytes - page_bytes(arguments))
+    left = replace(limit, bytes=limit.bytes - settings.memory_bytes)
     return LocalWorker(Capabilities("coordinator", left, threads, rate), model, log)
 
 

@@ -53,7 +53,9 @@ from ftdist.wording import counted
 
 if TYPE_CHECKING:
     from ftdist.answers.seen import Answer, Result
+    from ftdist.cli.page import Page
     from ftdist.network.modelfile import Model
+    from ftdist.page.local import LocalPage
 
 
 @dataclass
@@ -75,17 +77,29 @@ class _Run:
     notes: list[str] = field(default_factory=list)
     report: Report | None = None
     trace: Trace | None = None
+    page: Page | None = None
+    shown: LocalPage | None = None
 
     def leave_out(self, source: Source, reason: str) -> None:
         """Names an input that is left out."""
         self.line.clear()
         complain(f"ftdist: {reason}")
         self.left_out.append({"file": source.name, "reason": reason})
+        if self.shown is not None:
+            self.shown.failed()
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
     limit = budget_of(arguments.mem)
+    if arguments.page is None:
+        return _run(arguments, limit)
+    from ftdist.cli.page import with_page  # with all that only a page needs
+
+    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+
+
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
@@ -95,7 +109,10 @@ def run(arguments: argparse.Namespace) -> int:
         started = time.perf_counter()
         this, model = _asked(arguments, given, limit, line)
         if by_bands(arguments, given, this.outputs, model.network, this.task, limit):
+            if page is not None:
+                raise InputError("--page: a picture that is computed in bands of rows has none")
             return _by_bands(this, model)
+        this.page = page
         queue, frames = _prepare(this, model, started, stack)
         for number, looked in enumerate(queue.waiting, 1):
             line.show(f"{number} of {len(queue.waiting)}: {looked.source.name}")
@@ -147,17 +164,24 @@ def _prepare(this: _Run, model: Model, started: float, stack: ExitStack) -> tupl
     read_s = time.perf_counter()
     around = queue.read_first()
     asked_s = time.perf_counter()
-    arguments.restartable = arguments.restartable and given.stay and not this.left_out
+    stays = given.stay and not this.left_out and this.page is None  # which listens already
+    arguments.restartable = arguments.restartable and stays
     choice = choose_plan(arguments, model, limit, around, line)
     choice, keeps = for_all(choice, queue, limit)
     planned_s = time.perf_counter()
+    if this.page is not None:
+        inputs = len(queue.waiting) * arguments.repeat
+        this.shown = stack.enter_context(this.page.of_run(choice, inputs, tested_on))
+        _tell(this.page.line())
     session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
 
     def report(latencies: list[float]) -> None:
         this.report = Report.of(choice, tested_on, latencies, load_s)
 
-    frames = Frames(queue, session, arguments.repeat, report, keeps=keeps)
+    frames = Frames(queue, session, arguments.repeat, report, keeps=keeps, shown=this.shown)
+    if this.shown is not None:
+        session.watch(this.shown.tile)
     if arguments.trace is not None:
         trace = stack.enter_context(Trace(arguments.trace))
         session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftdist.cli.files.inputs import AGAIN_BYTES, phases
 from ftdist.cli.files.sources import Source, Sources
@@ -28,6 +29,9 @@ from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import ceil_size, format_size, resident_bytes
 from ftdist.runtime.local import Outputs, Session
 from ftdist.runtime.plans.choice import Choice, RunContext
+
+if TYPE_CHECKING:
+    from ftdist.page.local import LocalPage
 
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
@@ -213,7 +217,7 @@ class Frames:
     """Computes the inputs of a queue; when the last is computed nothing of the session is left.
 
     `at_end` is called before the session's model is let go, for what it imports and makes would be
-    memory that runs lack.
+    memory that runs lack. `shown` is told of each input.
     """
 
     def __init__(
@@ -224,7 +228,9 @@ class Frames:
         at_end: Callable[[list[float]], None],
         *,
         keeps: bool,
+        shown: LocalPage | None = None,
     ) -> None:
+        self._shown = shown
         self._queue = queue
         self._session: Session | None = session
         self._repeat = repeat
@@ -249,9 +255,13 @@ class Frames:
         outputs: Outputs = {}
         for _ in range(self._repeat):
             outputs.clear()
+            if self._shown is not None:
+                self._shown.began(looked.source.name)
             started = time.perf_counter()
             outputs = session.run(given.array)
             self.latencies.append(time.perf_counter() - started)
+            if self._shown is not None:
+                self._shown.ended(self.latencies[-1], given.array, outputs)
         return Computed(outputs, given.letterbox)
 
     def rest(self, *, over: bool) -> None:
