@@ -2,7 +2,7 @@
 
     [model]        file, cache, cache_size
     [memory]       budget
-    [coordinator]  listen, address, threads, heartbeat_s, trace
+    [coordinator]  listen, address, threads, heartbeat_s, trace, announce
     [job]          threads, in_flight, attempts, speculate, mix_unfused
     [security]     keys, insecure
     [observe]      page, page_token, log
@@ -124,6 +124,7 @@ class CoordinatorTable:
     threads: Annotated[int, _whole(0, 1024)] = 0
     heartbeat_s: Annotated[float, _seconds(0.05, 60)] = 1.0
     trace: Annotated[Path | None, _path] = None
+    announce: Annotated[bool, _flag] = False
 
     @property
     def reached_at(self) -> str | None:
@@ -283,6 +284,7 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
             "listen": config.coordinator.listen,
             "threads": config.coordinator.threads,
             "trace": config.coordinator.trace,
+            "announce": config.coordinator.announce or None,
             "page": observe.page,
             "page_token": observe.page_token,
             "log": observe.log,

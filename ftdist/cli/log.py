@@ -18,10 +18,10 @@ from collections.abc import Callable, Mapping
 
 from ftdist.cli.console import tell
 
-_GRAVE = frozenset(
+GRAVE = frozenset(
     {"job-failed", "task-failed", "over-budget", "page-ended", "page-fault", "trace-ended"}
 )
-_NOTABLE = frozenset(
+NOTABLE = frozenset(
     {
         *("worker-lost", "worker-refused", "job-refused", "job-dropped", "client-gone", "no-plan"),
         *("task-late", "task-too-large", "connection-refused", "warning"),
@@ -31,7 +31,7 @@ _NOTABLE = frozenset(
 
 def level_of(event: str) -> str:
     """How grave an event is: info, warning or error."""
-    return "error" if event in _GRAVE else "warning" if event in _NOTABLE else "info"
+    return "error" if event in GRAVE else "warning" if event in NOTABLE else "info"
 
 
 class Log:

@@ -37,13 +37,20 @@ _Made = TypeVar("_Made")
 
 @dataclass(frozen=True)
 class Page:
-    """Where a page will be and who may see it; its socket listens already."""
+    """Where a page will be and who may see it; its socket listens already, until it is started or
+    given up."""
 
     place: Endpoint
     access: Access
     listener: socket.socket
     port: int
     token_file: Path | None
+
+    def __enter__(self) -> Page:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.listener.close()
 
     @property
     def address(self) -> str:
@@ -54,7 +61,8 @@ class Page:
 
     def left_of(self, limit: Budget) -> Budget:
         """What the page leaves of a budget."""
-        return replace(limit, bytes=limit.bytes - PAGE_BYTES)
+        origin = f"{limit.origin} less {ceil_size(PAGE_BYTES)} for --page"
+        return replace(limit, bytes=limit.bytes - PAGE_BYTES, origin=origin)
 
     def of_coordinator(
         self, model: Model, profile: DeviceProfile, limit: Budget, say: Say
@@ -113,12 +121,12 @@ def with_page(
 
     Where that is too little, the smallest budget that is named counts the page.
     """
-    page = page_of(arguments)
-    try:
-        return work(page, page.left_of(limit))
-    except BudgetError as error:
-        more = f"{error}; and {ceil_size(PAGE_BYTES)} more for --page"
-        raise BudgetError(more, error.smallest_bytes + PAGE_BYTES) from None
+    with page_of(arguments) as page:
+        try:
+            return work(page, page.left_of(limit))
+        except BudgetError as error:
+            more = f"{error}; and {ceil_size(PAGE_BYTES)} more for --page"
+            raise BudgetError(more, error.smallest_bytes + PAGE_BYTES) from None
 
 
 def _subject(kind: str, model: Model, profile: DeviceProfile, budget_bytes: int) -> Subject:

@@ -72,6 +72,8 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
+    announce = "announce it on the local network (mDNS), for workers that name no address"
+    parser.add_argument("--announce", action="store_true", default=None, help=announce)
     add_page(parser)
     _add_log(parser)
     keys = "folder of the cluster's keys, made by 'ftdist keygen'"
@@ -82,7 +84,8 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
 def _add_worker(commands: Commands, defaults: Defaults) -> None:
     about = "work for a coordinator, within a memory budget"
     parser = command(commands, "worker", about, defaults)
-    parser.positional("address", metavar="tcp://HOST:PORT", help="where the coordinator listens")
+    where = "where the coordinator listens (default: one that the local network announces)"
+    parser.add_argument("address", metavar="tcp://HOST:PORT", nargs="?", help=where)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
     parser.add_argument(

@@ -30,6 +30,7 @@ address = "tcp://192.168.1.10:5555"
 threads = 2
 heartbeat_s = 0.5
 trace = "trace.json"
+announce = true
 [job]
 threads = 3
 in_flight = 1
@@ -61,6 +62,7 @@ def test_every_value_is_read(tmp_path: Path) -> None:
     assert (coordinator.listen, coordinator.threads) == ("tcp://0.0.0.0:5555", 2)
     assert coordinator.reached_at == coordinator.address == "tcp://192.168.1.10:5555"
     assert coordinator.heartbeat_s == 0.5 and coordinator.trace == tmp_path / "trace.json"
+    assert coordinator.announce
     job = config.job
     assert (job.threads, job.in_flight, job.attempts) == (3, 1, 5)
     assert (job.speculate, job.mix_unfused) == (False, True)
@@ -177,7 +179,7 @@ def test_run_takes_what_is_missing_from_the_file(things: Path, tmp_path: Path) -
         (("run", "--config", "c.toml", "x.npy"), ("arguments are required: INPUT",)),
         (("run", "--conf", "c.toml", "m", "x"), ("--config FILE.toml",)),
         (("submit", "x.npy", "-o", "o", "--config", "c.toml"), ("required: --to",)),
-        (("worker", "--config", "c.toml"), ("required: tcp://HOST:PORT",)),
+        (("status", "--config", "c.toml"), ("required: tcp://HOST:PORT",)),
         (("status", "--config", "bad.toml"), ("bad.toml", "[job] x is not known")),
         (("coordinator",), ("no model",)),
         (("doctor", "--config", "c.toml"), ("unrecognized arguments",)),

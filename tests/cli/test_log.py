@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from ftdist.cli.log import Log
+import ftdist
+from ftdist.cli.log import GRAVE, NOTABLE, Log
 
 
 def logged(path: Path, clock: Callable[[], float], journal: str | None = None) -> str:
@@ -49,6 +51,35 @@ def test_the_journal_has_times_of_its_own(tmp_path: Path) -> None:
 def test_a_log_that_was_directed_elsewhere_is_not_the_journal(tmp_path: Path) -> None:
     said = logged(tmp_path / "log", lambda: 0.0, "8:12345")
     assert said.endswith(":00 worker pi: joins\n") and said != "worker pi: joins\n"
+
+
+@pytest.mark.usefixtures("_far_east")
+def test_as_json_each_line_is_an_object(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("JOURNAL_STREAM", "8:1")
+    log = Log(lambda: 86400.75, "json", "coordinator")
+    log('worker "pi": lost', "worker-lost", worker="pi", moved_tasks=2)
+    log("says something")
+    lost, said = map(json.loads, capsys.readouterr().out.splitlines())
+    assert lost == {
+        "time": "1970-01-02T03:00:00.750+03:00",
+        "level": "warning",
+        "program": "coordinator",
+        "event": "worker-lost",
+        "worker": "pi",
+        "moved_tasks": 2,
+        "text": 'worker "pi": lost',
+    }
+    assert (said["event"], said["level"]) == ("said", "info")
+
+
+def test_every_event_has_a_level_that_programs_know() -> None:
+    """What is said to be grave is said somewhere."""
+    package = Path(ftdist.__file__).parent
+    code = "\n".join(path.read_text() for path in package.rglob("*.py"))
+    for event in GRAVE | NOTABLE:
+        assert code.count(f'"{event}"') > 1, event
 
 
 def test_without_standard_output_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:

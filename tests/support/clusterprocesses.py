@@ -88,9 +88,13 @@ class Cluster:
         self.endpoint = made.wait_for(r"listens +(tcp://[0-9.]+:[0-9]+),")[1]
         return made
 
-    def worker(self, name: str, *options: object, mem: str = "256M", **more: str) -> Running:
-        """Starts a worker with a model cache of its own; does not wait for it."""
-        arguments = ("worker", self.endpoint, "--name", name, "--mem", mem, "--threads", 1)
+    def worker(
+        self, name: str, *options: object, mem: str = "256M", named: bool = True, **more: str
+    ) -> Running:
+        """Starts a worker with a model cache of its own; does not wait for it. Where it is not
+        `named` it has to find its coordinator."""
+        address = (self.endpoint,) if named else ()
+        arguments = ("worker", *address, "--name", name, "--mem", mem, "--threads", 1)
         cache = ("--cache", self.folder / f"cache-{name}")
         made = Running(self.folder, name, *arguments, *cache, *options, **more)
         self.running.append(made)

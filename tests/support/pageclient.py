@@ -27,6 +27,9 @@ class Answer:
     def text(self) -> str:
         return self.body.decode()
 
+    def json(self) -> Any:
+        return json.loads(self.body)
+
 
 @dataclass(frozen=True)
 class Site:

@@ -6,7 +6,7 @@ import argparse
 import signal
 import socket
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,9 @@ from ftdist.cli.plan_and_budget import budget_of, calibration_for
 from ftdist.cli.reports.report import model_line
 from ftdist.cluster.endpoints import DEFAULT_PORT, Endpoint, listening, refuse_open
 from ftdist.cluster.keys import coordinator_keys
+from ftdist.cluster.mdns import fingerprint, refuse_without_library
 from ftdist.cluster.process import StopRequest, stopping_signals
+from ftdist.cluster.server.announcer import ANNOUNCER_BYTES, Announcer
 from ftdist.cluster.server.planner import Planner
 from ftdist.cluster.server.server import Server
 from ftdist.cluster.worker.hello import Capabilities, measured_rate, warm_up
@@ -41,8 +43,37 @@ _OWN_BYTES = 24 << 20
 """What the coordinator takes beside the frames it holds: queues, pieces of weights, its plan."""
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be served, where, and within which budget; `left` is what is not set aside for
+    processes beside this one."""
+
+    arguments: argparse.Namespace
+    config: Config
+    endpoint: Endpoint
+    keys: Path | None
+    warning: str | None
+    model: Model
+    profile: DeviceProfile
+    limit: Budget
+    left: Budget
+    page: Page | None
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Listens, and works until a signal ends it and everything under way is put in order."""
+    with ExitStack() as things:
+        asked = _asked(arguments, things)
+        settings = _settings(asked)
+        settle_heap(SPARING_BYTES)
+        log = Log(form=arguments.log or "text", program="coordinator")
+        local = _own_worker(asked.model, asked.left, settings, arguments.threads or 0, log)
+        _serve(asked, settings, local, log, things)
+    log("ended", "ended")
+
+
+def _asked(arguments: argparse.Namespace, things: ExitStack) -> _Asked:
+    """What the arguments ask for; what can be refused is refused here."""
     config = read_config(arguments.config) if arguments.config else Config()
     if arguments.model is None:
         raise InputError("no model: name a .ftd file, or one as [model] file by --config")
@@ -57,78 +88,85 @@ def run(arguments: argparse.Namespace) -> None:
             f"{arguments.model}: has {len(model.network.inputs)} inputs, and a cluster takes one; "
             "use 'ftdist run'"
         )
-    limit = budget_of(arguments.mem)
+    limit = left = budget_of(arguments.mem)
     profile = calibration_for(1, limit).profile
-    page = _page(arguments)
-    left = limit if page is None else page.left_of(limit)
-    settings = _settings(config, model, limit, left, arguments, profile)
-    settle_heap(SPARING_BYTES)
-    log = Log(form=arguments.log or "text", program="coordinator")
-    local = _own_worker(model, left, settings, arguments.threads or 0, log)
-    with ExitStack() as things:
-        onlooker = None
-        if page is not None:
-            onlooker = page.of_coordinator(model, profile, limit, log)
-            things.callback(onlooker.close)
-            log.also = onlooker.note
-        planner = Planner(
-            lambda question: _plan(model, profile, question, exact_direct=arguments.exact_direct)
-        )
-        things.callback(planner.close)
-        trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
-        stop = StopRequest()
-        for each in stopping_signals():
-            signal.signal(each, stop.on_signal)
-        server = Server(endpoint, settings, model, planner, stop, keys, local, trace, onlooker, log)
-        things.callback(server.close)
-        if warning:
-            log(warning, "warning")
-        _introduce(model, Endpoint(endpoint.host, server.port), keys, log)
-        if page is not None:
-            log(page.line(), "page")
-        server.serve()
-    log("ended", "ended")
+    page = _page(arguments, things)
+    if page is not None:
+        left = page.left_of(left)
+    if arguments.announce:
+        refuse_without_library("--announce")
+        left = replace(left, bytes=left.bytes - ANNOUNCER_BYTES)
+    return _Asked(*(arguments, config, endpoint, keys, warning, model, profile, limit, left, page))
 
 
-def _page(arguments: argparse.Namespace) -> Page | None:
+def _serve(
+    asked: _Asked, settings: Settings, local: LocalWorker | None, log: Log, things: ExitStack
+) -> None:
+    """Starts the processes beside this one, listens, says so, and works until it is told to end."""
+    arguments, model, keys, page = asked.arguments, asked.model, asked.keys, asked.page
+    onlooker = None
+    if page is not None:
+        onlooker = page.of_coordinator(model, asked.profile, asked.limit, log)
+        things.callback(onlooker.close)
+        log.also = onlooker.note
+    announcer = Announcer() if arguments.announce else None
+    if announcer is not None:
+        things.callback(announcer.close)
+    planner = Planner(
+        lambda question: _plan(model, asked.profile, question, exact_direct=arguments.exact_direct)
+    )
+    things.callback(planner.close)
+    trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
+    stop = StopRequest()
+    for each in stopping_signals():
+        signal.signal(each, stop.on_signal)
+    place = asked.endpoint
+    server = Server(place, settings, model, planner, stop, keys, local, trace, onlooker, log)
+    things.callback(server.close)
+    endpoint = Endpoint(place.host, server.port)
+    if asked.warning:
+        log(asked.warning, "warning")
+    _introduce(model, endpoint, keys, log)
+    if page is not None:
+        log(page.line(), "page")
+    if announcer is not None:
+        key = fingerprint(None if keys is None else coordinator_keys(keys).public)
+        announcer.begin(endpoint, model.network.name, key)
+        log(f"announced  on the local network; fingerprint of its key: {key}", "announced")
+    server.serve()
+
+
+def _page(arguments: argparse.Namespace, things: ExitStack) -> Page | None:
     """The page that is asked for, if one is."""
     if arguments.page is None:
         return None
     from ftdist.cli.page import page_of  # with all that only a page needs
 
-    return page_of(arguments)
+    return things.enter_context(page_of(arguments))
 
 
-def _settings(
-    config: Config,
-    model: Model,
-    limit: Budget,
-    left: Budget,
-    arguments: argparse.Namespace,
-    profile: DeviceProfile,
-) -> Settings:
-    job = config.job
+def _settings(asked: _Asked) -> Settings:
+    config, job, profile = asked.config, asked.config.job, asked.profile
     return Settings(
         heartbeat_s=config.coordinator.heartbeat_s,
         attempts=job.attempts,
         in_flight=job.in_flight,
-        memory_bytes=_memory_for_frames(model, limit, left, arguments.threads or 0),
+        memory_bytes=_memory_for_frames(asked),
         speculate=job.speculate,
         mix_unfused=job.mix_unfused,
         reference_macs_per_s=max(*profile.narrow, *profile.wide),
-        trace=arguments.trace is not None,
+        trace=asked.arguments.trace is not None,
     )
 
 
-def _memory_for_frames(model: Model, limit: Budget, left: Budget, threads: int) -> int:
-    """Bytes for inputs, maps and results of frames, of what the page leaves of the budget;
-    BudgetError if one frame is too much.
+def _memory_for_frames(asked: _Asked) -> int:
+    """Bytes of the budget for inputs, maps and results of frames; BudgetError if one is too much.
 
     With threads of its own, half of what is left is theirs.
     """
-    network = model.network
+    network, limit, left = asked.model.network, asked.limit, asked.left
     taken = will_hold_bytes() + _OWN_BYTES + limit.bytes - left.bytes
-    share = 2 if threads else 1
+    share = 2 if asked.arguments.threads else 1
     least = 2 * (network.input.bytes + output_bytes(network))
     if limit.bytes - taken < share * least:
         smallest = taken + share * least + SPREAD_BYTES

@@ -21,8 +21,9 @@ _MOST_NAME_BYTES = 64
 def run(arguments: argparse.Namespace) -> None:
     """Works; ends in order when it is interrupted."""
     size = arguments.cache_size
+    log = Log(form=arguments.log or "text", program="worker")
     settings = WorkerSettings(
-        endpoint=arguments.address,
+        endpoint=arguments.address or _found(arguments, log),
         budget=budget_of(arguments.mem),
         threads=arguments.threads or default_threads(),
         name=_name(arguments.name),
@@ -31,9 +32,15 @@ def run(arguments: argparse.Namespace) -> None:
         keys=arguments.keys,
         insecure=arguments.insecure,
     )
-    log = Log(form=arguments.log or "text", program="worker")
     run_worker(settings, log)
     log("ended", "ended")
+
+
+def _found(arguments: argparse.Namespace, log: Log) -> str:
+    """Where a coordinator is that announces itself."""
+    from ftdist.cluster.worker.finding import coordinator_address  # only where none is named
+
+    return coordinator_address(arguments.keys, log)
 
 
 def _name(given: str | None) -> str:
