@@ -20,6 +20,7 @@ function fill(item, job) {
   say(item.querySelector(".far"), far + left);
   say(item.querySelector(".who"), [job.key, job.address].filter(Boolean).join(" · "));
   setMeter(item.querySelector(".meter"), part, far);
-  const each = job.finished ? `${seconds(job.each)} and ${(job.bytes / 1e6).toFixed(2)} MB a frame` : "";
+  const sent = job.bytes ? ` and ${(job.bytes / 1e6).toFixed(2)} MB` : "";
+  const each = job.each > 0 ? `${seconds(job.each)}${sent} a frame` : "";
   say(item.querySelector(".note"), [each, job.text].filter(Boolean).join(" · "));
 }

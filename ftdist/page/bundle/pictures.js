@@ -51,14 +51,15 @@ function create(picture) {
   for (const each of boxes) {
     const [x, y] = each.box;
     const [wide, high] = each.size;
-    const box = draw("rect", { x: x * width, y: y * height, width: wide * width, height: high * height, rx: 2 });
-    box.style.stroke = `var(--w${each.number % 8})`;
+    const place = { x: x * width, y: y * height, width: wide * width, height: high * height, rx: 2 };
+    const box = draw("rect", place);
+    box.style.setProperty("--box", `var(--b${each.number % 8})`);
     box.append(draw("title", {}, `${each.label} ${Math.round(100 * each.score)}%`));
-    over.append(box);
+    over.append(draw("rect", { class: "under", ...place }), box);
   }
   for (const [x, y] of points) {
     const point = draw("circle", { cx: x * width, cy: y * height, r: Math.max(2, width / 120) });
-    point.style.fill = "var(--w4)";
+    point.style.setProperty("--box", "var(--b4)");
     over.append(point);
   }
   const caption = make("figcaption", {}, make("b", {}, `Frame ${picture.frame}`), ` in ${seconds(picture.seconds)} · ${found}`);

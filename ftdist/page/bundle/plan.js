@@ -4,11 +4,12 @@ import { byId, draw, keep, make, say, show } from "./elements.js";
 import { counted, layers, mib, seconds } from "./words.js";
 
 const WIDE = 960;
-const HIGH = 250;
+const HIGH = 256;
 const LEFT = 64;
-const TOP = 46;
-const BASE = 214;
+const TOP = 60;
+const BASE = 226;
 const LEAST = 3;
+const MIB = 1 << 20;
 let shown = "";
 let chosen = null;
 
@@ -59,7 +60,7 @@ function drawn(plan, worker) {
   for (const bytes of ticks(top)) {
     const y = BASE - high(bytes);
     svg.append(draw("line", { class: "grid", x1: LEFT, x2: WIDE, y1: y, y2: y }));
-    svg.append(text(LEFT - 8, y + 4, mib(bytes), "end"));
+    svg.append(text(LEFT - 8, y + 4, bytes ? `${Math.round(bytes / MIB)} MiB` : "0", "end"));
   }
   let x = LEFT;
   let stage = 0;
@@ -78,7 +79,7 @@ function drawn(plan, worker) {
         svg.append(text(x + 4, 14, `stage ${stage}`));
       }
     }
-    if (wide > 46) svg.append(text(x + wide / 2, TOP - 14, span(group.layers), "middle"));
+    if (wide > 46) svg.append(text(x + wide / 2, TOP - 26, span(group.layers), "middle"));
     if (wide > 60) svg.append(text(x + wide / 2, BASE + 16, seconds(group.seconds), "middle"));
     x += wide;
   }
@@ -87,7 +88,7 @@ function drawn(plan, worker) {
     svg.append(draw("line", { class: "limit", x1: LEFT, x2: WIDE, y1: y, y2: y }));
     svg.append(text(WIDE, y - 5, `budget ${mib(limit)}`, "end"));
   }
-  svg.append(text(LEFT - 8, TOP - 14, "layers", "end"), text(LEFT - 8, BASE + 16, "time", "end"));
+  svg.append(text(LEFT - 8, TOP - 26, "layers", "end"), text(LEFT - 8, BASE + 16, "time", "end"));
   return [svg, legend(plan, groups)];
 }
 
@@ -100,9 +101,9 @@ function span([first, last]) {
 }
 
 function ticks(top) {
-  const mega = top / (1 << 20);
+  const mega = top / MIB;
   const step = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((each) => mega / each <= 5) ?? 10000;
-  return Array.from({ length: Math.floor(mega / step) + 1 }, (_, number) => number * step * (1 << 20));
+  return Array.from({ length: Math.floor(mega / step) + 1 }, (_, number) => number * step * MIB);
 }
 
 function sentence(group) {

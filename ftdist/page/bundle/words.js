@@ -15,6 +15,7 @@ export function bytesPerSecond(rate) {
 }
 
 export function flops(rate) {
+  if (!(rate > 0)) return "–";
   return `${(rate / 1e9).toFixed(rate < 1e11 ? 1 : 0)} GFLOP/s`;
 }
 
