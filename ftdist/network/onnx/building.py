@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ftdist.errors import InputError
-from ftdist.geometry import Shape
+from ftdist.geometry import Shape, Window
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.registry import Array, Unsupported, Value
 from ftdist.network.onnx.views import (
@@ -29,9 +29,10 @@ from ftdist.network.onnx.views import (
     reshaped,
     size,
 )
-from ftdist.network.operators.base import Operation
+from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
 from ftdist.network.operators.tensors import Rearrange
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.network.operators.views import Factor, Factors, View
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.ports import Input
@@ -136,11 +137,26 @@ class Building:
         return self.add(Convolution(len(values), ONE_TAP), [like], weights)
 
     def constant(self, array: Array) -> Tensor:
-        """Numbers that depend on no input, as a tensor: the bias of a map of one position."""
-        if not 0 < array.size <= LARGEST_SIDE:
+        """Numbers that depend on no input, as a tensor: the bias of a map of one position or, where
+        they are too many for channels, the kernel of a transposed convolution of a single one."""
+        if not array.size:
             raise Unsupported(f"a constant of {array.shape} beside a tensor")
         one = self.add(Rearrange(View(_ONCE, _ONCE, _ONCE)), [-1])
-        return Tensor(self.channels_of(one, array.ravel()), tuple(spread("c", array.shape)))
+        if array.size <= LARGEST_SIDE:
+            return Tensor(self.channels_of(one, array.ravel()), tuple(spread("c", array.shape)))
+        is_map = array.ndim == 4 and len(array) == 1
+        rows = array[0].transpose(1, 2, 0) if is_map else _as_rows(array)
+        window = Sliding(Window(rows.shape[0]), Window(rows.shape[1]))
+        weights: dict[str, Read] = {
+            "weights": lambda: rows.transpose(2, 0, 1)[:, np.newaxis],
+            "bias": lambda: np.zeros(rows.shape[2], np.float32),
+        }
+        unit = self.channels_of(one, np.ones(1, np.float32))
+        step = self.add(TransposedConvolution(rows.shape[2], window), [unit], weights)
+        if is_map:
+            return self.planar(step)
+        dims = *spread("h", array.shape[:-2]), *spread("w", rows.shape[1:2])
+        return Tensor(step, (*dims, *spread("c", rows.shape[2:]))[-array.ndim :])
 
     def tensor(self, value: Value | None, what: str) -> Tensor:
         """The value as a tensor, whether it depends on an input or not."""
@@ -242,6 +258,12 @@ class Building:
 
     def planar(self, step: int) -> Tensor:
         return planar(step, self.shape(step))
+
+
+def _as_rows(array: Array) -> Array:
+    """(rows, columns, channels) that lie in memory as the array does."""
+    shape = (1,) * (3 - array.ndim) + array.shape
+    return array.reshape(math.prod(shape[:-2]), *shape[-2:])
 
 
 def spread(axis: AxisName, lengths: Sequence[int]) -> list[Dim]:

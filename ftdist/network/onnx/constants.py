@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdist.network.onnx.constant_layers import LAYERS, computed_layer
 from ftdist.network.onnx.constant_maths import COMPUTED, MOST_VALUES, Compute, axes_of
 from ftdist.network.onnx.registry import Array, Node, Unsupported
 
@@ -24,13 +25,15 @@ _TYPES = {
 
 
 def computes(kind: str) -> bool:
-    return kind in _COMPUTED
+    return kind in _COMPUTED or kind in LAYERS
 
 
 def computed(node: Node, given: Sequence[Array | None]) -> list[Array]:
     """What a node makes of constants; Unsupported when it makes no sense, or too much."""
     try:
         with np.errstate(all="ignore"):
+            if node.kind in LAYERS:
+                return computed_layer(node, given)
             found = _COMPUTED[node.kind](node, list(given))
     except (Unsupported, MemoryError):
         raise

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.geometry import Shape, Window
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value, tensor, translates, whole
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
-from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.onnx.views import Atom, Tensor, full
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.resampling import Crop
@@ -25,6 +26,9 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
     if len(given) == 1:
         return first
     axis = node.integer("axis") % first.rank
+    stacked = _stacked(building, given, axis)
+    if stacked is not None:
+        return stacked
     if first.rank == 4 and axis == 1 and not _of_channels(building, given, axis):
         given = [
             building.planar(building.map(each)) if isinstance(each, Tensor) else each
@@ -49,6 +53,21 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
     dims = list(first.dims)
     dims[axis] = full("c", building.shape(joined).channels)
     return Tensor(joined, tuple(dims))
+
+
+def _stacked(building: Building, given: Given, axis: int) -> Tensor | None:
+    """Tensors that lie alike, along a dim that none of them has yet: it becomes the outermost
+    factor of the channels, whatever the other dims are. None where it is not that."""
+    tensors = [each for each in given if isinstance(each, Tensor)]
+    shapes = {building.shape(each.step) for each in tensors}
+    if len(tensors) < len(given) or len({each.dims for each in tensors}) > 1 or len(shapes) > 1:
+        return None
+    channels = shapes.pop().channels
+    if tensors[0].dims[axis] or len(tensors) * channels > LARGEST_SIDE:
+        return None
+    dims = list(tensors[0].dims)
+    dims[axis] = (Atom("c", len(tensors), channels),)
+    return Tensor(building.add(Concatenate(), [each.step for each in tensors]), tuple(dims))
 
 
 def _of_channels(building: Building, given: Given, axis: int) -> bool:

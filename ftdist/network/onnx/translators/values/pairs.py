@@ -14,7 +14,13 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
-from ftdist.network.onnx.translators.values.pointwise import divided, lying_alike, operand, scaled
+from ftdist.network.onnx.translators.values.pointwise import (
+    divided,
+    lying_alike,
+    operand,
+    placed,
+    scaled,
+)
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.functions import Function
 from ftdist.network.operators.joining import Multiply
@@ -57,8 +63,9 @@ def _divide(building: Building, node: Node, given: Given) -> Value:
     if node.type_of(0) in WHOLE:
         found = paired(building, "divide", given[0], given[1])
         return Tensor(building.add(Function("truncate"), [found.step]), found.dims)
-    if isinstance(given[1], Tensor):
-        return paired(building, "divide", given[0], given[1])
+    first, second = placed(building, *given)
+    if isinstance(second, Tensor):
+        return paired(building, "divide", first, second)
     return divided(building, given)
 
 
@@ -79,6 +86,7 @@ def _mean(building: Building, node: Node, given: Given) -> Value:
 
 def paired(building: Building, how: PairKind, first: Value | None, second: Value | None) -> Tensor:
     """A function of two values of which at least one is a tensor."""
+    first, second = placed(building, first, second)
     if (found := _with_number(building, how, first, second)) is not None:
         return found
     if not isinstance(first, Tensor) and isinstance(second, Tensor):

@@ -82,6 +82,7 @@ def _subtract(building: Building, node: Node, given: Given) -> Value:
 
 def _added(building: Building, first: Value | None, second: Value | None, sign: float) -> Tensor:
     """first + sign * second."""
+    first, second = placed(building, first, second)
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         first, second = lying_alike(building, first, second)
         if building.shape(first.step) != building.shape(second.step):
@@ -102,7 +103,7 @@ def _broadcast(building: Building, how: PairKind, first: Tensor, second: Tensor)
 
 @translates("Mul")
 def _multiply(building: Building, node: Node, given: Given) -> Value:
-    first, second = given
+    first, second = placed(building, *given)
     if isinstance(first, Tensor) and isinstance(second, Tensor):
         first, second = lying_alike(building, first, second)
         shapes = building.shape(first.step), building.shape(second.step)
@@ -170,6 +171,27 @@ def alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Te
     if not _alike(building, *made):
         made = [building.listed(each) for each in made]
     return made[0], made[1]
+
+
+_MOST_CHANNELS = 4096
+"""Numbers that differ from position to position become channels up to so many; more are a map."""
+
+
+def placed(
+    building: Building, first: Value | None, second: Value | None
+) -> tuple[Value | None, Value | None]:
+    """Two operands, of which a constant with many numbers for the positions of a map is a map."""
+    if isinstance(second, Tensor) and isinstance(first, np.ndarray):
+        second, first = placed(building, second, first)
+    elif isinstance(first, Tensor) and isinstance(second, np.ndarray):
+        array = second.reshape((1,) * (first.rank - second.ndim) + second.shape)
+        dims = ((),) * (array.ndim - first.rank) + first.dims
+        varying = [axis for axis in range(array.ndim) if _varies(array, axis)]
+        atoms = [atom for axis in varying for atom in dims[axis]]
+        numbers = math.prod(array.shape[axis] for axis in varying)
+        if numbers > _MOST_CHANNELS and any(atom.axis != "c" for atom in atoms):
+            return first, building.constant(array)
+    return first, second
 
 
 def operand(building: Building, value: Tensor, array: Array) -> tuple[Tensor, Floats]:
