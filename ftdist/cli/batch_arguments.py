@@ -1,4 +1,4 @@
-"""The arguments of the commands for many pictures: batch and watch."""
+"""The arguments of the commands for many pictures, batch, and for a camera, watch."""
 
 from __future__ import annotations
 
@@ -57,6 +57,39 @@ def add_batch(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("--json", metavar="FILE", type=Path, help="write a report as JSON")
     parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("batch")
+
+
+_WATCH = """
+
+  ftdist watch net.ftd /dev/video0 -o live.jpg          a camera with boxes, frame by frame
+  ftdist watch net.ftd rtsp://door/stream -o door.jsonl a stream; a line of JSON for each frame
+  ftdist watch net.ftd inbox/ -o found/                 each picture that falls into a folder
+  ftdist watch net.ftd /dev/video0 --mqtt mqtt://home/ftdist/door
+
+The newest frame is taken; those that cannot be kept up with are dropped, and counted. A camera or a
+stream that breaks is opened again. SIGTERM or Ctrl-C ends it, with exit status 0."""
+
+
+def add_watch(commands: Commands, defaults: Defaults) -> None:
+    about = "run a model on a camera, a stream, or what falls into a folder"
+    parser = command(commands, "watch", about, defaults, _WATCH)
+    parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
+    add_size(parser)
+    given = "a device (/dev/video0), an address (rtsp://...), a video, or a folder"
+    parser.add_argument("source", metavar="SOURCE", help=given)
+    output = (
+        "a picture that is replaced by each frame with boxes (live.jpg), a folder for all of them, "
+        "or a file to which a line of JSON is added (.jsonl); '-' is standard output (default)"
+    )
+    parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
+    mqtt = "also tell a broker, as Home Assistant takes it"
+    parser.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help=mqtt)
+    group = parser.add_argument_group("what was seen")
+    add_thresholds(group)
+    add_preparation(group, "what the model file says")
+    _add_machine(parser)
+    parser.set_defaults(configured_model=None, labels_picture=False)
+    parser.handled_by("watch")
 
 
 def _add_machine(parser: Parser) -> None:

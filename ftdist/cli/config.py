@@ -275,6 +275,7 @@ def defaults_of(config: Config) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         "run": local,
         "batch": local,
+        "watch": local,
         "plan": local,
         "show": local,
         "coordinator": {

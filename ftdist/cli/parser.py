@@ -24,7 +24,7 @@ from ftdist.cli.arguments import (
     natural,
     positive,
 )
-from ftdist.cli.batch_arguments import add_batch
+from ftdist.cli.batch_arguments import add_batch, add_watch
 from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run, add_show
 
 _KEYS = "folder with this side's keys, made by 'ftdist keygen'"
@@ -38,6 +38,7 @@ def make_parser(defaults: Defaults) -> argparse.ArgumentParser:
     add_import(commands)
     add_run(commands, defaults)
     add_batch(commands, defaults)
+    add_watch(commands, defaults)
     add_plan(commands, defaults)
     add_show(commands, defaults)
     _add_coordinator(commands, defaults)

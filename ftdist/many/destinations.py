@@ -56,7 +56,7 @@ class Destination:
         """The file that is written of an input, if any."""
         if self.place is None:
             return None
-        number = self.again.get(source.name)
+        number = self.again.get(source.file)
         stem = source.stem if number is None else f"{source.stem}-{number}"
         return self.place.with_name(self.place.name.replace(PLACE, stem))
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ftdist.answers.drawing.draw import Over, Painting
     from ftdist.answers.drawing.labels import Between
     from ftdist.answers.seen import Answer
+    from ftdist.pictures.reading import Source
 
 
 COLOUR_ROWS = 64
@@ -47,7 +48,7 @@ class Computed:
 class Shown:
     """A photo, what came of it, and how it is to be shown; `plain`: classes as numbers in grey."""
 
-    photo: Path
+    photo: Source
     computed: Computed
     answer: Answer | None
     names: tuple[str, ...]
@@ -124,7 +125,7 @@ def _write_made(
     return []
 
 
-def _colours(photo: Path, network: Network, about: About) -> NDArray[np.uint8]:
+def _colours(photo: Source, network: Network, about: About) -> NDArray[np.uint8]:
     """Cb and Cr of the photo as the network saw it."""
     from PIL.Image import fromarray
 

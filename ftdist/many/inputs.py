@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -22,6 +22,9 @@ from ftdist.network.graph import Network
 from ftdist.pictures.fitting import Letterbox
 from ftdist.runtime.local import check_input, check_inputs
 
+if TYPE_CHECKING:
+    from ftdist.pictures.reading import PictureBytes
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -30,7 +33,7 @@ class Input:
     `resident`: whether the array is in memory already; arrays from .npy files are mapped.
     """
 
-    path: Path
+    path: Path | PictureBytes
     array: NDArray[Any] | dict[str, NDArray[Any]]
     letterbox: Letterbox | None
 
@@ -44,7 +47,7 @@ class Input:
 
 
 def read_input(
-    path: Path,
+    path: Path | PictureBytes,
     network: Network,
     *,
     fit: Fit = "letterbox",
@@ -58,6 +61,10 @@ def read_input(
     What is not said to be one or the other is an array by its name. InputError for a picture that
     takes more than `most_bytes` to read. `ask` is that of ``load_picture``.
     """
+    if not isinstance(path, Path):
+        from ftdist.pictures.fitted import load_picture
+
+        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill, ask))
     if not (path.suffix.lower() in ARRAYS if is_array is None else is_array):
         from ftdist.pictures.fitted import load_picture  # as above
 

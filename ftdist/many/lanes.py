@@ -75,13 +75,18 @@ class Pictures:
     largest_bytes: int
     usual_bytes: int
     plain: bool
+    beside_bytes: int = 0
+    """What else is there while they come: a video's decoder."""
 
     @classmethod
-    def of(cls, network: Network, taken: Sequence[int], *, plain: bool) -> Pictures:
+    def of(
+        cls, network: Network, taken: Sequence[int], *, plain: bool, beside_bytes: int = 0
+    ) -> Pictures:
         """Those that enter a network, of which some take so many bytes."""
         each = input_bytes(network, picture=plain) + output_bytes(network)
         ascending = sorted(taken)
-        return cls(each, ascending[-1], ascending[len(ascending) * 3 // 4], plain)
+        usual = ascending[len(ascending) * 3 // 4]
+        return cls(each, ascending[-1], usual, plain, beside_bytes)
 
 
 def choose(decide: Decide, threads: int, pictures: Pictures, named: Plan | None = None) -> Lanes:
@@ -116,6 +121,11 @@ def _choose(decide: Decide, threads: int, pictures: Pictures, named: Plan | None
         raise min(errors, key=lambda each: each.smallest_bytes)
     best = fastest(_option(each) for each in found)
     return next(each for each in found if _option(each) == best)
+
+
+def choose_one(decide: Decide, threads: int, pictures: Pictures) -> Lanes:
+    """One lane of all threads: the least time for one picture."""
+    return _fitting(decide, Split(1, threads), pictures)
 
 
 def _option(lanes: Lanes) -> Option:
@@ -155,7 +165,8 @@ def _fitting(decide: Decide, split: Split, pictures: Pictures) -> Lanes:
 def _beside(decide: Decide, split: Split, pictures: Pictures, room: int, aside: int) -> Lanes:
     """The plan beside a room of so many bytes, and as many set aside for lanes after the first."""
     hand = InHand(pictures_in_hand(split, HELPERS), pictures.each_bytes, HELPERS)
-    beside = room + aside + _STAGES_CODE_BYTES + beside_bytes(split, hand)
+    beside = room + aside + pictures.beside_bytes + _STAGES_CODE_BYTES
+    beside += beside_bytes(split, hand)
     context = RunContext(picture=pictures.plain, reading_bytes=beside)
     choice = decide(split.threads, context)
     spare = aside - lanes_bytes(split, choice.footprint)

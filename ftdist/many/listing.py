@@ -17,8 +17,12 @@ from _blake2 import blake2b
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftdist.errors import InputError
+
+if TYPE_CHECKING:
+    from ftdist.pictures.reading import PictureBytes
 
 STANDARD_INPUT = "-"
 
@@ -38,20 +42,40 @@ _MOST_LIST_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input: what it is called, where it is read, and whether as an array."""
+    """An input: what it is called, where it is read, and whether as an array.
+
+    `picture`: it is there already, as a frame of a video is. `problem`: why it cannot be read.
+    """
 
     name: str
     path: Path
     is_array: bool
+    picture: PictureBytes | None = None
+    problem: str | None = None
+
+    @property
+    def readable(self) -> Path | PictureBytes:
+        """What is to be read."""
+        return self.picture or self.path
 
     @property
     def stem(self) -> str:
         """What results that are files of their own are called after."""
+        if self.picture is not None:
+            file, _, number = self.name.rpartition("#")
+            return f"{Path(file).stem}-{number}"
         return "stdin" if self.name == STANDARD_INPUT else Path(self.name).stem
 
     @property
+    def file(self) -> str:
+        """The file's name: of a frame, that of its video."""
+        return self.name if self.picture is None else self.name.rpartition("#")[0]
+
+    @property
     def is_video(self) -> bool:
-        return self.path.suffix.lower() in VIDEOS
+        """Whether it stands for frames that have yet to be read."""
+        untouched = self.picture is None and self.problem is None
+        return untouched and self.path.suffix.lower() in VIDEOS
 
     def named(self, error: InputError) -> InputError:
         """The error with the input called as it was given."""

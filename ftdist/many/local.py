@@ -24,6 +24,7 @@ from ftdist.many.listing import Listing, Source
 from ftdist.many.pictures import Asked, PictureStages, Target, drawing_bytes, reading_bytes
 from ftdist.many.room import Room
 from ftdist.many.stages import Crowd, Finished, in_order
+from ftdist.many.videos import expanded, frame_bytes
 from ftdist.planning.plan import Plan
 from ftdist.runtime.engine import Kernels
 
@@ -80,8 +81,10 @@ def look(listing: Listing, asked: Asked, target: Target, most_bytes: int) -> Pic
         except InputError:
             continue
     _bring_in(asked)
+    videos = {source.path.suffix: source for source in listing if source.is_video}
+    video = max((frame_bytes(each.name) for each in videos.values()), default=0)
     plain = first is None or first.is_picture
-    return Pictures.of(asked.network, all_taken, plain=plain)
+    return Pictures.of(asked.network, all_taken, plain=plain, beside_bytes=video)
 
 
 def _readable(listing: Listing) -> Iterable[Source]:
@@ -128,7 +131,7 @@ def run_in(
     crowd = Crowd(lanes.split.lanes, HELPERS, lanes.hand.pictures)
     with _promptly():
         stages = _Timed(batch, opened, room, lane_time or LaneTime())
-        yield from in_order(iter(inputs), stages, crowd)
+        yield from in_order(expanded(inputs), stages, crowd)
 
 
 class _Timed(PictureStages):

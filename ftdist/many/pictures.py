@@ -78,10 +78,12 @@ class PictureStages:
 
     def read(self, item: Source) -> Input:
         asked = self._asked
+        if item.problem is not None:
+            raise InputError(item.problem)
         with self._room.lease() as lease:
             try:
                 given = read_input(
-                    *(item.path, asked.network),
+                    *(item.readable, asked.network),
                     fit=asked.about.fit,
                     fill=asked.about.fill,
                     is_array=item.is_array,
@@ -124,7 +126,7 @@ class PictureStages:
             if target.suffix in (".npy", ".npz"):
                 write_arrays(target, computed.outputs)
             else:
-                shown = Shown(item.path, computed, answer, asked.names, asked.plain)
+                shown = Shown(item.readable, computed, answer, asked.names, asked.plain)
                 size = drawing_bytes(item, asked, target, self._room.size)
                 ask(size)
                 write_picture(target, asked.network, asked.task, asked.about, shown, size)
@@ -150,7 +152,7 @@ def reading_bytes(source: Source, network: Network, about: About) -> int:
         return 0
     from ftdist.pictures.fitted import loading_bytes  # only pictures need it
 
-    return loading_bytes(source.path, network.input, about.fit)
+    return loading_bytes(source.readable, network.input, about.fit)
 
 
 def drawing_bytes(source: Source, asked: Asked, target: Path, most_bytes: int) -> int:
@@ -168,4 +170,4 @@ def drawing_bytes(source: Source, asked: Asked, target: Path, most_bytes: int) -
         return taken + (reading_bytes(source, asked.network, asked.about))
     from ftdist.answers.drawing.draw import drawing_bytes as bytes_drawn
 
-    return bytes_drawn(source.path, asked.names, target, most_bytes)
+    return bytes_drawn(source.readable, asked.names, target, most_bytes)

@@ -14,11 +14,11 @@ from contextlib import ExitStack, closing
 from functools import partial
 from typing import TypeAlias
 
-from ftdist.answers.kinds import task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import Advance
-from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
+from ftdist.cli.files.asked import asked_by, tell_once
+from ftdist.cli.files.class_names import wishes_of
 from ftdist.cli.plan_and_budget import budget_of, choose_plan, named_plan, take_model_for_input
 from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
@@ -30,13 +30,13 @@ from ftdist.many.local import Batch, Record, after, look, planned
 from ftdist.many.local import run as computed
 from ftdist.many.pictures import Asked, as_line
 from ftdist.many.spool import Spool
+from ftdist.many.videos import expanded
 from ftdist.network.modelfile import Model
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.imported import opened
 from ftdist.runtime.overriding import with_wishes
 from ftdist.runtime.plans.choice import Choice, RunContext
-from ftdist.runtime.plans.fresh_process import is_fresh_start
 from ftdist.runtime.threads import default_threads
 from ftdist.wording import counted
 
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     take_model_for_input(arguments)
     listing = _listing(arguments)
     with ExitStack() as stack, PassingLine() as line:
-        model = opened(arguments.model, arguments.size, _tell, limit=limit)
+        model = opened(arguments.model, arguments.size, tell_once, limit=limit)
         model = with_wishes(model, wishes_of(arguments))
-        asked = _asked(arguments, model)
+        asked = asked_by(arguments, model)
         goes_to = destination(
             *(arguments.output, arguments.format, listing, model.network, asked.task)
         )
@@ -63,7 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
         if spool is not None and arguments.resume and spool.is_whole:
             say(f"done       {spool.path} is whole; nothing is left to do")
             return 0
-        told = Told(len(listing), line)
+        has_videos = any(each.is_video for each in listing)
+        told = Told(None if has_videos else len(listing), line)
+        if has_videos and arguments.on is not None:
+            raise InputError("--on: videos are read by one process; leave out --on")
         compute: Compute
         if arguments.on is None:
             told.batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
@@ -86,25 +89,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if told.left_out_in_all else 0
 
 
-def _tell(text: str) -> None:
-    if not is_fresh_start():
-        complain(f"ftdist: {text}")
-
-
 def _listing(arguments: argparse.Namespace) -> Listing:
     if LIST + STANDARD_INPUT in arguments.inputs:
         arguments.restartable = False  # another process would find nothing there
     return Listing(arguments.inputs, recursive=arguments.recursive)
-
-
-def _asked(arguments: argparse.Namespace, model: Model) -> Asked:
-    names, origin = names_of(arguments, model)
-    if unsure := unsure_of(names, origin):
-        _tell(unsure)
-    task, thresholds = task_of(model.network, model.about), thresholds_of(arguments)
-    return Asked(
-        *(model.network, task, model.about, names, thresholds), plain=arguments.labels_picture
-    )
 
 
 def _spool(
@@ -220,7 +208,7 @@ def _spool_records(
 ) -> None:
     spool.begin(resume=resume)
     told.go_on(spool.progress)
-    results = _results(compute(after(listing, told.before)), told)
+    results = _results(compute(after(expanded(listing), told.before)), told)
     try:
         for finished in results:
             if isinstance(finished.result, InputError):

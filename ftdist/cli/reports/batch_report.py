@@ -22,9 +22,9 @@ _MOST_NAMED = 50
 
 
 class Told:
-    """What came of a batch of `total` inputs so far."""
+    """What came of a batch of `total` inputs so far; None where nobody knows how many."""
 
-    def __init__(self, total: int, line: PassingLine) -> None:
+    def __init__(self, total: int | None, line: PassingLine) -> None:
         self.total = total
         self.line = line
         self.lane_time = LaneTime()
@@ -39,7 +39,7 @@ class Told:
         """So far it was when it was interrupted."""
         self.before, self._left_out_before = progress.done, progress.left_out
         if self.before:
-            say(f"going on   after {self.before:,} of {counted(self.total, 'input')}")
+            say(f"going on   after {self._of_all(self.before)}")
 
     def take(self, finished: Record) -> None:
         """One more is done; what is left out is said."""
@@ -61,7 +61,12 @@ class Told:
     @property
     def so_far(self) -> str:
         """How many are done."""
-        return f"{self.before + self.done:,} of {counted(self.total, 'input')} done"
+        return f"{self._of_all(self.before + self.done)} done"
+
+    def _of_all(self, count: int) -> str:
+        if self.total is None:
+            return counted(count, "input")
+        return f"{count:,} of {counted(self.total, 'input')}"
 
     @property
     def left_out_in_all(self) -> int:

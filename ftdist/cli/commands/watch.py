@@ -1,0 +1,190 @@
+"""`ftdist watch`: a model on a camera, a stream or a folder, until somebody stops it.
+
+One thread brings frames, this one computes the newest with all threads of the plan, and tells what
+was seen: as a line of JSON, as a picture, to a broker. What cannot be read is said and passed over.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ftdist.answers.drawing.formats import FORMATS as PICTURES
+from ftdist.cli.console import complain, say
+from ftdist.cli.files.asked import asked_by, tell_once
+from ftdist.cli.files.class_names import wishes_of
+from ftdist.cli.plan_and_budget import budget_of, choose_plan
+from ftdist.cli.reports.report import machine
+from ftdist.cli.terminal import PassingLine
+from ftdist.errors import InputError
+from ftdist.many.lanes import Lanes, OpenLanes, Pictures, choose_one
+from ftdist.many.listing import Source
+from ftdist.many.pictures import TOLD, Asked, PictureStages, as_line
+from ftdist.many.room import Room
+from ftdist.network.modelfile import Model
+from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.imported import opened
+from ftdist.runtime.overriding import with_wishes
+from ftdist.runtime.plans.choice import Choice, RunContext
+from ftdist.runtime.threads import default_threads
+from ftdist.watch.bringing import Folder, bring_folder, bring_stream, is_stream, start
+from ftdist.watch.mqtt import Publisher
+from ftdist.watch.newest import Newest
+from ftdist.wording import counted
+
+_STANDARD_OUTPUT = "-"
+_LINES = (".jsonl", ".ndjson")
+_ROOM_BYTES = 24 << 20
+"""For reading and drawing a frame, at least: a Full HD JPEG, drawn and written."""
+
+_CAMERA_BYTES = 96 << 20
+"""What FFmpeg holds of a camera in Full HD: libraries, a decoder's frames, two of ours."""
+
+
+class Told:
+    """Where it is told what was seen, and how many frames there were."""
+
+    def __init__(self, word: str | None, publisher: Publisher | None, task: str) -> None:
+        self.frames = self.left_out = 0
+        self._publisher = publisher
+        path = None if word is None or word == _STANDARD_OUTPUT else Path(word)
+        self._lines: Any = None
+        self._picture: Path | None = None
+        self._folder: Path | None = None
+        if path is None or path.suffix.lower() in _LINES:
+            if task not in TOLD:
+                raise InputError("what the network gives is no list: name a folder or a picture")
+            self._lines = _appended(path)
+        elif path.suffix.lower() in PICTURES:
+            self._picture = path
+        else:
+            self._folder = _made(path)
+
+    def target(self, source: Source) -> Path | None:
+        """The file of a frame."""
+        if self._folder is None:
+            return self._picture
+        stamp = time.strftime("%Y%m%d-%H%M%S") + f"-{self.frames:06}"
+        return self._folder / f"{stamp}-found.jpg"
+
+    def take(self, line: bytes, dropped: int) -> None:
+        """What was seen on a frame."""
+        self.frames += 1
+        record = json.loads(line.decode("utf-8", "surrogateescape"))
+        record |= {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "dropped": dropped}
+        if self._lines is not None:
+            self._lines.write(as_line(record) + b"\n")
+            self._lines.flush()
+        if self._publisher is not None:
+            self._publisher.publish(record)
+
+    def leave_out(self, error: InputError) -> None:
+        """A frame could not be read."""
+        self.left_out += 1
+        complain(f"ftdist: {error}")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Watches until it is stopped, or a video ends."""
+    limit = budget_of(arguments.mem)
+    settle_heap(SPARING_BYTES)
+    publisher = None if arguments.mqtt is None else Publisher(arguments.mqtt)
+    bring = _bringer(arguments.source)
+    model = with_wishes(
+        opened(arguments.model, arguments.size, tell_once, limit=limit), wishes_of(arguments)
+    )
+    asked = asked_by(arguments, model)
+    told = Told(arguments.output, publisher, asked.task.kind)
+    with ExitStack() as stack:
+        lanes = _planned(arguments, model, limit, stack)
+        lane = stack.enter_context(OpenLanes(lanes, arguments.kernels))
+        room = Room(lanes.room_bytes, lanes.peak_bytes - lanes.room_bytes)
+        stages = PictureStages(asked, lane.sessions, room, told.target, plain=True)
+        if publisher is not None:
+            publisher.start()
+            stack.callback(publisher.stop)
+        newest, stopping = Newest(), threading.Event()
+        complain(f"ftdist: watching {arguments.source}")
+        try:
+            start(newest, partial(bring, newest, stopping))
+            _watch(stages, newest, told)
+        except KeyboardInterrupt:  # as whoever serves: to be stopped is the end of it
+            pass
+        finally:
+            stopping.set()
+    _finish(arguments, asked, told, newest)
+    return 0
+
+
+def _bringer(word: str) -> Callable[[Newest, threading.Event], None]:
+    """What brings frames from there; InputError where there is nothing of the kind."""
+    if not is_stream(word) and os.path.isdir(word):
+        return partial(bring_folder, Folder(Path(word)))
+    if not is_stream(word) and not os.path.isfile(word):
+        raise InputError(f"{word}: neither a folder nor a video, a device or an address")
+
+    def bring(newest: Newest, stopping: threading.Event) -> None:
+        bring_stream(word, newest, stopping, lambda text: complain(f"ftdist: {text}"))
+
+    return bring
+
+
+def _planned(arguments: argparse.Namespace, model: Model, limit: Budget, stack: ExitStack) -> Lanes:
+    """One lane of all threads, beside a frame that is read and what brings frames."""
+    machine(arguments.kernels)
+    line = stack.enter_context(PassingLine())
+    camera = 0 if os.path.isdir(arguments.source) else _CAMERA_BYTES
+    pictures = Pictures.of(model.network, [_ROOM_BYTES], plain=True, beside_bytes=camera)
+    threads = arguments.threads or default_threads()
+
+    def decide(count: int, context: RunContext) -> Choice:
+        return choose_plan(arguments, model, limit, context, line, count)
+
+    return choose_one(decide, threads, pictures)
+
+
+def _watch(stages: PictureStages, newest: Newest, told: Told) -> None:
+    while (frame := newest.take()) is not None:
+        try:
+            line = stages.finish(frame, stages.compute(0, frame, stages.read(frame)))
+        except InputError as error:
+            told.leave_out(error)
+            continue
+        told.take(line, newest.dropped)
+
+
+def _finish(arguments: argparse.Namespace, asked: Asked, told: Told, newest: Newest) -> None:
+    lost = f", {told.left_out:,} unreadable" if told.left_out else ""
+    text = f"{counted(told.frames, 'frame')} seen, {newest.dropped:,} dropped{lost}"
+    if arguments.output in (None, _STANDARD_OUTPUT):
+        complain(f"ftdist: {text}")  # standard output holds nothing but lines
+    else:
+        say(f"frames     {text}")
+
+
+def _appended(path: Path | None) -> Any:
+    """A file to which lines are added, or standard output."""
+    if path is None:
+        return sys.stdout.buffer if sys.stdout is not None else None
+    try:
+        return path.open("ab")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}") from None
+    return folder

@@ -1,0 +1,106 @@
+"""What was seen, told to a home: by MQTT, as Home Assistant takes it, by the package paho-mqtt.
+
+TOPIC                                   the last record: what was seen, counts, frames dropped
+TOPIC/available                         online or offline, kept by the broker; it says offline
+                                        where we went without a word
+homeassistant/sensor/NAME/config        so that a sensor appears there by itself: its state is
+                                        the number of objects, its attributes the record
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from ftdist.errors import FtdistError, InputError
+
+_PORT, _SECURE_PORT = 1883, 8883
+_FIRST_S, _LONGEST_S = 1, 60
+_EXTRA = "pip install 'ftdist[mqtt]'"
+
+
+class Publisher:
+    """A connection to a broker, which is made again by itself; what is not sent is not kept."""
+
+    def __init__(self, address: str, make: Callable[[], Any] | None = None) -> None:
+        """InputError for an address that is none; nothing is connected yet."""
+        parts = urlsplit(address)
+        self.topic = unquote(parts.path).strip("/")
+        try:
+            port = parts.port
+        except ValueError:
+            port = -1
+        more = parts.query or "#" in address or "+" in self.topic
+        wrong = more or parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or port == -1
+        if wrong or not self.topic:
+            raise InputError(
+                f"--mqtt {address}: write mqtt://HOST/TOPIC, as mqtt://home/ftdist/door"
+            )
+        is_secure = parts.scheme == "mqtts"
+        self._place = parts.hostname, port or (_SECURE_PORT if is_secure else _PORT)
+        self._client = (make or _paho)()
+        if parts.username:
+            self._client.username_pw_set(unquote(parts.username), unquote(parts.password or ""))
+        if is_secure:
+            self._client.tls_set()
+        self._client.will_set(f"{self.topic}/available", "offline", retain=True)
+        self._client.reconnect_delay_set(_FIRST_S, _LONGEST_S)
+        self._client.on_connect = self._connected
+
+    def start(self) -> None:
+        """Begins to connect; goes on trying."""
+        try:
+            self._client.connect_async(*self._place)
+            self._client.loop_start()
+        except (OSError, ValueError) as error:
+            raise FtdistError(f"--mqtt: cannot connect to {self._place[0]}: {error}") from None
+
+    def publish(self, record: Mapping[str, Any]) -> None:
+        """Tells of a frame."""
+        if self._client.is_connected():
+            self._client.publish(self.topic, json.dumps(state(record)))
+
+    def stop(self) -> None:
+        if self._client.is_connected():
+            told = self._client.publish(f"{self.topic}/available", "offline", retain=True)
+            told.wait_for_publish(_FIRST_S)
+        self._client.disconnect()
+        self._client.loop_stop()
+
+    def _connected(self, client: Any, *_: Any) -> None:
+        name = re.sub(r"[^A-Za-z0-9_-]+", "_", self.topic)
+        client.publish(
+            f"homeassistant/sensor/{name}/config", json.dumps(self._sensor(name)), retain=True
+        )
+        client.publish(f"{self.topic}/available", "online", retain=True)
+
+    def _sensor(self, name: str) -> dict[str, Any]:
+        return {
+            "name": self.topic,
+            "unique_id": f"ftdist_{name}",
+            "state_topic": self.topic,
+            "value_template": "{{ value_json.count }}",
+            "json_attributes_topic": self.topic,
+            "availability_topic": f"{self.topic}/available",
+            "icon": "mdi:cctv",
+        }
+
+
+def state(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with the number of objects in all and by label, for conditions in automations."""
+    seen = record.get("detections") or record.get("classes") or ()
+    counts = Counter(each["label"] for each in seen)
+    return {"count": len(seen), "objects": dict(counts), **record}
+
+
+def _paho() -> Any:
+    try:
+        from paho.mqtt import client
+    except ImportError:
+        raise InputError(f"--mqtt needs paho-mqtt: {_EXTRA}") from None
+    library: Any = client
+    return library.Client(library.CallbackAPIVersion.VERSION2)
