@@ -27,21 +27,33 @@ bool read_floats(int file, int64_t from, int64_t count, float* to) {
   return true;
 }
 
+// One value of each of 16 outputs: loops over them become vectors.
+struct Lanes {
+  double at[LANES];
+};
+
+template <typename Value> Lanes each(const Value& value) {
+  Lanes made;
+  for (int lane = 0; lane < LANES; lane++) made.at[lane] = value(lane);
+  return made;
+}
+
 // G times a column of three: points 0, 1, -1 (2, -2) and infinity.
-template <int M> void expand(double a, double b, double c, double* to, int step) {
-  const double sum = a + c;
+template <int M> void expand(const Lanes& a, const Lanes& b, const Lanes& c, Lanes* to, int step) {
+  const Lanes sum = each([&](int lane) { return a.at[lane] + c.at[lane]; });
   if constexpr (M == 2) {
     to[0] = a;
-    to[step] = (sum + b) * 0.5;
-    to[2 * step] = (sum - b) * 0.5;
+    to[step] = each([&](int lane) { return (sum.at[lane] + b.at[lane]) * 0.5; });
+    to[2 * step] = each([&](int lane) { return (sum.at[lane] - b.at[lane]) * 0.5; });
     to[3 * step] = c;
   } else {
-    const double even = a * (1.0 / 24) + c * (1.0 / 6), odd = b * (1.0 / 12);
-    to[0] = a * 0.25;
-    to[step] = (sum + b) * (-1.0 / 6);
-    to[2 * step] = (sum - b) * (-1.0 / 6);
-    to[3 * step] = even + odd;
-    to[4 * step] = even - odd;
+    const Lanes even = each([&](int lane) { return a.at[lane] * (1.0 / 24) + c.at[lane] * (1.0 / 6); });
+    const Lanes odd = each([&](int lane) { return b.at[lane] * (1.0 / 12); });
+    to[0] = each([&](int lane) { return a.at[lane] * 0.25; });
+    to[step] = each([&](int lane) { return (sum.at[lane] + b.at[lane]) * (-1.0 / 6); });
+    to[2 * step] = each([&](int lane) { return (sum.at[lane] - b.at[lane]) * (-1.0 / 6); });
+    to[3 * step] = each([&](int lane) { return even.at[lane] + odd.at[lane]; });
+    to[4 * step] = each([&](int lane) { return even.at[lane] - odd.at[lane]; });
     to[5 * step] = c;
   }
 }
@@ -49,14 +61,20 @@ template <int M> void expand(double a, double b, double c, double* to, int step)
 // Of 16 outputs and one channel: weights [9], `step` floats apart, to [(M+2)^2], `to_step` apart.
 template <int M> void transform_one(const float* from, int64_t step, float* to, int64_t to_step) {
   constexpr int SIDE = M + 2;
-  for (int lane = 0; lane < LANES; lane++) {
-    double rows[SIDE * 3], all[SIDE * SIDE];
-    for (int x = 0; x < 3; x++)
-      expand<M>(from[x * step + lane], from[(3 + x) * step + lane], from[(6 + x) * step + lane],
-                rows + x, 3);
-    for (int y = 0; y < SIDE; y++)
-      expand<M>(rows[3 * y], rows[3 * y + 1], rows[3 * y + 2], all + y * SIDE, 1);
-    for (int i = 0; i < SIDE * SIDE; i++) to[i * to_step + lane] = static_cast<float>(all[i]);
+  Lanes rows[SIDE * 3], all[SIDE];
+  for (int x = 0; x < 3; x++) {
+    Lanes column[3];
+    for (int y = 0; y < 3; y++) {
+      const float* tap = from + (3 * y + x) * step;
+      column[y] = each([&](int lane) { return static_cast<double>(tap[lane]); });
+    }
+    expand<M>(column[0], column[1], column[2], rows + x, 3);
+  }
+  for (int y = 0; y < SIDE; y++) {
+    expand<M>(rows[3 * y], rows[3 * y + 1], rows[3 * y + 2], all, 1);
+    for (int x = 0; x < SIDE; x++)
+      for (int lane = 0; lane < LANES; lane++)
+        to[(y * SIDE + x) * to_step + lane] = static_cast<float>(all[x].at[lane]);
   }
 }
 

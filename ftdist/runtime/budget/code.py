@@ -40,12 +40,13 @@ def _unchanged(smaps: Iterable[bytes]) -> Iterator[tuple[int, int]]:
     """
     span: tuple[int, int] | None = None
     for line in smaps:
+        if b"A" <= line[:1] <= b"Z":  # one of some twenty for each mapping
+            if span is not None and line.startswith(b"Anonymous:"):
+                if line.split(None, 2)[1] == b"0":
+                    yield span
+                span = None
+            continue
         words = line.split(None, 5)
-        if not words[0].endswith(b":"):
-            is_copy = len(words) == 6 and words[1] in (b"r-xp", b"r--p") and words[5][:1] == b"/"
-            first, _, stop = words[0].partition(b"-")
-            span = (int(first, 16), int(stop, 16)) if is_copy else None
-        elif span is not None and words[0] == b"Anonymous:":
-            if words[1] == b"0":
-                yield span
-            span = None
+        is_copy = len(words) == 6 and words[1] in (b"r-xp", b"r--p") and words[5][:1] == b"/"
+        first, _, stop = words[0].partition(b"-")
+        span = (int(first, 16), int(stop, 16)) if is_copy else None
