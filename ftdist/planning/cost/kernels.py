@@ -125,13 +125,13 @@ def _winograd_row_s(
 ) -> Numbers:
     """Seconds of a row of blocks, over the rows of a block: its products and its transforms.
 
-    A product is that of many pixels, whatever the width of the row.
+    A product is that of many pixels, whatever the width of the row: at the best rate of all blocks.
     """
     blocks = -(-filters // BLOCK)
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
-    position_s = narrow * BLOCK * channels / profile.narrow[-1]
+    position_s = narrow * BLOCK * channels / max(profile.narrow)
     if wide:
-        position_s += wide * 2 * BLOCK * channels / profile.wide[-1]
+        position_s += wide * 2 * BLOCK * channels / max(profile.wide)
     position_s += (channels + filters) * profile.transformed_s
     return np.ceil(columns / size) * ((size + 2) ** 2 * position_s / size)
 

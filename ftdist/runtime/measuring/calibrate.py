@@ -25,8 +25,9 @@ from ftdist.runtime.measuring.stopwatch import Stopwatch
 from ftdist.runtime.measuring.teams import call_s, group_s, slowdown
 
 _MIB = 1 << 20
-_WINOGRAD_SHAPES = (152, 64), (76, 128)
-"""Columns and channels of the convolutions by which Winograd's transforms are measured."""
+_WINOGRAD_SHAPES = (128, 32, 32), (128, 64, 128), (64, 128, 256)
+"""Columns, channels and filters of convolutions by which Winograd's transforms are measured: full
+batches of blocks."""
 
 _FILE_MIB = 64
 
@@ -53,7 +54,7 @@ class Effort:
 
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     working_sets: tuple[int, ...] = WORKING_SETS
-    winograd_shapes: tuple[tuple[int, int], ...] = _WINOGRAD_SHAPES
+    winograd_shapes: tuple[tuple[int, int, int], ...] = _WINOGRAD_SHAPES
     folder: Path | None = None
     file_bytes: int = _FILE_MIB * _MIB
     rounds: int = 5
@@ -67,7 +68,7 @@ def quick(room_bytes: int) -> Effort:
     most = min(room_bytes - _BESIDE_BYTES, _QUICK_SET_BYTES)
     sets = tuple(size for size in WORKING_SETS if size <= most)
     file_bytes = _QUICK_FILE_MIB * _MIB
-    return Effort(stopwatch, sets, _WINOGRAD_SHAPES[:1], None, file_bytes, 3, coarse=True)
+    return Effort(stopwatch, sets, _WINOGRAD_SHAPES[:2], None, file_bytes, 3, coarse=True)
 
 
 def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> DeviceProfile:
@@ -78,7 +79,7 @@ def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> Devic
     wide = _pixel_rates(effort, chosen.wide_pixels, 32)
     say("other kernels")
     with working_file(effort.folder, effort.file_bytes) as file:
-        transforming, expanding = _winograd(effort, (wide or narrow)[-1], file)
+        winograd = _winograd(effort, max(wide or narrow), file)
         sum_s = _sum_s(watch, narrow, wide)
         depthwise = KernelBench("depthwise", 8, 40, 64, 64, 3)
         pool = KernelBench("max_pool", 8, 160, 32, 32)
@@ -111,8 +112,7 @@ def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> Devic
         cached,
         piece,
         *together,
-        transforming,
-        expanding,
+        *winograd,
     )
 
 
@@ -147,13 +147,13 @@ def _sum_s(watch: Stopwatch, narrow: tuple[float, ...], wide: tuple[float, ...])
 
 def _winograd(effort: Effort, rate: float, file: int) -> tuple[float, float]:
     """Seconds that Winograd's kernel takes for each value that it transforms, beside its products
-    at the convolution's rate, and for each weight where it transforms them too."""
+    at the convolution's best rate, and for each weight where it transforms them too."""
     found, expanding, watch = [], [], effort.stopwatch
-    for columns, channels in effort.winograd_shapes:
-        bench = WinogradBench(8, columns, channels, 2 * channels)
+    for columns, channels, filters in effort.winograd_shapes:
+        bench = WinogradBench(8, columns, channels, filters)
         seconds = watch.seconds("Winograd's transforms", bench)
         found.append((seconds - bench.products / rate) / bench.values)
-        streamed = WinogradBench(8, columns, channels, 2 * channels, file)
+        streamed = WinogradBench(8, columns, channels, filters, file)
         streamed_s = watch.seconds("Winograd's weights", streamed)
         expanding.append((streamed_s - seconds) / bench.weight_count)
     return max(sum(found) / len(found), 0.0), max(sum(expanding) / len(found), 0.0)

@@ -13,16 +13,23 @@ _MIB = 1 << 20
 WORKING_SETS = tuple(int(size * _MIB) for size in (0.5, 2, 6, 16, 40, 96))
 """Bytes at which costs beyond the caches are measured."""
 
+_STRIP = 4
+"""Rows of a strip: of higher ones a kernel reads again for each block of outputs what has left the
+caches since."""
+
 Curve = tuple[tuple[float, float], ...]
 
 
 def traffic_curve(watch: Stopwatch, sizes: tuple[int, ...]) -> Curve:
-    """Seconds a byte of maps costs beside the arithmetic of a typical convolution."""
+    """Seconds a byte of maps costs beside the arithmetic of a typical convolution in low strips:
+    a byte that is made, which a cache fetches first, or that is read."""
     row_bytes = 4 * 152 * (32 + 64)
 
     def bench(size: int) -> tuple[KernelBench, int]:
-        made = KernelBench("convolution", max(1, size // row_bytes), 152, 32, 64, 3)
-        return made, made.bytes
+        rows = max(1, size // row_bytes // _STRIP) * _STRIP
+        made = KernelBench("convolution", rows, 152, 32, 64, 3)
+        made.in_strips(_STRIP)
+        return made, rows * row_bytes
 
     return _curve(watch, "maps beyond the caches", sizes, bench)
 

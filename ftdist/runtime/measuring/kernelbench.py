@@ -84,9 +84,19 @@ class KernelBench:
         self.maps: tuple[NDArray[np.uint8], ...] = ()
         self.file = -1
 
+    def in_strips(self, rows: int) -> None:
+        """Makes it many calls of so many rows each, one below the other, as programs are."""
+        whole = self.program.calls
+        tops = np.arange(0, int(whole["rows"][0]) - rows + 1, rows)
+        calls = np.repeat(whole, len(tops))
+        calls["rows"] = rows
+        for field in ("row", "out_row"):
+            calls[field] += tops
+        self.program = Program(self.program.kernels, calls)
+
     def timed(self, calls: int) -> float:
         """Seconds of the processor for so many calls, whatever else it does meanwhile."""
-        program = Program(self.program.kernels, np.repeat(self.program.calls, calls))
+        program = Program(self.program.kernels, np.tile(self.program.calls, calls))
         started = time.thread_time()
         native.run(program, self.arena, self.weights, self.maps, self.counters, self.file)
         return time.thread_time() - started

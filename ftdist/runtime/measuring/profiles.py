@@ -175,7 +175,7 @@ def _read(path: Path, device: Device, note: str | None) -> Calibration:
         with path.open("rb") as file:
             value: Any = json.loads(file.read(_MOST_BYTES))
         version, measured_at = value["ftdist"], float(value["measured_at"])
-        found, quick = Device(**value["device"]), _quick(value["quick"])
+        found, quick = Device(**value["device"]), _quick(value.get("quick"))
         profile = from_json(json.dumps(value["profile"]))
         sound = _is_alike(asdict(profile), asdict(DEFAULT)) and type(found.threads) is int
     except OSError as error:
