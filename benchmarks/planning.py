@@ -1,8 +1,9 @@
 """How long planning takes: a plan without a budget, plans under three, and one that was kept.
 
-Each search is a fresh process; times are of its processor. "free" is a search that no budget binds,
-"tight", "half" and "loose" are at 1.3, 2 and 5 times the smallest plan's memory; "kept" is the
-second of two processes that decide on a plan for the same budget, a plentiful one. Bars, on one
+Each search is a fresh process that tries all arithmetics; times are of its processor. "free" is a
+search that no budget binds, "tight", "half" and "loose" are at 1.3, 2 and 5 times the smallest
+plan's memory; "kept" is the second of two processes that decide on a plan for the same budget, a
+plentiful one. Bars, on one
 core: 1 s for yolo-fastest, 1.5 for yolov3, 2 for yolov4, 4 for densenet201; a kept plan 0.1 s. ::
 
     python benchmarks/planning.py [yolov4 ...] [--threads N]
@@ -35,12 +36,13 @@ _SEARCH = """
 import json, resource, sys, time
 from pathlib import Path
 from ftdist.network.darknet.importer import parse_cfg
-from ftdist.planning.search.search import Search
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import AnySearch, arithmetics
 from ftdist.runtime.budget.memory import peak_resident_bytes
 network = parse_cfg(Path(sys.argv[1]).read_text(), "net", "net.cfg").network
 threads, size = int(sys.argv[2]), json.loads(sys.argv[3])
 before, begun = peak_resident_bytes(), time.process_time()
-search = Search(network, threads)
+search = AnySearch(network, threads, DEFAULT, arithmetics(network, DEFAULT))
 found = search.smallest() if size == "smallest" else search.fastest(size)
 took_s = time.process_time() - begun
 print(json.dumps([found.peak_bytes, found.seconds, took_s, peak_resident_bytes() - before]))

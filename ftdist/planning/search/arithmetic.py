@@ -11,11 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import cached_property
 
-from ftdist.network.graph import Network, weighted_layers
+import numpy as np
+
+from ftdist.network.graph import Network, is_alias, weighted_layers
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
-from ftdist.planning.cost.kernels import layer_cost
+from ftdist.planning.cost.group_cost import CostContext
+from ftdist.planning.cost.kernels import layer_cost, row_seconds
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.cutgraph import Grids, Progress
@@ -46,13 +48,18 @@ def arithmetics(network: Network, profile: DeviceProfile) -> tuple[Arithmetic, .
 
 def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, int, int, str]]:
     """(seconds gained a byte, bytes more, layer, algorithm) where another one is worth it."""
+    others = {}
+    for name, implementation in IMPLEMENTATIONS.items():
+        if name != DIRECT.name:
+            layers = [number for number, _, _ in weighted_layers(network)]
+            suited = [each for each in layers if implementation.suits(*network.asked(each))]
+            others[name] = suited, network.computed_by(tuple((each, name) for each in suited))
     for number, operation, source in weighted_layers(network):
         height, width, _ = network.shape(number)
         direct = layer_cost(network, number, width, profile)
         best = _WORTH * direct.row_s, DIRECT.name
-        for name, implementation in IMPLEMENTATIONS.items():
-            if name != DIRECT.name and implementation.suits(*network.asked(number)):
-                other = network.computed_by(((number, name),))
+        for name, (suited, other) in others.items():
+            if number in suited:
                 best = min(best, (layer_cost(other, number, width, profile).row_s, name))
         row_s, name = best
         if name != DIRECT.name:
@@ -61,10 +68,31 @@ def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, in
             yield height * (direct.row_s - row_s) / max(more, 1), more, number, name
 
 
+def least_seconds(network: Network, threads: int, profile: DeviceProfile) -> float:
+    """A lower bound of the time of every plan: all maps made once, all weights read once."""
+    seconds = 0.0
+    known: dict[object, float] = {}
+    context = CostContext.of(network, profile)
+    for number, layer in enumerate(network.layers):
+        if is_alias(layer):
+            continue
+        height, width, _ = layer.shape
+        key = layer.operation, layer.algorithm, layer.shape, network.asked(number)[1]
+        if key not in known:
+            widths = np.arange(1, width + 1, dtype=np.float64)
+            column_s = row_seconds(network, number, widths, profile) / widths
+            known[key] = height * width * float(column_s.min())
+            weights = layer_cost(network, number, width, profile).weight_bytes
+            known[key] += weights * context.weights_once_s
+        seconds += known[key]
+    return seconds / threads
+
+
 class AnySearch:
     """Searches by several arithmetics as one: asked as a ``Search`` is.
 
-    An arithmetic whose fastest plan of all is slower than what was found is not searched closely.
+    Arithmetics are tried in order of what their plans take at least; one that cannot be faster than
+    what was found is left out, or not searched closely.
     """
 
     def __init__(
@@ -76,45 +104,47 @@ class AnySearch:
         progress: Progress | None = None,
         grids: Grids | None = None,
     ) -> None:
-        self._network, self._tried = network, tried
         self._make: Callable[[Arithmetic], Search] = lambda arithmetic: Search(
             network.computed_by(arithmetic), threads, profile, progress, grids
         )
+        least = [least_seconds(network.computed_by(each), threads, profile) for each in tried]
+        self._tried = sorted(zip(least, tried, strict=True))
+        self._searches: dict[Arithmetic, Search] = {}
 
-    @cached_property
-    def _searches(self) -> dict[Arithmetic, Search]:
-        """By arithmetic, that of the fastest unbounded plan first."""
-        found = {each: self._make(each) for each in self._tried}
-        return dict(sorted(found.items(), key=lambda each: _free_s(each[1])))
+    def _search(self, arithmetic: Arithmetic) -> Search:
+        if arithmetic not in self._searches:
+            self._searches[arithmetic] = self._make(arithmetic)
+        return self._searches[arithmetic]
 
     def fastest(
         self, available_bytes: int | None = None, *, closely: bool = True
     ) -> FoundPlan | None:
         """The fastest plan by any of the arithmetics, as ``Search.fastest``."""
-        best: FoundPlan | None = None
-        bound_s = float("inf")
-        for search in self._searches.values():
-            if best is not None and _free_s(search) >= best.seconds:
+        found: dict[Arithmetic, FoundPlan] = {}
+        most_s = float("inf")
+        for least_s, arithmetic in self._tried:
+            if least_s >= most_s:
                 break
-            found = search.fastest(available_bytes, closely=closely)
-            if found is None:
-                continue
-            bound_s = min(bound_s, found.bound_s)
-            if best is None or found.seconds < best.seconds:
-                best = found
-        return None if best is None else replace(best, bound_s=min(bound_s, best.seconds))
+            plan = self._search(arithmetic).fastest(available_bytes, closely=False)
+            if plan is not None:
+                found[arithmetic] = plan
+                most_s = min(most_s, plan.seconds)
+        for arithmetic in sorted(found, key=lambda each: found[each].seconds) if closely else ():
+            if found[arithmetic].bound_s < most_s:
+                plan = self._search(arithmetic).fastest(available_bytes)
+                assert plan is not None
+                found[arithmetic] = plan
+                most_s = min(most_s, plan.seconds)
+        if not found:
+            return None
+        best = min(found.values(), key=lambda each: each.seconds)
+        bound_s = min(each.bound_s for each in found.values())
+        return replace(best, bound_s=min(bound_s, best.seconds))
 
     def runner_up(self, plan: Plan, available_bytes: int | None = None) -> FoundPlan | None:
         """The next plan by the same arithmetic, as ``Search.runner_up``."""
-        return self._searches[plan.arithmetic].runner_up(plan, available_bytes)
+        return self._search(plan.arithmetic).runner_up(plan, available_bytes)
 
     def smallest(self) -> FoundPlan:
         """The smallest plan: that of direct kernels, whose weights are smallest."""
-        return self._searches[()].smallest()
-
-
-def _free_s(search: Search) -> float:
-    """Seconds of the fastest plan where no budget binds."""
-    found = search.fastest()
-    assert found is not None
-    return found.seconds
+        return self._search(()).smallest()

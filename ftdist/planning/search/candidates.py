@@ -77,6 +77,16 @@ class CandidateTable:
         """The smallest value among each group's candidates, along the last axis."""
         return np.asarray(np.minimum.reduceat(by_candidate, self.starts[:-1], axis=-1))
 
+    def least_seconds(self, caps: Numbers, *, streamed: bool) -> Numbers:
+        """The least seconds of each group's candidates within each cap, by cap and group."""
+        from ftdist.planning import _groups  # type: ignore[attr-defined]
+
+        found = np.empty((len(caps), len(self.starts) - 1))
+        seconds = self.streamed_s if streamed else self.seconds
+        staging = self.staging if streamed else self.staging[:0]
+        _groups.least(self.starts, seconds, self.floats, staging, caps, TIE_S_PER_BYTE, found)
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class Candidates:

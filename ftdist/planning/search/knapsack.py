@@ -46,12 +46,14 @@ def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | No
     For each cut and each number of units of weights the least time is found. Weights are rounded to
     the nearest unit, so the path is fitted to the limit at the end.
     """
+    from ftdist.planning import _groups  # type: ignore[attr-defined]
+
     graph = candidates.graph
     unit = (limit - cap) / _UNITS
     if unit <= 0:
         return None
     edge_costs = EdgeCosts(candidates, [PathQuery(cap)])
-    cuts, units = len(graph.cuts), np.arange(_UNITS + 1)
+    cuts = len(graph.cuts)
     best, came = np.full((cuts, _UNITS + 1), np.inf), np.zeros((cuts, _UNITS + 1), np.int16)
     streams = np.zeros((cuts, _UNITS + 1), bool)
     best[0] = 0
@@ -59,19 +61,12 @@ def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | No
         low, both = edge_costs.by_residency(later)
         for streamed, before in ((False, graph.weights), (True, graph.rest)):
             seconds = both[int(streamed)][0]
-            taken = np.rint((before[later] - before[low:later]) / unit)
-            groups = np.flatnonzero(np.isfinite(seconds) & (taken <= _UNITS))
-            if not len(groups):
-                continue
-            left = units - taken[groups, None].astype(np.int64)
-            reached = best[(low + groups)[:, None], np.maximum(left, 0)]
-            reached = np.where(left >= 0, reached, np.inf) + seconds[groups, None]
-            at = reached.argmin(axis=0)
-            least = reached[at, units]
-            better = least < best[later]
-            best[later] = np.where(better, least, best[later])
-            came[later] = np.where(better, low + groups[at], came[later])
-            streams[later] = np.where(better, streamed, streams[later])
+            taken = np.rint((before[later] - before[low:later]) / unit).astype(np.int64)
+            group = np.full(_UNITS + 1, -1)
+            _groups.fill(seconds, taken, best[low:later], best[later], group)
+            better = group >= 0
+            came[later, better] = low + group[better]
+            streams[later, better] = streamed
     if not np.isfinite(best[-1, -1]):
         return None
     edges: list[Edge] = []

@@ -3,8 +3,8 @@
 A path says for each of its groups which schedule it has and whether its weights are streamed. Costs
 are seconds plus a price for every resident byte of weights. At a price of zero all weights are
 resident, at a high price all are streamed, and at prices in between the weights that save most time
-are resident. Paths under many caps on the activations and for many
-prices are walked side by side, one table of candidates after the other.
+are resident. Paths under many caps on the activations and for many prices are walked side by side,
+one table of candidates after the other, natively (src/paths.hpp).
 """
 
 from __future__ import annotations
@@ -90,8 +90,7 @@ def _shortest_paths(candidates: Candidates, queries: Sequence[PathQuery]) -> lis
     edge_costs = EdgeCosts(candidates, queries)
     best, came = edge_costs.begin(0.0)
     for later in range(1, len(candidates.graph.cuts)):
-        low, costs = edge_costs.at_cut(later)
-        _relax(best, came, best[:, low:later] + costs, low, later)
+        edge_costs.reach(best, came, later)
     return [
         path_along(candidates, [edge_costs.edge(query, *pair) for pair in _pairs(came[number])])
         if np.isfinite(best[number, -1])
@@ -175,8 +174,9 @@ class EdgeCosts:
         self._mask = mask
         self._price = np.array([query.price for query in queries])[:, None]
         caps = sorted({query.caps for query in queries})
-        self._caps = np.array(caps).T
+        self._caps = np.ascontiguousarray(np.array(caps).T)
         self._cap_of = [caps.index(query.caps) for query in queries]
+        self._cap_numbers = np.array(self._cap_of, np.int64)
 
     def begin(self, cost: float) -> tuple[Numbers, NDArray[np.int16]]:
         """(costs of reaching each cut by query, from where); the first is reached at `cost`."""
@@ -195,11 +195,30 @@ class EdgeCosts:
         ]
         return low, np.minimum(*priced)
 
+    def reach(self, best: Numbers, came: NDArray[np.int16], later: int) -> None:
+        """Notes the least cost at which a cut is reached, by query, and from which cut.
+
+        This is what `at_cut` and ``_relax`` do, natively.
+        """
+        from ftdist.planning import _groups  # type: ignore[attr-defined]
+
+        graph = self._candidates.graph
+        low, (resident, streamed) = self.by_residency(later)
+        kept = [before[later] - before[low:later] for before in (graph.weights, graph.rest)]
+        cost, group = np.empty(len(best)), np.empty(len(best), np.int64)
+        given = *kept, self._cap_numbers, self._price[:, 0], best, low
+        _groups.walk(resident, streamed, *given, cost, group)
+        best[:, later], came[:, later] = cost, low + group
+
     def by_residency(self, later: int) -> tuple[int, tuple[Numbers, Numbers]]:
         """(low, seconds of the groups from cuts [low, later) to a cut, by cap and first cut, with
         resident and with streamed weights)."""
         table = self._candidates.table(later)
-        mask = None if self._mask is None else self._mask[later - 1]
+        if self._mask is None:
+            both = (table.least_seconds(self._caps[each], streamed=bool(each)) for each in (0, 1))
+            resident, streamed = both
+            return table.low, (resident, streamed)
+        mask = self._mask[later - 1]
         resident, streamed = (
             table.least(_costs(table, self._caps[streamed][:, None], mask, streamed=bool(streamed)))
             for streamed in (0, 1)

@@ -81,10 +81,11 @@ class Search:
         None if there is none. Without looking `closely` it is found sooner, and where only some
         groups keep their weights it may be some percent slower than the fastest.
         """
-        if self._free is None:
-            self._free = self._unbounded()
-        if available_bytes is None or self._free.peak_bytes <= available_bytes:
-            return self._free
+        if available_bytes is None or self._graph.weights[-1] <= available_bytes:
+            if self._free is None:
+                self._free = self._unbounded()
+            if available_bytes is None or self._free.peak_bytes <= available_bytes:
+                return self._free
         return self._fastest_of(self._paths_within, available_bytes, closely)
 
     def runner_up(self, plan: Plan, available_bytes: int | None = None) -> FoundPlan | None:

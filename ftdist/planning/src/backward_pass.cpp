@@ -125,14 +125,9 @@ int64_t BackwardPass::warm_up() const {
 void BackwardPass::add_share(int index) {
   const Map& own = map(index);
   const int64_t height = map(primary_).height;
-  Need& need = this->need(index);
-  const bool known = need.known;
-  if (!known) {
-    need.reach.assign(target_.size(), -FAR);
-    need.first.assign(target_.size(), FAR);
-    need.start.resize(static_cast<size_t>(rows_));
-    need.columns.assign(static_cast<size_t>(columns_), Span{0, 0});
-  }
+  const bool known = need(index).known;
+  Need& need = begun(index);
+  if (!known) need.reach.assign(target_.size(), -FAR);
   for (const Stretch& stretch : stretches_) {
     const int64_t stop = share(own.height, rows_, stretch.tile).stop;
     for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
@@ -149,8 +144,29 @@ void BackwardPass::add_share(int index) {
     Span& columns = need.columns[static_cast<size_t>(tile)];
     columns = hull(columns, share(own.width, columns_, tile));
   }
+  need.measured = false;
+}
+
+// What is needed of a map, with room for all passes; nothing is, as long as no reader is known.
+BackwardPass::Need& BackwardPass::begun(int index) {
+  Need& need = this->need(index);
+  if (need.known) return need;
+  if (!dropped_.empty()) {
+    need = std::move(dropped_.back());
+    dropped_.pop_back();
+  }
   need.known = true;
   need.measured = false;
+  need.reach.resize(target_.size());
+  need.first.resize(target_.size());
+  need.made.resize(target_.size());
+  need.makes_from.resize(stretches_.size());
+  need.read_from.resize(stretches_.size());
+  for (size_t each = 0; each < stretches_.size(); each++) need.read_from[each] = stretches_[each].end;
+  need.first_early.assign(stretches_.size(), FAR);
+  need.start.resize(static_cast<size_t>(rows_));
+  need.columns.assign(static_cast<size_t>(columns_), Span{0, 0});
+  return need;
 }
 
 void BackwardPass::measure(int index) {
@@ -163,33 +179,7 @@ void BackwardPass::measure(int index) {
   extent.calls.assign(strips, 0);
   extent.moved.assign(strips, 0);
   extent.rows = 0;
-  need.made.resize(target_.size());
-  for (const Stretch& stretch : stretches_) {
-    const int64_t start = need.start[static_cast<size_t>(stretch.tile)];
-    int64_t before = start, held = 0, kept = 0, calls = 0, moved = 0;
-    const int64_t stop = need.reach[stretch.end - 1];
-    for (size_t pass = stretch.begin; own.block > 1 && pass < stretch.end; pass++) {
-      // Begun blocks of rows are made to their end.
-      int64_t& reach = need.reach[pass];
-      if (reach > start) reach = std::min(-floor_div(-reach, own.block) * own.block, stop);
-    }
-    for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
-      const int64_t made = std::max(std::min(need.reach[pass], own.height), start);
-      const int64_t first = std::min(need.first[pass], before);
-      held = std::max(held, made - first);
-      kept = std::max(kept, before - first);
-      const bool makes = made > before;
-      calls += makes;
-      moved += makes ? before - first : 0;
-      need.made[pass] = before = made;
-    }
-    const size_t strip = static_cast<size_t>(stretch.strip);
-    extent.held[strip] = std::max(extent.held[strip], held);
-    extent.kept[strip] = std::max(extent.kept[strip], kept);
-    extent.calls[strip] += calls;
-    extent.moved[strip] += moved;
-    if (stretch.strip == 0) extent.rows += before - start;
-  }
+  for (size_t stretch = 0; stretch < stretches_.size(); stretch++) measure(need, own, stretch);
   extent.stored = extent.column_sum = 0;
   extent.columns.clear();
   for (const Span& span : need.columns) {
@@ -201,6 +191,44 @@ void BackwardPass::measure(int index) {
   need.measured = true;
 }
 
+// Adds what one tile and strip height makes, holds and keeps.
+void BackwardPass::measure(Need& need, const Map& own, size_t number) {
+  const Stretch& stretch = stretches_[number];
+  const int64_t start = need.start[static_cast<size_t>(stretch.tile)];
+  const int64_t stop = need.reach[stretch.end - 1];
+  const auto begin = need.reach.begin() + static_cast<int64_t>(stretch.begin);
+  const auto end = need.reach.begin() + static_cast<int64_t>(stretch.end);
+  const size_t makes = own.height > start ? static_cast<size_t>(std::upper_bound(begin, end, start) - need.reach.begin())
+                                          : stretch.end;
+  need.makes_from[number] = makes;
+  if (own.block > 1)  // begun blocks of rows are made to their end
+    for (size_t pass = makes; pass < stretch.end; pass++)
+      need.reach[pass] = std::min(-floor_div(-need.reach[pass], own.block) * own.block, stop);
+  int64_t before = start, held = 0, calls = 0, moved = 0;
+  int64_t first = stretch.begin < std::min(makes, need.read_from[number]) ? need.first_early[number] : FAR;
+  for (size_t pass = need.read_from[number]; pass < makes; pass++) first = std::min(first, need.first[pass]);
+  int64_t kept = std::max(int64_t{0}, start - first);
+  held = kept;
+  for (size_t pass = makes; pass < stretch.end; pass++) {
+    const int64_t wanted = pass < need.read_from[number] ? need.first_early[number] : need.first[pass];
+    const int64_t made = std::max(std::min(need.reach[pass], own.height), start);
+    const int64_t from = std::min(wanted, before);
+    held = std::max(held, made - from);
+    kept = std::max(kept, before - from);
+    const bool makes_rows = made > before;
+    calls += makes_rows;
+    moved += makes_rows ? before - from : 0;
+    need.made[pass] = before = made;
+  }
+  LayerExtent& extent = need.extent;
+  const size_t strip = static_cast<size_t>(stretch.strip);
+  extent.held[strip] = std::max(extent.held[strip], held);
+  extent.kept[strip] = std::max(extent.kept[strip], kept);
+  extent.calls[strip] += calls;
+  extent.moved[strip] += moved;
+  if (stretch.strip == 0) extent.rows += before - start;
+}
+
 const LayerExtent& BackwardPass::extent(int index) {
   if (!need(index).measured) measure(index);
   return need(index).extent;
@@ -209,36 +237,46 @@ const LayerExtent& BackwardPass::extent(int index) {
 void BackwardPass::add_reader(int reader, const Reading& reading) {
   const Map& layer = map(reader);
   const Map& read = map(reading.source);
+  const bool known = need(reading.source).known;
+  Need& to = begun(reading.source);
   const Need& from = need(reader);
-  Need& to = need(reading.source);
-  const bool known = to.known;
-  if (!known) {
-    to.reach.resize(target_.size());
-    to.first.resize(target_.size());
-    to.start.resize(static_cast<size_t>(rows_));
-    to.columns.assign(static_cast<size_t>(columns_), Span{0, 0});
-  }
   const AxisTerms& rows = reading.rows;
+  add_rows(from, to, rows, layer.height, known);
   for (const Stretch& stretch : stretches_) {
+    if (stretch.strip != 0) continue;
     const size_t tile = static_cast<size_t>(stretch.tile);
-    const int64_t stop = from.made[stretch.end - 1];
-    int64_t before = from.start[tile];
-    for (size_t pass = stretch.begin; pass < stretch.end; pass++) {
-      const int64_t reach = rows.stop(std::min(from.reach[pass], layer.height));
-      const int64_t first = before < stop ? std::max(rows.start(before), int64_t{0}) : FAR;
-      to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;
-      to.first[pass] = known ? std::min(to.first[pass], first) : first;
-      before = from.made[pass];
-    }
-    if (stretch.strip == 0) {
-      const int64_t start = std::max(rows.start(from.start[tile]), int64_t{0});
-      to.start[tile] = known ? std::min(to.start[tile], start) : start;
-    }
+    const int64_t start = std::max(rows.start(from.start[tile]), int64_t{0});
+    to.start[tile] = known ? std::min(to.start[tile], start) : start;
   }
   for (size_t tile = 0; tile < to.columns.size(); tile++)
     to.columns[tile] = hull(to.columns[tile], columns_read(reading, layer, read, from.columns[tile]));
-  to.known = true;
   to.measured = false;
+}
+
+// Adds how far each pass of a reader reaches into a map, and the first row that it reads.
+void BackwardPass::add_rows(const Need& from, Need& to, const AxisTerms& rows, int64_t height, bool known) {
+  for (size_t pass = 0; pass < target_.size(); pass++) {
+    const int64_t reach = rows.stop(std::min(from.reach[pass], height));
+    to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;
+  }
+  for (size_t number = 0; number < stretches_.size(); number++) {
+    const Stretch& stretch = stretches_[number];
+    const size_t makes = from.makes_from[number];
+    const int64_t start = from.start[static_cast<size_t>(stretch.tile)];
+    const int64_t stop = makes < stretch.end ? from.made[stretch.end - 1] : start;
+    const int64_t early = start < stop ? std::max(rows.start(start), int64_t{0}) : FAR;
+    const size_t reads = std::min(makes + 1, stretch.end);  // the pass after the first that makes rows
+    const size_t begin = std::min(to.read_from[number], reads);
+    for (size_t pass = begin; pass < to.read_from[number]; pass++) to.first[pass] = to.first_early[number];
+    for (size_t pass = begin; pass < reads; pass++) to.first[pass] = std::min(to.first[pass], early);
+    for (size_t pass = reads; pass < stretch.end; pass++) {
+      const int64_t before = from.made[pass - 1];
+      const int64_t first = before < stop ? std::max(rows.start(before), int64_t{0}) : FAR;
+      to.first[pass] = std::min(to.first[pass], first);
+    }
+    to.read_from[number] = begin;
+    to.first_early[number] = std::min(to.first_early[number], early);
+  }
 }
 
 void BackwardPass::run(int first, const std::function<void(int, const LayerExtent&)>& visit) {
@@ -250,6 +288,8 @@ void BackwardPass::run(int first, const std::function<void(int, const LayerExten
     const LayerExtent& own = extent(index);
     for (const Reading& reading : map(index).reads) add_reader(index, reading);
     visit(index, own);
+    need(index).known = false;
+    dropped_.push_back(std::move(need(index)));
     need(index) = Need();
   }
 }

@@ -50,12 +50,17 @@ class BackwardPass {
   const LayerExtent& extent(int index);
 
  private:
+  // What is needed of a map. Many passes of a stretch lie before the first one that makes anything
+  // of it: from there on `made` is known, and from `read_from` on `first`; before that these are the
+  // tile's start and `first_early`.
   struct Need {
     bool known = false, measured = false;
     std::vector<int64_t> reach, first;  // by pass
     std::vector<int64_t> made;          // by pass, once measured
-    std::vector<int64_t> start;         // by tile row
-    std::vector<Span> columns;          // by tile column
+    std::vector<size_t> makes_from, read_from;  // passes, by stretch
+    std::vector<int64_t> first_early;           // by stretch
+    std::vector<int64_t> start;                 // by tile row
+    std::vector<Span> columns;                  // by tile column
     LayerExtent extent;
   };
 
@@ -64,8 +69,11 @@ class BackwardPass {
   void lay_out_passes(const std::vector<int>& strips);
   int64_t warm_up() const;
   void add_share(int index);
+  Need& begun(int index);
   void measure(int index);
+  void measure(Need& need, const Map& own, size_t stretch);
   void add_reader(int reader, const Reading& reading);
+  void add_rows(const Need& from, Need& to, const AxisTerms& rows, int64_t height, bool known);
 
   const Tables& tables_;
   int stop_, rows_, columns_, primary_ = 0;
@@ -74,7 +82,7 @@ class BackwardPass {
   std::vector<int64_t> target_;
   std::vector<bool> last_;
   std::vector<Stretch> stretches_;
-  std::vector<Need> needs_;
+  std::vector<Need> needs_, dropped_;  // what was dropped is filled again
 };
 
 }  // namespace ftdist::planning

@@ -8,6 +8,7 @@
 
 #include "group_cost.hpp"
 #include "placement.hpp"
+#include "walks.hpp"
 
 namespace nb = nanobind;
 using namespace ftdist::planning;
@@ -131,6 +132,7 @@ class Groups {
 
 NB_MODULE(_groups, module) {
   module.doc() = "Time and memory of every candidate group of a network.";
+  add_walks(module);
   nb::class_<Groups>(module, "Groups")
       .def(nb::init<const Table<int64_t>&, const Table<double>&, const Table<int64_t>&, const Row<double>&,
                     const Table<int64_t>&, const Row<double>&, const Table<double>&, const Table<double>&>())

@@ -1,0 +1,62 @@
+#include "paths.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace ftdist::planning {
+
+namespace {
+
+constexpr double NEVER = std::numeric_limits<double>::infinity();
+
+}  // namespace
+
+void least_seconds(const GroupCandidates& table, const double* caps, size_t count, double* least) {
+  std::fill(least, least + count * table.groups, NEVER);
+  for (size_t group = 0; group < table.groups; group++) {
+    const double beside = table.staging ? static_cast<double>(table.staging[group]) : 0.0;
+    const size_t stop = static_cast<size_t>(table.starts[group + 1]);
+    for (size_t at = static_cast<size_t>(table.starts[group]); at < stop; at++) {
+      const double bytes = 4.0 * static_cast<double>(table.floats[at]) + beside;
+      const double seconds = static_cast<double>(table.seconds[at]) + bytes * table.tie_s_per_byte;
+      for (size_t cap = 0; cap < count; cap++) {
+        double& best = least[cap * table.groups + group];
+        if (bytes <= caps[cap] && seconds < best) best = seconds;
+      }
+    }
+  }
+}
+
+void relax(const CutCosts& costs, const int64_t* cap_of, const double* prices, size_t queries,
+           const double* before, size_t stride, double* cost, int64_t* group) {
+  for (size_t query = 0; query < queries; query++) {
+    const size_t row = static_cast<size_t>(cap_of[query]) * costs.groups;
+    const double price = prices[query];
+    double best = NEVER;
+    size_t at = 0;
+    for (size_t number = 0; number < costs.groups; number++) {
+      const double resident = costs.resident[row + number] + price * costs.resident_bytes[number];
+      const double streamed = costs.streamed[row + number] + price * costs.streamed_bytes[number];
+      const double reached = before[query * stride + number] + std::min(resident, streamed);
+      if (reached < best) best = reached, at = number;
+    }
+    cost[query] = best;
+    group[query] = static_cast<int64_t>(at);
+  }
+}
+
+void fill(const double* seconds, const int64_t* taken, size_t groups, const double* before,
+          size_t units, double* cost, int64_t* group) {
+  for (size_t number = 0; number < groups; number++) {
+    if (!std::isfinite(seconds[number]) || taken[number] >= static_cast<int64_t>(units)) continue;
+    const size_t first = static_cast<size_t>(taken[number]);
+    const double* from = before + number * units;
+    for (size_t unit = first; unit < units; unit++) {
+      const double reached = from[unit - first] + seconds[number];
+      if (reached < cost[unit]) cost[unit] = reached, group[unit] = static_cast<int64_t>(number);
+    }
+  }
+}
+
+}  // namespace ftdist::planning
