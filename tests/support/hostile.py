@@ -81,6 +81,7 @@ def claiming(folder: Path) -> list[Path]:
         _written(folder / "wide.pgm", b"P5 1000000000 1 255\n" + bytes(10)),
         write_tiff(folder / "huge.tif", pixels, Kind(more=huge)),
         write_tiff(folder / "strip.tif", pixels, Kind(block=HUGE, more=huge)),
+        write_tiff(folder / "packed.tif", pixels, Kind(compression=DEFLATE, block=HUGE, more=huge)),
         write_tiff(folder / "tile.tif", pixels, Kind(block=(16, 16), more={322: (4, (1 << 30,)),
                                                                           323: (4, (1 << 30,))})),
         write_tiff(folder / "bands.tif", pixels, Kind(more={277: (3, (65535,))})),

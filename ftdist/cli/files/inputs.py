@@ -122,19 +122,14 @@ def _made_bytes(
 
 
 def first_picture_size(given: Sources) -> tuple[int, int] | None:
-    """(height, width) of the first picture among the inputs, if one can be read.
-
-    An array counts where it is the only input: it is the picture then.
-    """
-    from ftdist.pictures.reading import opened
+    """(height, width) of the first picture among the inputs, if one can be read."""
+    from ftdist.pictures.rows.opening import open_rows
 
     for source in given.all:
-        if source.is_array and not given.several and source.path.suffix.lower() == ".npy":
-            return _array_size(source.path)
         if not source.is_array:
             try:
-                with opened(source.path) as picture:
-                    return picture.size[1], picture.size[0]
+                with closing(open_rows(source.path)) as picture:
+                    return picture.shape.height, picture.shape.width
             except InputError:
                 continue
     return None

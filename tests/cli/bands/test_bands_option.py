@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support.command import COUNT_ERROR_BYTES, ftdist_command, measured_ftdist
+from support.tiffs import DEFLATE, Kind, write_tiff
+
+from ftdist.pictures.rows.opening import open_rows
 
 HEIGHT, WIDTH = 500, 700
 
@@ -82,3 +86,25 @@ def test_what_cannot_be_computed_in_bands_is_one_line(folder: Path) -> None:
     outcome = ftdist_command(*command, folder=folder)
     assert outcome.status == 2
     assert outcome.err.count("\n") == 1 and "name one picture or .npy file by -o" in outcome.err
+
+
+def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(folder: Path) -> None:
+    """Pillow reads none such; and twice the pixels have half the size on the earth."""
+    pixels = np.random.default_rng(0).random((61, 75, 3), np.float32)
+    scale, point = (0.5, 0.5, 0.0), (0.0, 0.0, 0.0, 7.0, 47.0, 0.0)
+    kind = Kind(compression=DEFLATE, predictor=3, more={33550: (12, scale), 33922: (12, point)})
+    write_tiff(folder / "map.tif", pixels, kind)
+    run = ("run", folder / "colours.onnx", folder / "map.tif", "--bands", "always")
+    outcome = measured_ftdist(*run, "-o", folder / "larger.tif", folder=folder)
+    assert outcome.status == 0, outcome
+    with closing(open_rows(folder / "larger.tif")) as made:
+        assert made.shape[:2] == (122, 150)
+        assert made.tags[33550] == (0.25, 0.25, 0.0) and made.tags[33922] == point
+
+
+def test_a_picture_that_claims_a_size_is_named_in_one_line(folder: Path) -> None:
+    (folder / "huge.ppm").write_bytes(b"P6 100000 100000 255\n" + bytes(1000))
+    run = ("run", folder / "colours.onnx", folder / "huge.ppm", "-o", folder / "huge.png")
+    outcome = measured_ftdist(*run, "--bands", "always", folder=folder)
+    assert outcome.status == 2 and not (folder / "huge.png").exists()
+    assert outcome.err.splitlines()[-1].startswith(f"ftdist: {folder / 'huge.ppm'}: ")

@@ -14,7 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.pictures.rows.codings import (
+    DEFLATED_MOST,
     INFLATE_BYTES,
+    LZW_MOST,
+    PACKED_MOST,
     Bytes,
     Decoder,
     Inflate,
@@ -28,10 +31,12 @@ from ftdist.pictures.rows.protocol import Rows
 from ftdist.pictures.rows.tiff.directory import Directory
 from ftdist.pictures.rows.tiff.layout import (
     CMYK,
+    DEFLATE,
     JPEG,
     JPEG_TABLES,
     LZW,
     NONE,
+    OLD_DEFLATE,
     PACKBITS,
     WHITE_IS_ZERO,
     Layout,
@@ -45,6 +50,8 @@ DECODER_BYTES = PIECE_BYTES + INFLATE_BYTES
 
 _MIRRORED = bytes(int(f"{each:08b}"[::-1], 2) for each in range(256))
 _MOST_JPEG_BYTES = 64 << 20
+_MOST = {LZW: LZW_MOST, DEFLATE: DEFLATED_MOST, OLD_DEFLATE: DEFLATED_MOST, PACKBITS: PACKED_MOST}
+"""How many bytes one byte of a block can become."""
 
 
 class Blocks:
@@ -62,6 +69,19 @@ class Blocks:
         if layout.counts is None:
             return at, layout.line_bytes * layout.block_height
         return at, int(self._directory.numbers(layout.counts, number, 1)[0])
+
+    def refuse_impossible(self) -> None:
+        """A first block that cannot hold its rows, however well they pack, is not begun with."""
+        layout = self._layout
+        most = _MOST.get(layout.compression)
+        at, size = self.place(0)
+        rows = min(layout.block_height, layout.height)
+        there = min(size, max(0, os.fstat(self._file).st_size - at))
+        if most is not None and (at or size) and layout.line_bytes * rows > most * (there + 1):
+            raise ValueError(
+                f"the file is cut off: {there} bytes cannot hold {rows} rows of its "
+                f"{layout.width}x{layout.height} pixels"
+            )
 
     def open(self, number: int) -> Stream | None:
         """A block's bytes, decompressed; None for a block that is left out."""

@@ -58,6 +58,7 @@ class TiffSource(Sequential):
                 self._blocks = Blocks(
                     self._file, directory, layout, filling(directory, layout.given)
                 )
+                self._blocks.refuse_impossible()
         except BaseException:
             os.close(self._file)
             raise
