@@ -21,6 +21,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.ports import Pixels
 from ftdist.pictures.rows.protocol import Rows, RowSource
+from ftdist.pictures.rows.tiff.tags import EXTRA_SAMPLES
 
 PIECE_BYTES = 128 << 10
 """How much of a source is read and turned at once, about; no less than a row."""
@@ -29,6 +30,9 @@ _COPIES = 12
 """Bytes a sample of a piece while it is turned: as it was read, in wider numbers, mixed."""
 
 _SIXTEEN_IN_EIGHT = 257.0
+_UNSPECIFIED, _OPACITY = 0, 2
+"""What a TIFF says of a band beside grey or colours: as near infrared, it is no transparency."""
+
 _RED, _GREEN, _BLUE, _HALF, _BITS = 19595, 38470, 7471, 0x8000, 16
 """Of grey, in 65536ths (ITU-R BT.601), rounded as Pillow rounds."""
 
@@ -121,6 +125,8 @@ class Feed:
         """Rows with the network's channels, in its numbers where they are not uint8."""
         if rows.dtype == np.float32:
             return rows
+        if self._source.tags.get(EXTRA_SAMPLES, (_OPACITY,))[0] == _UNSPECIFIED:
+            rows = rows[:, :, : rows.shape[2] - (rows.shape[2] in (2, 4))]
         found = with_channels(rows, self.shape.channels)
         return found if found.dtype == np.uint8 else _numbers(found, self._pixels)
 

@@ -59,6 +59,15 @@ def test_bands_are_the_rows_of_the_picture_with_its_edges_repeated(data: Any) ->
         feed.rewind()
 
 
+def test_a_band_that_is_no_transparency_is_left_out() -> None:
+    """Aerial pictures have near infrared beside their colours, and say that it is unspecified."""
+    picture = noise(9, 5, 4)
+    source = Held(picture)
+    source.tags = {338: (0,)}
+    feed = Feed(source, Shape(9, 5, 3), Pixels())
+    np.testing.assert_array_equal(feed.band(0, 9), picture[:, :, :3])
+
+
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_samples_become_grey_or_coloured_as_pillow_has_them(channels: int) -> None:
     rows = noise(6, 7, channels)
