@@ -6,13 +6,14 @@ named, and frames that a worker there and one here share by bands, over loopback
 
     sudo python benchmarks/aarch64.py dist/*cp311*aarch64.whl [--root FOLDER] [--yolo CFG PHOTO]
 
+`python` is one that has ftdist of the same version, as by the wheel for this machine.
 Needs root, Debian's debootstrap, qemu-user-static and binfmt-support. The root is made once, in six
 minutes, and kept.
 
 Memory: the kernel's count of an emulated process holds the emulator's pages as well, among them its
 translation of all code that ran. So the program is given a budget that leaves room for those, and
-the plan that was made here within 64 MiB. The guest's addresses are kept below 8 GiB, where nothing
-of the emulator's lies: what is resident there, looked at many times a second, is the program's own.
+the plan that was made here within 64 MiB. The guest's addresses are below 1 TiB, where nothing of
+the emulator's lies: what is resident there, looked at many times a second, is the program's own.
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ from pathlib import Path
 _BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 _PACKAGES = "python3,python3-venv,python3-pip"
 _MIRROR = "http://deb.debian.org/debian"
-_GUEST_END = 8 << 30
-"""Below lie all addresses of a guest, above the emulator's own."""
+_GUEST_END = 1 << 40
+"""Below lie all addresses of a guest, which QEMU places from 0x5500000000 on, above its own."""
 
 _ENVIRONMENT = {
     "PATH": "/opt/ftdist/bin:/usr/bin:/bin",
     "HOME": "/root",
     "LC_ALL": "C.UTF-8",
-    "QEMU_RESERVED_VA": hex(_GUEST_END),
 }
 
 

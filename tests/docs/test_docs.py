@@ -21,7 +21,7 @@ DOCS = ROOT / "docs"
 DOCUMENTS = sorted(
     [
         *ROOT.glob("*.md"),
-        *DOCS.glob("*.md"),
+        *DOCS.rglob("*.md"),
         *(ROOT / "examples").glob("*.md"),
         *(ROOT / "tests").glob("*.md"),
         *(ROOT / "configs").rglob("*.md"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from ftdist.cli.parser import make_parser
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = ROOT / "launch"
 CLUSTERS = sorted((ROOT / "configs" / "cluster").glob("*.toml"))
+
+_SHELL = frozenset({"&", "|", "||", "&&", ">", "<"})
+"""What ends a command, to a shell."""
 
 _VARIABLE = re.compile(r"\$\{?(\w+)\}?")
 
@@ -28,7 +32,8 @@ def commands(lines: Iterable[str]) -> Iterator[list[str]]:
         text = line.removeprefix("#")
         found = re.search(r"(?:^ *|  )ftdist ((?:[a-z-]).*)", text)
         if found:
-            yield shlex.split(found[1], comments=True)
+            words = shlex.split(found[1], comments=True)
+            yield list(takewhile(lambda word: word not in _SHELL, words))
 
 
 def parses(arguments: list[str], folder: Path = ROOT) -> None:

@@ -1,0 +1,99 @@
+"""The tutorials: what they say to type is typed, in order, in a folder of their own.
+
+`ftdist demo` and `ftdist calibrate` take long, and are run by tests of their own; here the files
+that the one leaves are put there, and the other is left out.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.command import GUARD_S, environment
+from support.documented import ROOT
+
+from ftdist.cli.commands.demo import PARTS
+
+TUTORIALS = ROOT / "docs" / "tutorials"
+SHELL = ["one-board", "several-boards"]
+"""Those of commands only."""
+
+
+def typed(name: str) -> str:
+    """The lines of a tutorial's indented blocks, without those that other tests run."""
+    lines = (TUTORIALS / f"{name}.md").read_text().splitlines()
+    found = [line[4:] for line in lines if line.startswith("    ")]
+    assert found[0] == "ftdist demo"
+    return "\n".join(line for line in found[1:] if line != "ftdist calibrate")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def bash(lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Lines in a shell that ends at the first that fails, and waits for what it began."""
+    program = folder / "bin" / "ftdist"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -P -m ftdist "$@"\n')
+    program.chmod(0o755)
+    shutil.copytree(PARTS, folder / "ftdist-demo")
+    path = f"{program.parent}:{environment()['PATH']}"
+    return subprocess.run(
+        ["bash", "-c", f"set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null' ERR\n{lines}\nwait"],
+        capture_output=True,
+        check=False,
+        cwd=folder,
+        env=environment(HOME=str(folder), XDG_CACHE_HOME=str(folder / "cache"), PATH=path),
+        text=True,
+        timeout=GUARD_S,
+    )
+
+
+def test_each_tutorial_is_run_here() -> None:
+    assert {path.stem for path in TUTORIALS.iterdir()} == {*SHELL, "own-network"}
+
+
+def test_one_board(tmp_path: Path) -> None:
+    pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    done = bash(typed("one-board"), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "refused: 3" in done.stdout and "found      house 0.9" in done.stdout
+    assert (tmp_path / "ftdist-demo/found.json").stat().st_size > 0
+
+
+def test_several_boards(tmp_path: Path) -> None:
+    pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    model = "ftdist import ftdist-demo/detector.cfg --weights ftdist-demo/detector.weights"
+    lines = typed("several-boards").replace(":5555", f":{free_port()}")
+    lines = f"{model} -o ftdist-demo/detector.ftd\n{lines}"
+    done = bash(lines, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "attic" in done.stdout and "cellar" in done.stdout
+    assert (tmp_path / "ftdist-demo/again/scene.json").stat().st_size > 0
+
+
+def test_ones_own_network(tmp_path: Path) -> None:
+    """Without PyTorch its Python is compiled, at least."""
+    text = (TUTORIALS / "own-network.md").read_text()
+    program = "\n".join(re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+    compile(program, "own-network.md", "exec")
+    pytest.importorskip("torch", reason="needs PyTorch, which is no part of the tests' packages")
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment(),
+        text=True,
+        timeout=GUARD_S,
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout.split("largest difference:")[1]) < 1e-5
