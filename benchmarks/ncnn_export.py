@@ -16,7 +16,7 @@ from pathlib import Path
 from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.network.operators.base import Activation, Operation, Sliding
 from ftdist.network.operators.joining import Add, Concatenate
-from ftdist.network.operators.resampling import Reorg
+from ftdist.network.operators.resampling import Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import Parameters
 
@@ -130,6 +130,8 @@ def _described(operation: Operation, network: Network, source: int) -> tuple[str
         return "Eltwise", "0=1"
     if isinstance(operation, Concatenate) and operation.parts == 1:
         return "Concat", "0=0"
+    if isinstance(operation, Upsample) and operation.factor == 1:
+        return "Interp", f"0=1 1={operation.scale}.0 2={operation.scale}.0"
     raise ValueError(f"{operation.kind} is not exported")
 
 

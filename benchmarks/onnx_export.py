@@ -17,7 +17,7 @@ from onnx import NodeProto, TensorProto, helper, numpy_helper
 from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.joining import Add, Concatenate
-from ftdist.network.operators.resampling import Reorg
+from ftdist.network.operators.resampling import Reorg, Upsample
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.parameters import Parameters
 
@@ -38,6 +38,10 @@ def export(network: Network, parameters: Iterable[Parameters], path: Path) -> No
         if isinstance(layer.operation, Reorg):
             nodes += _reorg(number, network, names[0])
             tensors += _reorg_shapes(number, network)
+        elif isinstance(layer.operation, Upsample) and layer.operation.factor == 1:
+            nodes.append(_upsample(number, names[0]))
+            scales = np.array([1, 1, layer.operation.scale, layer.operation.scale], np.float32)
+            tensors.append(numpy_helper.from_array(scales, f"{_name(number)}_scales"))
         else:
             nodes += _nodes(number, layer.operation, names)
     outputs = []
@@ -80,6 +84,14 @@ def _nodes(number: int, operation: Operation, inputs: list[str]) -> list[NodePro
     if isinstance(operation, Concatenate) and operation.parts == 1:
         return [helper.make_node("Concat", inputs, [output], axis=1)]
     raise ValueError(f"{operation.kind} is not exported")
+
+
+def _upsample(number: int, source: str) -> NodeProto:
+    """Each value so many times in both directions."""
+    name = _name(number)
+    how = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric"}
+    inputs = [source, "", f"{name}_scales"]
+    return helper.make_node("Resize", inputs, [name], nearest_mode="floor", **how)
 
 
 def _reorg(number: int, network: Network, source: str) -> list[NodeProto]:
