@@ -98,12 +98,12 @@ def compare(root: Root, case: Case, folder: Path) -> bool:
     inside = [root.put(each) for each in (case.cfg, case.cfg.with_suffix(".weights"))]
     picture, plan = root.put(case.picture), root.put(report)
     root.run("ftdist", "import", inside[0], "--weights", inside[1], "-o", "/work/net.ftd")
-    words = ("-o", "/work/out.npz", "--mem", GUEST_BUDGET, "--json", "/work/report.json")
+    words = ("-o", "/work/out.npz", "--mem", GUEST_BUDGET, "--json", "/work/there.json")
     with watched(root) as peak:
         root.run("ftdist", "run", "/work/net.ftd", picture, "--plan", plan, *words)
     models = root.get("net.ftd").read_bytes() == model.read_bytes()
     bits = root.get("out.npz").read_bytes() == output.read_bytes()
-    measured = json.loads(root.get("report.json").read_text())["measured"]
+    measured = json.loads(root.get("there.json").read_text())["measured"]
     print(
         f"{case.name}: model file {same(models)}, outputs {same(bits)}; resident of the program "
         f"{max(peak) / MIB:.1f} MiB in {len(peak)} looks, of it and the emulator "
