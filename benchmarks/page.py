@@ -4,9 +4,10 @@
     python benchmarks/page.py strangers [--requests 10000]
 
 *looks* runs the same job with the page open and closed, in turns, with a worker on the same
-machine, and says how the rates compare; then what processor time both processes take while nothing
-is computed, looked at and not. An open page is one that reads the stream and fetches pictures; a
-Chromium does so where ``--chromium`` asks for one.
+machine, and says how the rates compare, and the coordinator's processor time for a frame, which
+does not depend on what else the machine does; then what processor time both processes take while
+nothing is computed, looked at and not. An open page is one that reads the stream and fetches
+pictures; a Chromium does so where ``--chromium`` asks for one.
 
 *strangers* sends requests without a token, with wrong ones, from other sites, with huge and with
 endless heads, and reads streams so slowly that nothing is taken, while a job runs. Nothing may be
@@ -87,14 +88,19 @@ def _looks(made: Cluster, arguments: argparse.Namespace) -> bool:
     made.worker("pi1").wait_for("joined the cluster")
     _job(made, "warm-up", arguments.frames)
     look = _chromium if arguments.chromium else _reader
-    rates: dict[str, list[float]] = {"closed": [], "open": []}
+    runs: dict[str, list[tuple[float, float]]] = {"closed": [], "open": []}
     for number in range(arguments.rounds):
-        rates["closed"].append(_job(made, f"closed-{number}", arguments.frames))
+        runs["closed"].append(_timed_job(site, made, f"closed-{number}", arguments.frames))
         with look(site):
-            rates["open"].append(_job(made, f"open-{number}", arguments.frames))
-        print(f"round {number}: {rates['closed'][-1]:.1f} and {rates['open'][-1]:.1f} frames/s")
-    closed, opened = (statistics.median(rates[each]) for each in ("closed", "open"))
+            runs["open"].append(_timed_job(site, made, f"open-{number}", arguments.frames))
+        print(f"round {number}: {runs['closed'][-1][0]:.1f} and {runs['open'][-1][0]:.1f} frames/s")
+    closed, opened = (statistics.median(rate for rate, _ in runs[each]) for each in runs)
     print(f"closed {closed:.1f}, open {opened:.1f} frames/s, ratio {opened / closed:.3f}")
+    taken = [statistics.median(seconds for _, seconds in runs[each]) * 1e3 for each in runs]
+    ratio = taken[0] / taken[1]
+    print(
+        f"the coordinator's own time a frame: {taken[0]:.2f}, {taken[1]:.2f} ms, ratio {ratio:.3f}"
+    )
     idle = _load(site)
     with look(site):
         looked_at = _load(site)
@@ -103,6 +109,13 @@ def _looks(made: Cluster, arguments: argparse.Namespace) -> bool:
     more = looked_at[0] - idle[0]
     print(f"looking costs the coordinator {more:.2%} of a core")
     return opened / closed >= LEAST_RATIO and more + looked_at[1] < MOST_LOAD and idle[1] == 0.0
+
+
+def _timed_job(site: Site, made: Cluster, name: str, frames: int) -> tuple[float, float]:
+    """Frames a second of a job, and the coordinator's processor time for each."""
+    before_s = _processor_s(site.coordinator.process.pid)
+    rate = _job(made, name, frames)
+    return rate, (_processor_s(site.coordinator.process.pid) - before_s) / frames
 
 
 def _job(made: Cluster, name: str, frames: int) -> float:

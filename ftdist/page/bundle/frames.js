@@ -5,10 +5,15 @@ import { colourOf, nameOf } from "./colours.js";
 import { layers } from "./words.js";
 
 const WIDE = 160;
+const LINGER_MS = 4000;
+let seen = 0;
 const WORDS = ["waits for inputs", "waits for its worker", "is being computed", "is done"];
 const OPACITY = [0.16, 0.28, 0.62, 1];
 
 export function showFrames(frames, input) {
+  const now = Date.now();
+  if (frames.length) seen = now;
+  else if (now - seen < LINGER_MS) return; // between two frames the list does not come and go
   const [height, width] = input;
   const high = Math.max(40, Math.min(200, Math.round((WIDE * height) / width)));
   keep(byId("frames"), frames, (frame) => `${frame.job}/${frame.frame}`, () => create(high), (item, frame) => fill(item, frame, high));
