@@ -39,7 +39,7 @@ def print_result(result: Result, *, everything: bool = False) -> None:
         where = f"{found.x:.0f},{found.y:.0f} to {right:.0f},{bottom:.0f}"
         say(f"found      {found.label} {found.score:.2f} at {where}")
     if not result.objects:
-        say("note       nothing was found; --thresh P takes lower scores")
+        say("note       nothing scores high enough; --thresh P takes lower scores")
     if len(result.objects) > shown:
         say(f"           and {len(result.objects) - shown} more; --all shows them")
 

@@ -75,7 +75,7 @@ def test_thresholds_and_how_many_are_listed(things: Path, tmp_path: Path) -> Non
     assert everything[:12] == found(usual)
     strict = found(ran(tmp_path, *given, "--all", "--thresh", 0.5))
     assert strict == [line for line in everything if float(line.split()[2]) >= 0.5]
-    assert "nothing was found; --thresh P" in ran(tmp_path, *given, "--thresh", 1).out
+    assert "nothing scores high enough; --thresh P" in ran(tmp_path, *given, "--thresh", 1).out
     assert len(found(ran(tmp_path, *given, "--all", "--nms", 1))) > len(everything)
     assert len(found(ran(tmp_path, *given, "--all", "--nms", 0))) < len(everything)
 
