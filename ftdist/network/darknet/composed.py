@@ -69,8 +69,8 @@ def normalized(network: DarknetBuilder, kind: str, source: int, name: str | None
         if kind.endswith("_maxval"):
             largest = network.insert(LARGEST, [source], f"largest{label}")
             source = network.insert(Pair("subtract"), [source, largest], f"less{label}")
-        e = _constant(network, np.e, source, f"e{label}")
-        source = network.insert(Pair("power"), [e, source], f"exponentials{label}")
+        base = _constant(network, np.e, source, f"e{label}")
+        source = network.insert(Pair("power"), [base, source], f"exponentials{label}")
     total = _sum(network, source, _EPSILON, f"sum{label}")
     return network.insert(Pair("divide"), [source, total], name)
 
