@@ -105,11 +105,22 @@ def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
 
 def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list[Detection]:
     """Detections of one anchor; `values` is (values of an anchor, height, width)."""
+    _, height, width = values.shape
+    return decoded(values, anchor, threshold, 0, (height, width))
+
+
+def decoded(
+    values: Floats, anchor: YoloAnchor, threshold: float, top: int, size: tuple[int, int]
+) -> list[Detection]:
+    """Detections of one anchor in rows of its map, from row `top` on; `size` is the whole map's.
+
+    `values` is (values of an anchor, rows, width).
+    """
     with np.errstate(all="ignore"):
         rows, columns = np.nonzero(anchor.objectness(values) > threshold)
         picked = values[:, rows, columns]
-        cells = np.array(values.shape[:0:-1], np.float32)[:, np.newaxis]
-        centres = (np.stack([columns, rows]) + anchor.offsets(picked)) / cells
+        cells = np.array(size[::-1], np.float32)[:, np.newaxis]
+        centres = (np.stack([columns, rows + top]) + anchor.offsets(picked)) / cells
         sizes = anchor.sizes(picked)
         boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
         sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)

@@ -36,12 +36,12 @@ def detect(
     Objects score above `threshold`; no two of one class share more than `overlap` of their union,
     in the way that the network's last head asks for. Of more than MOST_OBJECTS the best are kept.
     """
-    found = suppress(decode(network, outputs, threshold), overlap, _suppression(network))
+    found = suppress(decode(network, outputs, threshold), overlap, suppression_of(network))
     return found[:MOST_OBJECTS]
 
 
-def _suppression(network: Network) -> Suppression:
-    """As in AlexeyAB's Darknet the last head decides for all."""
+def suppression_of(network: Network) -> Suppression:
+    """How doubles are dropped: as in AlexeyAB's Darknet the last head decides for all."""
     operations = [layer.operation for layer in heads(network)]
     last = operations[-1] if operations else None
     return last.suppression if isinstance(last, YoloHead | GaussianYoloHead) else PLAIN

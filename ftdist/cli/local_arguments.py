@@ -86,7 +86,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     as_data = "write what was found as data, to the -o file or standard output"
-    fitting = add_answers(parser, as_data)
+    fitting = add_answers(parser, as_data, "geojson")
     add_preparation(fitting, "what the model file says")
     plain = "of a segmentation write the numbers of classes as grey values instead of colours"
     fitting.add_argument("--labels-picture", action="store_true", help=plain)
@@ -116,10 +116,10 @@ def add_exact_direct(parser: Parser) -> None:
     parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
 
 
-def add_answers(parser: Parser, as_data: str) -> argparse._ArgumentGroup:
-    """What is to be told of what a detector or a classifier saw, and how."""
+def add_answers(parser: Parser, as_data: str, *more: str) -> argparse._ArgumentGroup:
+    """What is to be told of what a detector or a classifier saw, and how; `more` are formats."""
     group = parser.add_argument_group("what was seen")
-    group.add_argument("--format", choices=("json", "csv", "coco", "yolo"), help=as_data)
+    group.add_argument("--format", choices=("json", "csv", "coco", "yolo", *more), help=as_data)
     scores = "yolo: write the score as a sixth column"
     group.add_argument("--scores", action="store_true", help=scores)
     add_thresholds(group)

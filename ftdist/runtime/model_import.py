@@ -126,12 +126,12 @@ def _understood(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]
     """The source, its network as it is to be run, what is said about it, and remarks."""
     if asked.path.suffix.lower() == ".onnx":
         return _onnx(asked)
-    if asked.size is not None:
-        raise InputError(f"{asked.name}: its size is in the file; --size is for ONNX files")
     if isinstance(asked.until, str):
         raise InputError(f"--until {asked.until}: layers of Darknet networks are named by number")
     is_file = asked.path.suffix == ".cfg" or asked.path.is_file()
-    model = read_cfg(asked.path, asked.until) if is_file else None
+    if asked.size is not None and not is_file:
+        raise InputError(f"{asked.name}: has a size of its own; --size is for files")
+    model = read_cfg(asked.path, asked.until, asked.size) if is_file else None
     model = architectures.load(asked.name, asked.until) if model is None else model
     weights = None if asked.weights is None else Path(asked.weights)
     found = DarknetSource(model, weights, asked.random_weights)

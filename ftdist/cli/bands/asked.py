@@ -6,12 +6,15 @@ What fits is computed whole, as ever; bands compute their halos again. `--bands`
 from __future__ import annotations
 
 import argparse
+from contextlib import closing
 
 from ftdist.cli.files.outputs import Outputs
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
+from ftdist.geometry import Shape
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
+from ftdist.pictures.rows.opening import open_rows
 from ftdist.planning.bands.phases import Phase, phases
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
@@ -21,6 +24,9 @@ _SHARE = 4
 
 _SMALL_SHARE = 8
 """A map that a layer needs whole may take this part of the budget."""
+
+_MOST_STRIDE = 64
+"""A network that wants whole strides is larger than its picture by less than this."""
 
 _PICTURE_COPIES = 2
 """A picture is held as it was read, and once more while it is written."""
@@ -72,14 +78,44 @@ def _reason_against(
     """Why a run is none by bands; empty where it can be."""
     if given.several or not given.stay:
         return "one picture in a file is computed by bands, not several or a pipe"
+    if len(network.inputs) != 1:
+        return f"{network.name} has several inputs"
+    reason = _against_result(found, network, task)
+    if reason:
+        return reason
+    try:
+        passes_of(network, limit)
+        with closing(open_rows(given.all[0].path, planes=network.inputs[0].layout.planar)) as rows:
+            return _against_size(rows.shape, network)
+    except InputError as error:
+        return str(error)
+
+
+def detects(found: Outputs, task: Task) -> bool:
+    """Whether what is wanted are the objects that heads say, which are read off by rows."""
+    return task.kind == "detect" and task.layout == "heads" and found.kind != "arrays"
+
+
+def _against_result(found: Outputs, network: Network, task: Task) -> str:
+    """Why what is wanted is not made by rows."""
+    if detects(found, task):
+        return ""
     if found.kind not in ("arrays", "pictures") or len(found.each) != 1:
         return "its result is written as rows: name one picture or .npy file by -o"
     if found.kind == "pictures" and task.kind != "image":
         return f"{network.name} makes no picture; write a .npy file"
-    if len(network.outputs) != 1 or len(network.inputs) != 1:
-        return f"{network.name} has several inputs or outputs"
-    try:
-        passes_of(network, limit)
-    except InputError as error:
-        return str(error)
-    return ""
+    return f"{network.name} has several outputs" if len(network.outputs) != 1 else ""
+
+
+def _against_size(picture: Shape, network: Network) -> str:
+    """Bands take the picture as it is: a network of another size sees it smaller or larger."""
+    beside = (
+        network.input.height - picture.height,
+        network.input.width - picture.width,
+    )
+    if all(0 <= each < _MOST_STRIDE for each in beside):
+        return ""
+    return (
+        f"the network is of {network.input.height}x{network.input.width}, the picture of "
+        f"{picture.height}x{picture.width}; --size picture makes both the same"
+    )

@@ -41,7 +41,7 @@ def plan_lines(choice: PhasedChoice) -> list[str]:
     return [*lines, f"budget     {budget_line(last.asked.budget)}"]
 
 
-def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Path) -> None:
+def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Path | None) -> None:
     """The report as a person reads it."""
     peak, most = peak_bytes(), choice.largest
     for line in plan_lines(choice):
@@ -51,7 +51,8 @@ def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Pat
     over = f" in {passes} passes over the picture" if passes > 1 else ""
     say(f"time       predicted {choice.seconds:.1f} s, measured {elapsed_s:.1f} s{over}")
     say(f"           by {most.asked.calibration.origin}")
-    say(f"wrote      {target}")
+    if target is not None:
+        say(f"wrote      {target}")
 
 
 def print_forecast(choice: PhasedChoice) -> None:

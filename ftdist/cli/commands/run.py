@@ -10,14 +10,14 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftdist.answers.kinds import task_of
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
-from ftdist.cli.bands.asked import by_bands
+from ftdist.cli.bands.asked import by_bands, detects
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of, wishes_of
 from ftdist.cli.files.findings import print_result, summary
@@ -141,7 +141,12 @@ def _asked(
 
 
 def _by_bands(this: _Run, model: Model) -> int:
-    from ftdist.cli.bands.running import run_by_bands  # with all that only bands need
+    if detects(this.outputs, this.task):
+        from ftdist.cli.bands.detecting import Detector  # with all that only it needs
+
+        detector = Detector(this.arguments, model, this.limit, this.about, this.names)
+        return detector.run(this.given.all[0].path, this.outputs)
+    from ftdist.cli.bands.running import run_by_bands  # as above
 
     source, target = this.given.all[0], this.outputs.each[0]
     return run_by_bands(this.arguments, model, this.task, this.limit, target, source.path)
@@ -273,9 +278,24 @@ def _write_data(this: _Run, target: Path | None, results: Sequence[Result]) -> N
     from ftdist.answers.export import as_text  # with all that it brings, only where it is wanted
 
     file_format, scores = this.outputs.file_format, this.arguments.scores
+    if file_format == "geojson":
+        write_text(target, _on_the_map(this, results))
+        return
     write_text(
         target, as_text(results, file_format, this.names, scores=scores, kind=this.task.kind)
     )
+
+
+def _on_the_map(this: _Run, results: Sequence[Result]) -> str:
+    """The objects of a picture where they lie on the earth."""
+    from ftdist.answers.geojson import geojson  # as above
+    from ftdist.answers.seen import Seen
+    from ftdist.pictures.rows.opening import open_rows
+
+    if len(results) != 1 or this.given.several or not isinstance(results[0], Seen):
+        raise InputError("--format geojson is of one picture; run several apart")
+    with closing(open_rows(this.given.all[0].path)) as rows:
+        return geojson(results[0], rows.tags)
 
 
 def _finish(this: _Run) -> None:

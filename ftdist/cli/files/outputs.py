@@ -33,11 +33,11 @@ PLACE = "{}"
 Kind = Literal["nothing", "arrays", "pictures", "data"]
 
 _ARRAYS = (".npy", ".npz")
-_DATA = {".json": "json", ".csv": "csv", ".txt": "yolo"}
+_DATA = {".json": "json", ".csv": "csv", ".txt": "yolo", ".geojson": "geojson"}
 _DRAWN = "-found.jpg"
 _DRAWN_KINDS = ("detect", "segment", "image", "points")
 _FORMATS = {
-    "detect": ("json", "csv", "coco", "yolo"),
+    "detect": ("json", "csv", "coco", "yolo", "geojson"),
     "classify": ("json", "csv"),
     "segment": ("json", "csv"),
     "points": ("json", "csv"),

@@ -63,24 +63,37 @@ class DarknetModel:
     remarks: tuple[str, ...]
 
 
-def read_cfg(path: Path, until: int | None = None) -> DarknetModel:
-    """The network of a .cfg file, named after the file; its layers 0..until only."""
-    return parse_cfg(read_text(path), path.stem, str(path), until)
+def read_cfg(
+    path: Path, until: int | None = None, size: tuple[int, int] | None = None
+) -> DarknetModel:
+    """The network of a .cfg file, named after the file; its layers 0..until only.
+
+    `size` is the height and width of its input where they are not to be those of the file.
+    """
+    return parse_cfg(read_text(path), path.stem, str(path), until, size)
 
 
 def parse_cfg(
-    text: str, name: str, file: str | None = None, until: int | None = None
+    text: str,
+    name: str,
+    file: str | None = None,
+    until: int | None = None,
+    size: tuple[int, int] | None = None,
 ) -> DarknetModel:
     """The network that a .cfg text describes; `file` is what errors call the text.
 
-    With `until` it ends with that layer, and what follows in the text is not looked at.
+    With `until` it ends with that layer, and what follows in the text is not looked at. `size` is
+    the input's height and width instead of those of the text.
     """
     file = name if file is None else file
     sections = parse_sections(text, file, None if until is None else until + 2)
     if not sections:
         raise InputError(f"{file}: is empty; a .cfg begins with [net]")
     _refuse_recurrent(sections)
-    network, layers = DarknetBuilder(name, _input_shape(sections[0])), sections[1:]
+    shape, layers = _input_shape(sections[0]), sections[1:]
+    if size is not None:
+        shape = Shape(*size, shape.channels)
+    network = DarknetBuilder(name, shape)
     if not layers:
         raise sections[0].error("no layers follow")
     if until is not None and until >= len(layers):

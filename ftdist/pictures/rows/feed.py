@@ -41,6 +41,7 @@ class Feed:
     """Gives bands of a network's input; tops never descend but after ``rewind``.
 
     `listener` hears of all rows that are read, with the number of the first, as the file has them.
+    What the picture leaves free is `fill`, 0 to 255, instead of its edges repeated.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Feed:
         shape: Shape,
         pixels: Pixels,
         listener: Callable[[int, Rows], None] | None = None,
+        fill: int | None = None,
     ) -> None:
         own = source.shape
         if own.height > shape.height or own.width > shape.width:
@@ -59,6 +61,7 @@ class Feed:
         _refuse_channels(source, shape)
         self.shape = shape
         self._source, self._pixels, self._listener = source, pixels, listener
+        self._fill_value = fill
         self._buffer: NDArray[Any] = np.empty((0, shape.width, shape.channels), self.dtype)
         self._top = self._bottom = self._read = 0
         self._edge: NDArray[Any] | None = None
@@ -108,18 +111,39 @@ class Feed:
             self._buffer[first - self._top : first - self._top + len(rows)] = self._wide(rows)
             self._read = first + len(rows)
             if self._read == height:
-                self._edge = self._wide(rows[-1:])
+                self._edge = self._below(rows[-1:])
         if bottom > height:
             if self._read < height:  # nothing of the picture is wanted but its edge
-                self._edge = self._wide(self._source.rows(height - 1, height))
+                self._edge = self._below(self._source.rows(height - 1, height))
                 self._read = height
             self._buffer[max(height, start) - self._top : bottom - self._top] = self._edge
+
+    def _below(self, last: Rows) -> NDArray[Any]:
+        """What rows behind the picture's last one are."""
+        if self._fill_value is None:
+            return self._wide(last)
+        grey = self._seen(self._grey(last.dtype))
+        return np.broadcast_to(grey, (1, self.shape.width, self.shape.channels))
 
     def _wide(self, rows: Rows) -> NDArray[Any]:
         """Rows as the network reads them, in its width."""
         found = self._seen(rows)
         beside = self.shape.width - found.shape[1]
-        return np.pad(found, ((0, 0), (0, beside), (0, 0)), mode="edge") if beside else found
+        if not beside:
+            return found
+        wide = np.pad(found, ((0, 0), (0, beside), (0, 0)), mode="edge")
+        if self._fill_value is not None:
+            wide[:, found.shape[1] :] = self._seen(self._grey(rows.dtype))
+        return wide
+
+    def _grey(self, dtype: np.dtype[Any]) -> Rows:
+        """One pixel of what fills the rest."""
+        most = np.iinfo(dtype).max if dtype.kind == "u" else 0
+        value = (self._fill_value or 0) * (most // 255)
+        pixel = np.full((1, 1, self._source.shape.channels), value, dtype)
+        if pixel.shape[2] in (2, 4):
+            pixel[:, :, -1] = most
+        return pixel
 
     def _seen(self, rows: Rows) -> NDArray[Any]:
         """Rows with the network's channels, in its numbers where they are not uint8."""

@@ -1,0 +1,48 @@
+"""Objects as GeoJSON (RFC 7946), where their picture says where it lies on the earth.
+
+GeoJSON's own coordinates are longitude and latitude. A picture in another system is written in it,
+with its EPSG number in the member `crs`, as programs for maps read and write it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ftdist.answers.seen import Seen
+from ftdist.errors import InputError
+from ftdist.pictures.rows.protocol import Tags
+from ftdist.pictures.rows.tiff.tags import Place, coordinate_system, place
+
+_WGS84 = 4326
+_SCORE_DIGITS = 4
+
+
+def geojson(result: Seen, tags: Tags) -> str:
+    """The objects of one picture as a collection of rectangles; InputError without coordinates."""
+    where = place(tags)
+    if where is None:
+        raise InputError(
+            f"{result.file}: the picture does not say where it lies; use --format json or coco"
+        )
+    value: dict[str, Any] = {"type": "FeatureCollection"}
+    number = coordinate_system(tags)
+    if number is not None and number != _WGS84:
+        name = f"urn:ogc:def:crs:EPSG::{number}"
+        value["crs"] = {"type": "name", "properties": {"name": name}}
+    value["features"] = [
+        {
+            "type": "Feature",
+            "geometry": {"type": "Polygon", "coordinates": [_ring(each, where)]},
+            "properties": {"label": each.label, "score": round(each.score, _SCORE_DIGITS)},
+        }
+        for each in result.objects
+    ]
+    return json.dumps(value) + "\n"
+
+
+def _ring(found: Any, where: Place) -> list[tuple[float, float]]:
+    """The corners of a box, against the clock on a map whose north is up, the first again last."""
+    right, bottom = found.x + found.width, found.y + found.height
+    corners = [(found.x, bottom), (right, bottom), (right, found.y), (found.x, found.y)]
+    return [where(*each) for each in (*corners, corners[0])]
