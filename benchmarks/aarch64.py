@@ -95,8 +95,8 @@ def compare(root: Root, case: Case, folder: Path) -> bool:
     model, output, report = (folder / name for name in ("net.ftd", "out.npz", "report.json"))
     here("import", case.cfg, "--weights", case.cfg.with_suffix(".weights"), "-o", model)
     here("run", model, case.picture, "-o", output, "--mem", BUDGET, "--json", report)
-    beside = [case.cfg.with_suffix(suffix) for suffix in (".cfg", ".weights", ".names")]
-    inside = [root.put(each) for each in beside if each.exists()]
+    names = case.cfg.parent.glob("*.names")  # an import takes those that lie beside
+    inside = [root.put(each) for each in (case.cfg, case.cfg.with_suffix(".weights"), *names)]
     picture, plan = root.put(case.picture), root.put(report)
     root.run("ftdist", "import", inside[0], "--weights", inside[1], "-o", "/work/net.ftd")
     words = ("-o", "/work/out.npz", "--mem", GUEST_BUDGET, "--json", "/work/there.json")
