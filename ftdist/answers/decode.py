@@ -66,15 +66,15 @@ def decode(
     return found
 
 
-def above(boxes: Floats, scores: Floats, threshold: float) -> list[Detection]:
-    """What scores above the threshold, of boxes (4, n) and scores (n, classes).
-
-    At most MOST_CANDIDATES, the best.
-    """
+def above(
+    boxes: Floats, scores: Floats, threshold: float, most: int = MOST_CANDIDATES
+) -> list[Detection]:
+    """What scores above the threshold, of boxes (4, n) and scores (n, classes); no more than `most`
+    of it, the best."""
     places, labels = np.nonzero(scores > threshold)
     strength = scores[places, labels]
-    if len(strength) > MOST_CANDIDATES:
-        best = np.sort(np.argsort(-strength, kind="stable")[:MOST_CANDIDATES])
+    if len(strength) > most:
+        best = np.sort(np.argsort(-strength, kind="stable")[:most])
         places, labels, strength = places[best], labels[best], strength[best]
     corners = boxes[:, places].T.tolist()
     return [
@@ -110,11 +110,16 @@ def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list
 
 
 def decoded(
-    values: Floats, anchor: YoloAnchor, threshold: float, top: int, size: tuple[int, int]
+    values: Floats,
+    anchor: YoloAnchor,
+    threshold: float,
+    top: int,
+    size: tuple[int, int],
+    most: int = MOST_CANDIDATES,
 ) -> list[Detection]:
     """Detections of one anchor in rows of its map, from row `top` on; `size` is the whole map's.
 
-    `values` is (values of an anchor, rows, width).
+    `values` is (values of an anchor, rows, width). Of more than `most` the best are kept.
     """
     with np.errstate(all="ignore"):
         rows, columns = np.nonzero(anchor.objectness(values) > threshold)
@@ -124,7 +129,7 @@ def decoded(
         sizes = anchor.sizes(picked)
         boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
         sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)
-        return above(boxes[:, sound], anchor.scores(picked[:, sound]), threshold)
+        return above(boxes[:, sound], anchor.scores(picked[:, sound]), threshold, most)
 
 
 def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detection]:

@@ -24,10 +24,10 @@ from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.network.heads import GridHead
 
-MOST_CANDIDATES = 1 << 14
+MOST_HELD = 1 << 14
 """Candidates that are held for one picture, the best."""
 
-CANDIDATES_BYTES = 640 * MOST_CANDIDATES
+HELD_BYTES = 640 * MOST_HELD
 """What they take, with what dropping doubles makes of them."""
 
 _Place = tuple[int, int, int]
@@ -64,12 +64,14 @@ class Objects:
             planes = np.ascontiguousarray(maps[head.source].transpose(2, 0, 1))
             parts = np.split(planes, len(head.anchors))
             for at, (anchor, values) in enumerate(zip(head.anchors, parts, strict=True)):
-                some = decoded(values, anchor, self._threshold, region.top, head.cells)
+                some = decoded(
+                    *(values, anchor, self._threshold, region.top, head.cells), MOST_HELD
+                )
                 first = region.top * head.cells[1] * values.shape[0]
                 self._found += [((number, at, first + n), each) for n, each in enumerate(some)]
-        if len(self._found) > MOST_CANDIDATES:
+        if len(self._found) > MOST_HELD:
             self._found.sort(key=lambda each: (-each[1].score, each[0]))
-            del self._found[MOST_CANDIDATES:]
+            del self._found[MOST_HELD:]
 
     def all(self) -> list[Detection]:
         """The objects, best first; boxes in fractions of the network's input."""

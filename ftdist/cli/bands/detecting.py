@@ -15,7 +15,7 @@ from pathlib import Path
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.export import as_text
 from ftdist.answers.geojson import geojson
-from ftdist.answers.rows.objects import CANDIDATES_BYTES, Objects
+from ftdist.answers.rows.objects import HELD_BYTES, Objects
 from ftdist.answers.seen import Seen, seen
 from ftdist.cli.bands.asked import passes_of
 from ftdist.cli.bands.progress import RowProgress
@@ -95,7 +95,7 @@ class Detector:
         fixed = source.holding_bytes() + feeding_bytes(source.shape, source.dtype)
         asked = BandsAsked(
             *(self.model, self.limit, source.dtype == "uint8", threads),
-            lambda rows: fixed + CANDIDATES_BYTES + _COPIES * rows * row_bytes,
+            lambda rows: fixed + HELD_BYTES + _COPIES * rows * row_bytes,
             calibration_for(threads, self.limit, arguments.kernels),
             exact_direct=arguments.exact_direct,
         )

@@ -10,6 +10,7 @@ from support.smallmodels import DETECTOR, random_image, write_small_model
 
 from ftdist.answers.detectors import detect
 from ftdist.answers.geojson import geojson
+from ftdist.answers.kinds import MOST_CANDIDATES
 from ftdist.answers.rows.objects import Objects
 from ftdist.answers.seen import Found, Seen
 from ftdist.errors import InputError
@@ -36,6 +37,22 @@ def test_bands_find_the_objects_of_the_whole(tmp_path: Path, rows: int) -> None:
         band = np.ascontiguousarray(raw[:, region.top : region.bottom].transpose(1, 2, 0))
         objects.take({source: region}, {source: band})
     assert objects.all() == expected
+
+
+def test_what_is_found_does_not_depend_on_the_height_of_bands(tmp_path: Path) -> None:
+    """Of one anchor's rows a whole run takes no more than so many; of a large picture all count."""
+    network = load(write_small_model(tmp_path / "detector.ftd", DETECTOR)).network
+    (source,) = (network.source(each) for each in network.outputs)
+    shape = network.shape(source)
+    raw = np.random.default_rng(0).normal(2, 1, shape).astype(np.float32)
+    found = []
+    for rows in (1, 16):
+        objects = Objects(network, 0.0, 1.0)
+        for top in range(0, shape.height, rows):
+            region = Region(top, top + rows, 0, shape.width)
+            objects.take({source: region}, {source: raw[top : top + rows]})
+        found.append(objects.all())
+    assert found[0] == found[1] and len(found[0]) > 2 * MOST_CANDIDATES
 
 
 def test_objects_lie_where_their_picture_lies() -> None:
