@@ -41,14 +41,22 @@ def by_bands(
     limit: Budget,
 ) -> bool:
     """Whether the run is one by bands; InputError where `--bands` asks for what cannot be."""
-    reason = _reason_against(given, found, network, task, limit)
-    if arguments.bands == "never" or (reason and arguments.bands == "auto"):
+    always = arguments.bands == "always"
+    if arguments.bands == "never" or not (always or _is_large(network, limit)):
         return False
-    if reason:
+    reason = _reason_against(given, found, network, task, limit)
+    if not reason:
+        try:
+            path, planes = given.all[0].path, network.inputs[0].layout.planar
+            with closing(open_rows(path, planes=planes)) as rows:
+                reason = _against_size(rows.shape, network)
+        except InputError:
+            if always:
+                raise
+            return False
+    if reason and always:
         raise InputError(f"--bands always: {reason}")
-    if arguments.bands == "always":
-        return True
-    return _is_large(network, limit)
+    return not reason
 
 
 def is_for_bands(network: Network, limit: Budget) -> bool:
@@ -85,10 +93,9 @@ def _reason_against(
         return reason
     try:
         passes_of(network, limit)
-        with closing(open_rows(given.all[0].path, planes=network.inputs[0].layout.planar)) as rows:
-            return _against_size(rows.shape, network)
     except InputError as error:
         return str(error)
+    return ""
 
 
 def detects(found: Outputs, task: Task) -> bool:

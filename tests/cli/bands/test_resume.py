@@ -34,13 +34,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
     write_network(folder / "grey.onnx", 1)
     write_ppm(folder / "photo.ppm", 1300, 600)
+    bring = "import", "grey.onnx", "--size", "1300x600", "-o", "grey.ftd"
+    assert ftdist_command(*bring, folder=folder).status == 0
     outcome = command(folder, "whole.ppm")
     assert outcome.status == 0, outcome
     return folder
 
 
 def words(target: str, *more: str) -> list[str]:
-    return ["run", "grey.onnx", "photo.ppm", "-o", target, "--bands", "always",
+    return ["run", "grey.ftd", "photo.ppm", "-o", target, "--bands", "always",
             "--mem", "44M", *more]  # fmt: skip
 
 
@@ -68,7 +70,8 @@ def test_what_was_killed_at_any_write_goes_on(folder: Path) -> None:
 def test_another_picture_is_not_gone_on_with(folder: Path) -> None:
     killer = [sys.executable, "-c", _KILLER, 3, *words("other.ppm")]
     assert measured(*killer, folder=folder).status == KILLED
-    write_ppm(folder / "photo.ppm", 1200, 600)
+    photo = folder / "photo.ppm"
+    photo.write_bytes(photo.read_bytes()[:-3] + bytes(3))
     outcome = command(folder, "other.ppm", "--resume")
     assert outcome.status == 2
     assert "other.ppm: was begun with another" in outcome.err and outcome.err.count("\n") <= 2
