@@ -20,7 +20,7 @@ from support.documented import ROOT
 from ftdist.cli.commands.demo import PARTS
 
 TUTORIALS = ROOT / "docs" / "tutorials"
-SHELL = ["one-board", "several-boards"]
+SHELL = ["one-board", "several-boards", "camera"]
 """Those of commands only."""
 
 
