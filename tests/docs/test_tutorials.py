@@ -80,6 +80,13 @@ def test_several_boards(tmp_path: Path) -> None:
     assert (tmp_path / "ftdist-demo/again/scene.json").stat().st_size > 0
 
 
+def test_a_camera(tmp_path: Path) -> None:
+    pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    done = bash(typed("camera"), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"house"' in done.stdout
+
+
 def test_ones_own_network(tmp_path: Path) -> None:
     """Without PyTorch its Python is compiled, at least."""
     text = (TUTORIALS / "own-network.md").read_text()
