@@ -3,7 +3,7 @@
     [model]        file, cache, cache_size
     [memory]       budget
     [coordinator]  listen, address, threads, heartbeat_s, trace, announce
-    [job]          threads, in_flight, attempts, speculate, mix_unfused
+    [job]          threads, in_flight, band_rows, attempts, speculate, mix_unfused
     [security]     keys, insecure
     [observe]      page, page_token, log
 
@@ -139,12 +139,14 @@ class CoordinatorTable:
 class JobTable:
     """How jobs are run; `threads` of run, plan and worker, None for all there are.
 
-    `in_flight`: frames worked on at a time, None for as many as suit the workers. `attempts`:
-    workers on which a task may fail before its job does.
+    `in_flight`: frames worked on at a time, None for as many as suit the workers. `band_rows`:
+    pictures are computed in bands of so many rows of the output, 0 never, None where whole ones do
+    not fit the coordinator. `attempts`: workers on which a task may fail before its job does.
     """
 
     threads: Annotated[int | None, _whole(1, 1024)] = None
     in_flight: Annotated[int | None, _whole(1, 1024)] = None
+    band_rows: Annotated[int | None, _whole(0, 1 << 16)] = None
     attempts: Annotated[int, _whole(1, 100)] = 3
     speculate: Annotated[bool, _flag] = True
     mix_unfused: Annotated[bool, _flag] = False

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from ftdist.geometry import Region, partition
 from ftdist.network.graph import INPUT, Network, weighted_layers
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.sharing.plan import KEPT_FRAMES
 from ftdist.protocol.client_messages import OutputMap
@@ -23,6 +24,7 @@ class Settings:
     `in_flight`: frames that are asked for ahead. None: two for each worker and one more, beside
     those whose results are on their way.
     `memory_bytes`: the most that inputs, maps and results of frames in flight may take.
+    `band_rows`: rows of the output in a band, where frames are bands; 0: they are whole.
     `kept_frames`: frames of which a worker keeps maps at a time; plans count with it.
     `orphan_s`: a job whose client is gone is dropped after so long.
     `patience_s`: a job whose client does not send what it was asked for lets others pass then.
@@ -38,6 +40,7 @@ class Settings:
     losses: int = 10
     in_flight: int | None = None
     memory_bytes: int = 256 << 20
+    band_rows: int = 0
     kept_frames: int = KEPT_FRAMES
     speculate: bool = True
     mix_unfused: bool = False
@@ -57,12 +60,33 @@ class Settings:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """The model as far as the coordinator needs it: no weights, no file."""
+    """The model as far as the coordinator needs it: no weights, no file.
+
+    `band_rows`: as in the settings.
+    """
 
     name: str
     network: Network
     digest: str
     header_bytes: int
+    band_rows: int = 0
+
+    @cached_property
+    def bands(self) -> NumberedBands | None:
+        """The bands that frames are; None where they are whole pictures."""
+        return NumberedBands(self.network, self.band_rows) if self.band_rows else None
+
+    @property
+    def bands_each(self) -> int:
+        """The frames that an input is: its bands, or itself."""
+        return 1 if self.bands is None else self.bands.count
+
+    def input_region(self, frame: int) -> Region:
+        """What a frame's input is of the network's."""
+        if self.bands is not None:
+            return self.bands.input(frame)
+        height, width, _ = self.network.input
+        return Region(0, height, 0, width)
 
     @cached_property
     def weighted(self) -> tuple[int, ...]:

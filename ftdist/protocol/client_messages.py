@@ -36,7 +36,8 @@ class Submit:
     """A job of `frames` frames; under a known job's name it goes on with that job.
 
     `done`: frames whose results the client has, as half-open runs [start, stop) of frame numbers,
-    ascending, not empty, none overlapping. `picture`: frames are uint8 pictures.
+    ascending, not empty, none overlapping. `picture`: frames are uint8 pictures. `band_rows`: what
+    Accepted said before; then `done` counts bands. 0 where nothing was said, or frames are whole.
     """
 
     kind: ClassVar[str] = "submit"
@@ -45,12 +46,13 @@ class Submit:
     frames: Annotated[int, Between(1, 1 << 20)]
     picture: bool
     done: Annotated[tuple[tuple[Count, Count], ...], AtMost(1024)]
+    band_rows: Side = 0
 
     def flaw(self) -> str:
         """The runs of frames that are done are as described."""
         end = 0
         for start, stop in self.done:
-            if not end <= start < stop <= self.frames:
+            if not end <= start < stop or (stop > self.frames and not self.band_rows):
                 return f"frames {start} to {stop} are done, after {end}, of {self.frames}"
             end = stop
         return ""
@@ -106,7 +108,10 @@ class OutputMap:
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The job runs; `outputs` are what its results consist of, (height, width, channels) `input`
-    what a frame must be. `model_header_bytes`: what a client asks for to know the network."""
+    what a frame must be. `model_header_bytes`: what a client asks for to know the network.
+
+    `band_rows`: a picture is computed in bands of so many rows of the output, and each is a frame
+    of its own: band k of picture p is number p * count + k. 0: frames are whole."""
 
     kind: ClassVar[str] = "accepted"
     job: Name
@@ -114,6 +119,7 @@ class Accepted:
     model_header_bytes: Annotated[int, Between(0, 2 << 20)]
     input: tuple[Side, Side, Side]
     outputs: Annotated[tuple[OutputMap, ...], AtMost(64)]
+    band_rows: Side = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from numpy.typing import NDArray
 
-PROTOCOL = 3
+PROTOCOL = 4
 
 
 def versions_differ(theirs: int) -> str:

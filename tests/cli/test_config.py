@@ -34,6 +34,7 @@ announce = true
 [job]
 threads = 3
 in_flight = 1
+band_rows = 64
 attempts = 5
 speculate = false
 mix_unfused = true
@@ -64,7 +65,7 @@ def test_every_value_is_read(tmp_path: Path) -> None:
     assert coordinator.heartbeat_s == 0.5 and coordinator.trace == tmp_path / "trace.json"
     assert coordinator.announce
     job = config.job
-    assert (job.threads, job.in_flight, job.attempts) == (3, 1, 5)
+    assert (job.threads, job.in_flight, job.attempts) == (3, 1, 5) and job.band_rows == 64
     assert (job.speculate, job.mix_unfused) == (False, True)
     assert config.security.keys == tmp_path / "keys" and config.security.insecure
     observe = config.observe

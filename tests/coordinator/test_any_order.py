@@ -2,6 +2,7 @@
 
 Whatever happened, once things are let run their course every frame's result reaches the client,
 right (``fakes`` check every value on the way), and once for each time that it submitted its job.
+So does every band's, where pictures are computed in bands.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from hypothesis.stateful import (
 )
 from support.coordinator.books import Books
 from support.coordinator.manual import Line, Manual
-from support.coordinator.sharedplans import banded, gridded, mixed
+from support.coordinator.sharedplans import banded, gridded, in_bands, mixed
 
 from ftdist.coordinator.events import Gone, Moved, Planned
 from ftdist.coordinator.settings import Settings
@@ -34,6 +35,8 @@ from ftdist.protocol.shared_messages import Refusal
 from ftdist.protocol.worker_messages import Result
 
 FRAMES = 8
+BAND_ROWS = 2
+"""A third of the small network's last output."""
 
 
 class AnyOrder(RuleBasedStateMachine):
@@ -42,7 +45,7 @@ class AnyOrder(RuleBasedStateMachine):
     cluster: Manual
 
     @initialize(
-        kind=st.sampled_from(["bands", "grid", "mixed"]),
+        kind=st.sampled_from(["bands", "grid", "mixed", "rows"]),
         seed=st.integers(0, 1000),
         second=st.booleans(),
     )
@@ -50,10 +53,12 @@ class AnyOrder(RuleBasedStateMachine):
         chosen = {
             "bands": lambda ask: banded(self.cluster.network, ask.workers),
             "grid": lambda ask: gridded(self.cluster.network, ask.workers),
+            "rows": lambda ask: in_bands(self.cluster.network, ask.workers, BAND_ROWS),
             "mixed": lambda ask: mixed(self.cluster.network, ask.workers, seed + ask.number),
         }
         self.books = Books().__enter__()
-        self.cluster = Manual(Settings(in_flight=3, losses=1000), chosen[kind])
+        rows = BAND_ROWS if kind == "rows" else 0
+        self.cluster = Manual(Settings(in_flight=3, losses=1000, band_rows=rows), chosen[kind])
         self.sent: deque[tuple[Line, Message]] = deque(maxlen=20)
         self.failures: list[str] = []
         self.clients = [self.cluster.client("job", FRAMES, seed=1)]

@@ -26,7 +26,11 @@ from ftdist.cluster.worker.worker import LocalWorker
 from ftdist.coordinator.events import AskPlan
 from ftdist.coordinator.settings import Settings
 from ftdist.errors import BudgetError, InputError
+from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model, load
+from ftdist.planning.bands.height import band_bytes, shared_rows, unbandable
+from ftdist.planning.bands.numbering import NumberedBands
+from ftdist.planning.bands.plan import unit_rows
 from ftdist.planning.lowering.predictor import output_bytes
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.sharing.plan import SharedPlan
@@ -112,8 +116,9 @@ def _serve(
     announcer = Announcer() if arguments.announce else None
     if announcer is not None:
         things.callback(announcer.close)
+    rows, direct = settings.band_rows, arguments.exact_direct
     planner = Planner(
-        lambda question: _plan(model, asked.profile, question, exact_direct=arguments.exact_direct)
+        lambda question: _plan(model, asked.profile, question, rows, exact_direct=direct)
     )
     things.callback(planner.close)
     trace = things.enter_context(Trace(arguments.trace)) if arguments.trace else None
@@ -127,6 +132,9 @@ def _serve(
     if asked.warning:
         log(asked.warning, "warning")
     _introduce(model, endpoint, keys, log)
+    if rows:
+        count = NumberedBands(model.network, rows).count
+        log(f"bands      a picture in {count} of {rows} rows: it is never whole here", "bands")
     if page is not None:
         log(page.line(), "page")
     if announcer is not None:
@@ -147,11 +155,13 @@ def _page(arguments: argparse.Namespace, things: ExitStack) -> Page | None:
 
 def _settings(asked: _Asked) -> Settings:
     config, job, profile = asked.config, asked.config.job, asked.profile
+    memory_bytes, band_rows = _room_for_frames(asked, job.band_rows)
     return Settings(
         heartbeat_s=config.coordinator.heartbeat_s,
         attempts=job.attempts,
         in_flight=job.in_flight,
-        memory_bytes=_memory_for_frames(asked),
+        memory_bytes=memory_bytes,
+        band_rows=band_rows,
         speculate=job.speculate,
         mix_unfused=job.mix_unfused,
         reference_macs_per_s=max(*profile.narrow, *profile.wide),
@@ -159,23 +169,42 @@ def _settings(asked: _Asked) -> Settings:
     )
 
 
-def _memory_for_frames(asked: _Asked) -> int:
-    """Bytes of the budget for inputs, maps and results of frames; BudgetError if one is too much.
+def _room_for_frames(asked: _Asked, wanted_rows: int | None) -> tuple[int, int]:
+    """Bytes of the budget for inputs, maps and results of frames, and the rows of the bands that
+    these are: 0 where whole ones fit. BudgetError if even the least is too much.
 
     With threads of its own, half of what is left is theirs.
     """
     network, limit, left = asked.model.network, asked.limit, asked.left
     taken = will_hold_bytes() + _OWN_BYTES + limit.bytes - left.bytes
     share = 2 if asked.arguments.threads else 1
+    memory_bytes = (limit.bytes - taken) // share
     least = 2 * (network.input.bytes + output_bytes(network))
-    if limit.bytes - taken < share * least:
+    if wanted_rows or (wanted_rows is None and least > memory_bytes and not unbandable(network)):
+        rows = _rows_of_bands(network, memory_bytes, wanted_rows)
+        least = 2 * band_bytes(network, rows, picture=False)
+        if least <= memory_bytes:
+            return memory_bytes, rows
+    if least > memory_bytes:
         smallest = taken + share * least + SPREAD_BYTES
         raise BudgetError(
             f"the coordinator cannot hold a frame of {network.name} within its budget; "
             f"it needs {ceil_size(smallest)} ({limit.origin} says {ceil_size(limit.bytes)})",
             smallest,
         )
-    return (limit.bytes - taken) // share
+    return memory_bytes, 0
+
+
+def _rows_of_bands(network: Network, memory_bytes: int, wanted_rows: int | None) -> int:
+    """The rows of bands: those that are wanted, or the best within so much memory."""
+    unit = unit_rows(network)
+    if wanted_rows is None:
+        return shared_rows(network, memory_bytes) or unit
+    if reason := unbandable(network):
+        raise InputError(f"[job] band_rows: {reason}")
+    if wanted_rows % unit:
+        raise InputError(f"[job] band_rows: {network.name} is cut at multiples of {unit} rows")
+    return wanted_rows
 
 
 def _own_worker(
@@ -191,11 +220,16 @@ def _own_worker(
 
 
 def _plan(
-    model: Model, profile: DeviceProfile, question: AskPlan, *, exact_direct: bool
+    model: Model, profile: DeviceProfile, question: AskPlan, band_rows: int, *, exact_direct: bool
 ) -> SharedPlan:
     """In the planner's process."""
-    from ftdist.planning.sharing.search import share  # with all that it brings
+    from ftdist.planning.bands.sharing import share_bands  # with all that they bring
+    from ftdist.planning.sharing.search import share
 
+    arithmetic = () if exact_direct else question.arithmetic
+    if band_rows:
+        asked = question.workers, question.frames, question.picture
+        return share_bands(model.network, band_rows, *asked, profile, arithmetic)
     return share(
         model.network,
         question.workers,
@@ -203,7 +237,7 @@ def _plan(
         question.picture,
         profile,
         question.kept_frames,
-        () if exact_direct else question.arithmetic,
+        arithmetic,
     )
 
 

@@ -35,11 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json is not None:
             refuse_unwritable(arguments.json)
             refuse_overwriting([arguments.json], [(each.name, each.path) for each in given.all])
+        stack.callback(batch.close)
         batch.keep_journal()
         if client.warning:
             progress.complain(client.warning)
         started = time.monotonic()
-        job = client.submit(batch, name=batch.job, done=batch.done, progress=progress.show)
+        job = client.submit(
+            batch,
+            name=batch.job,
+            done=batch.done,
+            band_rows=batch.band_rows,
+            progress=progress.show,
+        )
         for result in job:
             assert job.header is not None
             batch.deliver(job.header, result)

@@ -25,6 +25,7 @@ from ftdist.answers.export import as_text, as_value, as_yolo, from_value
 from ftdist.answers.kinds import task_of
 from ftdist.answers.seen import Result, Seen, answer
 from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
+from ftdist.cli.bands.submitted import BandedPictures
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result
@@ -35,10 +36,12 @@ from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
+from ftdist.geometry import Region
 from ftdist.many.inputs import read_input, write_arrays
 from ftdist.network.modelheader import Header
 from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.runtime.budget.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
@@ -72,6 +75,8 @@ class Batch:
         self.model: Header | None = None
         self.job = job_name()
         self.done: set[int] = set()
+        self.band_rows = 0
+        self._banded: BandedPictures | None = None
         self.latency_s: list[float] = []
         self.left_out: dict[int, str] = {}
         self.are_pictures = _are_pictures(self._inputs)
@@ -93,7 +98,13 @@ class Batch:
         self.job = job
         inputs = [os.path.abspath(each.name) for each in self._inputs] * self._arguments.repeat
         self._journal = Journal(self._output, job, inputs)
-        self.done = set(self._journal.done)
+        self.done, self.band_rows = set(self._journal.done), self._journal.band_rows
+
+    def close(self) -> None:
+        """Ends, in order or not: of pictures in bands that are not whole a named job keeps what is
+        there."""
+        if self._banded is not None:
+            self._banded.close(keep=self._journal is not None)
 
     def end(self) -> list[Result]:
         """All results are written: what was seen, of inputs that were done before, too."""
@@ -122,7 +133,7 @@ class Batch:
 
     @property
     def _sees(self) -> bool:
-        if self.model is None:
+        if self.model is None or self.band_rows:
             return False
         return _task(self.model).kind in _TOLD
 
@@ -133,6 +144,38 @@ class Batch:
         if self._latest is None or self._latest[0] != number:
             self._latest = number, self._read(header, number)
         return self._latest[1]
+
+    def load_rows(self, header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
+        """The rows of an input that come with a band, for the client."""
+        banded, number = self._in_bands(header, bands), bands.picture(frame)
+        if number not in self.left_out:
+            try:
+                return banded.rows(frame, as_bytes=self.are_pictures)
+            except InputError as error:
+                self._leave_out(number, self._inputs[number].named(error))
+        rows = bands.input(frame).rows.size
+        _, width, channels = header.network.input
+        return np.zeros((rows, width, channels), np.uint8 if self.are_pictures else np.float32)
+
+    def _in_bands(self, header: Header, bands: NumberedBands) -> BandedPictures:
+        """The pictures of this job, which the coordinator computes in bands."""
+        self._know(header, bands)
+        if self._banded is None:
+            targets = [self._target(number, ".npy") for number in range(len(self._inputs))]
+            self._banded = BandedPictures(header, bands, self._inputs, targets, self.done)
+        return self._banded
+
+    def _deliver_band(self, header: Header, result: FrameOutputs, region: Region) -> None:
+        """Writes what came of a band."""
+        banded = self._in_bands(header, NumberedBands(header.network, result.band_rows))
+        (values,) = result.outputs.values()
+        if result.input not in self.left_out:
+            written = banded.write(result.frame, region, values)
+            if written is not None:
+                self._progress.clear()
+                say(f"wrote      {written}")
+        if self._journal is not None:
+            self._journal.add(result.frame)
 
     def _read(self, header: Header, number: int) -> NDArray[Any]:
         """An input's array, without a batch axis; a blank one for what cannot be read."""
@@ -166,13 +209,15 @@ class Batch:
             self._progress.complain(str(error))
             self.left_out[number] = str(error)
 
-    def _know(self, header: Header) -> None:
+    def _know(self, header: Header, bands: NumberedBands | None = None) -> None:
         """The model is known now: what does not suit it is refused before any work."""
         if self.model is not None:
             return
         arguments, network, kind = self._arguments, header.network, _task(header).kind
         if arguments.draw and kind != "detect":
             raise InputError(f"--draw: {network.name} is not a detector")
+        if bands is not None:
+            self._refuse_bands(bands, kind)
         for_all = arguments.format in (None, "json", "csv") and kind in _TOLD
         if arguments.format is not None and not (kind == "detect" or for_all):
             raise InputError(f"--format {arguments.format}: {network.name} is not a detector")
@@ -180,13 +225,31 @@ class Batch:
         if unsure := unsure_of(self._names, origin):
             complain(f"ftdist: {unsure}")
         if self._journal is not None:
-            self._journal.begin(header.digest)
+            counts = () if bands is None else (bands.rows, bands.count)
+            self._journal.begin(header.digest, *counts)
+        self.band_rows = 0 if bands is None else bands.rows
         self.model = header
+
+    def _refuse_bands(self, bands: NumberedBands, kind: str) -> None:
+        """What is not done in bands is refused before any work."""
+        arguments = self._arguments
+        if kind in _TOLD and not arguments.raw:
+            raise InputError(
+                f"{bands.network.name} is too large for this coordinator in one, and computed in "
+                "bands; of these come raw outputs only: say --raw"
+            )
+        if arguments.draw or arguments.format is not None or arguments.repeat > 1:
+            raise InputError(
+                "--draw, --format and --repeat: not of a network that is computed in bands"
+            )
 
     def deliver(self, header: Header, result: FrameOutputs) -> None:
         """Writes what came of a frame."""
-        self._know(header)
         self.latency_s.append(result.seconds)
+        if result.region is not None:
+            self._deliver_band(header, result, result.region)
+            return
+        self._know(header)
         frame = result.frame
         number, repetition = frame % len(self._inputs), frame // len(self._inputs)
         if repetition == 0:

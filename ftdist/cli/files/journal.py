@@ -7,6 +7,7 @@ is done.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from ftdist.errors import InputError
 from ftdist.many.journal import JournalFile
@@ -19,12 +20,16 @@ class Journal:
         self._file = JournalFile(folder / f"{name}.job")
         self._inputs = inputs
         self._model = ""
+        self.band_rows = 0
         self.done: set[int] = set()
         if self._file.lines:
             self._check()
 
-    def begin(self, model: str) -> None:
-        """The job runs with this model; InputError when it began with another."""
+    def begin(self, model: str, band_rows: int = 0, bands: int = 1) -> None:
+        """The job runs with this model; InputError when it began with another.
+
+        Where pictures are computed in bands, of `band_rows` rows, each is as many frames.
+        """
         if self._model and self._model != model:
             raise InputError(
                 f"{self._file.path}: the job began with another model; remove that file to begin "
@@ -32,7 +37,10 @@ class Journal:
             )
         if not self._file.is_open:
             self._model = model
-            self._file.open({"inputs": self._inputs, "model": model})
+            about: dict[str, Any] = {"inputs": self._inputs, "model": model}
+            if band_rows:
+                about |= {"band_rows": band_rows, "bands": bands}
+            self._file.open(about)
 
     def add(self, frame: int) -> None:
         """A frame's results have been written."""
@@ -52,7 +60,8 @@ class Journal:
         about = self._file.about()
         try:
             inputs, self._model = about["inputs"], str(about["model"])
-        except (LookupError, TypeError):
+            self.band_rows, bands = int(about.get("band_rows", 0)), int(about.get("bands", 1))
+        except (LookupError, TypeError, ValueError):
             raise self._file.no_journal() from None
         if inputs != self._inputs:
             raise InputError(
@@ -61,4 +70,4 @@ class Journal:
             )
         lines = self._file.lines[1:]
         numbers = {int(line) for line in lines if line.isascii() and line.isdecimal()}
-        self.done = {number for number in numbers if number < len(self._inputs)}
+        self.done = {number for number in numbers if number < len(self._inputs) * bands}

@@ -27,12 +27,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.cluster.client.connection import CoordinatorConnection, Patience
-from ftdist.cluster.client.inputs import GivenInputs, Image, Inputs
-from ftdist.cluster.client.submission import Submission, Work
+from ftdist.cluster.client.inputs import GivenInputs, Image, Inputs, RowInputs
+from ftdist.cluster.client.submission import Submission, Work, whole_only
 from ftdist.cluster.endpoints import connecting, refuse_open
 from ftdist.cluster.keys import peer_keys
 from ftdist.cluster.transport import CurveKeys
 from ftdist.errors import FtdistError
+from ftdist.geometry import Region
 from ftdist.network.modelheader import Header
 from ftdist.protocol.client_messages import Cancelled, JobProgress, Status, StatusRequest
 from ftdist.protocol.limits import PROTOCOL
@@ -46,12 +47,22 @@ _PATIENCE = Patience()
 class FrameOutputs:
     """What came of input `frame`: by layer name, float32 (channels, height, width).
 
-    `seconds` from its first task to its last result.
+    `seconds` from its first task to its last result. Where the coordinator computes pictures in
+    bands, of `band_rows` rows, each is a frame of its own: band `frame % bands` of input
+    `frame // bands`, and the outputs are `region` of the whole ones.
     """
 
     frame: int
     outputs: dict[str, NDArray[np.float32]]
     seconds: float
+    bands: int = 1
+    band_rows: int = 0
+    region: Region | None = None
+
+    @property
+    def input(self) -> int:
+        """Which input it came of."""
+        return self.frame // self.bands
 
 
 class Client:
@@ -113,20 +124,26 @@ class Client:
         *,
         name: str | None = None,
         done: Iterable[int] = (),
+        band_rows: int = 0,
         progress: Callable[[JobProgress], None] = lambda _: None,
     ) -> Job:
         """Inputs to be computed, all pictures or none: iterating over the job sends them.
 
         An input is what ``Session.run`` takes: an array, or the path of a picture or a .npy file.
         Under a known `name` the coordinator goes on with that job; frames that are `done` are not
-        computed again. `progress` is told how far the job is. A client has one job at a time: a new
-        one cancels the one before.
+        computed again (of a job in bands, bands of so many `band_rows`, as ``Job`` had them).
+        `progress` is told how far the job is. A client has one job at a time: a new one cancels the
+        one before.
         """
         given = inputs if isinstance(inputs, Inputs) else GivenInputs(inputs)
         if self._job is not None:
             self._job.cancel()
         self._job = Job(
-            *(self._connection, self._patience, given), name or job_name(), done, progress
+            *(self._connection, self._patience, given),
+            name or job_name(),
+            done,
+            progress,
+            band_rows,
         )
         return self._job
 
@@ -134,7 +151,8 @@ class Client:
 class Job:
     """A submitted job: an iterator over its results, in the order in which they come.
 
-    `header`: the coordinator's model, once that is known. FtdistError when the job fails or the
+    `header`: the coordinator's model, once that is known; `band_rows`: the rows of the bands that
+    its frames are, 0 where they are whole. FtdistError when the job fails or the
     coordinator is gone for too long; InputError when an input cannot be read.
     """
 
@@ -146,19 +164,27 @@ class Job:
         name: str,
         done: Iterable[int],
         progress: Callable[[JobProgress], None],
+        band_rows: int = 0,
     ) -> None:
         self.name = name
         self.frames = len(inputs)
         self._connection = connection
         self._patience = patience
         self._ready: deque[FrameOutputs] = deque()
-        work = Work(name, self.frames, inputs.are_pictures, inputs.load, self._deliver, progress)
-        self._submission = Submission(work, done)
+        work = Work(
+            *(name, self.frames, inputs.are_pictures, inputs.load, self._deliver, progress),
+            load_rows=inputs.load_rows if isinstance(inputs, RowInputs) else whole_only,
+        )
+        self._submission = Submission(work, done, band_rows)
         self._results = self._run()
 
     @property
     def header(self) -> Header | None:
         return self._submission.header
+
+    @property
+    def band_rows(self) -> int:
+        return self._submission.band_rows
 
     def __iter__(self) -> Iterator[FrameOutputs]:
         return self._results
@@ -168,7 +194,14 @@ class Job:
         self._results.close()
 
     def _deliver(self, frame: int, outputs: dict[str, NDArray[np.float32]], seconds: float) -> None:
-        self._ready.append(FrameOutputs(frame, outputs, seconds))
+        bands = self._submission.bands
+        if bands is None:
+            self._ready.append(FrameOutputs(frame, outputs, seconds))
+        else:
+            region = bands.region(frame)
+            self._ready.append(
+                FrameOutputs(frame, outputs, seconds, bands.count, bands.rows, region)
+            )
 
     def _run(self) -> Generator[FrameOutputs, None, None]:
         began_s = time.monotonic()

@@ -7,13 +7,13 @@ a number that came.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.errors import FtdistError
-from ftdist.geometry import Shape
+from ftdist.geometry import Region, Shape
 from ftdist.network.graph import Network
 from ftdist.protocol.client_messages import Accepted, OutputMap
 from ftdist.protocol.records import Piece
@@ -46,18 +46,30 @@ def result_bytes(outputs: Iterable[OutputMap]) -> int:
 
 
 class Assembly:
-    """The outputs of one frame while their pieces come in."""
+    """The outputs of one frame while their pieces come in.
 
-    def __init__(self, frame: int, outputs: tuple[OutputMap, ...]) -> None:
+    `regions`: by source what a band makes of them; a frame makes all of each.
+    """
+
+    def __init__(
+        self,
+        frame: int,
+        outputs: tuple[OutputMap, ...],
+        regions: Mapping[int, Region] | None = None,
+    ) -> None:
         self.frame = frame
         self._outputs = outputs
+        self._is_band = regions is not None
         self._here: dict[int, NDArray[np.bool_]] = {}
         self._arrays: dict[int, NDArray[np.float32]] = {}
+        self._corners: dict[int, tuple[int, int]] = {}
         for each in outputs:
-            self._arrays[each.source] = np.empty(
-                (each.channels, each.height, each.width), np.float32
-            )
-            self._here[each.source] = np.zeros((each.height, each.width), np.bool_)
+            whole = Region(0, each.height, 0, each.width)
+            region = whole if regions is None else regions[each.source]
+            height, width = region.rows.size, region.columns.size
+            self._corners[each.source] = region.top, region.left
+            self._arrays[each.source] = np.empty((each.channels, height, width), np.float32)
+            self._here[each.source] = np.zeros((height, width), np.bool_)
 
     def add(self, pieces: Iterable[Piece]) -> None:
         """Takes in some pieces; Dishonest when one does not belong here."""
@@ -68,7 +80,9 @@ class Assembly:
             top, bottom, left, right = piece.region
             channels, height, width = array.shape
             shape = (bottom - top, right - left, channels)
-            if bottom > height or right > width or piece.data.shape != shape:
+            first, side = self._corners[piece.source]
+            top, bottom, left, right = top - first, bottom - first, left - side, right - side
+            if top < 0 or left < 0 or bottom > height or right > width or piece.data.shape != shape:
                 raise Dishonest(f"a result of layer {piece.source} that is not of its region")
             if piece.data.dtype != np.float32:
                 raise Dishonest(f"a result of layer {piece.source} as {piece.data.dtype}")
@@ -78,7 +92,11 @@ class Assembly:
             array[:, top:bottom, left:right] = piece.data.transpose(2, 0, 1)
 
     def finish(self, network: Network) -> Outputs:
-        """The outputs by name, float32, in the network's own layout; Dishonest unless whole."""
+        """The outputs by name, float32, in the network's own layout; Dishonest unless whole.
+
+        Those of a band as (channels, rows, columns), or (rows, columns, channels) where the network
+        has its channels last.
+        """
         for source, here in self._here.items():
             if not here.all():
                 raise Dishonest(f"a result of layer {source} that is not whole")
@@ -86,5 +104,6 @@ class Assembly:
         for each, number in zip(self._outputs, network.outputs, strict=True):
             array, layout = self._arrays[each.source], network.layout(number)
             own = array if layout.planar else np.ascontiguousarray(array.transpose(1, 2, 0))
-            found[each.name] = own.reshape(layout.inner(network.shape(number)))
+            inner = own.shape if self._is_band else layout.inner(network.shape(number))
+            found[each.name] = own.reshape(inner)
         return found

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 from ftdist.network.modelheader import Header
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.runtime.local import as_array, check_input
 
 Image = NDArray[Any] | str | os.PathLike[str]
@@ -32,6 +33,14 @@ class Inputs(Protocol):
         channels) for a picture, else float32 (channels, height, width)."""
 
 
+@runtime_checkable
+class RowInputs(Inputs, Protocol):
+    """Inputs that can be sent in bands, too."""
+
+    def load_rows(self, header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
+        """What comes with a band of an input: (rows, columns, channels)."""
+
+
 class GivenInputs:
     """Arrays and paths as they are given; InputError for none, or for pictures among others."""
 
@@ -42,6 +51,7 @@ class GivenInputs:
             raise InputError(f"a job of {some}")
         (self.are_pictures,) = kinds
         self._given = given
+        self._latest: tuple[int, NDArray[Any]] | None = None
 
     def __len__(self) -> int:
         return len(self._given)
@@ -53,6 +63,17 @@ class GivenInputs:
         if (array.dtype == np.uint8) != self.are_pictures:
             raise InputError(f"{self._given[frame]}: is no longer what it was")
         return array
+
+    def load_rows(self, header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
+        number, wanted = bands.picture(frame), header.network.inputs[0]
+        if self._latest is None or self._latest[0] != number:
+            array = self.load(header, number)
+            if array.dtype == np.float32:
+                array = array.reshape(wanted.layout.memory(wanted.shape))
+                array = array.transpose(1, 2, 0) if wanted.layout.planar else array
+            self._latest = number, array
+        top, bottom, left, right = bands.input(frame)
+        return np.ascontiguousarray(self._latest[1][top:bottom, left:right])
 
 
 def _is_picture(given: Image) -> bool:

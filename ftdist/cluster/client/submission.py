@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
@@ -25,6 +26,8 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.network.modelheader import Header, read_header
+from ftdist.planning.bands.height import band_bytes, unbandable
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
@@ -38,7 +41,7 @@ from ftdist.protocol.client_messages import (
     WantFrame,
 )
 from ftdist.protocol.interval_set import IntervalSet
-from ftdist.protocol.limits import CHUNK_BYTES, PROTOCOL
+from ftdist.protocol.limits import CHUNK_BYTES, PROTOCOL, SIDE
 from ftdist.protocol.messages import Message
 from ftdist.protocol.pieces import parcels
 from ftdist.protocol.records import Piece
@@ -47,14 +50,25 @@ from ftdist.protocol.shared_messages import HEADER, ModelChunk, ModelRequest
 MOST_RESULT_BYTES = 1 << 30
 """The most that one frame's outputs may take, whatever the coordinator says."""
 
+MOST_BAND_BYTES = 1 << 30
+"""The most that a band may take, its rows in and its rows out."""
+
 _PARCEL_BYTES = 4 << 20
 _INTERVALS = 1024
 
 Load = Callable[[Header, int], NDArray[Any]]
 """A frame's input, for the network that a model's header describes."""
 
+LoadRows = Callable[[Header, NumberedBands, int], NDArray[Any]]
+"""The rows of a picture that come with a band: (rows, columns, channels)."""
+
 Deliver = Callable[[int, Outputs, float], None]
 """Takes a frame's outputs, and the seconds that it took."""
+
+
+def whole_only(header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
+    """Refuses bands, for inputs that have no rows."""
+    raise InputError("the coordinator computes pictures in bands, and these inputs are whole only")
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,8 @@ class Work:
 
     `load` gives a frame's input: uint8 (height, width, channels) for a picture, else float32
     (channels, height, width). `deliver` takes its outputs, and has kept them when it returns.
+    Where the coordinator computes pictures in bands, frames are numbered as ``NumberedBands`` says,
+    and `load_rows` gives what comes with each. `frames` counts inputs nevertheless.
     """
 
     job: str
@@ -71,13 +87,18 @@ class Work:
     load: Load
     deliver: Deliver
     progress: Callable[[JobProgress], None] = lambda _: None
+    load_rows: LoadRows = whole_only
 
 
 class Submission:
-    """One job under way; `done` frames have been delivered."""
+    """One job under way; `done` frames have been delivered.
 
-    def __init__(self, work: Work, done: Iterable[int] = ()) -> None:
+    `band_rows`: of the bands that `done` counts; 0 where it counts whole frames.
+    """
+
+    def __init__(self, work: Work, done: Iterable[int] = (), band_rows: int = 0) -> None:
         self.work = work
+        self.band_rows = band_rows
         self.done = IntervalSet((frame, frame + 1) for frame in done)
         self.header: Header | None = None
         self.accepted: Accepted | None = None
@@ -88,10 +109,27 @@ class Submission:
         self._missed = False
         self._outgoing: deque[Message] = deque()
 
+    @cached_property
+    def bands(self) -> NumberedBands | None:
+        """The bands that frames are, once the network is known; None where they are whole."""
+        if not self.band_rows:
+            return None
+        assert self.header is not None
+        return NumberedBands(self.header.network, self.band_rows)
+
+    @property
+    def frames(self) -> int:
+        """How many frames there are: inputs, or their bands; at most, until that is known."""
+        if not self.band_rows:
+            return self.work.frames
+        bands = self.bands if self.header is not None else None
+        return self.work.frames * (SIDE if bands is None else bands.count)
+
     @property
     def complete(self) -> bool:
         """Whether all frames have been delivered."""
-        return self.done.count == self.work.frames
+        known = self.header is not None or not self.band_rows
+        return known and self.done.count == self.frames
 
     @property
     def finished(self) -> bool:
@@ -105,7 +143,9 @@ class Submission:
         self._wanted.clear()
         self._upload = iter(())
         work, done = self.work, tuple(islice(self.done, _INTERVALS))
-        self._outgoing = deque([Submit(PROTOCOL, work.job, work.frames, work.picture, done)])
+        rows = self.band_rows if done else 0
+        submit = Submit(PROTOCOL, work.job, work.frames, work.picture, done, rows)
+        self._outgoing = deque([submit])
 
     def next_message(self) -> Message | None:
         """What to send next, None while there is nothing to say."""
@@ -144,8 +184,9 @@ class Submission:
         return self.work.job in [each.job for each in jobs]
 
     def _take_accepted(self, accepted: Accepted) -> None:
+        self._take_bands(accepted)
         size = result_bytes(accepted.outputs)
-        if size > MOST_RESULT_BYTES:
+        if size > MOST_RESULT_BYTES and not accepted.band_rows:
             raise Dishonest(f"a job whose results take {size} bytes a frame")
         self.accepted = accepted
         if self.header is None:
@@ -154,6 +195,20 @@ class Submission:
             raise InputError(f"job {accepted.job} began with another model than there is now")
         else:
             refuse_unlike(accepted, self.header.network)
+
+    def _take_bands(self, accepted: Accepted) -> None:
+        """Frames may be bands: which ones is known from the first word on."""
+        if accepted.band_rows != self.band_rows:
+            if self.done.count:
+                raise InputError(f"job {accepted.job} began with other bands than there are now")
+            self.band_rows = accepted.band_rows
+            self.__dict__.pop("bands", None)
+
+    def _refuse_bands(self, bands: NumberedBands) -> None:
+        """Of a coordinator that is not trusted either, bands are no larger than frames may be."""
+        network = bands.network
+        if unbandable(network) or band_bytes(network, bands.rows, picture=False) > MOST_BAND_BYTES:
+            raise Dishonest(f"a job in bands of {bands.rows} rows of {network.name}")
 
     def _ask_for_header(self, accepted: Accepted) -> None:
         at = len(self._header_bytes)
@@ -183,18 +238,37 @@ class Submission:
             raise Dishonest("a model's header that is of another model")
         refuse_unlike(accepted, header.network)
         self.header = header
+        if self.bands is not None:
+            self._refuse_bands(self.bands)
         if self._missed:
             self.begin()
 
     def _take_wanted(self, wanted: WantFrame) -> None:
         for frame in wanted.frames:
-            if frame >= self.work.frames:
-                raise Dishonest(f"it asks for frame {frame} of {self.work.frames}")
+            if frame >= self.frames:
+                raise Dishonest(f"it asks for frame {frame} of {self.frames}")
             if frame not in self._wanted and frame not in self.done:
                 self._wanted.append(frame)
 
     def _frame_input(self, header: Header, frame: int) -> Iterator[FrameInput]:
         """One frame's input as messages; a float32 one is made interleaved here."""
+        if frame >= self.frames:
+            raise Dishonest(f"it asks for frame {frame} of {self.frames}")
+        if self.bands is None:
+            array = self._whole_input(header, frame)
+            region = Region(0, array.shape[0], 0, array.shape[1])
+        else:
+            array = self.work.load_rows(header, self.bands, frame)
+            region = self.bands.input(frame)
+        size = region.rows.size, region.columns.size, header.network.input.channels
+        assert array.shape == size, array.shape
+        whole = Piece(INPUT, region, array)
+        parts = list(parcels([whole], _PARCEL_BYTES, 1))
+        del array, whole
+        for number, pieces in enumerate(parts):
+            yield FrameInput(self.work.job, frame, number + 1 < len(parts), tuple(pieces))
+
+    def _whole_input(self, header: Header, frame: int) -> NDArray[Any]:
         array = self.work.load(header, frame)
         if array.dtype == np.float32:
             wanted = header.network.inputs[0]
@@ -202,15 +276,10 @@ class Submission:
             if wanted.layout.planar:
                 array = np.ascontiguousarray(array.transpose(1, 2, 0))
         assert array.shape == header.network.input, array.shape
-        height, width, _ = array.shape
-        whole = Piece(INPUT, Region(0, height, 0, width), array)
-        parts = list(parcels([whole], _PARCEL_BYTES, 1))
-        del array, whole
-        for number, pieces in enumerate(parts):
-            yield FrameInput(self.work.job, frame, number + 1 < len(parts), tuple(pieces))
+        return array
 
     def _take_result(self, result: JobResult) -> None:
-        if self.accepted is None or result.frame >= self.work.frames:
+        if self.accepted is None or result.frame >= self.frames:
             raise Dishonest(f"a result of frame {result.frame}, which it cannot have")
         if self.header is None:  # of a client before this one; it will be sent again
             self._missed = True
@@ -220,7 +289,8 @@ class Submission:
                 self._outgoing.append(Received(self.work.job, result.frame))
             return
         if self._assembly is None or self._assembly.frame != result.frame:
-            self._assembly = Assembly(result.frame, self.accepted.outputs)
+            regions = None if self.bands is None else self.bands.outputs(result.frame)
+            self._assembly = Assembly(result.frame, self.accepted.outputs, regions)
         self._assembly.add(result.pieces)
         if result.more:
             return

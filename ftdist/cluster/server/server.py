@@ -101,7 +101,9 @@ class Server:
         say: Say,
     ) -> None:
         network = model.network
-        info = ModelInfo(network.name, network, model.digest, header_bytes(model))
+        info = ModelInfo(
+            network.name, network, model.digest, header_bytes(model), settings.band_rows
+        )
         self._machine = Coordinator(settings, info)
         self._planner = planner
         self._stop = stop

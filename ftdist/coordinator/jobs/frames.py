@@ -60,7 +60,7 @@ class Frame:
     def __init__(
         self, job: str, label: str, order: tuple[int, int], plan: ActivePlan, inputs: list[Piece]
     ) -> None:
-        graph = plan.graph
+        self.graph = graph = plan.graph_of(order[1])
         self.job = job
         self.label = label
         self.order = order
@@ -165,7 +165,7 @@ class Frame:
         """The pieces of the network's outputs."""
         return [
             piece
-            for number, sources in self.plan.graph.finals
+            for number, sources in self.graph.finals
             for piece in self._held[number]
             if piece.source in sources
         ]
@@ -193,7 +193,7 @@ class Frame:
         if self._secured[task.number]:
             return
         self._secured[task.number] = 1
-        tasks = self.plan.graph.tasks
+        tasks = self.graph.tasks
         for producer in task.producers:
             self._unread[producer] -= 1
             if self._unread[producer] == 0 and not tasks[producer].final:

@@ -20,7 +20,6 @@ from ftdist.coordinator.notices import Unwanted
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.workers.active_plan import ActivePlan
-from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
 from ftdist.protocol.client_messages import (
     Accepted,
@@ -38,6 +37,14 @@ from ftdist.wording import counted
 
 _ASKED_AT_ONCE = 1024
 """Frames that one WantFrame names at most."""
+
+
+MOST_FRAMES = 1 << 24
+"""Frames of one job: what numbers in messages count up to."""
+
+
+def _rows(band_rows: int) -> str:
+    return f"bands of {counted(band_rows, 'row')}" if band_rows else "whole frames"
 
 
 class JobTable:
@@ -70,9 +77,10 @@ class JobTable:
         if job is None:
             self._serial += 1
             now_s = self._out.now_s
-            job = Job(message.job, self._serial, peer, key, message.frames, message.picture, now_s)
+            frames = message.frames * self._model.bands_each
+            job = Job(message.job, self._serial, peer, key, frames, message.picture, now_s)
             self.jobs[job.name] = job
-            text = f"job {job.name}: {counted(job.frames, 'frame')}{arrived.origin}"
+            text = f"job {job.name}: {self._counted(job.frames)}{arrived.origin}"
             self._out.log(text, "job-submitted", job=job.name, frames=job.frames)
         elif job.client is None or job.client != peer:
             self._out.log(f"job {job.name}: its client is back", "client-back", job=job.name)
@@ -85,16 +93,31 @@ class JobTable:
     def _refused(self, job: Job | None, key: str, message: Submit) -> str:
         if message.protocol != PROTOCOL:
             return versions_differ(message.protocol)
+        frames = message.frames * self._model.bands_each
+        if frames > MOST_FRAMES:
+            return f"{counted(message.frames, 'picture')} are too many bands for one job"
+        if message.done and (
+            message.band_rows != self._model.band_rows or message.done[-1][1] > frames
+        ):
+            return (
+                f"job {message.job} began with {_rows(message.band_rows)}, and this coordinator "
+                f"computes {_rows(self._model.band_rows)}; submit it under another name"
+            )
         if job is None:
             full = len(self.jobs) >= self._settings.most_jobs
             return f"{counted(len(self.jobs), 'job')} are waiting already" if full else ""
         if job.key != key:
             return f"a job {job.name} of somebody else is there; use another name"
-        if (job.frames, job.picture) != (message.frames, message.picture):
-            return (
-                f"another job {job.name} is there: {counted(job.frames, 'frame')}; use another name"
-            )
+        if (job.frames, job.picture) != (frames, message.picture):
+            return f"another job {job.name} is there: {self._counted(job.frames)}; use another name"
         return ""
+
+    def _counted(self, frames: int) -> str:
+        """How much a job is, for people."""
+        if self._model.bands is None:
+            return counted(frames, "frame")
+        pictures = counted(frames // self._model.bands_each, "picture")
+        return f"{pictures} in {counted(frames, 'band')} of {self._model.band_rows} rows"
 
     def _accept(self, job: Job, peer: Peer) -> None:
         model = self._model
@@ -107,6 +130,7 @@ class JobTable:
                 model.header_bytes,
                 (size.height, size.width, size.channels),
                 model.outputs,
+                model.band_rows,
             ),
         )
         for number in job.results:
@@ -271,7 +295,7 @@ class JobTable:
             number = job.next_frame() if job.held < max(1, window) else None
             if number is None:
                 break
-            job.wanted[number] = self._collector(job)
+            job.wanted[number] = self._collector(job, number)
             job.asked_s[number] = self._out.now_s
             new.append(number)
         if new and job.client is not None:
@@ -292,11 +316,10 @@ class JobTable:
             size = sum(piece.data.nbytes for piece in pieces)
             self._out.actions.append(trace_spans.transfer(job, kind, frame, start_s, now_s, size))
 
-    def _collector(self, job: Job) -> Collector:
-        size = self._model.network.input
+    def _collector(self, job: Job, number: int) -> Collector:
         dtype = np.dtype(np.uint8 if job.picture else np.float32)
-        place = Place(INPUT, Region(0, size.height, 0, size.width))
-        return Collector([place], {INPUT: MapForm(size.channels, dtype)})
+        form = MapForm(self._model.network.input.channels, dtype)
+        return Collector([Place(INPUT, self._model.input_region(number))], {INPUT: form})
 
     def drop_orphans(self) -> None:
         """Drops jobs whose clients have been gone for too long."""

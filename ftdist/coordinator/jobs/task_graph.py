@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftdist.errors import InputError
 from ftdist.geometry import Region
@@ -69,10 +69,20 @@ class Task:
 
 
 class TaskGraph:
-    """The tasks of a plan; InputError when the plan makes no sense."""
+    """The tasks of a plan; InputError when the plan makes no sense.
 
-    def __init__(self, network: Network, plan: SharedPlan, *, picture: bool) -> None:
+    `band`: the rows of the picture that a frame comes with, where frames are bands: then the plan
+    has one tile, and what that makes is all that there is of a frame.
+    """
+
+    def __init__(
+        self, network: Network, plan: SharedPlan, *, picture: bool, band: Region | None = None
+    ) -> None:
         _check(plan)
+        if band is not None and sum(map(len, plan.stages)) != 1:
+            raise InputError("the plan cuts bands of pictures further")
+        self._plan = plan
+        self._band = band
         self._network = network.computed_by(plan.arithmetic)
         self._picture = picture
         tiles = [(stage, n, t) for stage, row in enumerate(plan.stages) for n, t in enumerate(row)]
@@ -90,6 +100,17 @@ class TaskGraph:
         self.unread = [len(task.readers) for task in self.tasks]
         self.finals = self._finals()
         self.frame_bytes = self._most_held(useful)
+
+    def moved(self, region: Region, band: Region) -> TaskGraph:
+        """The tasks of another band, which makes `region` of the last output."""
+        ((tile,),) = self._plan.stages
+        parts = tuple(part and replace(part, region=region) for part in tile.parts)
+        made = _part(tile).region
+        assert made is not None
+        seconds = tuple(each * region.size / made.size for each in tile.seconds)
+        stages = ((replace(tile, parts=parts, seconds=seconds),),)
+        plan = replace(self._plan, stages=stages)
+        return TaskGraph(self._network, plan, picture=self._picture, band=band)
 
     def _connect(self, tiles: list[Tile]) -> list[tuple[Need, ...]]:
         """What each task needs of which; fills in what each makes."""
@@ -111,6 +132,8 @@ class TaskGraph:
             for place in made:
                 makers.setdefault(place.source, _Makers(place.source)).add(number, place.region)
         for source in sorted(self._network.output_sources - {INPUT}):
+            if self._band is not None:
+                continue
             shape = self._network.shape(source)
             whole = Region(0, shape.height, 0, shape.width)
             makers.get(source, _Makers(source)).of(whole)
@@ -209,7 +232,8 @@ class TaskGraph:
             change[task.stage] += task.returned_bytes
             change[until + 1] -= task.returned_bytes
         height, width, _ = self._network.input
-        held = most = self.bytes_of([Place(INPUT, Region(0, height, 0, width))])
+        taken = self._band or Region(0, height, 0, width)
+        held = most = self.bytes_of([Place(INPUT, taken)])
         for each in change:
             held += each
             most = max(most, held)

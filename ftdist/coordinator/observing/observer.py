@@ -74,7 +74,7 @@ class Observer:
         given = [] if queue is None else [a for a in queue.given.values() if a.dropped_s is None]
         tasks = []
         for attempt in given:
-            graph, stage = attempt.frame.plan.graph, attempt.task.stage
+            graph, stage = attempt.frame.graph, attempt.task.stage
             job, number = attempt.frame.job, attempt.frame.number
             tiles = len(attempt.frame.plan.plan.stages[stage])
             since_s = max(0.0, self._out.now_s - attempt.sent_s)
@@ -97,7 +97,7 @@ class Observer:
 
     def _frame(self, frame: Frame) -> FrameNow:
         """A frame with the tiles of its first stage that is not done."""
-        graph, states = frame.plan.graph, frame.states
+        graph, states = frame.graph, frame.states
         open_tasks = [t for t in graph.tasks if t.useful and states[t.number] != State.DONE]
         stage = open_tasks[0].stage if open_tasks else len(frame.plan.plan.stages) - 1
         first, stop = graph.layers[stage]

@@ -91,7 +91,7 @@ class Assignments:
         self, frame: Frame, producer: int, queue: WorkerQueue, places: tuple[Place, ...]
     ) -> None:
         """Asks a worker for what it keeps of what a task made."""
-        task = frame.plan.graph.tasks[producer]
+        task = frame.graph.tasks[producer]
         attempt = self._attempt(frame, task, queue, queue.slots[frame.plan], places)
         attempt.fetch = True
         queue.fetches[attempt.id] = attempt

@@ -48,7 +48,7 @@ class Dispatcher:
     def enqueue(self, frame: Frame, number: int) -> None:
         """A task has all it needs: it waits for its worker, or for any that may take it."""
         plan = frame.plan
-        task = plan.graph.tasks[number]
+        task = frame.graph.tasks[number]
         frame.states[number] = State.QUEUED
         able = plan.able(task)
         if number in frame.troubles:

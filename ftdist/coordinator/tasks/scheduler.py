@@ -43,7 +43,7 @@ class Scheduler:
         """A frame's inputs are here: its first tasks are ready."""
         self.assignments.frames[frame] = {}
         self.dispatcher.frames_changed()
-        for number in frame.plan.graph.first:
+        for number in frame.graph.first:
             self.dispatcher.enqueue(frame, number)
 
     def end(self, frame: Frame, before: int = 0) -> None:

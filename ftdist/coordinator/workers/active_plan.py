@@ -37,7 +37,9 @@ class ActivePlan:
         self.specs = specs
         self.picture = picture
         self.many = many
-        self.graph = TaskGraph(model.network, plan, picture=picture)
+        self._bands = bands = model.bands
+        band = None if bands is None else bands.input(bands.inner)
+        self.graph = TaskGraph(model.network, plan, picture=picture, band=band)
         self.live = self.room = self.idle = 0
         self._avoided = 0
         self.workers: list[Worker | None] = [None] * len(specs)
@@ -46,6 +48,12 @@ class ActivePlan:
         self._ready = [0] * len(self._layers)
         self._banned: dict[int, int] = {}
         self._groups: dict[tuple[int, int], tuple[Group, ...]] = {}
+
+    def graph_of(self, frame: int) -> TaskGraph:
+        """The tasks of a frame: those of the plan, of a band moved to its place."""
+        if self._bands is None:
+            return self.graph
+        return self.graph.moved(self._bands.region(frame), self._bands.input(frame))
 
     def bind(self, worker: Worker, slot: int) -> None:
         """Binds a worker to a slot."""

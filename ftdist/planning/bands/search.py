@@ -75,16 +75,17 @@ class BandProblem:
             rows *= 2
         yield height
 
-    def grids(self) -> Grids:
-        """Those that are tried: threads share rows, or columns, in ever narrower tiles."""
-        width = last_shape(self.network).width
-        found = [(self.threads, 1)] if self.threads > 1 else []
-        for doubled in itertools.count():
-            columns = self.threads << doubled
-            if (doubled and width // columns < _NARROWEST) or len(found) == _MOST_GRIDS:
-                return tuple(found)
-            found.append((1, columns))
-        raise AssertionError
+
+def band_grids(network: Network, threads: int) -> Grids:
+    """Those that are tried: threads share rows, or columns, in ever narrower tiles."""
+    width = last_shape(network).width
+    found = [(threads, 1)] if threads > 1 else []
+    for doubled in itertools.count():
+        columns = threads << doubled
+        if (doubled and width // columns < _NARROWEST) or len(found) == _MOST_GRIDS:
+            return tuple(found)
+        found.append((1, columns))
+    raise AssertionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +155,13 @@ def _search(problem: BandProblem, seen: Excerpt) -> AnySearch:
         tried = (problem.arithmetic,)
     elif not problem.exact_direct:
         tried = arithmetics(seen, problem.profile)
-    return AnySearch(seen, problem.threads, problem.profile, tried, grids=problem.grids())
+    return AnySearch(
+        seen,
+        problem.threads,
+        problem.profile,
+        tried,
+        grids=band_grids(problem.network, problem.threads),
+    )
 
 
 def _of_height(problem: BandProblem, rows: int) -> FoundBands | None:

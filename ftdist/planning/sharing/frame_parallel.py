@@ -12,13 +12,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ftdist.errors import BudgetError
-from ftdist.planning.group import whole_map
 from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.plan import Tile, WorkerSpec
 from ftdist.planning.sharing.simulation import TASK_S, Task
 from ftdist.planning.sharing.tile_assignment import Kind, kind_of
-from ftdist.planning.sharing.tile_regions import outputs
-from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans, whole_part
+from ftdist.planning.sharing.worker_memory import MemoryDemand, WorkerPlans
 
 _COUNTED = 4096
 """Frames that are given out one by one; all further ones count at the common rate. Chosen, not
@@ -144,7 +142,7 @@ def frame_parallel(
         else:
             seconds = worker.relative_time * pareto.seconds(index)
             tasks.append(Task(number, seconds, *plans.frame_bytes(picture=picture)))
-            parts.append(_part(plans, worker, index))
+            parts.append(_parts(plans, worker, index)[0])
     return FrameParallel(workers, tuple(tasks), tuple(parts))
 
 
@@ -159,7 +157,7 @@ def nothing_fits(
     )
     worker = workers[number]
     return BudgetError(
-        f"no worker can hold {plans.network.name}: {worker.name}, with "
+        f"no worker can hold {plans.frame_name}: {worker.name}, with "
         f"{worker.budget_bytes / _MIB:.1f} MiB, needs {math.ceil(10 * smallest / _MIB) / 10} MiB",
         smallest,
     )
@@ -170,13 +168,10 @@ def _needed_bytes(
 ) -> Iterator[tuple[int, int]]:
     """For each plan (its number, the smallest budget with which a worker takes whole frames)."""
     for index in plans.pareto_plans(worker.threads).indices():
-        part = _part(plans, worker, index)
-        demand = MemoryDemand((part,), *plans.frame_bytes(picture=picture))
+        parts = _parts(plans, worker, index)
+        demand = MemoryDemand(parts, *plans.frame_bytes(picture=picture))
         yield index, plans.needed_bytes(worker, demand, picture=picture)
 
 
-def _part(plans: WorkerPlans, worker: WorkerSpec, index: int) -> Plan:
-    network = plans.network
-    primary = outputs(network, 0, len(network.layers))[-1]
-    times = plans.pareto_plans(worker.threads).times(index)
-    return whole_part(times, whole_map(network, primary))
+def _parts(plans: WorkerPlans, worker: WorkerSpec, index: int) -> tuple[Plan, ...]:
+    return plans.frame_parts(plans.pareto_plans(worker.threads).plan(index))

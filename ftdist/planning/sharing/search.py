@@ -11,7 +11,7 @@ one worker alone is faster.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -81,14 +81,29 @@ def share(
     only are tried too, and the faster plan is taken. BudgetError when no worker can hold anything.
     """
     tried = (arithmetics(network, profile)[0], ()) if arithmetic is None else (arithmetic,)
+
+    def plan(each: Arithmetic) -> SharedPlan:
+        search = _search_for(network.computed_by(each), profile)
+        return search.fastest(workers, frames, picture=picture, kept_frames=kept_frames)
+
+    return fastest_of(tried, plan, frames)
+
+
+def fastest_of(
+    tried: tuple[Arithmetic, ...], plan: Callable[[Arithmetic], SharedPlan], frames: int
+) -> SharedPlan:
+    """The plan that ends so many frames first, of those that an arithmetic leads to.
+
+    A further arithmetic is tried where the one before left workers out or has them stream weights.
+    BudgetError, the one that asks for least, when none leads to a plan.
+    """
     found: list[SharedPlan] = []
     smallest: BudgetError | None = None
     for each in dict.fromkeys(tried):
         if found and _holds_all(found[0]):
             break
         try:
-            search = _search_for(network.computed_by(each), profile)
-            found.append(search.fastest(workers, frames, picture=picture, kept_frames=kept_frames))
+            found.append(plan(each))
         except BudgetError as error:
             if smallest is None or error.smallest_bytes < smallest.smallest_bytes:
                 smallest = error
@@ -135,15 +150,7 @@ class SharedSearch:
             by_frame.tasks and by_frame.job_s(frames) <= margin * shared.job_s
         ):
             return shared.plan
-        return SharedPlan(
-            tuple(worker.name for worker in workers),
-            ((by_frame.tile(),),),
-            by_frame.shares(frames),
-            by_frame.alone_s(by_frame.fastest),
-            by_frame.period_s,
-            *by_frame.moved_bytes(frames),
-            _with_shared_link(_whole_note(by_frame, frames, shared), workers),
-        )
+        return by_frame_plan(by_frame, frames, shared)
 
     def _shared(
         self, workers: tuple[WorkerSpec, ...], frames: int, picture: bool, kept_frames: int
@@ -287,6 +294,23 @@ def _shared_note(
     small = [each.name for each, index in zip(workers, indices, strict=True) if index is None]
     idle = [each.name for n, each in enumerate(workers) if indices[n] is not None and not work[n]]
     return _without({"too small": small, "no help here": idle})
+
+
+def by_frame_plan(
+    by_frame: FrameParallel, frames: int, shared: Outcome | None = None
+) -> SharedPlan:
+    """The plan by which each worker computes frames by itself; `shared`: what it was preferred
+    to."""
+    workers = by_frame.workers
+    return SharedPlan(
+        tuple(worker.name for worker in workers),
+        ((by_frame.tile(),),),
+        by_frame.shares(frames),
+        by_frame.alone_s(by_frame.fastest),
+        by_frame.period_s,
+        *by_frame.moved_bytes(frames),
+        _with_shared_link(_whole_note(by_frame, frames, shared), workers),
+    )
 
 
 def _whole_note(by_frame: FrameParallel, frames: int, shared: Outcome | None) -> str:

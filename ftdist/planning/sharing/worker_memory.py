@@ -9,11 +9,12 @@ time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from ftdist.geometry import Region
 from ftdist.network.graph import Network
+from ftdist.planning.group import whole_map
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import (
     THREAD_BYTES,
@@ -22,8 +23,10 @@ from ftdist.planning.lowering.predictor import (
     input_bytes,
     one_after_another,
 )
+from ftdist.planning.lowering.regions import region_bytes, region_needs
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.search.cutgraph import Grids
 from ftdist.planning.search.search import FoundPlan, Search
 from ftdist.planning.sharing.layer_times import LayerTimes, cut_groups, layer_times
 from ftdist.planning.sharing.plan import WorkerSpec
@@ -39,6 +42,9 @@ _SMALLER = 0.88
 step makes more plans to try, a coarser one leaves workers with slower plans than they could
 hold."""
 
+GridsFor = Callable[[int], Grids | None]
+"""By threads the grids that groups may have; None: one tile for each thread."""
+
 _REMEMBERED = 4096
 """Footprints of parts that are remembered: a few hundred bytes each."""
 
@@ -47,9 +53,16 @@ class ParetoPlans:
     """Plans of a network for up to `threads` threads: number 0 is the fastest, each next
     smaller."""
 
-    def __init__(self, network: Network, threads: int, profile: DeviceProfile) -> None:
+    def __init__(
+        self,
+        network: Network,
+        threads: int,
+        profile: DeviceProfile,
+        grids: GridsFor = lambda threads: None,
+    ) -> None:
         self._network = network
         self._profile = profile
+        self._grids = grids
         self._search = self._searchable(threads)
         self._found: list[FoundPlan] = []
         self._times: dict[int, LayerTimes] = {}
@@ -60,6 +73,11 @@ class ParetoPlans:
         while self._exists(first):
             yield first
             first += 1
+
+    def plan(self, index: int) -> Plan:
+        """Plan number `index`."""
+        self._exists(index)
+        return self._found[index].plan
 
     def times(self, index: int) -> LayerTimes:
         """The layer times of plan number `index`; IndexError when there is no such plan."""
@@ -76,11 +94,14 @@ class ParetoPlans:
 
     def _searchable(self, threads: int) -> Search:
         """The search for `threads` threads, or for as many as can share the smallest map."""
-        search = Search(self._network, threads, self._profile)
+        search = self._search_by(threads)
         while threads > 1 and search.fastest() is None:
             threads -= 1
-            search = Search(self._network, threads, self._profile)
+            search = self._search_by(threads)
         return search
+
+    def _search_by(self, threads: int) -> Search:
+        return Search(self._network, threads, self._profile, grids=self._grids(threads))
 
     def _exists(self, index: int) -> bool:
         """Whether there is a plan of this number; makes all up to it."""
@@ -138,24 +159,46 @@ def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
     return Plan(groups, threads, region, times.plan.arithmetic)
 
 
-def whole_part(times: LayerTimes, region: Region) -> Plan:
-    """The whole network by a worker's plan, unchanged."""
-    return Plan(times.plan.groups, times.plan.threads, region, times.plan.arithmetic)
+@dataclass(frozen=True)
+class FrameForm:
+    """What a frame is where it is not the whole network: a band of a picture.
+
+    Plans are searched for by `seen`, what it sees of the network, with these `grids`. Of the last
+    output it makes one of `regions`, the first of which stands for all; it needs as much memory as
+    the largest of them. `input_elements` come with it. `name`: for people.
+    """
+
+    seen: Network
+    grids: GridsFor
+    regions: tuple[Region, ...]
+    input_elements: int
+    name: str
 
 
 class WorkerPlans:
-    """The plans by which workers compute a network, and the memory that their parts take."""
+    """The plans by which workers compute a network, and the memory that their parts take.
 
-    def __init__(self, network: Network, profile: DeviceProfile) -> None:
+    `form`: what a frame is, where it is not the whole network.
+    """
+
+    def __init__(
+        self, network: Network, profile: DeviceProfile, form: FrameForm | None = None
+    ) -> None:
         self.network = network
         self._profile = profile
+        self._form = form
         self._pareto_plans: dict[int, ParetoPlans] = {}
         self._footprints: dict[tuple[Plan, bool], Footprint] = {}
 
     def pareto_plans(self, threads: int) -> ParetoPlans:
         """The plans of workers with this number of threads."""
         if threads not in self._pareto_plans:
-            self._pareto_plans[threads] = ParetoPlans(self.network, threads, self._profile)
+            if self._form is None:
+                found = ParetoPlans(self.network, threads, self._profile)
+            else:
+                form = self._form
+                found = ParetoPlans(form.seen, threads, self._profile, form.grids)
+            self._pareto_plans[threads] = found
         return self._pareto_plans[threads]
 
     def fits(self, worker: WorkerSpec, demand: MemoryDemand, *, picture: bool) -> bool:
@@ -172,8 +215,25 @@ class WorkerPlans:
         baseline = worker.baseline_bytes
         return replace(taken, baseline=baseline, messages=messages, slack=slack).peak_bytes
 
+    @property
+    def frame_name(self) -> str:
+        """What workers compute, for people."""
+        return self.network.name if self._form is None else self._form.name
+
+    def frame_parts(self, plan: Plan) -> tuple[Plan, ...]:
+        """A frame by a plan as parts: the first is what is computed, all must fit."""
+        if self._form is not None:
+            return tuple(replace(plan, region=each) for each in self._form.regions)
+        primary = outputs(self.network, 0, len(self.network.layers))[-1]
+        return (replace(plan, region=whole_map(self.network, primary)),)
+
     def frame_bytes(self, *, picture: bool) -> tuple[int, int]:
         """Bytes of a frame's input, and of its outputs."""
+        if self._form is not None:
+            region = self._form.regions[0]
+            _, shares = region_needs(self.network, 0, len(self.network.layers), region)
+            element = 1 if picture else 4
+            return element * self._form.input_elements, region_bytes(self.network, shares)
         made = outputs(self.network, 0, len(self.network.layers))
         returned = sum(self.network.shape(each).bytes for each in made)
         return input_bytes(self.network, picture=picture), returned

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.smallmodels import TWO_OUTPUTS, random_image, write_small_model
+from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.cluster.client.frames import Dishonest, Outputs, output_maps
 from ftdist.cluster.client.submission import Submission, Work
@@ -18,6 +19,7 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region
 from ftdist.network.modelfile import Model, load
 from ftdist.network.modelheader import Header
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.protocol.client_messages import (
     Accepted,
     FrameInput,
@@ -321,3 +323,81 @@ def test_a_failing_load_ends_the_job(model: Model, tmp_path: Path) -> None:
     talk.submission.take(WantFrame("job", (0,)))
     with pytest.raises(InputError, match="not a picture"):
         talk.submission.next_message()
+
+
+# ---- pictures in bands
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Model:
+    """A network of one output, 7x32x32."""
+    return load(write_small_model(tmp_path_factory.mktemp("model") / "chain.ftd", CHAIN))
+
+
+class BandTalk(Talk):
+    """Two pictures of a coordinator that computes them in bands of 12 rows, 3 of each."""
+
+    def __init__(self, model: Model, done: tuple[int, ...] = (), band_rows: int = 0) -> None:
+        super().__init__(model)
+        self.bands = NumberedBands(model.network, 12)
+        work = Work("job", 2, False, self.load, self.deliver, load_rows=self.load_rows)
+        self.submission = Submission(work, done, band_rows)
+        self.submission.begin()
+
+    def accepted(self, **changes: Any) -> Accepted:
+        return super().accepted(**({"band_rows": 12} | changes))
+
+    def load_rows(self, header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
+        assert bands == self.bands
+        top, bottom, left, right = bands.input(frame)
+        self.loaded.append(frame)
+        return random_image(64, bands.picture(frame)).transpose(1, 2, 0)[top:bottom, left:right]
+
+    def pieces(self, frame: int) -> list[Piece]:
+        """A band's result, the lower rows first."""
+        ((source, region),) = self.bands.outputs(frame).items()
+        channels = self.model.network.shape(source).channels
+        values = np.full((region.rows.size, region.columns.size, channels), frame, np.float32)
+        lower = region._replace(top=region.top + 2)
+        upper = region._replace(bottom=region.top + 2)
+        return [Piece(source, lower, values[2:]), Piece(source, upper, values[:2])]
+
+
+def test_bands_of_pictures_are_sent_and_received_like_frames(large: Model) -> None:
+    talk = BandTalk(large)
+    assert talk.sent() == [Submit(PROTOCOL, "job", 2, False, (), 0)]
+    talk.accept()
+    assert not talk.submission.complete
+    talk.submission.take(WantFrame("job", (1, 5)))
+    sent = [each for each in talk.sent() if isinstance(each, FrameInput)]
+    assert talk.loaded == [1, 5] and [each.frame for each in sent] == [1, 5]
+    for each in sent:
+        assert each.pieces[0].region == talk.bands.input(each.frame)
+    for frame in range(6):
+        talk.submission.take(talk.result(frame, talk.pieces(frame)))
+    assert talk.submission.complete
+    (name,) = talk.delivered[5]
+    assert talk.delivered[5][name].shape == (7, 8, 32) and (talk.delivered[5][name] == 5).all()
+
+
+def test_bands_that_are_done_are_counted_with_their_rows(large: Model) -> None:
+    talk = BandTalk(large, (0, 1, 3), band_rows=12)
+    assert talk.sent() == [Submit(PROTOCOL, "job", 2, False, ((0, 2), (3, 4)), 12)]
+    talk.accept()
+    with pytest.raises(InputError, match="began with other bands"):
+        talk.submission.take(talk.accepted(band_rows=16))
+
+
+def test_a_coordinator_that_lies_about_bands_is_named(large: Model, model: Model) -> None:
+    talk = BandTalk(large)
+    talk.sent()
+    talk.accept()
+    with pytest.raises(Dishonest, match="asks for frame 6 of 6"):
+        talk.submission.take(WantFrame("job", (6,)))
+    with pytest.raises(Dishonest, match="not of its region"):
+        talk.submission.take(talk.result(0, talk.pieces(1)))
+    several = Talk(model)
+    several.sent()
+    with pytest.raises(Dishonest, match="a job in bands of 12 rows"):
+        several.accepted = partial(several.accepted, band_rows=12)  # type: ignore[method-assign]
+        several.accept()

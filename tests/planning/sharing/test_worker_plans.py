@@ -17,7 +17,6 @@ from ftdist.planning.sharing.worker_memory import (
     ParetoPlans,
     WorkerPlans,
     part_of,
-    whole_part,
 )
 from ftdist.planning.weights import unplaced
 
@@ -94,5 +93,5 @@ def test_threads_share_the_longer_side(rows, columns, grid) -> None:
 
 
 def test_a_whole_frame_is_computed_by_the_plan_as_it_is() -> None:
-    times = ParetoPlans(first16(), 3, DEFAULT).times(0)
-    assert whole_part(times, WHOLE) == Plan(times.plan.groups, 3, region=WHOLE)
+    plan = ParetoPlans(first16(), 3, DEFAULT).plan(0)
+    assert WorkerPlans(first16(), DEFAULT).frame_parts(plan) == (replace(plan, region=WHOLE),)

@@ -75,7 +75,8 @@ class Manual:
         planning: Planning | None = None,
     ) -> None:
         self.network = small_network()
-        self.machine = Coordinator(settings or Settings(), model_of(self.network))
+        settings = settings or Settings()
+        self.machine = Coordinator(settings, model_of(self.network, settings.band_rows))
         self.planning: Planning = planning or (lambda ask: banded(self.network, ask.workers))
         self.now_s = 100.0
         self.lines: dict[bytes, Line] = {}

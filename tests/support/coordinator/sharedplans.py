@@ -15,6 +15,7 @@ from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution, Pool
+from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_needs
 from ftdist.planning.plan import GroupPlan, Plan
@@ -42,8 +43,8 @@ def small_network() -> Network:
     return builder.finish()
 
 
-def model_of(network: Network) -> ModelInfo:
-    return ModelInfo("small", network, "0" * 32, 1000)
+def model_of(network: Network, band_rows: int = 0) -> ModelInfo:
+    return ModelInfo("small", network, "0" * 32, 1000, band_rows)
 
 
 def primary_shape(network: Network, first: int, stop: int) -> Shape:
@@ -132,6 +133,13 @@ def gridded(
             ]
         )
     return plan_of(specs, stages)
+
+
+def in_bands(network: Network, specs: Sequence[WorkerSpec], rows: int) -> SharedPlan:
+    """Any worker makes a whole band of so many rows of the last output."""
+    bands = NumberedBands(network, rows)
+    stage = 0, len(network.layers)
+    return plan_of(specs, [[_tile(network, specs, stage, bands.region(bands.inner), None)]])
 
 
 def mixed(network: Network, specs: Sequence[WorkerSpec], seed: int) -> SharedPlan:

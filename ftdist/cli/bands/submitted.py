@@ -1,0 +1,120 @@
+"""Pictures of a job that a coordinator computes in bands: rows of each out, rows of its map back.
+
+Bands come back in any order. Each is written to its place in an array file, so that none waits for
+another here or at the coordinator, and what was written is there after a crash. The file gets its
+name when all bands of its picture are in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ftdist.cli.files.sources import Source
+from ftdist.errors import InputError
+from ftdist.geometry import Region
+from ftdist.network.modelheader import Header
+from ftdist.pictures.rows.feed import Feed
+from ftdist.pictures.rows.opening import open_rows
+from ftdist.pictures.rows.plain import PlainSink, create_array
+from ftdist.pictures.rows.protocol import RowSource, partial_file
+from ftdist.planning.bands.numbering import NumberedBands
+from ftdist.planning.bands.plan import last_shape
+
+
+class BandedPictures:
+    """The pictures of one job; `targets` are the files of their results, `done` are the bands
+    that were written before."""
+
+    def __init__(
+        self,
+        header: Header,
+        bands: NumberedBands,
+        inputs: Sequence[Source],
+        targets: Sequence[Path],
+        done: set[int],
+    ) -> None:
+        self._bands = bands
+        self._inputs = inputs
+        self._targets = targets
+        self._port = header.network.inputs[0]
+        self._planar = header.network.layout(header.network.outputs[0]).planar
+        self._source: RowSource | None = None
+        self._feed: Feed | None = None
+        self._open = (-1, 0)
+        self._sinks: dict[int, PlainSink] = {}
+        self._left = [bands.count] * len(inputs)
+        for frame in done:
+            self._left[bands.picture(frame)] -= 1
+        for number, left in enumerate(self._left):
+            if 0 < left < bands.count:
+                self._resume(number)
+
+    def rows(self, frame: int, *, as_bytes: bool) -> NDArray[Any]:
+        """The rows of a picture that come with a band; InputError when they cannot be read."""
+        number, region = self._bands.picture(frame), self._bands.input(frame)
+        opened, top = self._open
+        if opened != number:
+            self._open_picture(number)
+        elif region.top < top:  # it is asked for again
+            assert self._feed is not None
+            self._feed.rewind()
+        self._open = number, region.top
+        assert self._feed is not None
+        if self._feed.is_picture != as_bytes:
+            name = self._inputs[number].name
+            raise InputError(
+                f"{name}: has 16 bits a sample, and is too large for this coordinator in one; "
+                "submit it in 8 bits, or as a .npy file of float32"
+            )
+        return self._feed.band(region.top, region.bottom).copy()
+
+    def write(self, frame: int, region: Region, values: NDArray[np.float32]) -> Path | None:
+        """Writes a band of a result; its file when that is whole."""
+        number = self._bands.picture(frame)
+        sink = self._sinks.get(number)
+        if sink is None:
+            sink = self._sinks[number] = self._create(number, resume=False)
+        sink.position = region.top
+        sink.write(values.transpose(1, 2, 0) if self._planar else values)
+        self._left[number] -= 1
+        if self._left[number]:
+            return None
+        sink.finish()
+        del self._sinks[number]
+        return self._targets[number]
+
+    def close(self, *, keep: bool) -> None:
+        """Ends: what is not whole is kept, to be gone on with, or nothing of it is left."""
+        self._close_picture()
+        for sink in self._sinks.values():
+            sink.abandon(keep=keep)
+        self._sinks.clear()
+
+    def _resume(self, number: int) -> None:
+        target = self._targets[number]
+        if not partial_file(target).is_file():
+            raise InputError(
+                f"{partial_file(target)}: is gone, and has the bands that this job has already; "
+                "submit it under another name"
+            )
+        self._sinks[number] = self._create(number, resume=True)
+
+    def _create(self, number: int, *, resume: bool) -> PlainSink:
+        shape, dtype = last_shape(self._bands.network), np.dtype(np.float32)
+        return create_array(self._targets[number], shape, dtype, planes=self._planar, resume=resume)
+
+    def _open_picture(self, number: int) -> None:
+        self._close_picture()
+        self._source = open_rows(self._inputs[number].path, planes=self._port.layout.planar)
+        self._feed = Feed(self._source, self._port.shape, self._port.pixels)
+
+    def _close_picture(self) -> None:
+        if self._source is not None:
+            self._source.close()
+        self._source = self._feed = None
+        self._open = (-1, 0)
