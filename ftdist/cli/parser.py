@@ -114,7 +114,11 @@ def _add_submit(commands: Commands, defaults: Defaults) -> None:
         "where there are several"
     )
     parser.add_argument("-o", metavar="DIR", dest="output", type=Path, required=True, help=output)
-    parser.add_argument("--draw", action="store_true", help="also write pictures with boxes")
+    parser.add_argument(
+        "--draw",
+        action="store_true",
+        help="also write pictures with boxes, or those that the network makes",
+    )
     raw = "also write raw outputs of detectors and classifiers"
     parser.add_argument("--raw", action="store_true", help=raw)
     as_data = "also write DIR/detections.csv or .json for all inputs, or a .txt for each (yolo)"

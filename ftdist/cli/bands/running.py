@@ -9,92 +9,30 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ftdist.answers.rows.made import MAKING_COPIES, Colours, MadeRows, Shown
 from ftdist.answers.rows.sample import Sample
 from ftdist.answers.tasks.images import Range
 from ftdist.cli.bands.asked import passes_of
 from ftdist.cli.bands.journal import Begun, Journal, Reached
+from ftdist.cli.bands.made import Made, Turned, as_it_is, write_pieces
 from ftdist.cli.bands.progress import RowProgress
 from ftdist.cli.bands.report import print_bands, write_bands
 from ftdist.cli.plan_and_budget import calibration_for
-from ftdist.geometry import Shape
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
-from ftdist.pictures.rows.feed import Feed, feeding_bytes
-from ftdist.pictures.rows.opening import create_rows, open_rows, row_memory
-from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
-from ftdist.planning.bands.plan import BandPlan, last_shape
+from ftdist.pictures.rows.feed import Feed
+from ftdist.pictures.rows.opening import open_rows
+from ftdist.pictures.rows.protocol import RowSink
+from ftdist.planning.bands.plan import BandPlan
 from ftdist.runtime.bands.choice import BandsAsked, PhasedChoice, choose_phases
 from ftdist.runtime.bands.running import Band, BandRunner
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.engine import Kernels
 from ftdist.runtime.threads import default_threads
-
-_WRITTEN_BYTES = 256 << 10
-"""Of a band's result so much is turned and written at once, about; no less than a row."""
-
-
-@dataclass
-class _Made:
-    """How the result is made of the network's map, and where it goes."""
-
-    model: Model
-    task: Task
-    source: RowSource
-    target: Path
-    as_picture: bool
-    shown: Shown = field(init=False)
-    made: Shape = field(init=False)
-    planar: bool = field(init=False)
-    colours: Colours | None = None
-
-    def __post_init__(self) -> None:
-        network = self.model.network
-        self.made = last_shape(network)
-        layout = network.layout(network.outputs[0])
-        self.planar = layout.planar
-        self.shown = Shown.of(self.made, network.input, self.source.shape)
-        grey = network.input.channels == 1 and self.made.channels == 1
-        if self.as_picture and grey and self.source.shape.channels >= 3:
-            self.colours = Colours(self.source.shape, self.shown)
-
-    def rows(self, values: Range) -> MadeRows:
-        """What makes rows of a picture by a range of values."""
-        blue_first = self.model.network.inputs[0].pixels.blue_first
-        deep = self.source.dtype == np.uint16
-        return MadeRows(self.shown, self.made.channels, values, self.colours,
-                        blue_first=blue_first, deep=deep)  # fmt: skip
-
-    @property
-    def file_shape(self) -> tuple[Shape, np.dtype[Any]]:
-        """Shape and numbers of the file."""
-        if self.as_picture:
-            made = self.rows((0.0, 1.0))
-            return made.shape, made.dtype
-        return self.made, np.dtype(np.float32)
-
-    def sink(self, *, resume: bool) -> RowSink:
-        shape, dtype = self.file_shape
-        return create_rows(self.target, shape, dtype, self.source, resume=resume,
-                           planes=self.planar)  # fmt: skip
-
-    @property
-    def files_bytes(self) -> int:
-        """What reading, turning and writing hold, beside the rows of a band."""
-        shape, dtype = self.file_shape
-        taken = row_memory(self.source, self.target, shape, dtype)
-        taken += feeding_bytes(self.source.shape, self.source.dtype)
-        written = max(_WRITTEN_BYTES, shape.width * shape.channels * 4)
-        return taken + written * (MAKING_COPIES // 4 if self.as_picture else 2)
 
 
 @dataclass(frozen=True)
@@ -111,8 +49,8 @@ def run_by_bands(
     """Runs the model over the picture, writes the result, prints the report."""
     with closing(open_rows(path, planes=model.network.inputs[0].layout.planar)) as source:
         as_picture = task.kind == "image" and target.suffix.lower() != ".npy"
-        made = _Made(model, task, source, target, as_picture)
         network = model.network
+        made = Made(network, source, target, as_picture=as_picture)
         listener = made.colours.take if made.colours else None
         feed = Feed(source, network.input, network.inputs[0].pixels, listener)
         threads = arguments.threads or default_threads()
@@ -147,7 +85,7 @@ class _Run:
     """A run under way."""
 
     choice: PhasedChoice
-    made: _Made
+    made: Made
     feed: Feed
     journal: Journal
     reached: Reached
@@ -173,7 +111,7 @@ class _Run:
     def _anew(self, number: int) -> Feed:
         """The picture's rows for an early pass, which nobody else hears of."""
         self.feed.rewind()
-        return Feed(self.made.source, self.feed.shape, self.made.model.network.inputs[0].pixels)
+        return Feed(self.made.source, self.feed.shape, self.made.network.inputs[0].pixels)
 
     @contextmanager
     def _sink(self, resume: bool, *, again: bool) -> Iterator[RowSink]:
@@ -205,12 +143,12 @@ class _Run:
 
         def take(band: Band) -> None:
             (values,) = band.maps.values()
-            turned: Turned = _as_it_is
+            turned: Turned = as_it_is
             if sample is not None:
                 sample.take(band.rows.start, values)
                 reached.values = reached.values or sample.range
                 turned = made.rows(reached.values).rows
-            _write(sink, values, turned, band.rows.start)
+            write_pieces(sink, values, turned, band.rows.start)
             if made.colours is not None:
                 made.colours.forget(band.rows.stop)
             reached.rows = band.rows.stop
@@ -219,26 +157,3 @@ class _Run:
 
         runner.run(self.feed, take, first)
         return sample.range if sample is not None else reached.values
-
-
-Turned = Callable[[int, NDArray[np.float32]], Rows]
-"""Makes rows of a file of rows of the network's map, given the number of the first."""
-
-
-def _as_it_is(top: int, values: NDArray[np.float32]) -> Rows:
-    return values
-
-
-def _write(
-    sink: RowSink,
-    values: NDArray[np.float32],
-    turned: Turned,
-    top: int,
-) -> None:
-    """Writes a band's rows, in pieces; those that are in the file already are passed over."""
-    step = max(1, _WRITTEN_BYTES // values[0].nbytes)
-    first = max(0, sink.position - top)
-    for start in range(first, len(values), step):
-        rows = turned(top + start, values[start : start + step])
-        if len(rows):
-            sink.write(rows)

@@ -2,28 +2,43 @@
 
 Bands come back in any order. Each is written to its place in an array file, so that none waits for
 another here or at the coordinator, and what was written is there after a crash. The file gets its
-name when all bands of its picture are in it.
+name when all bands of its picture are in it. The picture that a map stands for is made of that
+file, for its range of values is judged by all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.answers.rows.sample import Sample
+from ftdist.cli.bands.made import Made, write_pieces
 from ftdist.cli.files.sources import Source
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.modelheader import Header
 from ftdist.pictures.rows.feed import Feed
 from ftdist.pictures.rows.opening import open_rows
-from ftdist.pictures.rows.plain import PlainSink, create_array
-from ftdist.pictures.rows.protocol import RowSource, partial_file
+from ftdist.pictures.rows.plain import PlainSink, create_array, open_array
+from ftdist.pictures.rows.protocol import RowSink, RowSource, partial_file
 from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.planning.bands.plan import last_shape
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """A sink of which nothing is left unless it was finished."""
+
+    sink: RowSink
+
+    def close(self) -> None:
+        self.sink.abandon(keep=False)
 
 
 class BandedPictures:
@@ -73,8 +88,8 @@ class BandedPictures:
             )
         return self._feed.band(region.top, region.bottom).copy()
 
-    def write(self, frame: int, region: Region, values: NDArray[np.float32]) -> Path | None:
-        """Writes a band of a result; its file when that is whole."""
+    def write(self, frame: int, region: Region, values: NDArray[np.float32]) -> bool:
+        """Writes a band of a result; whether that was the last one of its picture."""
         number = self._bands.picture(frame)
         sink = self._sinks.get(number)
         if sink is None:
@@ -82,11 +97,38 @@ class BandedPictures:
         sink.position = region.top
         sink.write(values.transpose(1, 2, 0) if self._planar else values)
         self._left[number] -= 1
-        if self._left[number]:
+        return not self._left[number]
+
+    def finish(self, number: int) -> Path | None:
+        """Gives a result its name, if all bands are in it and it has none yet."""
+        target = self._targets[number]
+        if self._left[number] or not partial_file(target).is_file():
             return None
+        sink = self._sinks.pop(number, None) or self._create(number, resume=True)
         sink.finish()
-        del self._sinks[number]
-        return self._targets[number]
+        return target
+
+    def draw(self, number: int, target: Path) -> None:
+        """Makes the picture that a map stands for, row by row, of the file that has the map."""
+        whole = open_array(self._targets[number], planes=self._planar)
+        with closing(open_rows(self._inputs[number].path)) as source, closing(whole) as values:
+            made = Made(self._bands.network, source, target, as_picture=True)
+            sample = Sample(made.made, planar=made.planar)
+            for frame in range(self._bands.count):
+                top, bottom, *_ = self._bands.region(frame)
+                sample.take(top, values.rows(top, bottom))
+            turned, colours = made.rows(sample.range).rows, made.colours
+            listener = None if colours is None else colours.take
+            feed = Feed(source, self._port.shape, self._port.pixels, listener)
+            with closing(Unfinished(made.sink(resume=False))) as sink:
+                for frame in range(self._bands.count):
+                    top, bottom, *_ = self._bands.region(frame)
+                    if colours is not None:
+                        feed.band(*self._bands.input(frame).rows)
+                    write_pieces(sink.sink, values.rows(top, bottom), turned, top)
+                    if colours is not None:
+                        colours.forget(bottom)
+                sink.sink.finish()
 
     def close(self, *, keep: bool) -> None:
         """Ends: what is not whole is kept, to be gone on with, or nothing of it is left."""

@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             assert job.header is not None
             batch.deliver(job.header, result)
         progress.clear()
-        results = batch.end()
+        results = batch.end(job.header)
     report = _report(batch, progress, time.monotonic() - started, results)
     _print(report)
     if arguments.json is not None:

@@ -37,6 +37,7 @@ from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
 from ftdist.geometry import Region
+from ftdist.many.drawn import Computed, Shown, write_picture
 from ftdist.many.inputs import read_input, write_arrays
 from ftdist.network.modelheader import Header
 from ftdist.network.task import Task
@@ -47,6 +48,7 @@ from ftdist.runtime.budget.limits import budget
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
 _ALL = "detections"
 _DRAWN = "-found.jpg"
+_MADE = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".ppm")
 _TOLD = ("detect", "classify", "segment", "points")
 _ENDINGS = (".npy", ".npz", ".json", ".txt")
 
@@ -106,8 +108,16 @@ class Batch:
         if self._banded is not None:
             self._banded.close(keep=self._journal is not None)
 
-    def end(self) -> list[Result]:
-        """All results are written: what was seen, of inputs that were done before, too."""
+    def end(self, header: Header | None = None) -> list[Result]:
+        """All results are written: what was seen, of inputs that were done before, too.
+
+        What a client before this one had written, and not given its name, gets it now.
+        """
+        if header is not None and self.band_rows:
+            banded = self._in_bands(header, NumberedBands(header.network, self.band_rows))
+            for number in range(len(self._inputs)):
+                if number not in self.left_out:
+                    self._finish_banded(banded, number)
         results = []
         for number in range(len(self._inputs)):
             path = self._target(number, ".json")
@@ -169,13 +179,23 @@ class Batch:
         """Writes what came of a band."""
         banded = self._in_bands(header, NumberedBands(header.network, result.band_rows))
         (values,) = result.outputs.values()
-        if result.input not in self.left_out:
-            written = banded.write(result.frame, region, values)
-            if written is not None:
-                self._progress.clear()
-                say(f"wrote      {written}")
+        wanted = result.input not in self.left_out
+        last = wanted and banded.write(result.frame, region, values)
         if self._journal is not None:
             self._journal.add(result.frame)
+        if last:
+            self._progress.clear()
+            self._finish_banded(banded, result.input)
+
+    def _finish_banded(self, banded: BandedPictures, number: int) -> None:
+        """All bands of an input are written: its files get their names, unless they have them."""
+        written = banded.finish(number)
+        if written is not None:
+            say(f"wrote      {written}")
+        drawn = self._made(number)
+        if self._arguments.draw and (written is not None or not drawn.exists()):
+            banded.draw(number, drawn)
+            say(f"wrote      {drawn}")
 
     def _read(self, header: Header, number: int) -> NDArray[Any]:
         """An input's array, without a batch axis; a blank one for what cannot be read."""
@@ -214,8 +234,8 @@ class Batch:
         if self.model is not None:
             return
         arguments, network, kind = self._arguments, header.network, _task(header).kind
-        if arguments.draw and kind != "detect":
-            raise InputError(f"--draw: {network.name} is not a detector")
+        if arguments.draw and kind not in ("detect", "image"):
+            raise InputError(f"--draw: {network.name} is not a detector, and makes no picture")
         if bands is not None:
             self._refuse_bands(bands, kind)
         for_all = arguments.format in (None, "json", "csv") and kind in _TOLD
@@ -238,10 +258,8 @@ class Batch:
                 f"{bands.network.name} is too large for this coordinator in one, and computed in "
                 "bands; of these come raw outputs only: say --raw"
             )
-        if arguments.draw or arguments.format is not None or arguments.repeat > 1:
-            raise InputError(
-                "--draw, --format and --repeat: not of a network that is computed in bands"
-            )
+        if arguments.format is not None or arguments.repeat > 1:
+            raise InputError("--format and --repeat: not of a network that is computed in bands")
 
     def deliver(self, header: Header, result: FrameOutputs) -> None:
         """Writes what came of a frame."""
@@ -278,13 +296,31 @@ class Batch:
         if result is not None:
             self._write_result(number, result)
             print_result(result, everything=arguments.all)
-        if arguments.draw and loaded.letterbox is not None:
+        if arguments.draw and task.kind == "image":
+            self._write_made(header, number, loaded, outputs)
+        elif arguments.draw and loaded.letterbox is not None:
             drawn = self._target(number, _DRAWN)
             given = (source.path, detections, self._names, drawn, loaded.letterbox)
             notes = draw(*given, budget(None).bytes)
             say(f"wrote      {drawn}")
             for note in notes:
                 say(f"drawn      {note}")
+
+    def _write_made(self, header: Header, number: int, loaded: _Loaded, outputs: Outputs) -> None:
+        """The picture that a network has made."""
+        source, drawn = self._inputs[number], self._made(number)
+        shown = Shown(source.path, Computed(outputs, loaded.letterbox), None, (), plain=False)
+        task = _task(header)
+        notes = write_picture(drawn, header.network, task, header.about, shown, budget(None).bytes)
+        say(f"wrote      {drawn}")
+        for note in notes:
+            say(f"drawn      {note}")
+
+    def _made(self, number: int) -> Path:
+        """The file of a picture that a network has made: of the input's kind, if that is written
+        by rows."""
+        suffix = self._inputs[number].path.suffix.lower()
+        return self._target(number, f"-made{suffix if suffix in _MADE else '.png'}")
 
     def _write_result(self, number: int, result: Result) -> None:
         arguments, target = self._arguments, self._target(number, ".json")
@@ -304,7 +340,10 @@ class Batch:
             raise InputError(f"cannot make {self._output}: {error.strerror}") from None
         refuse_unwritable(self._output / "results.npy")
         endings = [*_ENDINGS, *[_DRAWN] * self._arguments.draw]
-        written = [self._target(number, e) for number in range(len(self._stems)) for e in endings]
+        made = [self._made(n) for n in range(len(self._stems))] if self._arguments.draw else []
+        written = made + [
+            self._target(number, e) for number in range(len(self._stems)) for e in endings
+        ]
         refuse_overwriting(written, [(each.name, each.path) for each in self._inputs])
 
 
