@@ -1,12 +1,11 @@
 """Finds objects on a large scene with the detector that comes with ftdist."""
 
 import tempfile
-from importlib.resources import files
 from pathlib import Path
 
 import ftdist
 
-DEMO = Path(str(files("ftdist"))) / "demo"
+DEMO = Path(__file__).parents[1] / "ftdist" / "demo"
 
 
 def main() -> None:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 3 << 20
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 11 << 18
 """What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
 what is free between them. Their code is given back."""
 

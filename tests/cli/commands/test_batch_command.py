@@ -119,8 +119,8 @@ def test_interrupted_it_goes_on_and_ends_as_if_it_had_not_been(
     given = ["batch", str(folder / "detector.ftd"), str(folder / "photos"), "--threads", "2"]
     assert main([*given, "-o", str(whole)]) == 1
 
-    def interrupted(*arguments: Any) -> Iterator[Any]:
-        yield from islice(local.run(*arguments), moment)
+    def interrupted(*arguments: Any, **more: Any) -> Iterator[Any]:
+        yield from islice(local.run(*arguments, **more), moment)
         raise Interrupted(signal.SIGTERM)
 
     with monkeypatch.context() as patch:
