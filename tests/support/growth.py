@@ -240,6 +240,7 @@ class Growth:
 
     def normalize(self) -> None:
         size, alpha = self.draw(st.integers(1, 7)), self.draw(st.sampled_from([1e-4, 0.01]))
+        alpha = alpha if size > 2 else 1e-4  # Darknet's sums of so few turn negative: no power
         self.builder.add(NormalizeResponses(size, alpha), [self.source()])
 
     def prelu(self) -> None:
