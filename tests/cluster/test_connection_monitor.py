@@ -34,6 +34,15 @@ GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + byt
 READY = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 6) + b"DEALER"
 
 
+def hear(raw: socket.socket, count: int) -> None:
+    """Takes so many bytes; ConnectionError if there are not so many."""
+    while count:
+        got = len(raw.recv(count))
+        if not got:
+            raise ConnectionResetError("closed")
+        count -= got
+
+
 class MonitoredRouter:
     """A monitored ROUTER, and those who connect to it."""
 
@@ -65,18 +74,24 @@ class MonitoredRouter:
         return self._sockets[-1]
 
     def raw(self, *, greets: bool = True) -> socket.socket:
-        """A plain TCP connection, with the handshake of a peer if it `greets`."""
+        """A plain TCP connection, with the handshake of a peer if it `greets`.
+
+        ConnectionError if it is cut off before that is done.
+        """
         port = int(self.endpoint.rpartition(":")[2])
         made = socket.create_connection(("127.0.0.1", port), timeout=GUARD_S)
         self._raw.append(made)
         if greets:
             made.sendall(GREETING)
-            theirs = b""
-            while len(theirs) < 64:
-                theirs += made.recv(64 - len(theirs))
+            hear(made, 64)
             made.sendall(b"\x04" + bytes([len(READY)]) + READY)
-            assert made.recv(2)
+            hear(made, 2)
         return made
+
+    def intruder(self, *, greets: bool = True) -> None:
+        """Connects to be cut off, which may come before it has connected or greeted."""
+        with suppress(ConnectionError):
+            self.raw(greets=greets)
 
     def turn(self) -> None:
         """What the owner does in a turn of its loop."""
@@ -199,7 +214,7 @@ def test_who_connects_and_says_nothing_is_cut_off(
     honest.send(b"here")
     open_router.until(lambda: open_router.got == 1)
     monkeypatch.setattr(connection_monitor, "SILENT_S", 0.0)
-    open_router.raw()
+    open_router.intruder()
     open_router.until(lambda: bool(open_router.words))
     assert "nothing within" in open_router.words[0]
     honest.send(b"still here")
@@ -211,7 +226,7 @@ def test_too_many_that_say_nothing_make_room_for_others(
 ) -> None:
     monkeypatch.setattr(connection_monitor, "MOST_SILENT", 8)
     for _ in range(20):
-        open_router.raw(greets=False)
+        open_router.intruder(greets=False)
     open_router.until(lambda: len(open_router.words) == 12)
     assert "more than 8 connections that say nothing" in open_router.words[0]
     open_router.peer().send(b"here")
@@ -225,7 +240,6 @@ def test_too_many_connections_are_refused(
     for number in range(1, 4):
         open_router.peer().send(b"here")
         open_router.until(lambda n=number: open_router.got == n)  # type: ignore[misc]
-    with suppress(ConnectionResetError):  # it may be refused before it has been greeted
-        open_router.raw()
+    open_router.intruder()
     open_router.until(lambda: bool(open_router.words))
     assert "more than 3 connections" in open_router.words[0]

@@ -111,9 +111,11 @@ def assaults(rng: random.Random) -> Iterator[bytes]:
 
 
 def assault(port: int, what: bytes) -> None:
-    """Opens a connection, says something, and leaves without a word."""
-    connection = socket.create_connection(("127.0.0.1", port), 5.0)
-    with connection, suppress(ConnectionError):
+    """Opens a connection, says something, and leaves without a word; it may be cut off before."""
+    with (
+        suppress(ConnectionError),
+        socket.create_connection(("127.0.0.1", port), GUARD_S) as connection,
+    ):
         connection.sendall(what)
 
 
