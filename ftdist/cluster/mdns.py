@@ -16,11 +16,11 @@ import threading
 from _blake2 import blake2b
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from ftdist.errors import InputError
+from ftdist.extras import refuse_unloadable
 from ftdist.protocol.limits import PROTOCOL
+from ftdist.runtime.forked import run_forked
 
 if TYPE_CHECKING:
     from zeroconf import ServiceInfo, Zeroconf
@@ -54,9 +54,11 @@ def fingerprint(public: bytes | None) -> str:
 
 
 def refuse_without_library(option: str) -> None:
-    """InputError where multicast DNS is not installed; nothing is imported."""
-    if find_spec("zeroconf") is None:
-        raise InputError(f"{option} needs zeroconf: pip install 'ftdist[mdns]'")
+    """InputError where multicast DNS is not installed, or does not load: tried in a child.
+
+    For processes of one thread.
+    """
+    run_forked(lambda: refuse_unloadable(option, "zeroconf", "mdns", ("zeroconf",)))
 
 
 def service(host: str, addresses: list[str], port: int, model: str, key: str) -> ServiceInfo:

@@ -8,6 +8,7 @@ from typing import Any
 
 from ftdist.dask.work import Done, Failed, Job, compute
 from ftdist.errors import FtdistError, InputError
+from ftdist.extras import needing
 from ftdist.many.asking import Allowed, Words, as_record, asked_of
 from ftdist.many.listing import Listing, as_source
 from ftdist.network.modelfile import load
@@ -30,10 +31,8 @@ def delayed_batch(
     inputs. All else is that of ``ftdist.batch``; `mem` and `threads` are those of a worker process,
     which plans once, and computes one list after another.
     """
-    try:
+    with needing("this", "Dask", "dask"):
         import dask
-    except ImportError:
-        raise InputError("this needs Dask: pip install 'ftdist[dask]'") from None
     words = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     names = [s.name for s in Listing([os.fspath(each) for each in words], recursive=recursive)]
     thresholds = {"threshold": threshold, "overlap": overlap}
@@ -52,7 +51,8 @@ def delayed_batch(
 def to_bag(*arguments: Any, **options: Any) -> Any:
     """The records of ``delayed_batch``, as a ``dask.bag.Bag`` of dictionaries."""
     parts = delayed_batch(*arguments, **options)
-    import dask.bag
+    with needing("a bag", "Dask", "dask"):
+        import dask.bag
 
     library: Any = dask.bag
     return library.from_delayed(parts)

@@ -20,13 +20,13 @@ from typing import Any
 from ftdist.dask.store import send
 from ftdist.dask.work import Done, Failed, Job, compute
 from ftdist.errors import BudgetError, FtdistError, InputError
+from ftdist.extras import needing
 from ftdist.many.listing import Source
 from ftdist.many.local import Record
 from ftdist.many.stages import Finished
 from ftdist.network.modelfile import Model
 
 SCHEME = "dask"
-_EXTRA = "pip install 'ftdist[dask]'"
 _TASKS_A_WORKER = 3
 _MOST_PICTURES = 32
 _RETRIES = 3
@@ -36,10 +36,8 @@ _WAIT_S = 60
 def connected(word: str, workers: int, stack: ExitStack) -> Any:
     """A client of the cluster that `dask://HOST:PORT` names; of `dask` alone, of one that lives as
     long as the stack, with so many worker processes. FtdistError when it does not answer."""
-    try:
+    with needing("--on dask", "Dask", "dask"):
         import distributed
-    except ImportError:
-        raise InputError(f"--on dask needs Dask: {_EXTRA}") from None
     library: Any = distributed
     scheme, _, address = word.partition("://")
     if scheme != SCHEME:

@@ -16,6 +16,7 @@ from ftdist.answers.export import Results, columns, from_value, pieces, rows_of
 from ftdist.answers.seen import Result
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.many.spool import Spool
 from ftdist.network.task import Kind
 
@@ -48,8 +49,9 @@ def require_parquet() -> None:
 
 
 def _write_parquet(path: Path, results: Results, kind: Kind) -> None:
-    import pyarrow as arrow
-    from pyarrow import parquet
+    with needing("writing Parquet", "pyarrow", "parquet"):
+        import pyarrow as arrow
+        from pyarrow import parquet
 
     types: dict[str, Any] = {"file": arrow.string(), "label": arrow.string()}
     types |= {"class": arrow.int32(), "point": arrow.int32()}

@@ -12,12 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.many.listing import Source
 
 if TYPE_CHECKING:
     from ftdist.pictures.reading import PictureBytes
 
-_EXTRA = "pip install 'ftdist[video]'"
 _LIBRARY_BYTES = 48 << 20
 """FFmpeg's libraries and what a decoder holds beside its frames, measured: 31 to 40 MiB."""
 
@@ -92,9 +92,7 @@ def _picture(name: str, frame: Any) -> PictureBytes:
 
 
 def _library() -> Any:
-    try:
+    with needing("reading videos and cameras", "PyAV", "video"):
         import av
-    except ImportError:
-        raise InputError(f"videos and cameras need PyAV: {_EXTRA}") from None
     av.logging.set_level(av.logging.FATAL)
     return av

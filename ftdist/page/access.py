@@ -13,11 +13,12 @@ import re
 import socket
 import stat
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from ftdist.cluster.endpoints import Endpoint, listening
 from ftdist.errors import InputError
+from ftdist.extras import refuse_unloadable
+from ftdist.runtime.forked import run_forked
 
 _TOKEN = re.compile(r"[!-~]{16,256}")
 _TOKEN_BYTES = 24
@@ -91,9 +92,11 @@ def access_to(place: Endpoint, token_file: Path | None) -> Access:
 
 
 def refuse_without_library() -> None:
-    """InputError where what serves the page is not installed; nothing is imported."""
-    if any(find_spec(each) is None for each in _NEEDS):
-        raise InputError("--page needs uvicorn and starlette: pip install 'ftdist[page]'")
+    """InputError where what serves the page is not installed, or does not load: tried in a child.
+
+    For processes of one thread.
+    """
+    run_forked(lambda: refuse_unloadable("--page", "uvicorn and starlette", "page", _NEEDS))
 
 
 def listen(place: Endpoint) -> socket.socket:

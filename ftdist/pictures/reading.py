@@ -23,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from ftdist.errors import FtdistError, InputError
+from ftdist.extras import needing
 from ftdist.pictures.bands import BAND_PIXELS, Take, decode
 from ftdist.pictures.exif import TURNS, Turn, orientation
 from ftdist.pictures.footprint import decoding_bytes
@@ -141,10 +142,8 @@ def told(source: Source) -> Iterator[None]:
     Its decoders raise nearly anything on damaged files (OSError, SyntaxError, struct.error,
     ValueError, ...), hence the breadth; running out of memory is not the file's fault.
     """
-    try:
-        from PIL import UnidentifiedImageError
-    except ImportError:
-        raise InputError("reading pictures needs Pillow: pip install 'ftdist[image]'") from None
+    with needing("reading pictures", "Pillow", "image"):
+        from PIL import Image, UnidentifiedImageError  # noqa: F401 - what is used within
     try:
         with _PATIENCE:
             yield

@@ -12,7 +12,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from ftdist.errors import BudgetError, FtdistError
+from ftdist.errors import BudgetError, FtdistError, InputError
 
 
 def run_forked(work: Callable[[], Any]) -> Any:
@@ -70,7 +70,8 @@ def _opened(answer: dict[str, Any]) -> Any:
     if "budget" in answer:
         raise BudgetError(answer["budget"], answer["smallest_bytes"])
     if "error" in answer:
-        error = FtdistError(answer["error"])
-        error.exit_status = answer["status"]
+        status = answer["status"]
+        error = (InputError if status == InputError.exit_status else FtdistError)(answer["error"])
+        error.exit_status = status
         raise error
     return answer["value"]

@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Kind
 from ftdist.runtime.model_import import import_model
 from ftdist.runtime.overriding import Wishes
 
 _Path = str | os.PathLike[str]
-
-_NEEDED = "a PyTorch module needs the package torch: pip install 'ftdist[torch]' (to import only)"
 
 
 def from_torch(
@@ -44,10 +43,8 @@ def from_torch(
     when torch is missing, when it cannot export the module, or when something in it is not
     supported.
     """
-    try:
+    with needing("importing a PyTorch module", "torch", "torch"):
         import torch
-    except ImportError:
-        raise InputError(_NEEDED) from None
     if not isinstance(module, torch.nn.Module):
         raise InputError(f"{type(module).__name__} is no torch.nn.Module")
     inputs = tuple(example) if isinstance(example, tuple | list) else (example,)

@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from ftdist.errors import FtdistError, InputError
+from ftdist.extras import needing
 
 _PORT, _SECURE_PORT = 1883, 8883
 _FIRST_S, _LONGEST_S = 1, 60
-_EXTRA = "pip install 'ftdist[mqtt]'"
 
 
 class Publisher:
@@ -98,9 +98,7 @@ def state(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _paho() -> Any:
-    try:
+    with needing("--mqtt", "paho-mqtt", "mqtt"):
         from paho.mqtt import client
-    except ImportError:
-        raise InputError(f"--mqtt needs paho-mqtt: {_EXTRA}") from None
     library: Any = client
     return library.Client(library.CallbackAPIVersion.VERSION2)

@@ -84,5 +84,5 @@ def test_without_shtab_it_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "shtab", None)
     assert main(["completion", "bash"]) == 1
-    line = "ftdist: completion needs the package shtab: pip install 'ftdist[completion]'\n"
+    line = "ftdist: completion needs shtab: pip install 'ftdist[completion]'\n"
     assert capsys.readouterr().err == line

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,6 @@ def test_a_worker_without_an_address_joins_its_coordinator(keys: Path, tmp_path:
 
 
 def test_without_zeroconf_the_remedy_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ftdist.cluster.mdns.find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "zeroconf", None)
     with pytest.raises(InputError, match=r"ftdist\[mdns\]"):
         coordinator_address(None, print, list)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ftdist.cli.parser import make_parser
 from ftdist.errors import FtdistError
+from ftdist.extras import needing
 
 _FOLDERS = frozenset({"DIR"})
 _FILES = frozenset({"INPUT", "OUTPUT", "SOURCE"})
@@ -20,11 +21,8 @@ _FILES = frozenset({"INPUT", "OUTPUT", "SOURCE"})
 
 def run(arguments: argparse.Namespace) -> None:
     """Prints the completions for a shell."""
-    try:
+    with needing("completion", "shtab", "completion", FtdistError):
         import shtab
-    except ImportError:
-        remedy = "pip install 'ftdist[completion]'"
-        raise FtdistError(f"completion needs the package shtab: {remedy}") from None
     parser = make_parser({})
     for action in _actions(parser):
         if action.metavar in _FOLDERS:

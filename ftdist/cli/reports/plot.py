@@ -11,6 +11,7 @@ from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.console import one_line
 from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.plans.choice import Choice
 from ftdist.runtime.plans.frontier import FrontierPoint, undominated
@@ -48,10 +49,9 @@ def draw(
     instruction_set: str,
 ) -> None:
     """Draws the frontier, the chosen plan, its budget and the published plans."""
-    try:
+    with needing("--plot", "matplotlib", "plot"):
         from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError(_REMEDY) from None
+        from matplotlib.ticker import LogLocator  # noqa: F401 - what is used further down
     figure = Figure(figsize=(9, 6), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     _draw_published(axes, published)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.network.encoding import disguise
 from ftdist.network.onnx.constant_maths import MOST_VALUES
 from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
@@ -85,18 +86,10 @@ def read_graph(path: Path) -> Graph:
 
 def package() -> Any:
     """The package `onnx`; InputError where it cannot be imported."""
-    try:
+    with needing("reading ONNX", "onnx", "onnx"):
         import onnx
         import onnx.numpy_helper
-    except ImportError:
-        raise InputError(
-            "reading ONNX needs the package onnx: pip install 'ftdist[onnx]' (to import only)"
-        ) from None
-    except Exception as error:  # its own check of the protobuf that it finds
-        reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"the package onnx cannot be loaded ({reason}); mend it: pip install -U onnx protobuf"
-        ) from None
+        import onnx.reference
     return onnx
 
 

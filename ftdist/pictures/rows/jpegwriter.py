@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.protocol import Rows, Tags
 from ftdist.pictures.rows.strips import strip_rows
@@ -43,10 +43,8 @@ class JpegEncoder:
             )
         if max(shape.height, shape.width) > _LARGEST:
             raise ValueError(f"a JPEG has at most {_LARGEST} rows and columns; write a .png")
-        try:
+        with needing("writing a JPEG", "Pillow", "image"):
             import PIL.Image  # noqa: F401
-        except ImportError:
-            raise InputError("writing a JPEG needs Pillow: pip install 'ftdist[image]'") from None
         self._shape, self._more = shape, _told(tags)
         self.strip_rows = strip_rows(shape, dtype)
         self._interval = self.strip_rows // _BLOCK * -(-shape.width // _BLOCK)

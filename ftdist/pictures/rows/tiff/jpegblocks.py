@@ -10,7 +10,7 @@ import io
 
 import numpy as np
 
-from ftdist.errors import InputError
+from ftdist.extras import needing
 from ftdist.pictures.rows.codings import Bytes
 from ftdist.pictures.rows.tiff.layout import YCBCR, Layout
 
@@ -21,12 +21,8 @@ _MODES = {1: "L", 3: "RGB"}
 
 def decoded(content: bytes, tables: bytes, layout: Layout, rows: int) -> Bytes:
     """`rows` of a block as (rows, columns x samples); ValueError where it is no such block."""
-    try:
+    with needing("reading a TIFF of JPEGs", "Pillow", "image"):
         from PIL import Image
-    except ImportError:
-        raise InputError(
-            "reading a TIFF of JPEGs needs Pillow: pip install 'ftdist[image]'"
-        ) from None
     mode = _MODES.get(layout.samples)
     if mode is None or layout.bits != 8:
         raise ValueError(f"it is a TIFF of JPEGs with {layout.samples} bands of {layout.bits} bits")
