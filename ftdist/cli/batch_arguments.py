@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ftdist.cli.arguments import BUDGET, Commands, Defaults, Parser, add_threads, command, positive
+from ftdist.cli.arguments import (
+    BUDGET,
+    Commands,
+    Defaults,
+    Parser,
+    add_page,
+    add_threads,
+    command,
+    positive,
+)
 from ftdist.cli.local_arguments import (
     add_exact_direct,
     add_preparation,
@@ -101,4 +110,5 @@ def _add_machine(parser: Parser) -> None:
     plan.add_argument("--tiling", metavar="NOTATION", help=named)
     plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
     add_exact_direct(parser)
+    add_page(parser)
     parser.add_argument("--kernels", choices=("native", "reference"), default="native")

@@ -74,12 +74,15 @@ class Page:
         loopback = self.place.is_loopback
         return Beside(subject, self.access, self.listener, say, loopback=loopback)
 
-    def of_run(self, choice: Choice, inputs: int, tested_on: dict[str, Any]) -> LocalPage:
-        """Starts the page of a run of so many inputs; for processes of one thread."""
+    def of_run(
+        self, kind: str, choice: Choice, inputs: int, tested_on: dict[str, Any], lanes: int = 1
+    ) -> LocalPage:
+        """Starts the page of a command of that `kind` that computes so many inputs, 0 where nobody
+        knows how many, in lanes side by side; for processes of one thread."""
         from ftdist.page.local import LocalPage, LocalRun
 
         model, budget_bytes = choice.model, choice.budget.bytes + PAGE_BYTES
-        subject = _subject("run", model, choice.calibration.profile, budget_bytes)
+        subject = _subject(kind, model, choice.calibration.profile, budget_bytes)
         run = LocalRun(
             name=model.network.name,
             inputs=inputs,
@@ -90,6 +93,7 @@ class Page:
             budget_bytes=choice.budget.bytes,
             baseline_bytes=choice.footprint.baseline,
             instruction_set=tested_on.get("instruction_set", tested_on["kernels"]),
+            lanes=lanes,
         )
         return LocalPage(self._start(subject, _complain), run)
 

@@ -21,7 +21,14 @@ from ftdist.many.drawn import Computed
 from ftdist.many.inputs import Input, read_input
 from ftdist.many.lanes import HELPERS, Decide, Lanes, OpenLanes, Pictures, choose
 from ftdist.many.listing import Listing, Source
-from ftdist.many.pictures import Asked, PictureStages, Target, drawing_bytes, reading_bytes
+from ftdist.many.pictures import (
+    Asked,
+    Onlooker,
+    PictureStages,
+    Target,
+    drawing_bytes,
+    reading_bytes,
+)
 from ftdist.many.room import Room
 from ftdist.many.stages import Crowd, Finished, in_order
 from ftdist.many.videos import expanded, frame_bytes
@@ -45,6 +52,7 @@ class Batch:
     lanes: Lanes
     plain: bool
     kernels: Kernels = "native"
+    onlooker: Onlooker | None = None
 
 
 @dataclass
@@ -138,7 +146,11 @@ class _Timed(PictureStages):
     """The stages, of which computing is timed."""
 
     def __init__(self, batch: Batch, opened: OpenLanes, room: Room, lane_time: LaneTime) -> None:
-        super().__init__(batch.asked, opened.sessions, room, batch.target, plain=batch.plain)
+        super().__init__(
+            *(batch.asked, opened.sessions, room, batch.target),
+            plain=batch.plain,
+            onlooker=batch.onlooker,
+        )
         self._lane_time = lane_time
         self._lock = threading.Lock()
 

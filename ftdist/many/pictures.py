@@ -8,10 +8,13 @@ the batch's room.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
 
 from ftdist.answers.kinds import answering_bytes
 from ftdist.errors import InputError
@@ -22,6 +25,7 @@ from ftdist.many.room import Room
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
+from ftdist.runtime.engine import Watch
 from ftdist.runtime.local import Session
 
 TOLD = ("detect", "classify", "segment", "points")
@@ -63,11 +67,43 @@ class Asked:
         return self.task.kind in TOLD
 
 
+class Onlooker(Protocol):
+    """Who is told what each lane computes: the live page."""
+
+    def began(self, name: str, lane: int) -> None:
+        """A lane begins an input."""
+
+    def ended(
+        self,
+        seconds: float,
+        given: NDArray[Any] | Mapping[str, NDArray[Any]],
+        outputs: Mapping[str, NDArray[Any]],
+        lane: int,
+    ) -> None:
+        """It is done: what the network was given, and its outputs by name."""
+
+    def failed(self) -> None:
+        """An input was left out."""
+
+    def watch(self, lane: int) -> Watch:
+        """What the lane's session is to be watched by."""
+
+
 class PictureStages:
-    """The stages of pictures and arrays from files, in these sessions."""
+    """The stages of pictures and arrays from files, in these sessions.
+
+    An `onlooker` is told of each picture that is computed.
+    """
 
     def __init__(
-        self, asked: Asked, sessions: Sequence[Session], room: Room, target: Target, *, plain: bool
+        self,
+        asked: Asked,
+        sessions: Sequence[Session],
+        room: Room,
+        target: Target,
+        *,
+        plain: bool,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self._asked = asked
         self._sessions = sessions
@@ -75,6 +111,10 @@ class PictureStages:
         self._target = target
         self._plain = plain
         self._answering_bytes = answering_bytes(asked.network, asked.task)
+        self._onlooker = onlooker
+        if onlooker is not None:
+            for lane, session in enumerate(sessions):
+                session.watch(onlooker.watch(lane))
 
     def read(self, item: Source) -> Input:
         asked = self._asked
@@ -98,7 +138,14 @@ class PictureStages:
         return given
 
     def compute(self, lane: int, item: Source, read: Input) -> Computed:
-        return Computed(self._sessions[lane].run(read.array), read.letterbox)
+        session, onlooker = self._sessions[lane], self._onlooker
+        if onlooker is None:
+            return Computed(session.run(read.array), read.letterbox)
+        onlooker.began(item.name, lane)
+        started_s = time.perf_counter()
+        outputs = session.run(read.array)
+        onlooker.ended(time.perf_counter() - started_s, read.array, outputs, lane)
+        return Computed(outputs, read.letterbox)
 
     def finish(self, item: Source, computed: Computed) -> bytes:
         with self._room.lease() as lease:

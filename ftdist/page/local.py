@@ -1,8 +1,8 @@
 """The page beside a run on this machine: shows what it is told, in a coordinator's form.
 
-A run has one worker, this process, and one job, its inputs. Whoever runs says when an input begins
-and when it is done; tiles are told by the engine. A thread waits for the page's questions and
-answers them; while nobody looks it sleeps, and nothing is made.
+A run has one worker, this process, and one job, its inputs. Whoever runs says when a lane begins
+an input and when it is done; tiles are told by the engine. A thread waits for the page's questions
+and answers them; while nobody looks it sleeps, and nothing is made.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,25 +21,22 @@ from numpy.typing import NDArray
 from ftdist.cluster.process import WakeUp
 from ftdist.coordinator.events import Look, Pictured, Seen
 from ftdist.coordinator.observing.snapshot import (
-    DONE,
-    GIVEN,
-    FrameNow,
     JobNow,
     PartNow,
     PlanNow,
     Snapshot,
-    TaskNow,
-    TileNow,
     Totals,
     WorkerNow,
 )
-from ftdist.geometry import Region, partition
+from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
 from ftdist.page.beside import Beside
+from ftdist.page.lanes import Lane
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.protocol.client_messages import JobStatus, WorkerStatus
 from ftdist.protocol.records import Piece
 from ftdist.runtime.budget.memory import peak_resident_bytes
+from ftdist.runtime.engine import Watch
 
 Given = NDArray[Any] | Mapping[str, NDArray[Any]]
 
@@ -49,7 +47,8 @@ _WORKER = 1
 @dataclass(frozen=True, slots=True)
 class LocalRun:
     """What is run: how many inputs under which name, by which plan, and what it was predicted to
-    take. `groups` are those of the plan's programs, in order."""
+    take. `groups` are those of the plan's programs, in order; so many `lanes` compute side by side.
+    0 inputs: nobody knows how many will come."""
 
     name: str
     inputs: int
@@ -60,10 +59,11 @@ class LocalRun:
     budget_bytes: int
     baseline_bytes: int
     instruction_set: str
+    lanes: int = 1
 
 
 class LocalPage:
-    """Feeds the page; a context manager that ends it."""
+    """Feeds the page; a context manager that ends it. Lanes tell it from threads of their own."""
 
     def __init__(self, beside: Beside, run: LocalRun) -> None:
         self._beside = beside
@@ -71,11 +71,11 @@ class LocalPage:
         self._lock = threading.Lock()
         self._stop = WakeUp()
         self._totals = Totals(joined=1)
+        self._begun = self._failed = 0
         self._input = ""
-        self._begun_s: float | None = None
         self._spent_s = 0.0
-        self._failed = 0
-        self._group, self._tiles = 0, frozenset[int]()
+        given = run.network, run.groups, run.name, _WORKER
+        self._lanes = [Lane(*given) for _ in range(run.lanes)]
         self._wants_picture = False
         self._macs = _macs(run.network)
         self._thread = threading.Thread(target=self._answer, name="page", daemon=True)
@@ -92,36 +92,46 @@ class LocalPage:
 
     # ---- what the run says
 
-    def began(self, name: str) -> None:
-        """An input begins."""
-        self._input, self._begun_s = name, time.monotonic()
-        self._group, self._tiles = 0, frozenset()
+    def began(self, name: str, lane: int = 0) -> None:
+        """A lane begins an input."""
+        with self._lock:
+            self._input = name
+            self._lanes[lane].begin(self._begun)
+            self._begun += 1
 
-    def ended(self, seconds: float, given: Given, outputs: Mapping[str, NDArray[Any]]) -> None:
+    def ended(
+        self, seconds: float, given: Given, outputs: Mapping[str, NDArray[Any]], lane: int = 0
+    ) -> None:
         """It is done: what the network was given, and its outputs by name. They are copied, thinned
         out, where somebody looks at pictures."""
-        frame = self._totals.frames
-        self._totals.frames += 1
-        self._spent_s += seconds
-        self._begun_s = None
-        if self._wants_picture and not isinstance(given, Mapping):
-            self._wants_picture = False
-            network = self._run.network
-            inputs = (_piece(INPUT, _input_map(network, given)),)
-            maps = tuple(_piece(*each) for each in _output_maps(network, outputs))
-            with self._lock:
+        with self._lock:
+            self._totals.frames += 1
+            self._spent_s += seconds
+            self._lanes[lane].end()
+            if self._wants_picture and not isinstance(given, Mapping):
+                self._wants_picture = False
+                network, frame = self._run.network, self._lanes[lane].frame
+                inputs = (_piece(INPUT, _input_map(network, given)),)
+                maps = tuple(_piece(*each) for each in _output_maps(network, outputs))
                 self._beside.show(Pictured(self._run.name, frame, seconds, inputs, maps))
 
     def failed(self) -> None:
-        """An input was left out."""
-        self._failed += 1
-        self._begun_s = None
+        """An input was left out; no lane goes on with it."""
+        with self._lock:
+            self._failed += 1
+            if self._run.lanes == 1:
+                self._lanes[0].end()
 
-    def tile(self, worker: int, group: int, tile: int, started_s: float, ended_s: float) -> None:
-        """A thread has computed a tile; for ``Session.watch``."""
-        before = self._tiles if group == self._group else frozenset[int]()
-        self._group, self._tiles = group, before | {tile}
-        self._totals.tasks += 1
+    def watch(self, lane: int = 0) -> Watch:
+        """What a lane's session is to be watched by, with ``Session.watch``."""
+        return partial(self._tile, self._lanes[lane])
+
+    def _tile(
+        self, lane: Lane, worker: int, group: int, tile: int, started_s: float, ended_s: float
+    ) -> None:
+        with self._lock:
+            lane.tile(group, tile)
+            self._totals.tasks += 1
 
     # ---- what the page asks
 
@@ -142,80 +152,51 @@ class LocalPage:
             poller.modify(self._beside, polled)
 
     def _snapshot(self, look: Look) -> Snapshot:
-        now_s, run, totals = time.monotonic(), self._run, self._totals
-        begun_s = self._begun_s
+        now_s, run = time.monotonic(), self._run
+        busy = [lane for lane in self._lanes if lane.begun_s is not None]
         return Snapshot(
             now_s=now_s,
             model=run.network.name,
             plan_number=1,
             plan_text=f"{run.plan.notation}, {run.seconds:.3g} s an input predicted",
             plan=None if look.plan_number == 1 else _plan(run),
-            workers=(self._worker(busy=begun_s is not None),),
-            jobs=(self._job(),),
-            frames=() if begun_s is None else (self._frame(now_s - begun_s),),
-            frames_in_flight=int(begun_s is not None),
-            totals=totals,
+            workers=(self._worker(busy),),
+            jobs=(self._job(len(busy)),),
+            frames=tuple(lane.frame_now(now_s) for lane in busy),
+            frames_in_flight=len(busy),
+            totals=self._totals,
         )
 
-    def _worker(self, *, busy: bool) -> WorkerNow:
-        run, done = self._run, self._totals.frames
-        each_s = self._spent_s / done if done else 0.0
+    @property
+    def _each_s(self) -> float:
+        """Seconds of an input so far, 0 before there was one: as long as a lane takes, over the
+        number of lanes that compute at the same time."""
+        done = self._totals.frames
+        return self._spent_s / (done * self._run.lanes) if done else 0.0
+
+    def _worker(self, busy: Sequence[Lane]) -> WorkerNow:
+        run, each_s = self._run, self._each_s
         status = WorkerStatus(
             name=HERE,
             state="running" if busy else "idle",
             instruction_set=run.instruction_set,
-            threads=run.plan.threads,
+            threads=run.plan.threads * run.lanes,
             budget_bytes=run.budget_bytes,
             peak_bytes=peak_resident_bytes(),
             share=1.0,
             macs_per_s=self._macs / each_s if each_s else 0.0,
             link_bytes_per_s=0.0,
-            tasks=int(busy),
+            tasks=len(busy),
             finished=self._totals.tasks,
             failed=self._failed,
             key="",
             address="",
         )
-        tasks = (self._task(),) if busy else ()
-        baseline_bytes = run.baseline_bytes
-        return WorkerNow(_WORKER, status, 0.0, False, 0.0, baseline_bytes, tasks)
+        tasks = tuple(lane.task_now() for lane in busy)
+        return WorkerNow(_WORKER, status, 0.0, False, 0.0, run.baseline_bytes, tasks)
 
-    def _task(self) -> TaskNow:
-        group = self._run.groups[self._group]
-        tile, tiles = len(self._tiles), group.rows * group.columns
-        number = self._totals.frames
-        return TaskNow(
-            self._run.name, number, group.first, group.stop, min(tile, tiles - 1), tiles, 0.0
-        )
-
-    def _frame(self, since_s: float) -> FrameNow:
-        run = self._run
-        group, done = run.groups[self._group], self._tiles
-        shape = run.network.shape(group.stop - 1)
-        regions = [
-            Region(*rows, *columns)
-            for rows in partition(shape.height, min(group.rows, shape.height))
-            for columns in partition(shape.width, min(group.columns, shape.width))
-        ]
-        return FrameNow(
-            job=run.name,
-            frame=self._totals.frames,
-            stage=self._group,
-            stages=len(run.groups),
-            first=group.first,
-            stop=group.stop,
-            height=shape.height,
-            width=shape.width,
-            since_s=since_s,
-            tiles=tuple(
-                TileNow(_WORKER, DONE if number in done else GIVEN, region)
-                for number, region in enumerate(regions)
-            ),
-        )
-
-    def _job(self) -> JobNow:
-        run, done = self._run, self._totals.frames
-        each_s = self._spent_s / done if done else 0.0
+    def _job(self, in_flight: int) -> JobNow:
+        run, done, each_s = self._run, self._totals.frames, self._each_s
         status = JobStatus(
             job=run.name,
             finished=done,
@@ -228,7 +209,7 @@ class LocalPage:
             address="",
         )
         left = max(0, run.inputs - self._failed - done) * each_s
-        return JobNow(status, int(self._begun_s is not None), left if done else -1.0)
+        return JobNow(status, in_flight, left if done and run.inputs else -1.0)
 
 
 def _plan(run: LocalRun) -> PlanNow:

@@ -13,8 +13,9 @@ from ftdist.planning.profile import DeviceProfile
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """`kind`: coordinator or run. `budget_bytes` and `process`: of whoever is shown, this page's
-    process counted in the budget. `names`: of classes, where there are any."""
+    """`kind`: the command, coordinator, run, batch or watch. `budget_bytes` and `process`: of
+    whoever is shown, this page's process counted in the budget. `names`: of classes, where there
+    are any."""
 
     kind: str
     network: Network

@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,6 +36,18 @@ _MOST_BOUND = 16
 
 Watch = Callable[[int, int, int, float, float], None]
 """Hears of each tile: worker, group, tile, and when it began and ended, in seconds."""
+
+
+def watched_by(watches: Sequence[Watch]) -> Watch | None:
+    """One that tells all of them; None where there is none."""
+    if len(watches) <= 1:
+        return watches[0] if watches else None
+
+    def tell(worker: int, group: int, tile: int, started_s: float, ended_s: float) -> None:
+        for each in watches:
+            each(worker, group, tile, started_s, ended_s)
+
+    return tell
 
 
 def executor(kernels: Kernels) -> Executor:

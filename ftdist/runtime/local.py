@@ -22,7 +22,7 @@ from ftdist.network.modelfile import Model
 from ftdist.network.ports import Input
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import Plan, check
-from ftdist.runtime.engine import Kernels, LayerCounters, Watch, tidy
+from ftdist.runtime.engine import Kernels, LayerCounters, Watch, tidy, watched_by
 from ftdist.runtime.runner import Runner
 
 Outputs = dict[str, NDArray[np.float32]]
@@ -70,9 +70,9 @@ class Session:
         """What the kernels counted for each layer, over all runs so far."""
         return self._runner.counters
 
-    def watch(self, watch: Watch | None) -> None:
-        """Has every tile of later runs told to `watch`, by the thread that computed it."""
-        self._runner.watch(watch)
+    def watch(self, *watches: Watch) -> None:
+        """Has every tile of later runs told to these, by the thread that computed it."""
+        self._runner.watch(watched_by(watches))
 
     def close(self) -> None:
         """Ends the threads and gives the session's memory back; a later run takes both again."""

@@ -42,11 +42,17 @@ def traced(model: Model, path: Path, threads: int) -> list[Tile]:
             told.append((worker, group, tile, threading.get_ident()))
             write(worker, group, tile, began_s, ended_s)
 
-        session.watch(watch)
+        heard: list[Tile] = []
+
+        def hear(worker: int, group: int, tile: int, _began_s: float, _ended_s: float) -> None:
+            heard.append((worker, group, tile, threading.get_ident()))
+
+        session.watch(watch, hear)
         for _ in range(RUNS):
             session.run(random_image(64))
-        session.watch(None)
+        session.watch()
         session.run(random_image(64))
+    assert sorted(heard) == sorted(told), "each of those who watch hears of every tile"
     return told
 
 

@@ -11,8 +11,9 @@ import os
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
@@ -34,11 +35,15 @@ from ftdist.many.videos import expanded
 from ftdist.network.modelfile import Model
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.engine import Kernels
 from ftdist.runtime.imported import opened
 from ftdist.runtime.overriding import with_wishes
 from ftdist.runtime.plans.choice import Choice, RunContext
 from ftdist.runtime.threads import default_threads
 from ftdist.wording import counted
+
+if TYPE_CHECKING:
+    from ftdist.cli.page import Page
 
 Compute: TypeAlias = "Callable[[Iterable[Source]], Generator[Record, None, None]]"
 """What makes a record of each input, in their order."""
@@ -47,6 +52,17 @@ Compute: TypeAlias = "Callable[[Iterable[Source]], Generator[Record, None, None]
 def run(arguments: argparse.Namespace) -> int:
     """Runs the batch, writes its records, prints what came of it; 1 when inputs were left out."""
     limit = budget_of(arguments.mem)
+    if arguments.page is None:
+        return _run(arguments, limit)
+    if arguments.on is not None:
+        raise InputError("--page: a Dask cluster has a page of its own; leave out --page or --on")
+    from ftdist.cli.page import with_page  # with all that only a page needs
+
+    arguments.restartable = False  # it listens already
+    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+
+
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
@@ -70,6 +86,8 @@ def run(arguments: argparse.Namespace) -> int:
         compute: Compute
         if arguments.on is None:
             told.batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
+            if page is not None:
+                told.batch = _shown(page, told.batch, told.total or 0, arguments.kernels, stack)
             compute = partial(computed, told.batch, lane_time=told.lane_time)
         else:
             compute = _spread(arguments, model, asked, goes_to, told, stack)
@@ -87,6 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
         print_batch(told, spool)
     told.summarize()
     return 1 if told.left_out_in_all else 0
+
+
+def _shown(page: Page, batch: Batch, inputs: int, kernels: Kernels, stack: ExitStack) -> Batch:
+    """The batch, on a page."""
+    lanes = batch.lanes
+    shown = page.of_run("batch", lanes.choice, inputs, machine(kernels), lanes.split.lanes)
+    complain(f"ftdist: {page.line()}")
+    return replace(batch, onlooker=stack.enter_context(shown))
 
 
 def _listing(arguments: argparse.Namespace) -> Listing:

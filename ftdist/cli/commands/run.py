@@ -155,7 +155,7 @@ def _prepare(
     planned_s = time.perf_counter()
     if page is not None:
         inputs = len(queue.waiting) * arguments.repeat
-        results.shown = stack.enter_context(page.of_run(choice, inputs, tested_on))
+        results.shown = stack.enter_context(page.of_run("run", choice, inputs, tested_on))
         _tell(page.line())
     session = choice.open(arguments.kernels)
     load_s = time.perf_counter() - started
@@ -165,13 +165,13 @@ def _prepare(
 
     shown, trace = results.shown, None
     frames = Frames(queue, session, arguments.repeat, report, keeps=keeps, shown=shown)
-    if shown is not None:
-        session.watch(shown.tile)
+    watches = [] if shown is None else [shown.watch()]
     if arguments.trace is not None:
         trace = stack.enter_context(Trace(arguments.trace))
-        session.watch(trace.tiles([each.plan for each in choice.lowered.programs]))
+        watches.append(trace.tiles([each.plan for each in choice.lowered.programs]))
         trace.span("ftdist", "read", "read the first input", read_s, asked_s)
         trace.span("ftdist", "plan", f"plan for {model.network.name}", asked_s, planned_s)
+    session.watch(*watches)
     return _Run(queue, stack.enter_context(frames), results, trace)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.cli.console import complain, say
@@ -28,7 +28,7 @@ from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.many.lanes import Lanes, OpenLanes, Pictures, choose_one
 from ftdist.many.listing import Source
-from ftdist.many.pictures import TOLD, Asked, PictureStages, as_line
+from ftdist.many.pictures import TOLD, Asked, Onlooker, PictureStages, as_line
 from ftdist.many.room import Room
 from ftdist.network.modelfile import Model
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
@@ -41,6 +41,9 @@ from ftdist.watch.bringing import Folder, bring_folder, bring_stream, is_stream,
 from ftdist.watch.mqtt import Publisher
 from ftdist.watch.newest import Newest
 from ftdist.wording import counted
+
+if TYPE_CHECKING:
+    from ftdist.cli.page import Page
 
 _STANDARD_OUTPUT = "-"
 _LINES = (".jsonl", ".ndjson")
@@ -56,6 +59,7 @@ class Told:
 
     def __init__(self, word: str | None, publisher: Publisher | None, task: str) -> None:
         self.frames = self.left_out = 0
+        self.onlooker: Onlooker | None = None
         self._publisher = publisher
         path = None if word is None or word == _STANDARD_OUTPUT else Path(word)
         self._lines: Any = None
@@ -91,12 +95,23 @@ class Told:
     def leave_out(self, error: InputError) -> None:
         """A frame could not be read."""
         self.left_out += 1
+        if self.onlooker is not None:
+            self.onlooker.failed()
         complain(f"ftdist: {error}")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Watches until it is stopped, or a video ends."""
     limit = budget_of(arguments.mem)
+    if arguments.page is None:
+        return _run(arguments, limit)
+    from ftdist.cli.page import with_page  # with all that only a page needs
+
+    arguments.restartable = False  # it listens already
+    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+
+
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
     settle_heap(SPARING_BYTES)
     publisher = None if arguments.mqtt is None else Publisher(arguments.mqtt)
     bring = _bringer(arguments.source)
@@ -107,9 +122,14 @@ def run(arguments: argparse.Namespace) -> int:
     told = Told(arguments.output, publisher, asked.task.kind)
     with ExitStack() as stack:
         lanes = _planned(arguments, model, limit, stack)
+        if page is not None:
+            shown = page.of_run("watch", lanes.choice, 0, machine(arguments.kernels))
+            told.onlooker = stack.enter_context(shown)
+            complain(f"ftdist: {page.line()}")
         lane = stack.enter_context(OpenLanes(lanes, arguments.kernels))
         room = Room(lanes.room_bytes, lanes.peak_bytes - lanes.room_bytes)
-        stages = PictureStages(asked, lane.sessions, room, told.target, plain=True)
+        given = asked, lane.sessions, room, told.target
+        stages = PictureStages(*given, plain=True, onlooker=told.onlooker)
         if publisher is not None:
             publisher.start()
             stack.callback(publisher.stop)

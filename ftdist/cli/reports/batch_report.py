@@ -49,6 +49,8 @@ class Told:
             self.line.clear()
             complain(f"ftdist: {reason}")
             self.left_out.append((finished.item.name, reason))
+            if self.batch is not None and self.batch.onlooker is not None:
+                self.batch.onlooker.failed()
 
     def begin(self) -> None:
         """Now it begins."""

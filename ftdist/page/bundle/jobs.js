@@ -14,11 +14,13 @@ function create(job) {
 }
 
 function fill(item, job) {
-  const part = job.frames ? job.finished / job.frames : 0;
-  const far = `${job.finished.toLocaleString("en")} of ${counted(job.frames, "frame")}`;
+  const part = job.frames ? job.finished / job.frames : 0; // 0 frames: nobody knows how many
+  const all = counted(job.frames || job.finished, "frame");
+  const far = job.frames ? `${job.finished.toLocaleString("en")} of ${all}` : all;
   const left = job.left > 0 ? `, ${seconds(job.left)} left` : "";
   say(item.querySelector(".far"), far + left);
   say(item.querySelector(".who"), [job.key, job.address].filter(Boolean).join(" · "));
+  show(item.querySelector(".meter"), job.frames > 0);
   setMeter(item.querySelector(".meter"), part, far);
   const sent = job.bytes ? ` and ${(job.bytes / 1e6).toFixed(2)} MB` : "";
   const each = job.each > 0 ? `${seconds(job.each)}${sent} a frame` : "";
