@@ -181,10 +181,18 @@ def _segmented(
 
     found = labels(outputs[task.outputs[0]], size)
     own = shares(shown(found, box))
+    photo = box.picture_height, box.picture_width
+    return Answer(segmented(file, task, own, names, photo), classes=found)
+
+
+def segmented(
+    file: str, task: Task, shares: Mapping[int, float], names: Sequence[str], size: tuple[int, int]
+) -> Segmented:
+    """The shares of classes on a picture of that (height, width)."""
     if task.classes == 1 and not names:
         names = ("background", "mask")
-    told = tuple(Share(name_of(number, names), number, share) for number, share in own.items())
-    return Answer(Segmented(file, box.picture_width, box.picture_height, told), classes=found)
+    told = tuple(Share(name_of(number, names), number, share) for number, share in shares.items())
+    return Segmented(file, size[1], size[0], told)
 
 
 def name_of(number: int, names: Sequence[str]) -> str:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.geometry import Shape
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox
+from ftdist.pictures.rows.opening import WRITTEN, create_rows, open_rows
 from ftdist.runtime.local import Outputs
 
 if TYPE_CHECKING:
@@ -67,6 +69,9 @@ def write_picture(
     """Writes it; gives what is to be said of it, a line each. `between` is that of ``draw``."""
     if task.kind == "image":
         return _write_made(target, network, task, about, shown)
+    numbers = shown.plain and shown.answer is not None and shown.answer.classes is not None
+    if numbers and target.suffix.lower() in WRITTEN:
+        return _write_numbers(target, shown)
     from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
 
     assert shown.answer is not None and shown.computed.letterbox is not None
@@ -74,6 +79,28 @@ def write_picture(
     over = _over(shown, box)
     given = shown.photo, detections, shown.names, target, box
     return draw(*given, most_bytes, between, over, listed=task.kind == "classify")
+
+
+def _write_numbers(target: Path, shown: Shown) -> list[str]:
+    """The numbers of the photo's classes, one channel, as runs by bands write them."""
+    from ftdist.answers.drawing.overlays import Tint
+
+    assert shown.answer is not None and shown.answer.classes is not None
+    box = shown.computed.letterbox
+    assert box is not None
+    width, height = box.picture_width, box.picture_height
+    tint = Tint(shown.answer.classes, box, (width, height), plain=True)
+    like = open_rows(Path(shown.photo)) if isinstance(shown.photo, str | Path) else None
+    sink = create_rows(target, Shape(height, width, 1), np.dtype(np.uint8), like, planes=False)
+    try:
+        for first in range(0, height, COLOUR_ROWS):
+            sink.write(tint.numbers(first, min(first + COLOUR_ROWS, height))[:, :, None])
+        sink.finish()
+    finally:
+        sink.abandon(keep=False)
+        if like is not None:
+            like.close()
+    return []
 
 
 def _over(shown: Shown, box: Letterbox) -> Over | None:
@@ -127,13 +154,12 @@ def _write_made(
 
 def _colours(photo: Source, network: Network, about: About) -> NDArray[np.uint8]:
     """Cb and Cr of the photo as the network saw it."""
-    from PIL.Image import fromarray
-
+    from ftdist.answers.drawing.made import chroma
     from ftdist.pictures.fitted import load_picture
 
     pixels, _ = load_picture(photo, network.input._replace(channels=3), about.fit)
     found = np.empty((*pixels.shape[:2], 2), np.uint8)
     for start in range(0, len(pixels), COLOUR_ROWS):
         rows = slice(start, start + COLOUR_ROWS)
-        found[rows] = np.asarray(fromarray(pixels[rows]).convert("YCbCr"))[:, :, 1:]
+        found[rows] = chroma(pixels[rows])
     return found

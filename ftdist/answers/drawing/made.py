@@ -24,10 +24,21 @@ Colours = NDArray[np.uint8]
 """(height, width, 2): Cb and Cr of the network's input."""
 
 _MIDDLE = 128.0
+_MIDDLE_ROUNDED = (128 << 16) + (1 << 15) - 1
 _RED, _GREEN_BLUE, _GREEN_RED, _BLUE = 1.402, -0.344136, -0.714136, 1.772
 
 _BAND_COPIES = 24
 """Bytes a pixel of a band while it is made: planes in float32, scaled, rounded, mixed."""
+
+
+def chroma(rows: NDArray[np.uint8]) -> Colours:
+    """Cb and Cr of samples red, green and blue (ITU-T T.871), in 65536ths as libjpeg reckons."""
+    wide = rows.astype(np.int32)
+    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
+    found = np.empty((*rows.shape[:-1], 2), np.uint8)
+    found[..., 0] = (-11059 * red - 21709 * green + 32768 * blue + _MIDDLE_ROUNDED) >> 16
+    found[..., 1] = (32768 * red - 27439 * green - 5329 * blue + _MIDDLE_ROUNDED) >> 16
+    return found
 
 
 def write_made(

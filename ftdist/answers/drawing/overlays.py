@@ -53,14 +53,15 @@ class Tint:
         for start in range(0, band.size[1], _ROWS_AT_ONCE):
             stop = min(start + _ROWS_AT_ONCE, band.size[1])
             part: Any = np.array(band.crop((0, start, band.size[0], stop)))
-            classes = self._classes(first + start, first + stop)
+            classes = self.numbers(first + start, first + stop)
             if self._plain:
                 part[...] = classes[:, :, None]
             else:
                 overlaid(part, classes, self._colours)
             band.paste(fromarray(part), (0, start))
 
-    def _classes(self, first: int, stop: int) -> Labels:
+    def numbers(self, first: int, stop: int) -> Labels:
+        """The classes of rows [first, stop) of the photo."""
         rows = self._rows[first:stop]
         classes = self._found[rows][:, self._columns]
         classes[rows < 0] = 0

@@ -13,10 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.drawing.made import coloured
+from ftdist.answers.drawing.made import chroma, coloured
+from ftdist.answers.rows.kept import KeptRows
 from ftdist.answers.tasks.images import Range, brightness
 from ftdist.geometry import Shape
-from ftdist.pictures.rows.protocol import Rows
+from ftdist.pictures.rows.feed import as_colours
+from ftdist.pictures.rows.protocol import Rows, Tags
 
 MAKING_COPIES = 40
 """Bytes a pixel of the rows at work: in float32, scaled, rounded, mixed with colours."""
@@ -42,33 +44,21 @@ class Shown:
 class Colours:
     """Cb and Cr of a photo's rows, as long as rows that are made may want them."""
 
-    def __init__(self, photo: Shape, shown: Shown) -> None:
+    def __init__(self, photo: Shape, shown: Shown, tags: Tags) -> None:
         self._photo, self._shown = photo, shown
-        self._top = 0
-        self._rows = np.empty((0, photo.width, 2), np.uint8)
-
-    def take(self, first: int, rows: Rows) -> None:
-        """The photo's next rows, in colours, from row `first` on."""
-        from PIL.Image import fromarray
-
-        samples = rows if rows.dtype == np.uint8 else (rows >> 8).astype(np.uint8)
-        found = np.asarray(fromarray(np.ascontiguousarray(samples)).convert("YCbCr"))[:, :, 1:]
-        if first != self._top + len(self._rows):
-            self._top, self._rows = first, found.copy()
-        else:
-            self._rows = np.concatenate((self._rows, found))
+        self.kept = KeptRows(photo.height, lambda rows: chroma(as_colours(rows, tags)))
 
     def over(self, luma: NDArray[np.uint8], top: int) -> NDArray[np.uint8]:
         """Grey rows from row `top` of the picture on, with the photo's colours."""
         size = self._photo.height, self._photo.width
         rows = slice(top, top + len(luma))
-        return coloured(luma, self._rows, (rows, self._shown.height), size, self._top)
+        first = self.first_row(top)
+        near = self.kept.rows(first, self.first_row(top + len(luma)) + 3)
+        return coloured(luma, near, (rows, self._shown.height), size, first)
 
-    def forget(self, top: int) -> None:
-        """Lets go the rows that no row of the picture from `top` on wants."""
-        first = int((top + 0.5) * self._photo.height / self._shown.height - 0.5) - 1
-        gone = min(max(0, first - self._top), len(self._rows))
-        self._rows, self._top = self._rows[gone:].copy(), self._top + gone
+    def first_row(self, top: int) -> int:
+        """The first row of the photo that rows of the picture from `top` on want."""
+        return max(0, int((top + 0.5) * self._photo.height / self._shown.height - 0.5) - 1)
 
 
 class MadeRows:

@@ -44,7 +44,7 @@ class Sample:
         return first, np.arange(first * self._step - start, count, self._step)
 
     @property
-    def range(self) -> Range:
+    def reading(self) -> Range:
         """What the values so far speak of."""
         return value_range(self._values)
 

@@ -8,6 +8,7 @@ of PASCAL VOC, whose first, the background, is left clear.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -27,30 +28,71 @@ def labels(scores: NDArray[Any], source: tuple[int, int]) -> Labels:
     `source` is the (height, width) of the network's input, which tells the two apart.
     """
     planes = planar(scores, source)
-    if len(planes) == 1:
-        plane = planes[0]
-        logits = plane.size and (np.nanmin(plane) < 0 or np.nanmax(plane) > 1)
-        if logits and _are_numbers(plane):
-            chosen: Labels = plane.astype(np.uint8)
-            return chosen
-        result: Labels = (plane > (0.0 if logits else 0.5)).astype(np.uint8)
-    else:
+    return classes(planes, ValueSpan.of(planes).reading if len(planes) == 1 else PROBABILITIES)
+
+
+Reading = tuple[float, float]
+"""How a map of one channel is read: a class is there above the first number; where the second is
+not 0, values are numbers of classes themselves."""
+
+PROBABILITIES, LOGITS, NUMBERS = (0.5, 0.0), (0.0, 0.0), (0.0, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueSpan:
+    """What is known of the values of a map of one channel: the range, whether all are whole."""
+
+    low: float = np.inf
+    high: float = -np.inf
+    whole: bool = True
+
+    @classmethod
+    def of(cls, plane: NDArray[Any]) -> ValueSpan:
+        """That of a part of a map; NaN are passed over, but are no whole numbers."""
+        low = float(np.fmin.reduce(plane, axis=None, initial=np.inf))
+        high = float(np.fmax.reduce(plane, axis=None, initial=-np.inf))
+        return cls(low, high, bool((plane == np.rint(plane)).all()))
+
+    def beside(self, other: ValueSpan) -> ValueSpan:
+        """That of both parts."""
+        low, high = min(self.low, other.low), max(self.high, other.high)
+        return ValueSpan(low, high, self.whole and other.whole)
+
+    @property
+    def reading(self) -> Reading:
+        """What the values speak of."""
+        if not (self.low < 0 or self.high > 1):
+            return PROBABILITIES
+        return NUMBERS if self.may_be_numbers else LOGITS
+
+    @property
+    def may_be_numbers(self) -> bool:
+        """Whether all values could be numbers of classes."""
+        return self.whole and self.low >= 0 and self.high < MOST_CLASSES
+
+
+def classes(planes: NDArray[Any], reading: Reading) -> Labels:
+    """The class of each position of (channels, height, width); `reading` is for one channel."""
+    if len(planes) > 1:
         known = np.nan_to_num(planes[:MOST_CLASSES], nan=-np.inf)
-        result = np.argmax(known, axis=0).astype(np.uint8)
-    return result
-
-
-def _are_numbers(plane: NDArray[Any]) -> bool:
-    """Whether a network has chosen the classes itself."""
-    return bool(plane.min() >= 0 and plane.max() < MOST_CLASSES and (plane == np.rint(plane)).all())
+        chosen: Labels = np.argmax(known, axis=0).astype(np.uint8)
+    elif reading == NUMBERS:
+        chosen = planes[0].astype(np.uint8)
+    else:
+        chosen = (planes[0] > reading[0]).astype(np.uint8)
+    return chosen
 
 
 def shares(found: Labels) -> dict[int, float]:
     """How much of the map each class has, the largest share first; classes without any are left
     out."""
-    counts = np.bincount(found.reshape(-1))
-    order = np.argsort(-counts, kind="stable")
-    return {int(each): float(counts[each] / found.size) for each in order if counts[each]}
+    return shares_of(np.bincount(found.reshape(-1)))
+
+
+def shares_of(counts: NDArray[np.intp]) -> dict[int, float]:
+    """The same of the positions of each class."""
+    order, total = np.argsort(-counts, kind="stable"), counts.sum()
+    return {int(each): float(counts[each] / total) for each in order if counts[each]}
 
 
 def shown(found: Labels, box: Letterbox) -> Labels:

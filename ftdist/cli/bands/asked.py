@@ -12,18 +12,16 @@ from ftdist.cli.files.outputs import Outputs
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.large.passes import passes_of
 from ftdist.network.graph import Network
+from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
-from ftdist.pictures.rows.opening import open_rows
-from ftdist.planning.bands.phases import Phase, phases
+from ftdist.pictures.rows.opening import WRITTEN, open_rows
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
 
 _SHARE = 4
 """A run is by bands where the arrays of the whole would take this part of the budget."""
-
-_SMALL_SHARE = 8
-"""A map that a layer needs whole may take this part of the budget."""
 
 _MOST_STRIDE = 64
 """A network that wants whole strides is larger than its picture by less than this."""
@@ -36,15 +34,16 @@ def by_bands(
     arguments: argparse.Namespace,
     given: Sources,
     found: Outputs,
-    network: Network,
+    model: Model,
     task: Task,
     limit: Budget,
 ) -> bool:
     """Whether the run is one by bands; InputError where `--bands` asks for what cannot be."""
-    always = arguments.bands == "always"
+    always, network = arguments.bands == "always", model.network
     if arguments.bands == "never" or not (always or _is_large(network, limit)):
         return False
-    reason = _reason_against(given, found, network, task, limit)
+    plain = arguments.labels_picture
+    reason = _reason_against(given, found, model, task, limit, plain=plain)
     if not reason:
         try:
             path, planes = given.all[0].path, network.inputs[0].layout.planar
@@ -75,24 +74,23 @@ def _is_large(network: Network, limit: Budget) -> bool:
     return whole * _SHARE > limit.bytes
 
 
-def passes_of(network: Network, limit: Budget) -> tuple[Phase, ...]:
-    """The passes over a picture that a network takes; InputError where bands cannot make it."""
-    return phases(network, limit.bytes // _SMALL_SHARE)
-
-
 def _reason_against(
-    given: Sources, found: Outputs, network: Network, task: Task, limit: Budget
+    given: Sources, found: Outputs, model: Model, task: Task, limit: Budget, *, plain: bool
 ) -> str:
     """Why a run is none by bands; empty where it can be."""
     if given.several or not given.stay:
         return "one picture in a file is computed by bands, not several or a pipe"
-    if len(network.inputs) != 1:
-        return f"{network.name} has several inputs"
-    reason = _against_result(found, network, task)
+    if len(model.network.inputs) != 1:
+        return f"{model.network.name} has several inputs"
+    reason = _against_result(found, model.network, task, plain=plain)
     if reason:
         return reason
     try:
-        passes_of(network, limit)
+        if segments(found, task):
+            from ftdist.large.labelled import of_classes  # with all that it brings
+
+            model = of_classes(model, task)
+        passes_of(model.network, limit)
     except InputError as error:
         return str(error)
     return ""
@@ -103,10 +101,19 @@ def detects(found: Outputs, task: Task) -> bool:
     return task.kind == "detect" and task.layout == "heads" and found.kind != "arrays"
 
 
-def _against_result(found: Outputs, network: Network, task: Task) -> str:
+def segments(found: Outputs, task: Task) -> bool:
+    """Whether what is wanted are the classes of pixels, shown or counted."""
+    return task.kind == "segment" and found.kind != "arrays"
+
+
+def _against_result(found: Outputs, network: Network, task: Task, *, plain: bool) -> str:
     """Why what is wanted is not made by rows."""
     if detects(found, task):
         return ""
+    if segments(found, task):
+        written = WRITTEN if plain else WRITTEN[1:]
+        wrong = found.kind == "pictures" and found.each[0].suffix.lower() not in written
+        return f"classes are written by rows as {', '.join(written)}" if wrong else ""
     if found.kind not in ("arrays", "pictures") or len(found.each) != 1:
         return "its result is written as rows: name one picture or .npy file by -o"
     if found.kind == "pictures" and task.kind != "image":

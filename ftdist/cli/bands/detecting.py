@@ -17,7 +17,6 @@ from ftdist.answers.export import as_text
 from ftdist.answers.geojson import geojson
 from ftdist.answers.rows.objects import HELD_BYTES, Objects
 from ftdist.answers.seen import Seen, seen
-from ftdist.cli.bands.asked import passes_of
 from ftdist.cli.bands.progress import RowProgress
 from ftdist.cli.bands.report import print_bands, write_bands
 from ftdist.cli.console import say
@@ -25,6 +24,7 @@ from ftdist.cli.files.class_names import thresholds_of
 from ftdist.cli.files.findings import print_result
 from ftdist.cli.files.outputs import Outputs, write_text
 from ftdist.cli.plan_and_budget import calibration_for
+from ftdist.large.passes import passes_of
 from ftdist.network.about import About
 from ftdist.network.modelfile import Model
 from ftdist.pictures.fitting import Letterbox

@@ -13,8 +13,8 @@ import numpy as np
 
 from ftdist.answers.rows.made import MAKING_COPIES
 from ftdist.atomic import write_json
-from ftdist.cli.bands.asked import passes_of
 from ftdist.cli.bands.report import forecast, print_forecast
+from ftdist.large.passes import passes_of
 from ftdist.pictures.rows.feed import feeding_bytes
 from ftdist.planning.bands.plan import last_shape
 from ftdist.runtime.bands.choice import BandsAsked, choose_phases

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.rows.sample import Sample
-from ftdist.cli.bands.made import Made, write_pieces
 from ftdist.cli.files.sources import Source
 from ftdist.errors import InputError
 from ftdist.geometry import Region
+from ftdist.large.results import Made, write_pieces
 from ftdist.network.modelheader import Header
 from ftdist.pictures.rows.feed import Feed
 from ftdist.pictures.rows.opening import open_rows
@@ -113,21 +112,24 @@ class BandedPictures:
         whole = open_array(self._targets[number], planes=self._planar)
         with closing(open_rows(self._inputs[number].path)) as source, closing(whole) as values:
             made = Made(self._bands.network, source, target, as_picture=True)
-            sample = Sample(made.made, planar=made.planar)
+            judge, kept = made.judge(), made.kept
+            assert judge is not None
             for frame in range(self._bands.count):
                 top, bottom, *_ = self._bands.region(frame)
-                sample.take(top, values.rows(top, bottom))
-            turned, colours = made.rows(sample.range).rows, made.colours
-            listener = None if colours is None else colours.take
+                judge.take(top, values.rows(top, bottom))
+            listener = None if kept is None else kept.take
             feed = Feed(source, self._port.shape, self._port.pixels, listener)
+            turned = made.turned(judge.reading)
+            if kept is not None:
+                kept.reach = feed.reach
             with closing(Unfinished(made.sink(resume=False))) as sink:
                 for frame in range(self._bands.count):
                     top, bottom, *_ = self._bands.region(frame)
-                    if colours is not None:
+                    if kept is not None:
                         feed.band(*self._bands.input(frame).rows)
-                    write_pieces(sink.sink, values.rows(top, bottom), turned, top)
-                    if colours is not None:
-                        colours.forget(bottom)
+                    write_pieces(sink.sink, values.rows(top, bottom), turned, top, made)
+                    if kept is not None:
+                        kept.forget(made.photo_row(bottom))
                 sink.sink.finish()
 
     def close(self, *, keep: bool) -> None:

@@ -57,7 +57,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None)
         given = sources(arguments.inputs, stack)
         started = time.perf_counter()
         results, model = _asked(arguments, given, limit, line)
-        if by_bands(arguments, given, results.outputs, model.network, results.task, limit):
+        if by_bands(arguments, given, results.outputs, model, results.task, limit):
             if page is not None:
                 raise InputError("--page: a picture that is computed in bands of rows has none")
             return _by_bands(results, model)
@@ -103,7 +103,8 @@ def _asked(
     model = with_wishes(model, wishes_of(arguments))
     task = task_of(model.network, model.about)
     names, origin = names_of(arguments, model)
-    found = outputs(arguments.output, arguments.format, given, model.network, task)
+    plain = arguments.labels_picture
+    found = outputs(arguments.output, arguments.format, given, model.network, task, plain=plain)
     results = RunResults(
         *(arguments, given, limit, line, model.network, task, model.about, names, origin, found)
     )
@@ -132,9 +133,13 @@ def _by_bands(asked: RunResults, model: Model) -> int:
         detector = Detector(asked.arguments, model, asked.limit, asked.about, asked.names)
         return detector.run(asked.given.all[0].path, asked.outputs)
     from ftdist.cli.bands.running import run_by_bands  # as above
+    from ftdist.large.making import Wanted
 
-    source, target = asked.given.all[0], asked.outputs.each[0]
-    return run_by_bands(asked.arguments, model, asked.task, asked.limit, target, source.path)
+    source, target = asked.given.all[0], None
+    if asked.outputs.kind in ("arrays", "pictures"):
+        target = asked.outputs.each[0]
+    wanted = Wanted(model, asked.task, source.path, target, asked.arguments.labels_picture)
+    return run_by_bands(asked.arguments, wanted, asked.outputs, asked.names, asked.limit)
 
 
 def _prepare(

@@ -86,6 +86,8 @@ def phases(
 
         seen = answered_bytes(network, task)
         there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
+        if drawn.suffix.lower() == ".npy":  # numbers of classes, written as a picture's are
+            drawn = drawn.with_suffix(".png")
         drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
         dotting = _DOTTING_BYTES if task.kind == "points" else 0
         after = max(after, seen + drawing + dotting + AGAIN_BYTES + _TELLING_BYTES)

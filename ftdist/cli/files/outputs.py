@@ -70,11 +70,18 @@ class Outputs:
 
 
 def outputs(
-    word: str | None, wanted: str | None, given: Sources, network: Network, task: Task
+    word: str | None,
+    wanted: str | None,
+    given: Sources,
+    network: Network,
+    task: Task,
+    *,
+    plain: bool = False,
 ) -> Outputs:
     """What -o and --format ask for, of these inputs; InputError when it cannot be done.
 
-    A folder that is named by -o is made.
+    `plain`: a segmentation's picture is one of numbers, which an array file may hold, too. A folder
+    that is named by -o is made.
     """
     if word is None or word == STANDARD_OUTPUT:
         if word is None and wanted is None:
@@ -85,7 +92,11 @@ def outputs(
     is_folder = word.endswith("/") or (not known and (Path(word).is_dir() or given.several))
     if is_folder and PLACE not in word and wanted not in ("json", "csv", "coco"):
         return _in_folder(Path(word), wanted, given, network, task)
-    kind, file_format = _kind(Path(word), wanted, network, task)
+    kind: Kind = "pictures"
+    file_format = ""
+    numbers = plain and task.kind == "segment" and suffix == ".npy" and wanted is None
+    if not numbers:
+        kind, file_format = _kind(Path(word), wanted, network, task)
     if kind == "pictures" and task.kind != "image":
         _refuse_undrawable(word, given.all)
     if PLACE in Path(word).name:

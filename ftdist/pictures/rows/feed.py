@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.ports import Pixels
-from ftdist.pictures.rows.protocol import Rows, RowSource
+from ftdist.pictures.rows.protocol import Rows, RowSource, Tags
 from ftdist.pictures.rows.tiff.tags import EXTRA_SAMPLES
 
 PIECE_BYTES = 128 << 10
@@ -91,6 +91,11 @@ class Feed:
         self._fill(top + kept, bottom)
         return self._buffer[: bottom - top]
 
+    def reach(self, bottom: int) -> None:
+        """Reads on to a row, for the listener."""
+        if bottom > self._bottom:
+            self.band(self._top, bottom)
+
     def rewind(self) -> None:
         """Begins again with the first row."""
         self._source.rewind()
@@ -149,10 +154,21 @@ class Feed:
         """Rows with the network's channels, in its numbers where they are not uint8."""
         if rows.dtype == np.float32:
             return rows
-        if self._source.tags.get(EXTRA_SAMPLES, (_OPACITY,))[0] == _UNSPECIFIED:
-            rows = rows[:, :, : rows.shape[2] - (rows.shape[2] in (2, 4))]
-        found = with_channels(rows, self.shape.channels)
+        found = with_channels(_told_apart(rows, self._source.tags), self.shape.channels)
         return found if found.dtype == np.uint8 else _numbers(found, self._pixels)
+
+
+def as_colours(rows: Rows, tags: Tags) -> NDArray[np.uint8]:
+    """Rows of a picture with such tags as they are seen: red, green and blue of 8 bits."""
+    found = with_channels(_told_apart(rows, tags), 3)
+    return found if found.dtype == np.uint8 else (found >> 8).astype(np.uint8)
+
+
+def _told_apart(rows: Rows, tags: Tags) -> Rows:
+    """Without a band that is no transparency."""
+    if tags.get(EXTRA_SAMPLES, (_OPACITY,))[0] == _UNSPECIFIED:
+        return rows[:, :, : rows.shape[2] - (rows.shape[2] in (2, 4))]
+    return rows
 
 
 def with_channels(rows: Rows, channels: int) -> Rows:

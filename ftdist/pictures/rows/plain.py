@@ -219,9 +219,12 @@ class PlainSink:
 def create_array(
     path: Path, shape: Shape, dtype: np.dtype[Any], *, planes: bool, resume: bool
 ) -> PlainSink:
-    """Writes a .npy file: (channels, height, width) where it is `planes`, else pixels."""
+    """Writes a .npy file: (channels, height, width) where it is `planes`, else pixels, (height,
+    width) where they are single integers."""
     height, width, channels = shape.height, shape.width, shape.channels
-    dims = (channels, height, width) if planes else (height, width, channels)
+    dims: tuple[int, ...] = (channels, height, width) if planes else (height, width, channels)
+    if not planes and channels == 1 and np.dtype(dtype).kind == "u":
+        dims = (height, width)
     stored = np.dtype(dtype).newbyteorder("<")
     written = _Bytes()
     npy.write_array_header_1_0(

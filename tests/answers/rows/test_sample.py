@@ -22,6 +22,6 @@ def test_a_sample_of_bands_says_what_the_whole_says(planar: bool, rows: int) -> 
             sample, before = Sample(shape, planar=planar), sample.encoded()
             sample.restore(before)
         sample.take(top, made[top : top + rows])
-    assert sample.range == value_range(whole)
+    assert sample.reading == value_range(whole)
     with pytest.raises(ValueError, match="another map"):
         Sample(Shape(9, 9, 1), planar=planar).restore(sample.encoded())

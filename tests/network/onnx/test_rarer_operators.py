@@ -374,3 +374,12 @@ def test_a_loop_without_an_end_is_refused(tmp_path: Path) -> None:
     nodes.output(nodes.add("Loop", "", nodes.constant(np.array(True)), x, body=body))
     with pytest.raises(InputError, match="comes to more than 10000 nodes"):
         imported(nodes.save(tmp_path / "graph.onnx"))
+
+
+def test_a_transposed_convolution_of_another_inputs_size_is_refused(tmp_path: Path) -> None:
+    nodes = Nodes(opset=17)
+    x = nodes.input(1, 2, 40, 40)  # it was exported for 9x9
+    weights = nodes.random(2, 2, 2, 2)
+    nodes.output(nodes.add("ConvTranspose", x, weights, strides=[2, 2], output_shape=[18, 18]))
+    with pytest.raises(InputError, match=r"output_shape: 18 is of another input's size"):
+        imported(nodes.save(tmp_path / "graph.onnx"))

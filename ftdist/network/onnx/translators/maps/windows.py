@@ -171,6 +171,8 @@ def _spread_side(node: Node, axis: int, length: int, weights: Array) -> _Side:
     shape = node.integers("output_shape")
     if shape:
         made = shape[-count:][axis]
+        if full - made > window.extent + stride:  # more than any padding
+            raise Unsupported(f"output_shape: {made} is of another input's size, this makes {full}")
     elif auto in ("SAME_UPPER", "SAME_LOWER"):
         made = min(full, length * stride)
     elif auto == "VALID":

@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ftdist.answers.rows.sample import Sample
-from ftdist.answers.tasks.images import Range
 from ftdist.atomic import write_json
 from ftdist.errors import InputError
+from ftdist.large.results import Judge, Reading
 
 _EVERY_S = 2.0
 _MOST_BYTES = 1 << 20
@@ -43,22 +42,24 @@ class Reached:
 
     plan: str
     rows: int = 0
-    values: Range | None = None
+    values: Reading | None = None
     sample: str = ""
 
 
 class Journal:
-    """The journal of the run that writes `target`."""
+    """The journal of the run that writes `target`; of one that writes nothing, none."""
 
     def __init__(
-        self, target: Path, begun: Begun, clock: Callable[[], float] = time.monotonic
+        self, target: Path | None, begun: Begun, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._path = target.with_name(f".{target.name}.ftdist-run")
+        self._path = None if target is None else target.with_name(f".{target.name}.ftdist-run")
         self._target, self._begun, self._clock = target, begun, clock
         self._written_s = -_EVERY_S
 
     def read(self) -> Reached | None:
         """How far an earlier run came; None where there was none. InputError for another one."""
+        if self._path is None:
+            return None
         try:
             with self._path.open("rb") as file:
                 value: Any = json.loads(file.read(_MOST_BYTES))
@@ -84,18 +85,19 @@ class Journal:
             )
         return reached
 
-    def write(self, reached: Reached, sample: Sample | None, *, now: bool = False) -> None:
+    def write(self, reached: Reached, judge: Judge | None, *, now: bool = False) -> None:
         """Notes how far the run is, unless that was noted a moment ago."""
-        if not now and self._clock() - self._written_s < _EVERY_S:
+        if self._path is None or (not now and self._clock() - self._written_s < _EVERY_S):
             return
         self._written_s = self._clock()
-        if sample is not None:
-            reached.sample = sample.encoded()
+        if judge is not None:
+            reached.sample = judge.encoded()
         write_json(self._path, {"begun": asdict(self._begun), "reached": asdict(reached)})
 
     def end(self) -> None:
         """The run is over, or is not to be gone on with."""
-        self._path.unlink(missing_ok=True)
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
 
 
 _NAMES = {"model": "model", "picture": "picture", "how": "way of making it"}
