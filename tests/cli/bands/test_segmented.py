@@ -82,7 +82,7 @@ def test_a_large_picture_is_within_what_was_predicted(folder: Path) -> None:
     write_ppm(folder / "large.ppm", 3000, 2000)
     command = ("run", "scores.onnx", "large.ppm", "-o", "large.tif", "--size", "picture")
     for _ in range(2):  # the first imports the network
-        outcome = measured_ftdist(*command, "--mem", "64M", "--json", "report.json", folder=folder)
+        outcome = measured_ftdist(*command, "--mem", "50M", "--json", "report.json", folder=folder)
         assert outcome.status == 0, outcome
     report = json.loads((folder / "report.json").read_text())
     assert report["plan"]["bands"]["count"] > 1
