@@ -11,6 +11,7 @@ from ftdist.cli.reports.report import (
     algorithm_lines,
     budget_line,
     machine,
+    milliseconds,
     model_line,
     parts_line,
 )
@@ -41,6 +42,10 @@ def plan_lines(choice: PhasedChoice) -> list[str]:
     return [*lines, f"budget     {budget_line(last.asked.budget)}"]
 
 
+def _time(seconds: float) -> str:
+    return milliseconds(seconds) if seconds < 1 else f"{seconds:.1f} s"
+
+
 def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Path | None) -> None:
     """The report as a person reads it."""
     peak, most = peak_bytes(), choice.largest
@@ -49,7 +54,7 @@ def print_bands(choice: PhasedChoice, passes: int, elapsed_s: float, target: Pat
     say(f"peak       predicted {format_size(most.peak_bytes)}, measured {format_size(peak)}")
     say(f"           {parts_line(most.parts)}")
     over = f" in {passes} passes over the picture" if passes > 1 else ""
-    say(f"time       predicted {choice.seconds:.1f} s, measured {elapsed_s:.1f} s{over}")
+    say(f"time       predicted {_time(choice.seconds)}, measured {_time(elapsed_s)}{over}")
     say(f"           by {most.asked.calibration.origin}")
     if target is not None:
         say(f"wrote      {target}")
@@ -62,7 +67,7 @@ def print_forecast(choice: PhasedChoice) -> None:
         say(line)
     say(f"peak       predicted {format_size(most.peak_bytes)}")
     say(f"           {parts_line(most.parts)}")
-    say(f"time       predicted {choice.seconds:.1f} s by {most.asked.calibration.origin}")
+    say(f"time       predicted {_time(choice.seconds)} by {most.asked.calibration.origin}")
 
 
 def write_bands(

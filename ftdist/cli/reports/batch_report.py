@@ -136,6 +136,6 @@ def _print_lanes(batch: Batch, told: Told, rate: str) -> None:
     say(f"picture    {preparation_line(batch.asked.network, batch.asked.about)}")
     share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
     say(
-        f"rate       predicted {lanes.pictures_per_s:.1f} a second, measured {rate}; "
-        f"computing {share:.0%} of {duration(told.wall_s)}"
+        f"rate       measured {rate}, computing {share:.0%} of {duration(told.wall_s)}; the network "
+        f"alone predicted {lanes.pictures_per_s:.1f} a second"
     )
