@@ -135,7 +135,5 @@ def _print_lanes(batch: Batch, told: Told, rate: str) -> None:
     )
     say(f"picture    {preparation_line(batch.asked.network, batch.asked.about)}")
     share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
-    say(
-        f"rate       measured {rate}, computing {share:.0%} of {duration(told.wall_s)}; the network "
-        f"alone predicted {lanes.pictures_per_s:.1f} a second"
-    )
+    alone = f"the network alone predicted {lanes.pictures_per_s:.1f} a second"
+    say(f"rate       measured {rate}, computing {share:.0%} of {duration(told.wall_s)}; {alone}")
