@@ -3,7 +3,8 @@
 No socket, no clock, no file. ``Coordinator`` only says who deals with which event; what happens
 is decided in
 
-    roster      who the workers are, their links, their silence
+    roster      who the workers are, each one's link, their silence
+    links       when links are measured, and what changes then
     planner     which plan is in use, when another is asked for
     scheduler   tasks: results accepted once, failures and losses mended
     dispatch    which worker gets which task, assignments what it is told
@@ -15,7 +16,6 @@ is decided in
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +37,7 @@ from ftdist.coordinator.events import (
 from ftdist.coordinator.handover import Handover
 from ftdist.coordinator.jobs.job_table import JobTable
 from ftdist.coordinator.jobs.jobs import Job
+from ftdist.coordinator.links import Links
 from ftdist.coordinator.observing.observer import Observer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
@@ -64,6 +65,7 @@ class Coordinator:
         self._scheduler = Scheduler(settings, model, out)
         self._shared_link = SharedLink(out)
         self._planner = Planner(settings, model, self._scheduler, self._shared_link, out)
+        self._links = Links(self._roster, self._shared_link, self._scheduler, self._planner, out)
         self._table = JobTable(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._table, out)
         self._observer = Observer(self._report)
@@ -98,7 +100,7 @@ class Coordinator:
             StatusRequest: self._report.answer,
         }
         self._from_workers: dict[type, Callable[[Worker, Any], None]] = {
-            ProbeReply: self._probe_reply,
+            ProbeReply: self._links.probe_reply,
             Ready: self._ready,
             Result: self._scheduler.result,
             Failed: self._scheduler.failed,
@@ -218,32 +220,7 @@ class Coordinator:
         about = {"worker": worker.name, "address": event.origin.address, "key": event.origin.name}
         self._out.log(text, "worker-joined", **about, budget_bytes=hello.budget_bytes)
         if worker.measured:
-            self._measured(worker)
-
-    def _probe_reply(self, worker: Worker, message: ProbeReply) -> None:
-        if self._roster.probe_reply(worker, message):
-            self._measured(worker)
-            return
-        if self._shared_link.reply(worker, message.number):
-            self._planner.changed()
-        if not self._shared_link.measures(math.inf):
-            self._measure_shared_link()  # who came meanwhile has not been measured with the others
-            self._out.review()
-
-    def _measured(self, worker: Worker) -> None:
-        self._planner.take_free_slots(worker)
-        self._planner.changed()
-        if not worker.local:
-            self._shared_link.want()
-            self._measure_shared_link()
-            if not self._scheduler.idle:
-                self._shared_link.believe(worker)
-        self._out.review()
-
-    def _measure_shared_link(self) -> None:
-        """While nobody has anything to do, so that nothing else is on the links."""
-        if self._scheduler.idle:
-            self._shared_link.begin(self._roster.by_number.values())
+            self._links.measured(worker)
 
     def _ready(self, worker: Worker, message: Ready) -> None:
         if self._roster.ready(worker, message):
@@ -298,7 +275,7 @@ class Coordinator:
             stuck_s = now_s - worker.progress_s
             self._handover.lose(worker, f"lost, it made no progress for {stuck_s:.0f} s")
         self._shared_link.give_up(3 * self._settings.heartbeat_s)
-        self._measure_shared_link()
+        self._links.measure_shared()
         self._table.drop_orphans()
         self._report.progress(all_jobs=True)
         self._scheduler.dispatcher.wake_all()
