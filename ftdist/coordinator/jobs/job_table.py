@@ -14,6 +14,7 @@ import numpy as np
 
 from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import Arrived, Peer
+from ftdist.coordinator.jobs.admission import Admission
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.jobs import Job, Terms
 from ftdist.coordinator.notices import Unwanted
@@ -29,7 +30,6 @@ from ftdist.protocol.client_messages import (
     Submit,
     WantFrame,
 )
-from ftdist.protocol.limits import PROTOCOL, versions_differ
 from ftdist.protocol.records import Piece, Place
 from ftdist.protocol.regions import Collector, MapForm
 from ftdist.protocol.shared_messages import Refusal
@@ -39,14 +39,6 @@ _ASKED_AT_ONCE = 1024
 """Frames that one WantFrame names at most."""
 
 
-MOST_FRAMES = 1 << 24
-"""Frames of one job: what numbers in messages count up to."""
-
-
-def _rows(band_rows: int) -> str:
-    return f"bands of {counted(band_rows, 'row')}" if band_rows else "whole frames"
-
-
 class JobTable:
     """Jobs in order of submission. `stray`: messages about jobs or frames that nobody asked for."""
 
@@ -54,6 +46,7 @@ class JobTable:
         self._settings = settings
         self._model = model
         self._out = out
+        self._admission = Admission(settings, model)
         self._serial = 0
         self.jobs: dict[str, Job] = {}
         self.stray = 0
@@ -69,7 +62,7 @@ class JobTable:
         """A client has a job, or comes back to one."""
         peer, key = arrived.peer, arrived.key
         job = self.jobs.get(message.job)
-        reason = self._refused(job, key, message)
+        reason = self._admission.refusal(message, key, job, len(self.jobs))
         if reason:
             final = job is not None or len(self.jobs) < self._settings.most_jobs
             self._out.send(peer, Refusal(reason, final))
@@ -80,7 +73,7 @@ class JobTable:
             frames = message.frames * self._model.bands_each
             job = Job(message.job, self._serial, peer, key, frames, message.picture, now_s)
             self.jobs[job.name] = job
-            text = f"job {job.name}: {self._counted(job.frames)}{arrived.origin}"
+            text = f"job {job.name}: {self._admission.size_of(job.frames)}{arrived.origin}"
             self._out.log(text, "job-submitted", job=job.name, frames=job.frames)
         elif job.client is None or job.client != peer:
             self._out.log(f"job {job.name}: its client is back", "client-back", job=job.name)
@@ -89,35 +82,6 @@ class JobTable:
         self._unwanted(job.submitted(message))
         self._accept(job, peer)
         self._out.review()
-
-    def _refused(self, job: Job | None, key: str, message: Submit) -> str:
-        if message.protocol != PROTOCOL:
-            return versions_differ(message.protocol)
-        frames = message.frames * self._model.bands_each
-        if frames > MOST_FRAMES:
-            return f"{counted(message.frames, 'picture')} are too many bands for one job"
-        if message.done and (
-            message.band_rows != self._model.band_rows or message.done[-1][1] > frames
-        ):
-            return (
-                f"job {message.job} began with {_rows(message.band_rows)}, and this coordinator "
-                f"computes {_rows(self._model.band_rows)}; submit it under another name"
-            )
-        if job is None:
-            full = len(self.jobs) >= self._settings.most_jobs
-            return f"{counted(len(self.jobs), 'job')} are waiting already" if full else ""
-        if job.key != key:
-            return f"a job {job.name} of somebody else is there; use another name"
-        if (job.frames, job.picture) != (frames, message.picture):
-            return f"another job {job.name} is there: {self._counted(job.frames)}; use another name"
-        return ""
-
-    def _counted(self, frames: int) -> str:
-        """How much a job is, for people."""
-        if self._model.bands is None:
-            return counted(frames, "frame")
-        pictures = counted(frames // self._model.bands_each, "picture")
-        return f"{pictures} in {counted(frames, 'band')} of {self._model.band_rows} rows"
 
     def _accept(self, job: Job, peer: Peer) -> None:
         model = self._model

@@ -10,10 +10,10 @@ Example: two workers, two stages with a 3x3 convolution each, maps of 8 rows, ha
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ftdist.coordinator.jobs.needs import Makers, Need
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network
@@ -22,15 +22,7 @@ from ftdist.planning.plan import Plan
 from ftdist.planning.sharing.plan import SharedPlan, Tile
 from ftdist.protocol.limits import TENSORS
 from ftdist.protocol.records import Place
-from ftdist.protocol.regions import common, disjoint
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """A place that a task reads, made by one task (INPUT: by the client)."""
-
-    producer: int
-    place: Place
+from ftdist.protocol.regions import disjoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +106,7 @@ class TaskGraph:
 
     def _connect(self, tiles: list[Tile]) -> list[tuple[Need, ...]]:
         """What each task needs of which; fills in what each makes."""
-        makers: dict[int, _Makers] = {}
+        makers = Makers()
         found = []
         for number, tile in enumerate(tiles):
             part = _part(tile)
@@ -125,18 +117,16 @@ class TaskGraph:
                 if region.size and source == INPUT:
                     needs.append(Need(INPUT, Place(source, region)))
                 elif region.size:
-                    needs += makers[source].of(region) if source in makers else [_nobody(source)]
+                    needs += makers.of(source, region)
             found.append(tuple(needs))
             made = [Place(source, region) for source, region in outputs.items() if region.size]
             self._outputs.append(tuple(made))
             for place in made:
-                makers.setdefault(place.source, _Makers(place.source)).add(number, place.region)
-        for source in sorted(self._network.output_sources - {INPUT}):
-            if self._band is not None:
-                continue
-            shape = self._network.shape(source)
-            whole = Region(0, shape.height, 0, shape.width)
-            makers.get(source, _Makers(source)).of(whole)
+                makers.add(number, place)
+        if self._band is None:
+            for source in sorted(self._network.output_sources - {INPUT}):
+                shape = self._network.shape(source)
+                makers.check(source, Region(0, shape.height, 0, shape.width))
         return found
 
     def _read(self) -> list[list[int]]:
@@ -238,44 +228,6 @@ class TaskGraph:
             held += each
             most = max(most, held)
         return most
-
-
-class _Makers:
-    """Which task makes which region of a map, in bands of rows."""
-
-    def __init__(self, source: int) -> None:
-        self._source = source
-        self._bands: dict[tuple[int, int], list[tuple[Region, int]]] = {}
-        self._order: list[tuple[int, int]] = []
-        self._highest = 0
-
-    def add(self, task: int, region: Region) -> None:
-        rows = region.top, region.bottom
-        if rows not in self._bands:
-            self._bands[rows] = []
-            self._order.clear()
-            self._highest = max(self._highest, region.bottom - region.top)
-        self._bands[rows].append((region, task))
-
-    def of(self, region: Region) -> list[Need]:
-        """A region, cut along the tiles that make it; InputError unless they cover it once."""
-        if not self._order:
-            self._order = sorted(self._bands)
-        needs = []
-        for rows in self._order[bisect_left(self._order, (region.top - self._highest, 0)) :]:
-            if rows[0] >= region.bottom:
-                break
-            for made, task in self._bands[rows]:
-                both = common(region, made)
-                if both is not None:
-                    needs.append(Need(task, Place(self._source, both)))
-        if sum(need.place.region.size for need in needs) != region.size:
-            raise InputError(f"the plan's tiles do not make {tuple(region)} of map {self._source}")
-        return needs
-
-
-def _nobody(source: int) -> Need:
-    raise InputError(f"no stage of the plan makes map {source} before it is read")
 
 
 def _part(tile: Tile) -> Plan:
