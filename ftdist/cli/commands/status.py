@@ -9,7 +9,7 @@ from dataclasses import asdict
 
 from ftdist.cli.console import complain, say
 from ftdist.cluster.client.client import Client
-from ftdist.cluster.client.connection import Patience
+from ftdist.cluster.client.exchange import Patience
 from ftdist.protocol.client_messages import JobStatus, Status, WorkerStatus
 from ftdist.runtime.budget.memory import MIB
 from ftdist.wording import counted

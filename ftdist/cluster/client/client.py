@@ -26,7 +26,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.cluster.client.connection import CoordinatorConnection, Patience
+from ftdist.cluster.client.connection import CoordinatorConnection
+from ftdist.cluster.client.exchange import Patience
 from ftdist.cluster.client.inputs import GivenInputs, Image, Inputs, RowInputs
 from ftdist.cluster.client.submission import Submission, Work, whole_only
 from ftdist.cluster.endpoints import connecting, refuse_open

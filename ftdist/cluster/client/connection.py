@@ -11,14 +11,13 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 import zmq
 
 from ftdist.cluster.backoff import Backoff
 from ftdist.cluster.channel import Channel
+from ftdist.cluster.client.exchange import Exchange, Patience
 from ftdist.cluster.endpoints import connecting
 from ftdist.cluster.reachability import Problem, connection_problem, name_problem
 from ftdist.cluster.transport import (
@@ -46,48 +45,12 @@ _TRIES = 3
 """Handshakes that may fail for no clear reason before it is not tried again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long a client waits: for the first contact, for lost ones, and for a sign of life.
-
-    After `ask_s` of silence it asks for one, after `silence_s` it connects anew. A last word has
-    `leave_s` to be read: on a slow link it comes after what was sent before it.
-    """
-
-    first_s: float = 15.0
-    later_s: float = 3600.0
-    ask_s: float = 1.0
-    silence_s: float = 10.0
-    leave_s: float = 5.0
-
-
 class _Lost(Exception):
     """The connection is of no use any more; another may be."""
 
 
 class _NoHandshake(_Lost):
     """Who listens there broke off before either side had said anything."""
-
-
-class Exchange(Protocol):
-    """What is said over a connection, without sockets and clock."""
-
-    def begin(self) -> None:
-        """A new connection: whatever was under way is asked for again."""
-
-    def next_message(self) -> Message | None:
-        """What to send next, None while there is nothing to say."""
-
-    def take(self, message: Message) -> None:
-        """Takes in what the coordinator sent; FtdistError when that ends the exchange."""
-
-    @property
-    def complete(self) -> bool:
-        """Whether everything came that was wanted."""
-
-    @property
-    def finished(self) -> bool:
-        """Whether nothing is left to wait for or to say."""
 
 
 def _left_ms(end_s: float) -> int:

@@ -15,23 +15,15 @@ import zmq
 from ftdist.cluster.channel import Channel
 from ftdist.cluster.connection_monitor import ConnectionMonitor
 from ftdist.cluster.endpoints import Endpoint
-from ftdist.cluster.keys import ALLOWED, coordinator_keys
 from ftdist.cluster.process import StopRequest
-from ftdist.cluster.server.authentication import AllowListAuthenticator
 from ftdist.cluster.server.model_reader import ModelReader, header_bytes
 from ftdist.cluster.server.onlooking import Onlooker, Onlooking, Say
 from ftdist.cluster.server.peer_channels import PeerChannels
+from ftdist.cluster.server.peer_keys import peer_keys
 from ftdist.cluster.server.pings import Pings
 from ftdist.cluster.server.planner import Planner
-from ftdist.cluster.transport import (
-    Link,
-    Received,
-    Socket,
-    bind,
-    close,
-    make_context,
-    receive,
-)
+from ftdist.cluster.server.span_file import SpanFile
+from ftdist.cluster.transport import Link, Received, Socket, bind, close, make_context, receive
 from ftdist.cluster.worker.worker import LocalWorker
 from ftdist.coordinator.events import (
     Arrived,
@@ -41,7 +33,6 @@ from ftdist.coordinator.events import (
     Gone,
     Log,
     Moved,
-    Origin,
     Peer,
     Pictured,
     Revoked,
@@ -55,7 +46,6 @@ from ftdist.coordinator.events import (
 )
 from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.protocol.messages import FROM_CLIENT, FROM_WORKER
 from ftdist.protocol.scalars import WireError
@@ -108,17 +98,17 @@ class Server:
         self._planner = planner
         self._stop = stop
         self._local = local
-        self._trace = trace
+        self._trace = SpanFile(trace, say)
         self._say = say
-        self._authenticator: AllowListAuthenticator | None = None
         self._context = make_context()
         try:
-            self._sockets = self._open(endpoint, keys)
+            self._keys = peer_keys(self._context, keys, say)
+            self._sockets = self._open(endpoint)
         except BaseException:
             self._context.destroy(0)
             raise
         self._socket = self._sockets[_REMOTE]
-        self._monitor = ConnectionMonitor(self._socket, self._name_of)
+        self._monitor = ConnectionMonitor(self._socket, self._keys.name)
         self._channels = PeerChannels(self._sockets, ModelReader(model), plain=_LOCAL)
         self._poller = self._make_poller()
         self._onlooking = Onlooking(onlooker, self._poller, say)
@@ -151,30 +141,25 @@ class Server:
         """Gives everything back; what was queued is still sent, if it goes quickly."""
         if self._local is not None:
             self._local.close()
-        if self._authenticator is not None:
-            self._authenticator.stop()
+        self._keys.stop()
         self._monitor.close()
         for socket in self._sockets.values():
             close(socket)
         self._context.term()
 
-    def _open(self, endpoint: Endpoint, keys: Path | None) -> dict[bytes, Socket]:
+    def _open(self, endpoint: Endpoint) -> dict[bytes, Socket]:
         """The sockets that listen, by the first byte of their peers' names."""
-        own = None
-        if keys is not None:
-            own = coordinator_keys(keys)
-            self._authenticator = AllowListAuthenticator(self._context, keys / ALLOWED, self._say)
-        sockets = {_REMOTE: bind(self._context, endpoint.to_bind, own, monitored=True)}
+        bound = bind(self._context, endpoint.to_bind, self._keys.own, monitored=True)
+        sockets = {_REMOTE: bound}
         if self._local is not None:
             sockets[_LOCAL] = bind(self._context, LOCAL_ENDPOINT)
         return sockets
 
     def _make_poller(self) -> zmq.Poller:
         poller = zmq.Poller()
-        for each in (*self._sockets.values(), self._monitor.woken, self._planner, self._stop):
+        others = (self._monitor.woken, self._planner, self._stop)
+        for each in (*self._sockets.values(), *others, *self._keys.sockets):
             poller.register(each, zmq.POLLIN)
-        if self._authenticator is not None:
-            poller.register(self._authenticator.socket, zmq.POLLIN)
         return poller
 
     def _timeout_ms(self) -> int:
@@ -198,7 +183,7 @@ class Server:
                 case Seen() | Pictured():
                     self._onlooking.show(action)
                 case Traced():
-                    self._write_span(action)
+                    self._trace.write(action)
                 case Shares(peers, bytes_per_s):
                     self._channels.share(peers, bytes_per_s)
                 case Ended():
@@ -207,7 +192,7 @@ class Server:
     def _take_messages(self) -> None:
         for prefix, socket in self._sockets.items():
             for _ in range(_BATCH):
-                received = receive(socket, _EXPECTED, secured=self._authenticator is not None)
+                received = receive(socket, _EXPECTED, secured=self._keys.required)
                 if received is None:
                     if socket is self._socket:
                         self._monitor.drained()
@@ -215,18 +200,11 @@ class Server:
                 self._monitor.delivered(received.handle, received.wire_bytes, received.key)
                 self._take(prefix + received.peer, received)
 
-    def _origin(self, received: Received) -> Origin:
-        """The sender of a message, as people know it."""
-        if self._authenticator is None:
-            return Origin(address=received.address)
-        name, role = self._authenticator.name(received.key), self._authenticator.role(received.key)
-        return Origin(name, role, received.address)
-
     def _take(self, peer: Peer, received: Received) -> None:
         """What came in one go, from somebody who may still speak."""
         local, message, key = peer.startswith(_LOCAL), received.message, received.key
         channel = self._channels.channel(peer)
-        if self._authenticator is not None and not local and not self._authenticator.admits(key):
+        if not local and not self._keys.admits(key):
             self._take_keys()  # before the end of the connection is all that is known
             final = type(message) in FROM_CLIENT - FROM_WORKER  # a worker goes on asking
             self._channels.send(peer, Refusal("your key is no longer allowed", final))
@@ -245,11 +223,10 @@ class Server:
             self._handle(Unreadable(peer, str(whole)))
             return
         flaw = self._channels.answer(peer, whole) if isinstance(whole, ModelRequest) else ""
-        self._handle(
-            Unreadable(peer, flaw)
-            if flaw
-            else Arrived(peer, whole, key, local, self._origin(received))
-        )
+        if flaw:
+            self._handle(Unreadable(peer, flaw))
+        else:
+            self._handle(Arrived(peer, whole, key, local, self._keys.origin(received)))
 
     def _tell_moved(self, peer: Peer, channel: Channel, *, begins: bool) -> None:
         """Bytes moved: news if that was not said a moment ago, if they were the last that were on
@@ -264,8 +241,7 @@ class Server:
 
     def _take_others(self) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""
-        if self._authenticator is not None:
-            self._authenticator.answer()
+        self._keys.answer()
         for planned in self._planner.answers():
             self._handle(planned)
         self._take_links()
@@ -278,9 +254,8 @@ class Server:
 
     def _take_keys(self) -> None:
         """Which keys are no longer allowed."""
-        if self._authenticator is not None:
-            for key in self._authenticator.reread():
-                self._handle(Revoked(key))
+        for key in self._keys.reread():
+            self._handle(Revoked(key))
 
     def _take_links(self) -> None:
         """What became of connections."""
@@ -291,9 +266,6 @@ class Server:
                 self._complain()
         for line in self._monitor.words():
             self._say(line)
-
-    def _name_of(self, key: str) -> str:
-        return "" if self._authenticator is None else self._authenticator.name(key)
 
     def _keep_time(self) -> None:
         """What is due now."""
@@ -312,23 +284,8 @@ class Server:
         now = time.monotonic()
         if now - self._complained_s >= _COMPLAINTS_S:
             self._complained_s = now
-            wants = (
-                "this coordinator requires keys"
-                if self._authenticator
-                else "this coordinator has no keys"
-            )
-            text = f"refused a connection that failed its handshake: {wants}"
+            text = f"refused a connection that failed its handshake: {self._keys.demand}"
             self._say(text, "connection-refused")
-
-    def _write_span(self, span: Traced) -> None:
-        if self._trace is None:
-            return
-        try:
-            times = span.start_s, span.end_s
-            self._trace.span(span.track, span.what, span.name, *times, span.bytes, span.job)
-        except InputError as error:  # a full disk is no reason to end
-            self._say(f"the trace ends: {error}", "trace-ended")
-            self._trace = None
 
     def _say_farewell(self) -> None:
         """Sends what still waits, for a moment."""

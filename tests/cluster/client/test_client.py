@@ -18,7 +18,7 @@ from support.command import GUARD_S
 from support.smallmodels import TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.cluster.client.client import Client, FrameOutputs
-from ftdist.cluster.client.connection import Patience
+from ftdist.cluster.client.exchange import Patience
 from ftdist.cluster.client.frames import Dishonest
 from ftdist.cluster.transport import CurveKeys
 from ftdist.errors import FtdistError, InputError
