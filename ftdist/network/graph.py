@@ -15,12 +15,7 @@ from functools import cached_property
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
-from ftdist.network.implementations import (
-    DIRECT,
-    IMPLEMENTATIONS,
-    Arithmetic,
-    Implementation,
-)
+from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic, Implementation
 from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.ports import PLANAR, Input, Layout, check_inputs
@@ -236,9 +231,7 @@ class NetworkBuilder:
         return len(self._layers)
 
     def shape(self, number: int) -> Shape:
-        return self._shape(number)
-
-    def _shape(self, number: int) -> Shape:
+        """The shape of a layer's output so far, or of an input."""
         return self._layers[number].shape if number >= 0 else self._inputs[-1 - number].shape
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
@@ -249,7 +242,7 @@ class NetworkBuilder:
             if not -len(self._inputs) <= source < number:
                 raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
         try:
-            shape = operation.output_shape(tuple(self._shape(each) for each in inputs))
+            shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
         except InputError as error:
             raise InputError(f"layer {number} ({label}): {error}") from None
         if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
@@ -271,7 +264,7 @@ class NetworkBuilder:
         for number in wanted:
             if not 0 <= number < len(self._layers):
                 raise InputError(f"{self._name}: output {number} is no layer")
-            wanted[number].check(self._layers[number].name, self._shape(number))
+            wanted[number].check(self._layers[number].name, self.shape(number))
         if idle := [self._layers[number].name for number in ends if number not in wanted]:
             raise InputError(f"{self._name}: nobody reads layer {idle[0]}, and it is no output")
         layouts = tuple((number, each) for number, each in wanted.items() if each != PLANAR)

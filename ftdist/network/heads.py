@@ -5,12 +5,12 @@ A head hands on its raw input: all that Darknet does in one is decoding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import Network
+from ftdist.network.graph import Layer, Network
 from ftdist.network.operators.base import Alias, operator
 
 _LATER: Any = {"added_later": True}
@@ -151,6 +151,34 @@ def classifies(network: Network) -> bool:
     last = network.layers[network.outputs[0]]
     height, width, channels = last.shape
     return height == width == 1 < channels and not isinstance(last.operation, Head)
+
+
+def with_heads(network: Network, darknet: Network) -> Network | None:
+    """A network of raw maps with the heads of the Darknet network it was converted from.
+
+    Converters end before Darknet's heads, for other formats have no such layer. Each head goes
+    behind the output of its shape, in order, and takes its name; None where the networks differ.
+    """
+    heads = [darknet.layers[each] for each in darknet.outputs]
+    if not all(isinstance(each.operation, Head) for each in heads):
+        return None
+    if network.input != darknet.input or len(heads) != len(network.outputs):
+        return None
+    layers, outputs = list(network.layers), []
+    free = list(heads)
+    for number in network.outputs:
+        head = next((each for each in free if each.shape == network.shape(number)), None)
+        if head is None or number >= len(network.layers):
+            return None
+        free.remove(head)
+        raw = layers[number]
+        layers[number] = replace(raw, name=f"{raw.name}.raw")
+        outputs.append(len(layers))
+        layers.append(Layer(raw.name, head.operation, (number,), raw.shape))
+    layouts = tuple(
+        (outputs[network.outputs.index(number)], layout) for number, layout in network.layouts
+    )
+    return replace(network, layers=tuple(layers), outputs=tuple(outputs), layouts=layouts)
 
 
 def masked(

@@ -30,7 +30,7 @@ from ftdist.network.about import About
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.darknet.source import DarknetSource
 from ftdist.network.graph import Network
-from ftdist.network.heads_beside import with_heads
+from ftdist.network.heads import with_heads
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters
 from ftdist.network.source import Source
