@@ -11,7 +11,7 @@ one worker alone is faster.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,6 +23,7 @@ from ftdist.planning.search.arithmetic import arithmetics
 from ftdist.planning.sharing.frame_parallel import FrameParallel, frame_parallel, nothing_fits
 from ftdist.planning.sharing.halo_exchange import moved_bytes, tasks_of
 from ftdist.planning.sharing.layer_times import LayerTimes
+from ftdist.planning.sharing.notes import shared_note, whole_note, with_shared_link
 from ftdist.planning.sharing.partition_search import PartitionSearch
 from ftdist.planning.sharing.plan import KEPT_FRAMES, SharedPlan, WorkerSpec
 from ftdist.planning.sharing.simulation import simulate
@@ -37,9 +38,6 @@ Chosen, not measured: predicted times of teams rise and fall by less than that o
 _SIMULATED_FRAMES = 6
 """Frames that are simulated to predict the time between frames; the first two only fill the
 cluster. Chosen, not measured."""
-
-_NAMED = 4
-"""Workers that a note names; of more it gives the number."""
 
 _SIMPLER = 1.1
 """How many times longer whole frames may take and still be preferred to shares of each frame: they
@@ -62,6 +60,12 @@ class Outcome:
     plan: SharedPlan
     job_s: float
     plain_s: float
+
+    @property
+    def compared_s(self) -> float:
+        """What whole frames are said to be compared with: where one worker has everything, a
+        partitioning in which each member has a region."""
+        return self.plain_s if max(self.plan.shares) == 1 else self.job_s
 
 
 def share(
@@ -249,7 +253,7 @@ class SharedSearch:
         for task in tasks:
             work[task.worker] += task.seconds / workers[task.worker].relative_time
         job_s = seconds + (frames - 1) * period_s
-        note = _shared_note(workers, indices, work, (job_s / frames, plain_s / frames))
+        note = shared_note(workers, indices, work, (job_s / frames, plain_s / frames))
         plan = SharedPlan(
             tuple(worker.name for worker in workers),
             assignment.tiles(self._plans, times),
@@ -257,7 +261,7 @@ class SharedSearch:
             seconds,
             period_s,
             *moved_bytes(table, tasks),
-            _with_shared_link(note, workers),
+            with_shared_link(note, workers),
         )
         return Outcome(plan, job_s, plain_s)
 
@@ -271,37 +275,13 @@ def _counts(most: int) -> list[int]:
     return counts
 
 
-def _without(names: Mapping[str, Sequence[str]]) -> str:
-    """Says which workers a plan leaves out, by reason."""
-    said = []
-    for reason, left_out in names.items():
-        listed = ", ".join(left_out[:_NAMED])
-        more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
-        if left_out:
-            said.append(f"without {listed}{more}, {reason}")
-    return "; ".join(said)
-
-
-def _shared_note(
-    workers: Sequence[WorkerSpec],
-    indices: PlanIndices,
-    work: Sequence[float],
-    times_s: tuple[float, float],
-) -> str:
-    """Says which workers a partitioning leaves out, or that one worker does everything."""
-    if max(work) == sum(work):
-        return _alone(workers[max(range(len(work)), key=work.__getitem__)], *times_s)
-    small = [each.name for each, index in zip(workers, indices, strict=True) if index is None]
-    idle = [each.name for n, each in enumerate(workers) if indices[n] is not None and not work[n]]
-    return _without({"too small": small, "no help here": idle})
-
-
 def by_frame_plan(
     by_frame: FrameParallel, frames: int, shared: Outcome | None = None
 ) -> SharedPlan:
     """The plan by which each worker computes frames by itself; `shared`: what it was preferred
     to."""
     workers = by_frame.workers
+    note = whole_note(by_frame, frames, None if shared is None else shared.compared_s)
     return SharedPlan(
         tuple(worker.name for worker in workers),
         ((by_frame.tile(),),),
@@ -309,33 +289,5 @@ def by_frame_plan(
         by_frame.alone_s(by_frame.fastest),
         by_frame.period_s,
         *by_frame.moved_bytes(frames),
-        _with_shared_link(_whole_note(by_frame, frames, shared), workers),
+        with_shared_link(note, workers),
     )
-
-
-def _whole_note(by_frame: FrameParallel, frames: int, shared: Outcome | None) -> str:
-    """Says who takes no whole frames, or that one worker alone is faster than sharing."""
-    workers, able = by_frame.workers, {task.worker for task in by_frame.tasks}
-    if shared is None or (frames > 1 and len(able) > 1):
-        unable = [each.name for number, each in enumerate(workers) if number not in able]
-        return _without({"too small for a whole frame": unable})
-    shared_s = shared.plain_s if max(shared.plan.shares) == 1 else shared.job_s
-    alone_s = by_frame.job_s(frames)
-    return _alone(workers[by_frame.fastest.worker], alone_s / frames, shared_s / frames)
-
-
-def _with_shared_link(note: str, workers: Sequence[WorkerSpec]) -> str:
-    """A note, with a word on the link that workers share."""
-    shared_rate = min(worker.shared_link_bytes_per_s for worker in workers)
-    if math.isinf(shared_rate):
-        return note
-    shared = f"workers share a link of {8e-6 * shared_rate:.0f} Mbit/s"
-    return f"{note}; {shared}" if note else shared
-
-
-def _alone(worker: WorkerSpec, alone_s: float, shared_s: float) -> str:
-    return f"{worker.name} alone is faster than sharing: {_ms(alone_s)} against {_ms(shared_s)}"
-
-
-def _ms(seconds: float) -> str:
-    return f"{1e3 * seconds:.0f} ms"
