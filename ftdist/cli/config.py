@@ -15,101 +15,42 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_type_hints
 
-from ftdist.cluster.endpoints import connecting, listening
+from ftdist.cli.config_values import (
+    Reader,
+    coordinator_address,
+    flag,
+    listening_place,
+    log_form,
+    page_place,
+    path_in,
+    seconds,
+    size,
+    whole_number,
+)
+from ftdist.cluster.endpoints import listening
 from ftdist.errors import InputError
-from ftdist.runtime.budget.memory import parse_size
 
 _MOST_BYTES = 1 << 20
-
-_Reader = Callable[[Any, Path], Any]
-"""From what the file holds, and the file's folder, to the value; ValueError says what is wrong."""
-
-
-def _path(value: Any, folder: Path) -> Path:
-    if type(value) is not str or not value or "\0" in value:
-        raise ValueError("a path in quotes")
-    return folder / Path(value).expanduser()
-
-
-def _size(value: Any, folder: Path) -> str:
-    """A SIZE as the command line takes it."""
-    try:
-        parse_size(str(value) if type(value) in (int, str) else "")
-    except InputError:
-        raise ValueError('a size: bytes, or as "64M"') from None
-    return str(value)
-
-
-def _listen(value: Any, folder: Path) -> str:
-    try:
-        return str(listening(value if type(value) is str else ""))
-    except InputError:
-        raise ValueError('a place to listen, as "tcp://0.0.0.0:5555"') from None
-
-
-def _address(value: Any, folder: Path) -> str:
-    try:
-        return str(connecting(value if type(value) is str else ""))
-    except InputError:
-        raise ValueError('where the coordinator is, as "tcp://192.168.1.10:5555"') from None
-
-
-def _page(value: Any, folder: Path) -> str:
-    try:
-        return str(listening(f"tcp://{value if type(value) is str else ''}")).removeprefix("tcp://")
-    except InputError:
-        raise ValueError('a place for the page, as "127.0.0.1:8080"') from None
-
-
-def _log_form(value: Any, folder: Path) -> str:
-    if value not in ("text", "json"):
-        raise ValueError('"text" or "json"')
-    return str(value)
-
-
-def _flag(value: Any, folder: Path) -> bool:
-    if type(value) is not bool:
-        raise ValueError("true or false")
-    return value
-
-
-def _whole(least: int, most: int) -> _Reader:
-    def read(value: Any, folder: Path) -> int:
-        if type(value) is not int or not least <= value <= most:
-            raise ValueError(f"a whole number from {least} to {most}")
-        return value
-
-    return read
-
-
-def _seconds(least: float, most: float) -> _Reader:
-    def read(value: Any, folder: Path) -> float:
-        if type(value) not in (int, float) or not least <= value <= most:
-            raise ValueError(f"a number of seconds from {least:g} to {most:g}")
-        return float(value)
-
-    return read
 
 
 @dataclass(frozen=True, slots=True)
 class ModelTable:
     """The model file; on a worker where models are kept, and how much of them."""
 
-    file: Annotated[Path | None, _path] = None
-    cache: Annotated[Path | None, _path] = None
-    cache_size: Annotated[str | None, _size] = None
+    file: Annotated[Path | None, path_in] = None
+    cache: Annotated[Path | None, path_in] = None
+    cache_size: Annotated[str | None, size] = None
 
 
 @dataclass(frozen=True, slots=True)
 class MemoryTable:
     """The budget of the whole process, as --mem."""
 
-    budget: Annotated[str | None, _size] = None
+    budget: Annotated[str | None, size] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +60,12 @@ class CoordinatorTable:
     `threads`: of its own worker, 0 for none.
     """
 
-    listen: Annotated[str | None, _listen] = None
-    address: Annotated[str | None, _address] = None
-    threads: Annotated[int, _whole(0, 1024)] = 0
-    heartbeat_s: Annotated[float, _seconds(0.05, 60)] = 1.0
-    trace: Annotated[Path | None, _path] = None
-    announce: Annotated[bool, _flag] = False
+    listen: Annotated[str | None, listening_place] = None
+    address: Annotated[str | None, coordinator_address] = None
+    threads: Annotated[int, whole_number(0, 1024)] = 0
+    heartbeat_s: Annotated[float, seconds(0.05, 60)] = 1.0
+    trace: Annotated[Path | None, path_in] = None
+    announce: Annotated[bool, flag] = False
 
     @property
     def reached_at(self) -> str | None:
@@ -144,29 +85,29 @@ class JobTable:
     not fit the coordinator. `attempts`: workers on which a task may fail before its job does.
     """
 
-    threads: Annotated[int | None, _whole(1, 1024)] = None
-    in_flight: Annotated[int | None, _whole(1, 1024)] = None
-    band_rows: Annotated[int | None, _whole(0, 1 << 16)] = None
-    attempts: Annotated[int, _whole(1, 100)] = 3
-    speculate: Annotated[bool, _flag] = True
-    mix_unfused: Annotated[bool, _flag] = False
+    threads: Annotated[int | None, whole_number(1, 1024)] = None
+    in_flight: Annotated[int | None, whole_number(1, 1024)] = None
+    band_rows: Annotated[int | None, whole_number(0, 1 << 16)] = None
+    attempts: Annotated[int, whole_number(1, 100)] = 3
+    speculate: Annotated[bool, flag] = True
+    mix_unfused: Annotated[bool, flag] = False
 
 
 @dataclass(frozen=True, slots=True)
 class SecurityTable:
     """The folder of keys, or the word that none are wanted."""
 
-    keys: Annotated[Path | None, _path] = None
-    insecure: Annotated[bool, _flag] = False
+    keys: Annotated[Path | None, path_in] = None
+    insecure: Annotated[bool, flag] = False
 
 
 @dataclass(frozen=True, slots=True)
 class ObserveTable:
     """Where the coordinator's page is served and the file of its token; how logs are written."""
 
-    page: Annotated[str | None, _page] = None
-    page_token: Annotated[Path | None, _path] = None
-    log: Annotated[str | None, _log_form] = None
+    page: Annotated[str | None, page_place] = None
+    page_token: Annotated[Path | None, path_in] = None
+    log: Annotated[str | None, log_form] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +166,7 @@ def _config(value: dict[str, Any], folder: Path) -> Config:
 
 def _entries(name: str, table: dict[str, Any], folder: Path) -> dict[str, Any]:
     hints = get_type_hints(_TABLES[name], include_extras=True)
-    readers: dict[str, _Reader] = {each: get_args(hint)[1] for each, hint in hints.items()}
+    readers: dict[str, Reader] = {each: get_args(hint)[1] for each, hint in hints.items()}
     found = {}
     for key, value in table.items():
         if key not in readers:
