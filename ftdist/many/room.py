@@ -8,7 +8,6 @@ another, and the budget holds with all stages at once. Who holds some never wait
 from __future__ import annotations
 
 import threading
-from types import TracebackType
 
 from ftdist.errors import InputError
 from ftdist.runtime.budget.sizes import ceil_size
@@ -80,10 +79,5 @@ class Lease:
     def __enter__(self) -> Lease:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.give_back()

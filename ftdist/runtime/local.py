@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.closing import Closing
 from ftdist.errors import InputError
 from ftdist.network.about import About
 from ftdist.network.graph import INPUT, Network
@@ -30,7 +30,7 @@ Given = NDArray[Any] | str | os.PathLike[str] | Mapping[str, NDArray[Any]]
 """What a session takes: an array or the path of one, or arrays by the names of inputs."""
 
 
-class Session:
+class Session(Closing):
     """Runs one model under one plan, any number of times.
 
     The plan's threads each compute one tile at a time. Close it, or use it as a context manager, to
@@ -53,17 +53,6 @@ class Session:
         runs_beside = None if beside is None else beside._runner
         self._runner: Runner = Runner(model, kernels, plan.threads, runs_beside)
         self._lowered: dict[bool, Lowered] = {} if beside is None else dict(beside._lowered)
-
-    def __enter__(self) -> Session:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def counters(self) -> dict[int, LayerCounters]:

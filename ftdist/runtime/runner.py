@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import TracebackType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.closing import Closing
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT
@@ -21,7 +21,7 @@ from ftdist.planning.lowering.lowered import Lowered
 from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
 
 
-class Runner:
+class Runner(Closing):
     """Runs plans of one model with up to `threads` threads.
 
     Close it, or use it as a context manager, to end them and give the memory back.
@@ -37,17 +37,6 @@ class Runner:
         self.model = model
         self._engine: Engine = Engine(model, kernels, threads, beside._engine if beside else None)
         self._prepared: Lowered | None = None
-
-    def __enter__(self) -> Runner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     @property
     def counters(self) -> dict[int, LayerCounters]:

@@ -20,10 +20,10 @@ from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from ftdist.atomic import refuse_unwritable
+from ftdist.closing import Closing
 from ftdist.errors import InputError
 from ftdist.planning.plan import GroupPlan
 from ftdist.runtime.engine import Watch
@@ -83,7 +83,7 @@ class _Track:
     lines: dict[str, list[_Line]] = field(default_factory=dict)
 
 
-class Trace:
+class Trace(Closing):
     """Writes spans to a file as they come, one line each; any thread may call it.
 
     `subject`: the input that tiles are computed of from now on, as people know it.
@@ -103,17 +103,6 @@ class Trace:
         self.subject = ""
         self._lock = threading.Lock()
         self._put(_BEGIN)
-
-    def __enter__(self) -> Trace:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the file, which is whole then, unless something could not be written before."""

@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.closing import Closing
 from ftdist.cluster.client.connection import CoordinatorConnection
 from ftdist.cluster.client.exchange import Patience
 from ftdist.cluster.client.inputs import GivenInputs, Image, Inputs, RowInputs
@@ -66,7 +67,7 @@ class FrameOutputs:
         return self.frame // self.bands
 
 
-class Client:
+class Client(Closing):
     """A client of the coordinator at `address` (tcp://HOST:PORT); a context manager.
 
     `keys`: the client's folder of keys, as `ftdist keygen` makes it. Without one only a coordinator
@@ -94,12 +95,6 @@ class Client:
             str(endpoint), keys, patience=patience, say=say, chance=chance
         )
         self._job: Job | None = None
-
-    def __enter__(self) -> Client:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Cancels a job that is under way, and ends the connection."""

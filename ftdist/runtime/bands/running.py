@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from ftdist.closing import Closing
 from ftdist.geometry import Region, Span
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
@@ -41,7 +41,7 @@ class Band:
     maps: dict[int, NDArray[Any]]
 
 
-class BandRunner:
+class BandRunner(Closing):
     """Runs the bands of one model; close it, or use it as a context manager.
 
     `given` are the maps of the network's inputs but the first, whole: (rows, columns, channels).
@@ -58,17 +58,6 @@ class BandRunner:
         self.plan = plan
         self._given = given or {}
         self._runner = Runner(model, kernels, plan.steps.threads)
-
-    def __enter__(self) -> BandRunner:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Ends the threads and gives the memory back."""
