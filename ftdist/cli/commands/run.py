@@ -17,7 +17,8 @@ from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.bands.asked import by_bands, detects
 from ftdist.cli.console import complain
 from ftdist.cli.files.class_names import names_of, wishes_of
-from ftdist.cli.files.frames import Frames, Looked, Queue, for_all
+from ftdist.cli.files.frames import Frames, for_all
+from ftdist.cli.files.input_queue import Looked, Queue
 from ftdist.cli.files.inputs import first_picture_size
 from ftdist.cli.files.outputs import outputs
 from ftdist.cli.files.run_results import RunResults

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ftdist.cli.console import complain, say, tell
 from ftdist.cli.files.class_names import thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result, summary
-from ftdist.cli.files.frames import Looked
+from ftdist.cli.files.input_queue import Looked
 from ftdist.cli.files.outputs import Outputs, write_text
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.cli.reports.report import (
