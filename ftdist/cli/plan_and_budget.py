@@ -12,6 +12,7 @@ import argparse
 from ftdist.answers.kinds import answering_bytes, task_of
 from ftdist.cli.console import complain
 from ftdist.cli.terminal import PassingLine
+from ftdist.errors import InputError
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan, parse_notation
 from ftdist.runtime.budget.limits import Budget, budget
@@ -31,6 +32,14 @@ def budget_of(mem: str | None) -> Budget:
     found = budget(mem)
     if found.warning is not None and not is_fresh_start():
         complain(f"ftdist: {found.warning}")
+    return found
+
+
+def budget_of_run(arguments: argparse.Namespace) -> Budget:
+    """The budget of what is computed here; InputError where the kernels keep none."""
+    found = budget_of(arguments.mem)
+    if arguments.kernels == "reference" and arguments.mem is not None:
+        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     return found
 
 

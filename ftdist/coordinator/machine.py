@@ -54,6 +54,10 @@ from ftdist.wording import counted
 
 _STRANGER = "not registered with this coordinator (any more); reconnect"
 
+_FromAnybody = dict[type, Callable[[Arrived, Any], None]]
+_FromWorkers = dict[type, Callable[[Worker, Any], None]]
+_FromClients = dict[type, Callable[[Job, Any], None]]
+
 
 class Coordinator:
     """The state machine; ``next_s`` says when it wants a Tick if nothing else happens before."""
@@ -69,50 +73,14 @@ class Coordinator:
         self._table = JobTable(settings, model, out)
         self._report = Report(model, self._roster, self._scheduler, self._planner, self._table, out)
         self._observer = Observer(self._report)
-        self._handover = Handover(
-            settings,
-            self._roster,
-            self._scheduler,
-            self._planner,
-            self._table,
-            self._report,
-            self._observer,
-            self._shared_link,
-            out,
-        )
+        decided = self._roster, self._scheduler, self._planner, self._table
+        shown = self._report, self._observer
+        self._handover = Handover(settings, *decided, *shown, self._shared_link, out)
         self._last_s: float | None = None
         self._next_beat_s = float("inf")
         self._ended = False
-        self._events: dict[type, Callable[[Any], None]] = {
-            Arrived: self._arrived,
-            Unreadable: self._unreadable,
-            Moved: self._moved,
-            Gone: self._gone,
-            Revoked: self._revoked,
-            Planned: self._planned,
-            Tick: self._tick,
-            Stop: self._stop,
-            Look: self._observer.look,
-        }
-        self._from_anybody: dict[type, Callable[[Arrived, Any], None]] = {
-            Hello: self._hello,
-            Submit: self._submit,
-            StatusRequest: self._report.answer,
-        }
-        self._from_workers: dict[type, Callable[[Worker, Any], None]] = {
-            ProbeReply: self._links.probe_reply,
-            Ready: self._ready,
-            Result: self._scheduler.result,
-            Failed: self._scheduler.failed,
-            Heartbeat: self._heartbeat,
-            ModelRequest: self._model_request,
-            Bye: self._bye,
-        }
-        self._from_clients: dict[type, Callable[[Job, Any], None]] = {
-            FrameInput: self._table.frame_input,
-            Received: self._table.received,
-            Cancelled: lambda job, _: self._table.drop(job, "cancelled"),
-        }
+        self._events = self._by_event()
+        self._from_anybody, self._from_workers, self._from_clients = self._by_message()
 
     @property
     def next_s(self) -> float:
@@ -145,6 +113,43 @@ class Coordinator:
         elif now_s - self._last_s > 1.5 * self._settings.heartbeat_s:
             self._roster.deaf_s = now_s
         self._last_s = now_s
+
+    def _by_event(self) -> dict[type, Callable[[Any], None]]:
+        """Who deals with which event."""
+        return {
+            Arrived: self._arrived,
+            Unreadable: self._unreadable,
+            Moved: self._moved,
+            Gone: self._gone,
+            Revoked: self._revoked,
+            Planned: self._planned,
+            Tick: self._tick,
+            Stop: self._stop,
+            Look: self._observer.look,
+        }
+
+    def _by_message(self) -> tuple[_FromAnybody, _FromWorkers, _FromClients]:
+        """Who deals with which message."""
+        from_anybody: _FromAnybody = {
+            Hello: self._hello,
+            Submit: self._submit,
+            StatusRequest: self._report.answer,
+        }
+        from_workers: _FromWorkers = {
+            ProbeReply: self._links.probe_reply,
+            Ready: self._ready,
+            Result: self._scheduler.result,
+            Failed: self._scheduler.failed,
+            Heartbeat: self._heartbeat,
+            ModelRequest: self._model_request,
+            Bye: self._bye,
+        }
+        from_clients: _FromClients = {
+            FrameInput: self._table.frame_input,
+            Received: self._table.received,
+            Cancelled: lambda job, _: self._table.drop(job, "cancelled"),
+        }
+        return from_anybody, from_workers, from_clients
 
     # ---- messages
 
@@ -209,13 +214,7 @@ class Coordinator:
             return
         worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
-        oom_kills = (
-            hello.oom_kills and f"; killed {counted(hello.oom_kills, 'time')} for lack of memory"
-        )
-        text = (
-            f"worker {worker.name}: joins{event.origin}, {counted(hello.threads, 'thread')}, "
-            f"{hello.instruction_set}, {hello.budget_bytes / (1 << 20):.0f} MiB{oom_kills or ''}"
-        )
+        text = f"worker {worker.name}: joins{event.origin}, {worker.means}"
         self._out.totals.joined += 1
         about = {"worker": worker.name, "address": event.origin.address, "key": event.origin.name}
         self._out.log(text, "worker-joined", **about, budget_bytes=hello.budget_bytes)

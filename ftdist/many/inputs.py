@@ -61,16 +61,18 @@ def read_input(
     What is not said to be one or the other is an array by its name. InputError for a picture that
     takes more than `most_bytes` to read. `ask` is that of ``load_picture``.
     """
-    if not isinstance(path, Path):
-        from ftdist.pictures.fitted import load_picture
-
-        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill, ask))
-    if not (path.suffix.lower() in ARRAYS if is_array is None else is_array):
-        from ftdist.pictures.fitted import load_picture  # as above
+    named_array = isinstance(path, Path) and path.suffix.lower() in ARRAYS
+    if not isinstance(path, Path) or not (named_array if is_array is None else is_array):
+        from ftdist.pictures.fitted import load_picture  # only pictures need it
 
         return Input(path, *load_picture(path, network.input, fit, most_bytes, fill, ask))
     if len(network.inputs) > 1:
         return Input(path, _read_named(path, network), None)
+    return Input(path, _mapped(path, network), None)
+
+
+def _mapped(path: Path, network: Network) -> NDArray[Any]:
+    """The array of a .npy file, where it lies; a copy if it does not lie as the kernels read it."""
     array: NDArray[Any]
     try:
         array = npy.open_memmap(path, mode="r")
@@ -82,11 +84,9 @@ def read_input(
         check_input(array, network)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    if not (
-        array.flags.c_contiguous and array.flags.aligned
-    ):  # not as the kernels read it: another order, or not aligned
-        array = np.array(array, order="C")
-    return Input(path, array, None)
+    if array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.array(array, order="C")
 
 
 def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:

@@ -6,7 +6,7 @@ Units are seconds, bytes and ratios of 0 to 1, and stand in the names. What only
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from ftdist.coordinator.observing.snapshot import JobNow, PlanNow, Snapshot, WorkerNow
@@ -110,6 +110,32 @@ def _of_totals(snapshot: Snapshot) -> Iterable[_Metric]:
         yield _one(name, "counter", about, value)
 
 
+_WORKER_METRICS: tuple[tuple[str, str, str, Callable[[WorkerNow], float]], ...] = (
+    ("threads", "gauge", "Threads.", lambda w: w.status.threads),
+    ("budget_bytes", "gauge", "Memory budget.", lambda w: w.status.budget_bytes),
+    ("peak_bytes", "gauge", "The most memory held.", lambda w: w.status.peak_bytes),
+    ("share_ratio", "gauge", "Share of a frame's work.", lambda w: w.status.share),
+    (
+        "flops_per_second",
+        "gauge",
+        "Measured rate of arithmetic.",
+        lambda w: 2 * w.status.macs_per_s,
+    ),
+    (
+        "link_bytes_per_second",
+        "gauge",
+        "Measured rate of its link; 0 within the process.",
+        lambda w: w.status.link_bytes_per_s,
+    ),
+    ("link_latency_seconds", "gauge", "One way.", lambda w: w.latency_s),
+    ("silence_seconds", "gauge", "Since it was last heard of.", lambda w: w.silent_s),
+    ("tasks_in_progress", "gauge", "Tasks that it has.", lambda w: w.status.tasks),
+    ("tasks_finished_total", "counter", "Tasks that it finished.", lambda w: w.status.finished),
+    ("tasks_failed_total", "counter", "Tasks that failed there.", lambda w: w.status.failed),
+)
+"""Name, kind, what it is about, and value of each metric of a worker."""
+
+
 def _of_workers(workers: Iterable[WorkerNow]) -> Iterable[_Metric]:
     workers = list(workers)
     labels = [{"worker": each.status.name} for each in workers]
@@ -119,40 +145,9 @@ def _of_workers(workers: Iterable[WorkerNow]) -> Iterable[_Metric]:
         more = {"key": status.key, "address": status.address, "kernels": status.instruction_set}
         info.samples.append(({**label, **more, "state": status.state}, 1))
     yield info
-    for name, kind, about, values in (
-        ("threads", "gauge", "Threads.", [w.status.threads for w in workers]),
-        ("budget_bytes", "gauge", "Memory budget.", [w.status.budget_bytes for w in workers]),
-        ("peak_bytes", "gauge", "The most memory held.", [w.status.peak_bytes for w in workers]),
-        ("share_ratio", "gauge", "Share of a frame's work.", [w.status.share for w in workers]),
-        (
-            "flops_per_second",
-            "gauge",
-            "Measured rate of arithmetic.",
-            [2 * w.status.macs_per_s for w in workers],
-        ),
-        (
-            "link_bytes_per_second",
-            "gauge",
-            "Measured rate of its link; 0 within the process.",
-            [w.status.link_bytes_per_s for w in workers],
-        ),
-        ("link_latency_seconds", "gauge", "One way.", [w.latency_s for w in workers]),
-        ("silence_seconds", "gauge", "Since it was last heard of.", [w.silent_s for w in workers]),
-        ("tasks_in_progress", "gauge", "Tasks that it has.", [w.status.tasks for w in workers]),
-        (
-            "tasks_finished_total",
-            "counter",
-            "Tasks that it finished.",
-            [w.status.finished for w in workers],
-        ),
-        (
-            "tasks_failed_total",
-            "counter",
-            "Tasks that failed there.",
-            [w.status.failed for w in workers],
-        ),
-    ):
-        yield _Metric(f"ftdist_worker_{name}", kind, about, list(zip(labels, values, strict=True)))
+    for name, kind, about, value in _WORKER_METRICS:
+        samples = [(label, value(each)) for each, label in zip(workers, labels, strict=True)]
+        yield _Metric(f"ftdist_worker_{name}", kind, about, samples)
 
 
 def _of_jobs(jobs: Iterable[JobNow]) -> Iterable[_Metric]:

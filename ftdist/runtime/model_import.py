@@ -82,15 +82,14 @@ def import_model(
     networks that make pictures take that of the `picture`, others one of USUAL_SIZES;
     `as_picture`: all take it, whatever size the file names. `names` is a file of class names, one a
     line; without it they are looked for in the source and beside it.
-    `task` says what the network is for, `wishes` how pictures enter it, else the source does or it
-    is guessed. `remark` is told, in a sentence each, what was odd in the source. InputError names
+    `task` says what the network is for, `wishes` how pictures enter it; else the source says so or
+    it is guessed. `remark` is told what was odd in the source, a sentence each. InputError names
     what cannot be imported.
     """
-    asked = _Asked(
-        os.fspath(source), weights, random_weights, until, size, picture, as_picture, task
-    )
+    name = os.fspath(source)
+    asked = _Asked(name, weights, random_weights, until, size, picture, as_picture, task)
     target, given = Path(output), None if names is None else Path(names)
-    read = [Path(asked.name), *(Path(each) for each in (weights, names) if each is not None)]
+    read = [Path(each) for each in (asked.name, weights, names) if each is not None]
     refuse_overwriting([target], [(str(each), each) for each in read])
     found, network, about, remarks = _understood(asked)
     if wishes is not None:
@@ -98,8 +97,8 @@ def import_model(
     labels, origin, doubt = _labels(found, asked, given, network, about)
     about = replace(about, names=origin)
     write_model(target, network, found.parameters(), labels, about)
-    if remark is not None:
-        for each in (*remarks, *([doubt] if doubt else [])):
+    for each in (*remarks, doubt):
+        if remark is not None and each:
             remark(each)
     return load(target, verify=False)
 
@@ -149,7 +148,6 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     until = None if asked.until is None else str(asked.until)
     found = read_onnx(asked.path, asked.size, until, usual=USUAL_SIZES, resized=True)
     inside = names_inside(found.hints)
-    assumed = found.is_open and asked.size is None
 
     def told(network: Network) -> About:
         if until is not None and asked.task is None:
@@ -159,17 +157,9 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
         return About(guess.fit, fill=guess.fill, task=task, assumed=guess.because)
 
     about = told(found.network)
-    assert about.task is not None
-    usual = size_inside(found.hints) or DEFAULT_SIZE
-    if about.task.kind == "classify" and usual == DEFAULT_SIZE:
-        usual = known_size(found.hints) or _CLASSIFIED_SIZE
-    makes_pictures = assumed and about.task.kind == "image"
-    if asked.picture is not None and (makes_pictures or asked.as_picture):
-        found = _as_large(asked.path, asked.picture, until, resized=asked.as_picture)
-        about = told(found.network)
-    elif assumed and usual != DEFAULT_SIZE:
-        found = read_onnx(asked.path, None, until, usual=(usual, *USUAL_SIZES))
-        about = told(found.network)
+    sized = _resized(asked, found, about, until)
+    if sized is not found:
+        found, about = sized, told(sized.network)
     network, remarks = found.network, found.remarks
     assert about.task is not None
     pixels = prepared(network, about.task, found.hints).pixels
@@ -186,6 +176,23 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     if asked.random_weights is not None:
         found = replace(found, read=partial(random_parameters, network, asked.random_weights))
     return found, network, about, remarks
+
+
+def _resized(asked: _Asked, found: OnnxModel, about: About, until: str | None) -> OnnxModel:
+    """The network at the size that is wanted, where that is not the one it was read at."""
+    from ftdist.network.onnx.importer import read_onnx
+
+    assert about.task is not None
+    assumed = found.is_open and asked.size is None
+    makes_pictures = assumed and about.task.kind == "image"
+    if asked.picture is not None and (makes_pictures or asked.as_picture):
+        return _as_large(asked.path, asked.picture, until, resized=asked.as_picture)
+    usual = size_inside(found.hints) or DEFAULT_SIZE
+    if about.task.kind == "classify" and usual == DEFAULT_SIZE:
+        usual = known_size(found.hints) or _CLASSIFIED_SIZE
+    if assumed and usual != DEFAULT_SIZE:
+        return read_onnx(asked.path, None, until, usual=(usual, *USUAL_SIZES))
+    return found
 
 
 def _as_large(

@@ -20,7 +20,7 @@ from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import Advance
 from ftdist.cli.files.asked import asked_by, tell_once
 from ftdist.cli.files.class_names import wishes_of
-from ftdist.cli.plan_and_budget import budget_of, choose_plan, named_plan, take_model_for_input
+from ftdist.cli.plan_and_budget import budget_of_run, choose_plan, named_plan, take_model_for_input
 from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
@@ -51,7 +51,7 @@ Compute: TypeAlias = "Callable[[Iterable[Source]], Generator[Record, None, None]
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the batch, writes its records, prints what came of it; 1 when inputs were left out."""
-    limit = budget_of(arguments.mem)
+    limit = budget_of_run(arguments)
     if arguments.page is None:
         return _run(arguments, limit)
     if arguments.on is not None:
@@ -63,8 +63,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
-    if arguments.kernels == "reference" and arguments.mem is not None:
-        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
     take_model_for_input(arguments)
     listing = _listing(arguments)
@@ -72,23 +70,22 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None)
         model = opened(arguments.model, arguments.size, tell_once, limit=limit)
         model = with_wishes(model, wishes_of(arguments))
         asked = asked_by(arguments, model)
-        goes_to = destination(
-            *(arguments.output, arguments.format, listing, model.network, asked.task)
-        )
+        form = arguments.output, arguments.format
+        goes_to = destination(*form, listing, model.network, asked.task)
         spool = _spool(arguments, goes_to, listing, model, asked)
         if spool is not None and arguments.resume and spool.is_whole:
             say(f"done       {spool.path} is whole; nothing is left to do")
             return 0
         has_videos = any(each.is_video for each in listing)
         told = Told(None if has_videos else len(listing), line)
-        if has_videos and arguments.on is not None:
-            raise InputError("--on: videos are read by one process; leave out --on")
         compute: Compute
         if arguments.on is None:
             told.batch = _planned(arguments, model, limit, listing, asked, goes_to, line)
             if page is not None:
                 told.batch = _shown(page, told.batch, told.total or 0, arguments.kernels, stack)
             compute = partial(computed, told.batch, lane_time=told.lane_time)
+        elif has_videos:
+            raise InputError("--on: videos are read by one process; leave out --on")
         else:
             compute = _spread(arguments, model, asked, goes_to, told, stack)
         told.begin()

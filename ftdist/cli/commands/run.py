@@ -23,7 +23,7 @@ from ftdist.cli.files.inputs import first_picture_size
 from ftdist.cli.files.outputs import outputs
 from ftdist.cli.files.run_results import RunResults
 from ftdist.cli.files.sources import Sources, sources
-from ftdist.cli.plan_and_budget import budget_of, choose_plan, take_model_for_input
+from ftdist.cli.plan_and_budget import budget_of_run, choose_plan, take_model_for_input
 from ftdist.cli.reports.report import Report, machine
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
-    limit = budget_of(arguments.mem)
+    limit = budget_of_run(arguments)
     if arguments.page is None:
         return _run(arguments, limit)
     from ftdist.cli.page import with_page  # with all that only a page needs
@@ -50,8 +50,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
-    if arguments.kernels == "reference" and arguments.mem is not None:
-        raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
     settle_heap(SPARING_BYTES)
     take_model_for_input(arguments)
     with ExitStack() as stack, PassingLine() as line:

@@ -61,15 +61,7 @@ def phases(
     """
     task = task_of(network, about)
     after = answering_bytes(network, task)
-    several = len(network.inputs) > 1
-    if several and source.suffix.lower() != ".npz":
-        names = ", ".join(each.name for each in network.inputs)
-        raise InputError(
-            f"{source}: {network.name} has {len(network.inputs)} inputs; "
-            f"write them by name ({names}) as one .npz file"
-        )
-    if source.suffix.lower() == ".npz" and not several:
-        raise InputError(f"{source}: an input is one array; write it as a .npy file")
+    _refuse_names(source, network)
     if is_array:
         if drawn is not None:
             after = max(after, _made_bytes(source, drawn, network, task, about, is_array=True))
@@ -92,6 +84,19 @@ def phases(
         dotting = _DOTTING_BYTES if task.kind == "points" else 0
         after = max(after, seen + drawing + dotting + AGAIN_BYTES + _TELLING_BYTES)
     return RunContext(True, False, left_behind, after, held + reading)
+
+
+def _refuse_names(source: Path, network: Network) -> None:
+    """InputError for arrays by name where one input is wanted, and the other way round."""
+    several, is_named = len(network.inputs) > 1, source.suffix.lower() == ".npz"
+    if several and not is_named:
+        names = ", ".join(each.name for each in network.inputs)
+        raise InputError(
+            f"{source}: {network.name} has {len(network.inputs)} inputs; "
+            f"write them by name ({names}) as one .npz file"
+        )
+    if is_named and not several:
+        raise InputError(f"{source}: an input is one array; write it as a .npy file")
 
 
 _COLOUR_CODE_BYTES = 5 << 19

@@ -9,6 +9,7 @@ from ftdist.coordinator.events import Origin, Peer
 from ftdist.planning.sharing.plan import WorkerSpec
 from ftdist.planning.sharing.simulation import TASK_S
 from ftdist.protocol.worker_messages import Heartbeat, Hello
+from ftdist.wording import counted
 
 _WEIGHT = 0.8
 """What a frame counts for a worker's speed when one more has ended."""
@@ -84,6 +85,15 @@ class Worker:
     def relative_time(self) -> float:
         """Seconds that it takes for what the profile says takes one."""
         return self._taken_s / self._base_s if self._base_s else self.first_relative_time
+
+    @property
+    def means(self) -> str:
+        """What it works with, for people."""
+        hello = self.hello
+        kills = hello.oom_kills
+        killed = f"; killed {counted(kills, 'time')} for lack of memory" if kills else ""
+        threads, mib = counted(hello.threads, "thread"), hello.budget_bytes / (1 << 20)
+        return f"{threads}, {hello.instruction_set}, {mib:.0f} MiB{killed}"
 
     @property
     def fetching(self) -> bool:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -98,23 +99,6 @@ def _norm(growing: _Growing, step: Step, shape: Shape) -> int | None:
 def _normalized(growing: _Growing, step: Step, norm: Normalize, source: int, shape: Shape) -> int:
     """Adds the steps of a norm of channels or groups of them; the last one is the result."""
     channels, name = shape.channels, step.name
-    each = channels // norm.groups
-
-    def mean(of: int, what: str, shift: float) -> int:
-        """The mean of each channel's group, plus a shift, for all channels."""
-        made = growing.add(f"{name}.{what}", _whole(shape), of)
-        if each == 1 and not shift:
-            return made
-        joint: dict[str, Read] = {
-            "weights": lambda: np.full((norm.groups, each, 1, 1), 1 / each),
-            "bias": lambda: np.full(norm.groups, shift),
-        }
-        operation = Convolution(norm.groups, ONE_TAP, norm.groups)
-        made = growing.add(f"{name}.{what}", operation, made, weights=joint)
-        if each == 1:
-            return made
-        repeated: dict[str, Read] = {"indices": lambda: np.arange(channels) // each}
-        return growing.add(f"{name}.{what}", Gather("channels", channels), made, weights=repeated)
 
     def away(middle: int | None) -> int:
         """The values without their mean, made anew by each reader: so none is held."""
@@ -122,10 +106,11 @@ def _normalized(growing: _Growing, step: Step, norm: Normalize, source: int, sha
             return source
         return growing.add(f"{name}.away", Pair("subtract"), source, middle)
 
-    middle = mean(source, "mean", 0.0) if norm.centered else None
+    mean = partial(_mean, growing, norm.groups, shape)
+    middle = mean(f"{name}.mean", source, 0.0) if norm.centered else None
     once = away(middle)
     squares = growing.add(f"{name}.squares", Multiply(), once, once)
-    variance = mean(squares, "variance", norm.epsilon)
+    variance = mean(f"{name}.variance", squares, norm.epsilon)
     root = growing.add(f"{name}.root", Function("sqrt"), variance)
     inverse = growing.add(f"{name}.inverse", Function("reciprocal"), root)
     zeros, ones = np.zeros(channels), np.ones((channels, 1, 1, 1))
@@ -137,6 +122,26 @@ def _normalized(growing: _Growing, step: Step, norm: Normalize, source: int, sha
     last = replace(tap, activation=norm.activation)
     biases = {"weights": lambda: ones, "bias": step.weights["bias"]}
     return growing.add(name, last, product, weights=biases)
+
+
+def _mean(
+    growing: _Growing, groups: int, shape: Shape, name: str, source: int, shift: float
+) -> int:
+    """Adds the steps of the mean of each channel's group, plus a shift, for all channels."""
+    channels = shape.channels
+    each = channels // groups
+    made = growing.add(name, _whole(shape), source)
+    if each == 1 and not shift:
+        return made
+    joint: dict[str, Read] = {
+        "weights": lambda: np.full((groups, each, 1, 1), 1 / each),
+        "bias": lambda: np.full(groups, shift),
+    }
+    made = growing.add(name, Convolution(groups, ONE_TAP, groups), made, weights=joint)
+    if each == 1:
+        return made
+    repeated: dict[str, Read] = {"indices": lambda: np.arange(channels) // each}
+    return growing.add(name, Gather("channels", channels), made, weights=repeated)
 
 
 def _whole(shape: Shape) -> Pool:

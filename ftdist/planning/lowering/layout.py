@@ -73,41 +73,15 @@ def lay_out(
     """
     down, across = group.grid(plan.rows, plan.columns)
     rows = tuple(Passes(group, down, index, plan.strip) for index in range(down))
-    most_held, most_kept = _most_rows(rows)
     shares = (group.column_shares(across, index) for index in range(across))
     columns = tuple(group.needed_columns(each) for each in shares)
     order = execution_order(group)
-    position = {source: step for step, source in enumerate(order)}
-    last_step = len(order) - 1
-    blocks, shapes = [], {}
-    for source in order:
-        if source in group.fused_pool or source in in_place:
-            continue
-        if source in direct and not group.readers[source]:
-            continue
-        width = max(stored[source].size for stored in columns)
-        channels = group.network.shape(source).channels
-        last = max(
-            (position[group.made_with[reader]] for reader in group.readers[source]),
-            default=position[source],
-        )
-        for kind, height, first, until in (
-            ("buffer", max(1, most_held[source]), position[source], last),
-            ("kept", most_kept[source], 0, last_step),
-        ):
-            if height:
-                shapes[kind, source] = (height, width, channels)
-                size = 4 * height * width * channels
-                blocks.append(Block((kind, source), size, first, until))
-    for member in group.members:
-        layer = group.network.layers[member]
-        floats = layer.implementation.scratch_floats(*group.network.asked(member))
-        if floats:
-            step = position[group.made_with[member]]
-            blocks.append(Block(("scratch", member), 4 * floats, step, step))
-    staging = staging_bytes(group.network, plan)
-    if staging:
-        blocks.append(Block(("staging", INPUT), staging, 0, last_step))
+    step = {source: number for number, source in enumerate(order)}
+    unread = (source for source in direct if not group.readers[source])
+    without = {*group.fused_pool, *in_place, *unread}
+    buffered = [each for each in order if each not in without]
+    shapes, blocks = _map_blocks(group, step, buffered, rows, columns)
+    blocks += _working_blocks(group, plan, step)
     offsets, size = place(blocks)
     slots = {key: Slot(offsets[key] // 4, *shape) for key, shape in shapes.items()}
     return Layout(
@@ -121,6 +95,47 @@ def lay_out(
         {member: at // 4 for (kind, member), at in offsets.items() if kind == "scratch"},
         size + OVERREAD_BYTES,
     )
+
+
+def _map_blocks(
+    group: FusedGroup,
+    step: dict[int, int],
+    sources: list[int],
+    rows: tuple[Passes, ...],
+    columns: tuple[dict[int, Span], ...],
+) -> tuple[dict[tuple[str, int], tuple[int, int, int]], list[Block]]:
+    """The rows of each source during a pass, until its last reader, and those kept between
+    passes."""
+    most_held, most_kept = _most_rows(rows)
+    blocks, shapes = [], {}
+    for source in sources:
+        width = max(stored[source].size for stored in columns)
+        channels = group.network.shape(source).channels
+        readers = [step[group.made_with[reader]] for reader in group.readers[source]]
+        for kind, height, first, until in (
+            ("buffer", max(1, most_held[source]), step[source], max(readers, default=step[source])),
+            ("kept", most_kept[source], 0, len(step) - 1),
+        ):
+            if height:
+                shapes[kind, source] = (height, width, channels)
+                size = 4 * height * width * channels
+                blocks.append(Block((kind, source), size, first, until))
+    return shapes, blocks
+
+
+def _working_blocks(group: FusedGroup, plan: GroupPlan, step: dict[int, int]) -> list[Block]:
+    """What kernels work in, each during its own step, and where streamed weights are read to."""
+    blocks = []
+    for member in group.members:
+        layer = group.network.layers[member]
+        floats = layer.implementation.scratch_floats(*group.network.asked(member))
+        if floats:
+            at = step[group.made_with[member]]
+            blocks.append(Block(("scratch", member), 4 * floats, at, at))
+    staging = staging_bytes(group.network, plan)
+    if staging:
+        blocks.append(Block(("staging", INPUT), staging, 0, len(step) - 1))
+    return blocks
 
 
 def _most_rows(tiles: tuple[Passes, ...]) -> tuple[dict[int, int], dict[int, int]]:

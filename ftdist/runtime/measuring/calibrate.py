@@ -81,15 +81,7 @@ def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> Devic
     with working_file(effort.folder, effort.file_bytes) as file:
         winograd = _winograd(effort, max(wide or narrow), file)
         sum_s = _sum_s(watch, narrow, wide)
-        depthwise = KernelBench("depthwise", 8, 40, 64, 64, 3)
-        pool = KernelBench("max_pool", 8, 160, 32, 32)
-        copy = KernelBench("copy", 16, 160, 32, 32)
-        rates = (
-            depthwise.macs / watch.seconds("depthwise", depthwise),
-            4 * 16 * 160 * 32 / watch.seconds("pools", pool),
-            copy.bytes / watch.seconds("copying", copy),
-            _planar_rate(watch),
-        )
+        rates = _other_rates(watch)
         say("feature maps and weights beyond the caches")
         weights = weights_curve(watch, effort.working_sets)
         traffic = traffic_curve(watch, effort.working_sets)
@@ -113,6 +105,20 @@ def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> Devic
         piece,
         *together,
         *winograd,
+    )
+
+
+def _other_rates(watch: Stopwatch) -> tuple[float, float, float, float]:
+    """Multiply-accumulates of depthwise kernels, values of pools, bytes of copies and of planar
+    ones, a second."""
+    depthwise = KernelBench("depthwise", 8, 40, 64, 64, 3)
+    pool = KernelBench("max_pool", 8, 160, 32, 32)
+    copy = KernelBench("copy", 16, 160, 32, 32)
+    return (
+        depthwise.macs / watch.seconds("depthwise", depthwise),
+        4 * 16 * 160 * 32 / watch.seconds("pools", pool),
+        copy.bytes / watch.seconds("copying", copy),
+        _planar_rate(watch),
     )
 
 

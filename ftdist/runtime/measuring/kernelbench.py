@@ -35,6 +35,25 @@ def pixel_bench(pixels: int, filters: int) -> KernelBench:
     return KernelBench("convolution", 8, pixels, 128, filters, 3)
 
 
+def _kernel(operation: str, window: int, stride: int, channels: int, filters: int) -> NDArray[Any]:
+    """The record of a kernel with a square window and padding, without its buffers."""
+    pad = window // 2
+    kernel = np.zeros(1, KERNEL)
+    kernel["op"] = op(operation)
+    kernel["height"], kernel["width"] = 1 << 20, 1 << 20
+    kernel["channels"], kernel["filters"] = channels, filters
+    for fields, value in (
+        (("kernel_height", "kernel_width"), max(window, stride)),
+        (("stride_y", "stride_x"), stride),
+        (("dilation_y", "dilation_x"), 1),
+        (("pad_top", "pad_left"), pad),
+        (("pool_height", "pool_width"), 1),
+    ):
+        for name in fields:
+            kernel[name] = value
+    return kernel
+
+
 class KernelBench:
     """One kernel on arrays of its own: `rows` of `columns` pixels, square window, stride 1.
 
@@ -50,24 +69,8 @@ class KernelBench:
         taps = window * window * (1 if operation == "depthwise" else channels)
         stride = 2 if operation == "max_pool" else 1
         source = (rows * stride + 2 * pad) * stored * channels
-        kernel = np.zeros(1, KERNEL)
-        kernel["op"] = op(operation)
-        kernel["height"], kernel["width"] = 1 << 20, 1 << 20
-        kernel["right"], kernel["channels"], kernel["filters"] = (
-            columns // stride,
-            channels,
-            filters,
-        )
-        kernel["groups"] = groups
-        for field, value in (
-            (("kernel_height", "kernel_width"), max(window, stride)),
-            (("stride_y", "stride_x"), stride),
-            (("dilation_y", "dilation_x"), 1),
-            (("pad_top", "pad_left"), pad),
-            (("pool_height", "pool_width"), 1),
-        ):
-            for name in field:
-                kernel[name] = value
+        kernel = _kernel(operation, window, stride, channels, filters)
+        kernel["right"], kernel["groups"] = columns // stride, groups
         kernel["in"] = _buffer(0, -pad, stored, channels)
         kernel["out"] = _buffer(source, 0, columns // stride, filters)
         kernel["bias"] = blocks * taps
