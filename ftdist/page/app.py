@@ -45,9 +45,6 @@ _TYPES = {
 _TAKE_S = 10.0
 """A browser that takes nothing of its stream for so long is cut off; it comes back by itself."""
 
-_QUIET_S = 15.0
-"""Where nothing changes, an empty line shows after so long whether the browser is still there."""
-
 _METRICS_S = 1.0
 """How old metrics may be: however often they are asked for, who is shown is asked no oftener."""
 

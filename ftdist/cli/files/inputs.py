@@ -140,14 +140,3 @@ def first_picture_size(given: Sources) -> tuple[int, int] | None:
             except InputError:
                 continue
     return None
-
-
-def _array_size(path: Path) -> tuple[int, int] | None:
-    """(height, width) of an array that is a picture or a network's planes."""
-    from ftdist.pictures.rows.plain import open_array
-
-    try:
-        with closing(open_array(path)) as rows:
-            return rows.shape.height, rows.shape.width
-    except InputError:
-        return None

@@ -43,11 +43,6 @@ class Sequential(ABC):
     def channels(self) -> int:
         return self.shape.channels
 
-    @property
-    def step_bytes(self) -> int:
-        """Bytes of the rows that are decoded at a time, as they are given."""
-        return self.step_rows * self.shape.width * self.channels * self.dtype.itemsize
-
     def rows(self, top: int, bottom: int) -> Rows:
         """Rows [top, bottom); `top` is no less than the last `bottom` since the last rewind."""
         if not self._next <= top <= bottom <= self.shape.height:

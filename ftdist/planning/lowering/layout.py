@@ -23,6 +23,9 @@ from ftdist.planning.lowering.strips import Passes
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.weights import staging_bytes
 
+_Key = tuple[str, int]
+"""What a block holds ("buffer", "kept", "scratch" or "staging"), and of which layer."""
+
 
 @dataclass(frozen=True, slots=True)
 class Slot:
@@ -103,11 +106,12 @@ def _map_blocks(
     sources: list[int],
     rows: tuple[Passes, ...],
     columns: tuple[dict[int, Span], ...],
-) -> tuple[dict[tuple[str, int], tuple[int, int, int]], list[Block]]:
+) -> tuple[dict[_Key, tuple[int, int, int]], list[Block[_Key]]]:
     """The rows of each source during a pass, until its last reader, and those kept between
     passes."""
     most_held, most_kept = _most_rows(rows)
-    blocks, shapes = [], {}
+    blocks: list[Block[_Key]] = []
+    shapes: dict[_Key, tuple[int, int, int]] = {}
     for source in sources:
         width = max(stored[source].size for stored in columns)
         channels = group.network.shape(source).channels
@@ -123,9 +127,9 @@ def _map_blocks(
     return shapes, blocks
 
 
-def _working_blocks(group: FusedGroup, plan: GroupPlan, step: dict[int, int]) -> list[Block]:
+def _working_blocks(group: FusedGroup, plan: GroupPlan, step: dict[int, int]) -> list[Block[_Key]]:
     """What kernels work in, each during its own step, and where streamed weights are read to."""
-    blocks = []
+    blocks: list[Block[_Key]] = []
     for member in group.members:
         layer = group.network.layers[member]
         floats = layer.implementation.scratch_floats(*group.network.asked(member))

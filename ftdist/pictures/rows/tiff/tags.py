@@ -28,7 +28,6 @@ CARRIED = (ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXTRA_SAMPL
            NO_DATA)  # fmt: skip
 """The tags that a source hands out; those of colours and orientation are for who reads it."""
 
-PLACES = (PIXEL_SCALE, TIEPOINT, TRANSFORMATION, GEO_KEYS, GEO_DOUBLES, GEO_TEXT)
 _RASTER_TYPE, _POINT = 1025, 2
 _MODEL_TYPE, _GEOGRAPHIC = 1024, 2
 
