@@ -69,9 +69,9 @@ def add_threads(parser: Parser) -> None:
 
 
 def add_page(parser: Parser) -> None:
-    page = "serve a live page, and metrics, as 127.0.0.1:8080; beyond this machine by token only"
+    page = "serve a live page and metrics, such as 127.0.0.1:8080; other machines need a token"
     parser.add_argument("--page", metavar="ADDRESS:PORT", help=page)
-    token = "the page's token; a file that is not there is made, and its address printed once"
+    token = "file of the page's token; if missing it is made, and the page's address printed once"
     parser.add_argument("--page-token", metavar="FILE", type=Path, help=token)
 
 

@@ -16,6 +16,7 @@ from ftdist.cli.arguments import (
 )
 from ftdist.cli.local_arguments import (
     add_exact_direct,
+    add_kernels,
     add_preparation,
     add_size,
     add_thresholds,
@@ -42,26 +43,26 @@ def add_batch(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("-r", "--recursive", action="store_true", help=below)
     output = (
         "records of all inputs (.jsonl, .json, .csv, .parquet; '-' for JSON lines on standard "
-        "output, the default), or a folder or pattern, as out/{}.png, for a file of each"
+        "output, the default), or a folder or a pattern such as out/{}.png, for a file of each"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
-    resume = "go on where the same batch was interrupted; begin where there was none"
+    resume = "continue where the same batch was interrupted, or begin if there was none"
     parser.add_argument("--resume", action="store_true", help=resume)
     group = parser.add_argument_group("what was seen")
     formats = ("jsonl", "json", "csv", "coco", "parquet")
-    as_data = "of the records (default: by the ending of OUTPUT)"
+    as_data = "format of the records (default: by OUTPUT's ending)"
     group.add_argument("--format", choices=formats, help=as_data)
     add_thresholds(group)
     add_preparation(group, "what the model file says")
-    plain = "of a segmentation write the numbers of classes as grey values instead of colours"
+    plain = "for a segmentation, write class numbers as grey values instead of colours"
     group.add_argument("--labels-picture", action="store_true", help=plain)
     _add_machine(parser)
     where = (
-        "spread it over a Dask cluster, dask://HOST:8786, or over one of this machine, dask; --mem "
-        "and --threads are then those of each worker process"
+        "use a Dask cluster (dask://HOST:8786), or one made on this machine (dask); --mem and "
+        "--threads then apply to each worker process"
     )
     parser.add_argument("--on", metavar="CLUSTER", help=where)
-    workers = "with --on dask: N worker processes (default: one a processor)"
+    workers = "with --on dask: N worker processes (default: one per processor)"
     parser.add_argument("--workers", metavar="N", type=positive, help=workers)
     parser.add_argument("--json", metavar="FILE", type=Path, help="write a report as JSON")
     parser.set_defaults(configured_model=parser.known.get("model"))
@@ -75,8 +76,8 @@ _WATCH = """
   ftdist watch net.ftd inbox/ -o found/                 each picture that falls into a folder
   ftdist watch net.ftd /dev/video0 --mqtt mqtt://home/ftdist/door
 
-The newest frame is taken; those that cannot be kept up with are dropped, and counted. A camera or a
-stream that breaks is opened again. SIGTERM or Ctrl-C ends it, with exit status 0."""
+The newest frame is taken; frames that come too fast are dropped and counted. A camera or a stream
+that breaks is opened again. SIGTERM or Ctrl-C ends it, with exit status 0."""
 
 
 def add_watch(commands: Commands, defaults: Defaults) -> None:
@@ -91,7 +92,7 @@ def add_watch(commands: Commands, defaults: Defaults) -> None:
         "or a file to which a line of JSON is added (.jsonl); '-' is standard output (default)"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
-    mqtt = "also tell a broker, as Home Assistant takes it"
+    mqtt = "also send results to an MQTT broker, in the form that Home Assistant reads"
     parser.add_argument("--mqtt", metavar="mqtt://HOST/TOPIC", help=mqtt)
     group = parser.add_argument_group("what was seen")
     add_thresholds(group)
@@ -111,4 +112,4 @@ def _add_machine(parser: Parser) -> None:
     plan.add_argument("--plan", metavar="FILE", type=Path, help="run the plan in a --json report")
     add_exact_direct(parser)
     add_page(parser)
-    parser.add_argument("--kernels", choices=("native", "reference"), default="native")
+    add_kernels(parser)

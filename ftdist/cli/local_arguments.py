@@ -33,8 +33,8 @@ def add_import(commands: Commands) -> None:
     seed = "random He-scaled weights, from this seed"
     weights.add_argument("--random-weights", metavar="SEED", type=natural, help=seed)
     until = (
-        "keep layers 0..LAYER; of an ONNX file what a value or node of that name needs, or several "
-        "with commas between them"
+        "keep layers 0..LAYER; for an ONNX file, keep what the value or node of that name needs, "
+        "or what several do, separated by commas"
     )
     parser.add_argument("--until", metavar="LAYER", type=_layer, help=until)
     add_size(parser)
@@ -46,11 +46,9 @@ def add_import(commands: Commands) -> None:
 
 def add_size(parser: Parser, *, picture: bool = False) -> None:
     """`picture`: there is a picture, whose size it may be."""
-    open_size = (
-        "the input's height and width, where an ONNX file leaves them open or can do with others"
-    )
+    open_size = "the input's height and width, if an ONNX file leaves them open or allows others"
     if picture:
-        open_size += "; 'picture' for those of the picture, however large"
+        open_size += "; 'picture' takes the picture's own, however large"
     kind, metavar = (_size_or_picture, "HxW|picture") if picture else (_size, "HxW")
     parser.add_argument("--size", metavar=metavar, type=kind, help=open_size)
 
@@ -64,7 +62,7 @@ def _size(word: str) -> tuple[int, int]:
     """Height and width, as 480x640."""
     height, cross, width = word.partition("x")
     if not cross:
-        raise argparse.ArgumentTypeError(f"{word!r} is no size; write it as 480x640")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a size; write it as 480x640")
     return positive(height), positive(width)
 
 
@@ -82,13 +80,13 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     output = (
         "raw outputs (.npy for one, .npz for several), a picture with boxes (.jpg, .png), data "
-        "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern as out/{}.png"
+        "(.json, .csv, .txt, or '-'); for several inputs a folder, or a pattern such as out/{}.png"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     as_data = "write what was found as data, to the -o file or standard output"
     fitting = add_answers(parser, as_data, "geojson")
     add_preparation(fitting, "what the model file says")
-    plain = "of a segmentation write the numbers of classes as grey values instead of colours"
+    plain = "for a segmentation, write class numbers as grey values instead of colours"
     fitting.add_argument("--labels-picture", action="store_true", help=plain)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     add_threads(parser)
@@ -100,15 +98,22 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     add_exact_direct(parser)
     bands = "compute a picture in bands of rows: where it is too large (auto), always, or never"
     parser.add_argument("--bands", choices=("auto", "always", "never"), default="auto", help=bands)
-    resume = "go on with the picture that an earlier run in bands was making of this one"
+    resume = "continue the output of an earlier run in bands that was interrupted"
     parser.add_argument("--resume", action="store_true", help=resume)
-    parser.add_argument("--kernels", choices=("native", "reference"), default="native")
+    add_kernels(parser)
     parser.add_argument("--repeat", metavar="N", type=positive, default=1, help="run N times")
     parser.add_argument("--json", metavar="FILE", type=Path, help="write the report as JSON")
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
     add_page(parser)
     parser.set_defaults(configured_model=parser.known.get("model"))
     parser.handled_by("run")
+
+
+def add_kernels(parser: Parser) -> None:
+    """Which implementation of the kernels computes."""
+    kernels = "compiled kernels, or the slow NumPy ones that define them (default: native)"
+    choices = ("native", "reference")
+    parser.add_argument("--kernels", choices=choices, default="native", help=kernels)
 
 
 def add_exact_direct(parser: Parser) -> None:
@@ -123,7 +128,7 @@ def add_answers(parser: Parser, as_data: str, *more: str) -> argparse._ArgumentG
     scores = "yolo: write the score as a sixth column"
     group.add_argument("--scores", action="store_true", help=scores)
     add_thresholds(group)
-    group.add_argument("--all", action="store_true", help="list all detections, not the best only")
+    group.add_argument("--all", action="store_true", help="list all detections, not only the best")
     return group
 
 
@@ -180,13 +185,13 @@ def _add_problem(parser: Parser, verb: str) -> None:
 def add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
     """How a picture enters the network, and what comes out."""
     kinds = ("detect", "classify", "segment", "image", "points", "arrays")
-    about = "what the network is for, where its outputs do not show it"
+    about = "what the network is for, if its outputs do not show it"
     parser.add_argument("--task", choices=kinds, help=about)
-    mean = f"subtracted from pixels (0 to 255), one number or one a channel (default: {default})"
+    mean = f"subtracted from pixels (0 to 255), one number or one per channel (default: {default})"
     parser.add_argument("--mean", metavar="M[,M,M]", type=_numbers, help=mean)
-    std = "what that is divided by, one number or one a channel"
+    std = "what the difference is divided by, one number or one per channel"
     parser.add_argument("--std", metavar="S[,S,S]", type=_numbers, help=std)
-    scale = "what it is multiplied by instead, as 1/255"
+    scale = "multiply the difference by this instead, such as 1/255"
     parser.add_argument("--scale", metavar="X", type=_scale, help=scale)
     order = parser.add_mutually_exclusive_group()
     for word, blue_first in (("bgr", True), ("rgb", False)):
@@ -198,8 +203,8 @@ def add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> N
         )
     either = parser.add_mutually_exclusive_group()
     ways = {
-        "letterbox": "keep pictures' aspect ratio, with grey around",
-        "corner": "the same in the top left corner",
+        "letterbox": "keep pictures' aspect ratio, with grey borders",
+        "corner": "as --letterbox, with the picture in the top left corner",
         "stretch": "stretch pictures to the network's width and height",
         "crop": "fit the shorter side and take the middle",
     }
@@ -213,7 +218,7 @@ def _numbers(word: str) -> tuple[float, ...]:
     except ValueError:
         found = ()
     if len(found) not in (1, 3) or not all(abs(each) <= _LARGEST for each in found):
-        raise argparse.ArgumentTypeError(f"'{word}' is not one number or three, as 104,117,123")
+        raise argparse.ArgumentTypeError(f"'{word}' is not one number or three (104,117,123)")
     return found
 
 
@@ -225,5 +230,5 @@ def _scale(word: str) -> float:
     except (ValueError, ZeroDivisionError):
         found = 0.0
     if not 0 < found <= _LARGEST:
-        raise argparse.ArgumentTypeError(f"'{word}' is not a factor, as 1/255")
+        raise argparse.ArgumentTypeError(f"'{word}' is not a factor such as 1/255")
     return found

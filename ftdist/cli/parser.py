@@ -58,7 +58,7 @@ def make_parser(defaults: Defaults) -> argparse.ArgumentParser:
 _COORDINATOR = """
 
 Listens for workers ('ftdist worker') and for jobs ('ftdist submit'), splits each frame's work
-among the workers there are, and puts the results together. Workers need no files, they may come
+among the workers that are there, and puts the results together. Workers need no files, and may come
 and go. Interrupt it once to let it end in order."""
 
 
@@ -110,8 +110,8 @@ def _add_submit(commands: Commands, defaults: Defaults) -> None:
     where = "where the coordinator listens"
     parser.add_argument("--to", metavar="tcp://HOST:PORT", help=where, **to)
     output = (
-        "folder for the results: INPUT's name with .json of what was seen, else with .npy, or .npz "
-        "where there are several"
+        "folder for the results: for each INPUT a .json of what was seen, else its output as .npy, "
+        "or several outputs as .npz"
     )
     parser.add_argument("-o", metavar="DIR", dest="output", type=Path, required=True, help=output)
     parser.add_argument(
@@ -147,10 +147,10 @@ _KEYGEN = """
   ftdist keygen keys --worker pi1 pi2 pi3   keys of three boards, in keys/pi1, keys/pi2, keys/pi3
   ftdist keygen keys --client laptop        keys of a machine that submits jobs
 
-A worker's key submits no jobs and a client's does no work; who is named as both may do both.
-The folder stays with the coordinator ('--keys keys'). Copy keys/pi1 to that board, and there say
-'--keys pi1'. Whoever has a public key in keys/allowed may connect: remove keys/allowed/pi1.key, and
-that board is shut out at once."""
+A worker's key cannot submit jobs and a client's cannot do work; a name given as both can do both.
+The folder stays with the coordinator ('--keys keys'). Copy keys/pi1 to that board, and use
+'--keys pi1' there. Whoever has a public key in keys/allowed may connect: remove
+keys/allowed/pi1.key to shut that board out at once."""
 
 
 def _add_keygen(commands: Commands) -> None:

@@ -1,7 +1,7 @@
 """When the links of workers are measured, each alone and all at once, and what changes then.
 
 A link that is measured may make another plan better; the one link that all share is measured while
-nobody has anything to do, so that nothing else is on it.
+no worker has a task, so that nothing else is on it.
 """
 
 from __future__ import annotations
@@ -57,6 +57,6 @@ class Links:
         self._out.review()
 
     def measure_shared(self) -> None:
-        """Begins with the shared link, if that is wanted and nobody has anything to do."""
+        """Begins to measure the shared link, if that is wanted and no worker has a task."""
         if self._scheduler.idle:
             self._shared_link.begin(self._roster.by_number.values())

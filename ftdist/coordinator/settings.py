@@ -25,7 +25,7 @@ class Settings:
     those whose results are on their way.
     `memory_bytes`: the most that inputs, maps and results of frames in flight may take.
     `band_rows`: rows of the output in a band, where frames are bands; 0: they are whole.
-    `kept_frames`: frames of which a worker keeps maps at a time; plans count with it.
+    `kept_frames`: frames whose maps a worker keeps at a time; plans rely on it.
     `orphan_s`: a job whose client is gone is dropped after so long.
     `patience_s`: a job whose client does not send what it was asked for lets others pass then.
     `replan_change`: the change of a worker's speed, as a part of it, that renews the plan...

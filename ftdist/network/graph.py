@@ -128,7 +128,7 @@ class Network:
         algorithms = dict(arithmetic)
         for number, name in algorithms.items():
             if not 0 <= number < len(self.layers):
-                raise InputError(f"there is no layer {number} to be computed by '{name}'")
+                raise InputError(f"there is not a layer {number} to be computed by '{name}'")
             known = IMPLEMENTATIONS.get(name)
             if known is None or not known.suits(*self.asked(number)):
                 label = self.layers[number].name
@@ -263,10 +263,10 @@ class NetworkBuilder:
         wanted = dict.fromkeys(ends, PLANAR) if outputs is None else dict(outputs)
         for number in wanted:
             if not 0 <= number < len(self._layers):
-                raise InputError(f"{self._name}: output {number} is no layer")
+                raise InputError(f"{self._name}: output {number} is not a layer")
             wanted[number].check(self._layers[number].name, self.shape(number))
         if idle := [self._layers[number].name for number in ends if number not in wanted]:
-            raise InputError(f"{self._name}: nobody reads layer {idle[0]}, and it is no output")
+            raise InputError(f"{self._name}: nobody reads layer {idle[0]}, and it is not an output")
         layouts = tuple((number, each) for number, each in wanted.items() if each != PLANAR)
         network = Network(self._name, self._inputs, tuple(self._layers), tuple(wanted), layouts)
         _refuse_two_orders(network)

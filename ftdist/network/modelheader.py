@@ -158,12 +158,12 @@ def parsed(
         refuse_idle(network)
         labels, digests = value["labels"], dict(value["digests"])
         if type(labels) is not list or any(type(label) is not str for label in labels):
-            raise ValueError("its labels are no list of names")
+            raise ValueError("its labels are not a list of names")
         places, end = _places(network, len(header))
         if digests.keys() != places.keys():
             raise ValueError("its digests are not those of its layers")
         if any(type(each) is not str or len(each) != 2 * DIGEST_BYTES for each in digests.values()):
-            raise ValueError("its digests are no digests")
+            raise ValueError("its digests are not digests")
         blobs = {number: Blob(*place, digests[number]) for number, place in places.items()}
     except (AttributeError, InputError, RecursionError, TypeError, ValueError) as error:
         raise InputError(f"{path}: the header makes no sense ({error})") from None

@@ -49,7 +49,7 @@ class Layout:
     def check(self, name: str, shape: Shape) -> None:
         """InputError unless the dims hold just what the map holds."""
         if len(self.dims) > _MOST_DIMS or math.prod(self.of(shape)) != shape.elements:
-            raise InputError(f"{name}: an array of {self.dims} is no map of {shape}")
+            raise InputError(f"{name}: an array of {self.dims} is not a map of {shape}")
 
 
 PLANAR = Layout()

@@ -115,20 +115,20 @@ def _decoded(annotation: Any, value: Any) -> Any:
         return annotation(**given)
     if get_origin(annotation) is tuple:
         if not isinstance(value, list):
-            raise ValueError(f"{value!r} is no list")
+            raise ValueError(f"{value!r} is not a list")
         kind, *rest = get_args(annotation)
         kinds = [kind] * len(value) if rest == [...] else [kind, *rest]
         return tuple(_decoded(*pair) for pair in zip(kinds, value, strict=True))
     if get_origin(annotation) is Literal:
         if value not in get_args(annotation):
-            raise ValueError(f"{value!r} is none of {get_args(annotation)}")
+            raise ValueError(f"{value!r} is not one of {get_args(annotation)}")
         return value
     if annotation is int:
         return _whole(value)
     if annotation is float:
         return _real(value)
     if type(value) is not annotation:
-        raise ValueError(f"{value!r} is no {annotation.__name__}")
+        raise ValueError(f"{value!r} is not {annotation.__name__}")
     return value
 
 
@@ -172,7 +172,7 @@ def _layer(value: Any) -> int:
 
 def _real(value: Any) -> float:
     if type(value) not in (int, float) or not abs(value) <= _LARGEST:
-        raise ValueError(f"{value!r} is no number of 32 bits")
+        raise ValueError(f"{value!r} is not a number of 32 bits")
     return float(value)
 
 

@@ -77,7 +77,7 @@ class PageServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals are no matter of the page's."""
+        """Leaves signals to the process: the page does not handle them."""
         yield
 
 

@@ -155,7 +155,7 @@ def _arithmetic(notation: str, algorithms: str = "") -> Arithmetic:
         match = re.fullmatch(r"([0-9]{1,6})=([a-z0-9_]+)", each)
         if match is None or (found and int(match[1]) <= found[-1][0]):
             raise InputError(
-                f"tiling '{notation}': '{each}' is no algorithm of a layer such as 3=direct; "
+                f"tiling '{notation}': '{each}' is not a layer's algorithm, such as 3=direct; "
                 "layers must ascend"
             )
         found.append((int(match[1]), match[2]))
@@ -191,7 +191,7 @@ def check(plan: Plan, network: Network) -> None:
         _check_part(plan, plan.region, network)
     for step in plan.groups:
         if step.whole and split(network, [step]) != (step,):
-            raise InputError(f"layers {step.first}..{step.stop - 1} are no whole-map step")
+            raise InputError(f"layers {step.first}..{step.stop - 1} are not a whole-map step")
 
 
 def _check_whole(plan: Plan, network: Network) -> None:
@@ -217,7 +217,7 @@ def _check_part(part: Plan, region: Region, network: Network) -> None:
     stops = [part.first, *(group.stop for group in part.groups)]
     ascends = all(a < b for a, b in itertools.pairwise(stops))
     if [group.first for group in part.groups] != stops[:-1] or not ascends or stops[-1] > count:
-        raise InputError(f"a part of groups that are no run of layers of 0..{count - 1}")
+        raise InputError(f"a part of groups that are not consecutive layers of 0..{count - 1}")
     if part.first < 0 or part.threads < 1:
         raise InputError(f"a part from layer {part.first} for {part.threads} threads")
     for group in part.groups:

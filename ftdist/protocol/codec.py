@@ -57,7 +57,7 @@ def _codec(annotation: Any, where: str) -> Codec:
             return _items(_codec(get_args(annotation)[0], where), limit, where)
         case None:
             return _limited_by_itself(annotation, where)
-    raise TypeError(f"{where}: {limit} is no limit of {annotation}")
+    raise TypeError(f"{where}: {limit} is not a limit of {annotation}")
 
 
 def _limited_by_itself(annotation: Any, where: str) -> Codec:

@@ -46,7 +46,7 @@ def from_torch(
     with needing("importing a PyTorch module", "torch", "torch"):
         import torch
     if not isinstance(module, torch.nn.Module):
-        raise InputError(f"{type(module).__name__} is no torch.nn.Module")
+        raise InputError(f"{type(module).__name__} is not a torch.nn.Module")
     inputs = tuple(example) if isinstance(example, tuple | list) else (example,)
     with tempfile.TemporaryDirectory(prefix="ftdist-") as folder:
         file = Path(folder) / f"{type(module).__name__}.onnx"

@@ -155,7 +155,7 @@ class Runner(Closing):
         return tidy(array)
 
     def _cut(self, lowered: Lowered, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
-        """A copy of what is wanted of a map of which the block holds more."""
+        """A copy of the wanted part of a map, where the block holds more of it."""
         there, wanted = lowered.map_regions[source], lowered.outputs[source]
         if not wanted.size:
             return np.empty(self._shape(lowered, source, wanted), np.float32)

@@ -24,7 +24,7 @@ _LOOK_S = 0.1
 
 
 class ThreadPool:
-    """Up to `threads` workers, of which the caller's own thread is number 0.
+    """Up to `threads` workers; the caller's own thread is number 0.
 
     Helpers are started when they are first needed and end with ``close``, with the pool itself, or
     with a round that fails. They keep no process alive.

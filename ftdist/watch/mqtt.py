@@ -27,7 +27,7 @@ class Publisher:
     """A connection to a broker, which is made again by itself; what is not sent is not kept."""
 
     def __init__(self, address: str, make: Callable[[], Any] | None = None) -> None:
-        """InputError for an address that is none; nothing is connected yet."""
+        """InputError for what is not an address; nothing is connected yet."""
         parts = urlsplit(address)
         self.topic = unquote(parts.path).strip("/")
         try:
@@ -38,7 +38,7 @@ class Publisher:
         wrong = more or parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or port == -1
         if wrong or not self.topic:
             raise InputError(
-                f"--mqtt {address}: write mqtt://HOST/TOPIC, as mqtt://home/ftdist/door"
+                f"--mqtt {address}: write mqtt://HOST/TOPIC, such as mqtt://home/ftdist/door"
             )
         is_secure = parts.scheme == "mqtts"
         self._place = parts.hostname, port or (_SECURE_PORT if is_secure else _PORT)

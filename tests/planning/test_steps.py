@@ -100,7 +100,7 @@ def test_json_says_the_kind_of_each_step() -> None:
 
 def test_a_step_that_is_none_is_refused() -> None:
     groups = GroupPlan(0, 5, whole=True), GroupPlan(5, 11)
-    with pytest.raises(InputError, match=r"layers 0\.\.4 are no whole-map step"):
+    with pytest.raises(InputError, match=r"layers 0\.\.4 are not a whole-map step"):
         check(Plan(groups), classifier())
 
 

@@ -100,7 +100,7 @@ def test_what_cannot_be_exported_is_refused_in_one_line(torch: SimpleNamespace) 
     with pytest.raises(ftdist.InputError, match="StandIn: PyTorch cannot export it") as refused:
         ftdist.from_torch(module, "example")
     assert "\n" not in str(refused.value)
-    with pytest.raises(ftdist.InputError, match=r"int is no torch\.nn\.Module"):
+    with pytest.raises(ftdist.InputError, match=r"int is not a torch\.nn\.Module"):
         ftdist.from_torch(3, "example")
 
 

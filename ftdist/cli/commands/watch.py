@@ -67,7 +67,9 @@ class Told:
         self._folder: Path | None = None
         if path is None or path.suffix.lower() in _LINES:
             if task not in TOLD:
-                raise InputError("what the network gives is no list: name a folder or a picture")
+                raise InputError(
+                    "this network's outputs are not listed: name a folder or a picture"
+                )
             self._lines = _appended(path)
         elif path.suffix.lower() in PICTURES:
             self._picture = path

@@ -151,7 +151,7 @@ class TaskGraph:
         )
 
     def _wanted(self) -> list[bool]:
-        """Which tasks the network's outputs depend on; the readers of the others are no matter."""
+        """Which tasks the network's outputs depend on; readers of other tasks do not count."""
         wanted = [self._final(number) for number in range(len(self._needs))]
         for number in reversed(range(len(wanted))):
             self._readers[number] = [each for each in self._readers[number] if wanted[each]]

@@ -62,7 +62,7 @@ class TileNow:
 class FrameNow:
     """A frame on its way: the tiles of its first stage that is not done.
 
-    `height` and `width` are those of the map of which tiles have regions.
+    `height` and `width` are those of the map that the tiles' regions lie in.
     """
 
     job: str

@@ -63,7 +63,7 @@ class ReadyTasks:
 class WorkerQueue:
     """A worker's attempts (`given` in the order in which it does them), queue and slots.
 
-    `keeping`: the frames of which it keeps maps. `free_s`: when it is predicted to have done all.
+    `keeping`: the frames whose maps it keeps. `free_s`: when it is predicted to have done all.
     `returning`: how many of those given have results on their way. `avoided`: it is far too slow at
     something.
     """

@@ -27,7 +27,7 @@ FIRST_NUMBER = 1 << 20
 
 _TRIES = 2
 _FAST = 5e7
-"""Bytes a second from which a link is no bottleneck; it would be measured badly, too."""
+"""A link of so many bytes a second is not a bottleneck, and would be measured badly."""
 
 _MOST_BYTES = 1 << 20
 _ALONE_S = 0.5

@@ -166,7 +166,8 @@ def _gaussian_yolo(section: Section, network: NetworkBuilder) -> Built:
     anchors, mask = _masked_anchors(section)
     point = section.word("yolo_point", "center")
     if point not in _POINTS:
-        raise section.error(f"{shown(point)} is no point; {closest(point, _POINTS)}", "yolo_point")
+        message = f"{shown(point)} is not a point; {closest(point, _POINTS)}"
+        raise section.error(message, "yolo_point")
     operation = GaussianYoloHead(
         anchors=anchors,
         mask=mask,

@@ -46,7 +46,7 @@ def weights_type(section: Section) -> str | None:
     if kind == "per_channel":
         return kind
     raise section.error(
-        f"{shown(kind)} is none of none, per_feature and per_channel", "weights_type"
+        f"{shown(kind)} is not one of none, per_feature and per_channel", "weights_type"
     )
 
 

@@ -236,7 +236,7 @@ def _normalization(section: Section) -> Literal["none", "relu", "softmax"]:
         case "softmax":
             return "softmax"
         case other:
-            message = f"{shown(other)} is none of none, relu and softmax"
+            message = f"{shown(other)} is not one of none, relu and softmax"
             raise section.error(message, "weights_normalization")
 
 

@@ -97,7 +97,7 @@ def _header_bytes(start: bytes, path: Path, file_bytes: int, needed_bytes: int) 
         raise InputError(f"{path}: {len(start)} bytes are too few for a .weights file's header")
     major, minor, _ = _VERSION.unpack_from(start)
     if min(major, minor) < 0:
-        raise InputError(f"{path}: is no .weights file: its version would be {major}.{minor}")
+        raise InputError(f"{path}: is not a .weights file: its version would be {major}.{minor}")
     long_counter = major * 10 + minor >= _LONG_COUNTER_SINCE and max(major, minor) < _FLAGGED
     meant_long = file_bytes == _LONG_HEADER_BYTES + needed_bytes
     return _LONG_HEADER_BYTES if long_counter or meant_long else _SHORT_HEADER_BYTES

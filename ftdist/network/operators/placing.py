@@ -88,7 +88,7 @@ class Scatter(WholeMaps):
         source, updates = inputs
         if min(self.size, self.updates) < 1 or updates.elements != self.size * self.updates:
             raise InputError(
-                f"{self.kind}: {self.updates} slices of {self.size} are no map of {updates}"
+                f"{self.kind}: {self.updates} slices of {self.size} are not a map of {updates}"
             )
         if source.elements % self.size:
             raise InputError(f"{self.kind}: a map of {source} has no slices of {self.size}")

@@ -195,7 +195,7 @@ class DepthToSpace(Operation):
         source, stride = only(inputs), self.stride
         if stride < 1 or source.channels % stride**2:
             raise InputError(
-                f"depth to space: {source.channels} channels are no multiple of {stride**2}"
+                f"depth to space: {source.channels} channels are not a multiple of {stride**2}"
             )
         return Shape(source.height * stride, source.width * stride, source.channels // stride**2)
 
@@ -232,7 +232,7 @@ class Reorg(Operation):
         if stride < 1 or source.height % stride or source.width % stride:
             raise InputError(f"reorg: a map of {source} is not a whole number of {stride}x{stride}")
         if self.order == "darknet" and source.channels % stride**2:
-            raise InputError(f"reorg: {source.channels} channels are no multiple of {stride**2}")
+            raise InputError(f"reorg: {source.channels} channels are not a multiple of {stride**2}")
         return Shape(
             source.height // stride,
             source.width // stride,

@@ -112,7 +112,7 @@ def arrange(
     *,
     picture: bool,
 ) -> Lowered:
-    """A plan of which the groups are lowered already: places their memory in one block.
+    """A plan whose groups are lowered already: places their memory in one block.
 
     Of an output that later groups read too the block may hold more than is wanted; it stays there
     to the end. All other outputs are written where they are wanted.

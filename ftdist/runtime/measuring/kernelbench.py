@@ -1,4 +1,4 @@
-"""One kernel on arrays of its own, to measure it; and the rate of which workers tell."""
+"""One kernel on arrays of its own, to measure it; and the rate that workers report."""
 
 from __future__ import annotations
 

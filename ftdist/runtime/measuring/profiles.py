@@ -170,7 +170,7 @@ def _candidates(folder: Path, device: Device) -> list[Path]:
 
 
 def _read(path: Path, device: Device, note: str | None) -> Calibration:
-    """The profile in a file; InputError when it is none of this device, for this ftdist."""
+    """The profile in a file; InputError unless it is of this device and this version."""
     try:
         with path.open("rb") as file:
             value: Any = json.loads(file.read(_MOST_BYTES))

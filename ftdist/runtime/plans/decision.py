@@ -87,7 +87,7 @@ class Decision:
         return own + before + output_bytes(network) + slack_bytes(self._problem.threads)
 
     def _taken(self, known: Entry) -> Choice | None:
-        """A plan that is known, lowered; None if it is none of this model."""
+        """A plan that is known, lowered; None if it is not of this model."""
         network = self._model.network
         try:
             plan = parse_notation(known.notation, network, self._problem.threads)

@@ -21,7 +21,7 @@ def write_plan(path: str | os.PathLike[str], plan: Plan, model: Model) -> None:
 def read_plan(path: str | os.PathLike[str], model: Model, threads: int | None = None) -> Plan:
     """The plan in a JSON file that ``write_plan`` or a command's --json wrote.
 
-    `threads` overrides the number in the file. InputError when it is none, or another model's.
+    `threads` overrides the number in the file. InputError when it has no plan, or another model's.
     """
     try:
         return parse_json(_text(Path(path)), model.network, model.digest, threads)

@@ -51,7 +51,7 @@ def failure(text: str) -> str:
         ("[conv]\n[shortcut]\nfrom=0\nweights_type=each\n", "'each' is none of none, per_feature"),
         (
             "[conv]\n[shortcut]\nfrom=0\nweights_type=per_channel\nweights_normalization=sum\n",
-            "'sum' is none of none, relu and softmax",
+            "'sum' is not one of none, relu and softmax",
         ),
         ("[conv]\n[conv]\n[scale_channels]\nfrom=0\n", "factors of 12x16x1 do not suit a map"),
         ("[conv]\nfilters=2\n[conv]\n[sam]\nfrom=0\n", "maps of 12x16x1 and 12x16x2 differ"),
