@@ -21,10 +21,10 @@ from ftdist.coordinator.notices import (
 from ftdist.coordinator.observing.observer import Observer
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.planner import Planner
+from ftdist.coordinator.plans.active_plan import ActivePlan
 from ftdist.coordinator.report import Report
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.roster import Roster
 from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker

@@ -14,9 +14,9 @@ from ftdist.coordinator import trace_spans
 from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.coordinator.jobs.jobs import Terms
 from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.plans.active_plan import ActivePlan
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.shared_link import SharedLink
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.errors import InputError

@@ -13,7 +13,7 @@ from support.coordinator.simulation import Simulation
 from support.coordinator.started import client, started, status, worker
 
 from ftdist.coordinator.events import Arrived, Ended, Stop
-from ftdist.coordinator.jobs.task_graph import TaskGraph
+from ftdist.coordinator.plans.task_graph import TaskGraph
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.network import architectures
 from ftdist.protocol.client_messages import JobProgress, Status, StatusRequest

@@ -21,7 +21,7 @@ from support.coordinator.sharedplans import (
 from support.networks import networks, plans
 from support.protocol.mapvalues import marked
 
-from ftdist.coordinator.jobs.task_graph import TaskGraph
+from ftdist.coordinator.plans.task_graph import TaskGraph
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network.graph import INPUT, Network, NetworkBuilder

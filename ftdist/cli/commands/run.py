@@ -21,10 +21,10 @@ from ftdist.cli.files.frames import Frames, for_all
 from ftdist.cli.files.input_queue import Looked, Queue
 from ftdist.cli.files.inputs import first_picture_size
 from ftdist.cli.files.outputs import outputs
-from ftdist.cli.files.run_results import RunResults
 from ftdist.cli.files.sources import Sources, sources
 from ftdist.cli.plan_and_budget import budget_of_run, choose_plan, take_model_for_input
 from ftdist.cli.reports.report import Report, machine
+from ftdist.cli.reports.run_results import RunResults
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.runtime.budget.code import give_back_code

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-from ftdist.coordinator.jobs.task_graph import Task
-from ftdist.coordinator.workers.active_plan import ActivePlan
+from ftdist.coordinator.plans.active_plan import ActivePlan
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.network.graph import INPUT
 from ftdist.protocol.limits import TENSORS
 from ftdist.protocol.records import Piece, Place

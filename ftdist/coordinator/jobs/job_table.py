@@ -19,8 +19,8 @@ from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.jobs.jobs import Job, Terms
 from ftdist.coordinator.notices import Unwanted
 from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.plans.active_plan import ActivePlan
 from ftdist.coordinator.settings import ModelInfo, Settings
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.network.graph import INPUT
 from ftdist.protocol.client_messages import (
     Accepted,

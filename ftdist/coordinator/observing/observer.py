@@ -12,7 +12,6 @@ from itertools import islice
 from ftdist.coordinator.events import Look, Pictured, Seen
 from ftdist.coordinator.jobs.frames import Frame, State
 from ftdist.coordinator.jobs.jobs import Job
-from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.observing.snapshot import (
     FRAMES,
     FrameNow,
@@ -24,8 +23,9 @@ from ftdist.coordinator.observing.snapshot import (
     TileNow,
     WorkerNow,
 )
+from ftdist.coordinator.plans.active_plan import ActivePlan
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.report import Report
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
 
 

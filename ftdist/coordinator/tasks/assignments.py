@@ -7,12 +7,12 @@ from collections.abc import Iterable
 import numpy as np
 
 from ftdist.coordinator.jobs.frames import Frame, Inputs
-from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.plans.active_plan import ActivePlan
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.worker_queue import WorkerQueue
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.protocol.records import Place, TaskId
 from ftdist.protocol.regions import MapForm
 from ftdist.protocol.worker_messages import Assign, Cancel, Fetch, Prepare

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ftdist.coordinator.jobs.frames import Frame
-from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.records import Place, TaskId
 from ftdist.protocol.regions import Collector, MapForm

@@ -13,13 +13,13 @@ from collections.abc import Iterable
 from itertools import chain, islice
 
 from ftdist.coordinator.jobs.frames import Frame, State
-from ftdist.coordinator.jobs.task_graph import Task
 from ftdist.coordinator.notices import Parked
 from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.plans.active_plan import ActivePlan, bits
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.settings import Settings
 from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.worker_queue import ReadyTasks, WorkerQueue
-from ftdist.coordinator.workers.active_plan import ActivePlan, bits
 from ftdist.protocol.records import Place
 
 _COMPARED = 4

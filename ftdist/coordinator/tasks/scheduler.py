@@ -11,6 +11,7 @@ from ftdist.coordinator import trace_spans
 from ftdist.coordinator.jobs.frames import Frame
 from ftdist.coordinator.notices import Finished, Misbehaved
 from ftdist.coordinator.outbox import Outbox
+from ftdist.coordinator.plans.active_plan import ActivePlan
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks import speculation
 from ftdist.coordinator.tasks.assignments import Assignments
@@ -18,7 +19,6 @@ from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.dispatch import Dispatcher
 from ftdist.coordinator.tasks.failures import Failures
 from ftdist.coordinator.tasks.worker_queue import WorkerQueue
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.records import TaskId
 from ftdist.protocol.worker_messages import Failed, Forget, Heartbeat, Result

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from ftdist.coordinator.jobs.frames import Frame
-from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.tasks.assignments import Assignments
 from ftdist.coordinator.tasks.attempts import Attempt
 from ftdist.coordinator.tasks.dispatch import Dispatcher

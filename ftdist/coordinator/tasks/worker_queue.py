@@ -6,9 +6,9 @@ import heapq
 from dataclasses import dataclass, field
 
 from ftdist.coordinator.jobs.frames import Frame, State
-from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.plans.active_plan import ActivePlan
+from ftdist.coordinator.plans.task_graph import Task
 from ftdist.coordinator.tasks.attempts import Attempt
-from ftdist.coordinator.workers.active_plan import ActivePlan
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.planning.sharing.simulation import TASKS_AT_ONCE
 from ftdist.protocol.records import TaskId

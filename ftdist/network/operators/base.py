@@ -92,6 +92,9 @@ Rate = Literal["copy", "pool", "convolution", "depthwise", "winograd2", "winogra
 """The measured rate by which a kernel's time is reckoned."""
 
 
+EXPONENTIAL = 8
+"""What an exponential counts for beside a float moved."""
+
 WEIGHTS_AND_BIAS: Mapping[str, str] = MappingProxyType({"weights": "weights", "bias": "bias"})
 """The weights of operators that multiply and add, and the fields of a record that they go to."""
 

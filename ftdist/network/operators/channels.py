@@ -9,6 +9,7 @@ from typing import ClassVar
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, Axes, Shape, Whole
 from ftdist.network.operators.base import (
+    EXPONENTIAL,
     Activation,
     Elementwise,
     KernelRecord,
@@ -16,9 +17,6 @@ from ftdist.network.operators.base import (
     only,
     operator,
 )
-
-_EXPONENTIAL = 8
-"""What an exponential counts for beside a float moved."""
 
 
 @operator
@@ -92,7 +90,7 @@ class Softmax(Operation):
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         again = 1 if self.spatial else output.height
-        return (1 + again) * _EXPONENTIAL * output.channels
+        return (1 + again) * EXPONENTIAL * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields: dict[str, float] = {"groups": self.groups, "factor": self.temperature}
@@ -129,7 +127,7 @@ class NormalizeResponses(Elementwise):
         return source
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return (2 * _EXPONENTIAL + self.size) * output.channels
+        return (2 * EXPONENTIAL + self.size) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = {"size": self.size, "factor": self.alpha, "shift": self.kappa, "power": self.beta}

@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, get_args
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.operators.base import Elementwise, KernelRecord, only, operator
+from ftdist.network.operators.base import EXPONENTIAL, Elementwise, KernelRecord, only, operator
 
 FunctionKind = Literal[
     "clip",
@@ -47,9 +47,6 @@ and selu is b times elu; threshold is 0 up to a; swish is x / (1 + e^(-a x)); sh
 beyond a by b towards 0, and is 0 within; round goes to even numbers; truth is 1 for whatever is not
 0, not is the contrary; divide is x / a, power x ** a."""
 
-_EXPONENTIAL = 8
-"""What an exponential counts for beside a float moved."""
-
 _SLOW = ("power", "exp", "log", "erf", "elu", "selu", "celu", "swish")
 
 
@@ -70,7 +67,7 @@ class Function(Elementwise):
         return only(inputs)
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return (1 + (_EXPONENTIAL if self.how in _SLOW else 1)) * output.channels
+        return (1 + (EXPONENTIAL if self.how in _SLOW else 1)) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         number = get_args(FunctionKind).index(self.how)

@@ -13,6 +13,7 @@ from typing import ClassVar
 from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, SAME, Axes, Shape, Whole
 from ftdist.network.operators.base import (
+    EXPONENTIAL,
     LINEAR,
     Activation,
     KernelRecord,
@@ -20,9 +21,6 @@ from ftdist.network.operators.base import (
     only,
     operator,
 )
-
-_EXPONENTIAL = 8
-"""What an exponential counts for beside a float moved."""
 
 
 @operator
@@ -108,7 +106,7 @@ class SoftmaxAlong(Operation):
         return (Axes(rows, Whole(source.width) if self.columns else SAME),)
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return 2 * _EXPONENTIAL * output.channels
+        return 2 * EXPONENTIAL * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         bits = (self.rows, self.columns, self.channels, self.logarithm)

@@ -25,7 +25,7 @@ from support.planning.workers import (
 )
 from support.randomplans import random_shared_plan
 
-from ftdist.coordinator.jobs.task_graph import TaskGraph
+from ftdist.coordinator.plans.task_graph import TaskGraph
 from ftdist.errors import BudgetError, InputError
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.planning.lowering.lowered import lower

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ftdist.coordinator.jobs.frames import Frame
-from ftdist.coordinator.jobs.task_graph import Task
+from ftdist.coordinator.plans.task_graph import Task
 
 
 class Books:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ftdist.coordinator.jobs.needs import Makers, Need
+from ftdist.coordinator.plans.needs import Makers, Need
 from ftdist.errors import InputError
 from ftdist.geometry import Region
 from ftdist.network.graph import INPUT, Network

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ftdist.coordinator.jobs.task_graph import Task, TaskGraph
+from ftdist.coordinator.plans.task_graph import Task, TaskGraph
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.planning.sharing.plan import SharedPlan, WorkerSpec
