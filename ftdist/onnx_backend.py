@@ -73,7 +73,7 @@ class Prepared(BackendRep):
         raise InputError("; ".join(refusals))
 
     def _supported(self) -> None:
-        """InputError for values that are no tensors, or are made of less than a byte each."""
+        """InputError for values that are not tensors, or take less than a byte each."""
         for each in self._given():
             if not each.type.HasField("tensor_type") or each.type.tensor_type.elem_type == _TEXT:
                 raise InputError(f"{each.name} is not a tensor of numbers")

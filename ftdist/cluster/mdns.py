@@ -33,7 +33,7 @@ _NO_KEY = "none"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A coordinator that was heard of: where it listens, its host, model, and key's fingerprint."""
+    """A coordinator that answered: where it listens, its host, model, and key's fingerprint."""
 
     address: str
     host: str

@@ -109,7 +109,7 @@ class Spread:
         return max(1, len(self._client.nthreads())) * _TASKS_A_WORKER
 
     def _pictures(self, number: int) -> int:
-        """Of a task: few at first, so that all workers begin at once."""
+        """How many pictures a task has: few at first, so that all workers begin at once."""
         return max(1, min(_MOST_PICTURES, number // (2 * self._most_tasks)))
 
     def _submit(self, inputs: tuple[Source, ...]) -> Any:

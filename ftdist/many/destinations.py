@@ -1,9 +1,9 @@
 """Where the results of a batch go, by -o and --format: decided before anything is computed.
 
-    FILE.jsonl, .ndjson, -      a record an input, a line of JSON each; so with nothing given
+    FILE.jsonl, .ndjson, -      a record per input, a line of JSON each; the default
     FILE.json, .csv, .parquet   the same records as one list, a table, a table in row groups
     FILE.json --format coco     as COCO's own files have them
-    FOLDER, A{}B                a file an input, and beside them the records, in results.jsonl
+    FOLDER, A{}B                a file per input, and beside them the records, in results.jsonl
 
 Two inputs of one name get different files: the second is NAME-2.
 """
@@ -53,7 +53,7 @@ class Destination:
     again: dict[str, int] = field(default_factory=dict)
 
     def target(self, source: Source) -> Path | None:
-        """The file that is written of an input, if any."""
+        """The file that is written for an input, if any."""
         if self.place is None:
             return None
         number = self.again.get(source.file)
@@ -83,7 +83,7 @@ class Destination:
 def destination(
     word: str | None, wanted: str | None, inputs: Iterable[Source], network: Network, task: Task
 ) -> Destination:
-    """What -o and --format ask for; InputError when the network gives no such thing."""
+    """What -o and --format ask for; InputError when the network's outputs cannot be written so."""
     if word is None or word == STANDARD_OUTPUT:
         if wanted not in (None, "jsonl"):
             raise InputError(f"--format {wanted}: only JSON lines go to standard output; name -o")
@@ -106,7 +106,7 @@ def destination(
 def _each(
     word: str, path: Path, inputs: Iterable[Source], network: Network, task: Task
 ) -> Destination:
-    """A file an input: a picture where the network has one, else its arrays."""
+    """A file per input: a picture where the network has one, else its arrays."""
     if PLACE not in path.name:
         ending = ".npy" if len(network.outputs) == 1 else ".npz"
         path = path / (PLACE + (_FOUND if task.kind in _DRAWN else ending))
@@ -131,7 +131,7 @@ def _refuse_untold(where: str, file_format: str, task: Task) -> None:
 
 
 def _again(inputs: Iterable[Source]) -> dict[str, int]:
-    """Of inputs whose stem is another's too, which of them they are, from the second on."""
+    """For inputs that share a stem, which of them each is, from the second on."""
     seen: set[str] = set()
     counts: Counter[str] = Counter()
     found: dict[str, int] = {}

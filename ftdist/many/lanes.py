@@ -81,7 +81,7 @@ class Pictures:
     def of(
         cls, network: Network, taken: Sequence[int], *, plain: bool, beside_bytes: int = 0
     ) -> Pictures:
-        """Those that enter a network, of which some take so many bytes."""
+        """The pictures that enter a network, when some of them take so many bytes."""
         each = input_bytes(network, picture=plain) + output_bytes(network)
         ascending = sorted(taken)
         usual = ascending[len(ascending) * 3 // 4]
@@ -133,7 +133,7 @@ def _option(lanes: Lanes) -> Option:
 
 
 def _fitting(decide: Decide, split: Split, pictures: Pictures) -> Lanes:
-    """The fastest plan of which so many lanes fit.
+    """The fastest plan with which so many lanes fit.
 
     What the lanes after the first hold is known only of a plan: as much is set aside as the last
     one that was found needs, until one needs no more than that.

@@ -60,7 +60,7 @@ class Source:
 
     @property
     def stem(self) -> str:
-        """What results that are files of their own are called after."""
+        """The name for the input's own result files."""
         if self.picture is not None:
             file, _, number = self.name.rpartition("#")
             return f"{Path(file).stem}-{number}"
@@ -159,7 +159,7 @@ def in_folder(folder: Path, *, recursive: bool = False) -> list[Path]:
 
 
 def _names_below(folder: Path, *, recursive: bool) -> list[str]:
-    """Files there, in order, without those that are hidden; links to folders are not followed."""
+    """The files below a folder, in order, without hidden ones; links to folders are left out."""
     try:
         with os.scandir(folder) as entries:
             visible = sorted(

@@ -143,7 +143,7 @@ def run_in(
 
 
 class _Timed(PictureStages):
-    """The stages, of which computing is timed."""
+    """The stages, with computing timed."""
 
     def __init__(self, batch: Batch, opened: OpenLanes, room: Room, lane_time: LaneTime) -> None:
         super().__init__(
@@ -165,13 +165,13 @@ class _Timed(PictureStages):
 
 
 def after(inputs: Iterable[Source], done: int) -> Iterator[Source]:
-    """The inputs after so many that are done."""
+    """The inputs without the first so many, which are done."""
     return islice(iter(inputs), done, None)
 
 
 @contextmanager
 def _promptly() -> Iterator[None]:
-    """Within it threads hand the interpreter on sooner: a lane's kernels are short."""
+    """A context in which threads hand the interpreter on sooner: a lane's kernels are short."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(min(before, _SWITCH_S))
     try:

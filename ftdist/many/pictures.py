@@ -29,10 +29,10 @@ from ftdist.runtime.engine import Watch
 from ftdist.runtime.local import Session
 
 TOLD = ("detect", "classify", "segment", "points")
-"""The tasks of which a record says what was seen."""
+"""The tasks whose records say what was seen."""
 
 Target = Callable[[Source], Path | None]
-"""The file that is to be written of an input, if any."""
+"""The file that is to be written for an input, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Asked:
 
     @property
     def told(self) -> dict[str, Any]:
-        """It as plain values, by the options that say it: whether two batches ask the same."""
+        """The same as plain values, by option: to compare what two batches ask."""
         pixels = self.network.inputs[0].pixels
         return {
             "thresh": self.thresholds.get("threshold"),
@@ -182,7 +182,7 @@ class PictureStages:
 
 
 def as_line(record: Mapping[str, Any]) -> bytes:
-    """A record as a line without its end; names that are no UTF-8 keep their bytes."""
+    """A record as a line without its end; names that are not UTF-8 keep their bytes."""
     text = json.dumps(record, ensure_ascii=False, separators=(", ", ": "))
     return text.encode("utf-8", "surrogateescape")
 

@@ -32,13 +32,13 @@ class Room:
         return Lease(self)
 
     def close(self) -> None:
-        """Whoever waits, and will, gives up."""
+        """Ends all waiting, now and later."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def take(self, size: int) -> None:
-        """Waits for so many bytes; InputError when there will never be so many."""
+        """Waits for so many bytes; InputError when the room never has so many."""
         if size > self.size:
             raise InputError(
                 f"it takes {ceil_size(size)} to read or to draw, and there are "

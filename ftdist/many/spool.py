@@ -86,7 +86,7 @@ class Spool:
         self._append(0, record)
 
     def leave_out(self, record: bytes) -> None:
-        """The next input is left out; why, as JSON."""
+        """The next input is left out; `record` says why, as JSON."""
         self._append(1, record)
 
     def checkpoint(self, *, now: bool = False) -> None:
@@ -103,7 +103,7 @@ class Spool:
         self._kept, self._said_s = done, self._clock()
 
     def close(self) -> None:
-        """Leaves it as it is, to be gone on with."""
+        """Closes the files as they are; a later batch can go on from them."""
         self.checkpoint(now=True)
         self._close_files()
         self._journal.close()
@@ -197,7 +197,7 @@ def _said(key: str) -> str:
 
 
 def _progress(line: str) -> Progress | None:
-    """How far a line says that it is; None for one that was cut."""
+    """The progress that a line of the journal records; None for a line that was cut."""
     import json
 
     try:

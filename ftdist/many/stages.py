@@ -46,7 +46,7 @@ class Stages(Protocol[Given_contra, Read, Computed, Made_co]):
     def finish(self, item: Given_contra, computed: Computed) -> Made_co: ...
 
     def stop(self) -> None:
-        """Lets go whoever waits within a stage."""
+        """Ends the waiting of threads within a stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ def in_order(
 ) -> Generator[Finished[Item, Result], None, None]:
     """Passes all items through the stages; gives what came of each, in their order.
 
-    What fails otherwise than by an InputError is raised here. When the generator is closed, or
+    Any other error than an InputError is raised here. When the generator is closed, or
     anything is raised in whoever uses it, all threads have ended before that goes on.
     """
     hall = _Hall(items, stages, crowd)
@@ -119,7 +119,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._failure: BaseException | None = None
 
     def next(self) -> Finished[Item, Result] | None:
-        """The next result in order, waited for; None when there is none to come."""
+        """Waits for the next result in order; None after the last."""
         with self._changed:
             while self._given not in self._finished:
                 if self._failure is not None:

@@ -46,7 +46,7 @@ _TAKE_S = 10.0
 """A browser that takes nothing of its stream for so long is cut off; it comes back by itself."""
 
 _METRICS_S = 1.0
-"""How old metrics may be: however often they are asked for, who is shown is asked no oftener."""
+"""How old metrics may be: they are asked for no more often than that."""
 
 _PICTURES = 4
 """So many are kept, in memory."""
@@ -233,8 +233,8 @@ def _file(content: bytes, kind: str) -> Callable[[Request], Any]:
     return answer
 
 
-async def _form_token(request: Request) -> str | None:
-    """The token in a form of one field; anything else, or more, is none."""
+async def _form_token(request: Request) -> str:
+    """The token in a form of one field; empty when the form has none, or is too long."""
     body = b""
     try:
         async for part in request.stream():

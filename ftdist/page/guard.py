@@ -27,7 +27,7 @@ ANSWER_S = 20.0
 own."""
 
 _OPEN = frozenset({"/login"})
-"""What needs no token: where it is given."""
+"""The path that needs no token: there it is given."""
 
 _SAFE = frozenset({"GET", "HEAD"})
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:[0-9]{1,5})?", re.ASCII)

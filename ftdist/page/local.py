@@ -102,8 +102,10 @@ class LocalPage:
     def ended(
         self, seconds: float, given: Given, outputs: Mapping[str, NDArray[Any]], lane: int = 0
     ) -> None:
-        """It is done: what the network was given, and its outputs by name. They are copied, thinned
-        out, where somebody looks at pictures."""
+        """The input is done: what the network was given, and its outputs by name.
+
+        They are copied, thinned out, where somebody looks at pictures.
+        """
         with self._lock:
             self._totals.frames += 1
             self._spent_s += seconds

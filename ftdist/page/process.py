@@ -55,7 +55,7 @@ async def _serve(
 
 
 def _keep_to_itself(own: set[int]) -> None:
-    """Closes what was the parent's, says nothing more, and steps back behind everybody."""
+    """Closes the parent's files, prints nothing more, and takes the lowest priority."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     for standard in range(3):
         os.dup2(nowhere, standard)

@@ -29,7 +29,7 @@ _PICTURE_S = 2.0
 
 
 class Silent(Exception):
-    """Who is shown does not answer."""
+    """The process that is shown does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Watching:
         self._loop.add_reader(pipe.fileno(), self._read)
 
     async def fresh(self, most_s: float) -> State:
-        """A state that is not older than this; Silent when there is none to be had."""
+        """A state that is not older than this; Silent when none comes."""
         if self.state is None or self._loop.time() - self._answered_s > most_s:
             if self._answer is None:
                 self._answer = self._loop.create_future()

@@ -71,7 +71,7 @@ def _at_inference(module: Any) -> Iterator[None]:
 
 
 def _export(torch: Any, module: Any, inputs: tuple[Any, ...], file: Path) -> None:
-    """Writes the ONNX file; InputError with what the exporters say when none of them can."""
+    """Writes the ONNX file; InputError with what the exporters say when all of them fail."""
     told: list[str] = []
     for how in _exporters():
         try:
@@ -85,7 +85,7 @@ def _export(torch: Any, module: Any, inputs: tuple[Any, ...], file: Path) -> Non
 
 
 def _exporters() -> list[dict[str, Any]]:
-    """What exporters are told, in the order in which they are asked."""
+    """The options of each exporter, in the order in which they are tried."""
     newer = {"dynamo": True, "external_data": False, "verbose": False}
     older = {"dynamo": False}
     return [newer, older] if importlib.util.find_spec("onnxscript") is not None else [older]

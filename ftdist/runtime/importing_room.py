@@ -1,7 +1,7 @@
 """How much memory importing may take: what the budget leaves, and no more than suits the file.
 
 A file of another format is somebody's word: what it claims is bounded by what it is, and by the
-budget of the run that imports it on the way. Whoever asks for more is refused it, in one line.
+budget of the run that imports it on the way. Who asks for more is refused in one line.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _USUAL_BYTES, _USUAL_COPIES = 16 * MIB, 4
 
 
 def private_bytes() -> int:
-    """Resident memory that this process shares with no other; all of it where nobody tells."""
+    """Resident memory of this process alone; all resident memory where that is not known."""
     try:
         text = Path("/proc/self/smaps_rollup").read_text()
     except OSError:

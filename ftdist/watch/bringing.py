@@ -1,7 +1,7 @@
 """Who brings frames: a camera or a stream that is opened again when it breaks, or a folder.
 
-A file in a folder is taken when it looks the same twice in a row, and so is written no more. What
-is in the folder before is not looked at. Of several that are there at a time the newest is taken.
+A file in a folder is taken when it looks the same twice in a row, and so is no longer being
+written. What is in the folder at the start is ignored. Of several new files the newest is taken.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Open = Callable[[str, float | None], Generator[PictureBytes, None, None]]
 
 
 def is_stream(word: str) -> bool:
-    """Whether that is an address, or a device, and not a folder."""
+    """Whether a source is an address or a device, and not a folder."""
     return "://" in word or word.startswith("/dev/")
 
 
@@ -89,7 +89,7 @@ class Folder:
         self._growing: dict[str, tuple[int, int]] = {}
 
     def look(self) -> list[str]:
-        """The names of new pictures that are written no more, the oldest first."""
+        """The names of new pictures that are no longer being written, the oldest first."""
         there = self._there()
         new = {name: about for name, about in there.items() if self._seen.get(name) != about}
         done = {name: about for name, about in new.items() if self._growing.get(name) == about}

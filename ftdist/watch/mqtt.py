@@ -1,4 +1,4 @@
-"""What was seen, told to a home: by MQTT, as Home Assistant takes it, by the package paho-mqtt.
+"""Publishes what was seen by MQTT, in the form that Home Assistant reads, with paho-mqtt.
 
 TOPIC                                   the last record: what was seen, counts, frames dropped
 TOPIC/available                         online or offline, kept by the broker; it says offline
@@ -52,7 +52,7 @@ class Publisher:
         self._client.on_connect = self._connected
 
     def start(self) -> None:
-        """Begins to connect; goes on trying."""
+        """Begins to connect, and keeps trying."""
         try:
             self._client.connect_async(*self._place)
             self._client.loop_start()
@@ -60,7 +60,7 @@ class Publisher:
             raise FtdistError(f"--mqtt: cannot connect to {self._place[0]}: {error}") from None
 
     def publish(self, record: Mapping[str, Any]) -> None:
-        """Tells of a frame."""
+        """Publishes what was seen on a frame."""
         if self._client.is_connected():
             self._client.publish(self.topic, json.dumps(state(record)))
 

@@ -21,25 +21,25 @@ class Newest:
         self.dropped = 0
 
     def put(self, frame: Source) -> None:
-        """A newer one is there."""
+        """Takes a newer frame in."""
         with self._changed:
             self.dropped += self._frame is not None
             self._frame = frame
             self._changed.notify_all()
 
     def drop(self, count: int) -> None:
-        """So many were passed over before they came here."""
+        """Counts frames that were dropped before they came here."""
         with self._changed:
             self.dropped += count
 
     def end(self, failure: BaseException | None = None) -> None:
-        """None comes any more."""
+        """No further frame will come."""
         with self._changed:
             self._ended, self._failure = True, failure
             self._changed.notify_all()
 
     def take(self) -> Source | None:
-        """The newest, waited for; None at the end. Raises what ended it, if anything failed."""
+        """Waits for the newest; None at the end. Raises what ended it, if anything failed."""
         with self._changed:
             while self._frame is None and not self._ended:
                 self._changed.wait(_LOOK_S)

@@ -13,7 +13,7 @@ from ftdist.runtime.plans.fresh_process import is_fresh_start
 
 
 def asked_by(arguments: argparse.Namespace, model: Model) -> Asked:
-    """It; says where names of classes are a guess."""
+    """What is asked of each picture; says so where class names are a guess."""
     names, origin = names_of(arguments, model)
     if unsure := unsure_of(names, origin):
         tell_once(unsure)
@@ -24,6 +24,6 @@ def asked_by(arguments: argparse.Namespace, model: Model) -> Asked:
 
 
 def tell_once(text: str) -> None:
-    """Says it, unless the command began anew and has said it before."""
+    """Prints a line, unless the command began anew and has printed it before."""
     if not is_fresh_start():
         complain(f"ftdist: {text}")

@@ -36,13 +36,13 @@ class Told:
         self.wall_s = 0.0
 
     def go_on(self, progress: Progress) -> None:
-        """So far it was when it was interrupted."""
+        """Takes over the progress of an interrupted batch."""
         self.before, self._left_out_before = progress.done, progress.left_out
         if self.before:
             say(f"going on   after {self._of_all(self.before)}")
 
     def take(self, finished: Record) -> None:
-        """One more is done; what is left out is said."""
+        """Counts one more input; says so if it was left out."""
         self.done += 1
         if isinstance(finished.result, InputError):
             reason = str(finished.result)
@@ -53,11 +53,11 @@ class Told:
                 self.batch.onlooker.failed()
 
     def begin(self) -> None:
-        """Now it begins."""
+        """Starts the clock."""
         self._started_s = time.perf_counter()
 
     def end(self) -> None:
-        """All is done."""
+        """Stops the clock."""
         self.wall_s = time.perf_counter() - self._started_s
 
     @property
@@ -76,7 +76,7 @@ class Told:
         return self._left_out_before + len(self.left_out)
 
     def summarize(self) -> None:
-        """Names once more what was left out."""
+        """Names the inputs that were left out, once more."""
         if self.left_out:
             names = ", ".join(name for name, _ in self.left_out[:_MOST_NAMED])
             more = len(self.left_out) - _MOST_NAMED

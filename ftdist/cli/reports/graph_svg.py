@@ -1,10 +1,10 @@
 """The graph of a network as an SVG file, the steps of a plan in colours.
 
-A row a layer, in the order in which they are computed, so that a step is a band across the page. On
-the left the maps run downwards in lanes: a layer stands in the lane of an input that nobody reads
-after it, else in a free one, and lines lead from where a map is made to who reads it. On the right
-stands in words what each layer is. Text is text: it can be searched and scaled, and the file is
-small.
+One row per layer, in the order in which they are computed, so that a step is a band across the
+page. On the left the maps run downwards in lanes: a layer stands in the lane of an input that
+nobody reads after it, else in a free one, and lines lead from where a map is made to who reads it.
+On the right words say what each layer is. Text is text: it can be searched and scaled, and the file
+is small.
 """
 
 from __future__ import annotations

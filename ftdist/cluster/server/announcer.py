@@ -39,7 +39,7 @@ class Announcer:
         os.write(self._writing, about.encode() + b"\n")
 
     def close(self) -> None:
-        """Ends it; it says goodbye."""
+        """Ends the announcing, with a goodbye."""
         os.close(self._writing)
         os.waitpid(self._child, 0)
 
@@ -80,7 +80,7 @@ def _announce(endpoint: Endpoint, model: str, key: str, wait: Callable[[], str])
 
 
 def _own_addresses() -> list[str]:
-    """This machine's, by which others reach it."""
+    """The addresses by which others reach this machine."""
     import ifaddr  # zeroconf's own
 
     found = [ip.ip for adapter in ifaddr.get_adapters() for ip in adapter.ips if ip.is_IPv4]

@@ -1,4 +1,4 @@
-"""Where a worker's coordinator is, if nobody says so: the one that the local network has.
+"""Where a worker's coordinator is, if no address is given: the one on the local network.
 
 With keys only coordinators with the right fingerprint count. Where several are left, a person has
 to choose. Where there is none the worker goes on looking: boards may start before it.
@@ -50,7 +50,7 @@ def coordinator_address(
 
 
 def _suits(found: Found, wanted: str | None, say: Callable[[str], None], told: set[str]) -> bool:
-    """Whether it may be the worker's; says once why another one is not."""
+    """Whether a coordinator may be the worker's; says once why one may not."""
     reason = ""
     if found.protocol != PROTOCOL:
         reason = "it has another version"

@@ -130,7 +130,7 @@ def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]
 
 
 def _names(draft: Draft) -> dict[int, str]:
-    """Names of their own, printable, of which outputs have the first choice."""
+    """Printable names, each different; outputs choose first."""
     names: dict[int, str] = {}
     for each in draft.outputs:
         if each.step >= 0:
@@ -150,7 +150,7 @@ def _names(draft: Draft) -> dict[int, str]:
 
 
 def _read(network: Network, number: int, step: Step) -> dict[str, NDArray[np.float32]]:
-    """The weights of a step; InputError for those that are no finite numbers."""
+    """The weights of a step; InputError for those that are not finite numbers."""
     shapes = step.operation.weights(network.shape(step.inputs[0]))
     found = {}
     for name, shape in shapes.items():

@@ -38,7 +38,7 @@ class Reorder(Elementwise):
 
 
 def place_reorders(draft: Draft) -> Draft:
-    """No reorders any more: filters or weights in another order, or copies."""
+    """Replaces reorders by filters or weights in another order, or by copies."""
     return _before(_behind(_joined(draft)))
 
 

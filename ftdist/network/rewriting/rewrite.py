@@ -23,7 +23,7 @@ def rewritten(draft: Draft) -> Draft:
 
 
 def without_identities(draft: Draft) -> Draft:
-    """Whoever reads a step that does nothing reads what that one reads."""
+    """Readers of a step that does nothing read what it reads."""
     aliases = {
         number: step.inputs[0]
         for number, step in enumerate(draft.steps)
