@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names, doubt, of_listed_pairs, read_names
 from ftdist.errors import InputError
 from ftdist.network.about import Names
+from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.modelheader import Header
+from ftdist.network.task import Task
 from ftdist.runtime.overriding import Wishes
 
 
@@ -24,15 +27,8 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
         if value is not None and not detects:
             raise InputError(f"{option}: {network.name} is not a detector")
     if arguments.names is not None:
-        if not count and not detects:
-            raise InputError(f"{arguments.names}: {network.name} does not distinguish classes")
-        names = read_names(arguments.names)
-        if task.layout == "pairs" and count > 1:
-            return of_listed_pairs(names, count), "given"
-        return class_names(count or len(names), names), "given"
-    if not count:
-        return model.labels, model.about.names
-    if model.labels and task.layout == "pairs":
+        return _given(arguments.names, network, task), "given"
+    if not count or (model.labels and task.layout == "pairs"):
         return model.labels, model.about.names
     if model.labels:
         return class_names(count, model.labels), model.about.names
@@ -41,6 +37,17 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
             return (), "none"
         return tuple(f"class {number}" for number in range(count)), "none"
     return class_names(count), "guessed"
+
+
+def _given(path: Path, network: Network, task: Task) -> tuple[str, ...]:
+    """The names in a file, one for each class."""
+    count = class_count(task)
+    if not count and task.kind != "detect":
+        raise InputError(f"{path}: {network.name} does not distinguish classes")
+    names = read_names(path)
+    if task.layout == "pairs" and count > 1:
+        return of_listed_pairs(names, count)
+    return class_names(count or len(names), names)
 
 
 def wishes_of(arguments: argparse.Namespace) -> Wishes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ftdist.cli.console import say
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
-    from ftdist.answers.seen import Result
+    from ftdist.answers.seen import Found, Result
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -21,27 +22,30 @@ def print_result(result: Result, *, everything: bool = False) -> None:
     if isinstance(result, Classified):
         for each in result.classes:
             say(f"class      {each.label} {each.probability:.3f}")
-        return
-    if isinstance(result, Segmented):
+    elif isinstance(result, Segmented):
         for part in result.classes:
             say(f"share      {part.label} {part.share:.1%}")
-        return
-    if isinstance(result, Pointed):
-        told = len(result.points) if everything else MOST_PRINTED
-        for number, (x, y) in enumerate(result.points[:told]):
-            say(f"point      {number} at {x:.0f},{y:.0f}")
-        if len(result.points) > told:
-            say(f"           and {len(result.points) - told} more; --all shows them")
-        return
-    shown = len(result.objects) if everything else MOST_PRINTED
-    for found in result.objects[:shown]:
-        right, bottom = found.x + found.width, found.y + found.height
-        where = f"{found.x:.0f},{found.y:.0f} to {right:.0f},{bottom:.0f}"
-        say(f"found      {found.label} {found.score:.2f} at {where}")
-    if not result.objects:
-        say("note       nothing scores high enough; --thresh P takes lower scores")
-    if len(result.objects) > shown:
-        say(f"           and {len(result.objects) - shown} more; --all shows them")
+    elif isinstance(result, Pointed):
+        points = [f"point      {n} at {x:.0f},{y:.0f}" for n, (x, y) in enumerate(result.points)]
+        _print_first(points, everything=everything)
+    else:
+        _print_first([_as_line(found) for found in result.objects], everything=everything)
+        if not result.objects:
+            say("note       nothing scores high enough; --thresh P takes lower scores")
+
+
+def _print_first(lines: Sequence[str], *, everything: bool) -> None:
+    shown = lines if everything else lines[:MOST_PRINTED]
+    for each in shown:
+        say(each)
+    if len(lines) > len(shown):
+        say(f"           and {len(lines) - len(shown)} more; --all shows them")
+
+
+def _as_line(found: Found) -> str:
+    right, bottom = found.x + found.width, found.y + found.height
+    where = f"{found.x:.0f},{found.y:.0f} to {right:.0f},{bottom:.0f}"
+    return f"found      {found.label} {found.score:.2f} at {where}"
 
 
 def summary(result: Result) -> str:
