@@ -214,7 +214,7 @@ class Coordinator:
             return
         worker = self._roster.take(event, hello)
         self._scheduler.join(worker)
-        text = f"worker {worker.name}: joins{event.origin}, {worker.means}"
+        text = f"worker {worker.name}: joins{event.origin}, {worker.description}"
         self._out.totals.joined += 1
         about = {"worker": worker.name, "address": event.origin.address, "key": event.origin.name}
         self._out.log(text, "worker-joined", **about, budget_bytes=hello.budget_bytes)

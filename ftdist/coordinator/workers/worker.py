@@ -87,7 +87,7 @@ class Worker:
         return self._taken_s / self._base_s if self._base_s else self.first_relative_time
 
     @property
-    def means(self) -> str:
+    def description(self) -> str:
         """What it works with, for people."""
         hello = self.hello
         kills = hello.oom_kills
