@@ -231,7 +231,10 @@ class NetworkBuilder:
         return len(self._layers)
 
     def shape(self, number: int) -> Shape:
-        """The shape of a layer's output so far, or of an input."""
+        """The shape of a layer or an input; who counts layers otherwise overrides this alone."""
+        return self._shape(number)
+
+    def _shape(self, number: int) -> Shape:
         return self._layers[number].shape if number >= 0 else self._inputs[-1 - number].shape
 
     def add(self, operation: Operation, inputs: Sequence[int], name: str | None = None) -> int:
@@ -242,7 +245,7 @@ class NetworkBuilder:
             if not -len(self._inputs) <= source < number:
                 raise InputError(f"layer {number} ({label}) reads layer {source}, not before it")
         try:
-            shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
+            shape = operation.output_shape(tuple(self._shape(each) for each in inputs))
         except InputError as error:
             raise InputError(f"layer {number} ({label}): {error}") from None
         if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
@@ -264,7 +267,7 @@ class NetworkBuilder:
         for number in wanted:
             if not 0 <= number < len(self._layers):
                 raise InputError(f"{self._name}: output {number} is not a layer")
-            wanted[number].check(self._layers[number].name, self.shape(number))
+            wanted[number].check(self._layers[number].name, self._shape(number))
         if idle := [self._layers[number].name for number in ends if number not in wanted]:
             raise InputError(f"{self._name}: nobody reads layer {idle[0]}, and it is not an output")
         layouts = tuple((number, each) for number, each in wanted.items() if each != PLANAR)

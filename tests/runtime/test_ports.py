@@ -125,7 +125,7 @@ def test_a_network_is_read_back_with_its_inputs_and_outputs() -> None:
         ({"outputs": [{"layer": 3, "layout": {"planar": True, "dims": []}}]}, "nobody reads"),
         ({"inputs": []}, "at least one"),
         ({"outputs": [{"layer": 99, "layout": {"planar": True, "dims": []}}]}, "is not a layer"),
-        ({"outputs": [{"layer": 0, "layout": {"planar": True, "dims": [1, 5]}}]}, "is no map"),
+        ({"outputs": [{"layer": 0, "layout": {"planar": True, "dims": [1, 5]}}]}, "is not a map"),
     ],
 )
 def test_descriptions_whose_ends_make_no_sense_are_refused(
