@@ -48,7 +48,7 @@ def failure(text: str) -> str:
         ("[conv]\n[route]\nlayers=1\n", "small.cfg:7: [route] layers: 1 means layer 1, but only "),
         ("[conv]\n[route]\n", "small.cfg:6: [route]: the key layers is missing"),
         ("[conv]\n[crop]\ncrop_height=5\ncrop_width=3\n[shortcut]\nfrom=0\n", "cannot be added"),
-        ("[conv]\n[shortcut]\nfrom=0\nweights_type=each\n", "'each' is not one of none, per_feature"),
+        ("[conv]\n[shortcut]\nfrom=0\nweights_type=each\n", "'each' is not one of none"),
         (
             "[conv]\n[shortcut]\nfrom=0\nweights_type=per_channel\nweights_normalization=sum\n",
             "'sum' is not one of none, relu and softmax",
