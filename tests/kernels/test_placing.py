@@ -185,7 +185,7 @@ def test_what_does_not_suit_is_refused() -> None:
     one = Shape(2, 3, 4)
     for operation, inputs, words in (
         (Pad("edge", -1, 0, 0, 0), (one,), "less than no rows"),
-        (Scatter(2, 3), (one, Shape(1, 1, 7)), "no map of"),
+        (Scatter(2, 3), (one, Shape(1, 1, 7)), "not a map of"),
         (Scatter(1, 7), (one, Shape(1, 1, 7)), "no slices of 7"),
         (RoiAlign(2, 2), (one, Shape(3, 1, 5)), "regions are"),
     ):

@@ -243,10 +243,10 @@ def test_strips_of_a_part_hold_as_little_as_those_of_the_whole(yolov2: Network) 
 @pytest.mark.parametrize(
     ("groups", "region", "threads", "message"),
     [
-        (((0, 4), (5, 16)), (0, 1, 0, 1), 1, "no run of layers of 0..15"),
-        (((0, 4), (4, 17)), (0, 1, 0, 1), 1, "no run of layers"),
-        (((4, 4),), (0, 1, 0, 1), 1, "no run of layers"),
-        (((4, 2), (2, 5)), (0, 1, 0, 1), 1, "no run of layers"),
+        (((0, 4), (5, 16)), (0, 1, 0, 1), 1, "not consecutive layers of 0..15"),
+        (((0, 4), (4, 17)), (0, 1, 0, 1), 1, "not consecutive layers"),
+        (((4, 4),), (0, 1, 0, 1), 1, "not consecutive layers"),
+        (((4, 2), (2, 5)), (0, 1, 0, 1), 1, "not consecutive layers"),
         (((-1, 4),), (0, 1, 0, 1), 1, "from layer -1"),
         (((0, 4),), (0, 1, 0, 1), 0, "for 0 threads"),
         (((0, 4, 0, 1),), (0, 1, 0, 1), 1, "grid 0x1"),
