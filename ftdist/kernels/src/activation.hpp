@@ -90,8 +90,7 @@ static inline Vec mish(Vec x) {
 }
 
 static inline Vec clamp6(Vec x) {
-  x = x < splat(0.0f) ? splat(0.0f) : x;
-  return x > splat(6.0f) ? splat(6.0f) : x;
+  return lesser(splat(6.0f), larger(splat(0.0f), x));
 }
 
 static inline Vec elu(Vec x) { return x >= splat(0.0f) ? x : expm1(x); }
@@ -177,7 +176,7 @@ static inline Vec stair(Vec x) {
 
 template <int KIND> static inline Vec activate(Vec x, Vec slope) {
   if constexpr (KIND == ACT_LEAKY) return x > splat(0.0f) ? x : x * slope;
-  if constexpr (KIND == ACT_RELU) return x < splat(0.0f) ? splat(0.0f) : x;
+  if constexpr (KIND == ACT_RELU) return larger(splat(0.0f), x);
   if constexpr (KIND == ACT_RELU6) return clamp6(x);
   if constexpr (KIND == ACT_LOGISTIC) return logistic(x);
   if constexpr (KIND == ACT_SWISH) return x * logistic(x);
@@ -198,6 +197,24 @@ template <int KIND> static inline Vec activate(Vec x, Vec slope) {
   if constexpr (KIND == ACT_GELU_EXACT) return gelu_exact(x);
   if constexpr (KIND == ACT_SOFTPLUS) return softplus(x);
   return x;
+}
+
+// All values of an array: one after another they keep the multipliers busy, where a long function of
+// a single one would wait for its own steps.
+template <int KIND> static void activate_all(Vec* values, int count, Vec slope) {
+  for (int i = 0; i < count; i++) values[i] = activate<KIND>(values[i], slope);
+}
+
+typedef void (*ActivateAll)(Vec*, int, Vec);
+
+template <int... KINDS>
+static inline ActivateAll activation_of_all(int kind, std::integer_sequence<int, KINDS...>) {
+  static const ActivateAll table[] = {activate_all<KINDS>...};
+  return table[kind];
+}
+
+static inline void activate_all(int kind, Vec* values, int count, Vec slope) {
+  activation_of_all(kind, std::make_integer_sequence<int, ACT_COUNT>{})(values, count, slope);
 }
 
 static inline Vec activate(int kind, Vec x, Vec slope) {

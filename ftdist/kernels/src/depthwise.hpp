@@ -1,6 +1,11 @@
 // Depthwise convolution: every channel by its own window. Channels lie in the vector's lanes, a few
 // pixels at a time keep the multipliers busy. Weights lie as [channels/16][ky][kx][16]; the order of
 // the sum is that of the direct convolution.
+//
+// Every product needs an input and a tap, and loads are no cheaper than products. So the usual
+// windows (3x3 and 5x5, strides of 1 and 2) are computed for several pixels of two rows at once: an
+// input that is loaded serves all windows that it lies in. Channels are the inner loop, because a
+// pixel's channels lie side by side.
 #pragma once
 #include "rows.hpp"
 #include "rules.hpp"
@@ -8,7 +13,94 @@
 
 namespace ftdist::FTDIST_NAMESPACE {
 
-// P pixels by one vector of channels.
+// Pixels and rows of outputs whose sums are in registers at one time.
+constexpr int DEPTHWISE_PIXELS = LANES == 1 ? 1 : 4;
+constexpr int DEPTHWISE_ROWS = LANES == 16 ? 2 : 1;  // where there are registers for so many sums
+
+// A block of outputs: its first input, which may lie above the map, and its first output.
+struct DepthwiseBlock {
+  const float* in;
+  float* out;
+  int first, last;  // input rows that lie on the map, counted from `in`
+};
+
+// ROWS x P pixels, all channels, by windows of SIZE x SIZE.
+template <int SIZE, int STRIDE, int ROWS, int P>
+static void depthwise_block(const Program& program, const Kernel& kernel,
+                            const DepthwiseBlock& block) {
+  constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE, IN_COLUMNS = (P - 1) * STRIDE + SIZE;
+  const int64_t down = kernel.in.row, right = kernel.in.pixel;
+  for (int channel = 0; channel < kernel.channels; channel += LANES) {
+    const float* weights = program.weights + kernel.weights +
+                           (int64_t)(channel / BLOCK) * BLOCK * SIZE * SIZE + channel % BLOCK;
+    const Vec bias = load(program.weights + kernel.bias + channel);
+    Sums<P, 1> sums[ROWS];
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      sums[r].each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
+    });
+    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) {
+      if (q < block.first || q >= block.last) return;
+      const float* from = block.in + q * down + channel;
+      Vec values[IN_COLUMNS];
+      unrolled<IN_COLUMNS>([&](auto x) __attribute__((always_inline)) {
+        values[x] = load(from + x * right);
+      });
+      unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+        constexpr int Y = q() - r() * STRIDE;
+        if constexpr (Y >= 0 && Y < SIZE)
+          unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
+            const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
+            sums[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
+              sum = fma(tap, values[i * STRIDE + x], sum);
+            });
+          });
+      });
+    });
+    const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
+                          smaller(LANES, kernel.channels - channel)};
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      finish<P, 1>(block.out + r * kernel.out.row + channel, sums[r], end);
+    });
+  }
+}
+
+typedef void (*DepthwisePixels)(const Program&, const Kernel&, const DepthwiseBlock&);
+
+template <int SIZE, int STRIDE, int ROWS, int... P>
+static inline DepthwisePixels depthwise_for(int pixels, std::integer_sequence<int, P...>) {
+  static const DepthwisePixels table[] = {depthwise_block<SIZE, STRIDE, ROWS, P + 1>...};
+  return table[pixels - 1];
+}
+
+// ROWS rows from `row` on.
+template <int SIZE, int STRIDE, int ROWS>
+static inline void depthwise_rows(const Program& program, const Kernel& kernel, const Call& call,
+                                  int row) {
+  const int top = row * STRIDE - kernel.pad_top;
+  const int in_rows = (ROWS - 1) * STRIDE + SIZE;
+  const int parts = ceil_div(kernel.right - kernel.left, DEPTHWISE_PIXELS);
+  for (int part = 0, column = kernel.left; part < parts; part++) {
+    const int count = ceil_div(kernel.right - column, parts - part);
+    const DepthwiseBlock block = {
+        at(program, kernel.in, call.in_row, top, column * STRIDE - kernel.pad_left),
+        at(program, kernel.out, call.out_row, row, column), larger(0, -top),
+        smaller(in_rows, kernel.height - top)};
+    depthwise_for<SIZE, STRIDE, ROWS>(
+        count, std::make_integer_sequence<int, DEPTHWISE_PIXELS>{})(program, kernel, block);
+    column += count;
+  }
+}
+
+template <int SIZE, int STRIDE>
+static void depthwise_usual(const Program& program, const Kernel& kernel, const Call& call) {
+  int row = call.row;
+  for (; row + DEPTHWISE_ROWS <= call.row + call.rows; row += DEPTHWISE_ROWS)
+    depthwise_rows<SIZE, STRIDE, DEPTHWISE_ROWS>(program, kernel, call, row);
+  for (; row < call.row + call.rows; row++)
+    depthwise_rows<SIZE, STRIDE, 1>(program, kernel, call, row);
+}
+
+// P pixels by one vector of channels, by a window of any size.
 template <int P>
 static inline void depthwise_pixels(const Program& program, const Kernel& kernel, const Call& call,
                                     const Taps& taps, int row, int column, int channel) {
@@ -38,8 +130,8 @@ static inline void depthwise_pixels(const Program& program, const Kernel& kernel
   finish<P, 1>(out, sums, end);
 }
 
-static void depthwise(const Program& program, const Kernel& kernel, const Call& call) {
-  constexpr int P = LANES == 1 ? 1 : 4;
+static void depthwise_any(const Program& program, const Kernel& kernel, const Call& call) {
+  constexpr int P = DEPTHWISE_PIXELS;
   for (int row = call.row; row < call.row + call.rows; row++) {
     const Taps taps = taps_on_map(row * kernel.stride_y - kernel.pad_top, kernel.kernel_height,
                                   kernel.dilation_y, kernel.height);
@@ -51,6 +143,20 @@ static void depthwise(const Program& program, const Kernel& kernel, const Call& 
         depthwise_pixels<1>(program, kernel, call, taps, row, column, channel);
     }
   }
+}
+
+static void depthwise(const Program& program, const Kernel& kernel, const Call& call) {
+  const auto is = [&](int size, int stride) {
+    return kernel.kernel_height == size && kernel.kernel_width == size &&
+           kernel.stride_y == stride && kernel.stride_x == stride && kernel.dilation_y == 1 &&
+           kernel.dilation_x == 1;
+  };
+  const auto run = is(3, 1)   ? depthwise_usual<3, 1>
+                   : is(3, 2) ? depthwise_usual<3, 2>
+                   : is(5, 1) ? depthwise_usual<5, 1>
+                   : is(5, 2) ? depthwise_usual<5, 2>
+                              : depthwise_any;
+  run(program, kernel, call);
 }
 
 static bool depthwise_fits(const Kernel& k) { return same_channels(k) && k.groups == k.channels; }

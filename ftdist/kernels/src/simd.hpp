@@ -69,6 +69,17 @@ static inline Vec larger(Vec a, Vec b) {
 #endif
 }
 
+// a where it is smaller, else b.
+static inline Vec lesser(Vec a, Vec b) {
+#if defined(FTDIST_AVX512)
+  return _mm512_min_ps(a, b);
+#elif defined(FTDIST_AVX2)
+  return _mm256_min_ps(a, b);
+#else
+  return a < b ? a : b;
+#endif
+}
+
 // The first `count` lanes, 1 <= count <= LANES.
 static inline void store_part(float* to, Vec value, int count) {
 #if defined(FTDIST_AVX512)

@@ -22,11 +22,6 @@ template <int P, int N> struct Sums {
   }
 };
 
-// Out of line: what takes many instructions would be there once for each sum.
-[[gnu::noinline]] static Vec activate_rarely(int kind, Vec x, Vec slope) {
-  return activate(kind, x, slope);
-}
-
 template <int P, int N>
 [[gnu::always_inline]] static inline void finish(float* out, Sums<P, N>& sums,
                                                  const Epilogue& end) {
@@ -40,9 +35,19 @@ template <int P, int N>
     sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {
       sum = activate<ACT_RELU>(sum, slope);
     });
-  } else if (end.activation != ACT_LINEAR) {
+  } else if (end.activation == ACT_RELU6) {
     sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {
-      sum = activate_rarely(end.activation, sum, slope);
+      sum = activate<ACT_RELU6>(sum, slope);
+    });
+  } else if (end.activation != ACT_LINEAR) {
+    // Out of line, by way of memory: long functions would be there once for each sum.
+    Vec values[P * N];
+    sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
+      values[i * N + j] = sum;
+    });
+    activate_all(end.activation, values, P * N, slope);
+    sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
+      sum = values[i * N + j];
     });
   }
   if (end.channels == N * LANES)

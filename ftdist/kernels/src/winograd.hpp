@@ -114,8 +114,7 @@ static inline void transform_output(const float* products, int64_t product_step,
         v = activate<ACT_RELU>(v, slope);
       });
     } else if (end.activation != ACT_LINEAR) {
-      for (int i = 0; i < M * M; i++)
-        z[i / M][i % M] = activate_rarely(end.activation, z[i / M][i % M], slope);
+      activate_all(end.activation, z[0], M * M, slope);
     }
     float* out = block.out + channel;
     const int down = kernel.pool_height, across = kernel.pool_width;
