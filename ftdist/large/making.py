@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from ftdist.geometry import Span
 from ftdist.large.journal import Begun, Journal, Reached
 from ftdist.large.labelled import Labelled, of_classes
 from ftdist.large.passes import passes_of
@@ -215,7 +216,10 @@ class _Run:
         """Reads what is wanted beside the map and may lie above what its first band reads."""
         if self.result.kept is None or not first or first >= self.result.made.height:
             return
-        rows = runner.plan.rows
-        top = first // rows * rows
+        plan, network = runner.plan, runner.model.network
+        top = first // plan.rows * plan.rows
         wanted = self.result.photo_row(top)
-        self.feed.band(wanted, wanted + 1)
+        if wanted < plan.first_row(
+            network, Span(top, min(top + plan.rows, self.result.made.height))
+        ):
+            self.feed.band(wanted, wanted + 1)

@@ -46,3 +46,18 @@ def mix(
 
     All arrays are flat. Row -1 of the band is `above`, if that is not empty.
     """
+
+def colour(
+    grey: NDArray[np.uint8],
+    chroma: NDArray[np.uint8],
+    width: int,
+    upper: NDArray[np.int32],
+    lower: NDArray[np.int32],
+    down: NDArray[np.float32],
+    left: NDArray[np.int32],
+    right: NDArray[np.int32],
+    along: NDArray[np.float32],
+    out: NDArray[np.uint8],
+    /,
+) -> None:
+    """Grey rows in the colours, Cb and Cr, of a smaller photo (src/colouring.hpp); all are flat."""

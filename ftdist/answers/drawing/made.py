@@ -17,15 +17,14 @@ from ftdist.answers.tasks.images import Range, picture
 from ftdist.answers.tasks.segments import planar
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
+from ftdist.pictures._decoding import colour
 from ftdist.pictures.encoding import encoding_bytes, writer
 from ftdist.pictures.fitting import Letterbox
 
 Colours = NDArray[np.uint8]
 """(height, width, 2): Cb and Cr of the network's input."""
 
-_MIDDLE = 128.0
 _MIDDLE_ROUNDED = (128 << 16) + (1 << 15) - 1
-_RED, _GREEN_BLUE, _GREEN_RED, _BLUE = 1.402, -0.344136, -0.714136, 1.772
 
 _BAND_COPIES = 24
 """Bytes a pixel of a band while it is made: planes in float32, scaled, rounded, mixed."""
@@ -131,37 +130,15 @@ def coloured(
     width, of whose rows `colours` has those from `top` on.
     """
     rows, height = place
-    near = _between(colours, np.arange(rows.start, rows.stop), (height, luma.shape[1]), photo, top)
-    blue, red = near[:, :, 0] - np.float32(_MIDDLE), near[:, :, 1] - np.float32(_MIDDLE)
-    grey = luma.astype(np.float32)
+    (high, wide), width = photo, luma.shape[1]
+    y = _places(np.arange(rows.start, rows.stop), height, high)
+    x = _places(np.arange(width), width, wide)
     mixed = np.empty((*luma.shape, 3), np.uint8)
-    for channel, value in enumerate(
-        (grey + _RED * red, grey + _GREEN_BLUE * blue + _GREEN_RED * red, grey + _BLUE * blue)
-    ):
-        mixed[:, :, channel] = np.rint(np.clip(value, 0, 255))
+    chosen = np.ascontiguousarray(colours[:, :wide]).reshape(-1)
+    flat = np.ascontiguousarray(luma).reshape(-1)
+    rows_of, columns_of = (_places32(each) for each in ((y[0] - top, y[1] - top, y[2]), x))
+    colour(flat, chosen, wide, *rows_of, *columns_of, mixed.reshape(-1))
     return mixed
-
-
-def _between(
-    small: Colours,
-    rows: NDArray[np.intp],
-    large_size: tuple[int, int],
-    small_size: tuple[int, int],
-    top: int,
-) -> NDArray[np.float32]:
-    """Rows of a map enlarged to a size, each pixel between the four around its middle.
-
-    `small` has the small map's rows from `top` on.
-    """
-    (height, width), (high, wide) = large_size, small_size
-    y, x = _places(rows, height, high), _places(np.arange(width), width, wide)
-    upper: NDArray[np.float32] = small[y[0] - top].astype(np.float32)
-    lower: NDArray[np.float32] = small[y[1] - top].astype(np.float32)
-    down: NDArray[np.float32] = y[2][:, None, None]
-    mixed: NDArray[np.float32] = upper * (1 - down) + lower * down
-    across = x[2][None, :, None]
-    result: NDArray[np.float32] = mixed[:, x[0]] * (1 - across) + mixed[:, x[1]] * across
-    return result
 
 
 def _places(
@@ -170,3 +147,10 @@ def _places(
     at = np.clip((wanted + 0.5) * small / large - 0.5, 0, small - 1)
     before = at.astype(np.intp)
     return before, np.minimum(before + 1, small - 1), (at - before).astype(np.float32)
+
+
+def _places32(
+    places: tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]],
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+    before, after, share = places
+    return before.astype(np.int32), after.astype(np.int32), share

@@ -17,26 +17,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from ftdist.answers.drawing.draw import draw
 from ftdist.answers.export import as_text, as_value, as_yolo, from_value
 from ftdist.answers.kinds import task_of
 from ftdist.answers.seen import Result, Seen, answer
-from ftdist.atomic import refuse_overwriting, refuse_unwritable, write_json
-from ftdist.cli.bands.submitted import BandedPictures
+from ftdist.atomic import write_json
+from ftdist.cli.bands.job import JobBands, blank_rows, refuse_bands
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.class_names import names_of, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result
+from ftdist.cli.files.job_files import ALL, DRAWN, JobFiles, are_pictures
 from ftdist.cli.files.journal import Journal
-from ftdist.cli.files.outputs import PLACE, targets, write_text
-from ftdist.cli.files.sources import Source, Sources
+from ftdist.cli.files.outputs import write_text
+from ftdist.cli.files.sources import Sources
 from ftdist.cli.progress import Progress
 from ftdist.cluster.client.client import FrameOutputs, job_name
 from ftdist.cluster.client.frames import Outputs
 from ftdist.errors import InputError
-from ftdist.geometry import Region
 from ftdist.many.drawn import Computed, Shown, write_picture
 from ftdist.many.inputs import read_input, write_arrays
 from ftdist.network.modelheader import Header
@@ -46,11 +45,7 @@ from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.runtime.budget.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
-_ALL = "detections"
-_DRAWN = "-found.jpg"
-_MADE = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".ppm")
 _TOLD = ("detect", "classify", "segment", "points")
-_ENDINGS = (".npy", ".npz", ".json", ".txt")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +73,11 @@ class Batch:
         self.job = job_name()
         self.done: set[int] = set()
         self.band_rows = 0
-        self._banded: BandedPictures | None = None
+        self._files = JobFiles(self._output, self._inputs, drawn=arguments.draw)
+        self._banded = JobBands(self._inputs, self._files, progress, drawn=arguments.draw)
         self.latency_s: list[float] = []
         self.left_out: dict[int, str] = {}
-        self.are_pictures = _are_pictures(self._inputs)
-        self._stems = [path.name for path in targets(self._inputs, PLACE)]
-        if _ALL in self._stems:
-            raise InputError(f"an input is called {_ALL}, as the file of all results: rename it")
-        self._make_folder()
+        self.are_pictures = are_pictures(self._inputs)
 
     def __len__(self) -> int:
         return len(self._inputs) * int(self._arguments.repeat)
@@ -101,12 +93,12 @@ class Batch:
         inputs = [os.path.abspath(each.name) for each in self._inputs] * self._arguments.repeat
         self._journal = Journal(self._output, job, inputs)
         self.done, self.band_rows = set(self._journal.done), self._journal.band_rows
+        self._banded.done = self.done
 
     def close(self) -> None:
         """Ends, in order or not: of pictures in bands that are not whole a named job keeps what is
         there."""
-        if self._banded is not None:
-            self._banded.close(keep=self._journal is not None)
+        self._banded.close(keep=self._journal is not None)
 
     def end(self, header: Header | None = None) -> list[Result]:
         """All results are written: what was seen, of inputs that were done before, too.
@@ -114,18 +106,18 @@ class Batch:
         What a client before this one had written, and not given its name, gets it now.
         """
         if header is not None and self.band_rows:
-            banded = self._in_bands(header, NumberedBands(header.network, self.band_rows))
-            for number in range(len(self._inputs)):
-                if number not in self.left_out:
-                    self._finish_banded(banded, number)
+            bands = NumberedBands(header.network, self.band_rows)
+            self._know(header, bands)
+            wanted = [each for each in range(len(self._inputs)) if each not in self.left_out]
+            self._banded.end(header, bands, wanted)
         results = []
         for number in range(len(self._inputs)):
-            path = self._target(number, ".json")
+            path = self._files.of(number, ".json")
             if self._sees and number not in self.left_out and path.is_file():
                 results.append(from_value(json.loads(path.read_text())))
         file_format = self._arguments.format
         if file_format in ("json", "csv", "coco") and self.model is not None and self._sees:
-            path = self._output / f"{_ALL}.{'csv' if file_format == 'csv' else 'json'}"
+            path = self._output / f"{ALL}.{'csv' if file_format == 'csv' else 'json'}"
             write_text(
                 path, as_text(results, file_format, self._names, kind=_task(self.model).kind)
             )
@@ -157,45 +149,13 @@ class Batch:
 
     def load_rows(self, header: Header, bands: NumberedBands, frame: int) -> NDArray[Any]:
         """The rows of an input that come with a band, for the client."""
-        banded, number = self._in_bands(header, bands), bands.picture(frame)
-        if number not in self.left_out:
-            try:
-                return banded.rows(frame, as_bytes=self.are_pictures)
-            except InputError as error:
-                self._leave_out(number, self._inputs[number].named(error))
-        rows = bands.input(frame).rows.size
-        _, width, channels = header.network.input
-        return np.zeros((rows, width, channels), np.uint8 if self.are_pictures else np.float32)
-
-    def _in_bands(self, header: Header, bands: NumberedBands) -> BandedPictures:
-        """The pictures of this job, which the coordinator computes in bands."""
         self._know(header, bands)
-        if self._banded is None:
-            targets = [self._target(number, ".npy") for number in range(len(self._inputs))]
-            self._banded = BandedPictures(header, bands, self._inputs, targets, self.done)
-        return self._banded
-
-    def _deliver_band(self, header: Header, result: FrameOutputs, region: Region) -> None:
-        """Writes what came of a band."""
-        banded = self._in_bands(header, NumberedBands(header.network, result.band_rows))
-        (values,) = result.outputs.values()
-        wanted = result.input not in self.left_out
-        last = wanted and banded.write(result.frame, region, values)
-        if self._journal is not None:
-            self._journal.add(result.frame)
-        if last:
-            self._progress.clear()
-            self._finish_banded(banded, result.input)
-
-    def _finish_banded(self, banded: BandedPictures, number: int) -> None:
-        """All bands of an input are written: its files get their names, unless they have them."""
-        written = banded.finish(number)
-        if written is not None:
-            say(f"wrote      {written}")
-        drawn = self._made(number)
-        if self._arguments.draw and (written is not None or not drawn.exists()):
-            banded.draw(number, drawn)
-            say(f"wrote      {drawn}")
+        try:
+            if (number := bands.picture(frame)) not in self.left_out:
+                return self._banded.rows(header, bands, frame, as_bytes=self.are_pictures)
+        except InputError as error:
+            self._leave_out(number, self._inputs[number].named(error))
+        return blank_rows(bands, frame, as_bytes=self.are_pictures)
 
     def _read(self, header: Header, number: int) -> NDArray[Any]:
         """An input's array, without a batch axis; a blank one for what cannot be read."""
@@ -237,7 +197,7 @@ class Batch:
         if arguments.draw and kind not in ("detect", "image"):
             raise InputError(f"--draw: {network.name} is not a detector, and makes no picture")
         if bands is not None:
-            self._refuse_bands(bands, kind)
+            refuse_bands(arguments, bands, is_told=kind in _TOLD)
         for_all = arguments.format in (None, "json", "csv") and kind in _TOLD
         if arguments.format is not None and not (kind == "detect" or for_all):
             raise InputError(f"--format {arguments.format}: {network.name} is not a detector")
@@ -250,22 +210,13 @@ class Batch:
         self.band_rows = 0 if bands is None else bands.rows
         self.model = header
 
-    def _refuse_bands(self, bands: NumberedBands, kind: str) -> None:
-        """What is not done in bands is refused before any work."""
-        arguments = self._arguments
-        if kind in _TOLD and not arguments.raw:
-            raise InputError(
-                f"{bands.network.name} is too large for this coordinator in one, and computed in "
-                "bands; of these come raw outputs only: say --raw"
-            )
-        if arguments.format is not None or arguments.repeat > 1:
-            raise InputError("--format and --repeat: not of a network that is computed in bands")
-
     def deliver(self, header: Header, result: FrameOutputs) -> None:
         """Writes what came of a frame."""
         self.latency_s.append(result.seconds)
         if result.region is not None:
-            self._deliver_band(header, result, result.region)
+            self._know(header, NumberedBands(header.network, result.band_rows))
+            wanted = result.input not in self.left_out
+            self._banded.deliver(header, result, result.region, self._journal, wanted=wanted)
             return
         self._know(header)
         frame = result.frame
@@ -290,7 +241,7 @@ class Batch:
         if result is None or arguments.raw:
             if loaded.batched:
                 outputs = {name: array[None] for name, array in outputs.items()}
-            target = self._target(number, ".npy" if len(header.network.outputs) == 1 else ".npz")
+            target = self._files.of(number, ".npy" if len(header.network.outputs) == 1 else ".npz")
             write_arrays(target, outputs)
             say(f"wrote      {target}")
         if result is not None:
@@ -299,7 +250,7 @@ class Batch:
         if arguments.draw and task.kind == "image":
             self._write_made(header, number, loaded, outputs)
         elif arguments.draw and loaded.letterbox is not None:
-            drawn = self._target(number, _DRAWN)
+            drawn = self._files.of(number, DRAWN)
             given = (source.path, detections, self._names, drawn, loaded.letterbox)
             notes = draw(*given, budget(None).bytes)
             say(f"wrote      {drawn}")
@@ -308,7 +259,7 @@ class Batch:
 
     def _write_made(self, header: Header, number: int, loaded: _Loaded, outputs: Outputs) -> None:
         """The picture that a network has made."""
-        source, drawn = self._inputs[number], self._made(number)
+        source, drawn = self._inputs[number], self._files.made(number)
         shown = Shown(source.path, Computed(outputs, loaded.letterbox), None, (), plain=False)
         task = _task(header)
         notes = write_picture(drawn, header.network, task, header.about, shown, budget(None).bytes)
@@ -316,70 +267,14 @@ class Batch:
         for note in notes:
             say(f"drawn      {note}")
 
-    def _made(self, number: int) -> Path:
-        """The file of a picture that a network has made: of the input's kind, if that is written
-        by rows."""
-        suffix = self._inputs[number].path.suffix.lower()
-        return self._target(number, f"-made{suffix if suffix in _MADE else '.png'}")
-
     def _write_result(self, number: int, result: Result) -> None:
-        arguments, target = self._arguments, self._target(number, ".json")
+        arguments, target = self._arguments, self._files.of(number, ".json")
         write_json(target, as_value(result))
         if arguments.format == "yolo" and isinstance(result, Seen):
-            target = self._target(number, ".txt")
+            target = self._files.of(number, ".txt")
             write_text(target, as_yolo(result, scores=arguments.scores))
         say(f"wrote      {target}")
-
-    def _target(self, number: int, ending: str) -> Path:
-        return self._output / f"{self._stems[number]}{ending}"
-
-    def _make_folder(self) -> None:
-        try:
-            self._output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make {self._output}: {error.strerror}") from None
-        refuse_unwritable(self._output / "results.npy")
-        endings = [*_ENDINGS, *[_DRAWN] * self._arguments.draw]
-        made = [self._made(n) for n in range(len(self._stems))] if self._arguments.draw else []
-        written = made + [
-            self._target(number, e) for number in range(len(self._stems)) for e in endings
-        ]
-        refuse_overwriting(written, [(each.name, each.path) for each in self._inputs])
 
 
 def _task(header: Header) -> Task:
     return task_of(header.network, header.about)
-
-
-def _are_pictures(inputs: tuple[Source, ...]) -> bool:
-    """Whether the inputs travel as bytes; InputError when some do and some do not.
-
-    What cannot be read is left out when its turn comes, unless it is all there is.
-    """
-    kinds: dict[bool, Source] = {}
-    problem: InputError | None = None
-    for source in inputs:
-        try:
-            kinds.setdefault(_is_picture(source), source)
-        except InputError as error:
-            problem = problem or source.named(error)
-    if len(kinds) > 1:
-        names = kinds[True].name, kinds[False].name
-        raise InputError(f"{names[0]} is a picture, {names[1]} is not: submit them apart")
-    if not kinds and problem is not None:
-        raise problem
-    return next(iter(kinds))
-
-
-def _is_picture(source: Source) -> bool:
-    if source.path.suffix.lower() == ".npz":
-        raise InputError(f"{source.path}: an input is one array; write it as a .npy file")
-    if not source.path.is_file():
-        raise InputError(f"{source.path}: cannot be read: no such file")
-    if not source.is_array:
-        return True
-    try:
-        mapped: Any = npy.open_memmap(source.path, mode="r")
-    except Exception:  # numpy raises nearly anything on damaged headers
-        raise InputError(f"{source.path}: is not a .npy file, or is damaged") from None
-    return bool(mapped.dtype == np.uint8)

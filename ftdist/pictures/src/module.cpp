@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "colouring.hpp"
 #include "mixing.hpp"
 #include "rows.hpp"
 
@@ -73,6 +74,19 @@ void mix_rows(const Input& band, size_t width, size_t channels, const Input& abo
   mix({band.data(), above.data(), width, channels}, rows, columns, scratch.get(), out.data());
 }
 
+void colour_rows(const Input& grey, const Input& chroma, size_t width, const Places& upper,
+                 const Places& lower, const Shares& down, const Places& left, const Places& right,
+                 const Shares& along, const Bytes& out) {
+  if (width == 0 || chroma.size() % (width * 2) != 0) throw nb::value_error("rows of another size");
+  const Taps rows = taps(upper, lower, down, 0, static_cast<int64_t>(chroma.size() / (width * 2)));
+  const Taps columns = taps(left, right, along, 0, static_cast<int64_t>(width));
+  if (grey.size() != rows.count * columns.count || out.size() != grey.size() * 3)
+    throw nb::value_error("another size");
+  nb::gil_scoped_release release;
+  const auto scratch = std::make_unique<float[]>(width * 2);
+  colour(grey.data(), chroma.data(), width, rows, columns, scratch.get(), out.data());
+}
+
 }  // namespace
 
 NB_MODULE(_decoding, module) {
@@ -84,6 +98,7 @@ NB_MODULE(_decoding, module) {
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
   module.def("mix", &mix_rows);
+  module.def("colour", &colour_rows);
   module.def("accumulate", &accumulate_rows<uint8_t>);
   module.def("accumulate", &accumulate_rows<uint16_t>);
   module.def("accumulate", &accumulate_rows<uint32_t>);

@@ -18,13 +18,16 @@ from ftdist.pictures.rows.opening import open_rows
 HEIGHT, WIDTH = 500, 700
 
 
-def write_network(path: Path, channels: int, *, gated: bool = False) -> None:
-    """Convolutions that blur, and enlarge twice, at any size; `gated` by the mean of the whole."""
+def write_network(path: Path, channels: int, *, gated: bool = False, side: int = 3) -> None:
+    """Convolutions that blur, and enlarge twice, at any size; `gated` by the mean of the whole.
+
+    The first one's kernels are `side` x `side`.
+    """
     generator = np.random.default_rng(0)
-    first = generator.random((8, channels, 3, 3), np.float32) / (9 * channels)
+    first = generator.random((8, channels, side, side), np.float32) / (side * side * channels)
     second = generator.random((4 * channels, 8, 3, 3), np.float32) / 72
     nodes = [
-        helper.make_node("Conv", ["x", "v"], ["a"], pads=[1, 1, 1, 1]),
+        helper.make_node("Conv", ["x", "v"], ["a"], pads=[side // 2] * 4),
         helper.make_node("GlobalAveragePool", ["a"], ["mean"]),
         helper.make_node("Mul" if gated else "Identity", ["a", "mean"][: 1 + gated], ["c"]),
         helper.make_node("Conv", ["c", "w"], ["b"], pads=[1, 1, 1, 1]),

@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cli.bands.test_bands_option import write_network, write_ppm
+from PIL import Image
 from support.command import Outcome, ftdist_command, measured
 
 KILLED = 9
 _KILLER = """
 import os, sys
 from ftdist.cli.main import main
+from ftdist.large import journal
+from ftdist.pictures.rows import partial
 from ftdist.pictures.rows.plain import PlainSink
+journal._EVERY_S, partial.DURABLE_BYTES = 0.0, 1
 left, write = int(sys.argv[1]), PlainSink.write
 def counted(self, rows):
     global left
@@ -32,7 +36,7 @@ sys.exit(main(sys.argv[2:]))
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("resume")
-    write_network(folder / "grey.onnx", 1)
+    write_network(folder / "grey.onnx", 1, side=7)
     write_ppm(folder / "photo.ppm", 1300, 600)
     bring = "import", "grey.onnx", "--size", "1300x600", "-o", "grey.ftd"
     assert ftdist_command(*bring, folder=folder).status == 0
@@ -41,8 +45,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def words(target: str, *more: str) -> list[str]:
-    return ["run", "grey.ftd", "photo.ppm", "-o", target, "--bands", "always",
+def words(target: str, *more: str, photo: str = "photo.ppm") -> list[str]:
+    return ["run", "grey.ftd", photo, "-o", target, "--bands", "always",
             "--mem", "44M", *more]  # fmt: skip
 
 
@@ -65,6 +69,17 @@ def test_what_was_killed_at_any_write_goes_on(folder: Path) -> None:
     assert outcome.status == 0, outcome
     assert (folder / "made.ppm").read_bytes() == (folder / "whole.ppm").read_bytes()
     assert not hidden(folder)
+
+
+def test_a_photo_that_is_read_in_order_only_gives_its_colours(folder: Path) -> None:
+    """A PNG: what colours want lies below what the first band reads."""
+    with Image.open(folder / "photo.ppm") as photo:
+        photo.save(folder / "photo.png")
+    killer = [sys.executable, "-c", _KILLER, 45, *words("read.ppm", photo="photo.png")]
+    assert measured(*killer, folder=folder).status == KILLED
+    outcome = ftdist_command(*words("read.ppm", "--resume", photo="photo.png"), folder=folder)
+    assert outcome.status == 0, outcome
+    assert (folder / "read.ppm").read_bytes() == (folder / "whole.ppm").read_bytes()
 
 
 def test_another_picture_is_not_gone_on_with(folder: Path) -> None:
