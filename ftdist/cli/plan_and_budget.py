@@ -8,6 +8,8 @@ device profile that cannot be used.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ftdist.answers.kinds import answering_bytes, task_of
 from ftdist.cli.console import complain
@@ -26,6 +28,9 @@ from ftdist.runtime.plans.fresh_process import is_fresh_start
 from ftdist.runtime.plans.plan_file import read_plan
 from ftdist.runtime.threads import default_threads
 
+if TYPE_CHECKING:
+    from ftdist.cli.page import Page
+
 
 def budget_of(mem: str | None) -> Budget:
     """The budget that --mem names; says so where the control group allows less."""
@@ -35,12 +40,22 @@ def budget_of(mem: str | None) -> Budget:
     return found
 
 
-def budget_of_run(arguments: argparse.Namespace) -> Budget:
-    """The budget of what is computed here; InputError where the kernels keep none."""
-    found = budget_of(arguments.mem)
+def within_budget(
+    arguments: argparse.Namespace, work: Callable[[argparse.Namespace, Budget, Page | None], int]
+) -> int:
+    """Does a command's work within the budget, less what the page takes if one is asked for.
+
+    InputError where a budget is named and the kernels keep none.
+    """
+    limit = budget_of(arguments.mem)
     if arguments.kernels == "reference" and arguments.mem is not None:
         raise InputError("--mem is kept by the native kernels; --kernels reference has no bound")
-    return found
+    if arguments.page is None:
+        return work(arguments, limit, None)
+    from ftdist.cli.page import with_page  # with all that only a page needs
+
+    arguments.restartable = False  # the page listens already
+    return with_page(arguments, limit, lambda page, left: work(arguments, left, page))
 
 
 def calibration_for(threads: int, limit: Budget, kernels: str = "native") -> Calibration:

@@ -20,7 +20,7 @@ from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import Advance
 from ftdist.cli.files.asked import asked_by, tell_once
 from ftdist.cli.files.class_names import wishes_of
-from ftdist.cli.plan_and_budget import budget_of_run, choose_plan, named_plan, take_model_for_input
+from ftdist.cli.plan_and_budget import choose_plan, named_plan, take_model_for_input, within_budget
 from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
@@ -51,18 +51,12 @@ Compute: TypeAlias = "Callable[[Iterable[Source]], Generator[Record, None, None]
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the batch, writes its records, prints what came of it; 1 when inputs were left out."""
-    limit = budget_of_run(arguments)
-    if arguments.page is None:
-        return _run(arguments, limit)
-    if arguments.on is not None:
+    if arguments.page is not None and arguments.on is not None:
         raise InputError("--page: a Dask cluster has a page of its own; leave out --page or --on")
-    from ftdist.cli.page import with_page  # with all that only a page needs
-
-    arguments.restartable = False  # it listens already
-    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+    return within_budget(arguments, _run)
 
 
-def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int:
     settle_heap(SPARING_BYTES)
     take_model_for_input(arguments)
     listing = _listing(arguments)

@@ -22,7 +22,7 @@ from ftdist.cli.files.input_queue import Looked, Queue
 from ftdist.cli.files.inputs import first_picture_size
 from ftdist.cli.files.outputs import outputs
 from ftdist.cli.files.sources import Sources, sources
-from ftdist.cli.plan_and_budget import budget_of_run, choose_plan, take_model_for_input
+from ftdist.cli.plan_and_budget import choose_plan, take_model_for_input, within_budget
 from ftdist.cli.reports.report import Report, machine
 from ftdist.cli.reports.run_results import RunResults
 from ftdist.cli.terminal import PassingLine
@@ -41,15 +41,10 @@ if TYPE_CHECKING:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the model, writes the outputs, prints the report; 1 when inputs were left out."""
-    limit = budget_of_run(arguments)
-    if arguments.page is None:
-        return _run(arguments, limit)
-    from ftdist.cli.page import with_page  # with all that only a page needs
-
-    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+    return within_budget(arguments, _run)
 
 
-def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int:
     settle_heap(SPARING_BYTES)
     take_model_for_input(arguments)
     with ExitStack() as stack, PassingLine() as line:
@@ -152,7 +147,7 @@ def _prepare(
     read_s = time.perf_counter()
     around = queue.read_first()
     asked_s = time.perf_counter()
-    stays = results.given.stay and not results.left_out and page is None  # which listens already
+    stays = results.given.stay and not results.left_out
     arguments.restartable = arguments.restartable and stays
     choice = choose_plan(arguments, model, limit, around, line)
     choice, keeps = for_all(choice, queue, limit)

@@ -22,7 +22,7 @@ from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.asked import asked_by, tell_once
 from ftdist.cli.files.class_names import wishes_of
-from ftdist.cli.plan_and_budget import budget_of, choose_plan
+from ftdist.cli.plan_and_budget import choose_plan, within_budget
 from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
@@ -104,16 +104,10 @@ class Told:
 
 def run(arguments: argparse.Namespace) -> int:
     """Watches until it is stopped, or a video ends."""
-    limit = budget_of(arguments.mem)
-    if arguments.page is None:
-        return _run(arguments, limit)
-    from ftdist.cli.page import with_page  # with all that only a page needs
-
-    arguments.restartable = False  # it listens already
-    return with_page(arguments, limit, lambda page, left: _run(arguments, left, page))
+    return within_budget(arguments, _run)
 
 
-def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None = None) -> int:
+def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int:
     settle_heap(SPARING_BYTES)
     publisher = None if arguments.mqtt is None else Publisher(arguments.mqtt)
     bring = _bringer(arguments.source)

@@ -95,5 +95,6 @@ def test_frames_are_drawn_one_after_another_in_one_picture(folder: Path, video: 
 
 
 def test_what_cannot_be_watched_is_refused_in_one_line(folder: Path) -> None:
-    for words in (("nowhere",), (".", "--mqtt", "home"), (".", "-o", "nowhere/x.jsonl")):
+    unbounded = (".", "--kernels", "reference", "--mem", "1G")
+    for words in (("nowhere",), (".", "--mqtt", "home"), (".", "-o", "nowhere/x.jsonl"), unbounded):
         assert_refused(ftdist_command("watch", "detector.ftd", *words, folder=folder), 2)
