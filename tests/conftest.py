@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +19,50 @@ SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 
 settings.register_profile("seeded", derandomize=True, deadline=None)
 settings.load_profile("seeded")
+
+
+FIRST = (
+    "kernels/test_native_check.py",
+    "docs/test_adding_an_operator.py",
+    "network/onnx/test_conformance.py",
+    "cluster/integration/",
+    "cli/commands/test_cluster_commands.py",
+    "planning/sharing/test_sharing.py",
+    "cli/test_smallest_budget.py",
+    "docs/test_tutorials.py",
+    "cli/files/test_many_inputs.py",
+    "launch/",
+)
+"""What takes longest begins first: else one process has it to do when the others are done."""
+
+
+def pytest_configure() -> None:
+    """Commands inherit which signals are ignored, as under nohup; to many tests they must come."""
+    for number, usual in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGHUP, signal.SIG_DFL),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, usual)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    tests = Path(__file__).parent
+
+    def rank(item: pytest.Item) -> int:
+        path = item.path.relative_to(tests).as_posix()
+        return next((at for at, each in enumerate(FIRST) if path.startswith(each)), len(FIRST))
+
+    items.sort(key=rank)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nothing_outlives_a_power_cut() -> Iterator[None]:
+    """Files are not forced to the disk: tests could not tell, and would wait for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _: None)
+        yield
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 from support.command import GUARD_S, environment
 from support.documented import ROOT
+from support.ports import kept_port
 
 from ftdist.cli.commands.demo import PARTS
 
@@ -30,12 +30,6 @@ def typed(name: str) -> str:
     found = [line[4:] for line in lines if line.startswith("    ")]
     assert found[0] == "ftdist demo"
     return "\n".join(line for line in found[1:] if line != "ftdist calibrate")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def bash(lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -72,9 +66,10 @@ def test_one_board(tmp_path: Path) -> None:
 def test_several_boards(tmp_path: Path) -> None:
     pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     model = "ftdist import ftdist-demo/detector.cfg --weights ftdist-demo/detector.weights"
-    lines = typed("several-boards").replace(":5555", f":{free_port()}")
-    lines = f"{model} -o ftdist-demo/detector.ftd\n{lines}"
-    done = bash(lines, tmp_path)
+    with kept_port() as port:
+        lines = typed("several-boards").replace(":5555", f":{port}")
+        lines = f"{model} -o ftdist-demo/detector.ftd\n{lines}"
+        done = bash(lines, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "attic" in done.stdout and "cellar" in done.stdout
     assert (tmp_path / "ftdist-demo/again/scene.json").stat().st_size > 0

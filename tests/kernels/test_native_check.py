@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -66,9 +67,23 @@ def digests(printed: str) -> dict[str, str]:
     return found
 
 
+def compiled() -> list[str]:
+    """Options that name the library of which launch/test made the module; none without one.
+
+    It is what the program links, and takes a minute to compile. What changed since is compiled.
+    """
+    folder = Path(sys.prefix, "build")
+    cache = folder / "CMakeCache.txt"
+    root = f"CMAKE_HOME_DIRECTORY:INTERNAL={SOURCE.parents[1]}\n"
+    if not cache.is_file() or root not in cache.read_text():
+        return []
+    run("cmake", "--build", folder, "--target", "ftdist_kernels")
+    return [f"-DKERNELS={folder / 'libftdist_kernels.a'}"]
+
+
 @pytest.fixture(scope="session")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("native"))
+    return build(tmp_path_factory.mktemp("native"), *compiled())
 
 
 @pytest.fixture(scope="session")

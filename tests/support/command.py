@@ -7,6 +7,7 @@ a bare interpreter, a third as large as the smallest run.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ftdist
+from support.commandserver import CommandServer
 
 GUARD_S = 300.0
 """Ends a run that hangs. No test is decided by it: a slow or busy machine is waited for."""
@@ -60,8 +62,22 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def ftdist_command(*arguments: object, folder: Path, **more: str) -> Outcome:
-    """`python -m ftdist ARGUMENTS` in a folder, warnings being errors; `more` is environment."""
-    return _finished([*COMMAND, *map(str, arguments)], folder, more)
+    """`python -m ftdist ARGUMENTS` in a folder, warnings being errors; `more` is environment.
+
+    It is a fork of a process that has all imported, unless a budget counts its memory, or there is
+    environment of which an interpreter reads when it begins.
+    """
+    words = [*map(str, arguments)]
+    if {"--mem", "--config"} & {each.partition("=")[0] for each in words} or not all(
+        each.startswith("FTDIST_") for each in more
+    ):
+        return _finished([*COMMAND, *words], folder, more)
+    return Outcome(*_server().run(words, folder, environment(**more)))
+
+
+@functools.cache
+def _server() -> CommandServer:
+    return CommandServer(environment(), GUARD_S)
 
 
 def in_shell(line: str, *arguments: object, folder: Path) -> Outcome:

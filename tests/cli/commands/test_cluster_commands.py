@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import signal
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from support.clusterprocesses import Cluster, Running, cluster
 from support.command import Outcome, assert_refused, ftdist_command
+from support.ports import kept_port
 from support.smallmodels import random_image
 from support.timelines import assert_no_span_crosses_another, events, lines_of
 
@@ -391,12 +391,15 @@ def test_running_is_a_context(tmp_path: Path) -> None:
 # ---- one file for everybody
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with kept_port() as kept:
+        yield kept
+
+
 def test_one_file_of_settings_serves_every_command(
-    things: Path, images: list[Path], tmp_path: Path
+    things: Path, images: list[Path], tmp_path: Path, port: int
 ) -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     config = settings(
         tmp_path,
         f"""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.integration.frames import Frames
 from support.integration.processes import Cluster, joined
+from support.ports import kept_port
 
 UNKNOWN = "tcp://no-such-host.invalid:5555"
 
@@ -61,15 +62,14 @@ def test_a_host_that_nobody_knows(cluster: Cluster, frames: Frames) -> None:
 
 def test_a_coordinator_that_comes_later(cluster: Cluster, frames: Frames) -> None:
     """What waits for it says so once, and then goes on by itself."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-    endpoint = f"tcp://127.0.0.1:{port}"
     words = r"nothing listens there \(connection refused\)"
-    worker = cluster.worker("ann", endpoint)
-    worker.says(f"{words}.*; tries again")
-    client = cluster.submit(frames.paths, endpoint, cluster.folder / "out")
-    client.says(f"{words}.*; trying again")
-    cluster.coordinator(port=port)
+    with kept_port() as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        worker = cluster.worker("ann", endpoint)
+        worker.says(f"{words}.*; tries again")
+        client = cluster.submit(frames.paths, endpoint, cluster.folder / "out")
+        client.says(f"{words}.*; trying again")
+        cluster.coordinator(port=port)
     joined(worker)
     assert client.status() == 0, client.log()
     assert not frames.wrong(cluster.folder / "out")
