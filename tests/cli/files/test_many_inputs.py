@@ -141,7 +141,7 @@ def test_the_budget_holds_for_the_largest_and_what_does_not_fit_is_left_out(
     """With little room the session gives its memory back between pictures, else it keeps it."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     images.new("RGB", (2000, 1500)).save(photos / "c.png")
-    images.new("RGB", (9000, 2000)).save(photos / "d.png")
+    images.new("RGB", (9000, 8000)).save(photos / "d.png")
     for number in range(9):  # what each leaves behind must not add up
         shutil.copy(photos / "c.png", photos / f"c{number}.png")
     model = write_small_model(tmp_path / "heavy.ftd", _HEAVY, seed=3, labels=("left", "right"))
