@@ -46,6 +46,7 @@ def refuse_unloadable(what: str, package: str, extra: str, modules: tuple[str, .
 _ROOTS = {
     "pillow": {"PIL"},
     "pyav": {"av"},
+    "protobuf": {"google", "google.protobuf"},
     "paho-mqtt": {"paho", "paho.mqtt"},
     "dask": {"dask", "distributed"},
     "uvicorn and starlette": {"uvicorn", "starlette"},

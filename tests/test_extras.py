@@ -22,7 +22,7 @@ from ftdist.dask.spread import connected
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Shape
 from ftdist.many import formats, videos
-from ftdist.network.onnx import reading
+from ftdist.network.onnx import constant_layers
 from ftdist.page import access
 from ftdist.pictures.fitted import load_picture
 from ftdist.pictures.rows.jpegwriter import JpegEncoder
@@ -38,7 +38,7 @@ raise VersionError("gencode 7.35.0\\nruntime 6.33.6: " + "they cannot be used to
 NOTHING: Any = None
 
 USES: dict[str, tuple[str, Callable[[], object]]] = {
-    "onnx": ("onnx", reading.package),
+    "onnx": ("onnx", lambda: constant_layers.computed_layer(NOTHING, [])),
     "PIL": ("image", lambda: load_picture("photo.png", Shape(8, 8, 3))),
     "PIL.Image": ("image", lambda: JpegEncoder(Shape(8, 8, 3), np.dtype(np.uint8), NOTHING)),
     "matplotlib": ("plot", lambda: plot.draw(Path("plot.png"), NOTHING, [], [], "")),
@@ -87,14 +87,17 @@ def test_a_package_that_does_not_load_is_told_in_a_line(
 
 
 def test_a_command_says_it_and_ends_as_for_a_missing_package(tmp_path: Path) -> None:
-    (tmp_path / "onnx.py").write_text(BROKEN)
+    (tmp_path / "google").mkdir()
+    (tmp_path / "google" / "__init__.py").write_text(BROKEN)
     (tmp_path / "model.onnx").write_bytes(b"\x08\x08")
     path = os.pathsep.join((str(tmp_path), os.environ.get("PYTHONPATH", "")))
     words = [*COMMAND, "import", "model.onnx", "-o", "model.ftd"]
     outcome = measured(*words, folder=tmp_path, PYTHONPATH=path)
     assert outcome.status == 2, outcome
     (line,) = outcome.err.splitlines()
-    assert line.startswith("ftdist: reading ONNX needs onnx, which is installed but does not load")
+    assert line.startswith(
+        "ftdist: reading ONNX needs protobuf, which is installed but does not load"
+    )
 
 
 @pytest.mark.parametrize("missing", ["onnx", "google.protobuf"])

@@ -77,11 +77,11 @@ def _imported(
     limit: Budget | None,
     held_bytes: int,
 ) -> list[str]:
-    from ftdist.network.onnx.reading import package
+    from ftdist.network.onnx.schema import model_class
     from ftdist.runtime.importing_room import importing_room
     from ftdist.runtime.model_import import import_model  # with all importers
 
-    package()  # what it maps without ever touching it counts for nothing
+    model_class()  # what its library maps without ever touching it counts for nothing
     remarks: list[str] = []
     with importing_room(path, limit or budget(None), held_bytes):
         as_picture = size == "picture"

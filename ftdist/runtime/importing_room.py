@@ -46,7 +46,9 @@ def importing_room(file: Path, limit: Budget, beside_bytes: int = 0) -> Iterator
     suited = _LEAST_FOR_FILES_BYTES + _FILE_COPIES * _size(file)
     room = max(limit.bytes - now, _LEAST_BYTES)
     try:
-        with at_most(min(room, suited)):
+        with at_most(
+            min(room, suited) + _size(file)
+        ):  # which is mapped, and read a layer at a time
             yield
     except MemoryError:
         if suited <= room:

@@ -26,7 +26,7 @@ _CODE_BYTES = 1 << 20
 _MADE_CODE_BYTES = 5 << 19
 """The same of writing a picture that a network has made: numpy's code, Pillow's encoder."""
 
-_DOTTING_BYTES = 3 << 18
+_DOTTING_BYTES = 5 << 18
 """Code that paints points, beside what draws boxes."""
 
 _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
@@ -35,7 +35,7 @@ _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
-_TELLING_BYTES = 768 << 10
+_TELLING_BYTES = 5 << 18
 """What printing what was found and writing the report take once a picture is drawn; up to 0.6 MiB
 with 500 objects."""
 

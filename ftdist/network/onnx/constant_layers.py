@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ftdist.extras import needing
 from ftdist.network.onnx.registry import Array, Node, Unsupported
 
 MOST_PRODUCTS = 1 << 33
@@ -29,9 +30,10 @@ LAYERS = frozenset(
 
 def computed_layer(node: Node, given: Sequence[Array | None]) -> list[Array]:
     """What a layer makes of constants; Unsupported when it makes no sense, or takes too long."""
-    from onnx import TypeProto, helper  # found to load when the file was read
-    from onnx.defs import onnx_opset_version
-    from onnx.reference import ReferenceEvaluator
+    with needing("computing layers of constants", "onnx", "onnx"):
+        from onnx import TypeProto, helper
+        from onnx.defs import onnx_opset_version
+        from onnx.reference import ReferenceEvaluator
 
     if node.kind in ("Conv", "ConvTranspose"):
         _refuse_long(node, given)

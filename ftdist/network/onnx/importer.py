@@ -78,7 +78,14 @@ def read_onnx(
     else:
         draft = drafted(graph, str(path), size, until, batch)
     network, parameters = finished(rewritten(draft))
-    return OnnxModel(network, (), "stretch", remarks, parameters, hints(graph), is_open)
+    graph.release()
+
+    def read() -> Iterator[Parameters]:
+        for each in parameters():
+            yield each
+            graph.release()
+
+    return OnnxModel(network, (), "stretch", remarks, read, hints(graph), is_open)
 
 
 def _at_usual_size(

@@ -237,7 +237,7 @@ def per_channel(building: Building, value: Tensor, array: Array) -> Floats:
     found = np.zeros(shape.channels)
     for number, atom in reversed(list(enumerate(atoms))):
         if atom.axis != "c":
-            first = np.take(spread, [0], number)
+            first = spread[(*[slice(None)] * number, slice(1))]  # a view: it may be a map's size
             if not (spread.strides[number] == 0 or (spread == first).all()):
                 raise Unsupported("a constant differs from position to position of the map")
             spread = first
