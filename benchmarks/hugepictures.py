@@ -42,6 +42,9 @@ UPSCALERS = {
     "superres_espcn_x3": ((3000, 4000), "96M"),
     "waifu2x_upconv7_photo": ((1080, 1920), "128M"),
 }
+GREY = ("superres_espcn_x3",)
+"""Networks of one channel: onnxruntime makes no colours, so neither do we."""
+
 THREADS = 2
 SCENE = (4000, 6000)
 TILE, SCENES = 2000, (11, 12, 13, 14, 15, 16)
@@ -82,6 +85,13 @@ def photo(folder: Path, height: int, width: int) -> Path:
         larger = picture.convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
     larger.save(path, compress_level=1)
     return path
+
+
+def in_grey(path: Path) -> Path:
+    grey = path.with_name(f"grey-{path.name}")
+    with Image.open(path) as picture:
+        picture.convert("L").save(grey, compress_level=1)
+    return grey
 
 
 def ftdist(*words: object) -> list[str]:
@@ -153,6 +163,8 @@ def upscaling(arguments: argparse.Namespace, folder: Path) -> bool:
         if arguments.network not in (None, network):
             continue
         picture = photo(folder, *size)
+        if network in GREY:
+            picture = in_grey(picture)
         ours = theirs = None
         if arguments.side != "theirs":
             ours = _ours(imported(network, size, folder), picture, mem, folder)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ftdist.answers.seen import Found, Likely
     from ftdist.cluster.client.client import Client
     from ftdist.errors import BudgetError, FtdistError, InputError
+    from ftdist.large.asking import Large, run_large
     from ftdist.many.asking import batch
     from ftdist.network.graph import Network
     from ftdist.network.modelfile import Model, load
@@ -50,6 +51,7 @@ _HOME = {
     "FrontierPoint": "runtime.plans.frontier",
     "FtdistError": "errors",
     "InputError": "errors",
+    "Large": "large.asking",
     "Likely": "answers.seen",
     "Model": "network.modelfile",
     "Network": "network.graph",
@@ -67,6 +69,7 @@ _HOME = {
     "plan": "runtime.plans.public",
     "predict": "runtime.plans.public",
     "read_plan": "runtime.plans.plan_file",
+    "run_large": "large.asking",
     "write_plan": "runtime.plans.plan_file",
 }
 
@@ -79,6 +82,7 @@ __all__ = [
     "FrontierPoint",
     "FtdistError",
     "InputError",
+    "Large",
     "Likely",
     "Model",
     "Network",
@@ -96,6 +100,7 @@ __all__ = [
     "plan",
     "predict",
     "read_plan",
+    "run_large",
     "write_plan",
 ]
 

@@ -64,6 +64,9 @@ def brightness(values: NDArray[Any], of: Range, most: int = 255) -> NDArray[Any]
     """Values as samples of 0 to `most`, in 8 or 16 bits; what is beyond black and white is cut."""
     black, white = of
     with np.errstate(all="ignore"):
-        scaled = (values - np.float32(black)) * np.float32(most / (white - black))
-    rounded: NDArray[Any] = np.rint(np.clip(np.nan_to_num(scaled), 0, most))
-    return rounded.astype(np.uint8 if most == 255 else np.uint16)
+        scaled: NDArray[Any] = values - np.float32(black)
+        scaled *= np.float32(most / (white - black))
+        np.fmax(scaled, 0, out=scaled)  # no number is black, too
+        np.minimum(scaled, most, out=scaled)
+        np.rint(scaled, out=scaled)
+    return scaled.astype(np.uint8 if most == 255 else np.uint16)

@@ -11,8 +11,7 @@ from contextlib import closing
 from ftdist.cli.files.outputs import Outputs
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
-from ftdist.geometry import Shape
-from ftdist.large.passes import passes_of
+from ftdist.large.passes import against_size, passes_of
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
@@ -22,9 +21,6 @@ from ftdist.runtime.budget.limits import Budget
 
 _SHARE = 4
 """A run is by bands where the arrays of the whole would take this part of the budget."""
-
-_MOST_STRIDE = 64
-"""A network that wants whole strides is larger than its picture by less than this."""
 
 _PICTURE_COPIES = 2
 """A picture is held as it was read, and once more while it is written."""
@@ -48,7 +44,7 @@ def by_bands(
         try:
             path, planes = given.all[0].path, network.inputs[0].layout.planar
             with closing(open_rows(path, planes=planes)) as rows:
-                reason = _against_size(rows.shape, network)
+                reason = against_size(rows.shape, network)
         except InputError:
             if always:
                 raise
@@ -119,17 +115,3 @@ def _against_result(found: Outputs, network: Network, task: Task, *, plain: bool
     if found.kind == "pictures" and task.kind != "image":
         return f"{network.name} makes no picture; write a .npy file"
     return f"{network.name} has several outputs" if len(network.outputs) != 1 else ""
-
-
-def _against_size(picture: Shape, network: Network) -> str:
-    """Bands take the picture as it is: a network of another size sees it smaller or larger."""
-    beside = (
-        network.input.height - picture.height,
-        network.input.width - picture.width,
-    )
-    if all(0 <= each < _MOST_STRIDE for each in beside):
-        return ""
-    return (
-        f"the network is of {network.input.height}x{network.input.width}, the picture of "
-        f"{picture.height}x{picture.width}; --size picture makes both the same"
-    )

@@ -124,7 +124,7 @@ def _by_bands(asked: RunResults, model: Model) -> int:
     if detects(asked.outputs, asked.task):
         from ftdist.cli.bands.detecting import Detector  # with all that only it needs
 
-        detector = Detector(asked.arguments, model, asked.limit, asked.about, asked.names)
+        detector = Detector(asked.arguments, model, asked.limit, asked.names)
         return detector.run(asked.given.all[0].path, asked.outputs)
     from ftdist.cli.bands.running import run_by_bands  # as above
     from ftdist.large.making import Wanted

@@ -1,0 +1,101 @@
+"""The objects on a large picture: a detector sees it at its full size, by bands, cut by no seam."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from ftdist.answers.decode import Detection
+from ftdist.answers.rows.objects import HELD_BYTES, Objects
+from ftdist.large.making import Shown, Ways
+from ftdist.large.passes import passes_of
+from ftdist.network.modelfile import Model
+from ftdist.pictures.fitting import Letterbox
+from ftdist.pictures.rows.feed import Feed, feeding_bytes
+from ftdist.pictures.rows.opening import open_rows
+from ftdist.pictures.rows.protocol import RowSource, Tags
+from ftdist.planning.bands.plan import last_shape
+from ftdist.runtime.bands.choice import BandsAsked, PhasedChoice, choose_phases
+from ftdist.runtime.bands.running import Band
+
+_THRESHOLD, _OVERLAP = 0.3, 0.45
+_COPIES = 4
+"""Of a band of the heads' maps, while it is decoded."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found: boxes in fractions of the network's input, in whose top left corner `box`
+    says that the picture lies; and how long it took."""
+
+    choice: PhasedChoice
+    detections: list[Detection]
+    box: Letterbox
+    tags: Tags
+    elapsed_s: float
+
+
+def find(
+    model: Model, path: Path, ways: Ways, thresholds: Mapping[str, float], shown: Shown
+) -> Finding:
+    """The objects on a picture, best first; InputError for heads that are not decoded by rows."""
+    network = model.network
+    started = time.perf_counter()
+    with closing(open_rows(path)) as source:
+        size = source.shape
+        choice = _choice(model, source, ways)
+        objects = Objects(
+            network, thresholds.get("threshold", _THRESHOLD), thresholds.get("overlap", _OVERLAP)
+        )
+        _look(model, source, ways, choice, objects, shown)
+        tags = source.tags
+    across, down = size.width, size.height
+    box = Letterbox(network.input.width, network.input.height, across, down, 0, 0, across, down)
+    return Finding(choice, objects.all(), box, tags, time.perf_counter() - started)
+
+
+def _choice(model: Model, source: RowSource, ways: Ways) -> PhasedChoice:
+    network = model.network
+    last = last_shape(network)
+    row_bytes = sum(network.shape(each).bytes // last.height for each in network.output_sources)
+    fixed = source.holding_bytes() + feeding_bytes(source.shape, source.dtype)
+    asked = BandsAsked(
+        *(model, ways.limit, source.dtype == "uint8", ways.threads),
+        lambda rows: fixed + HELD_BYTES + _COPIES * rows * row_bytes,
+        ways.calibration,
+        exact_direct=ways.exact_direct,
+    )
+    return choose_phases(asked, passes_of(network, ways.limit))
+
+
+def _look(
+    model: Model,
+    source: RowSource,
+    ways: Ways,
+    choice: PhasedChoice,
+    objects: Objects,
+    shown: Shown,
+) -> None:
+    """Shows all bands to `objects`."""
+    network = model.network
+    own = choice.phases[-1].bands.layers
+    pixels = network.inputs[0].pixels
+
+    def feed(_: int) -> Feed:
+        source.rewind()
+        return Feed(source, network.input, pixels, fill=model.about.fill)
+
+    with shown(last_shape(network).height) as progress:
+
+        def take(band: Band) -> None:
+            regions = {own[each]: region for each, region in band.regions.items()}
+            objects.take(regions, {own[each]: made for each, made in band.maps.items()})
+            progress.show(band.rows.stop)
+
+        runner = choice.runner(ways.kernels)
+        held = runner.small_maps(feed, lambda number, _: progress.pass_over(number + 1))
+        with runner.last(held) as last:
+            last.run(feed(len(choice.passes) - 1), take)
