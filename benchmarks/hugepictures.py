@@ -4,13 +4,15 @@
                 is that of an unbroken run
     upscaling   two upscalers in a control group of their --mem, without swap, beside onnxruntime
                 without any limit: complete, and at most 1.1 times its time
+    batch       2,000 photos of 640x480, one of 50 broken, by `ftdist batch`: the network takes
+                at least 0.95 of its time, and two threads are 1.9 times as fast as one
     scene       the demo detector on 6000x4000 within 128 MiB, beside the whole frame and beside
                 slices with overlap: all objects of the whole frame, no doubles at seams
 
 Needs root (control groups), Pillow, onnxruntime, and the trained networks beside the checkout. Each
 process is one of two, so quote figures of a quiet machine only. ::
 
-    python benchmarks/hugepictures.py [resume|upscaling|scene ...] [--side ours|theirs]
+    python benchmarks/hugepictures.py [resume|upscaling|batch|scene ...] [--side ours|theirs]
 """
 
 from __future__ import annotations
@@ -28,9 +30,11 @@ from typing import Any
 
 import numpy as np
 from groups import Group
+from many_pictures import BROKEN_EACH, alone_s, check
 from PIL import Image
 from slicing import sliced_objects
 
+from ftdist.network.modelfile import load
 from ftdist.runtime.budget.memory import MIB, parse_size
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -293,8 +297,57 @@ def _same(one: dict[str, Any], other: dict[str, Any], least: float = 0.5) -> boo
     return both / (a["width"] * a["height"] + b["width"] * b["height"] - both) >= least
 
 
+def batch(arguments: argparse.Namespace, folder: Path) -> bool:
+    """Many small photos in one process, by two threads and by one; whether bars are reached."""
+    pictures, model = folder / "pictures", folder / "net.ftd"
+    names, broken = _small_photos(pictures, arguments.count)
+    good = [each for each in names if each not in broken]
+    shared = SHARED / "models" / "yolo-fastest-1.1-xl"
+    called(ftdist("import", f"{shared}.cfg", "--weights", f"{shared}.weights", "-o", model))
+    took: dict[int, float] = {}
+    share = 0.0
+    for threads in (1, THREADS):
+        out = folder / f"by{threads}.jsonl"
+        words = ftdist("batch", model, pictures, "-o", out, "--threads", threads, "--mem", "256M",
+                       "--json", out.with_suffix(".report"))  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode != 1:
+            sys.exit(f"batch: status {done.returncode}: {done.stderr}")
+        check(out, good, broken)
+        report = json.loads(out.with_suffix(".report").read_text())
+        took[threads] = report["measured"]["wall_s"]
+        alone = alone_s(load(model), report["plan"], report["lanes"], good, len(good))
+        share = alone / took[threads]
+        print(
+            f"batch      threads {threads}: {len(good)} of {len(names)} in {took[threads]:.1f} s, "
+            f"the network alone {alone:.1f} s: {share:.2f} of it (bar 0.95)"
+        )
+    faster = took[1] / took[THREADS]
+    print(f"batch      two threads are {faster:.2f} times as fast as one (bar 1.9)")
+    return share >= 0.95 and faster >= 1.9
+
+
+def _small_photos(folder: Path, count: int) -> tuple[list[str], set[str]]:
+    """Parts of the two photos as JPEGs of 640x480, and which of them were cut."""
+    folder.mkdir()
+    chance, names, broken = np.random.default_rng(1), [], set[str]()
+    photos = []
+    for name in ("dog.jpg", "person.jpg"):
+        with Image.open(SHARED / "photos" / name) as picture:
+            photos.append(picture.convert("RGB").resize((800, 600)))
+    for number in range(count):
+        left, top = (int(each) for each in chance.integers(0, (160, 120)))
+        path = folder / f"p{number:05}.jpg"
+        photos[number % 2].crop((left, top, left + 640, top + 480)).save(path, quality=88)
+        names.append(str(path))
+        if number % BROKEN_EACH == BROKEN_EACH // 2:
+            path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+            broken.add(str(path))
+    return names, broken
+
+
 BARS: dict[str, Callable[[argparse.Namespace, Path], bool]]
-BARS = {"resume": resume, "upscaling": upscaling, "scene": scene}
+BARS = {"resume": resume, "upscaling": upscaling, "batch": batch, "scene": scene}
 
 
 def main() -> int:
@@ -302,6 +355,7 @@ def main() -> int:
     parser.add_argument("bars", nargs="*", choices=[[], *BARS], default=[])
     parser.add_argument("--side", choices=["ours", "theirs"], help="of upscaling: only this one")
     parser.add_argument("--network", choices=UPSCALERS, help="of upscaling: only this one")
+    parser.add_argument("--count", type=int, default=2000, help="of batch: how many photos")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]

@@ -123,6 +123,8 @@ def decoded(
     """
     with np.errstate(all="ignore"):
         rows, columns = np.nonzero(anchor.objectness(values) > threshold)
+        if not len(rows):
+            return []
         picked = values[:, rows, columns]
         cells = np.array(size[::-1], np.float32)[:, np.newaxis]
         centres = (np.stack([columns, rows + top]) + anchor.offsets(picked)) / cells

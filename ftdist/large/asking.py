@@ -77,7 +77,7 @@ def run_large(
         reason = against_size(rows.shape, network)
     if len(network.inputs) != 1 or reason:
         raise InputError(f"{path}: {reason or 'the network has several inputs'}")
-    if task.kind == "detect" and task.layout == "heads":
+    if task.kind == "detect":
         if target is not None and target.suffix.lower() == ".npy":
             raise InputError(f"{target}: a detector's large picture is drawn on, or not written")
         return _found(opened_model, path, target, ways, names, threshold, overlap)

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ftdist.answers.decode import Detection
+from ftdist.answers.kinds import task_of
+from ftdist.answers.rows.cells import MOST_CELLS, CellObjects, cell_maps
 from ftdist.answers.rows.objects import HELD_BYTES, Objects
 from ftdist.large.making import Shown, Ways
 from ftdist.large.passes import passes_of
 from ftdist.network.modelfile import Model
+from ftdist.network.subnetwork import itself, subnetwork
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.rows.feed import Feed, feeding_bytes
 from ftdist.pictures.rows.opening import open_rows
@@ -22,6 +25,9 @@ from ftdist.runtime.bands.choice import BandsAsked, PhasedChoice, choose_phases
 from ftdist.runtime.bands.running import Band
 
 _THRESHOLD, _OVERLAP = 0.3, 0.45
+_CELL_COPIES = 3
+"""Of the cells that are kept, while more come."""
+
 _COPIES = 4
 """Of a band of the heads' maps, while it is decoded."""
 
@@ -38,33 +44,70 @@ class Finding:
     elapsed_s: float
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """The part of a model that makes what is looked at, and its layers' numbers in the whole."""
+
+    model: Model
+    layers: tuple[int, ...]
+    cells: bool
+
+    @classmethod
+    def of(cls, model: Model) -> _Seen:
+        network, task = model.network, task_of(model.network, model.about)
+        if task.layout == "heads":
+            return cls(model, itself(network).layers, cells=False)
+        part = subnetwork(network, cell_maps(network, task), ())
+        return cls(part.of_model(model), part.layers, cells=True)
+
+    @property
+    def held_bytes(self) -> int:
+        """What is kept of all bands, and what dropping doubles takes."""
+        if not self.cells:
+            return HELD_BYTES
+        network = self.model.network
+        widest = max(network.shape(each).channels for each in network.output_sources)
+        return HELD_BYTES + _CELL_COPIES * MOST_CELLS * widest * 4
+
+
 def find(
     model: Model, path: Path, ways: Ways, thresholds: Mapping[str, float], shown: Shown
 ) -> Finding:
-    """The objects on a picture, best first; InputError for heads that are not decoded by rows."""
+    """The objects on a picture, best first; InputError for outputs that are not read by rows."""
     network = model.network
     started = time.perf_counter()
+    given = (
+        thresholds.get("threshold", _THRESHOLD),
+        thresholds.get("overlap", _OVERLAP),
+    )
+    part = _Seen.of(model)
+    objects: Objects | CellObjects
     with closing(open_rows(path)) as source:
-        size = source.shape
-        choice = _choice(model, source, ways)
-        objects = Objects(
-            network, thresholds.get("threshold", _THRESHOLD), thresholds.get("overlap", _OVERLAP)
-        )
-        _look(model, source, ways, choice, objects, shown)
-        tags = source.tags
+        size, tags = source.shape, source.tags
+        choice = _choice(part, source, ways)
+        if part.cells:
+            task = task_of(network, model.about)
+            objects = CellObjects(network, task, *given)
+            _look(part, source, ways, choice, objects, shown)
+            if objects.misread:
+                objects = CellObjects(network, task, *given, logits=True)
+                _look(part, source, ways, choice, objects, shown)
+        else:
+            objects = Objects(network, *given)
+            _look(part, source, ways, choice, objects, shown)
     across, down = size.width, size.height
     box = Letterbox(network.input.width, network.input.height, across, down, 0, 0, across, down)
     return Finding(choice, objects.all(), box, tags, time.perf_counter() - started)
 
 
-def _choice(model: Model, source: RowSource, ways: Ways) -> PhasedChoice:
-    network = model.network
+def _choice(part: _Seen, source: RowSource, ways: Ways) -> PhasedChoice:
+    network = part.model.network
     last = last_shape(network)
     row_bytes = sum(network.shape(each).bytes // last.height for each in network.output_sources)
-    fixed = source.holding_bytes() + feeding_bytes(source.shape, source.dtype)
+    fixed = source.holding_bytes() + feeding_bytes(source.shape, source.dtype) + part.held_bytes
     asked = BandsAsked(
-        *(model, ways.limit, source.dtype == "uint8", ways.threads),
-        lambda rows: fixed + HELD_BYTES + _COPIES * rows * row_bytes,
+        *(part.model, ways.limit, source.dtype == "uint8", ways.threads),
+        lambda rows: fixed + _COPIES * rows * row_bytes,
         ways.calibration,
         exact_direct=ways.exact_direct,
     )
@@ -72,21 +115,21 @@ def _choice(model: Model, source: RowSource, ways: Ways) -> PhasedChoice:
 
 
 def _look(
-    model: Model,
+    part: _Seen,
     source: RowSource,
     ways: Ways,
     choice: PhasedChoice,
-    objects: Objects,
+    objects: Objects | CellObjects,
     shown: Shown,
 ) -> None:
     """Shows all bands to `objects`."""
-    network = model.network
-    own = choice.phases[-1].bands.layers
+    network, fill = part.model.network, part.model.about.fill
+    own = [part.layers[each] for each in choice.phases[-1].bands.layers]
     pixels = network.inputs[0].pixels
 
     def feed(_: int) -> Feed:
         source.rewind()
-        return Feed(source, network.input, pixels, fill=model.about.fill)
+        return Feed(source, network.input, pixels, fill=fill)
 
     with shown(last_shape(network).height) as progress:
 

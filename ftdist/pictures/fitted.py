@@ -17,12 +17,16 @@ from ftdist.geometry import Shape
 from ftdist.network.about import GREY, Fit
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.reading import Picture, Size, Source, opened
-from ftdist.pictures.resizing import ROWS_AT_ONCE, Resizer, taps
+from ftdist.pictures.resizing import Resizer, taps
 
 __all__ = ["Letterbox", "load_picture", "loading_bytes"]
 
 _MODES = {1: "L", 3: "RGB"}
 """Pillow's name of a picture with that many channels."""
+
+_RESIZING_BYTES = 256
+"""For a value of a row: ROWS_AT_ONCE rows in 8 bits, two in float32, the taps, and the band again
+where it has to be put in order."""
 
 _PIXELS_IN_FULL = 1 << 20
 """Up to here a JPEG is decoded in its own size, so that it is resized exactly as Darknet does."""
@@ -73,8 +77,8 @@ def loading_bytes(source: Source, shape: Shape, fit: Fit = "letterbox") -> int:
 
 
 def _loading_bytes(picture: Picture, shape: Shape) -> int:
-    rows = ROWS_AT_ONCE * max(shape.width, shape.height) * shape.channels * 4
-    return picture.decoding_bytes + shape.elements + 8 * rows
+    resizing = _RESIZING_BYTES * max(shape.width, shape.height) * shape.channels
+    return picture.decoding_bytes + shape.elements + resizing
 
 
 def _mode(source: Source, shape: Shape) -> str:

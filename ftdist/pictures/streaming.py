@@ -28,7 +28,7 @@ PIECE_BYTES, _MOST_PIECE_BYTES = 256, 16 << 10
 """How much data a decoder is given at once; more of a wide JPEG, yet no more than a row of its
 blocks may be. Of a small picture all rows may come at once."""
 
-_SMALL_PIXELS = 1 << 18
+_SMALL_PIXELS = 1 << 19
 
 _HEADER_PIECE_BYTES = 64 << 10
 _END_MARKER = b"\xff\xd9"

@@ -14,6 +14,9 @@ Everything is in pixels of the input: boxes (4, n) as left, top, right, bottom.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -31,17 +34,42 @@ _TINY = (10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319)
 _TINY_V4 = (23, 27, 37, 58, 81, 82, 81, 82, 135, 169, 344, 319)
 
 
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """Some cells of grids, in place of a whole map or list: values (n, channels), the cells (x, y),
+    (2, n), and their strides (n,)."""
+
+    values: Floats
+    cells: Floats
+    strides: Floats
+
+    @classmethod
+    def joined(cls, some: Sequence[Picked]) -> Picked:
+        """Those of several grids, one behind the other."""
+        return cls(
+            np.concatenate([each.values for each in some]),
+            np.concatenate([each.cells for each in some], axis=1),
+            np.concatenate([each.strides for each in some]),
+        )
+
+
+Table = Floats | Picked
+
+
 def sigmoid(values: Floats) -> Floats:
     one = np.float32(1)
     result: Floats = one / (one + np.exp(-values))
     return result
 
 
-def grid(size: Size, count: int) -> tuple[Floats, Floats]:
+def grid(size: Size, table: Table) -> tuple[Floats, Floats]:
     """For each box its cell (x, y) and its stride, coarser grids last: (2, n) and (n,).
 
     InputError when so many boxes fit no grid over an input of (height, width) `size`.
     """
+    if isinstance(table, Picked):
+        return table.cells, table.strides
+    count = len(table)
     for most in (3, 4, 2):
         cells, strides = [], []
         for stride in _STRIDES[:most]:
@@ -80,11 +108,11 @@ def yunet(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]
     return np.concatenate(boxes, axis=1), np.concatenate(scores)
 
 
-def bins(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+def bins(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, Floats]:
     """Rows of scores and bins; of 16 bins an edge these come first."""
-    values = tables[0]
+    values = rows_of(tables[0])
     count, wide = len(values), values.shape[1] - task.classes
-    cells, strides = grid(size, count)
+    cells, strides = grid(size, tables[0])
     edges_first = wide == 64
     own = values[:, :wide] if edges_first else values[:, task.classes :]
     scores = values[:, wide:] if edges_first else values[:, : task.classes]
@@ -104,25 +132,24 @@ def bin_lists(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
     return np.concatenate(boxes, axis=1), np.concatenate(scores)
 
 
-def bin_maps(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+def bin_maps(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, Floats]:
     boxes, scores = [], []
     for values in tables:
-        rows, stride = _rows(values, task.classes + 64, size)
+        rows, stride, cells = _rows(values, task.classes + 64, size)
         edges = _expected(rows[:, :64].reshape(len(rows), 4, -1))
-        cells = _cells(size, stride) + _HALF
+        cells = cells + _HALF
         boxes.append(_around(cells, edges.T) * np.float32(stride))
         scores.append(rows[:, 64:])
     return np.concatenate(boxes, axis=1), np.concatenate(scores)
 
 
-def yolo_maps(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+def yolo_maps(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, Floats]:
     """Three anchors a cell, each x, y, width, height, objectness, classes."""
     anchors = _anchors(task.layout, len(tables))
     newer = task.layout in ("yolo5_maps", "yolo7_maps")
     boxes, scores = [], []
     for values, sides in zip(tables, anchors, strict=True):
-        rows, stride = _rows(values, 3 * (5 + task.classes), size)
-        cells = _cells(size, stride)
+        rows, stride, cells = _rows(values, 3 * (5 + task.classes), size)
         for raw, side in zip(np.split(rows, 3, axis=1), sides, strict=True):
             known = raw if raw.min() >= 0 and raw.max() <= 1 else None
             places = (sigmoid(raw[:, :4]) if known is None else raw[:, :4]).T
@@ -151,18 +178,26 @@ def _anchors(layout: str, maps: int) -> Floats:
     return found
 
 
-def _rows(values: Floats, channels: int, size: Size) -> tuple[Floats, int]:
-    """A map as rows, one a cell, (rows * columns, channels), and its stride.
+def rows_of(table: Table) -> Floats:
+    """The rows of a list, or those of its cells that were picked."""
+    return table.values if isinstance(table, Picked) else table
+
+
+def _rows(values: Table, channels: int, size: Size) -> tuple[Floats, float, Floats]:
+    """A map as rows, one a cell, (rows * columns, channels), its stride, and the cells.
 
     The map is (channels, rows, columns), or has its channels last, or its anchors first.
     """
+    if isinstance(values, Picked):
+        return values.values, float(values.strides[0]), values.cells
     if values.ndim == 4:  # (anchors, rows, columns, values) or (anchors, values, rows, columns)
         last = values.shape[3] * values.shape[0] == channels
         moved = values if last else values.transpose(0, 2, 3, 1)
         values = moved.transpose(1, 2, 0, 3).reshape(*moved.shape[1:3], channels)
     elif values.shape[0] == channels:
         values = values.transpose(1, 2, 0)
-    return values.reshape(-1, channels), round(size[0] / values.shape[0])
+    stride = round(size[0] / values.shape[0])
+    return values.reshape(-1, channels), stride, _cells(size, stride)
 
 
 def _cells(size: Size, stride: int) -> Floats:
@@ -185,8 +220,9 @@ def _around(centres: Floats, edges: Floats) -> Floats:
 
 
 def _expected(logits: Floats) -> Floats:
-    """(n, 4): the mean of each distribution of (n, 4, bins)."""
+    """(n, 4): the mean of each distribution of (n, 4, bins), whatever rows stand beside it."""
+    logits = np.ascontiguousarray(logits)  # sums depend on how values lie
     exponents = np.exp(logits - logits.max(axis=2, keepdims=True))
     weights: Floats = np.arange(logits.shape[2], dtype=np.float32)
-    result: Floats = (exponents @ weights) / exponents.sum(axis=2)
+    result: Floats = (exponents * weights).sum(axis=2) / exponents.sum(axis=2)
     return result

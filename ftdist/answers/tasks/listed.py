@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
+from ftdist.answers.kinds import MOST_CANDIDATES
 from ftdist.answers.tasks import grids
 from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
@@ -36,7 +37,7 @@ Floats = NDArray[np.float32]
 Size = tuple[int, int]
 """(height, width) of the network's input, in pixels."""
 
-_Reader = Callable[[Task, list[Floats], Size], tuple[Floats, Floats]]
+_Reader = Callable[[Task, list[Any], Size], tuple[Floats, Floats]]
 
 _FRACTIONS_AT_MOST = 4.0
 """Boxes of which no number is larger are fractions of the input, others pixels."""
@@ -46,17 +47,22 @@ _MOST_UNSOUND = 0.05
 
 
 def listed(
-    task: Task, outputs: Mapping[str, NDArray[Any]], size: Size, threshold: float
+    task: Task,
+    outputs: Mapping[str, NDArray[Any] | grids.Picked],
+    size: Size,
+    threshold: float,
+    most: int = MOST_CANDIDATES,
 ) -> list[Detection]:
     """All detections above the threshold, before any suppression; boxes in fractions of the input.
 
-    InputError when the boxes make no sense: their priors are not in the network.
+    Of more than `most` the best. Outputs of grids may be some of their cells. InputError when the
+    boxes make no sense: their priors are not in the network.
     """
     tables = [_table(outputs[name]) for name in task.outputs]
     with np.errstate(all="ignore"):
         boxes, scores = _READERS[task.layout](task, tables, size)
         sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
-        return above(boxes[:, sound], scores[:, :][sound], threshold)
+        return above(boxes[:, sound], scores[:, :][sound], threshold, most)
 
 
 def suppressed_inside(task: Task) -> bool:
@@ -64,12 +70,14 @@ def suppressed_inside(task: Task) -> bool:
     return task.layout in ("selected", "counted", "scored", "queries")
 
 
-def _table(array: NDArray[Any]) -> Floats:
+def _table(array: NDArray[Any] | grids.Picked) -> Any:
     """Without the batch; float32."""
-    array = np.asarray(array)
-    if array.ndim > 1 and array.shape[0] == 1:
-        array = array[0]
-    return array.astype(np.float32, copy=False)
+    if isinstance(array, grids.Picked):
+        return array
+    table = np.asarray(array)
+    if table.ndim > 1 and table.shape[0] == 1:
+        table = table[0]
+    return table.astype(np.float32, copy=False)
 
 
 def _rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
@@ -99,11 +107,11 @@ def _columns(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floa
 
 def _grid_rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Decoded ones reach over the picture in pixels; the others stay near their cells."""
-    values = tables[0]
+    values = grids.rows_of(tables[0])
     places = values[:, :4].T
     if np.abs(places[:2]).max(initial=0) > max(size) / 4 or places[2:].min(initial=1) >= 0:
-        return _rows(task, tables, size)
-    cells, strides = grids.grid(size, len(values))
+        return _rows(task, [values], size)
+    cells, strides = grids.grid(size, tables[0])
     centres = (places[:2] + cells) * strides
     pixels = np.concatenate([centres, np.exp(places[2:]) * strides])
     scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])

@@ -14,6 +14,7 @@ from ftdist.errors import InputError
 from ftdist.large.passes import against_size, passes_of
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
+from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import Task
 from ftdist.pictures.rows.opening import WRITTEN, open_rows
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
@@ -82,7 +83,11 @@ def _reason_against(
     if reason:
         return reason
     try:
-        if segments(found, task):
+        if detects(found, task) and task.layout != "heads":
+            from ftdist.answers.rows.cells import cell_maps  # as below
+
+            model = subnetwork(model.network, cell_maps(model.network, task), ()).of_model(model)
+        elif segments(found, task):
             from ftdist.large.labelled import of_classes  # with all that it brings
 
             model = of_classes(model, task)
@@ -93,8 +98,8 @@ def _reason_against(
 
 
 def detects(found: Outputs, task: Task) -> bool:
-    """Whether what is wanted are the objects that heads say, which are read off by rows."""
-    return task.kind == "detect" and task.layout == "heads" and found.kind != "arrays"
+    """Whether what is wanted are objects."""
+    return task.kind == "detect" and found.kind != "arrays"
 
 
 def segments(found: Outputs, task: Task) -> bool:

@@ -7,17 +7,29 @@ namespace {
 
 constexpr int64_t kNone = -2;
 
-// One row of the band, resized along itself.
-void across(const Band& band, int64_t row, const Taps& columns, float* to) {
-  const size_t stride = band.width * band.channels;
+// One row of the band, resized along itself; of `Channels` bytes a pixel, or, if that is 0, of the
+// band's.
+template <size_t Channels>
+void along(const Band& band, int64_t row, const Taps& columns, float* to) {
+  const size_t channels = Channels == 0 ? band.channels : Channels;
+  const size_t stride = band.width * channels;
   const uint8_t* from = row < 0 ? band.above : band.rows + static_cast<size_t>(row) * stride;
   for (size_t column = 0; column < columns.count; column++) {
     const float share = columns.share[column], rest = 1.0f - share;
-    const uint8_t* left = from + static_cast<size_t>(columns.before[column]) * band.channels;
-    const uint8_t* right = from + static_cast<size_t>(columns.after[column]) * band.channels;
-    for (size_t channel = 0; channel < band.channels; channel++)
+    const uint8_t* left = from + static_cast<size_t>(columns.before[column]) * channels;
+    const uint8_t* right = from + static_cast<size_t>(columns.after[column]) * channels;
+    for (size_t channel = 0; channel < channels; channel++)
       *to++ = static_cast<float>(left[channel]) * rest + static_cast<float>(right[channel]) * share;
   }
+}
+
+void across(const Band& band, int64_t row, const Taps& columns, float* to) {
+  if (band.channels == 3)
+    along<3>(band, row, columns, to);
+  else if (band.channels == 1)
+    along<1>(band, row, columns, to);
+  else
+    along<0>(band, row, columns, to);
 }
 
 }  // namespace

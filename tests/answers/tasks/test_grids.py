@@ -277,7 +277,7 @@ def test_key_points_of_heat_maps_and_of_distributions() -> None:
 
 def test_what_fits_no_grid_is_said() -> None:
     with pytest.raises(InputError, match="17 boxes fit no grid over an input of 192x128 pixels"):
-        grid((HEIGHT, WIDTH), 17)
+        grid((HEIGHT, WIDTH), np.zeros((17, 1), np.float32))
 
 
 def test_no_values_of_grids_make_it_fail() -> None:
