@@ -25,10 +25,14 @@ from ftdist.network.onnx.registry import (
 )
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.translators.values.reductions import reduced
 from ftdist.network.onnx.types import type_of
 from ftdist.network.onnx.views import Tensor
 
 Given = list[Value | None]
+
+_UINT8, _BYTE = 2, 255.0
+_FAR = float(np.finfo(np.float32).max)
 
 
 def _parameters(
@@ -67,6 +71,24 @@ def _to_scale(
     return applied(building, rounded, "clip", low, high)
 
 
+@translates("DynamicQuantizeLinear")
+def _to_own_scale(building: Building, node: Node, given: Given) -> list[Value]:
+    """To bytes, by a scale and a zero point for which the values just fit, and zero is exact."""
+    value = tensor(given[0])
+    every = tuple(range(value.rank))
+    low = reduced(building, value, "min", every, keep=False)
+    low = applied(building, low, "clip", -_FAR)
+    high = reduced(building, value, "max", every, keep=False)
+    high = applied(building, high, "clip", 0.0, _FAR)
+    span = paired(building, "subtract", high, low)
+    scale = paired(building, "divide", span, np.float32(_BYTE))
+    nothing = paired(building, "equal", span, np.zeros((), np.float32))
+    scale = paired(building, "add", scale, nothing)  # 1 where all values are 0
+    point = applied(building, paired(building, "divide", low, scale), "negative")
+    point = applied(building, applied(building, point, "clip", 0.0, _BYTE), "round")
+    return [_to_scale(building, value, scale, point, _UINT8), scale, point]
+
+
 @translates("DequantizeLinear")
 def _from_scale(building: Building, node: Node, given: Given) -> Value:
     value, zero = tensor(given[0]), given[2] if len(given) > 2 else None
@@ -97,15 +119,19 @@ def _whole(building: Building, node: Node, given: Given, at: int, zero: int, axi
         raise Unsupported("an operand is missing")
     point = given[zero] if zero < len(given) else None
     if point is None:
-        return value if isinstance(value, Tensor) else value.astype(np.float32)
+        return _floats(value)
+    if isinstance(point, Tensor):
+        return paired(building, "subtract", _floats(value), point)
     array = constant(point, "the zero point").astype(np.float32)
     if array.size > 1:
         array = array.reshape([-1 if each == axis else 1 for each in range(_rank(value))])
     else:
         array = array.reshape(())
-    if not isinstance(value, Tensor):
-        value = value.astype(np.float32)
-    return _less(building, value, array)
+    return _less(building, _floats(value), array)
+
+
+def _floats(value: Value) -> Value:
+    return value if isinstance(value, Tensor) else value.astype(np.float32)
 
 
 def _rank(value: Value) -> int:
