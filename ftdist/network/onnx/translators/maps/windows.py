@@ -17,6 +17,7 @@ from ftdist.network.onnx.registry import (
     tensor,
     translates,
 )
+from ftdist.network.onnx.translators.maps.computed_weights import convolved
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace
@@ -79,6 +80,8 @@ def _kernel(weights: Array, rank: int) -> tuple[int, ...]:
 
 @translates("Conv")
 def _convolution(building: Building, node: Node, given: Given) -> Value:
+    if isinstance(given[1], Tensor):
+        return convolved(building, node, given, given[1])
     value = tensor(given[0])
     weights = constant(given[1], "the weight")
     kernel = _kernel(weights, value.rank)

@@ -26,6 +26,7 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
     if len(given) == 1:
         return first
     axis = node.integer("axis") % first.rank
+    given = [each if _fits_channels(each, axis) else _lying(building, each) for each in given]
     stacked = _stacked(building, given, axis)
     if stacked is not None:
         return stacked
@@ -84,13 +85,27 @@ def _constant_map(building: Building, like: Tensor, array: Array, axis: int) -> 
     """A map of constant channels, as large as that of another tensor."""
     if array.ndim != like.rank:
         raise Unsupported(f"a constant of {array.shape} beside {like.shape}")
-    first = array
+    return building.channels_of(like.step, _first(array, axis).reshape(-1))
+
+
+def _first(array: Array, axis: int) -> Array:
+    """The values along an axis at the first place of all others."""
     for at in range(array.ndim):
         if at != axis:
-            first = first.take([0], at)
-    if not (first == array).all():
-        raise Unsupported("a constant that differs from position to position is joined")
-    return building.channels_of(like.step, first.reshape(-1))
+            array = array.take([0], at)
+    return array
+
+
+def _fits_channels(value: Value | None, axis: int) -> bool:
+    """Whether a value is a tensor, or one that constant channels can stand for."""
+    if not isinstance(value, np.ndarray) or axis >= value.ndim:
+        return True
+    return bool((_first(value, axis) == value).all())
+
+
+def _lying(building: Building, value: Value | None) -> Value | None:
+    """A constant that differs from position to position, as a map: coordinates, tokens."""
+    return building.constant(value.astype(np.float32)) if isinstance(value, np.ndarray) else value
 
 
 @translates("Split")
