@@ -26,8 +26,16 @@ INPUT = -1
 ONLY_INPUT = "input"
 """The name of an input where nobody has named it."""
 
-LARGEST_SIDE = 1 << 16
+LARGEST_SIDE = 1 << 22
 """The most rows, columns or channels of a map, and the most of anything that is counted in them."""
+
+LARGEST_MAP = 1 << 48
+"""The most values of a map: no sum of offsets comes near the end of 64 bits."""
+
+
+def is_map(shape: Shape) -> bool:
+    """Whether there are maps of that shape."""
+    return 1 <= min(shape) <= max(shape) <= LARGEST_SIDE and shape.elements <= LARGEST_MAP
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +231,7 @@ class NetworkBuilder:
         self._inputs = tuple(inputs)
         self._layers: list[Layer] = []
         self._names = {each.name for each in self._inputs}
-        check_inputs(name, self._inputs, LARGEST_SIDE)
+        check_inputs(name, self._inputs, LARGEST_SIDE, LARGEST_MAP)
         if len(self._inputs) == 1:
             self._names.clear()  # a layer may be called as the only input is
 
@@ -248,7 +256,7 @@ class NetworkBuilder:
             shape = operation.output_shape(tuple(self._shape(each) for each in inputs))
         except InputError as error:
             raise InputError(f"layer {number} ({label}): {error}") from None
-        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
+        if not is_map(shape):
             raise InputError(
                 f"layer {number} ({label}): a map of {shape}; each side is 1 to {LARGEST_SIDE}"
             )

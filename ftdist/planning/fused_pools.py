@@ -6,10 +6,39 @@ each 12 pixels of two rows go from registers through a scratch of 3 KiB in the f
 
 from __future__ import annotations
 
+import weakref
+from collections.abc import Callable
+from functools import wraps
+
 from ftdist.kernels.program import POOL_MOST
 from ftdist.network.graph import Network, is_alias
 
+_FEW = 4
 
+Numbers = dict[int, int]
+
+
+def _once(find: Callable[[Network], Numbers]) -> Callable[[Network], Numbers]:
+    """Finds it once for a network, not for each of the thousands of groups that a search tries.
+
+    Networks are told apart by identity: comparing them takes as long as finding it again.
+    """
+    latest: list[tuple[weakref.ref[Network], Numbers]] = []
+
+    @wraps(find)
+    def found(network: Network) -> Numbers:
+        for known, answer in latest[:]:
+            if known() is network:
+                return answer
+        answer = find(network)
+        latest.insert(0, (weakref.ref(network), answer))
+        del latest[_FEW:]
+        return answer
+
+    return found
+
+
+@_once
 def fused_pools(network: Network) -> dict[int, int]:
     """For each convolution into which its pool can be fused that pool.
 
@@ -30,6 +59,7 @@ def fused_pools(network: Network) -> dict[int, int]:
     }
 
 
+@_once
 def row_blocks(network: Network) -> dict[int, int]:
     """Rows that a layer makes at one time, by layer, where these are more than one.
 

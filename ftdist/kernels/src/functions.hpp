@@ -1,6 +1,7 @@
 // Functions of one value, each with up to two numbers of its own: `factor` and `shift`. NaN passes
 // through each of them, but for those that make truth of it.
 #pragma once
+#include "angles.hpp"
 #include "pairs.hpp"
 #include "rows.hpp"
 #include "rules.hpp"
@@ -70,6 +71,17 @@ template <int KIND> static inline Vec function_of(Vec x, Vec a, Vec b) {
   if constexpr (KIND == FUNCTION_DIVIDE) return x / a;
   if constexpr (KIND == FUNCTION_POWER) return each_lane(x, a, power_one);
   if constexpr (KIND == FUNCTION_NOT) return x == zero ? one : zero;
+  if constexpr (KIND == FUNCTION_SIN) return of_lanes(x, sine_one);
+  if constexpr (KIND == FUNCTION_COS) return of_lanes(x, cosine_one);
+  if constexpr (KIND == FUNCTION_TAN) return of_lanes(x, tangent_one);
+  if constexpr (KIND == FUNCTION_ASIN) return of_lanes(x, arcsine_one);
+  if constexpr (KIND == FUNCTION_ACOS) return of_lanes(x, arccosine_one);
+  if constexpr (KIND == FUNCTION_ATAN) return of_lanes(x, arctangent_one);
+  if constexpr (KIND == FUNCTION_SINH) return of_lanes(x, hyperbolic_sine_one);
+  if constexpr (KIND == FUNCTION_COSH) return of_lanes(x, hyperbolic_cosine_one);
+  if constexpr (KIND == FUNCTION_ASINH) return of_lanes(x, area_sine_one);
+  if constexpr (KIND == FUNCTION_ACOSH) return of_lanes(x, area_cosine_one);
+  if constexpr (KIND == FUNCTION_ATANH) return of_lanes(x, area_tangent_one);
 }
 
 template <int KIND>

@@ -49,14 +49,17 @@ enum FunctionKind : int32_t {
   FUNCTION_ROUND, FUNCTION_TRUNCATE, FUNCTION_SQRT, FUNCTION_RECIPROCAL, FUNCTION_EXP, FUNCTION_LOG,
   FUNCTION_ERF, FUNCTION_SOFTSIGN, FUNCTION_HARD_SIGMOID, FUNCTION_ELU, FUNCTION_SELU,
   FUNCTION_CELU, FUNCTION_THRESHOLD, FUNCTION_SWISH, FUNCTION_SHRINK, FUNCTION_TRUTH, FUNCTION_NOT,
-  FUNCTION_DIVIDE, FUNCTION_POWER,
+  FUNCTION_DIVIDE, FUNCTION_POWER, FUNCTION_SIN, FUNCTION_COS, FUNCTION_TAN, FUNCTION_ASIN,
+  FUNCTION_ACOS, FUNCTION_ATAN, FUNCTION_SINH, FUNCTION_COSH, FUNCTION_ASINH, FUNCTION_ACOSH,
+  FUNCTION_ATANH,
   FUNCTION_COUNT
 };
 
 constexpr const char* FUNCTION_NAMES[FUNCTION_COUNT] = {
     "clip", "abs", "negative", "sign", "floor", "ceil", "round", "truncate", "sqrt", "reciprocal",
     "exp", "log", "erf", "softsign", "hard_sigmoid", "elu", "selu", "celu", "threshold", "swish",
-    "shrink", "truth", "not", "divide", "power"};
+    "shrink", "truth", "not", "divide", "power", "sin", "cos", "tan", "asin", "acos", "atan", "sinh",
+    "cosh", "asinh", "acosh", "atanh"};
 
 enum Type : int32_t { TYPE_FLOAT32, TYPE_UINT8 };
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
-from ftdist.network.graph import LARGEST_SIDE
+from ftdist.network.graph import LARGEST_SIDE, is_map
 from ftdist.network.onnx.registry import Array, Unsupported, Value
 from ftdist.network.onnx.views import (
     Atom,
@@ -69,7 +69,7 @@ class Building:
             shape = operation.output_shape(tuple(self.shape(each) for each in inputs))
         except InputError as error:
             raise Unsupported(str(error)) from None
-        if not 1 <= min(shape) <= max(shape) <= LARGEST_SIDE:
+        if not is_map(shape):
             raise Unsupported(f"a map of {shape}; each side is 1 to {LARGEST_SIDE}")
         self.steps.append(Step(self.name, operation, tuple(inputs), shape, weights or {}))
         if not weights:

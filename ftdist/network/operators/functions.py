@@ -40,6 +40,17 @@ FunctionKind = Literal[
     "not",
     "divide",
     "power",
+    "sin",
+    "cos",
+    "tan",
+    "asin",
+    "acos",
+    "atan",
+    "sinh",
+    "cosh",
+    "asinh",
+    "acosh",
+    "atanh",
 ]
 """With `first` a and `second` b: clip is at least a and at most b (b where a is above it);
 hard_sigmoid is a * x + b clipped to 0..1; below zero elu is a * (e^x - 1), celu a * (e^(x/a) - 1),
@@ -48,6 +59,12 @@ beyond a by b towards 0, and is 0 within; round goes to even numbers; truth is 1
 0, not is the contrary; divide is x / a, power x ** a."""
 
 _SLOW = ("power", "exp", "log", "erf", "elu", "selu", "celu", "swish")
+_ONE_BY_ONE = 30
+"""What a function of angles counts for: they are not computed side by side."""
+
+_ANGLES = frozenset(
+    ("sin", "cos", "tan", "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")
+)
 
 
 @operator
@@ -67,7 +84,8 @@ class Function(Elementwise):
         return only(inputs)
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return (1 + (EXPONENTIAL if self.how in _SLOW else 1)) * output.channels
+        slow = EXPONENTIAL if self.how in _SLOW else _ONE_BY_ONE if self.how in _ANGLES else 1
+        return (1 + slow) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         number = get_args(FunctionKind).index(self.how)

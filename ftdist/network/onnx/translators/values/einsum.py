@@ -18,6 +18,10 @@ from ftdist.network.operators.views import Factor, View
 Given = list[Value | None]
 
 
+_DOTS = 0xE000
+"""From here on nothing is a letter."""
+
+
 @translates("Einsum")
 def _einsum(building: Building, node: Node, given: Given) -> Value:
     values = [building.tensor(each, "an operand") for each in given]
@@ -35,7 +39,7 @@ def _einsum(building: Building, node: Node, given: Given) -> Value:
 
 
 def _named(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
-    """A letter for each dim of the operands and of the result; dots are capital letters."""
+    """A letter for each dim of the operands and of the result; dots are no letters."""
     inputs, arrow, result = equation.replace(" ", "").partition("->")
     names = inputs.split(",")
     if len(names) != len(ranks):
@@ -44,10 +48,10 @@ def _named(equation: str, ranks: Sequence[int]) -> tuple[list[str], str]:
         (rank - len(own) + 3 for own, rank in zip(names, ranks, strict=True) if "..." in own),
         default=0,
     )
-    dots = "".join(chr(ord("A") + at) for at in range(max(0, most)))
+    dots = "".join(chr(_DOTS + at) for at in range(max(0, most)))
     plain = "".join(names).replace(".", "")
-    if plain and not plain.islower():
-        raise Unsupported(f"equation: {equation}; small letters are supported")
+    if plain and not plain.isalpha():
+        raise Unsupported(f"equation: {equation}; dims have letters")
     if not arrow:
         once = sorted(each for each in {*plain} if plain.count(each) == 1)
         result = "..." * ("." in inputs) + "".join(once)

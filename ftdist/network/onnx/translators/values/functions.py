@@ -73,6 +73,17 @@ _FUNCTIONS: dict[str, Callable[[Node], Function]] = {
     "Log": lambda node: Function("log"),
     "Erf": lambda node: Function("erf"),
     "Not": lambda node: Function("not"),
+    "Sin": lambda node: Function("sin"),
+    "Cos": lambda node: Function("cos"),
+    "Tan": lambda node: Function("tan"),
+    "Asin": lambda node: Function("asin"),
+    "Acos": lambda node: Function("acos"),
+    "Atan": lambda node: Function("atan"),
+    "Sinh": lambda node: Function("sinh"),
+    "Cosh": lambda node: Function("cosh"),
+    "Asinh": lambda node: Function("asinh"),
+    "Acosh": lambda node: Function("acosh"),
+    "Atanh": lambda node: Function("atanh"),
     "Softsign": lambda node: Function("softsign"),
     "Selu": lambda node: Function(
         "selu", node.number("alpha", 1.6732632423543772), node.number("gamma", 1.0507009873554805)

@@ -81,7 +81,7 @@ def _to_own_scale(building: Building, node: Node, given: Given) -> list[Value]:
     high = reduced(building, value, "max", every, keep=False)
     high = applied(building, high, "clip", 0.0, _FAR)
     span = paired(building, "subtract", high, low)
-    scale = paired(building, "divide", span, np.float32(_BYTE))
+    scale = paired(building, "divide", span, np.array(_BYTE, np.float32))
     nothing = paired(building, "equal", span, np.zeros((), np.float32))
     scale = paired(building, "add", scale, nothing)  # 1 where all values are 0
     point = applied(building, paired(building, "divide", low, scale), "negative")
