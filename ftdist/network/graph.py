@@ -26,16 +26,18 @@ INPUT = -1
 ONLY_INPUT = "input"
 """The name of an input where nobody has named it."""
 
-LARGEST_SIDE = 1 << 22
+LARGEST_SIDE = 1 << 16
 """The most rows, columns or channels of a map, and the most of anything that is counted in them."""
 
-LARGEST_MAP = 1 << 48
-"""The most values of a map: no sum of offsets comes near the end of 64 bits."""
+LONGEST_LIST = 1 << 22
+"""The most columns of a map of one row: lists of positions, as attention has them."""
 
 
 def is_map(shape: Shape) -> bool:
     """Whether there are maps of that shape."""
-    return 1 <= min(shape) <= max(shape) <= LARGEST_SIDE and shape.elements <= LARGEST_MAP
+    longest = LONGEST_LIST if shape.height == 1 else LARGEST_SIDE
+    sides = shape.height, shape.channels
+    return min(shape) >= 1 and max(sides) <= LARGEST_SIDE and shape.width <= longest
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +233,7 @@ class NetworkBuilder:
         self._inputs = tuple(inputs)
         self._layers: list[Layer] = []
         self._names = {each.name for each in self._inputs}
-        check_inputs(name, self._inputs, LARGEST_SIDE, LARGEST_MAP)
+        check_inputs(name, self._inputs, LARGEST_SIDE)
         if len(self._inputs) == 1:
             self._names.clear()  # a layer may be called as the only input is
 

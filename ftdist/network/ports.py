@@ -104,7 +104,7 @@ class Input:
     pixels: Pixels = PLAIN_PIXELS
 
 
-def check_inputs(name: str, inputs: Sequence[Input], largest_side: int, largest_map: int) -> None:
+def check_inputs(name: str, inputs: Sequence[Input], largest_side: int) -> None:
     """InputError unless a network can have these inputs; `name` is the network's."""
     names = {each.name for each in inputs}
     if not inputs or len(names) < len(inputs):
@@ -112,6 +112,4 @@ def check_inputs(name: str, inputs: Sequence[Input], largest_side: int, largest_
     for each in inputs:
         if not 1 <= min(each.shape) <= max(each.shape) <= largest_side:
             raise InputError(f"an input of {each.shape}: each side is 1 to {largest_side}")
-        if each.shape.elements > largest_map:
-            raise InputError(f"an input of {each.shape}: {largest_map} values are the most")
         each.layout.check(each.name, each.shape)

@@ -16,7 +16,7 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import ftdist.network.heads  # noqa: F401 - registers the kinds of heads
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import LARGEST_SIDE, ONLY_INPUT, Network, NetworkBuilder, unread
+from ftdist.network.graph import LONGEST_LIST, ONLY_INPUT, Network, NetworkBuilder, unread
 from ftdist.network.operators.base import OPERATIONS
 from ftdist.network.ports import PLAIN_PIXELS, Input, Layout, Pixels
 
@@ -153,8 +153,8 @@ def _field_kinds(operation: Any) -> dict[str, _Field]:
 
 def _whole(value: Any) -> int:
     """All whole numbers in a network are sizes and indices of maps."""
-    if type(value) is not int or not 0 <= value <= LARGEST_SIDE:
-        raise ValueError(f"{value!r} is not a whole number from 0 to {LARGEST_SIDE}")
+    if type(value) is not int or not 0 <= value <= LONGEST_LIST:
+        raise ValueError(f"{value!r} is not a whole number from 0 to {LONGEST_LIST}")
     return value
 
 
@@ -167,7 +167,7 @@ def _signed(value: Any) -> int:
 
 def _layer(value: Any) -> int:
     """The number of a layer, or of an input."""
-    return value if type(value) is int and -LARGEST_SIDE <= value < 0 else _whole(value)
+    return value if type(value) is int and -LONGEST_LIST <= value < 0 else _whole(value)
 
 
 def _real(value: Any) -> float:

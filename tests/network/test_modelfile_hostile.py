@@ -117,7 +117,10 @@ YOLO, ROUTE, REGION = (*LAYER, 3), (*LAYER, 4), (*LAYER, 5)
 SIDEWAYS = (*STEM, "window", "horizontal")
 
 
-@pytest.mark.parametrize("new", [-1, 0, 65537, 10**30, 1.0, True, "3", None, [], {}, DELETED])
+TOO_LONG = (1 << 22) + 1
+
+
+@pytest.mark.parametrize("new", [-1, 0, TOO_LONG, 10**30, 1.0, True, "3", None, [], {}, DELETED])
 @pytest.mark.parametrize(
     "place",
     [

@@ -29,6 +29,9 @@ class Unknown:
 
 UNKNOWN = Unknown()
 
+_OF_MAPS = frozenset(("Conv", "ConvTranspose", "Resize", "Upsample", "GridSample"))
+"""Operators that read maps, and are not computed at import where these are constants."""
+
 Result = Value | Unknown
 
 
@@ -168,6 +171,8 @@ def _result(node: Node, building: Building, given: Sequence[Value | None]) -> li
         return list(computed(node, constants))
     if node.kind not in OPERATORS:
         raise Unsupported("supported of constants only")
+    if given and isinstance(given[0], np.ndarray) and node.kind in _OF_MAPS:
+        given = [building.constant(given[0].astype(np.float32)), *given[1:]]
     try:
         found = OPERATORS[node.kind](building, node, list(given))
     except (Unsupported, MemoryError):

@@ -146,6 +146,48 @@ def _clip(building: Building, node: Node, given: Given) -> Value:
     return applied(building, value, "clip", low, high)
 
 
+@translates("IsNaN")
+def _is_none(building: Building, node: Node, given: Given) -> Value:
+    """What is not even equal to itself."""
+    value = tensor(given[0])
+    return applied(building, paired(building, "equal", value, value), "not")
+
+
+@translates("IsInf")
+def _is_infinite(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    finite = applied(building, value, "clip", -_FAR, _FAR)
+    above = paired(building, "greater", value, finite)
+    below = paired(building, "less", value, finite)
+    if not node.integer("detect_negative", 1):
+        return above if node.integer("detect_positive", 1) else scaled(building, above, 0)
+    return paired(building, "or", above, below) if node.integer("detect_positive", 1) else below
+
+
+@translates("Trilu")
+def _triangle(building: Building, node: Node, given: Given) -> Value:
+    """What is on one side of a diagonal of the last two dims; zero elsewhere."""
+    value = tensor(given[0])
+    if value.rank < 2:
+        raise Unsupported(f"of a value of {value.shape}; two dims are needed")
+    number = given[1] if len(given) > 1 else None
+    diagonal = 0 if number is None else int(constant(number, "k").ravel()[0])
+    side = np.triu if node.integer("upper", 1) else np.tril
+    kept = side(np.ones(value.shape[-2:], bool), diagonal)
+    inside = np.broadcast_to(kept, value.shape).astype(np.float32)
+    return paired(building, "where", value, building.constant(inside))
+
+
+@translates("EyeLike")
+def _diagonal(building: Building, node: Node, given: Given) -> Value:
+    """It depends on nothing but the shape."""
+    value = tensor(given[0])
+    if value.rank != 2:
+        raise Unsupported(f"of a value of {value.shape}; two dims are needed")
+    rows, columns = value.shape
+    return np.eye(rows, columns, node.integer("k"), dtype=np.float32)
+
+
 _FLOATS = (1, 10, 11, 16)
 _TRUTH = 9
 
