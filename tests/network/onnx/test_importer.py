@@ -124,12 +124,12 @@ def test_half_wide_weights_and_inputs_are_widened(tmp_path: Path) -> None:
 def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     nodes = Nodes()
     x = nodes.input(1, 4, 8, 8)
-    a = nodes.add("Conv", x, nodes.add("Relu", x))
+    a = nodes.add("ConvTranspose", x, nodes.add("Relu", x))
     b = nodes.add("Det", nodes.add("Gelu", x, approximate="other"))
     nodes.output(nodes.add("Add", a, b))
     text = refused(nodes.save(tmp_path / "graph.onnx"))
     assert text.startswith(f"{tmp_path}/graph.onnx: 3 nodes are not supported: ")
-    assert "node1 (Conv): the weight depends on the input; simplify the file" in text
+    assert "node1 (ConvTranspose): the weight depends on the input; simplify the file" in text
     assert "node2 (Gelu): approximate: other; none and tanh are supported" in text
     assert "node3 (Det): this operator is not supported" in text
     assert text.endswith(". --until Relu0_0 ends the network before node1"), text
