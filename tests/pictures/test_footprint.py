@@ -102,7 +102,12 @@ def test_reading_an_interlaced_png_holds_what_it_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extension", ["jpg", "png"])
 @pytest.mark.parametrize(
     ("kind", "size"),
-    [("baseline", (4000, 3000)), ("png", (2000, 1500)), ("progressive", (1500, 1500))],
+    [
+        ("baseline", (4000, 3000)),
+        ("png", (2000, 1500)),
+        ("png", (60_000, 200)),
+        ("progressive", (1500, 1500)),
+    ],
 )
 def test_drawing_holds_what_it_says(
     tmp_path: Path, kind: str, size: tuple[int, int], extension: str

@@ -22,6 +22,10 @@ STRIP_PIXELS, STRIP_BYTES, _BLOCK = 1 << 16, 512 << 10, 8
 _COPIES, _JPEG_COPIES = {1: 3, 2: 4, 4: 4}, 3
 """Of a strip, by the bytes of a sample: numbers of several bytes are put in the file's order."""
 
+_JPEG_COLUMN_BYTES = 44
+"""What libjpeg holds for each column: a row of blocks of three colours (8 rows each, in jcmainct.c
+and again, a little more, in jcprepct.c)."""
+
 _DEFLATE_BYTES = 288 << 10
 
 
@@ -129,7 +133,9 @@ def strip_bytes(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> in
     """What writing by strips holds: a strip gathered, as differences, packed, and zlib's tables."""
     rows = min(strip_rows(shape, dtype), shape.height)
     strip = rows * shape.width * shape.channels * dtype.itemsize
-    return _JPEG_COPIES * strip if jpeg else _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES
+    if jpeg:
+        return _JPEG_COPIES * strip + _JPEG_COLUMN_BYTES * shape.width
+    return _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES
 
 
 def _understood(notes: list[str]) -> list[tuple[int, ...]]:
