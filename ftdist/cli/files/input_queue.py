@@ -24,10 +24,7 @@ from ftdist.runtime.plans.choice import RunContext
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
-_READ_AGAIN_BYTES = 320 << 10
-"""As AGAIN_BYTES, of reading alone; measured with 14 pictures of up to 72 megapixels."""
-
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 11 << 18
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 13 << 18
 """What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
 what is free between them. Their code is given back."""
 
@@ -164,8 +161,8 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        after = AGAIN_BYTES + told + looked.context.after_bytes
-        return max(_READ_AGAIN_BYTES + self.left_bytes + again, after)
+        after = AGAIN_BYTES // 2 + told + looked.context.after_bytes  # which counts it once
+        return max(self.left_bytes + again, after)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""

@@ -38,7 +38,7 @@ _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
-_TELLING_BYTES = 1 << 20
+_TELLING_BYTES = 9 << 17
 """What printing what was found and writing the report take once a picture is drawn; up to 0.6 MiB
 with 500 objects."""
 
