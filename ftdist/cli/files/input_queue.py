@@ -24,6 +24,9 @@ from ftdist.runtime.plans.choice import RunContext
 _PROGRAMS_BYTES = 1 << 20
 """What a picture among others is drawn smaller for: a plan's programs stay for the next."""
 
+_REUSED_BYTES = 3 << 17
+"""Of what detecting and drawing leave, free memory that reading the next picture takes again."""
+
 _LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 13 << 18
 """What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
 what is free between them. Their code is given back."""
@@ -162,7 +165,7 @@ class Queue:
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
         after = AGAIN_BYTES // 2 + told + looked.context.after_bytes  # which counts it once
-        return max(self.left_bytes + again, after)
+        return max(self.left_bytes - _REUSED_BYTES + again, after)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
         """Leaves out what takes more than that beside session and outputs."""
