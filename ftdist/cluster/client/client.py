@@ -211,6 +211,7 @@ class Job:
             for _ in self._connection.run(self._submission, limit_s):
                 while self._ready:
                     yield self._ready.popleft()
+            self._connection.settle()  # else the last results' receipts might be lost
             self._connection.last_word(Bye("the job is done"))
         except FtdistError:  # the other side has ended it, or is not to be waited for
             self._connection.last_word(Cancelled(self.name))

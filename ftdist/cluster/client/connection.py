@@ -133,11 +133,19 @@ class CoordinatorConnection:
 
         A connection that is closed with something unread in it may lose what it had yet to send.
         """
+        self._until_read(message, StatusRequest(PROTOCOL))
+
+    def settle(self) -> None:
+        """Waits until what was sent has been read, as before the last word of who has all."""
+        self._until_read(StatusRequest(PROTOCOL))
+
+    def _until_read(self, *last: Message) -> None:
+        """Sends messages, the last of which is answered at once, and waits for the answer."""
         socket = self._socket
         if socket is None:
             return
         end_s = time.monotonic() + self._patience.leave_s
-        for each in (message, StatusRequest(PROTOCOL)):
+        for each in last:
             while not send_encoded(socket, encode(each)):
                 if not socket.poll(_left_ms(end_s), zmq.POLLOUT):
                     return

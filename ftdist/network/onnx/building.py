@@ -141,6 +141,8 @@ class Building:
         they are too many for channels, the kernel of a transposed convolution of a single one."""
         if not array.size:
             raise Unsupported(f"a constant of {array.shape} beside a tensor")
+        if not self.inputs:
+            raise Unsupported("makes maps of nothing but constants")
         one = self.add(Rearrange(View(_ONCE, _ONCE, _ONCE)), [-1])
         if array.size <= LARGEST_SIDE:
             return Tensor(self.channels_of(one, array.ravel()), tuple(spread("c", array.shape)))

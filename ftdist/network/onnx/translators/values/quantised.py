@@ -7,6 +7,7 @@ neighbour, and within the range of its type.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -120,11 +121,14 @@ def _whole(building: Building, node: Node, given: Given, at: int, zero: int, axi
     point = given[zero] if zero < len(given) else None
     if point is None:
         return _floats(value)
+    lying = [-1 if each == axis else 1 for each in range(_rank(value))]
     if isinstance(point, Tensor):
+        if math.prod(point.shape) > 1:
+            point = _made(building, node, "Reshape", [point, np.array(lying, np.int64)])
         return paired(building, "subtract", _floats(value), point)
     array = constant(point, "the zero point").astype(np.float32)
     if array.size > 1:
-        array = array.reshape([-1 if each == axis else 1 for each in range(_rank(value))])
+        array = array.reshape(lying)
     else:
         array = array.reshape(())
     return _less(building, _floats(value), array)
