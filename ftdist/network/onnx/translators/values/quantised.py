@@ -127,10 +127,7 @@ def _whole(building: Building, node: Node, given: Given, at: int, zero: int, axi
             point = _made(building, node, "Reshape", [point, np.array(lying, np.int64)])
         return paired(building, "subtract", _floats(value), point)
     array = constant(point, "the zero point").astype(np.float32)
-    if array.size > 1:
-        array = array.reshape(lying)
-    else:
-        array = array.reshape(())
+    array = array.reshape(lying if array.size > 1 else ())
     return _less(building, _floats(value), array)
 
 
