@@ -17,7 +17,7 @@ from ftdist.network.parameters import random_parameters
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 """Trained networks and photos that are not part of the project."""
 
-# Health checks look at the clock, and at what was drawn, which depends on the modules that are loaded.
+# Health checks look at the clock, and at draws, which depend on the modules that are loaded.
 settings.register_profile(
     "seeded",
     derandomize=True,
