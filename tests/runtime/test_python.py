@@ -17,6 +17,8 @@ from support.smallmodels import DETECTOR, random_image, write_small_model
 import ftdist
 
 README = PACKAGE / "README.md"
+PLENTY = "16G"
+"""More than other tests of the same process may have held before: a budget is for all of it."""
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def folder(tmp_path: Path) -> Path:
 
 def outputs_of(folder: Path, image: object) -> dict[str, np.ndarray]:
     model = ftdist.load(folder / "net.ftd")
-    with ftdist.Session(model, ftdist.plan(model, mem="1G")) as session:
+    with ftdist.Session(model, ftdist.plan(model, mem=PLENTY)) as session:
         return session.run(image)  # type: ignore[arg-type]
 
 
@@ -93,7 +95,7 @@ def test_models_and_plans_print_in_a_line(folder: Path) -> None:
     network, size = model.network, model.network.input
     assert str(model).startswith(f"<Model {folder / 'net.ftd'}: {network.name}, ")
     assert f"input {size.width}x{size.height}x3, " in str(model) and len(str(model)) < 300
-    plan = ftdist.plan(model, mem="1G", threads=1)
+    plan = ftdist.plan(model, mem=PLENTY, threads=1)
     assert str(plan) == plan.notation
 
 
@@ -103,7 +105,7 @@ def test_what_is_on_a_picture_in_one_call(folder: Path, name: str) -> None:
     assert done.status == 0, done
     (picture,) = json.loads((folder / "found.json").read_text())
     model = ftdist.load(folder / "net.ftd")
-    with ftdist.Session(model, ftdist.plan(model, mem="1G")) as session:
+    with ftdist.Session(model, ftdist.plan(model, mem=PLENTY)) as session:
         found = ftdist.detect(session, folder / name)
         assert ftdist.detect(model, str(folder / name)) == found
         assert len(ftdist.detect(session, folder / name, threshold=0.5)) < len(found)
@@ -138,5 +140,5 @@ def test_a_model_says_how_pictures_enter_it(folder: Path) -> None:
     assert np.array_equal(stretched, written["letterbox", "--stretch"])
     assert np.array_equal(whole, written["stretch", "--letterbox"])
     model = ftdist.load(folder / "stretch.ftd")
-    with ftdist.Session(model, ftdist.plan(model, mem="1G")) as session:
+    with ftdist.Session(model, ftdist.plan(model, mem=PLENTY)) as session:
         assert np.array_equal(session.run(folder / "photo.jpg")["yolo3"], stretched)
