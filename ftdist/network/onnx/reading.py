@@ -74,15 +74,14 @@ def read_graph(path: Path) -> Graph:
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise InputError(f"{path}: is larger than 2 GiB; keep its weights as external data")
-        with path.open("rb") as file:
-            if (other := disguise(file.read(512))) is not None:
-                raise InputError(f"{path}: is {other}")
         if not size:
             raise InputError(f"{path}: is no ONNX file, or has no graph")
         mapped = Mapped(path)
         data = memoryview(mapped.of(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
+    if (other := disguise(bytes(data[:512]))) is not None:
+        raise InputError(f"{path}: is {other}")
     model = made()
     try:
         message, places = stripped(data)

@@ -71,5 +71,5 @@ def model_class() -> Any:
             else:
                 made.type = getattr(field_class, f"TYPE_{kind.upper()}")
     pool = descriptor_pool.DescriptorPool()
-    pool.Add(file) if hasattr(pool, "Add") else pool.AddSerializedFile(file.SerializeToString())
+    pool.AddSerializedFile(file.SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.Model"))
