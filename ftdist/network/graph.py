@@ -119,7 +119,11 @@ class Network:
 
     def reads(self, number: int) -> tuple[int, ...]:
         """The sources of what a layer reads, in the order of its inputs."""
-        return tuple(self.source(each) for each in self.layers[number].inputs)
+        return self._reads[number]
+
+    @cached_property
+    def _reads(self) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(map(self.source, each.inputs)) for each in self.layers)
 
     def asked(self, number: int) -> tuple[Operation, tuple[Shape, ...]]:
         """What an implementation is asked about a layer: its operation and its inputs' shapes."""

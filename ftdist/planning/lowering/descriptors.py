@@ -7,20 +7,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from ftdist.kernels.program import ACTIVATIONS, op
+import numpy as np
+
+from ftdist.kernels.program import ACTIVATIONS, KERNEL, Table, op
 from ftdist.network.operators.base import KernelRecord, Sliding
 from ftdist.network.ports import WHITE
 
 
-def neutral(k: Any) -> None:
-    """Fills in what changes nothing."""
+def _neutral() -> Table:
+    record = np.zeros(1, KERNEL)
     for field in (
         *("groups", "kernel_height", "kernel_width", "stride_y", "stride_x"),
         *("dilation_y", "dilation_x", "pool_height", "pool_width", "sample"),
         *("factor", "kept"),
     ):
-        k[field] = 1
-    k["deviation"] = WHITE
+        record[field] = 1
+    record["deviation"] = WHITE
+    return record
+
+
+NEUTRAL = _neutral()
+"""A descriptor whose every field changes nothing."""
 
 
 def describe(k: Any, record: KernelRecord) -> None:

@@ -21,7 +21,7 @@ from ftdist.network.operators.views import View
 from ftdist.network.packing import BLOCKS
 from ftdist.network.ports import Pixels
 from ftdist.planning.group import FusedGroup, whole_map
-from ftdist.planning.lowering.descriptors import describe, neutral
+from ftdist.planning.lowering.descriptors import NEUTRAL, describe
 from ftdist.planning.lowering.layout import Layout, Slot
 
 Offsets = Mapping[ArrayName, int]
@@ -126,7 +126,7 @@ class KernelWriter:
 
     def write(self, k: Any, kind: str, source: int, part: int) -> None:
         """Fills `k`, an array of one KERNEL."""
-        neutral(k)
+        k[...] = NEUTRAL
         group = self.group
         shape = group.network.shape(source)
         produced = self.columns[source].clipped(shape.width)

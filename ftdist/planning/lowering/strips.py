@@ -34,6 +34,9 @@ Rows = NDArray[np.int32]
 _BLOCK_NUMBERS = 1 << 13
 """Numbers in one table of a block of passes: tables of 32 KiB, however many passes there are."""
 
+_FEW_PARTS = 8
+"""So many parts keep their only blocks: four tables each, 1 MiB at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class PassBlock:
@@ -68,8 +71,9 @@ class PassBlock:
 class Passes:
     """The passes of tile row `index` of `parts`, with strips of `strip` output rows.
 
-    They are worked out in blocks whenever they are asked for, and not kept: a deep group in low
-    strips has hundreds of passes of hundreds of layers. `sources` are the columns of their tables.
+    They are worked out in blocks whenever they are asked for, and kept only where one block of a
+    group in few parts is all: a deep group in low strips has hundreds of passes of hundreds of
+    layers. `sources` are the columns of their tables.
     """
 
     group: FusedGroup
@@ -92,6 +96,21 @@ class Passes:
 
     def blocks(self) -> Iterator[PassBlock]:
         """All passes, in order; those that would make nothing are left out."""
+        if self._kept:
+            yield from self._kept
+            return
+        made: list[PassBlock] = []
+        for block in self._worked_out():
+            made = [*made[:1], block]
+            yield block
+        if len(made) == 1 and self.parts <= _FEW_PARTS:
+            self._kept.extend(made)
+
+    @cached_property
+    def _kept(self) -> list[PassBlock]:
+        return []
+
+    def _worked_out(self) -> Iterator[PassBlock]:
         begin = self._starts
         first = begin
         for targets in self._targets():
