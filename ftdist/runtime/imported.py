@@ -77,7 +77,7 @@ def _imported(
     limit: Budget | None,
     held_bytes: int,
 ) -> list[str]:
-    from ftdist.network.onnx.schema import model_class
+    from ftdist.network.onnx.reading.schema import model_class
     from ftdist.runtime.importing_room import importing_room
     from ftdist.runtime.model_import import import_model  # with all importers
 

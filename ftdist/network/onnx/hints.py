@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ftdist.network.onnx.reading import Graph
+from ftdist.network.onnx.reading.file import Graph
 from ftdist.network.onnx.registry import Node
 from ftdist.network.source import Hints
 

@@ -20,7 +20,7 @@ from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
 from ftdist.network.onnx.patterns.recognising import Recogniser
-from ftdist.network.onnx.reading import Graph, read_graph
+from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
 from ftdist.network.onnx.registry import Array, Node, Unsupported, Value
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ftdist.errors import InputError
-from ftdist.network.onnx.reading import Graph
+from ftdist.network.onnx.reading.file import Graph
 
 _MOST_NAMES, _MOST_REASONS = 60, 40
 _ALONE = 3

@@ -120,3 +120,15 @@ def constant(value: Value | None, what: str) -> Array:
 def whole(value: Value | None, what: str) -> tuple[int, ...]:
     """A constant list of whole numbers."""
     return tuple(int(each) for each in np.asarray(constant(value, what)).ravel())
+
+
+def made(
+    building: Building,
+    kind: str,
+    given: list[Value | None],
+    attributes: Mapping[str, Any] | None = None,
+) -> Tensor:
+    """What another operator makes of some values: how one is said by means of others."""
+    node = Node(building.name, kind, (), ("",), attributes or {})
+    found = OPERATORS[kind](building, node, given)
+    return tensor(found[0] if isinstance(found, list) else found)

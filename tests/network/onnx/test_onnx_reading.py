@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
 from ftdist.errors import InputError
-from ftdist.network.onnx import schema
-from ftdist.network.onnx.reading import NEWEST_OPSET, read_graph
-from ftdist.network.onnx.stripped import Broken, stripped
+from ftdist.network.onnx.reading import schema
+from ftdist.network.onnx.reading.file import NEWEST_OPSET, read_graph
+from ftdist.network.onnx.reading.stripped import Broken, stripped
 
 RAW: dict[int, type] = {
     TensorProto.FLOAT: np.float32,

@@ -10,11 +10,11 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import (
-    OPERATORS,
     Array,
     Node,
     Unsupported,
     Value,
+    made,
     tensor,
 )
 from ftdist.network.onnx.translators.values.pairs import paired
@@ -62,12 +62,3 @@ def as_tensor(building: Building, value: Value | None) -> Tensor:
     if isinstance(value, np.ndarray):
         return building.constant(value.astype(np.float32))
     return tensor(value)
-
-
-def made(
-    building: Building, kind: str, given: Given, attributes: dict[str, object] | None = None
-) -> Tensor:
-    """What another operator makes of some values."""
-    node = Node(building.name, kind, (), ("",), attributes or {})
-    found = OPERATORS[kind](building, node, given)
-    return tensor(found[0] if isinstance(found, list) else found)

@@ -15,12 +15,12 @@ import numpy as np
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constant_maths import RANGES, along
 from ftdist.network.onnx.registry import (
-    OPERATORS,
     Array,
     Node,
     Unsupported,
     Value,
     constant,
+    made,
     tensor,
     translates,
 )
@@ -124,7 +124,7 @@ def _whole(building: Building, node: Node, given: Given, at: int, zero: int, axi
     lying = [-1 if each == axis else 1 for each in range(_rank(value))]
     if isinstance(point, Tensor):
         if math.prod(point.shape) > 1:
-            point = _made(building, node, "Reshape", [point, np.array(lying, np.int64)])
+            point = made(building, "Reshape", [point, np.array(lying, np.int64)])
         return paired(building, "subtract", _floats(value), point)
     array = constant(point, "the zero point").astype(np.float32)
     array = array.reshape(lying if array.size > 1 else ())
@@ -139,18 +139,13 @@ def _rank(value: Value) -> int:
     return value.rank if isinstance(value, Tensor) else value.ndim
 
 
-def _made(building: Building, node: Node, kind: str, given: list[Value | None]) -> Tensor:
-    found = OPERATORS[kind](building, node, given)
-    return tensor(found[0] if isinstance(found, list) else found)
-
-
 @translates("ConvInteger", "MatMulInteger")
 def _of_integers(building: Building, node: Node, given: Given) -> Value:
     first = _whole(building, node, given, 0, 2, _rank(given[0]) - 2)  # type: ignore[arg-type]
     conv = node.kind == "ConvInteger"
     axis = 0 if conv else _rank(given[1]) - 1  # type: ignore[arg-type]
     second = _whole(building, node, given, 1, 3, axis)
-    return _made(building, node, "Conv" if conv else "MatMul", [first, second])
+    return made(building, "Conv" if conv else "MatMul", [first, second], node.attributes)
 
 
 @translates("QLinearConv", "QLinearMatMul")
@@ -162,7 +157,7 @@ def _scaled_product(building: Building, node: Node, given: Given) -> Value:
     operands: list[Value | None] = [first, second]
     if conv and len(given) > 8 and given[8] is not None:
         operands.append(constant(given[8], "the bias").astype(np.float32))
-    product = _made(building, node, "Conv" if conv else "MatMul", operands)
+    product = made(building, "Conv" if conv else "MatMul", operands, node.attributes)
     scales = [constant(given[at], "a scale").astype(np.float64) for at in (1, 4, 6)]
     factor = scales[0] * scales[1] / scales[2]
     if factor.size > 1:

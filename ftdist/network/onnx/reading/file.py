@@ -15,8 +15,7 @@ from typing import Any
 from ftdist.errors import InputError
 from ftdist.extras import needing
 from ftdist.network.encoding import disguise
-from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
-from ftdist.network.onnx.schema import (
+from ftdist.network.onnx.reading.schema import (
     FLOAT,
     FLOATS,
     GRAPH,
@@ -27,8 +26,9 @@ from ftdist.network.onnx.schema import (
     TENSOR,
     model_class,
 )
-from ftdist.network.onnx.stripped import Place, stripped
-from ftdist.network.onnx.tensors import MOST_RANK, Mapped, array, shown
+from ftdist.network.onnx.reading.stripped import Place, stripped
+from ftdist.network.onnx.reading.tensors import MOST_RANK, Mapped, array, shown
+from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
 
 MOST_BYTES = (1 << 31) - 1
 MOST_NODES = 100_000
