@@ -121,6 +121,11 @@ def account(name: str, key: Path, program: Path) -> Iterator[None]:
         programs.mkdir(parents=True)
         (programs / "ftdist").symlink_to(program)
         run("chown", "-R", f"{name}:", home)
+        try:
+            run("runuser", "-u", name, "--", programs / "ftdist", "--version")
+        except SetupError:
+            advice = "install it where all may read, such as in /opt/ftdist, and name that"
+            raise SetupError(f"{program}: other accounts cannot run it; {advice}") from None
         yield
     finally:
         run("userdel", "--remove", "--force", name)

@@ -14,20 +14,15 @@ import argparse
 import contextlib
 import itertools
 import re
-import signal
 import sys
 import tempfile
 from pathlib import Path
 
+import planned
 from clusters import HERE, Cluster
 
 import ftdist
-from ftdist.cluster.endpoints import listening
-from ftdist.cluster.process import StopRequest
-from ftdist.cluster.server.planner import Planner
-from ftdist.cluster.server.server import Server
 from ftdist.coordinator.events import AskPlan
-from ftdist.coordinator.settings import Settings
 from ftdist.errors import BudgetError
 from ftdist.kernels import native
 from ftdist.network.modelfile import Model
@@ -117,20 +112,7 @@ def serve(model: Model, seed: int) -> None:
                 )
         raise BudgetError(f"none of {_TRIES} random plans fits", 0)
 
-    planner, stop = Planner(plan), StopRequest()
-    signal.signal(signal.SIGTERM, lambda *_: stop.request())
-
-    def say(line: str, /, event: str = "", **about: str | int | float) -> None:
-        print(line, flush=True)
-
-    endpoint = listening("tcp://127.0.0.1:*")
-    server = Server(endpoint, Settings(), model, planner, stop, None, None, None, None, say)
-    try:
-        say(f"listens    tcp://127.0.0.1:{server.port}")
-        server.serve()
-    finally:
-        server.close()
-        planner.close()
+    planned.serve(model, plan)
 
 
 def _arguments() -> argparse.Namespace:

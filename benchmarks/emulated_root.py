@@ -14,9 +14,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from debian_root import RootError, bootstrapped, host, needed
+
 _BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
-_PACKAGES = "python3,python3-venv,python3-pip"
-_MIRROR = "http://deb.debian.org/debian"
+_PACKAGES = ("python3", "python3-venv", "python3-pip")
 _GUEST_END = 1 << 40
 """Below lie all addresses of a guest, which QEMU places from 0x5500000000 on, above its own."""
 
@@ -27,25 +28,19 @@ _ENVIRONMENT = {
 }
 
 
-class RootError(Exception):
-    """The root cannot be had, or a command in it failed."""
-
-
 class Root:
     """Exists, with a wheel installed in it, within a `with` block; the folder stays."""
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         self._folder = folder.resolve()
-        self._debian = self._folder / "debian"
+        self._debian = self._folder / "debian"  # before it is made, too
         self._wheel = wheel.resolve()
 
     def __enter__(self) -> Root:
         self._check()
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if not (self._debian / "usr/bin/pip3").exists():
-            self._bootstrap()
+        bootstrapped(self._folder, *_PACKAGES, architecture="arm64")
         (self._debian / "work").mkdir(exist_ok=True)
-        _host("mount", "-t", "proc", "proc", self._debian / "proc")
+        host("mount", "-t", "proc", "proc", self._debian / "proc")
         try:
             self._install()
         except BaseException:
@@ -54,29 +49,16 @@ class Root:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _host("umount", "--lazy", self._debian / "proc")
+        host("umount", "--lazy", self._debian / "proc")
 
     def _check(self) -> None:
-        if os.geteuid():
-            raise RootError("needs root, to make a Debian and enter it")
-        for tool in ("debootstrap", "qemu-aarch64-static"):
-            if shutil.which(tool) is None:
-                packages = "debootstrap qemu-user-static binfmt-support"
-                raise RootError(f"needs {tool}; Debian: apt install {packages}")
+        tools = ("debootstrap", "qemu-aarch64-static")
+        needed(*tools, packages="debootstrap qemu-user-static binfmt-support")
         if not _BINFMT.exists():
             raise RootError(
                 f"{_BINFMT} is not there: mount -t binfmt_misc binfmt_misc {_BINFMT.parent}; "
                 "update-binfmts --enable qemu-aarch64"
             )
-
-    def _bootstrap(self) -> None:
-        """Made beside, so that what is interrupted is not taken for a root."""
-        new = self._folder / "new"
-        shutil.rmtree(new, ignore_errors=True)
-        options = ("--arch=arm64", "--variant=minbase", f"--include={_PACKAGES}")
-        _host("debootstrap", *options, "bookworm", new, _MIRROR)
-        shutil.rmtree(self._debian, ignore_errors=True)
-        new.rename(self._debian)
 
     def _install(self) -> None:
         """Wheels are fetched by this machine's pip, which is quicker, for that machine."""
@@ -86,7 +68,7 @@ class Root:
         platforms = [f"--platform=manylinux_2_{level}_aarch64" for level in (17, 26, 27, 28, 34)]
         fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--only-binary=:all:"]
         target = ["--python-version=3.11", "--platform=manylinux2014_aarch64", *platforms]
-        _host(*fetch, *target, f"--dest={wheels}", f"{self._wheel}[image]")
+        host(*fetch, *target, f"--dest={wheels}", f"{self._wheel}[image]")
         self.run("python3", "-m", "venv", "/opt/ftdist")
         without = ("--quiet", "--no-index", "--find-links=/wheels")
         self.run("/opt/ftdist/bin/pip", "install", *without, "ftdist[image]")
@@ -142,12 +124,3 @@ def _guest_bytes(pid: int) -> int:
         elif below and line.startswith("Rss:"):
             total += int(line.split()[1]) << 10
     return total
-
-
-def _host(*words: object) -> None:
-    done = subprocess.run(
-        [str(word) for word in words], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        said = (done.stderr or done.stdout).strip().splitlines()[-3:]
-        raise RootError(f"{words[0]}: {' '.join(said)}")

@@ -6,6 +6,7 @@ that the one leaves are put there, and the other is left out.
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from support.ports import kept_port
 from ftdist.cli.commands.demo import PARTS
 
 TUTORIALS = ROOT / "docs" / "tutorials"
-SHELL = ["one-board", "several-boards", "camera"]
+SHELL = ["one-board", "several-boards", "huge-pictures", "camera"]
 """Those of commands only."""
 
 
@@ -34,12 +35,13 @@ def typed(name: str) -> str:
 
 def bash(lines: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Lines in a shell that ends at the first that fails, and waits for what it began."""
-    program = folder / "bin" / "ftdist"
-    program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -P -m ftdist "$@"\n')
-    program.chmod(0o755)
+    programs = folder / "bin"
+    programs.mkdir()
+    for name, words in (("ftdist", "-W error -P -m ftdist"), ("python3", "-W error")):
+        (programs / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
+        (programs / name).chmod(0o755)
     shutil.copytree(PARTS, folder / "ftdist-demo")
-    path = f"{program.parent}:{environment()['PATH']}"
+    path = f"{programs}:{environment()['PATH']}"
     return subprocess.run(
         ["bash", "-c", f"set -euo pipefail\ntrap 'kill $(jobs -p) 2>/dev/null' ERR\n{lines}\nwait"],
         capture_output=True,
@@ -73,6 +75,21 @@ def test_several_boards(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "attic" in done.stdout and "cellar" in done.stdout
     assert (tmp_path / "ftdist-demo/again/scene.json").stat().st_size > 0
+
+
+def test_huge_pictures(tmp_path: Path) -> None:
+    """As it stands, but of two pictures instead of twelve."""
+    image = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    lines = typed("huge-pictures")
+    assert "(3, 4, 1)" in lines and lines.count("3072x4096") == 1
+    done = bash(lines.replace("(3, 4, 1)", "(1, 2, 1)").replace("3072x4096", "1024x2048"), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folder = tmp_path / "ftdist-demo"
+    found = json.loads((folder / "found.json").read_text())
+    houses = [each for each in found[0]["detections"] if each["label"] == "house"]
+    assert len(houses) % 2 == 0 and len(houses) >= 10, len(houses)
+    with image.open(folder / "found.tif") as drawn:
+        assert drawn.size == (2048, 1024)
 
 
 def test_a_camera(tmp_path: Path) -> None:

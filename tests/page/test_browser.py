@@ -6,7 +6,6 @@ Everything is waited for by what the page shows, never by time.
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -14,38 +13,24 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.browser import CHROMIUM, DRIVER, card, chromium, resize
 from support.clusterprocesses import Cluster, cluster
 from support.command import GUARD_S
 from support.pageclient import Site, site_of
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-
 if not (CHROMIUM and DRIVER) and os.environ.get("CI") != "true":
     pytest.skip("needs chromium and chromium-driver", allow_module_level=True)
 
-selenium = pytest.importorskip("selenium.webdriver", reason="needs selenium")
+pytest.importorskip("selenium.webdriver", reason="needs selenium")
 
-OPTIONS = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *("--disable-dev-shm-usage", "--force-color-profile=srgb"),
-)
 SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    assert CHROMIUM and DRIVER, "CI installs chromium and chromium-driver"
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    profile = tmp_path_factory.mktemp("profile")
-    for each in (*OPTIONS, f"--user-data-dir={profile}"):
-        options.add_argument(each)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    made = selenium.Chrome(options, selenium.ChromeService(DRIVER))
-    made.set_script_timeout(GUARD_S)
-    yield made
-    made.quit()
+    with chromium(tmp_path_factory.mktemp("profile")) as made:
+        made.set_script_timeout(GUARD_S)
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +56,6 @@ def wait(browser: Any, site: Site) -> Callable[[str], Any]:
         return waiting.until(lambda _: browser.execute_script(f"return {expression}"), expression)
 
     return until
-
-
-def card(name: str) -> str:
-    return f"document.querySelector('#workers [data-key=\"{name}\"]')"
 
 
 def test_a_cluster_is_seen_to_live(
@@ -115,10 +96,7 @@ def test_it_is_for_everybody(
 ) -> None:
     """axe finds no serious fault, and nothing is wider than the screen."""
     axe = pytest.importorskip("axe_core_python", reason="needs axe-core-python")
-    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 500}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+    resize(browser, width, 800, scheme)
     wait(f"innerWidth === {width} && matchMedia('(prefers-color-scheme: {scheme})').matches")
     wait("document.querySelector('#workers li')")
     assert browser.execute_script("return document.documentElement.scrollWidth") <= width

@@ -5,7 +5,7 @@ import { colourOf, nameOf } from "./colours.js";
 import { layers } from "./words.js";
 
 const WIDE = 160;
-const LINGER_MS = 4000;
+const LINGER_MS = 1500;
 let seen = 0;
 const WORDS = ["waits for inputs", "waits for its worker", "is being computed", "is done"];
 const OPACITY = [0.16, 0.28, 0.62, 1];

@@ -3,7 +3,8 @@
 import { byId, draw, keep, make, say, show } from "./elements.js";
 import { counted, layers, mib, seconds } from "./words.js";
 
-const WIDE = 960;
+const WIDEST = 960;
+const NARROWEST = 280;
 const HIGH = 256;
 const LEFT = 64;
 const TOP = 60;
@@ -12,6 +13,8 @@ const LEAST = 3;
 const MIB = 1 << 20;
 let shown = "";
 let chosen = null;
+let latest = null; // what is drawn: a plan and its worker
+let wide = 0; // and how wide
 
 export async function showPlan(state) {
   const { number } = state.plan;
@@ -20,6 +23,7 @@ export async function showPlan(state) {
   shown = wanted;
   show(byId("choose-label"), Boolean(number));
   if (!number) {
+    latest = null;
     byId("plan").replaceChildren();
     return;
   }
@@ -29,11 +33,28 @@ export async function showPlan(state) {
     const plan = await answer.json();
     fillChoice(plan);
     const worker = state.workers.find((each) => each.name === plan.workers[plan.worker].name);
-    byId("plan").replaceChildren(...drawn(plan, worker));
+    latest = [plan, worker];
+    redraw();
   } catch {
     shown = "?";
   }
 }
+
+// As wide as there is room for, so that letters have their size on a phone, too.
+function redraw() {
+  const place = byId("plan");
+  place.replaceChildren(make("div"));
+  wide = drawnWidth(place.firstChild.clientWidth);
+  place.replaceChildren(...drawn(...latest));
+}
+
+function drawnWidth(room) {
+  return Math.max(NARROWEST, Math.min(WIDEST, Math.round(room)));
+}
+
+new ResizeObserver(([{ contentRect }]) => {
+  if (latest && drawnWidth(contentRect.width) !== wide) redraw();
+}).observe(byId("plan"));
 
 function fillChoice(plan) {
   const select = byId("plan-worker");
@@ -54,19 +75,19 @@ function drawn(plan, worker) {
   const most = Math.max(...groups.map((group) => base + plan.resident + group.held));
   const limit = worker ? worker.budget : 0;
   const top = limit && limit < 3 * most ? Math.max(limit, most) : most * 1.15;
-  const room = WIDE - LEFT - LEAST * groups.length;
+  const room = wide - LEFT - LEAST * groups.length;
   const high = (bytes) => (BASE - TOP) * (bytes / top);
-  const svg = draw("svg", { viewBox: `0 0 ${WIDE} ${HIGH}`, role: "img", "aria-label": described(plan, groups, base) });
+  const svg = draw("svg", { viewBox: `0 0 ${wide} ${HIGH}`, role: "img", "aria-label": described(plan, groups, base) });
   for (const bytes of ticks(top)) {
     const y = BASE - high(bytes);
-    svg.append(draw("line", { class: "grid", x1: LEFT, x2: WIDE, y1: y, y2: y }));
+    svg.append(draw("line", { class: "grid", x1: LEFT, x2: wide, y1: y, y2: y }));
     svg.append(text(LEFT - 8, y + 4, bytes ? `${Math.round(bytes / MIB)} MiB` : "0", "end"));
   }
   let x = LEFT;
   let stage = 0;
   for (const group of groups) {
-    const wide = LEAST + room * (total ? group.seconds / total : 1 / groups.length);
-    const place = { x, width: Math.max(1, wide - 1) };
+    const span = LEAST + room * (total ? group.seconds / total : 1 / groups.length);
+    const place = { x, width: Math.max(1, span - 1) };
     svg.append(draw("rect", { class: "base", ...place, y: BASE - high(base), height: high(base) }));
     svg.append(draw("rect", { class: "weights", ...place, y: BASE - high(base + plan.resident), height: high(plan.resident) }));
     const maps = draw("rect", { class: "maps", ...place, y: BASE - high(base + plan.resident + group.held), height: high(group.held) });
@@ -79,14 +100,14 @@ function drawn(plan, worker) {
         svg.append(text(x + 4, 14, `stage ${stage}`));
       }
     }
-    if (wide > 46) svg.append(text(x + wide / 2, TOP - 26, span(group.layers), "middle"));
-    if (wide > 60) svg.append(text(x + wide / 2, BASE + 16, seconds(group.seconds), "middle"));
-    x += wide;
+    if (span > 46) svg.append(text(x + span / 2, TOP - 26, range(group.layers), "middle"));
+    if (span > 60) svg.append(text(x + span / 2, BASE + 16, seconds(group.seconds), "middle"));
+    x += span;
   }
   if (limit && limit <= top) {
     const y = BASE - high(limit);
-    svg.append(draw("line", { class: "limit", x1: LEFT, x2: WIDE, y1: y, y2: y }));
-    svg.append(text(WIDE, y - 5, `budget ${mib(limit)}`, "end"));
+    svg.append(draw("line", { class: "limit", x1: LEFT, x2: wide, y1: y, y2: y }));
+    svg.append(text(wide, y - 5, `budget ${mib(limit)}`, "end"));
   }
   svg.append(text(LEFT - 8, TOP - 26, "layers", "end"), text(LEFT - 8, BASE + 16, "time", "end"));
   return [svg, legend(plan, groups)];
@@ -96,7 +117,7 @@ function text(x, y, words, anchor = "start") {
   return draw("text", { x, y, "text-anchor": anchor }, words);
 }
 
-function span([first, last]) {
+function range([first, last]) {
   return first === last ? String(first) : `${first}–${last}`;
 }
 

@@ -63,7 +63,8 @@ function fill(card, { worker, gone, why }) {
   say(done, worker.done.toLocaleString("en"));
   say(failed, worker.failed.toLocaleString("en"));
   const [first, second] = find(".doing span");
-  say(first, gone ? "" : task(worker.tasks[0]) || "nothing to do");
+  const idle = worker.state.startsWith("running") ? "between two tasks" : "nothing to do";
+  say(first, gone ? "" : task(worker.tasks[0]) || idle);
   say(second, gone || worker.tasks.length < 2 ? "" : `then ${task(worker.tasks[1])}`);
 }
 
