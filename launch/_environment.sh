@@ -135,8 +135,9 @@ fingerprint() {
 once() {
   local folder=$1 wanted
   wanted=$(cd "$ROOT" && fingerprint "${@:2}")
-  if [[ -f $folder/installed && $(< "$folder/installed") == "$wanted" ]]; then return; fi
-  rm -f "$folder/installed"
+  local done=$folder/done-$2
+  if [[ -f $done && $(< "$done") == "$wanted" ]]; then return; fi
+  rm -f "$done"
   "$2"
-  printf '%s\n' "$wanted" > "$folder/installed"
+  printf '%s\n' "$wanted" > "$done"
 }

@@ -217,30 +217,14 @@ static inline void activate_all(int kind, Vec* values, int count, Vec slope) {
   activation_of_all(kind, std::make_integer_sequence<int, ACT_COUNT>{})(values, count, slope);
 }
 
+// One vector: the usual activations in line, all others by a call.
 static inline Vec activate(int kind, Vec x, Vec slope) {
-  switch (kind) {
-    case ACT_LEAKY: return activate<ACT_LEAKY>(x, slope);
-    case ACT_RELU: return activate<ACT_RELU>(x, slope);
-    case ACT_RELU6: return activate<ACT_RELU6>(x, slope);
-    case ACT_LOGISTIC: return activate<ACT_LOGISTIC>(x, slope);
-    case ACT_SWISH: return activate<ACT_SWISH>(x, slope);
-    case ACT_MISH: return activate<ACT_MISH>(x, slope);
-    case ACT_HARDSWISH: return activate<ACT_HARDSWISH>(x, slope);
-    case ACT_TANH: return activate<ACT_TANH>(x, slope);
-    case ACT_ELU: return activate<ACT_ELU>(x, slope);
-    case ACT_SELU: return activate<ACT_SELU>(x, slope);
-    case ACT_GELU: return activate<ACT_GELU>(x, slope);
-    case ACT_HARDMISH: return activate<ACT_HARDMISH>(x, slope);
-    case ACT_HARDTAN: return activate<ACT_HARDTAN>(x, slope);
-    case ACT_LHTAN: return activate<ACT_LHTAN>(x, slope);
-    case ACT_LOGGY: return activate<ACT_LOGGY>(x, slope);
-    case ACT_PLSE: return activate<ACT_PLSE>(x, slope);
-    case ACT_RAMP: return activate<ACT_RAMP>(x, slope);
-    case ACT_STAIR: return activate<ACT_STAIR>(x, slope);
-    case ACT_GELU_EXACT: return activate<ACT_GELU_EXACT>(x, slope);
-    case ACT_SOFTPLUS: return activate<ACT_SOFTPLUS>(x, slope);
-    default: return x;
-  }
+  if (kind == ACT_LINEAR) return x;
+  if (kind == ACT_RELU) return activate<ACT_RELU>(x, slope);
+  if (kind == ACT_LEAKY) return activate<ACT_LEAKY>(x, slope);
+  if (kind == ACT_RELU6) return activate<ACT_RELU6>(x, slope);
+  activate_all(kind, &x, 1, slope);
+  return x;
 }
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -8,12 +8,19 @@
 namespace ftdist::FTDIST_NAMESPACE {
 
 static void activation(const Program& program, const Kernel& kernel, const Call& call) {
+  constexpr int AT_ONCE = 8;  // vectors
   const int64_t count = (int64_t)(kernel.right - kernel.left) * kernel.channels;
   for (int row = call.row; row < call.row + call.rows; row++) {
     const float* in = at(program, kernel.in, call.in_row, row, kernel.left);
-    each_vector(at(program, kernel.out, call.out_row, row, kernel.left), count, [&](int64_t i) {
-      return activate(kernel.activation, load(in + i), splat(kernel.slope));
-    });
+    float* out = at(program, kernel.out, call.out_row, row, kernel.left);
+    for (int64_t first = 0; first < count; first += AT_ONCE * LANES) {
+      const int floats = (int)least(AT_ONCE * LANES, count - first);
+      Vec values[AT_ONCE];
+      for (int i = 0; i < floats; i += LANES) values[i / LANES] = load(in + first + i);
+      activate_all(kernel.activation, values, ceil_div(floats, LANES), splat(kernel.slope));
+      for (int i = 0; i < floats; i += LANES)
+        store_part(out + first + i, values[i / LANES], smaller(LANES, floats - i));
+    }
   }
 }
 
