@@ -53,10 +53,10 @@ import sys, time
 from ftdist.network.modelfile import load
 from ftdist.runtime.plans.choice import PlanProblem
 from ftdist.runtime.plans.decision import Decision
-from ftdist.runtime.engine import executor
+from ftdist.runtime.bound import load_kernels
 from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.measuring.profiles import SHIPPED
-executor("native")
+load_kernels("native")
 model = load(sys.argv[1])
 begun = time.process_time()
 Decision(PlanProblem(model, budget(sys.argv[3]), threads=int(sys.argv[2]))).choice()

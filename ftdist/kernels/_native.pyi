@@ -16,6 +16,7 @@ STRUCTS: dict[str, tuple[tuple[str, int, int], ...]]
 CONSTANTS: dict[str, int]
 LOST_WEIGHTS: int
 LOST_MAP: int
+GOES_ON: int
 
 def instruction_sets() -> list[tuple[str, int, bool, int, int]]:
     """(name, lanes, fused, pixels, wide_pixels) of each set that runs here, best first."""
@@ -43,3 +44,32 @@ def transform(
 
 def touch(bytes: NDArray[np.uint8], start: int, stop: int) -> bool:
     """Reads every page of a span; False when a mapped file gave no more."""
+
+class Steps:
+    """The steps of a plan, gone through by several threads; whoever makes it keeps all arrays."""
+
+    def __init__(self, isa: str, weights: NDArray[np.uint8], file: int) -> None: ...
+    def add(
+        self,
+        kernels: Sequence[NDArray[np.uint8]],
+        calls: Sequence[NDArray[np.uint8]],
+        views: NDArray[np.uint8],
+        maps: Sequence[int],
+        arenas: Sequence[NDArray[np.uint8]],
+        counters: Sequence[NDArray[np.uint8]],
+    ) -> None:
+        """Adds a step: kernels by column, calls by row, numbers of its maps, an arena and counters
+        for each thread or tile."""
+
+    def begin(self, maps: Sequence[tuple[int, int]], workers: int, look_ns: int) -> None:
+        """Begins a run on maps (address, bytes), while no thread works.
+
+        ValueError when a call would leave its buffers.
+        """
+
+    def work(self, worker: int, most_ns: int, made: NDArray[np.uint8]) -> tuple[int, int]:
+        """Takes part in a run, without the GIL.
+
+        Returns 0 when it is over, GOES_ON after a while or where `made` is full, else what ``run``
+        returns; and how many tiles are in `made`.
+        """

@@ -1,4 +1,8 @@
-"""The native executor: programs run by the C++ kernels, without the interpreter lock.
+"""The native executor: programs and plans run by the C++ kernels, without the interpreter lock.
+
+A thread stays in native code for a whole run of a plan, but for a look at the interpreter now and
+then: signals are seen, a run that is to stop stops, and whoever watches hears of the tiles that
+were made.
 
 The instruction set is the best that the machine has; the environment variable FTDIST_ISA names
 another (avx512, avx2, sse2, neon, scalar).
@@ -17,7 +21,7 @@ import numpy as np
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.kernels import program as declared
-from ftdist.kernels.program import Bytes, Map, Program, Table
+from ftdist.kernels.program import Bytes, Map, Program, Step, Stopped, Table, Watch
 
 try:
     from ftdist.kernels import _native
@@ -78,6 +82,19 @@ LOST = "the model file was cut short while it was in use, or its disk fails; imp
 """What to say when the weights are no longer there."""
 
 
+_STAY_NS = 20_000_000
+"""How long a thread stays away from the interpreter, if a tile does not take longer."""
+
+_LOOK_NS = 50_000
+"""How long a thread that waits looks before it sleeps: to be woken takes as long."""
+
+_TOLD = 64
+"""Tiles that a thread remembers for those who watch."""
+
+_MADE = np.dtype([(name, "<i8") for name in ("step", "tile", "began", "ended")])
+_NOTHING = np.zeros(0, np.uint8)
+
+
 @dataclass(frozen=True, slots=True)
 class InstructionSet:
     """`lanes` float32 lanes in a vector; `fused` when it has fused multiply-add.
@@ -135,12 +152,73 @@ def run(
         counters.view(np.uint8),
         file,
     )
+    refuse_lost(failure)
+
+
+def refuse_lost(failure: int) -> None:
+    """FtdistError that says which file no longer gives what it held; nothing where that is 0."""
     if failure == _native.LOST_MAP:
         raise FtdistError("the input file was cut short, or its disk fails")
     if failure == _native.LOST_WEIGHTS:
         raise FtdistError(LOST)
     if failure:
         raise FtdistError(f"{LOST} ({os.strerror(failure)})")
+
+
+class NativeSteps:
+    """The steps of a plan, whose first maps are `inside`: the same in every run.
+
+    `weights` map the model file, of which `file` is the descriptor.
+    """
+
+    def __init__(
+        self, steps: Sequence[Step], inside: Sequence[Map], weights: Bytes, file: int
+    ) -> None:
+        self._held = (*steps, *inside)  # native code points to their arrays
+        self._inside = [_base(array) for array in inside]
+        self._native = _native.Steps(chosen().name, weights, file)
+        for step in steps:
+            self._native.add(
+                [table.view(np.uint8) for table in step.kernels],
+                [table.view(np.uint8) for table in step.calls],
+                step.views.view(np.uint8),
+                step.maps,
+                step.arenas,
+                [table.view(np.uint8) for table in step.counters],
+            )
+
+    def begin(self, maps: Sequence[Map], workers: int) -> None:
+        """Begins a run of so many threads, while none is at work; `maps`, contiguous, follow those
+        inside.
+
+        ValueError when a call would leave its buffers: nothing will have run then.
+        """
+        bases = self._inside + [_base(array) for array in maps]
+        # where threads have to share processors, one that looks holds up one that works
+        alone = workers <= len(os.sched_getaffinity(0))
+        self._native.begin(bases, workers, _LOOK_NS if alone else 0)
+
+    def work(self, worker: int, stopped: Stopped, watch: Watch | None = None) -> None:
+        """Takes part in a run as thread number `worker`, until it is over or `stopped`.
+
+        `watch` hears of the tiles that this thread made. FtdistError when a file, mapped or read,
+        no longer gives what it held.
+        """
+        made = np.zeros(_TOLD, _MADE) if watch else None
+        room = _NOTHING if made is None else made.view(np.uint8)
+        status = _native.GOES_ON
+        while status == _native.GOES_ON and not stopped():
+            status, count = self._native.work(worker, _STAY_NS, room)
+            if watch is not None and made is not None:
+                for step, tile, began, ended in made[:count].tolist():
+                    watch(worker, step, tile, began / 1e9, ended / 1e9)
+        if status != _native.GOES_ON:
+            refuse_lost(status)
+
+
+def _base(array: Map) -> tuple[int, int]:
+    """The address of an array, and its bytes."""
+    return array.ctypes.data, array.nbytes
 
 
 def transform(file: int, start: int, blocks: int, channels: int, size: int, to: Bytes) -> None:

@@ -11,7 +11,7 @@ the n-th map that the group reads or writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, get_args
@@ -143,3 +143,44 @@ class Program:
     kernels: Table
     calls: Table
     views: Table = field(default_factory=lambda: NO_VIEWS)
+
+
+def tile_program(
+    kernels: tuple[Table, ...], calls: tuple[Table, ...], views: Table, tile: int
+) -> Program:
+    """The program of a tile, counted row by row: kernels are one for each column of tiles, calls
+    one for each row."""
+    row, column = divmod(tile, len(kernels))
+    return Program(kernels[column], calls[row], views)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The tiles of a plan's step, row by row, with the memory that they need.
+
+    A tile's program is the `kernels` of its column with the `calls` of its row; its bases are an
+    arena, then maps, by their numbers among those of the plan. `arenas` and `counters` (dtype
+    COUNTERS, one a kernel): one for each tile, or for each thread where tiles are more.
+    """
+
+    kernels: tuple[Table, ...]
+    calls: tuple[Table, ...]
+    views: Table
+    maps: tuple[int, ...]
+    arenas: tuple[Bytes, ...]
+    counters: tuple[Table, ...]
+
+    @property
+    def tiles(self) -> int:
+        return len(self.calls) * len(self.kernels)
+
+    def program(self, tile: int) -> Program:
+        """The program of a tile."""
+        return tile_program(self.kernels, self.calls, self.views, tile)
+
+
+Stopped = Callable[[], bool]
+"""Whether a run is to stop."""
+
+Watch = Callable[[int, int, int, float, float], None]
+"""Hears of each tile: worker, step, tile, and when it began and ended, in seconds."""

@@ -12,7 +12,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from ftdist.errors import FtdistError
-from ftdist.kernels.program import ACTIVATIONS, OPERATIONS, Bytes, Map, Program, Table
+from ftdist.kernels.program import (
+    ACTIVATIONS,
+    OPERATIONS,
+    Bytes,
+    Map,
+    Program,
+    Step,
+    Stopped,
+    Table,
+    Watch,
+)
 from ftdist.kernels.reference_activations import activate
 from ftdist.kernels.reference_channels import Channels
 from ftdist.kernels.reference_functions import Functions
@@ -41,6 +51,32 @@ def run(
         started = time.monotonic_ns()
         _Call(program.kernels[call["kernel"]], call, bases, floats, program.views).run()
         counters["nanoseconds"][call["kernel"]] += time.monotonic_ns() - started
+
+
+class ReferenceSteps:
+    """The steps of a plan, as for ``NativeSteps``; threads beside the first do nothing."""
+
+    def __init__(self, steps: Sequence[Step], inside: Sequence[Map], weights: Bytes) -> None:
+        self._steps = tuple(steps)
+        self._inside = tuple(inside)
+        self._weights = weights
+        self._maps: tuple[Map, ...] = ()
+
+    def begin(self, maps: Sequence[Map], workers: int) -> None:
+        """Begins a run on these maps, which follow those inside."""
+        self._maps = (*self._inside, *maps)
+
+    def work(self, worker: int, stopped: Stopped, watch: Watch | None = None) -> None:
+        """Runs all tiles, unless `stopped`; `watch` hears of each."""
+        for number, step in enumerate(() if worker else self._steps):
+            maps = [self._maps[each] for each in step.maps]
+            for tile in range(step.tiles):
+                if stopped():
+                    return
+                began_s = time.perf_counter()
+                run(step.program(tile), step.arenas[0], self._weights, maps, step.counters[0])
+                if watch is not None:
+                    watch(worker, number, tile, began_s, time.perf_counter())
 
 
 class _Call(Windows, Winograd, Joining, Moving, Channels, Functions, Tensors, Selecting, Placing):

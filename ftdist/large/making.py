@@ -27,8 +27,8 @@ from ftdist.pictures.rows.protocol import RowSink, RowSource
 from ftdist.planning.bands.plan import BandPlan
 from ftdist.runtime.bands.choice import BandsAsked, PhasedChoice, choose_phases
 from ftdist.runtime.bands.running import Band, BandRunner
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.engine import Kernels
 from ftdist.runtime.measuring.profiles import Calibration
 
 

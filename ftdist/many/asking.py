@@ -16,8 +16,8 @@ from ftdist.many.listing import Listing, Source
 from ftdist.many.local import Batch, look, planned, run
 from ftdist.many.pictures import Asked, Target
 from ftdist.network.modelfile import Model
+from ftdist.runtime.bound import load_kernels
 from ftdist.runtime.budget.limits import Budget, budget
-from ftdist.runtime.engine import executor
 from ftdist.runtime.measuring.profiles import load
 from ftdist.runtime.plans.choice import Choice, PlanProblem, RunContext
 from ftdist.runtime.plans.decision import Decision
@@ -72,7 +72,7 @@ def asked_of(model: Model, thresholds: dict[str, float]) -> Asked:
 
 def ready(model: Model, asked: Asked, listing: Listing, target: Target, allowed: Allowed) -> Batch:
     """The batch with its plan, within the budget of this process."""
-    executor("native")  # its code is in memory before the process is measured
+    load_kernels("native")  # its code is in memory before the process is measured
     limit = budget(allowed.mem)
     pictures = look(listing, asked, target, limit.bytes)
     decide = _Decide(model, limit, exact_direct=allowed.exact_direct)

@@ -27,7 +27,7 @@ from ftdist.planning.throughput import (
     pictures_in_hand,
     splits,
 )
-from ftdist.runtime.engine import Kernels
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.local import Session
 from ftdist.runtime.plans.choice import Choice, RunContext
 

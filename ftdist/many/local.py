@@ -33,7 +33,7 @@ from ftdist.many.room import Room
 from ftdist.many.stages import Crowd, Finished, in_order
 from ftdist.many.videos import expanded, frame_bytes
 from ftdist.planning.plan import Plan
-from ftdist.runtime.engine import Kernels
+from ftdist.runtime.bound import Kernels
 
 _SAMPLE = 48
 _LEAST_ROOM_BYTES = 2 << 20

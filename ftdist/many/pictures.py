@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ftdist.answers.kinds import answering_bytes
 from ftdist.errors import InputError
+from ftdist.kernels.program import Watch
 from ftdist.many.drawn import Computed, Shown, write_picture
 from ftdist.many.inputs import Input, read_input, write_arrays
 from ftdist.many.listing import Source
@@ -25,7 +26,6 @@ from ftdist.many.room import Room
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
-from ftdist.runtime.engine import Watch
 from ftdist.runtime.local import Session
 
 TOLD = ("detect", "classify", "segment", "points")

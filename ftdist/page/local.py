@@ -29,6 +29,7 @@ from ftdist.coordinator.observing.snapshot import (
     WorkerNow,
 )
 from ftdist.geometry import Region
+from ftdist.kernels.program import Watch
 from ftdist.network.graph import INPUT, Network
 from ftdist.page.beside import Beside
 from ftdist.page.lanes import Lane
@@ -36,7 +37,6 @@ from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.protocol.client_messages import JobStatus, WorkerStatus
 from ftdist.protocol.records import Piece
 from ftdist.runtime.budget.memory import peak_resident_bytes
-from ftdist.runtime.engine import Watch
 
 Given = NDArray[Any] | Mapping[str, NDArray[Any]]
 

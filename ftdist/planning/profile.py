@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 
-VERSION = 1
+VERSION = 2
 
 _TRANSFORMED_MACS = 8
 """Transforming a value takes as long as so many multiply-accumulates: 5 to 8 in six shapes, with
@@ -39,10 +39,11 @@ class DeviceProfile:
     beside the arithmetic; `weights_s`: for each byte of weights that is read again; both by the
     working set in bytes, ascending. `disk_bytes_per_s`: the rate of reading streamed weights from
     the disk; `reading_s_per_byte`, `reading_s_per_piece`: seconds for each byte and each chunk
-    copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`: of
-    waking a group's threads. `parallel`: how many times longer kernels take while all threads
-    work. `winograd_s`: seconds for each value that Winograd's kernel transforms, beside its
-    products; `winograd_weights_s`: for each weight that it transforms while weights are streamed.
+    copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`:
+    that threads wait for each other after a group. `parallel`: how many times longer kernels take
+    while all threads work. `winograd_s`: seconds for each value that Winograd's kernel transforms,
+    beside its products; `winograd_weights_s`: for each weight that it transforms while weights are
+    streamed.
     Both are None where they have not been measured.
     """
 
@@ -143,7 +144,7 @@ DEFAULT = DeviceProfile(
     reading_s_per_byte=3.4e-11,
     reading_s_per_piece=2e-6,
     call_s=5e-8,
-    group_s=5.5e-5,
+    group_s=1e-6,
     parallel=1.01,
     winograd_s=7e-11,
     winograd_weights_s=1.3e-10,

@@ -1,41 +1,28 @@
 """What runs programs: threads, and one block of memory for arenas and for maps between groups.
 
-A run goes group by group; the tiles of a group are taken by the threads in order, so which thread
-computes a tile is chance, and no bit depends on it. What is the same in every run (programs, views
-of the block, counters) is put together once for a plan, so that between kernels little is
-left to do.
+A run is one round of the threads, which go through all steps of a plan together: a tile goes to
+whichever thread is free, so which one computes it is chance, and no bit depends on it.
 """
 
 from __future__ import annotations
 
 import os
-import time
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.errors import FtdistError
-from ftdist.kernels.program import COUNTERS, Program, Table
+from ftdist.kernels.program import Map, Watch
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered
+from ftdist.runtime.bound import Bound, Kernels, LayerCounters, Maps, bind, load_kernels
 from ftdist.runtime.budget.memory import bring_in, page_block
 from ftdist.runtime.thread_pool import ThreadPool
 from ftdist.runtime.transformed import TransformedWeights
 
-Kernels = Literal["native", "reference"]
-Executor = Callable[..., None]
-Maps = dict[int, NDArray[Any]]
-"""Memory of maps, by source."""
-
 _MOST_BOUND = 16
 """Lowered plans that are remembered: a worker's tasks of a frame, which come again in the next."""
-
-Watch = Callable[[int, int, int, float, float], None]
-"""Hears of each tile: worker, group, tile, and when it began and ended, in seconds."""
 
 
 def watched_by(watches: Sequence[Watch]) -> Watch | None:
@@ -50,61 +37,9 @@ def watched_by(watches: Sequence[Watch]) -> Watch | None:
     return tell
 
 
-def executor(kernels: Kernels) -> Executor:
-    """The function that runs programs; imported only when wanted."""
-    if kernels == "native":
-        from ftdist.kernels import native
-
-        native.chosen()
-        return native.run
-    from ftdist.kernels import reference
-
-    return reference.run
-
-
-def tidy(array: NDArray[Any]) -> NDArray[Any]:
+def tidy(array: Map) -> Map:
     """An array that kernels can read: as it is or, where it lies otherwise in memory, a copy."""
     return array if array.flags.carray else np.require(array, requirements=("C", "A"))
-
-
-@dataclass(slots=True)
-class LayerCounters:
-    """What the kernels counted for one layer, over all its tiles and runs so far."""
-
-    nanoseconds: int = 0
-    macs: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """The tiles of a group; for each worker an arena and what its kernels counted."""
-
-    maps: tuple[int, ...]
-    transformed: tuple[int, ...]
-    tiles: tuple[Program, ...]
-    arenas: tuple[NDArray[np.uint8], ...]
-    tallies: tuple[Table, ...]
-    made_by: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Bound:
-    """A lowered plan in its block: the maps there, and the groups."""
-
-    lowered: Lowered | None
-    maps: Maps
-    groups: tuple[_Group, ...]
-
-    def add_counted(self, found: dict[int, LayerCounters]) -> None:
-        """Adds what its kernels have counted so far, by layer."""
-        for group in self.groups:
-            for tally in group.tallies:
-                pairs = zip(tally["nanoseconds"].tolist(), tally["macs"].tolist(), strict=True)
-                for layer, (nanoseconds, macs) in zip(group.made_by, pairs, strict=True):
-                    if nanoseconds or macs:
-                        counters = found.setdefault(layer, LayerCounters())
-                        counters.nanoseconds += nanoseconds
-                        counters.macs += macs
 
 
 class Engine:
@@ -118,23 +53,24 @@ class Engine:
     def __init__(
         self, model: Model, kernels: Kernels, threads: int, beside: Engine | None = None
     ) -> None:
+        load_kernels(kernels)
         self._model = model
+        self._kernels = kernels
         self._native = kernels == "native"
-        self._execute = executor(kernels)
         self._pool = ThreadPool(threads)
         self._block: NDArray[np.uint8] | None = None
         self._resident: frozenset[int] = frozenset()
         self._owns_weights = beside is None
         self._transformed: TransformedWeights = (
-            TransformedWeights(model, native=kernels == "native")
+            TransformedWeights(model, native=self._native)
             if beside is None
             else beside._transformed
         )
-        self._bound = _UNBOUND
-        self._bounds: dict[int, _Bound] = {}
+        self._bound: Bound | None = None
+        self._bounds: dict[int, Bound] = {}
         self._counted: dict[int, LayerCounters] = {}
         self.watch: Watch | None = None
-        """Called by the worker itself, after each tile."""
+        """Called by the worker itself, soon after each tile."""
 
     @property
     def counters(self) -> dict[int, LayerCounters]:
@@ -216,55 +152,25 @@ class Engine:
 
         `maps` are those outside the block, as the programs address them.
         """
-        bound = self._bound
-        memory = maps | bound.maps
-        for number, group in enumerate(bound.groups):
-            bases = [memory[source] for source in group.maps]
-            bases += [self._transformed.array(layer) for layer in group.transformed]
-            self._run_group(number, group, bases)
+        bound, pool, watch = self._bound, self._pool, self.watch
+        if bound is None:
+            return {}
+        workers = min(pool.threads, bound.workers)
+        bound.begin(maps, workers)
+        stopped = pool.stopping.is_set
+        pool.run(lambda worker: bound.steps.work(worker, stopped, watch), workers)
         return bound.maps
 
-    def _run_group(self, number: int, group: _Group, bases: list[NDArray[Any]]) -> None:
-        weights, file, stopping = self._model.weights, self._model.file, self._pool.stopping
-        tiles = deque(enumerate(group.tiles))
-
-        def work(worker: int) -> None:
-            arena, tally = group.arenas[worker], group.tallies[worker]
-            while not stopping.is_set():
-                try:
-                    tile, program = tiles.popleft()
-                except IndexError:
-                    return
-                started_s = time.perf_counter()
-                self._execute(program, arena, weights, bases, tally, file)
-                if self.watch is not None:
-                    self.watch(worker, number, tile, started_s, time.perf_counter())
-
-        self._pool.run(work, len(group.arenas))
-
-    def _bind(self, lowered: Lowered, block: NDArray[np.uint8]) -> _Bound:
+    def _bind(self, lowered: Lowered, block: NDArray[np.uint8]) -> Bound:
         """Binds a plan, which is remembered until the block is given back."""
         if len(self._bounds) >= _MOST_BOUND:
             self._unbind()
-        maps = {}
-        for source, at in lowered.maps.items():
-            maps[source] = block[at : at + lowered.map_bytes[source]]
-        groups = tuple(
-            _Group(
-                program.maps,
-                program.transformed,
-                tuple(program.program(tile) for tile in range(program.tiles)),
-                tuple(block[at : at + program.arena_bytes] for at in arenas),
-                tuple(np.zeros(len(program.made_by), COUNTERS) for _ in arenas),
-                program.made_by,
-            )
-            for program, arenas in zip(lowered.programs, lowered.arenas, strict=True)
-        )
-        bound = self._bounds[id(lowered)] = _Bound(lowered, maps, groups)
-        return bound
+        found = bind(lowered, block, self._transformed.array, self._model, self._kernels)
+        self._bounds[id(lowered)] = found
+        return found
 
     def _unbind(self) -> None:
-        self._counted, self._bound = self.counters, _UNBOUND
+        self._counted, self._bound = self.counters, None
         self._bounds.clear()
 
     def _release(self) -> None:
@@ -277,6 +183,3 @@ class Engine:
         blobs = (self._model.blobs.get(layer) for layer in sorted(layers))
         spans = [(blob.start, blob.start + blob.bytes) for blob in blobs if blob]
         bring_in(self._model.weights, spans, native.touch)
-
-
-_UNBOUND = _Bound(None, {}, ())

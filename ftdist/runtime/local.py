@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from ftdist.closing import Closing
 from ftdist.errors import InputError
+from ftdist.kernels.program import Watch
 from ftdist.network.about import About
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.network.ports import Input
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import Plan, check
-from ftdist.runtime.engine import Kernels, LayerCounters, Watch, tidy, watched_by
+from ftdist.runtime.bound import Kernels, LayerCounters
+from ftdist.runtime.engine import tidy, watched_by
 from ftdist.runtime.runner import Runner
 
 Outputs = dict[str, NDArray[np.float32]]

@@ -15,10 +15,12 @@ from numpy.typing import NDArray
 from ftdist.closing import Closing
 from ftdist.errors import InputError
 from ftdist.geometry import Region
+from ftdist.kernels.program import Watch
 from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
 from ftdist.planning.lowering.lowered import Lowered
-from ftdist.runtime.engine import Engine, Kernels, LayerCounters, Maps, Watch, tidy
+from ftdist.runtime.bound import Kernels, LayerCounters, Maps
+from ftdist.runtime.engine import Engine, tidy
 
 
 class Runner(Closing):

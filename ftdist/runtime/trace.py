@@ -25,8 +25,8 @@ from typing import Any
 from ftdist.atomic import refuse_unwritable
 from ftdist.closing import Closing
 from ftdist.errors import InputError
+from ftdist.kernels.program import Watch
 from ftdist.planning.plan import GroupPlan
-from ftdist.runtime.engine import Watch
 
 _BEGIN, _BETWEEN, _END = b"[\n", b",\n", b"\n]\n"
 

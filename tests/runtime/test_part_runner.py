@@ -18,6 +18,7 @@ from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_mo
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region, Shape
+from ftdist.kernels import native
 from ftdist.network.graph import INPUT, Network, NetworkBuilder
 from ftdist.network.modelfile import Model, load
 from ftdist.network.operators.base import Sliding
@@ -252,15 +253,14 @@ def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> No
     lowered = chain_part(chain, 0, 32, 0, 32, rows=3)
     seen: list[int] = []
     look, go_on = threading.Barrier(2, timeout=GUARD_S), threading.Barrier(2, timeout=GUARD_S)
+    monkeypatch.setattr(native, "_STAY_NS", 0)  # each tile is told at once
+
+    def watched(*_: object) -> None:
+        look.wait()
+        go_on.wait()
+
     with Runner(chain) as runner:
-        real = runner._engine._execute
-
-        def watched(*arguments: Any) -> None:
-            real(*arguments)
-            look.wait()
-            go_on.wait()
-
-        monkeypatch.setattr(runner._engine, "_execute", watched)
+        runner.watch(watched)
         task = threading.Thread(target=runner.run, args=(lowered, inputs_of(lowered)))
         task.start()
         for _ in range(3):
@@ -269,7 +269,7 @@ def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> No
             go_on.wait()
         task.join()
         seen.append(runner.progress)
-        monkeypatch.undo()
+        runner.watch(None)
         other = chain_part(chain, 0, 3, 0, 32)
         runner.run(other, inputs_of(other))
         seen.append(runner.progress)
@@ -279,13 +279,12 @@ def test_progress_grows_while_kernels_work(chain: Model, monkeypatch: Any) -> No
 def test_a_runner_recovers_from_a_failed_part(chain: Model, runner: Runner) -> None:
     lowered = chain_part(chain, 0, 32, 0, 32, rows=4)
     expected = runner.run(lowered, inputs_of(lowered))[3]
-    real = runner._engine._execute
 
     def failing(*_: object) -> None:
         raise FtdistError("no more")
 
-    runner._engine._execute = failing
+    runner.watch(failing)
     with pytest.raises(FtdistError, match="no more"):
         runner.run(lowered, inputs_of(lowered))
-    runner._engine._execute = real
+    runner.watch(None)
     np.testing.assert_array_equal(runner.run(lowered, inputs_of(lowered))[3], expected)

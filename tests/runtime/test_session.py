@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import signal
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +14,7 @@ from support.command import GUARD_S
 from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.errors import FtdistError, InputError
-from ftdist.kernels import native, reference
+from ftdist.kernels import native
 from ftdist.network.modelfile import Model, load
 from ftdist.planning.plan import Plan, parse_notation, untiled
 from ftdist.runtime.local import Kernels, Session
@@ -235,12 +236,12 @@ class Boom(Exception):
     """What a kernel raises in these tests."""
 
 
-@pytest.mark.parametrize("module", [native, reference])
 def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
-    chain: Model, monkeypatch: pytest.MonkeyPatch, module: Any
+    chain: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[threading.Thread] = []
     both_began = threading.Barrier(2, timeout=GUARD_S)
+    monkeypatch.setattr(native, "_STAY_NS", 0)  # each tile is told at once
 
     def failing(*_: object) -> None:
         calls.append(threading.current_thread())
@@ -250,22 +251,19 @@ def test_an_exception_in_one_thread_stops_the_others_and_is_raised(
         assert session._runner._engine._pool.stopping.wait(GUARD_S)
 
     before = set(threading.enumerate())
-    image = random_image(64)
-    kernels: Kernels = "native" if module is native else "reference"
-    with monkeypatch.context() as patched:
-        patched.setattr(module, "run", failing)
-        session = Session(chain, tiled(chain, 2), kernels)
-        with pytest.raises(Boom):
-            session.run(image)
+    session = Session(chain, tiled(chain, 2))
+    session.watch(failing)
+    with pytest.raises(Boom):
+        session.run(random_image(64))
     assert len(calls) == 2, "the thread that did not fail took another tile"
     assert set(threading.enumerate()) == before
-    assert session.counters == {}
 
 
 def test_an_interrupt_waits_for_the_other_threads(
     chain: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done: list[str] = []
+    monkeypatch.setattr(native, "_STAY_NS", 0)
 
     def slow(*_: object) -> None:
         if threading.current_thread() is threading.main_thread():
@@ -274,12 +272,35 @@ def test_an_interrupt_waits_for_the_other_threads(
         done.append("tile")
 
     before = set(threading.enumerate())
-    monkeypatch.setattr(native, "run", slow)
     session = Session(chain, tiled(chain, 3))
+    session.watch(slow)
     with pytest.raises(KeyboardInterrupt):
         session.run(random_image(64))
     assert set(threading.enumerate()) == before
     assert len(done) <= 2, "a thread went on with the next tile"
+
+
+@pytest.mark.parametrize("kernels", ["native", "reference"])
+def test_a_signal_ends_a_run_between_tiles(
+    chain: Model, monkeypatch: pytest.MonkeyPatch, kernels: Kernels
+) -> None:
+    told: list[int] = []
+    monkeypatch.setattr(native, "_STAY_NS", 0)
+
+    def interrupting(_worker: int, _group: int, tile: int, *_: float) -> None:
+        told.append(tile)
+        if len(told) == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background too
+    try:
+        with Session(chain, tiled(chain, 1), kernels) as session:
+            session.watch(interrupting)
+            with pytest.raises(KeyboardInterrupt):
+                session.run(random_image(64))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told == [0, 1]
 
 
 def test_a_system_without_threads_to_spare_says_so(
@@ -301,16 +322,18 @@ def test_a_system_without_threads_to_spare_says_so(
     assert set(threading.enumerate()) == before
 
 
-def test_a_session_recovers_from_a_failed_run(
-    chain: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_recovers_from_a_failed_run(chain: Model) -> None:
     image = random_image(64)
     session = Session(chain, tiled(chain, 2))
     expected = session.run(image)
-    monkeypatch.setattr(session._runner._engine, "_execute", lambda *_: (_ for _ in ()).throw(Boom))
+
+    def failing(*_: object) -> None:
+        raise Boom
+
+    session.watch(failing)
     with pytest.raises(Boom):
         session.run(image)
-    monkeypatch.undo()
+    session.watch()
     assert_same(session.run(image), expected)
 
 

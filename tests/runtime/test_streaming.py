@@ -134,14 +134,16 @@ _CUT_SHORT = """
 import os, sys
 from ftdist.cli.main import main
 from ftdist.kernels import native
-real, path = getattr(native, sys.argv[1]), sys.argv[2]
+(owner, _, name), path = sys.argv[1].rpartition("."), sys.argv[2]
+where = getattr(native, owner) if owner else native
+real = getattr(where, name)
 def cut(*arguments):
     os.truncate(path, 4096)
     return real(*arguments)
-setattr(native, sys.argv[1], cut)
+setattr(where, name, cut)
 sys.exit(main(["run", *sys.argv[3:]]))
 """
-"""The command line, in which a file shrinks just before a native function reads it."""
+"""The command line, in which a file shrinks just before native kernels read it."""
 
 
 def cut_short(folder: Path, function: str, name: str, *more: object) -> Outcome:
@@ -152,7 +154,8 @@ def cut_short(folder: Path, function: str, name: str, *more: object) -> Outcome:
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize(
-    ("function", "tiling"), [("run", "2x1"), ("run", "2x1w"), ("touch", "2x1")]
+    ("function", "tiling"),
+    [("NativeSteps.begin", "2x1"), ("NativeSteps.begin", "2x1w"), ("touch", "2x1")],
 )
 def test_a_model_file_cut_short_during_a_run_is_one_line_and_no_signal(
     heavy: Path, tmp_path: Path, function: str, tiling: str, threads: int
@@ -170,7 +173,7 @@ def test_a_model_file_cut_short_during_a_run_is_one_line_and_no_signal(
 def test_an_input_cut_short_during_a_run_is_one_line_too(tmp_path: Path) -> None:
     write_small_model(tmp_path / "heavy.ftd", CHAIN)
     np.save(tmp_path / "image.npy", random_image(64))
-    outcome = cut_short(tmp_path, "run", "image.npy")
+    outcome = cut_short(tmp_path, "NativeSteps.begin", "image.npy")
     assert (outcome.status, outcome.out) == (1, ""), outcome
     assert outcome.err == "ftdist: the input file was cut short, or its disk fails\n"
 

@@ -33,9 +33,9 @@ from ftdist.many.pictures import Asked, as_line
 from ftdist.many.spool import Spool
 from ftdist.many.videos import expanded
 from ftdist.network.modelfile import Model
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.engine import Kernels
 from ftdist.runtime.imported import opened
 from ftdist.runtime.overriding import with_wishes
 from ftdist.runtime.plans.choice import Choice, RunContext

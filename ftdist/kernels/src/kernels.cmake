@@ -10,7 +10,8 @@ if(FTDIST_WERROR)
 endif()
 
 add_library(ftdist_kernels STATIC ${KERNEL_DIR}/faults.cpp ${KERNEL_DIR}/guard.cpp
-            ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/streaming.cpp ${KERNEL_DIR}/transform.cpp)
+            ${KERNEL_DIR}/isas.cpp ${KERNEL_DIR}/steps.cpp ${KERNEL_DIR}/streaming.cpp
+            ${KERNEL_DIR}/transform.cpp)
 target_include_directories(ftdist_kernels PUBLIC ${KERNEL_DIR})
 target_compile_options(ftdist_kernels PRIVATE ${KERNEL_WARNINGS})
 

@@ -9,22 +9,22 @@
 #include <unistd.h>
 
 #include "guard.hpp"
+#include "module.hpp"
 #include "rules.hpp"
 #include "transform.hpp"
 
-namespace nb = nanobind;
 using namespace ftdist;
 
-namespace {
-
-using Bytes = nb::ndarray<const uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using WritableBytes = nb::ndarray<uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
 const Isa* find_isa(const std::string& name) {
-  for (int index = 0; index < ISA_COUNT; index++)
-    if (name == ISAS[index]->name) return ISAS[index];
+  for (int index = 0; index < ISA_COUNT; index++) {
+    if (name != ISAS[index]->name) continue;
+    if (!ISAS[index]->supported()) throw nb::value_error("this machine lacks that instruction set");
+    return ISAS[index];
+  }
   throw nb::value_error(("no such instruction set in this build: " + name).c_str());
 }
+
+namespace {
 
 nb::list instruction_sets() {
   nb::list found;
@@ -112,9 +112,6 @@ nb::dict constants() {
   return found;
 }
 
-// What `run` returns beside error numbers, when a mapping gave no more.
-constexpr int LOST_WEIGHTS = -1, LOST_MAP = -2;
-
 struct Job {
   const Isa* isa;
   const Program* program;
@@ -125,18 +122,12 @@ void work(const void* context) {
   job.isa->run(*job.program);
 }
 
-bool contains(const Bytes& bytes, const void* address) {
-  const uint8_t* at = static_cast<const uint8_t*>(address);
-  return at >= bytes.data() && at < bytes.data() + bytes.size();
-}
-
 // `bases[0]` is the arena, then the maps in the order in which the program numbers them. Whether a
 // map is only read is the program's to say; the caller passes read-only arrays as addresses too.
 int run(const std::string& isa_name, const Bytes& kernels, const Bytes& calls,
          const Bytes& views, const Bytes& weights, const std::vector<std::pair<uintptr_t, int64_t>>& bases,
          const WritableBytes& counters, int file) {
   const Isa* isa = find_isa(isa_name);
-  if (!isa->supported()) throw nb::value_error("this machine lacks that instruction set");
   std::vector<unsigned char*> pointers;
   std::vector<int64_t> sizes;
   for (const auto& [pointer, size] : bases) {
@@ -230,6 +221,7 @@ NB_MODULE(_native, module) {
              "LOST_WEIGHTS or LOST_MAP when a mapped file gave no more.");
   module.attr("LOST_WEIGHTS") = LOST_WEIGHTS;
   module.attr("LOST_MAP") = LOST_MAP;
+  bind_steps(module);
   module.def("transform", &transform, nb::arg("file"), nb::arg("start"), nb::arg("blocks"),
              nb::arg("channels"), nb::arg("size"), nb::arg("to"),
              "Transforms 3x3 weights from a float on in a file; returns 0 or an error number.");

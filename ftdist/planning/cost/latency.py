@@ -31,7 +31,7 @@ def group_seconds(
         cost.add_layer(number, extent, inputs)
     tiles = group.rows * group.columns
     seconds = cost.seconds() * share_of(tiles, threads, profile)
-    seconds = seconds + waking_s(tiles, threads, profile)
+    seconds = seconds + meeting_s(tiles, threads, profile)
     return float((cost.streamed_s(seconds) if group.streamed else seconds)[0])
 
 
@@ -39,7 +39,7 @@ def whole_step_seconds(context: CostContext, step: GroupPlan, threads: int) -> f
     """The cost model's time of a whole-map step, shared by so many threads."""
     tiles, _ = whole_tiles(context.network, step, threads)
     seconds = whole_seconds(context, step) * share_of(tiles, threads, context.profile)
-    seconds += waking_s(tiles, threads, context.profile)
+    seconds += meeting_s(tiles, threads, context.profile)
     return whole_streamed_s(context, step, seconds) if step.streamed else seconds
 
 
@@ -49,6 +49,6 @@ def share_of(tiles: int, threads: int, profile: DeviceProfile) -> float:
     return slower * -(-tiles // threads) / tiles
 
 
-def waking_s(tiles: int, threads: int, profile: DeviceProfile) -> float:
-    """Seconds that a group costs beside its kernels: for waking other threads, if it needs any."""
+def meeting_s(tiles: int, threads: int, profile: DeviceProfile) -> float:
+    """Seconds that a group costs beside its kernels: several threads wait for each other."""
     return profile.group_s if min(tiles, threads) > 1 else 0.0

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ftdist.kernels.program import KERNEL, NO_VIEWS, Program, Table
+from ftdist.kernels.program import KERNEL, NO_VIEWS, Program, Table, tile_program
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.calls import kernel_numbers, row_calls
 from ftdist.planning.lowering.kernel_tables import (
@@ -57,8 +57,7 @@ class GroupProgram:
 
     def program(self, tile: int) -> Program:
         """The program of a tile, counted row by row."""
-        row, column = divmod(tile, len(self.kernels))
-        return Program(self.kernels[column], self.calls[row], self.views)
+        return tile_program(self.kernels, self.calls, self.views, tile)
 
     @property
     def table_bytes(self) -> int:

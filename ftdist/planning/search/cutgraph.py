@@ -19,7 +19,7 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
-from ftdist.planning.cost.latency import share_of, waking_s, whole_step_seconds
+from ftdist.planning.cost.latency import meeting_s, share_of, whole_step_seconds
 from ftdist.planning.cost.whole_maps import spare_bytes, whole_tiles
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
@@ -212,7 +212,7 @@ class CutGraph:
         assert len(firsts) == len(held)
         tiles = grid[0] * grid[1]
         seconds = seconds * share_of(tiles, self.threads, self.profile)
-        seconds += waking_s(tiles, self.threads, self.profile)
+        seconds += meeting_s(tiles, self.threads, self.profile)
         places = [at + heights.index(height) for height in possible]
         groups.seconds[:, places] = seconds[::-1]
         groups.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]

@@ -18,10 +18,10 @@ from ftdist.planning.bands.search import (
     smallest_bands,
 )
 from ftdist.runtime.bands.phased import PhasedRunner
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.process_memory import ProcessMemory, after_planning, before_planning
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
-from ftdist.runtime.engine import Kernels
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.plans.planning_room import planning_room

@@ -21,7 +21,7 @@ from ftdist.planning.bands.plan import BandPlan
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.plan import untiled
 from ftdist.runtime.bands.running import Band, BandRunner, Rows
-from ftdist.runtime.engine import Kernels
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.runner import Runner
 
 Given = dict[int, NDArray[np.float32]]

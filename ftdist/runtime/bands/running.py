@@ -18,7 +18,7 @@ from ftdist.network.graph import INPUT
 from ftdist.network.modelfile import Model
 from ftdist.planning.bands.plan import BandPlan
 from ftdist.planning.lowering.lowered import lower
-from ftdist.runtime.engine import Kernels
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.runner import Runner
 
 

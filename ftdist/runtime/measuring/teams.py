@@ -8,14 +8,15 @@ from statistics import median
 import numpy as np
 
 from ftdist.kernels import native
-from ftdist.kernels.program import Program
+from ftdist.kernels.native import NativeSteps
+from ftdist.kernels.program import Program, Step
 from ftdist.runtime.measuring.kernelbench import KernelBench
 from ftdist.runtime.measuring.stopwatch import Stopwatch
 from ftdist.runtime.thread_pool import ThreadPool
 from ftdist.runtime.threads import default_threads
 
 _CALLS = 500
-_WAKING_ROUNDS = 200
+_GROUPS, _MEETING_ROUNDS = 500, 20
 _ALIKE = 1.25
 """How far rounds of the same threads may lie apart."""
 
@@ -40,20 +41,24 @@ def call_s(watch: Stopwatch) -> float:
 
 
 def group_s(threads: int) -> float:
-    """Seconds that waking the threads of a group costs, with a call for each tile."""
-    pool = ThreadPool(threads)
-    bench = [KernelBench("copy", 1, 1, 1, 1) for _ in range(threads)]
-    found = []
+    """Seconds that a group costs beside its kernels, where threads have to wait for each other.
 
-    def work(worker: int) -> None:
-        bench[worker].timed(1)
-
-    for _ in range(_WAKING_ROUNDS):
+    Each has a tile of a call that does next to nothing, group after group.
+    """
+    bench = KernelBench("copy", 1, 1, 1, 1)
+    program, arenas = bench.program, (bench.arena,) * threads
+    counters = tuple(bench.counters.copy() for _ in range(threads))
+    calls = (program.calls,) * threads
+    step = Step((program.kernels,), calls, program.views, (), arenas, counters)
+    steps = NativeSteps([step] * _GROUPS, (), bench.weights, bench.file)
+    pool, found = ThreadPool(threads), []
+    for _ in range(_MEETING_ROUNDS):
+        steps.begin((), threads)
         started = time.perf_counter()
-        pool.run(work)
+        pool.run(lambda worker: steps.work(worker, pool.stopping.is_set))
         found.append(time.perf_counter() - started)
     pool.close()
-    return median(found)
+    return median(found) / _GROUPS
 
 
 def slowdown(watch: Stopwatch, threads: int, rounds: int) -> float:

@@ -18,10 +18,10 @@ from ftdist.planning.lowering.predictor import (
 )
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
+from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.process_memory import ProcessMemory, measured_now
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
-from ftdist.runtime.engine import Kernels
 from ftdist.runtime.local import Session
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ftdist.network.modelfile import Model
 from ftdist.planning.plan import Plan
+from ftdist.runtime.bound import load_kernels
 from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.budget.process_memory import before_planning
-from ftdist.runtime.engine import executor
 from ftdist.runtime.measuring.quick_profile import profile_for
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.decision import Decision
@@ -68,7 +68,7 @@ def frontier(
 def _problem(
     model: Model, mem: str | int | None, threads: int, *, measured: bool = False
 ) -> PlanProblem:
-    executor("native")  # its code is in memory before the process is measured
+    load_kernels("native")  # its code is in memory before the process is measured
     limit = budget(mem)
     calibration = profile_for(threads, limit)
     if not measured:
