@@ -27,6 +27,7 @@ from ftdist.kernels.reference_activations import activate
 from ftdist.kernels.reference_channels import Channels
 from ftdist.kernels.reference_functions import Functions
 from ftdist.kernels.reference_joining import Joining
+from ftdist.kernels.reference_lists import Lists
 from ftdist.kernels.reference_moving import Moving
 from ftdist.kernels.reference_placing import Placing
 from ftdist.kernels.reference_selecting import Selecting
@@ -79,7 +80,9 @@ class ReferenceSteps:
                     watch(worker, number, tile, began_s, time.perf_counter())
 
 
-class _Call(Windows, Winograd, Joining, Moving, Channels, Functions, Tensors, Selecting, Placing):
+class _Call(
+    Windows, Winograd, Joining, Moving, Channels, Functions, Tensors, Selecting, Placing, Lists
+):
     """One call with its kernel and memory; the method named as an operation is its definition."""
 
     def run(self) -> None:

@@ -35,6 +35,10 @@ class Selecting(Views):
             by = _indices(self.same("in2", int(k["in2_channels"])), int(k["channels"]))
             return np.take_along_axis(self.same("in"), by, axis=-1)
         rows = (self.row, self.row + self.rows)
+        if k["kind"] == 1:
+            by = self.view("in2", (0, 1), columns, 1)[0, :, 0]
+            found = self.view("in", rows, (0, k["width"]), k["channels"])
+            return np.asarray(found[:, _indices(by, int(k["width"]))])
         given = self.view("in2", rows, (0, 1), 1)[:, 0, 0]
         found = self.view("in", (0, k["height"]), columns, k["channels"])
         taken = np.asarray(found[_indices(given, int(k["height"]))])

@@ -19,6 +19,7 @@
 #include "products.hpp"
 #include "reducing.hpp"
 #include "resampling.hpp"
+#include "lists.hpp"
 #include "selecting.hpp"
 #include "tensors.hpp"
 #include "transposed.hpp"
@@ -54,7 +55,7 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
   return all;
 }
 
-constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LOCAL, MOVING,
+constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LISTS, LOCAL, MOVING,
                                    NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, REDUCING,
                                    RESAMPLING, SELECTING, TENSORS, TRANSPOSED, WINOGRAD);
 

@@ -6,29 +6,37 @@
 
 namespace ftdist::FTDIST_NAMESPACE {
 
-// The `size` best channels in order, then their numbers; of equal values the first comes first. NaN
-// is larger than all.
+// The best of values that come one after another, in order, and their places; of equal values the
+// first comes first. NaN is larger than all. Values and places lie `step` floats apart.
+struct Best {
+  float *values, *places;
+  int64_t step;
+  int size;
+  bool smallest;
+  int found = 0;
+
+  bool before(float value, float other) const {  // whether a value comes before another
+    if (value != value || other != other) return smallest ? value == value : other == other;
+    return smallest ? value < other : value > other;
+  }
+
+  void take(float value, int place) {
+    if (found == size && !before(value, values[(found - 1) * step])) return;
+    int at = found < size ? found++ : found - 1;
+    for (; at > 0 && before(value, values[(at - 1) * step]); at--)
+      values[at * step] = values[(at - 1) * step], places[at * step] = places[(at - 1) * step];
+    values[at * step] = value, places[at * step] = (float)place;
+  }
+};
+
+// The `size` best channels in order, then their numbers.
 static void top_channels(const Program& program, const Kernel& kernel, const Call& call) {
-  const float sign = kernel.kind ? -1.0f : 1.0f;  // 1: the smallest
   for (int row = call.row; row < call.row + call.rows; row++)
     for (int column = kernel.left; column < kernel.right; column++) {
       const float* in = at(program, kernel.in, call.in_row, row, column);
-      float* best = at(program, kernel.out, call.out_row, row, column);
-      float* index = best + kernel.size;
-      int found = 0;
-      for (int channel = 0; channel < kernel.channels; channel++) {
-        const float value = in[channel];
-        const auto before = [&](float other) {  // whether `value` comes before another
-          if (value != value || other != other)
-            return kernel.kind ? value == value : other == other;
-          return sign * value > sign * other;
-        };
-        if (found == kernel.size && !before(best[found - 1])) continue;
-        int place = found < kernel.size ? found++ : found - 1;
-        for (; place > 0 && before(best[place - 1]); place--)
-          best[place] = best[place - 1], index[place] = index[place - 1];
-        best[place] = value, index[place] = (float)channel;
-      }
+      float* out = at(program, kernel.out, call.out_row, row, column);
+      Best best = {out, out + kernel.size, 1, kernel.size, kernel.kind != 0};
+      for (int channel = 0; channel < kernel.channels; channel++) best.take(in[channel], channel);
     }
 }
 
@@ -59,7 +67,18 @@ static inline int index_of(float value, int size) {
 
 constexpr int32_t ROWS_OR_ZEROS = 4;  // a kind of gather_by: rows, zeros where an index is below zero
 
+static void gather_columns_by(const Program& program, const Kernel& kernel, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = kernel.left; column < kernel.right; column++) {
+      const float index = *at(program, kernel.in2, call.in2_row, 0, column);
+      __builtin_memcpy(at(program, kernel.out, call.out_row, row, column),
+                       at(program, kernel.in, call.in_row, row, index_of(index, kernel.width)),
+                       sizeof(float) * kernel.filters);
+    }
+}
+
 static void gather_by(const Program& program, const Kernel& kernel, const Call& call) {
+  if (kernel.kind == ALONG_COLUMNS) return gather_columns_by(program, kernel, call);
   for (int row = call.row; row < call.row + call.rows; row++) {
     const bool rows = kernel.kind != ALONG_CHANNELS;
     const float index = rows ? *at(program, kernel.in2, call.in2_row, row, 0) : 0.0f;
@@ -240,16 +259,20 @@ static bool cumulate_fits(const Kernel& k) { return same_channels(k) && k.kind >
 static bool gather_by_fits(const Kernel& k) {
   if (k.kind == ALONG_ROWS || k.kind == ROWS_OR_ZEROS)
     return same_channels(k) && k.height >= 1 && k.in2_channels == 1 && k.in2_width == 1;
+  if (k.kind == ALONG_COLUMNS)
+    return same_channels(k) && k.width >= 1 && k.in2_height == 1 && k.in2_channels == 1;
   return k.kind == ALONG_CHANNELS && k.in2_channels == k.filters;
 }
 
 static bool gather_by_reads(const Kernel& k, Area& area) {
-  if (k.kind != ALONG_CHANNELS) area.rows = {0, k.height};
+  if (k.kind == ALONG_COLUMNS) area.columns = {0, k.width};
+  else if (k.kind != ALONG_CHANNELS) area.rows = {0, k.height};
   return true;
 }
 
 static int64_t gather_by_reads_second(const Kernel& k, Area& area) {
-  if (k.kind != ALONG_CHANNELS) area.columns = {0, 1};
+  if (k.kind == ALONG_COLUMNS) area.rows = {0, 1};
+  else if (k.kind != ALONG_CHANNELS) area.columns = {0, 1};
   return k.in2_channels;
 }
 

@@ -15,6 +15,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import PLAIN, SAME, Axes, Shape, Whole
 from ftdist.network.operators.base import Elementwise, KernelRecord, Operation, only, operator
 from ftdist.network.operators.tensors import WholeMaps, view_fields
+from ftdist.network.operators.views import AXES, AxisName
 
 
 @operator
@@ -64,16 +65,17 @@ class CumulateChannels(Elementwise):
 @operator
 @dataclass(frozen=True, slots=True)
 class GatherBy(Operation):
-    """Rows, or channels, of the first map by the indices that the second one holds.
+    """Rows, columns or channels of the first map by the indices that the second one holds.
 
-    By rows the second map is (rows, 1, 1); by channels it has an index for each output. An index
+    By rows the second map is (rows, 1, 1), by columns (1, columns, 1); by channels it has an index
+    for each output. An index
     below zero counts from the end, or, with `empty`, is none, and its row is zeros; one beside the
     map is taken for the nearest.
     """
 
     kind: ClassVar[str] = "gather_by"
     kernels: ClassVar[tuple[str, ...]] = ("gather_by",)
-    axis: Literal["rows", "channels"]
+    axis: AxisName
     empty: bool = field(default=False, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
@@ -85,20 +87,26 @@ class GatherBy(Operation):
             if indices[1:] != (1, 1):
                 raise InputError(f"{self.kind}: indices are a map of one column, not {indices}")
             return Shape(indices.height, source.width, source.channels)
+        if self.axis == "columns":
+            if (indices.height, indices.channels) != (1, 1):
+                raise InputError(f"{self.kind}: indices are a map of one row, not {indices}")
+            return Shape(source.height, indices.width, source.channels)
         if source[:2] != indices[:2]:
             raise InputError(f"{self.kind}: maps of {source} and {indices} differ in size")
         return indices
 
     def whole(self, inputs: tuple[Shape, ...]) -> bool:
-        return self.axis == "rows"
+        return self.axis != "channels"
 
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         if self.axis == "channels":
             return PLAIN, PLAIN
+        if self.axis == "columns":
+            return Axes(SAME, Whole(inputs[0].width)), Axes(Whole(1), SAME)
         return Axes(Whole(inputs[0].height), SAME), Axes(SAME, Whole(1))
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
-        kind = 4 if self.empty else {"rows": 0, "channels": 2}[self.axis]
+        kind = 4 if self.empty else AXES.index(self.axis)
         return KernelRecord("gather_by", {"kind": kind, **_second(inputs[1])})
 
 
