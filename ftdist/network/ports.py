@@ -10,12 +10,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 
 _MOST_DIMS = 8
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +29,15 @@ class Layout:
 
     `planar`: channel by channel; else position by position, channels innermost. Without `dims` they
     are (1, channels, height, width), or (1, height, width, channels) if not planar.
+
+    `open_dim` is the number of the dim, from 1, whose length depends on the values; `dims` has the
+    most that it can be. The map then has one row, whose first column counts the columns behind it
+    that are meant: each is a position of that dim, its channels all others.
     """
 
     planar: bool = True
     dims: tuple[int, ...] = ()
+    open_dim: int = field(default=0, metadata={"added_later": True})
 
     def of(self, shape: Shape) -> tuple[int, ...]:
         """The dims of an array that is a map of that shape."""
@@ -36,19 +46,59 @@ class Layout:
         height, width, channels = shape
         return (1, channels, height, width) if self.planar else (1, height, width, channels)
 
+    def told(self, shape: Shape) -> str:
+        """The dims, for people: 1x3x320x320, or "up to" where one of them may be shorter."""
+        dims = "x".join(map(str, self.of(shape)))
+        return f"up to {dims}" if self.open_dim else dims
+
     def inner(self, shape: Shape) -> tuple[int, ...]:
         """The dims without the leading axis of one frame; all of them where there is no such."""
         dims = self.of(shape)
-        return dims[1:] if len(dims) > 1 and dims[0] == 1 else dims
+        return dims[1:] if len(dims) > 1 and dims[0] == 1 and self.open_dim != 1 else dims
 
     def memory(self, shape: Shape) -> tuple[int, int, int]:
         """The dims of the map as its values lie in memory."""
         height, width, channels = shape
         return (channels, height, width) if self.planar else (height, width, channels)
 
+    def array(self, values: Floats, shape: Shape, *, inner: bool = False) -> Floats:
+        """The user's array, float32, of the values of a map as they lie in memory.
+
+        With `inner` it is without the leading axis of one frame. A dim of open length is as long as
+        the values say.
+        """
+        dims = self.inner(shape) if inner else self.of(shape)
+        if not self.open_dim:
+            return values.reshape(dims)
+        at = self.open_dim - 1 - (len(self.dims) - len(dims))
+        listed = values.reshape(1 + dims[at], -1)
+        count = int(np.clip(np.nan_to_num(listed[0, 0]), 0, dims[at]))
+        entries = listed[1 : 1 + count].reshape(count, *dims[:at], *dims[at + 1 :])
+        return np.ascontiguousarray(np.moveaxis(entries, 0, at))
+
+    def values(self, array: Floats, shape: Shape) -> Floats:
+        """The values of a map as they lie in memory, of the user's array (``array``, turned round).
+
+        Of a dim of open length what is behind its entries is 0.
+        """
+        if not self.open_dim:
+            return array.reshape(self.memory(shape))
+        at = self.open_dim - 1 - (len(self.dims) - array.ndim)
+        listed = np.zeros((shape.width, shape.channels), np.float32)
+        count = array.shape[at]
+        listed[0] = count
+        listed[1 : 1 + count] = np.moveaxis(array, at, 0).reshape(count, shape.channels)
+        return listed.reshape(self.memory(shape))
+
     def check(self, name: str, shape: Shape) -> None:
         """InputError unless the dims hold just what the map holds."""
-        if len(self.dims) > _MOST_DIMS or math.prod(self.of(shape)) != shape.elements:
+        elements = math.prod(self.of(shape))
+        if self.open_dim:
+            if self.planar or not self.open_dim <= len(self.dims) or shape.height != 1:
+                raise InputError(f"{name}: dim {self.open_dim} of {self.dims} cannot be open")
+            capacity = self.dims[self.open_dim - 1]
+            elements += elements // capacity if capacity else 0
+        if len(self.dims) > _MOST_DIMS or elements != shape.elements:
             raise InputError(f"{name}: an array of {self.dims} is not a map of {shape}")
 
 

@@ -234,7 +234,7 @@ def _output_maps(
     """The maps of outputs by source, each as (height, width, channels)."""
     for number in network.outputs:
         layout, name = network.layout(number), network.layers[number].name
-        values = outputs[name].reshape(layout.memory(network.shape(number)))
+        values = layout.values(outputs[name], network.shape(number))
         yield network.source(number), values.transpose(1, 2, 0) if layout.planar else values
 
 

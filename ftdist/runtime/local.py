@@ -108,8 +108,8 @@ class Session(Closing):
         outputs = {}
         for number in network.outputs:
             source, layout = network.source(number), network.layout(number)
-            dims = (layout.of if batched else layout.inner)(network.shape(source))
-            outputs[network.layers[number].name] = maps[source].reshape(dims)
+            shape, name = network.shape(source), network.layers[number].name
+            outputs[name] = layout.array(maps[source], shape, inner=not batched)
         return outputs
 
 

@@ -52,10 +52,10 @@ def _print(choice: Choice, model: Model) -> None:
     task = task_of(network, model.about)
     say(f"model      {model_line(network)}, {format_size(model.weight_bytes)} of weights")
     for port in network.inputs:
-        dims = "x".join(map(str, port.layout.of(port.shape)))
+        dims = port.layout.told(port.shape)
         say(f"input      {_short(port.name)} {dims}")
     for number in network.outputs:
-        dims = "x".join(map(str, network.layout(number).of(network.shape(number))))
+        dims = network.layout(number).told(network.shape(number))
         say(f"output     {_short(network.layers[number].name)} {dims}")
     say(f"task       {_task_told(task, model.labels)}")
     if task.kind != "arrays":

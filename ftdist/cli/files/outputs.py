@@ -164,8 +164,7 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
 
 def _told(network: Network, number: int) -> str:
     """An output by its name and dims."""
-    dims = network.layout(number).of(network.shape(number))
-    return f"{network.layers[number].name} {'x'.join(map(str, dims))}"
+    return f"{network.layers[number].name} {network.layout(number).told(network.shape(number))}"
 
 
 def _data(file_format: str, network: Network, task: Task, where: object) -> str:

@@ -104,6 +104,7 @@ class Assembly:
         for each, number in zip(self._outputs, network.outputs, strict=True):
             array, layout = self._arrays[each.source], network.layout(number)
             own = array if layout.planar else np.ascontiguousarray(array.transpose(1, 2, 0))
-            inner = own.shape if self._is_band else layout.inner(network.shape(number))
-            found[each.name] = own.reshape(inner)
+            if not self._is_band:
+                own = layout.array(own, network.shape(number), inner=True)
+            found[each.name] = own
         return found
