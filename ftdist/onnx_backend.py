@@ -149,9 +149,6 @@ class Prepared(BackendRep):
     def _typed(self, value: Any, array: Array) -> Array:
         """Networks make float32 of at least one dim; the model says what its outputs are."""
         kind = value.type.tensor_type
-        makers = [node.op_type for node in self.model.graph.node if value.name in node.output]
-        if makers == ["NonMaxSuppression"]:
-            array = array[(array >= 0).all(axis=-1)]  # places that no box has
         if kind.HasField("shape") and not kind.shape.dim and array.size == 1:
             array = array.reshape(())
         return np.asarray(array.astype(onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type)))
@@ -181,13 +178,16 @@ def _computed(model: Model, frames: list[dict[str, Array]]) -> list[dict[str, Ar
     made = {
         network.layers[number].name: network.layout(number).of(network.shape(number))
         for number in network.outputs
+        if not network.layout(number).open_dim
     }
     found = []
     with Session(model, untiled(network)) as session:
         for frame in frames:
             given = {n: np.asarray(each, np.float32).reshape(dims[n]) for n, each in frame.items()}
             arrays = session.run(given)
-            found.append({name: each.reshape(made[name]) for name, each in arrays.items()})
+            found.append(
+                {name: each.reshape(made.get(name, each.shape)) for name, each in arrays.items()}
+            )
     return found
 
 

@@ -19,11 +19,13 @@ from ftdist.network.graph import Network
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
+from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
-from ftdist.network.onnx.registry import Array, Node, Unsupported, Value
+from ftdist.network.onnx.registry import Array, Node, Open, Unsupported
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
+from ftdist.network.onnx.translators.lists.entries import as_value, with_count
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
@@ -200,13 +202,17 @@ def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
 
 
 def _output(
-    building: Building, name: str, value: Value | Unknown, refused: list[Refused]
+    building: Building, name: str, value: Open | Unknown, refused: list[Refused]
 ) -> Output | None:
     """An output with the layout of its array; where a map must move first it moves here."""
     building.name = name
     try:
+        if isinstance(value, Lengths):
+            value = as_value(building, value)  # type: ignore[assignment]
         if isinstance(value, np.ndarray):
             value = building.constant(value)
+        if isinstance(value, List):
+            return Output(name, *with_count(building, value))
     except Unsupported as error:
         refused.append(Refused(name, "output", str(error)))
     if not isinstance(value, Tensor):

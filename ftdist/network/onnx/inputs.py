@@ -50,7 +50,7 @@ def frame_inputs(
             fixed.append(length)
         shape = Shape(*(lengths.get(axis, 1) for axis in "hwc"))
         standard = names in ("-chw", "-hwc")
-        layout = Layout(names != "-hwc", () if standard else tuple(fixed))
+        layout = Layout(not names.endswith("hwc"), () if standard else tuple(fixed))
         found.append(Input(name, shape, layout))
         axes.append(names)
     if not found:
@@ -120,7 +120,7 @@ def _told(dims: tuple[int | str, ...]) -> str:
 
 
 def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> str:
-    """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it."""
+    """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it; three dims of a picture."""
     if len(dims) == 4:
         readers = [node for node in nodes if name in node.inputs]
         moved = [n.integers("perm") for n in readers if n.kind == "Transpose"]
@@ -131,4 +131,6 @@ def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> st
         last_is_small = isinstance(dims[3], int) and dims[3] <= 4
         first_is_small = isinstance(dims[1], int) and dims[1] <= 4
         return "-hwc" if last_is_small and not first_is_small else "-chw"
+    if len(dims) == 3 and 3 in (dims[0], dims[2]) and dims[0] != dims[2]:
+        return "chw" if dims[0] == 3 else "hwc"  # a picture that is in no batch
     return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" * (len(dims) - 3) + "chw")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.views import Tensor
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 Value = Tensor | Array
+
+Open = Value | List | Lengths
+"""A value, which may be of open length."""
 
 
 class Unsupported(Exception):
@@ -84,6 +88,24 @@ Translate = Callable[["Building", Node, list[Value | None]], "Value | list[Value
 
 OPERATORS: dict[str, Translate] = {}
 """What translates each operator, by its name in ONNX."""
+
+TranslateOpen = Callable[["Building", Node, list["Open | None"]], "Open | list[Open]"]
+
+OF_LISTS: dict[str, TranslateOpen] = {}
+"""What translates operators where something that they read or make is of open length."""
+
+
+def translates_lists(*kinds: str) -> Callable[[TranslateOpen], TranslateOpen]:
+    """Registers a function as what translates these operators where lengths are open."""
+
+    def register(function: TranslateOpen) -> TranslateOpen:
+        for kind in kinds:
+            if kind in OF_LISTS:
+                raise ValueError(f"{kind} of lists is translated twice")
+            OF_LISTS[kind] = function
+        return function
+
+    return register
 
 
 def translates(*kinds: str) -> Callable[[Translate], Translate]:

@@ -6,16 +6,30 @@ sizes are fixed: their nodes are nodes as any other.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
 from ftdist.network.onnx import translators  # noqa: F401 - they register themselves
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes, shape_of
+from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.refusals import Refused, unknown_operator
-from ftdist.network.onnx.registry import OPERATORS, Array, Branch, Node, Unsupported, Value
+from ftdist.network.onnx.registry import (
+    OF_LISTS,
+    OPERATORS,
+    Array,
+    Branch,
+    Node,
+    Open,
+    Unsupported,
+    Value,
+)
+from ftdist.network.onnx.translators.lists.choosing import merged
 from ftdist.network.onnx.types import INT64, result_types, type_of
 from ftdist.network.onnx.views import Tensor
 
@@ -32,7 +46,11 @@ UNKNOWN = Unknown()
 _OF_MAPS = frozenset(("Conv", "ConvTranspose", "Resize", "Upsample", "GridSample"))
 """Operators that read maps, and are not computed at import where these are constants."""
 
-Result = Value | Unknown
+Result = Open | Unknown
+
+_COMPUTED = Tensor | List | Lengths
+
+_Made = TypeVar("_Made")
 
 
 @dataclass
@@ -55,7 +73,7 @@ class Translation:
         try:
             if node.kind in ("If", "Loop") and len(known) == len(given):
                 results, types = self._chosen(node, known)
-            elif node.kind not in OPERATORS and not computes(node.kind):
+            elif not _is_known(node.kind):
                 raise Unsupported(unknown_operator(node.kind))
             elif len(known) == len(given):
                 found = _result(node, self.building, known)
@@ -81,16 +99,31 @@ class Translation:
         return type_of(value) if isinstance(value, np.ndarray) else self.types.get(name, 0)
 
     def _chosen(
-        self, node: Node, given: Sequence[Value | None]
+        self, node: Node, given: Sequence[Open | None]
     ) -> tuple[list[Result], Sequence[int]]:
         """What a node with nodes within makes, and of which types."""
         if node.kind == "Loop":
             return self._repeated(node, given)
-        if not isinstance(given[0], np.ndarray):
-            raise Unsupported("its condition depends on the input")
-        name = "then_branch" if given[0].any() else "else_branch"
-        branch = _branch(node, name, len(node.outputs))
-        return self._within(branch, {})
+        condition = given[0]
+        sides = [_branch(node, name, len(node.outputs)) for name in ("then_branch", "else_branch")]
+        if isinstance(condition, np.ndarray):
+            return self._within(sides[0 if condition.any() else 1], {})
+        if not isinstance(condition, Tensor) or math.prod(condition.shape) > 1:
+            raise Unsupported("its condition is not one truth value")
+        return self._both(condition, sides)
+
+    def _both(
+        self, condition: Tensor, sides: Sequence[Branch]
+    ) -> tuple[list[Result], Sequence[int]]:
+        """Both branches are computed, and the one is taken that the condition says."""
+        (first, types), (second, _) = (self._within(each, {}) for each in sides)
+        found: list[Result] = []
+        for pair in zip(first, second, strict=True):
+            known = [each for each in pair if not isinstance(each, Unknown)]
+            whole = len(known) == len(pair)
+            one = partial(merged, self.building, condition, known)
+            found.append(_sensible(one) if whole else UNKNOWN)
+        return found, types
 
     def _within(
         self, branch: Branch, given: Mapping[str, tuple[Result, int]]
@@ -105,11 +138,11 @@ class Translation:
         return found, [self._type(name) for name in branch.outputs]
 
     def _repeated(
-        self, node: Node, given: Sequence[Value | None]
+        self, node: Node, given: Sequence[Open | None]
     ) -> tuple[list[Result], Sequence[int]]:
         """The last values of what is carried on, then what each round makes, side by side."""
         most, condition = (*given, None, None)[:2]
-        if isinstance(most, Tensor) or isinstance(condition, Tensor):
+        if isinstance(most, _COMPUTED) or isinstance(condition, _COMPUTED):
             raise Unsupported("how often it runs depends on the input")
         carried: list[Result] = [each for each in given[2:] if each is not None]
         types = [node.type_of(at + 2) for at in range(len(carried))]
@@ -129,7 +162,7 @@ class Translation:
             round_ = np.array(number, np.int64), INT64
             starts = [round_, (np.array(True), 9), *zip(carried, types, strict=True)]
             found, kinds = self._within(body, dict(zip(body.inputs, starts, strict=True)))
-            if isinstance(found[0], Tensor):
+            if isinstance(found[0], _COMPUTED):
                 raise Unsupported("how often it runs depends on the input")
             if isinstance(found[0], Unknown):
                 return [UNKNOWN] * len(node.outputs), (0,) * len(node.outputs)
@@ -161,7 +194,27 @@ def _branch(node: Node, name: str, outputs: int) -> Branch:
     return branch
 
 
-def _result(node: Node, building: Building, given: Sequence[Value | None]) -> list[Value]:
+def _is_known(kind: str) -> bool:
+    return kind in OPERATORS or kind in OF_LISTS or computes(kind)
+
+
+def _result(node: Node, building: Building, given: Sequence[Open | None]) -> list[Open]:
+    """What a node makes; where lengths are open it is translated as said for lists."""
+    plain = [each for each in given if not isinstance(each, List | Lengths)]
+    if len(plain) == len(given):
+        makes = node.kind in _MAKES_LISTS and any(isinstance(each, Tensor) for each in plain)
+        if not makes:
+            return list(_of_fixed(node, building, plain))
+    if node.kind not in OF_LISTS:
+        raise Unsupported("not supported of lists whose length depends on the input")
+    found = _sensible(partial(OF_LISTS[node.kind], building, node, list(given)))
+    return list(found) if isinstance(found, list) else [found]
+
+
+_MAKES_LISTS = ("NonZero", "NonMaxSuppression")
+
+
+def _of_fixed(node: Node, building: Building, given: Sequence[Value | None]) -> list[Value]:
     if node.kind == "Shape" and isinstance(given[0], Tensor):
         return [np.array(shape_of(node, given[0].shape), np.int64)]
     if node.kind == "Size" and isinstance(given[0], Tensor):
@@ -173,13 +226,18 @@ def _result(node: Node, building: Building, given: Sequence[Value | None]) -> li
         raise Unsupported("supported of constants only")
     if given and isinstance(given[0], np.ndarray) and node.kind in _OF_MAPS:
         given = [building.constant(given[0].astype(np.float32)), *given[1:]]
+    found = _sensible(partial(OPERATORS[node.kind], building, node, list(given)))
+    return found if isinstance(found, list) else [found]
+
+
+def _sensible(translate: Callable[[], _Made]) -> _Made:
+    """What a translator makes; Unsupported for whatever a hostile file brings about."""
     try:
-        found = OPERATORS[node.kind](building, node, list(given))
+        return translate()
     except (Unsupported, MemoryError):
         raise
-    except Exception as error:  # whatever a hostile file brings about
+    except Exception as error:
         raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None
-    return found if isinstance(found, list) else [found]
 
 
 def constants_of(translation: Translation, names: Sequence[str]) -> dict[str, Array] | None:

@@ -6,6 +6,6 @@
 
 from __future__ import annotations
 
-from ftdist.network.onnx.translators import maps, places, values
+from ftdist.network.onnx.translators import lists, maps, places, values
 
-__all__ = ("maps", "places", "values")
+__all__ = ("lists", "maps", "places", "values")

@@ -23,10 +23,7 @@ from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.placing import Scatter, ScatterKind
-from ftdist.network.operators.selecting import (
-    GatherBy,
-    Suppress,
-)
+from ftdist.network.operators.selecting import GatherBy
 from ftdist.network.operators.tensors import Gather
 from ftdist.network.operators.windows import Convolution
 from ftdist.network.rewriting.rearranging import Reorder
@@ -90,24 +87,11 @@ def _with_dims(value: Tensor, step: int, axis: int, count: int, shape: Sequence[
 
 
 def _gathered_by(building: Building, value: Tensor, axis: int, indices: Tensor) -> Tensor:
-    """Rows by numbers that the network computes; those that suppression left open are zeros."""
-    empty = _is_padded(building, indices.step)
+    """Rows by numbers that the network computes."""
     value = _by_rows(building, value, [axis])
     numbers = building.grouped(indices, range(indices.rank), [], [])
-    step = building.add(GatherBy("rows", empty), [value.step, numbers.step])
+    step = building.add(GatherBy("rows"), [value.step, numbers.step])
     return _with_dims(value, step, axis, 1, indices.shape)
-
-
-def _is_padded(building: Building, step: int) -> bool:
-    """Whether a map comes straight from boxes that were suppressed, which end with -1."""
-    while step >= 0:
-        made = building.steps[step]
-        if isinstance(made.operation, Suppress):
-            return True
-        if len(made.inputs) != 1:
-            return False
-        (step,) = made.inputs
-    return False
 
 
 @translates("GatherElements")
@@ -159,7 +143,6 @@ def _slices_by(building: Building, value: Tensor, indices: Tensor, batch: int) -
     depth = indices.shape[-1]
     if batch:
         raise Unsupported("batch_dims: supported of constant indices only")
-    empty = _is_padded(building, indices.step)
     strides = np.cumprod([1, *value.shape[1:depth][::-1]])[::-1].astype(np.float32)
     last = indices.rank - 1
     listed = building.grouped(indices, range(last), [], [last])
@@ -169,7 +152,7 @@ def _slices_by(building: Building, value: Tensor, indices: Tensor, batch: int) -
     }
     numbers = building.add(Convolution(1, ONE_TAP), [listed.step], weights)
     value = _by_rows(building, value, range(depth))
-    step = building.add(GatherBy("rows", empty), [value.step, numbers])
+    step = building.add(GatherBy("rows"), [value.step, numbers])
     return _with_dims(value, step, 0, depth, indices.shape[:-1])
 
 

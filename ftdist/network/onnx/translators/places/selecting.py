@@ -69,9 +69,9 @@ def _largest_only(building: Building, node: Node, given: Given) -> Value:
     return paired(building, "equal", place, building.constant(line))
 
 
-@translates("NonMaxSuppression")
-def _suppress(building: Building, node: Node, given: Given) -> Value:
-    """As many rows as there can be: behind those that are chosen all numbers are -1."""
+def suppressed(building: Building, node: Node, given: Given) -> Value:
+    """What NonMaxSuppression makes, as many rows as there can be: behind those that are chosen all
+    numbers are -1."""
     boxes, scores = building.tensor(given[0], "boxes"), building.tensor(given[1], "scores")
     if boxes.rank != 3 or scores.rank != 3 or boxes.dims[0] or scores.dims[0]:
         raise Unsupported(f"boxes {boxes.shape} and scores {scores.shape}; one batch is needed")

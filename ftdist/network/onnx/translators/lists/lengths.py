@@ -1,0 +1,136 @@
+"""Arithmetic of shapes that have counts in them: what is known stays known, counts become steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, reduce
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.constants import computed, shape_of
+from ftdist.network.onnx.lists import Count, Lengths, List, lengths, most_of
+from ftdist.network.onnx.registry import Array, Node, Open, Unsupported
+from ftdist.network.onnx.translators.lists.entries import least, number
+from ftdist.network.onnx.translators.values.functions import applied
+from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.types import FLOAT
+
+Given = list[Open | None]
+Length = Count | int
+
+MOVED = frozenset(
+    ("Gather", "Slice", "Concat", "Unsqueeze", "Squeeze", "Reshape", "Identity", "Flatten")
+)
+"""Operators that move numbers and do not look at them."""
+
+
+def moved(node: Node, given: Given) -> Open:
+    """What one of ``MOVED`` makes of numbers and counts."""
+    arrays = [each.numbers if isinstance(each, Lengths) else each for each in given]
+    (found, *_) = computed(node, arrays)  # type: ignore[arg-type]
+    return lengths(found)
+
+
+def shape(node: Node, given: List) -> Open:
+    """What Shape says of a list."""
+    dims: list[Length] = list(given.shape)
+    dims[given.axis] = given.count
+    chosen = shape_of(node, tuple(range(len(dims))))
+    return lengths([dims[each] for each in chosen])
+
+
+def size(building: Building, given: List) -> Open:
+    """What Size says of a list."""
+    inner = int(np.prod(given.shape)) // given.capacity
+    return lengths(_product(building, given.count, inner))
+
+
+def _product(building: Building, first: Length, second: Length) -> Length:
+    if isinstance(first, int) and isinstance(second, int):
+        return first * second
+    if 1 in (first, second):
+        return second if first == 1 else first
+    most = int(
+        np.prod([each.most if isinstance(each, Count) else each for each in (first, second)])
+    )
+    value = paired(building, "multiply", number(building, first), number(building, second))
+    return Count(value, most)
+
+
+def _sum(building: Building, first: Length, second: Length) -> Length:
+    if isinstance(first, int) and isinstance(second, int):
+        return first + second
+    if 0 in (first, second):
+        return second if first == 0 else first
+    most = sum(most_of((first, second)))
+    value = paired(building, "add", number(building, first), number(building, second))
+    return Count(applied(building, value, "clip", 0.0, float(most)), most)
+
+
+def _difference(building: Building, first: Length, second: Length) -> Length:
+    """Of lengths, so it is not below zero."""
+    if isinstance(first, int) and isinstance(second, int):
+        return first - second
+    (most,) = most_of((first,))
+    value = paired(building, "subtract", number(building, first), number(building, second))
+    return Count(applied(building, value, "clip", 0.0, float(most)), most)
+
+
+def _greatest(building: Building, first: Length, second: Length) -> Length:
+    if isinstance(first, int) and isinstance(second, int):
+        return max(first, second)
+    known = [each for each in (first, second) if isinstance(each, int)]
+    if known and known[0] <= 0:
+        return second if isinstance(first, int) else first
+    most = max(most_of((first, second)))
+    value = paired(building, "maximum", number(building, first), number(building, second))
+    return Count(value, most)
+
+
+_How = Callable[[Building, Length, Length], Length]
+
+_PAIRS: dict[str, _How] = {
+    "Add": _sum,
+    "Sub": _difference,
+    "Mul": _product,
+    "Min": least,
+    "Max": _greatest,
+}
+_REDUCTIONS: dict[str, _How] = {
+    "ReduceSum": _sum,
+    "ReduceProd": _product,
+    "ReduceMin": least,
+    "ReduceMax": _greatest,
+}
+ARITHMETIC = frozenset((*_PAIRS, *_REDUCTIONS))
+
+
+def arithmetic(building: Building, node: Node, given: Given) -> Open | None:
+    """What arithmetic makes of whole numbers and counts; None where there is anything else."""
+    arrays = [_numbers(each) for each in given if each is not None]
+    if any(each is None for each in arrays):
+        return None
+    known: list[Array] = [each for each in arrays if each is not None]
+    if node.kind in _PAIRS:
+        combined = np.frompyfunc(partial(_PAIRS[node.kind], building), 2, 1)
+        return lengths(reduce(combined, known))
+    values = known[0].ravel().tolist()
+    axes = known[1].ravel().tolist() if len(known) > 1 else list(node.integers("axes"))
+    if axes not in ([], [0], [-1]) or known[0].ndim > 1:
+        raise Unsupported("axes: a shape has one dim")
+    found = reduce(partial(_REDUCTIONS[node.kind], building), values)
+    return lengths([found] if node.integer("keepdims", 1) else found)
+
+
+def _numbers(given: Open) -> Array | None:
+    if isinstance(given, Lengths):
+        return given.numbers
+    if isinstance(given, np.ndarray) and given.dtype.kind in "iu":
+        return np.array([int(each) for each in given.ravel()], object).reshape(given.shape)
+    return None
+
+
+def is_kept(node: Node) -> bool:
+    """Whether a cast leaves whole numbers what they are."""
+    return node.kind == "Cast" and node.integer("to", FLOAT) in (6, 7, 12, 13)

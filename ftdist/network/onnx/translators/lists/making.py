@@ -1,0 +1,74 @@
+"""Lists that are made of a length: a value so many times, numbers one after another."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.lists import Count, Lengths, List, most_of
+from ftdist.network.onnx.registry import Node, Open, Unsupported, translates_lists
+from ftdist.network.onnx.translators.lists.entries import as_value, repeated
+from ftdist.network.onnx.translators.lists.shaping import dims_of
+from ftdist.network.onnx.translators.values.pointwise import scaled
+
+Given = list[Open | None]
+
+
+def _open_dim(wanted: tuple[int | Count, ...]) -> tuple[int, Count]:
+    counts = [(at, each) for at, each in enumerate(wanted) if isinstance(each, Count)]
+    if len(counts) != 1:
+        raise Unsupported("the shape: one dim of open length is supported")
+    return counts[0]
+
+
+@translates_lists("ConstantOfShape")
+def _constant(building: Building, node: Node, given: Given) -> Open:
+    wanted = dims_of(given[0], "the shape")
+    value = np.asarray(node.attributes.get("value", np.zeros(1, np.float32))).reshape(-1)[0]
+    return _same_everywhere(building, float(value), wanted)
+
+
+def _same_everywhere(building: Building, value: float, wanted: tuple[int | Count, ...]) -> List:
+    """A number in all places of a shape of open length."""
+    at, count = _open_dim(wanted)
+    many = repeated(building, count.value, most_of(wanted))
+    return List(scaled(building, many, 0.0, value), at, count)
+
+
+@translates_lists("Range")
+def _range(building: Building, node: Node, given: Given) -> Open:
+    start, limit, step = (_only(each) for each in given)
+    if start != 0 or step != 1 or not isinstance(limit, Count):
+        raise Unsupported("a range of open length begins with 0 and goes on by 1")
+    numbers = np.arange(limit.most, dtype=np.float32)
+    return List(building.constant(numbers), 0, limit)
+
+
+def _only(given: Open | None) -> object:
+    if isinstance(given, np.ndarray):
+        return float(given.ravel()[0])
+    return given.numbers.ravel()[0] if isinstance(given, Lengths) else given
+
+
+@translates_lists("Expand")
+def _expand(building: Building, node: Node, given: Given) -> Open:
+    value, wanted = as_value(building, given[0]), dims_of(given[1], "the shape")
+    is_open = any(isinstance(each, Count) for each in wanted)
+    if isinstance(value, np.ndarray) and value.size == 1 and is_open:
+        return _same_everywhere(building, float(value.ravel()[0]), wanted)
+    whole = value.tensor if isinstance(value, List) else value
+    whole = building.tensor(whole, "its input")  # type: ignore[arg-type]
+    rank = max(whole.rank, len(wanted))
+    shape = list((1,) * (rank - len(wanted)) + most_of(wanted))
+    if isinstance(value, List):
+        at, count = rank - value.from_end, value.count
+        shape[at] = value.capacity
+    else:
+        at, count = _open_dim(wanted)
+        at += rank - len(wanted)
+    try:
+        made = np.broadcast_shapes(whole.shape, tuple(shape))
+    except ValueError:
+        raise Unsupported(f"shape: {whole.shape} cannot become {tuple(shape)}") from None
+    narrow = whole if isinstance(value, List) and whole.rank == len(made) else None
+    return List(building.expanded(whole, made), at, count, narrow)

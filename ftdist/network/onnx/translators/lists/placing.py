@@ -1,0 +1,228 @@
+"""Entries of lists by their places: gathered, cut off, split, and lists one behind another."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.lists import Count, Lengths, List, most_of
+from ftdist.network.onnx.registry import (
+    Node,
+    Open,
+    Unsupported,
+    Value,
+    made,
+    tensor,
+    translates_lists,
+)
+from ftdist.network.onnx.translators.lists import lengths
+from ftdist.network.onnx.translators.lists.entries import (
+    as_value,
+    filled,
+    in_columns,
+    least,
+    number,
+    one_after_another,
+    shortened,
+    taken,
+)
+from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, of_fixed, row_by_row
+from ftdist.network.onnx.translators.places.joining import part
+from ftdist.network.onnx.translators.values.functions import applied
+from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.translators.values.reductions import reduced
+from ftdist.network.onnx.views import Tensor
+from ftdist.network.operators.windows import Convolution
+from ftdist.network.rewriting.scaling import ONE_TAP
+
+Given = list[Open | None]
+
+
+def _tensor(building: Building, given: Open | None, what: str) -> Tensor:
+    """The values of a list, a tensor or a constant."""
+    value = as_value(building, given)
+    return value.tensor if isinstance(value, List) else building.tensor(fixed(value, what), what)
+
+
+@translates_lists("Gather")
+def _gather(building: Building, node: Node, given: Given) -> Open:
+    data, by = given[0], given[1]
+    if isinstance(data, Lengths) and isinstance(by, np.ndarray):
+        return lengths.moved(node, given)
+    value, by = _tensor(building, data, "data"), as_value(building, by)
+    axis = node.integer("axis") % value.rank
+    if isinstance(by, List):
+        if isinstance(data, List) and data.axis != axis:
+            raise Unsupported("both its data and its indices are of open length")
+        return List(taken(building, value, [axis], by.tensor), axis + by.axis, by.count)
+    by = fixed(by, "indices")
+    if not isinstance(data, List):
+        return of_fixed(building, node, [value, by])[0]
+    if data.axis == axis:
+        if isinstance(by, np.ndarray) and (by < 0).any():
+            raise Unsupported("indices: from the end of a list of open length")
+        return of_fixed(building, node, [value, by])[0]
+    found = tensor(of_fixed(building, node, [value, by])[0])
+    more = found.rank - value.rank
+    return List(found, data.axis + (more if axis < data.axis else 0), data.count)
+
+
+@translates_lists("GatherND")
+def _gather_slices(building: Building, node: Node, given: Given) -> Open:
+    """Indices of several dims become numbers of slices by a product."""
+    by = given[1]
+    if not isinstance(by, List) or by.axis == by.rank - 1 or node.integer("batch_dims"):
+        raise Unsupported("indices: a list of places is supported")
+    value, depth = _tensor(building, given[0], "data"), by.shape[-1]
+    if isinstance(given[0], List) and given[0].axis > 0 and given[0].axis < depth:
+        raise Unsupported("data: the first dim may be of open length")
+    numbers = in_columns(building, by.tensor, range(by.rank - 1))
+    step = numbers.step
+    if depth > 1:
+        strides = np.cumprod([1, *value.shape[1:depth][::-1]])[::-1].astype(np.float32)
+        weights = {
+            "weights": lambda: strides.reshape(1, depth, 1, 1),
+            "bias": lambda: np.zeros(1, np.float32),
+        }
+        step = building.add(Convolution(1, ONE_TAP), [step], weights)
+    found = taken(building, value, range(depth), Tensor(step, numbers.dims[:-1]))
+    return List(found, by.axis, by.count)
+
+
+@translates_lists("Concat")
+def _concatenate(building: Building, node: Node, given: Given) -> Open:
+    if not any(isinstance(each, Tensor | List) for each in given):
+        return lengths.moved(node, given)
+    given = [as_value(building, each) for each in given]
+    lists = [each for each in given if isinstance(each, List)]
+    rank = _rank(lists[0] if lists else given[0])
+    axis = node.integer("axis") % rank
+    if not lists:
+        return of_fixed(building, node, given)[0]
+    if all(each.axis == axis for each in lists):
+        return one_after_another(building, given, axis)
+    if len(lists) < len(given) or len({each.axis for each in lists}) > 1:
+        raise Unsupported("some of its inputs are of open length along another dim than the axis")
+    shortest = min(lists, key=lambda each: each.capacity)
+    same: Given = [shortened(building, each, shortest.capacity) for each in lists]
+    (joined,) = row_by_row(building, node, same)
+    return List(joined, shortest.axis, shortest.count)
+
+
+def _rank(given: Open | None) -> int:
+    assert given is not None
+    return len(given.shape)
+
+
+@translates_lists("Slice")
+def _slice(building: Building, node: Node, given: Given) -> Open:
+    if len(given) < 2:
+        raise Unsupported("starts and ends: export it with opset 10 or newer")
+    if isinstance(given[0], Lengths) and not any(isinstance(e, Lengths) for e in given[1:]):
+        return lengths.moved(node, given)
+    value = as_value(building, given[0])
+    if isinstance(value, np.ndarray):
+        value = building.constant(value.astype(np.float32))
+    starts, ends = dims_of(given[1], "starts"), dims_of(given[2], "ends")
+    axes: tuple[int | Count, ...] = tuple(range(len(starts)))
+    if len(given) > 3 and given[3] is not None:
+        axes = dims_of(given[3], "axes")
+    steps: tuple[int | Count, ...] = (1,) * len(starts)
+    if len(given) > 4 and given[4] is not None:
+        steps = dims_of(given[4], "steps")
+    if not isinstance(value, Tensor | List):
+        raise Unsupported("its input is missing")
+    for axis, start, end, step in zip(most_of(axes), starts, ends, most_of(steps), strict=True):
+        value = _cut(building, value, axis % _rank(value), start, end, step)
+    return value
+
+
+def _cut(
+    building: Building,
+    value: Tensor | List,
+    axis: int,
+    start: int | Count,
+    end: int | Count,
+    step: int,
+) -> Tensor | List:
+    """Some positions of one dim, of which the length or the end may be computed."""
+    whole = value.tensor if isinstance(value, List) else value
+    own = isinstance(value, List) and value.axis == axis
+    if not own and not isinstance(start, Count) and not isinstance(end, Count):
+        chosen = range(whole.shape[axis])[slice(start, end, step)]
+        if not chosen:
+            raise Unsupported("nothing is left of its input")
+        found = part(building, whole, axis, chosen)
+        return List(found, value.axis, value.count) if isinstance(value, List) else found
+    if isinstance(value, List) and not own:
+        raise Unsupported("two dims are of open length")
+    if isinstance(start, Count) or start < 0 or step != 1:
+        raise Unsupported("starts and steps: of a list of open length the first are taken")
+    length: Count | int = value.count if isinstance(value, List) else whole.shape[axis]
+    if isinstance(end, int) and end < 0:
+        length = _less(building, length, -end)
+    else:
+        length = least(building, length, end)
+    length = _less(building, length, start)
+    most = length.most if isinstance(length, Count) else length
+    if most < 1:
+        raise Unsupported("nothing is left of its input")
+    found = part(building, whole, axis, range(start, start + most))
+    return List(found, axis, length) if isinstance(length, Count) else found
+
+
+def _less(building: Building, length: Count | int, by: int) -> Count | int:
+    """A length without some; not below zero."""
+    if by == 0:
+        return length
+    if isinstance(length, int):
+        return max(0, length - by)
+    most = max(0, length.most - by)
+    value = paired(building, "subtract", number(building, length), np.array(by, np.float32))
+    return Count(applied(building, value, "clip", 0.0, float(most)), most)
+
+
+@translates_lists("Split")
+def _split(building: Building, node: Node, given: Given) -> list[Open]:
+    value = given[0]
+    if not isinstance(value, List) or node.integer("axis") % value.rank == value.axis:
+        raise Unsupported("a list of open length cannot be split")
+    parts: list[Value] = list(row_by_row(building, node, given))
+    return [List(tensor(each), value.axis, value.count) for each in parts]
+
+
+@translates_lists("ScatterElements")
+def _scatter(building: Building, node: Node, given: Given) -> Open:
+    """Whole entries go to the places that a list says, which are different from each other: each
+    place finds out which entry is for it."""
+    data, by, updates = (as_value(building, each) for each in given[:3])
+    narrow = by.narrow if isinstance(by, List) else None
+    axis = node.integer("axis") % _rank(data)
+    if not isinstance(by, List) or narrow is None or by.axis != axis:
+        raise Unsupported("indices: a list of numbers of whole entries is supported")
+    if math.prod(narrow.shape) != by.capacity or node.word("reduction", "none") != "none":
+        raise Unsupported("indices: they differ within an entry")
+    whole = _tensor(building, data, "data")
+    own = filled(building, List(narrow, axis, by.count), -1.0)
+    numbers = building.reshaped(own, (by.capacity, 1))
+    line = np.arange(whole.shape[axis], dtype=np.float32)[np.newaxis]
+    fits = paired(building, "equal", numbers, building.constant(line))
+    entry = reduced(building, fits, "arg_max", (0,), keep=False)
+    found = reduced(building, fits, "max", (0,), keep=False)
+    source = taken(building, _tensor(building, updates, "updates"), [axis], entry)
+    dims = [length if at == axis else 1 for at, length in enumerate(whole.shape)]
+    truth = building.reshaped(found, dims)
+    result = made(building, "Where", [truth, source, whole])
+    return List(result, axis, data.count) if isinstance(data, List) else result
+
+
+@translates_lists("RoiAlign")
+def _regions(building: Building, node: Node, given: Given) -> Open:
+    """Of each region of a list; behind them are regions of nothing."""
+    regions = given[1]
+    if not isinstance(regions, List) or regions.axis or isinstance(given[0], List):
+        raise Unsupported("rois: their number may be of open length")
+    (found,) = row_by_row(building, node, [given[0], filled(building, regions, 0.0)])
+    return List(found, 0, regions.count)

@@ -1,0 +1,244 @@
+"""Lists whose length depends on the input: what detectors have behind their heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import TensorProto, helper
+from support.onnxgraphs import Array, Nodes, computed, expected, imported
+
+from ftdist.errors import InputError
+
+COUNT = 12
+
+Build = Callable[[Nodes, str, str], tuple[str, ...]]
+
+
+def ints(n: Nodes, *values: int) -> str:
+    return n.constant(np.array(values, np.int64))
+
+
+def f32(n: Nodes, value: Any) -> str:
+    return n.constant(np.array(value, np.float32))
+
+
+def chosen(n: Nodes, boxes: str, scores: str, threshold: float = 0.5) -> tuple[str, str]:
+    """Boxes and scores above a threshold, as a mask of truth values chooses them."""
+    places = n.add("NonZero", n.add("Greater", scores, f32(n, threshold)))
+    by = n.add("Transpose", places, perm=[1, 0])
+    return n.add("GatherND", boxes, by), n.add("GatherND", scores, by)
+
+
+def best(n: Nodes, boxes: str, scores: str, most: int) -> tuple[str, str]:
+    """The best of a list, as many as there are but no more than that."""
+    length = n.add("Unsqueeze", n.add("Gather", n.add("Shape", scores), ints(n, 0)), ints(n, 0))
+    pair = n.add("Concat", ints(n, most), n.add("Reshape", length, ints(n, 1)), axis=0)
+    count = n.add("Reshape", n.add("ReduceMin", pair, keepdims=0), ints(n, -1))
+    values, places = n.add("TopK", scores, count, outputs=2)
+    return n.add("Gather", boxes, places), values
+
+
+def labels(n: Nodes, scores: str, number: int) -> str:
+    """A number for each entry."""
+    one = n.constant(np.array(number, np.int64))
+    return str(n.add("Expand", one, n.add("Shape", scores)))
+
+
+def suppressed(n: Nodes, boxes: str, scores: str, classes: str, most: int) -> tuple[str, ...]:
+    """Suppression by classes, each moved to a place of its own; nothing where there is nothing."""
+    outer = n.nodes
+    size = n.add("ReduceProd", n.add("Shape", boxes), keepdims=0)
+    empty = n.add("Equal", size, n.constant(np.array(0, np.int64)))
+    n.nodes = []
+    nothing = n.add("ConstantOfShape", ints(n, 0), value=_int(0))
+    branch = [helper.make_tensor_value_info(nothing, TensorProto.INT64, None)]
+    then = helper.make_graph(n.nodes, "then", [], branch)
+    n.nodes = []
+    far = n.add("Add", n.add("ReduceMax", boxes, keepdims=0), f32(n, 1))
+    away = n.add("Mul", n.add("Cast", classes, to=TensorProto.FLOAT), far)
+    moved = n.add("Add", boxes, n.add("Unsqueeze", away, ints(n, 1)))
+    kept = n.add(
+        "NonMaxSuppression",
+        n.add("Unsqueeze", moved, ints(n, 0)),
+        n.add("Unsqueeze", scores, ints(n, 0, 1)),
+        ints(n, 1 << 40),
+        f32(n, [0.4]),
+    )
+    last = n.add("Slice", kept, ints(n, 2), ints(n, 3), ints(n, 1))
+    kept = n.add("Squeeze", last, ints(n, 1))
+    branch = [helper.make_tensor_value_info(kept, TensorProto.INT64, None)]
+    other = helper.make_graph(n.nodes, "else", [], branch)
+    n.nodes = outer
+    keep = n.add("If", empty, then_branch=then, else_branch=other)
+    keep = n.add("Slice", keep, ints(n, 0), ints(n, most), ints(n, 0))
+    return tuple(n.add("Gather", each, keep) for each in (boxes, scores, classes))
+
+
+def _int(value: int) -> Any:
+    return helper.make_tensor("value", TensorProto.INT64, [1], [value])
+
+
+def detector(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """What torchvision's SSDs have at their end, of two classes."""
+    found = []
+    for number in (1, 2):
+        own = n.add("Gather", scores, n.constant(np.array(number, np.int64)), axis=1)
+        pair = best(n, *chosen(n, boxes, own), 4)
+        found.append((*pair, labels(n, pair[1], number)))
+    joined = [n.add("Concat", *each, axis=0) for each in zip(*found, strict=True)]
+    return suppressed(n, joined[0], joined[1], joined[2], 5)
+
+
+def first(n: Nodes, scores: str) -> str:
+    return str(n.add("Gather", scores, n.constant(np.array(0, np.int64)), axis=1))
+
+
+def of_one(build: Callable[[Nodes, str], tuple[str, ...]]) -> Build:
+    """Of the scores of one class that are above a threshold."""
+
+    def whole(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+        where, values = chosen(n, boxes, first(n, scores))
+        return where, *build(n, values)
+
+    return whole
+
+
+def everything_there_is(n: Nodes, values: str) -> tuple[str, ...]:
+    """Sums, largest, smallest, means and places of all entries: what is behind them is left out."""
+    kinds = ("ReduceSum", "ReduceMax", "ReduceMin", "ReduceMean", "ReduceL2", "ReduceProd")
+    found = [str(n.add(kind, values, keepdims=1)) for kind in kinds]
+    return *found, str(n.add("ArgMin", values, axis=0))
+
+
+def shaped(n: Nodes, values: str) -> tuple[str, ...]:
+    rows = n.add("Reshape", values, ints(n, -1, 1))
+    matrix = n.add("MatMul", rows, n.random(1, 6))
+    split = n.add("Split", n.add("Softmax", matrix, axis=1), axis=1, outputs=2, num_outputs=2)
+    flat = n.add("Reshape", n.add("Concat", *split, axis=1), ints(n, -1))
+    triples = n.add("Reshape", flat, ints(n, -1, 2, 3))
+    turned = n.add("Transpose", triples, perm=[1, 0, 2])
+    return n.add("Flatten", triples), n.add("Exp", turned), n.add("Shape", flat)
+
+
+def cut(n: Nodes, values: str) -> tuple[str, ...]:
+    length = n.add("Shape", values)
+    half = n.add("Sub", length, ints(n, 2))
+    numbers = n.add(
+        "Range",
+        n.constant(np.array(0, np.int64)),
+        n.add("Squeeze", length, ints(n, 0)),
+        n.constant(np.array(1, np.int64)),
+    )
+    return (
+        n.add("Slice", values, ints(n, 0), half, ints(n, 0)),
+        n.add("Slice", values, ints(n, 1), ints(n, 1 << 40), ints(n, 0)),
+        n.add("Slice", values, ints(n, 0), ints(n, -1), ints(n, 0)),
+        n.add("Mul", values, n.add("Cast", numbers, to=TensorProto.FLOAT)),
+        n.add("ConstantOfShape", length),
+    )
+
+
+def places_of_two_dims(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """As FCOS and RetinaNet find boxes and classes at once."""
+    places = n.add("NonZero", n.add("Greater", scores, f32(n, 0.6)))
+    by = n.add("Transpose", places, perm=[1, 0])
+    flat = n.add("Reshape", scores, ints(n, -1))
+    one = n.add("NonZero", n.add("Greater", flat, f32(n, 0.6)))
+    number = n.add("Squeeze", one, ints(n, 0))
+    box = n.add("Div", number, n.constant(np.array(3, np.int64)))
+    return (
+        n.add("GatherND", scores, by),
+        n.add("Gather", boxes, box),
+        n.add("Mod", number, n.constant(np.array(3, np.int64))),
+        places,
+    )
+
+
+def a_list_of_a_list(n: Nodes, values: str) -> tuple[str, ...]:
+    few = n.add("NonZero", n.add("Less", values, f32(n, 0.8)))
+    by = n.add("Squeeze", few, ints(n, 0))
+    return n.add("Gather", values, by), n.add(
+        "Where", n.add("Less", values, f32(n, 0.8)), values, f32(n, -1)
+    )
+
+
+def by_levels(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """As regions are taken from maps of several scales, and put back in their order."""
+    regions, values = chosen(n, boxes, first(n, scores))
+    count = n.add("Shape", values)
+    features = n.add("Reshape", scores, ints(n, 1, 1, COUNT, 3))
+    result = n.add("ConstantOfShape", n.add("Concat", count, ints(n, 1, 2, 2), axis=0))
+    near = n.add("Cast", n.add("Less", values, f32(n, 0.8)), to=TensorProto.INT64)
+    for level in (0, 1):
+        is_own = n.add("Equal", near, n.constant(np.array(level, np.int64)))
+        by = n.add("Squeeze", n.add("NonZero", is_own), ints(n, 0))
+        own = n.add("Gather", regions, by)
+        frames = n.add("Expand", n.constant(np.array(0, np.int64)), n.add("Shape", by))
+        how = {"output_height": 2, "output_width": 2, "sampling_ratio": 2}
+        taken = n.add("RoiAlign", features, own, frames, **how, spatial_scale=1.0 + level)
+        rows = n.add("Concat", n.add("Shape", by), ints(n, 1, 2, 2), axis=0)
+        wide = n.add("Expand", n.add("Reshape", by, ints(n, -1, 1, 1, 1)), rows)
+        result = n.add("ScatterElements", result, wide, taken, axis=0)
+    return result, n.add("Flatten", result)
+
+
+CASES: dict[str, Build] = {
+    "detector": detector,
+    "everything there is": of_one(everything_there_is),
+    "shaped": of_one(shaped),
+    "cut": of_one(cut),
+    "two dims": places_of_two_dims,
+    "a list of a list": of_one(a_list_of_a_list),
+    "by levels": by_levels,
+    "as chosen": lambda n, boxes, scores: chosen(n, boxes, first(n, scores)),
+}
+
+
+def graph(build: Build, path: Path) -> Path:
+    nodes = Nodes(opset=18)
+    boxes, scores = nodes.input(COUNT, 4, name="boxes"), nodes.input(COUNT, 3, name="scores")
+    boxes, scores = nodes.add("Mul", boxes, f32(nodes, 4)), nodes.add("Relu", scores)
+    found = build(nodes, boxes, scores)
+    nodes.output(*(nodes.add("Cast", each, to=TensorProto.FLOAT) for each in found))
+    return nodes.save(path)
+
+
+def given(threshold: float, seed: int = 0) -> dict[str, Array]:
+    generator = np.random.default_rng(seed)
+    low = generator.random((COUNT, 2), np.float32)
+    boxes = np.concatenate([low, low + generator.random((COUNT, 2), np.float32) + 0.1], 1)
+    scores = generator.random((COUNT, 3), np.float32)
+    return {"boxes": boxes, "scores": (scores * (scores > threshold)).astype(np.float32)}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_lists_are_as_long_as_their_entries(name: str, tmp_path: Path) -> None:
+    path = graph(CASES[name], tmp_path / "graph.onnx")
+    model = imported(path, batch="whole")
+    for arrays in (given(0), given(0.4, 1), given(0.7, 2)):
+        wanted = expected(path, arrays)
+        for output, array in computed(model, arrays).items():
+            assert array.shape == wanted[output].shape, output
+            np.testing.assert_allclose(array, wanted[output], rtol=1e-5, atol=1e-6, err_msg=output)
+
+
+def test_nothing_may_be_found(tmp_path: Path) -> None:
+    path = graph(detector, tmp_path / "graph.onnx")
+    arrays = given(2)
+    wanted = expected(path, arrays)
+    for name, array in computed(imported(path, batch="whole"), arrays).items():
+        assert array.shape == wanted[name].shape
+        assert array.size == 0
+
+
+def test_what_lists_do_not_have_is_refused(tmp_path: Path) -> None:
+    def sorted_by_hand(n: Nodes, values: str) -> tuple[str, ...]:
+        return (n.add("CumSum", values, n.constant(np.array(0, np.int64))),)
+
+    path = graph(of_one(sorted_by_hand), tmp_path / "graph.onnx")
+    with pytest.raises(InputError, match=r"CumSum.*lists whose length depends on the input"):
+        imported(path, batch="whole")
