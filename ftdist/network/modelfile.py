@@ -14,6 +14,7 @@ CPython's own module: ``hashlib`` would bring OpenSSL's 4 MiB into every worker.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import weakref
@@ -155,6 +156,8 @@ def load(path: str | Path, *, verify: bool = True) -> Model:
             mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
             descriptor = os.dup(file.fileno())
     except OSError as error:
+        if error.errno == errno.ENOMEM:
+            raise MemoryError from None
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     weights = np.frombuffer(mapped, np.uint8)
     model = Model(

@@ -79,15 +79,14 @@ def _imported(
 ) -> list[str]:
     from ftdist.network.onnx.reading.schema import model_class
     from ftdist.runtime.importing_room import importing_room
-    from ftdist.runtime.model_import import import_model  # with all importers
+    from ftdist.runtime.model_import import import_kept  # with all importers
 
     model_class()  # what its library maps without ever touching it counts for nothing
     remarks: list[str] = []
     with importing_room(path, limit or budget(None), held_bytes):
         as_picture = size == "picture"
         named = None if size == "picture" else size
-        import_model(path, target, size=named, picture=picture, as_picture=as_picture,
-                     remark=remarks.append)  # fmt: skip
+        import_kept(path, target, named, picture, remarks.append, as_picture=as_picture)
     return remarks
 
 

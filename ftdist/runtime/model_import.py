@@ -91,16 +91,43 @@ def import_model(
     target, given = Path(output), None if names is None else Path(names)
     read = [Path(each) for each in (asked.name, weights, names) if each is not None]
     refuse_overwriting([target], [(str(each), each) for each in read])
+    _write(asked, target, given, wishes, remark)
+    return load(target, verify=False)
+
+
+def import_kept(
+    source: Path,
+    target: Path,
+    size: tuple[int, int] | None,
+    picture: tuple[int, int] | None,
+    remark: Callable[[str], None],
+    *,
+    as_picture: bool,
+) -> None:
+    """Writes the model file `target` of an ONNX file, as ``import_model``, and does not open it.
+
+    Who imports within a budget has no room for two networks.
+    """
+    asked = _Asked(str(source), None, None, None, size, picture, as_picture, None)
+    _write(asked, target, None, None, remark)
+
+
+def _write(
+    asked: _Asked,
+    target: Path,
+    names: Path | None,
+    wishes: Wishes | None,
+    remark: Callable[[str], None] | None,
+) -> None:
     found, network, about, remarks = _understood(asked)
     if wishes is not None:
         network, about = overridden(network, about, wishes)
-    labels, origin, doubt = _labels(found, asked, given, network, about)
+    labels, origin, doubt = _labels(found, asked, names, network, about)
     about = replace(about, names=origin)
     write_model(target, network, found.parameters(), labels, about)
     for each in (*remarks, doubt):
         if remark is not None and each:
             remark(each)
-    return load(target, verify=False)
 
 
 @dataclass(frozen=True)
