@@ -38,12 +38,23 @@ _COCO = (
 COCO = tuple(_COCO.split(", "))
 """The 80 classes of COCO, in Darknet's order."""
 
+_UNUSED_NUMBERS = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+_IN_ORDER = iter(COCO)
+NUMBERED_COCO = tuple(
+    f"class {number}" if number in _UNUSED_NUMBERS else next(_IN_ORDER) for number in range(91)
+)
+"""The classes of COCO by its own numbers, 1 to 90, of which ten have no class."""
+
 LABEL_FILES = ("labels.txt", "classes.txt", "labels.names", "synset.txt", "synset_words.txt")
 """What files of class names are called, by whoever publishes a network with one."""
 
 _LARGEST_FILE_BYTES = 1 << 20
 _MOST_FILES = 100
-_GUESSED = {len(VOC): (VOC, "Pascal VOC's"), len(COCO): (COCO, "COCO's")}
+_GUESSED = {
+    len(VOC): (VOC, "Pascal VOC's"),
+    len(COCO): (COCO, "COCO's"),
+    len(NUMBERED_COCO): (NUMBERED_COCO, "COCO's"),
+}
 
 
 _ONE_CLASS = (

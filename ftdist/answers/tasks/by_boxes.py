@@ -30,12 +30,14 @@ _SCORE = re.compile(r"score|conf|prob|cls|class|logit|label|obj", re.IGNORECASE)
 
 class Seen(NamedTuple):
     """What is known of a network: `source` (channels, height, width) of its input, the shapes of
-    its outputs without batch, how many classes have names, and its file's words."""
+    its outputs without batch, how many classes have names, and its file's words; `scored` is how
+    many classes some layer tells apart, where that is known."""
 
     source: Dims
     shapes: Mapping[str, Dims]
     labels: int
     words: str
+    scored: int = 0
 
     def cells(self, strides: Sequence[int]) -> int:
         """Positions of grids with these strides over the input."""
@@ -159,8 +161,10 @@ def _counted(seen: Seen) -> Task | None:
     scores = [name for name in lists if re.search(r"score|conf", name, re.IGNORECASE)]
     classes = [name for name in lists if re.search(r"class|label", name, re.IGNORECASE)]
     count = [name for name in flat if name not in (*boxes, *lists)]
+    if len(flat) == len(seen.shapes) == 3 and len(lists) == 2 and not (scores and classes):
+        scores, classes = lists[:1], lists[1:]  # values tell which is which
     if len(scores) == 1 and len(classes) == 1 and len(lists) == 2:
-        return Task("detect", "counted", 0, (*boxes, *scores, *classes, *count))
+        return Task("detect", "counted", seen.scored, (*boxes, *scores, *classes, *count))
     return None
 
 

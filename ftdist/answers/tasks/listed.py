@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
 from ftdist.answers.kinds import MOST_CANDIDATES
+from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
 from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
@@ -138,8 +139,15 @@ def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats
     if several and (scores.min() < 0 or scores.max() > 1):
         scores = _softmax(scores)
     if several and np.abs(scores.sum(axis=1) - 1).max() < 1e-3:
-        return corners, scores[:, 1:]
+        return corners, _without_background(scores)
     return corners, _probable(scores)
+
+
+def _without_background(scores: Floats) -> Floats:
+    """Of COCO's own numbers the first is no class, and the others keep theirs."""
+    if scores.shape[1] == len(NUMBERED_COCO):
+        return np.concatenate([np.zeros_like(scores[:, :1]), scores[:, 1:]], axis=1)
+    return scores[:, 1:]
 
 
 def _merged(tables: list[Floats]) -> Floats:
@@ -181,7 +189,7 @@ def _makes_sense(corners: Floats) -> bool:
 
 def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Six values: box, score, class; seven: batch, box, class, score."""
-    values = tables[0]
+    values = np.atleast_2d(tables[0])
     if values.shape[1] == 7:
         boxes, labels, strength = values[:, 1:5].T, values[:, 5], values[:, 6]
     else:
@@ -192,14 +200,20 @@ def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
 
 
 def _counted(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """Boxes are (left, top, right, bottom), or top first in files made by TensorFlow."""
-    boxes, strength, labels = (each.reshape(len(tables[0]), -1) for each in tables[:3])
+    """Boxes are (left, top, right, bottom), or top first in files made by TensorFlow.
+
+    Where names do not say which list has the scores, that is the one that is not of whole numbers.
+    """
+    boxes = tables[0].reshape(-1, 4)
+    strength, labels = (each.reshape(-1) for each in tables[1:3])
+    if (strength % 1 == 0).all() and (labels % 1 != 0).any():
+        strength, labels = labels, strength
     count = int(tables[3].reshape(-1)[0]) if len(tables) > 3 else len(boxes)
     count = min(max(count, 0), len(boxes))
     places = boxes[:count].T
     if task.outputs[0].startswith("detection_boxes"):
         places = places[[1, 0, 3, 2]]
-    scores = _one_hot(labels[:count, 0], strength[:count, 0], task.classes)
+    scores = _one_hot(labels[:count], strength[:count], task.classes)
     return _in_fractions(places, size), scores
 
 

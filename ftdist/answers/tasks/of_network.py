@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks.recognise import recognise
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -24,6 +25,7 @@ def task_of_outputs(
     found = recognise(
         *((channels, height, width), outputs, words, labels),
         probabilities=isinstance(last, Softmax),
+        scored=_scored(network),
     )
     if kind is None or found.kind == kind:
         return found
@@ -32,6 +34,12 @@ def task_of_outputs(
         shapes = "; ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in outputs.items())
         raise InputError(f"--task {kind}: none of the outputs can be that ({shapes})")
     return forced
+
+
+def _scored(network: Network) -> int:
+    """How many classes a network tells apart that hands on lists: known of COCO's own numbers."""
+    numbered = len(NUMBERED_COCO)
+    return numbered if any(each.shape.channels == numbered for each in network.layers) else 0
 
 
 def _forced(kind: Kind, network: Network) -> Task | None:

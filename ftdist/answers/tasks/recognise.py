@@ -35,15 +35,17 @@ def recognise(
     labels: Sequence[str] = (),
     *,
     probabilities: bool = False,
+    scored: int = 0,
 ) -> Task:
     """The task of a network that reads a picture of `source` (channels, height, width).
 
     `outputs` are their shapes by name, a leading batch of 1 left out or not; `words` whatever the
     file says of itself (its name, its metadata), `labels` the names of classes where they are
-    known, `probabilities` whether its only output is a softmax's.
+    known, `probabilities` whether its only output is a softmax's, `scored` how many classes some
+    layer tells apart where lists of what was found do not show it.
     """
     shapes = {name: _without_batch(dims) for name, dims in outputs.items()}
-    seen = Seen(source, shapes, len(labels), words)
+    seen = Seen(source, shapes, len(labels), words, scored)
     return (
         detector(seen)
         or centres(seen)
