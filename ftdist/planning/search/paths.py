@@ -177,6 +177,7 @@ class EdgeCosts:
         self._caps = np.ascontiguousarray(np.array(caps).T)
         self._cap_of = [caps.index(query.caps) for query in queries]
         self._cap_numbers = np.array(self._cap_of, np.int64)
+        self._fastest: dict[tuple[float, int, int, bool], tuple[float, int]] = {}
 
     def begin(self, cost: float) -> tuple[Numbers, NDArray[np.int16]]:
         """(costs of reaching each cut by query, from where); the first is reached at `cost`."""
@@ -227,19 +228,29 @@ class EdgeCosts:
 
     def edge(self, query: PathQuery, first: int, later: int) -> Edge:
         """The cheapest candidate for a query between two cuts."""
-        graph, table = self._candidates.graph, self._candidates.table(later)
-        own = table.of_group(first)
-        mask = None if self._mask is None else self._mask[later - 1]
-        found: tuple[float, Edge] | None = None
-        for streamed, before in ((False, graph.weights), (True, graph.rest)):
-            cap = np.array(query.caps[int(streamed)])
-            costs = _costs(table, cap, mask, own, streamed=streamed)
-            at = int(np.argmin(costs))
-            cost = float(costs[at] + query.price * (before[later] - before[first]))
-            if found is None or cost < found[0]:
-                found = cost, (first, later, own.start + at, streamed)
-        assert found is not None
-        return found[1]
+        graph = self._candidates.graph
+        (kept_s, kept), (streamed_s, streamed) = (
+            self._cheapest(cap, first, later, streamed=streamed)
+            for cap, streamed in zip(query.caps, (False, True), strict=True)
+        )
+        kept_s += query.price * (graph.weights[later] - graph.weights[first])
+        streamed_s += query.price * (graph.rest[later] - graph.rest[first])
+        if kept_s <= streamed_s:
+            return first, later, kept, False
+        return first, later, streamed, True
+
+    def _cheapest(self, cap: float, first: int, later: int, *, streamed: bool) -> tuple[float, int]:
+        """(seconds, number) of the fastest candidate between two cuts; of many queries' paths."""
+        key = cap, first, later, streamed
+        found = self._fastest.get(key)
+        if found is None:
+            table = self._candidates.table(later)
+            own = table.of_group(first)
+            mask = None if self._mask is None else self._mask[later - 1]
+            costs = _costs(table, np.array(cap), mask, own, streamed=streamed)
+            at = int(costs.argmin())
+            found = self._fastest[key] = float(costs[at]), own.start + at
+        return found
 
 
 def _costs(
