@@ -43,7 +43,7 @@ def load_kernels(kernels: Kernels) -> None:
 
         native.chosen()
     else:
-        from ftdist.kernels import reference  # noqa: F401
+        from ftdist.kernels.reference import executor  # noqa: F401
 
 
 @dataclass(slots=True)
@@ -132,6 +132,6 @@ def _steps(kernels: Kernels, steps: list[Step], inside: list[Map], model: Model)
         from ftdist.kernels.native import NativeSteps
 
         return NativeSteps(steps, inside, model.weights, model.file)
-    from ftdist.kernels.reference import ReferenceSteps
+    from ftdist.kernels.reference.executor import ReferenceSteps
 
     return ReferenceSteps(steps, inside, model.weights)

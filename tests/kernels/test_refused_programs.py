@@ -11,8 +11,9 @@ from support.networks import model_of, random_input
 from support.wholemaps import around
 
 from ftdist.geometry import Shape
-from ftdist.kernels import native, reference
+from ftdist.kernels import native
 from ftdist.kernels.program import COUNTERS, Program, op
+from ftdist.kernels.reference import executor as reference
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.reducing import Product

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ftdist.kernels.program import KINDS
-from ftdist.kernels.reference_activations import erf
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.activations import erf
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Functions(Views):

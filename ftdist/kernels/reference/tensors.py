@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from ftdist.kernels.program import KINDS
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Tensors(Views):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels.program import BLOCK
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 from ftdist.network.packing import expanded
 
 _INPUT: dict[int, Array] = {

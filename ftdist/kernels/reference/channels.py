@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Channels(Views):

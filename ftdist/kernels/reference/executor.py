@@ -23,18 +23,18 @@ from ftdist.kernels.program import (
     Table,
     Watch,
 )
-from ftdist.kernels.reference_activations import activate
-from ftdist.kernels.reference_channels import Channels
-from ftdist.kernels.reference_functions import Functions
-from ftdist.kernels.reference_joining import Joining
-from ftdist.kernels.reference_lists import Lists
-from ftdist.kernels.reference_moving import Moving
-from ftdist.kernels.reference_placing import Placing
-from ftdist.kernels.reference_selecting import Selecting
-from ftdist.kernels.reference_tensors import Tensors
-from ftdist.kernels.reference_views import Array
-from ftdist.kernels.reference_windows import Windows
-from ftdist.kernels.reference_winograd import Winograd
+from ftdist.kernels.reference.activations import activate
+from ftdist.kernels.reference.channels import Channels
+from ftdist.kernels.reference.functions import Functions
+from ftdist.kernels.reference.joining import Joining
+from ftdist.kernels.reference.lists import Lists
+from ftdist.kernels.reference.moving import Moving
+from ftdist.kernels.reference.placing import Placing
+from ftdist.kernels.reference.selecting import Selecting
+from ftdist.kernels.reference.tensors import Tensors
+from ftdist.kernels.reference.views import Array
+from ftdist.kernels.reference.windows import Windows
+from ftdist.kernels.reference.winograd import Winograd
 
 
 def run(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels.program import PICTURE_CHANNELS
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Moving(Views):

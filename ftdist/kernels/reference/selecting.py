@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.kernels.reference_placing import keys
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.placing import keys
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Selecting(Views):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Placing(Views):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.kernels.program import BLOCK
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Windows(Views):

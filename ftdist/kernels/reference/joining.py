@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.kernels.program import BLOCK
-from ftdist.kernels.reference_views import Array, Views
+from ftdist.kernels.reference.views import Array, Views
 
 
 class Joining(Views):
