@@ -195,7 +195,7 @@ def _branch(node: Node, name: str, outputs: int) -> Branch:
 
 
 def _is_known(kind: str) -> bool:
-    return kind in OPERATORS or kind in OF_LISTS or computes(kind)
+    return kind in ("If", "Loop") or kind in OPERATORS or kind in OF_LISTS or computes(kind)
 
 
 def _result(node: Node, building: Building, given: Sequence[Open | None]) -> list[Open]:

@@ -38,6 +38,9 @@ def result_types(node: Node, count: int) -> Sequence[int]:
         return (INT64,) * count
     if node.kind == "Cast":
         return (node.integer("to"),) * count
+    if node.kind == "ConstantOfShape":
+        value = node.attributes.get("value")
+        return (FLOAT if value is None else type_of(value),) * count
     if node.kind in ("Where", "CastLike"):
         return (node.type_of(1),) * count
     if node.kind in ("TopK", "MaxPool"):

@@ -183,7 +183,7 @@ def by_levels(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
         rows = n.add("Concat", n.add("Shape", by), ints(n, 1, 2, 2), axis=0)
         wide = n.add("Expand", n.add("Reshape", by, ints(n, -1, 1, 1, 1)), rows)
         result = n.add("ScatterElements", result, wide, taken, axis=0)
-    return result, n.add("Flatten", result)
+    return result, n.add("Div", n.add("Flatten", result), f32(n, 7))
 
 
 CASES: dict[str, Build] = {

@@ -103,7 +103,7 @@ _REDUCTIONS: dict[str, _How] = {
     "ReduceMin": least,
     "ReduceMax": _greatest,
 }
-ARITHMETIC = frozenset((*_PAIRS, *_REDUCTIONS))
+ARITHMETIC = frozenset((*_PAIRS, *_REDUCTIONS, "Equal", "Where"))
 
 
 def arithmetic(building: Building, node: Node, given: Given) -> Open | None:
@@ -112,6 +112,10 @@ def arithmetic(building: Building, node: Node, given: Given) -> Open | None:
     if any(each is None for each in arrays):
         return None
     known: list[Array] = [each for each in arrays if each is not None]
+    if node.kind == "Equal":
+        return _equal(*known)
+    if node.kind == "Where":
+        return lengths(np.where(known[0].astype(bool), *known[1:]))
     if node.kind in _PAIRS:
         combined = np.frompyfunc(partial(_PAIRS[node.kind], building), 2, 1)
         return lengths(reduce(combined, known))
@@ -123,10 +127,26 @@ def arithmetic(building: Building, node: Node, given: Given) -> Open | None:
     return lengths([found] if node.integer("keepdims", 1) else found)
 
 
+def _equal(first: Array, second: Array) -> Array | None:
+    """Which lengths are equal, where that is known: no count is below zero, or above its most."""
+    truths = []
+    for one, other in zip(
+        *(each.ravel() for each in np.broadcast_arrays(first, second)), strict=True
+    ):
+        counts = [each for each in (one, other) if isinstance(each, Count)]
+        known = [each for each in (one, other) if not isinstance(each, Count)]
+        if counts and known and 0 <= known[0] <= counts[0].most:
+            return None
+        if len(counts) > 1 and one != other:
+            return None
+        truths.append(one == other)
+    return np.array(truths, bool).reshape(np.broadcast_shapes(first.shape, second.shape))
+
+
 def _numbers(given: Open) -> Array | None:
     if isinstance(given, Lengths):
         return given.numbers
-    if isinstance(given, np.ndarray) and given.dtype.kind in "iu":
+    if isinstance(given, np.ndarray) and given.dtype.kind in "iub":
         return np.array([int(each) for each in given.ravel()], object).reshape(given.shape)
     return None
 
