@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import ctypes
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ftdist.geometry import Shape
-from ftdist.kernels import native
-from ftdist.kernels.program import KERNEL
+from ftdist.kernels import native, reference
+from ftdist.kernels.program import KERNEL, Bytes, Map, Step, Stopped, Watch
 from ftdist.network.graph import INPUT, NetworkBuilder
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
@@ -85,11 +86,27 @@ class Recorder:
             self._file.write(b"W" + np.int64(len(weights)).tobytes() + weights)
 
 
+class TileByTile(reference.ReferenceSteps):
+    """A plan's steps, each program run by native code on its own, so that it can be looked over."""
+
+    def __init__(
+        self, steps: Sequence[Step], inside: Sequence[Map], weights: Bytes, file: int
+    ) -> None:
+        super().__init__(steps, inside, weights)
+        self._run = partial(native.run, file=file)
+
+    def work(self, worker: int, stopped: Stopped, watch: Watch | None = None) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(reference, "run", self._run)
+            super().work(worker, stopped, watch)
+
+
 def record(path: Path, folder: Path) -> None:
     """Programs of all operations, of random networks and of the rarer operators' own tests."""
     with path.open("wb") as file, pytest.MonkeyPatch.context() as patch:
         recorder = Recorder(native._native, file)
         patch.setattr(native, "_native", recorder)
+        patch.setattr(native, "NativeSteps", TileByTile)
         _run_networks()
         for seed in range(GRAPHS):
             model = imported(random_graph(seed).save(folder / "graph.onnx"))
