@@ -24,7 +24,8 @@ from ftdist.coordinator.events import Action, Arrived, AskPlan, Event, Planned, 
 from ftdist.coordinator.machine import Coordinator
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.geometry import Region, Shape, partition
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.planning.plan import GroupPlan, Plan

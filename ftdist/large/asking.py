@@ -16,7 +16,9 @@ from ftdist.errors import InputError
 from ftdist.large.finding import find
 from ftdist.large.making import Progress, Wanted, Ways, make
 from ftdist.large.passes import against_size
+from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
+from ftdist.network.task import Task
 from ftdist.pictures.rows.opening import open_rows
 from ftdist.runtime.bands.choice import PhasedChoice
 from ftdist.runtime.budget.heap import trim_heap
@@ -73,20 +75,11 @@ def run_large(
     task = task_of(network, opened_model.about)
     names = opened_model.labels or class_names(class_count(task))
     target = None if output is None else Path(output)
-    with closing(open_rows(path, planes=network.inputs[0].layout.planar)) as rows:
-        reason = against_size(rows.shape, network)
-    if len(network.inputs) != 1 or reason:
-        raise InputError(f"{path}: {reason or 'the network has several inputs'}")
+    _refuse_picture(path, network)
+    if reason := _against_output(target, network, task):
+        raise InputError(reason)
     if task.kind == "detect":
-        if target is not None and target.suffix.lower() == ".npy":
-            raise InputError(f"{target}: a detector's large picture is drawn on, or not written")
         return _found(opened_model, path, target, ways, names, threshold, overlap)
-    if target is None and task.kind != "segment":
-        raise InputError(f"{network.name} makes a picture or an array: name an output")
-    if len(network.outputs) != 1 and task.kind != "segment":
-        raise InputError(f"{network.name} has several outputs")
-    if target is not None and task.kind not in ("image", "segment"):
-        _refuse_other_than_array(target, network.name)
     done = make(Wanted(opened_model, task, path, target, labels), ways, _silent)
     shares = segmented(str(path), task, done.shares or {}, names, done.size).classes
     return _large(done.choice, done.elapsed_s, shares={each.label: each.share for each in shares})
@@ -126,9 +119,27 @@ def _size(path: Path) -> tuple[int, int]:
         return rows.shape.height, rows.shape.width
 
 
-def _refuse_other_than_array(target: Path, name: str) -> None:
-    if target.suffix.lower() != ".npy":
-        raise InputError(f"{target}: {name} makes no picture; write a .npy file")
+def _refuse_picture(path: Path, network: Network) -> None:
+    """InputError where a network does not take a picture of that size."""
+    with closing(open_rows(path, planes=network.inputs[0].layout.planar)) as rows:
+        reason = against_size(rows.shape, network)
+    if len(network.inputs) != 1 or reason:
+        raise InputError(f"{path}: {reason or 'the network has several inputs'}")
+
+
+def _against_output(target: Path | None, network: Network, task: Task) -> str:
+    """Why what a network makes of a picture cannot be written to `target`; "" if it can."""
+    if task.kind == "detect":
+        if target is not None and target.suffix.lower() == ".npy":
+            return f"{target}: a detector's large picture is drawn on, or not written"
+        return ""
+    if target is None and task.kind != "segment":
+        return f"{network.name} makes a picture or an array: name an output"
+    if len(network.outputs) != 1 and task.kind != "segment":
+        return f"{network.name} has several outputs"
+    if target is None or task.kind in ("image", "segment") or target.suffix.lower() == ".npy":
+        return ""
+    return f"{target}: {network.name} makes no picture; write a .npy file"
 
 
 class _Silence:

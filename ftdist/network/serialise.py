@@ -16,7 +16,8 @@ from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hint
 import ftdist.network.heads  # noqa: F401 - registers the kinds of heads
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import LONGEST_LIST, ONLY_INPUT, Network, NetworkBuilder, unread
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import LONGEST_LIST, ONLY_INPUT, Network, unread
 from ftdist.network.operators.base import OPERATIONS
 from ftdist.network.ports import PLAIN_PIXELS, Input, Layout, Pixels
 

@@ -17,7 +17,8 @@ from ftdist.answers.names import COCO, VOC, class_names, read_names
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.about import NOTHING_SAID
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution

@@ -20,7 +20,8 @@ from ftdist.answers.kinds import MOST_TOGETHER, answering_bytes, class_count, ta
 from ftdist.answers.suppress import suppress
 from ftdist.geometry import Shape
 from ftdist.network.about import NOTHING_SAID
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import (
     GaussianYoloHead,
     GridHead,

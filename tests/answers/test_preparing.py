@@ -7,7 +7,7 @@ import pytest
 from ftdist.answers.preparing import YOLO_GREY, prepared
 from ftdist.answers.told_inside import known_size, names_inside, size_inside
 from ftdist.geometry import Shape
-from ftdist.network.graph import NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.operators.base import Activation
 from ftdist.network.operators.channels import Activate
 from ftdist.network.ports import Input, Layout, Pixels

@@ -24,7 +24,8 @@ from support.protocol.mapvalues import marked
 from ftdist.coordinator.plans.task_graph import TaskGraph
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.regions import region_needs

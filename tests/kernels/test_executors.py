@@ -29,7 +29,8 @@ from support.oracles.poison import poisoned_memory
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, ActivationKind, Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution, Pool

@@ -14,7 +14,8 @@ from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.kernels.program import COUNTERS, Program, op
 from ftdist.kernels.reference import executor as reference
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.reducing import Product
 from ftdist.network.operators.views import Factor, View

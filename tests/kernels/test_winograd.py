@@ -19,7 +19,8 @@ from support.oracles.poison import poisoned_memory
 from ftdist.geometry import Shape
 from ftdist.kernels import native
 from ftdist.network import implementations
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.implementations import IMPLEMENTATIONS, Arithmetic
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.base import Activation, Sliding

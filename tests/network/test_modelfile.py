@@ -16,8 +16,9 @@ from support.smallmodels import CHAIN, DETECTOR, write_small_model
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.about import About
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.darknet.importer import parse_cfg
-from ftdist.network.graph import INPUT, Network, NetworkBuilder, weighted_layers
+from ftdist.network.graph import INPUT, Network, weighted_layers
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.modelheader import ArrayName

@@ -9,7 +9,7 @@ import pytest
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.operators.base import LINEAR
 from ftdist.network.operators.channels import Activate
 from ftdist.network.ports import Input, Layout

@@ -14,7 +14,8 @@ import pytest
 
 from ftdist.errors import InputError
 from ftdist.geometry import Anchored, Axes, Shape
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Direct
 from ftdist.network.operators.base import KernelRecord, Operation, Sliding
 from ftdist.network.operators.windows import Convolution, Pool

@@ -9,7 +9,8 @@ from support.oracles.dependencies import columns_read, rows_read
 from support.planning.groups import needed_by_walk, small_detector
 
 from ftdist.geometry import Shape, Span, partition
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Identity
 from ftdist.network.operators.joining import Add, Concatenate
 from ftdist.planning.group import FusedGroup

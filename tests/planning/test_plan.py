@@ -11,7 +11,8 @@ from support.networks import cut_networks
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Identity, Sliding
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.plan import GroupPlan, Plan, check, parse_json, parse_notation, untiled

@@ -13,7 +13,8 @@ from support.networks import model_of, plans, random_input
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Activation, Identity, Sliding
 from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.joining import Multiply

@@ -19,7 +19,8 @@ from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_mo
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Region, Shape
 from ftdist.kernels import native
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model, load
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Add

@@ -16,7 +16,8 @@ from support.oracles.oracle import evaluate_maps
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.many.inputs import read_input
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.joining import Add

@@ -8,7 +8,8 @@ import numpy as np
 from support.networks import model_of, random_input
 
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.heads import RegionHead, YoloHead
 from ftdist.network.operators.base import Activation, ActivationKind, Identity, Sliding
 from ftdist.network.operators.channels import (

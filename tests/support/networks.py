@@ -17,7 +17,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 from ftdist.geometry import Shape, Window
-from ftdist.network.graph import INPUT, ONLY_INPUT, Network, NetworkBuilder, is_alias
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, ONLY_INPUT, Network, is_alias
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Activate

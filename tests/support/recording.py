@@ -18,9 +18,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from ftdist.geometry import Shape
-from ftdist.kernels import native, reference
+from ftdist.kernels import native
 from ftdist.kernels.program import KERNEL, Bytes, Map, Step, Stopped, Watch
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.kernels.reference import executor as reference
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample

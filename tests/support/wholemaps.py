@@ -14,7 +14,8 @@ import pytest
 
 from ftdist.geometry import Shape
 from ftdist.kernels import native
-from ftdist.network.graph import Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import Network
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate
 from ftdist.network.parameters import Parameters

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from ftdist.answers.drawing.fonts import ASKING_BYTES
 from ftdist.answers.drawing.formats import output_format
@@ -86,37 +86,27 @@ def draw(
     how it was drawn where that has to be said, a line each. `between` gives back what code is in
     memory; it is called where other code follows what was used, and only data count then. `over`
     makes what is painted on a photo of a size (width, height) instead of boxes; `listed`: labels
-    alone, one below the other at the top left corner. InputError for another ending, an unreadable
-    photo, or a place that cannot be written.
+    alone, one below the other at the top left corner. InputError for an unreadable photo, or a
+    place that cannot be written.
     """
     file_format = output_format(path_out)
     scales = _scales(source, names, file_format, most_bytes, code=between is None)
     scale = scales[-1]
     known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
-    best_first = sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
-    with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
-        if photo.size != (letterbox.picture_width, letterbox.picture_height):
-            raise InputError(f"{source}: no longer the picture in which the objects were found")
-        _reduce(photo, scale.divisor)
+
+    def boxes(size: Size) -> Painting:
         placed = [
             (each, _CORNER if listed else _part(letterbox.to_picture(each.box), scale))
-            for each in best_first
+            for each in sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
         ]
-        overlay: Painting
-        if over is None:
-            overlay = Overlay(scale.size, placed, known, between or _nothing, outlined=not listed)
-        else:
-            overlay = over(scale.size)
-        with _writing(path_out):
-            canvas = _Canvas(writer(file, file_format, *scale.size), scale.size[0], overlay)
-        _paint(photo, canvas, scale.size, Path(path_out))
-        with _writing(path_out):
-            canvas.end()
-            file.flush()
-    said = _said(scales, known)
-    if len(detections) > MOST_DRAWN:
-        said.append(f"the {MOST_DRAWN} likeliest of {len(detections)} objects")
-    return said
+        return Overlay(size, placed, known, between or _nothing, outlined=not listed)
+
+    with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
+        _check_same(photo, letterbox, source)
+        _reduce(photo, scale.divisor)
+        _paint(photo, (over or boxes)(scale.size), file, file_format, scale.size, Path(path_out))
+    more = f"the {MOST_DRAWN} likeliest of {len(detections)} objects"
+    return _said(scales, known) + [more] * (len(detections) > MOST_DRAWN)
 
 
 def drawing_bytes(
@@ -231,7 +221,29 @@ def _below(band: Image, start: int) -> Image:
     return band.crop((0, start, *band.size))
 
 
-def _paint(picture: Picture, canvas: _Canvas, size: Size, path_out: Path) -> None:
+def _check_same(photo: Picture, letterbox: Letterbox, source: Source) -> None:
+    if photo.size != (letterbox.picture_width, letterbox.picture_height):
+        raise InputError(f"{source}: no longer the picture in which the objects were found")
+
+
+def _paint(
+    picture: Picture,
+    painting: Painting,
+    file: IO[bytes],
+    file_format: str,
+    size: Size,
+    path_out: Path,
+) -> None:
+    """Writes the picture, upright and painted on."""
+    with _writing(path_out):
+        canvas = _Canvas(writer(file, file_format, *size), size[0], painting)
+    _pass_on(picture, canvas, size, path_out)
+    with _writing(path_out):
+        canvas.end()
+        file.flush()
+
+
+def _pass_on(picture: Picture, canvas: _Canvas, size: Size, path_out: Path) -> None:
     """Gives the canvas the picture, upright."""
     turn = picture.turn
 

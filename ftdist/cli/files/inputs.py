@@ -77,17 +77,24 @@ def phases(
     if drawn is not None and task.kind == "image":
         after = max(after, _made_bytes(source, drawn, network, task, about, is_array=False))
     elif drawn is not None:
-        from ftdist.answers.drawing.draw import drawing_bytes  # as above
-
-        seen = answered_bytes(network, task)
-        there = held + left_behind + lowering_bytes(network) + output_bytes(network) + seen
-        if drawn.suffix.lower() == ".npy":  # numbers of classes, written as a picture's are
-            drawn = drawn.with_suffix(".png")
-        drawing = drawing_bytes(source, names, drawn, most_bytes - there, code=False)
-        drawing += _DOTTING_BYTES if task.kind == "points" else 0
-        drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
-        after = max(after, seen + drawing + AGAIN_BYTES + _TELLING_BYTES)
+        there = held + left_behind + lowering_bytes(network) + output_bytes(network)
+        after = max(after, _drawn_bytes(source, drawn, network, task, names, most_bytes - there))
     return RunContext(True, False, left_behind, after, held + reading)
+
+
+def _drawn_bytes(
+    source: Path, drawn: Path, network: Network, task: Task, names: Sequence[str], most_bytes: int
+) -> int:
+    """What answering and then drawing on the picture take; it is made smaller for `most_bytes`."""
+    from ftdist.answers.drawing.draw import drawing_bytes  # only pictures need it
+
+    seen = answered_bytes(network, task)
+    if drawn.suffix.lower() == ".npy":  # numbers of classes, written as a picture's are
+        drawn = drawn.with_suffix(".png")
+    drawing = drawing_bytes(source, names, drawn, most_bytes - seen, code=False)
+    drawing += _DOTTING_BYTES if task.kind == "points" else 0
+    drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
+    return seen + drawing + AGAIN_BYTES + _TELLING_BYTES
 
 
 def _refuse_names(source: Path, network: Network) -> None:

@@ -12,7 +12,8 @@ from ftdist.errors import BudgetError
 from ftdist.geometry import Region, Shape
 from ftdist.kernels import native
 from ftdist.kernels.program import COUNTERS
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ftdist.errors import InputError
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.darknet.cfg import Section, closest, shown
 from ftdist.network.darknet.layers import Built, previous
 from ftdist.network.darknet.operators import softmax
 from ftdist.network.encoding import decoded
-from ftdist.network.graph import LARGEST_SIDE, NetworkBuilder
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.heads import (
     PLAIN,
     GaussianYoloHead,

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Literal, get_args
 
 from ftdist.geometry import Window
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.darknet.cfg import Section, closest, shown
-from ftdist.network.graph import NetworkBuilder
 from ftdist.network.operators.base import Activation, ActivationKind, Identity, Operation, Sliding
 from ftdist.network.operators.channels import Activate, MaxChannels
 from ftdist.network.operators.joining import Concatenate

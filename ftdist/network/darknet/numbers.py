@@ -24,8 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape, Window
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.darknet.cfg import Section
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Operation, Sliding
 from ftdist.network.operators.windows import Convolution
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ftdist.geometry import Window
+from ftdist.network.builder import NetworkBuilder
 from ftdist.network.darknet.cfg import Section, shown
 from ftdist.network.darknet.layers import Built, activation, previous, references
-from ftdist.network.graph import NetworkBuilder
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate, NormalizeResponses, Softmax
 from ftdist.network.operators.joining import Add, Multiply, Sum, WeightedSum

@@ -25,9 +25,9 @@ from ftdist.network.onnx.views import (
     Tensor,
     full,
     joined,
+    order_of,
     planar,
     reshaped,
-    size,
 )
 from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
@@ -95,7 +95,7 @@ class Building:
         if (channels, rows, columns) == own:
             return step
         if (rows, columns) == own[1:] and {atom.axis for atom in channels} <= {"c"}:
-            return self.add(Reorder(_order(channels)), [step])
+            return self.add(Reorder(order_of(channels)), [step])
         shuffled = self._to_space(step, channels, rows, columns)
         if shuffled is None:
             shuffled = self._to_depth(step, channels, rows, columns)
@@ -233,7 +233,7 @@ class Building:
             return None
         if any(atom.axis != "c" for atom in channels):
             return None
-        order = _order((down, across, *channels))
+        order = order_of((down, across, *channels))
         if len(order) != shape.channels:
             return None
         if order != tuple(range(shape.channels)):
@@ -255,7 +255,7 @@ class Building:
         step = self.add(Reorg(stride), [step])
         # Of the result channel (dy * stride + dx) * C + c is channel c at (dy, dx).
         strides = {"h": stride * shape.channels, "w": shape.channels, "c": 1}
-        order = _order(tuple(Atom("c", a.size, a.stride * strides[a.axis]) for a in channels))
+        order = order_of(tuple(Atom("c", a.size, a.stride * strides[a.axis]) for a in channels))
         return step if order == tuple(range(len(order))) else self.add(Reorder(order), [step])
 
     def planar(self, step: int) -> Tensor:
@@ -290,12 +290,3 @@ def _behind(dim: Dim, axis: str, length: int) -> Atom | None:
 def _outer(axis: str, length: int, stride: int) -> Dim:
     """An axis without its last factor."""
     return (Atom(axis, length // stride, stride),) if length > stride else ()  # type: ignore[arg-type]
-
-
-def _order(dim: Dim) -> tuple[int, ...]:
-    """The positions on the axis that a dim goes through, in order."""
-    order = np.zeros((), np.int64)
-    for atom in dim:
-        order = order[..., None] + np.arange(atom.size) * atom.stride
-    assert order.size == size(dim)
-    return tuple(order.ravel().tolist())

@@ -17,6 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from ftdist.geometry import Shape
 
 AxisName = Literal["h", "w", "c"]
@@ -127,3 +129,12 @@ def flat_order(tensor: Tensor) -> Dim:
 
 def axes_of(tensor: Tensor, dim: int) -> set[AxisName]:
     return {atom.axis for atom in tensor.dims[dim]}
+
+
+def order_of(dim: Dim) -> tuple[int, ...]:
+    """The positions on the axis that a dim goes through, in order."""
+    order = np.zeros((), np.int64)
+    for atom in dim:
+        order = order[..., None] + np.arange(atom.size) * atom.stride
+    assert order.size == size(dim)
+    return tuple(order.ravel().tolist())

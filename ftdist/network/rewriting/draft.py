@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.graph import Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import Network
 from ftdist.network.operators.base import LINEAR, Identity, Operation
 from ftdist.network.operators.channels import Activate
 from ftdist.network.parameters import Parameters

@@ -6,7 +6,8 @@ import gc
 from dataclasses import dataclass
 
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
 from ftdist.planning.lowering.lowered import lower

@@ -7,7 +7,8 @@ from support.planning.workers import MIB, worker
 
 from ftdist.errors import BudgetError
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution

@@ -10,7 +10,8 @@ from support.oracles.tracing import Trace
 
 from ftdist.geometry import Shape
 from ftdist.kernels.program import OVERREAD_BYTES
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Add
 from ftdist.network.operators.windows import Convolution

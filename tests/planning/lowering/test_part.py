@@ -17,7 +17,8 @@ from support.planning.groups import needed_by_walk, small_detector
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Shape
 from ftdist.network import architectures
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.group import FusedGroup, whole_map

@@ -11,7 +11,8 @@ from support.oracles.oracle import evaluate
 
 from ftdist.geometry import Shape
 from ftdist.network import architectures
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.windows import Convolution, Pool

@@ -11,7 +11,8 @@ from itertools import pairwise
 
 from ftdist.coordinator.settings import ModelInfo
 from ftdist.geometry import Region, Shape, Span, partition
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.windows import Convolution, Pool

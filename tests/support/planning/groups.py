@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ftdist.geometry import Shape
-from ftdist.network.graph import INPUT, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT
 from ftdist.network.heads import YoloHead
 from ftdist.network.operators.base import Activation, Identity, Sliding
 from ftdist.network.operators.channels import Activate

@@ -8,7 +8,8 @@ from typing import Any
 
 from ftdist.geometry import Shape
 from ftdist.network import architectures
-from ftdist.network.graph import INPUT, Network, NetworkBuilder
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.joining import Add
 from ftdist.network.operators.windows import Convolution, Pool
