@@ -186,6 +186,25 @@ def by_levels(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     return result, n.add("Div", n.add("Flatten", result), f32(n, 7))
 
 
+def filled_up(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """As Ultralytics exports its detectors with suppression: always as many rows."""
+    found, values = chosen(n, boxes, first(n, scores))
+    nothing = n.add("Slice", found, ints(n, 4), ints(n, 1 << 40), ints(n, 1))
+    column = n.add("Reshape", values, ints(n, -1, 1))
+    rows = n.add("Concat", found, column, nothing, axis=1)
+    length = n.add("Slice", n.add("Shape", rows), ints(n, 0), ints(n, 1))
+    lacking = n.add("Sub", ints(n, COUNT + 3), length)
+    pads = n.add("Reshape", n.add("Concat", ints(n, 0, 0, 0), lacking, axis=0), ints(n, 2, 2))
+    pads = n.add("Slice", n.add("Transpose", pads, perm=[1, 0]), ints(n, 0), ints(n, 2), ints(n, 0))
+    by_side = n.add("Gather", n.add("Reshape", pads, ints(n, -1)), ints(n, 0, 1, 3, 2))
+    whole = n.add("Pad", rows, by_side, f32(n, -2))
+    zeros = n.constant(np.zeros((1, COUNT + 3, 5), np.float32))
+    index = n.constant(np.zeros((1, 1), np.int64))
+    put = n.add("ScatterND", zeros, index, n.add("Unsqueeze", whole, ints(n, 0)))
+    flat = n.add("Reshape", whole, ints(n, 5 * (COUNT + 3)))
+    return whole, flat, n.add("Squeeze", put, ints(n, 0))
+
+
 CASES: dict[str, Build] = {
     "detector": detector,
     "everything there is": of_one(everything_there_is),
@@ -194,6 +213,7 @@ CASES: dict[str, Build] = {
     "two dims": places_of_two_dims,
     "a list of a list": of_one(a_list_of_a_list),
     "by levels": by_levels,
+    "filled up": filled_up,
     "as chosen": lambda n, boxes, scores: chosen(n, boxes, first(n, scores)),
 }
 

@@ -58,7 +58,8 @@ def _product(building: Building, first: Length, second: Length) -> Length:
     return Count(value, most)
 
 
-def _sum(building: Building, first: Length, second: Length) -> Length:
+def longer(building: Building, first: Length, second: Length) -> Length:
+    """A length and another one behind it."""
     if isinstance(first, int) and isinstance(second, int):
         return first + second
     if 0 in (first, second):
@@ -91,14 +92,14 @@ def _greatest(building: Building, first: Length, second: Length) -> Length:
 _How = Callable[[Building, Length, Length], Length]
 
 _PAIRS: dict[str, _How] = {
-    "Add": _sum,
+    "Add": longer,
     "Sub": _difference,
     "Mul": _product,
     "Min": least,
     "Max": _greatest,
 }
 _REDUCTIONS: dict[str, _How] = {
-    "ReduceSum": _sum,
+    "ReduceSum": longer,
     "ReduceProd": _product,
     "ReduceMin": least,
     "ReduceMax": _greatest,

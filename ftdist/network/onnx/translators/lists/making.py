@@ -6,9 +6,10 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.registry import Node, Open, Unsupported, translates_lists
-from ftdist.network.onnx.translators.lists.entries import as_value, repeated
-from ftdist.network.onnx.translators.lists.shaping import dims_of
+from ftdist.network.onnx.registry import Node, Open, Unsupported, constant, made, translates_lists
+from ftdist.network.onnx.translators.lists import lengths
+from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated
+from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed
 from ftdist.network.onnx.translators.values.pointwise import scaled
 
 Given = list[Open | None]
@@ -72,3 +73,27 @@ def _expand(building: Building, node: Node, given: Given) -> Open:
         raise Unsupported(f"shape: {whole.shape} cannot become {tuple(shape)}") from None
     narrow = whole if isinstance(value, List) and whole.rank == len(made) else None
     return List(building.expanded(whole, made), at, count, narrow)
+
+
+@translates_lists("Pad")
+def _pad(building: Building, node: Node, given: Given) -> Open:
+    """A list that is filled up, mostly to a known length: by as many entries as it lacks."""
+    value = listed(given)
+    pads = dims_of(given[1], "pads") if len(given) > 1 else node.integers("pads")
+    number = 0.0
+    if len(given) > 2 and given[2] is not None:
+        number = float(constant(fixed(given[2], "the value"), "the value").ravel()[0])
+    after = pads[value.rank + value.axis] if len(pads) == 2 * value.rank else -1
+    others = [each for at, each in enumerate(pads) if at != value.rank + value.axis]
+    by_axes = len(given) > 3 and given[3] is not None
+    if any(others) or by_axes or node.word("mode", "constant") != "constant":
+        raise Unsupported("pads: entries may be added behind those of a list")
+    (most,) = most_of((after,))
+    whole = filled(building, value, number)
+    count = lengths.longer(building, value.count, after)
+    if not most or not isinstance(count, Count):
+        return List(whole, value.axis, value.count)
+    shape = [most if at == value.axis else length for at, length in enumerate(whole.shape)]
+    more = building.constant(np.full(shape, number, np.float32))
+    joined = made(building, "Concat", [whole, more], {"axis": value.axis})
+    return List(joined, value.axis, count)

@@ -9,6 +9,7 @@ import numpy as np
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
 from ftdist.network.onnx.registry import (
+    Array,
     Node,
     Open,
     Unsupported,
@@ -51,6 +52,9 @@ def _gather(building: Building, node: Node, given: Given) -> Open:
     data, by = given[0], given[1]
     if isinstance(data, Lengths) and isinstance(by, np.ndarray):
         return lengths.moved(node, given)
+    if isinstance(by, List) and isinstance(data, np.ndarray) and not data.size:
+        axis = node.integer("axis") % data.ndim
+        return np.zeros((*data.shape[:axis], *by.shape, *data.shape[axis + 1 :]), np.float32)
     value, by = _tensor(building, data, "data"), as_value(building, by)
     axis = node.integer("axis") % value.rank
     if isinstance(by, List):
@@ -75,7 +79,10 @@ def _gather_slices(building: Building, node: Node, given: Given) -> Open:
     by = given[1]
     if not isinstance(by, List) or by.axis == by.rank - 1 or node.integer("batch_dims"):
         raise Unsupported("indices: a list of places is supported")
-    value, depth = _tensor(building, given[0], "data"), by.shape[-1]
+    data, depth = given[0], by.shape[-1]
+    if isinstance(data, np.ndarray) and not data.size:
+        return np.zeros((*by.shape[:-1], *data.shape[depth:]), np.float32)
+    value = _tensor(building, data, "data")
     if isinstance(given[0], List) and given[0].axis > 0 and given[0].axis < depth:
         raise Unsupported("data: the first dim may be of open length")
     numbers = in_columns(building, by.tensor, range(by.rank - 1))
@@ -103,6 +110,7 @@ def _concatenate(building: Building, node: Node, given: Given) -> Open:
         return of_fixed(building, node, given)[0]
     if all(each.axis == axis for each in lists):
         return one_after_another(building, given, axis)
+    given = [each for each in given if not isinstance(each, np.ndarray) or each.size]
     if len(lists) < len(given) or len({each.axis for each in lists}) > 1:
         raise Unsupported("some of its inputs are of open length along another dim than the axis")
     shortest = min(lists, key=lambda each: each.capacity)
@@ -135,6 +143,8 @@ def _slice(building: Building, node: Node, given: Given) -> Open:
     if not isinstance(value, Tensor | List):
         raise Unsupported("its input is missing")
     for axis, start, end, step in zip(most_of(axes), starts, ends, most_of(steps), strict=True):
+        if isinstance(value, np.ndarray):
+            raise Unsupported("nothing is left of its input")
         value = _cut(building, value, axis % _rank(value), start, end, step)
     return value
 
@@ -146,14 +156,14 @@ def _cut(
     start: int | Count,
     end: int | Count,
     step: int,
-) -> Tensor | List:
+) -> Tensor | List | Array:
     """Some positions of one dim, of which the length or the end may be computed."""
     whole = value.tensor if isinstance(value, List) else value
     own = isinstance(value, List) and value.axis == axis
     if not own and not isinstance(start, Count) and not isinstance(end, Count):
         chosen = range(whole.shape[axis])[slice(start, end, step)]
         if not chosen:
-            raise Unsupported("nothing is left of its input")
+            return np.zeros((*whole.shape[:axis], 0, *whole.shape[axis + 1 :]), np.float32)
         found = part(building, whole, axis, chosen)
         return List(found, value.axis, value.count) if isinstance(value, List) else found
     if isinstance(value, List) and not own:
@@ -216,6 +226,20 @@ def _scatter(building: Building, node: Node, given: Given) -> Open:
     truth = building.reshaped(found, dims)
     result = made(building, "Where", [truth, source, whole])
     return List(result, axis, data.count) if isinstance(data, List) else result
+
+
+@translates_lists("ScatterND")
+def _put(building: Building, node: Node, given: Given) -> Open:
+    """Whole slices of a tensor are set to a list that was filled up to their length."""
+    data, by, updates = given[:3]
+    if not isinstance(by, np.ndarray) or not isinstance(updates, List) or isinstance(data, List):
+        raise Unsupported("indices: constants are supported where updates are of open length")
+    value = building.tensor(fixed(data, "data"), "data")
+    wanted = (*by.shape[:-1], *value.shape[by.shape[-1] :])
+    if len(wanted) != updates.rank or updates.capacity < wanted[updates.axis]:
+        raise Unsupported(f"updates: {updates.shape} where {wanted} are needed")
+    whole = part(building, updates.tensor, updates.axis, range(wanted[updates.axis]))
+    return of_fixed(building, node, [value, by, whole])[0]
 
 
 @translates_lists("RoiAlign")

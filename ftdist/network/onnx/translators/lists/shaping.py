@@ -20,6 +20,7 @@ from ftdist.network.onnx.registry import (
 )
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value
+from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.views import Tensor
 
@@ -67,6 +68,8 @@ def _size(building: Building, node: Node, given: Given) -> Open:
 
 @translates_lists("Transpose")
 def _transpose(building: Building, node: Node, given: Given) -> Open:
+    if isinstance(given[0], Lengths):
+        return lengths.moved(node, given)
     value = listed(given)
     (moved,) = row_by_row(building, node, given)
     order = node.integers("perm") or tuple(range(value.rank))[::-1]
@@ -130,7 +133,17 @@ def _reshape(building: Building, node: Node, given: Given) -> Open:
             each if each != 0 else value.count if at == value.axis else value.shape[at]
             for at, each in enumerate(wanted)
         )
+    if all(isinstance(each, int) and each > 0 for each in wanted):
+        return _known(building, value, most_of(wanted))
     return reshaped(building, value, wanted)
+
+
+def _known(building: Building, value: List, wanted: tuple[int, ...]) -> Tensor:
+    """A list in a shape that says how long it is."""
+    count, rest = divmod(math.prod(wanted) * value.capacity, math.prod(value.shape))
+    if rest or not 1 <= count <= value.capacity:
+        raise Unsupported(f"shape: {wanted} of a list of {value.shape}")
+    return building.reshaped(part(building, value.tensor, value.axis, range(count)), wanted)
 
 
 def dims_of(given: Open | None, what: str) -> tuple[int | Count, ...]:
