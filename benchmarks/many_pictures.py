@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,9 @@ from ftdist.runtime.local import Session
 BROKEN_EACH = 50
 ALONE = 64
 """Pictures that the network alone is timed on, again and again."""
+
+ALONE_PICTURES = 400
+"""So many runs of it are timed at a time."""
 
 
 def make_pictures(folder: Path, count: int) -> tuple[list[str], set[str]]:
@@ -84,24 +88,32 @@ def alone_s(model: Model, plan: dict[str, Any], lanes: int, names: list[str], co
 
 
 def local(arguments: argparse.Namespace, folder: Path, names: list[str], broken: set[str]) -> None:
-    """One process, its figures, and the network alone before and after it."""
+    """One process, its figures, and the network alone before and after each of its rounds."""
     out = folder / "local.jsonl"
     words = batch(
         *(arguments.model, folder / "pictures", out),
         *("--mem", arguments.mem, "--threads", arguments.threads),
     )
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
-    assert done.returncode == 1, done.stderr
-    report = json.loads(out.with_suffix(".report").read_text())
     good = [each for each in names if each not in broken]
-    check(out, good, broken)
-    measured, lanes = report["measured"], report["lanes"]
-    seconds = alone_s(load(arguments.model), report["plan"], lanes, good, len(good))
-    print(f"here: {lanes} at once, {report['plan']['notation']}")
-    print(f"  {len(good)} of {len(names)} in {measured['wall_s']:.1f} s")
-    print(f"  the network alone {seconds:.1f} s: {seconds / measured['wall_s']:.3f} of it")
-    print(f"  lanes computed {measured['computing_s'] / measured['wall_s']:.3f} of the time")
-    print(f"  peak {measured['peak_bytes'] / MIB:.1f} MiB of {arguments.mem}")
+    model, count = load(arguments.model), min(len(good), ALONE_PICTURES)
+    shares, before_s = list[float](), 0.0
+    for number in range(arguments.rounds):
+        out.unlink(missing_ok=True)
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert done.returncode == 1, done.stderr
+        report = json.loads(out.with_suffix(".report").read_text())
+        check(out, good, broken)
+        measured, lanes = report["measured"], report["lanes"]
+        after_s = alone_s(model, report["plan"], lanes, good, count) / count * len(good)
+        alone = (before_s + after_s) / 2 if number else after_s
+        shares.append(alone / measured["wall_s"])
+        before_s = after_s
+        print(f"here: {lanes} at once, {report['plan']['notation']}")
+        print(f"  {len(good)} of {len(names)} in {measured['wall_s']:.1f} s")
+        print(f"  the network alone {alone:.1f} s: {shares[-1]:.3f} of it")
+        print(f"  lanes computed {measured['computing_s'] / measured['wall_s']:.3f} of the time")
+        print(f"  peak {measured['peak_bytes'] / MIB:.1f} MiB of {arguments.mem}", flush=True)
+    print(f"the network alone: {statistics.median(shares):.3f} of the time, the median")
 
 
 def check(out: Path, good: list[str], broken: set[str]) -> None:
@@ -165,6 +177,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--mem", default="128M")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--no-dask", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
