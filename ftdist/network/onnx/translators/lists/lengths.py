@@ -19,15 +19,16 @@ from ftdist.network.onnx.types import FLOAT
 Given = list[Open | None]
 Length = Count | int
 
-MOVED = frozenset(
-    ("Gather", "Slice", "Concat", "Unsqueeze", "Squeeze", "Reshape", "Identity", "Flatten")
-)
-"""Operators that move numbers and do not look at them."""
+_MOST_NUMBERS = 4096
+"""Shapes have a few numbers; among more there are no counts."""
 
 
 def moved(node: Node, given: Given) -> Open:
-    """What one of ``MOVED`` makes of numbers and counts."""
+    """What an operator makes of numbers and counts that it moves and does not look at."""
     arrays = [each.numbers if isinstance(each, Lengths) else each for each in given]
+    sizes = [each.size for each in arrays if isinstance(each, np.ndarray)]
+    if sum(sizes) > _MOST_NUMBERS:
+        raise Unsupported("counts among very many numbers")
     (found, *_) = computed(node, arrays)  # type: ignore[arg-type]
     return lengths(found)
 
@@ -147,7 +148,7 @@ def _equal(first: Array, second: Array) -> Array | None:
 def _numbers(given: Open) -> Array | None:
     if isinstance(given, Lengths):
         return given.numbers
-    if isinstance(given, np.ndarray) and given.dtype.kind in "iub":
+    if isinstance(given, np.ndarray) and given.dtype.kind in "iub" and given.size <= _MOST_NUMBERS:
         return np.array([int(each) for each in given.ravel()], object).reshape(given.shape)
     return None
 
