@@ -1,13 +1,14 @@
 """Bars of the live page: what looking costs a coordinator, and what strangers can do to it.
 
-    python benchmarks/page.py looks [--rounds 5] [--frames 300]
+    python benchmarks/page.py looks [--pairs 20] [--window SECONDS] [--chromium] [--tiny]
     python benchmarks/page.py strangers [--requests 10000]
 
-*looks* runs the same job with the page open and closed, in turns, with a worker on the same
-machine, and says how the rates compare, and the coordinator's processor time for a frame, which
-does not depend on what else the machine does; then what processor time both processes take while
-nothing is computed, looked at and not. An open page is one that reads the stream and fetches
-pictures; a Chromium does so where ``--chromium`` asks for one.
+*looks* opens and closes the page in turns while one job runs, with a worker on the same machine,
+and compares the rates of each pair of windows, and the coordinator's processor time for a frame;
+then what processor time both processes take while nothing is computed, looked at and not. Frames
+take the worker 10 ms; with ``--tiny`` next to nothing, so that the coordinator is always busy. An
+open page is one that reads the stream and fetches pictures; with ``--chromium`` it is a real one,
+which takes the processor only where nothing else wants it, as if on another machine.
 
 *strangers* sends requests without a token, with wrong ones, from other sites, with huge and with
 endless heads, and reads streams so slowly that nothing is taken, while a job runs. Nothing may be
@@ -22,9 +23,9 @@ import http.client
 import os
 import random
 import re
+import signal
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
@@ -33,15 +34,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
+from clusters import finished
+from clusters import ftdist as command
+from support.browser import chromium
 from support.clusterprocesses import Cluster, cluster
 from support.pageclient import TOKEN, Site, site_of
 from support.smallmodels import DETECTOR, random_image, write_small_model
 
+import ftdist
 from ftdist.runtime.budget.memory import MIB, peak_resident_bytes
 
 BUDGET = 192 * MIB
@@ -50,21 +56,24 @@ MOST_LOAD = 0.02
 """Of a core, for a page that is looked at."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-_IDLE_S = 20.0
 _SERVED = re.compile(rb"ftdist_|detector|pi1|<script")
-_CHROMIUM = (
-    *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
-    *("--no-first-run", "--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--remote-debugging-port=0"),
-)
+_ENDLESS = ("-o", "looked-at", "--repeat", 1_000_000, "--job", "looked-at")
+_SETTLED_S = 0.7
+_AS_HIDDEN = """
+Object.defineProperty(document, "hidden", { get: () => arguments[0], configurable: true });
+document.dispatchEvent(new Event("visibilitychange"));
+"""
+"""As if somebody chose another tab: loading the page again would count as well."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parts = parser.add_subparsers(dest="part", required=True)
     looks = parts.add_parser("looks")
-    looks.add_argument("--rounds", type=int, default=5)
-    looks.add_argument("--frames", type=int, default=300)
+    looks.add_argument("--pairs", type=int, default=20)
+    looks.add_argument("--window", type=float, default=2.0, metavar="SECONDS")
+    looks.add_argument("--idle", type=float, default=20.0, metavar="SECONDS")
+    looks.add_argument("--tiny", action="store_true")
     looks.add_argument("--chromium", action="store_true")
     strangers = parts.add_parser("strangers")
     strangers.add_argument("--requests", type=int, default=10_000)
@@ -72,8 +81,13 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        model = write_small_model(folder / "detector.ftd", DETECTOR, labels=("left", "right"))
-        np.save(folder / "image.npy", random_image(64))
+        model = folder / "detector.ftd"
+        if arguments.part == "looks" and not arguments.tiny:
+            _demo_at(512, model)
+            np.save(folder / "image.npy", random_image(512))
+        else:
+            write_small_model(model, DETECTOR, labels=("left", "right"))
+            np.save(folder / "image.npy", random_image(64))
         with cluster(folder / "cluster", model) as made:
             sound = {"looks": _looks, "strangers": _strangers}[arguments.part](made, arguments)
     print("all as it should be" if sound else "NOT as it should be")
@@ -83,54 +97,90 @@ def main() -> int:
 # ---- looking
 
 
+def _demo_at(side: int, model: Path) -> None:
+    """The demo's detector for pictures of so many rows and columns."""
+    demo = Path(ftdist.__file__).with_name("demo")
+    source = ("import", demo / "detector.cfg", "--weights", demo / "detector.weights")
+    finished(command(*source, "--size", f"{side}x{side}", "-o", model))
+
+
 def _looks(made: Cluster, arguments: argparse.Namespace) -> bool:
     site = site_of(made, "--mem", BUDGET)
     made.worker("pi1").wait_for("joined the cluster")
-    _job(made, "warm-up", arguments.frames)
-    look = _chromium if arguments.chromium else _reader
-    runs: dict[str, list[tuple[float, float]]] = {"closed": [], "open": []}
-    for number in range(arguments.rounds):
-        runs["closed"].append(_timed_job(site, made, f"closed-{number}", arguments.frames))
-        with look(site):
-            runs["open"].append(_timed_job(site, made, f"open-{number}", arguments.frames))
-        print(f"round {number}: {runs['closed'][-1][0]:.1f} and {runs['open'][-1][0]:.1f} frames/s")
-    closed, opened = (statistics.median(rate for rate, _ in runs[each]) for each in runs)
-    print(f"closed {closed:.1f}, open {opened:.1f} frames/s, ratio {opened / closed:.3f}")
-    taken = [statistics.median(seconds for _, seconds in runs[each]) * 1e3 for each in runs]
-    ratio = taken[0] / taken[1]
-    print(
-        f"the coordinator's own time a frame: {taken[0]:.2f}, {taken[1]:.2f} ms, ratio {ratio:.3f}"
-    )
-    idle = _load(site)
-    with look(site):
-        looked_at = _load(site)
-    for name, load in (("closed", idle), ("open", looked_at)):
-        print(f"nothing to do, {name}: {load[0]:.2%} of a core, and its page {load[1]:.2%}")
-    more = looked_at[0] - idle[0]
+    with (_chromium if arguments.chromium else _reader)(site) as looking:
+        job = made.begin("job", made.folder.parent / "image.npy", *_ENDLESS)
+        looking(False)
+        site.coordinator.wait_for("plan for 1 worker")
+        pairs = [
+            _pair(site, looking, arguments.window, number) for number in range(arguments.pairs)
+        ]
+        job.end(signal.SIGKILL)
+        ratio = statistics.median(opened.rate / closed.rate for closed, opened in pairs)
+        print(f"open against closed: {ratio:.3f}, the median of {len(pairs)} pairs")
+        taken = [statistics.median(pair[each].each_ms for pair in pairs) for each in range(2)]
+        print(
+            f"the coordinator's own time a frame: {taken[0]:.3f} closed, {taken[1]:.3f} ms open, "
+            f"ratio {taken[0] / taken[1]:.3f}"
+        )
+        time.sleep(_SETTLED_S)
+        loads = []
+        for look in (False, True):
+            looking(look)
+            loads.append(_load(site, arguments.idle))
+            name, (own, page) = "open" if look else "closed", loads[-1]
+            print(f"nothing to do, {name}: {own:.2%} of a core, and its page {page:.2%}")
+    more = loads[1][0] - loads[0][0]
     print(f"looking costs the coordinator {more:.2%} of a core")
-    return opened / closed >= LEAST_RATIO and more + looked_at[1] < MOST_LOAD and idle[1] == 0.0
+    cheap = more + loads[1][1] < MOST_LOAD and loads[0][1] == 0.0
+    return ratio >= LEAST_RATIO and cheap
 
 
-def _timed_job(site: Site, made: Cluster, name: str, frames: int) -> tuple[float, float]:
-    """Frames a second of a job, and the coordinator's processor time for each."""
-    before_s = _processor_s(site.coordinator.process.pid)
-    rate = _job(made, name, frames)
-    return rate, (_processor_s(site.coordinator.process.pid) - before_s) / frames
+@dataclass(frozen=True)
+class Window:
+    """Frames a second, and the coordinator's processor time for one."""
+
+    rate: float
+    each_ms: float
 
 
-def _job(made: Cluster, name: str, frames: int) -> float:
-    """Frames a second of a job, as the coordinator says it."""
-    inputs = (made.folder.parent / "image.npy", "--repeat", frames)
-    outcome = made.submit(*inputs, "-o", made.folder / name, "--job", name)
-    assert outcome.status == 0, outcome
-    said = made.running[0].wait_for(rf"job {name}: done, {frames} frames in ([0-9.]+) s")
-    return frames / max(0.05, float(said[1]))
+Looking = Callable[[bool], object]
+"""Has the page open from now on, or closed."""
+
+
+def _pair(site: Site, looking: Looking, seconds: float, number: int) -> tuple[Window, Window]:
+    """A window with the page closed and one with it open; neither is always the first."""
+    found = {}
+    for look in (False, True) if number % 2 else (True, False):
+        looking(look)
+        time.sleep(_SETTLED_S)
+        before = _counted(site)
+        time.sleep(seconds)
+        after = _counted(site)
+        frames, taken_s, own_s = (now - was for now, was in zip(after, before, strict=True))
+        found[look] = Window(frames / taken_s, own_s / frames * 1e3)
+    print(f"pair {number}: {found[False].rate:.1f} and {found[True].rate:.1f} frames/s", flush=True)
+    return found[False], found[True]
+
+
+def _counted(site: Site) -> tuple[float, float, float]:
+    """Frames so far, the time, and the coordinator's processor time."""
+    text = site.get("/metrics").text
+    frames = re.search(r"^ftdist_frames_finished_total (\S+)", text, re.MULTILINE)
+    assert frames is not None
+    return float(frames[1]), time.monotonic(), _exact_s(site.coordinator.process.pid)
+
+
+def _exact_s(process: int) -> float:
+    """The processor time of all threads, to the nanosecond."""
+    threads = Path(f"/proc/{process}/task").glob("*/schedstat")
+    return sum(int(each.read_text().split()[0]) for each in threads) / 1e9
 
 
 @contextmanager
-def _reader(site: Site) -> Iterator[None]:
+def _reader(site: Site) -> Iterator[Looking]:
     """Somebody who looks: reads the stream, and fetches pictures now and then."""
     stop = threading.Event()
+    threads: list[threading.Thread] = []
 
     def read() -> None:
         with site.events() as events:
@@ -141,32 +191,39 @@ def _reader(site: Site) -> Iterator[None]:
                 if stop.is_set():
                     return
 
-    thread = threading.Thread(target=read)
-    thread.start()
-    yield
-    stop.set()
-    thread.join()
+    def looking(look: bool) -> None:
+        stop.set()
+        while threads:
+            threads.pop().join()
+        if look:
+            stop.clear()
+            threads.append(threading.Thread(target=read))
+            threads[-1].start()
+
+    yield looking
+    looking(False)
 
 
 @contextmanager
-def _chromium(site: Site) -> Iterator[None]:
-    """A browser on this machine, whose own time counts against the job as well."""
-    with tempfile.TemporaryDirectory() as profile:
-        words = [*_CHROMIUM, f"--user-data-dir={profile}", f"http://127.0.0.1:{site.port}/"]
-        with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as run:
-            while "ftdist_page_streams 1" not in site.get("/metrics").text:
-                time.sleep(0.1)
-            yield
-            run.terminate()
+def _chromium(site: Site) -> Iterator[Looking]:
+    """A browser on this machine, that takes the processor only where nothing else wants it."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        idle, usual = os.sched_param(0), os.sched_param(0)
+        os.sched_setscheduler(0, os.SCHED_IDLE, idle)  # for those that are started now
+        with chromium(Path(profile)) as browser:
+            os.sched_setscheduler(0, os.SCHED_OTHER, usual)
+
+            browser.get(f"http://127.0.0.1:{site.port}/")
+            yield lambda look: browser.execute_script(_AS_HIDDEN, not look)
 
 
-def _load(site: Site) -> tuple[float, float]:
+def _load(site: Site, seconds: float) -> tuple[float, float]:
     """The share of a core of the coordinator's process and of the page's, over a while."""
     processes = [site.coordinator.process.pid, _page_process(site)]
     before = [_processor_s(each) for each in processes]
-    time.sleep(_IDLE_S)
+    time.sleep(seconds)
     taken = [_processor_s(each) - was for each, was in zip(processes, before, strict=True)]
-    return taken[0] / _IDLE_S, taken[1] / _IDLE_S
+    return taken[0] / seconds, taken[1] / seconds
 
 
 def _page_process(site: Site) -> int:
