@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -78,6 +79,46 @@ def test_bash_completes_commands_options_and_files(
     assert completed("worker", "--cache-s") == ["--cache-size"]
     assert "net.ftd" in completed("run", "ne")
     assert completed("completion", "fi") == ["fish"]
+
+
+def test_fish_completes_commands_options_and_values(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = completions("fish", capsys)
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not here to read it")
+    (tmp_path / "ftdist.fish").write_text(text)
+
+    def completed(line: str) -> list[str]:
+        script = f"source ftdist.fish; complete -C'{line}'"
+        places = {name: str(tmp_path) for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME")}
+        done = subprocess.run(
+            ["fish", "-c", script],
+            capture_output=True,
+            check=True,
+            cwd=tmp_path,
+            env={**os.environ, **places},
+            text=True,
+        )
+        return [each.split("\t")[0] for each in done.stdout.splitlines()]
+
+    assert completed("ftdist coo") == ["coordinator"]
+    assert completed("ftdist worker --cache-s") == ["--cache-size"]
+    assert set(completed("ftdist run --kernels ")) == {"native", "reference"}
+
+
+def test_zsh_finds_the_completion_in_its_folders(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    text = completions("zsh", capsys)
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not here to read it")
+    (tmp_path / "_ftdist").write_text(text)
+    script = "fpath=(. $fpath); autoload -U compinit; compinit -u -D; echo $_comps[ftdist]"
+    done = subprocess.run(
+        ["zsh", "-fc", script], capture_output=True, check=True, cwd=tmp_path, text=True
+    )
+    assert done.stdout.split() == ["_ftdist"]
 
 
 def test_without_shtab_it_says_how_to_get_it(
