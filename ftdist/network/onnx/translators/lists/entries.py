@@ -3,17 +3,19 @@ entries by their places, one list behind another."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
 from ftdist.network.onnx.registry import Open, Unsupported, Value, made
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
-from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.onnx.views import Tensor, flat_order, full
 from ftdist.network.operators.lists import Fill, NonZero
 from ftdist.network.operators.reducing import Reduce
 from ftdist.network.operators.selecting import GatherBy
@@ -73,10 +75,18 @@ def counted(building: Building, value: Tensor) -> Tensor:
 
 def places(building: Building, value: Tensor) -> tuple[Tensor, Count]:
     """The places of all values that are not zero (n,), in the order of the array."""
-    listed = building.listed(value)
+    listed = (
+        value if _lies_in_order(building, value) else in_columns(building, value, range(value.rank))
+    )
     step = building.add(NonZero(), [listed.step])
     size = building.shape(step).width
     return Tensor(step, (full("w", size),)), Count(counted(building, listed), size)
+
+
+def _lies_in_order(building: Building, value: Tensor) -> bool:
+    """Whether the values of a map lie in memory as those of the array."""
+    height, width, channels = building.shape(value.step)
+    return flat_order(value) == (*full("h", height), *full("w", width), *full("c", channels))
 
 
 def taken(building: Building, value: Tensor, axes: Sequence[int], by: Tensor) -> Tensor:
@@ -91,8 +101,17 @@ def taken(building: Building, value: Tensor, axes: Sequence[int], by: Tensor) ->
 
 def repeated(building: Building, value: Tensor, shape: Sequence[int]) -> Tensor:
     """A single value, as often as a shape says."""
-    flat = building.expanded(Tensor(value.step, ()), (int(np.prod(shape)), 1))
+    behind = math.prod(shape[1:]) if math.prod(shape[1:]) <= LARGEST_SIDE else 1
+    flat = building.expanded(Tensor(value.step, ()), (math.prod(shape) // behind, behind))
     return building.reshaped(flat, shape)
+
+
+def widened(building: Building, value: Tensor, axis: int, shape: Sequence[int]) -> Tensor:
+    """A list of single values (its other dims are 1), each as often as a shape says."""
+    columns = in_columns(building, value, [axis])
+    count = value.shape[axis]
+    narrow = Tensor(columns.step, (full("w", count), ()))
+    return building.reshaped(building.expanded(narrow, (count, math.prod(shape) // count)), shape)
 
 
 def one_after_another(building: Building, given: Sequence[Open | None], axis: int) -> List:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
 from ftdist.network.onnx.registry import Node, Open, Unsupported, constant, made, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
-from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated
+from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated, widened
 from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed
 from ftdist.network.onnx.translators.values.pointwise import scaled
 
@@ -68,11 +70,13 @@ def _expand(building: Building, node: Node, given: Given) -> Open:
         at, count = _open_dim(wanted)
         at += rank - len(wanted)
     try:
-        made = np.broadcast_shapes(whole.shape, tuple(shape))
+        result = np.broadcast_shapes(whole.shape, tuple(shape))
     except ValueError:
         raise Unsupported(f"shape: {whole.shape} cannot become {tuple(shape)}") from None
-    narrow = whole if isinstance(value, List) and whole.rank == len(made) else None
-    return List(building.expanded(whole, made), at, count, narrow)
+    narrow = whole if isinstance(value, List) and whole.rank == len(shape) else None
+    if narrow is not None and math.prod(narrow.shape) == math.prod(shape[: at + 1]):
+        return List(widened(building, narrow, at, result), at, count, narrow)
+    return List(building.expanded(whole, result), at, count, narrow)
 
 
 @translates_lists("Pad")

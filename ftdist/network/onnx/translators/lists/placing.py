@@ -222,9 +222,12 @@ def _scatter(building: Building, node: Node, given: Given) -> Open:
     entry = reduced(building, fits, "arg_max", (0,), keep=False)
     found = reduced(building, fits, "max", (0,), keep=False)
     source = taken(building, _tensor(building, updates, "updates"), [axis], entry)
-    dims = [length if at == axis else 1 for at, length in enumerate(whole.shape)]
-    truth = building.reshaped(found, dims)
-    result = made(building, "Where", [truth, source, whole])
+    rows = whole.shape[axis], math.prod(whole.shape) // whole.shape[axis]
+    if whole.shape[:axis] != (1,) * axis or source.shape != whole.shape:
+        raise Unsupported(f"updates: {source.shape} for {whole.shape}")
+    flat = [building.reshaped(each, rows) for each in (source, whole)]
+    chosen = made(building, "Where", [building.reshaped(found, (rows[0], 1)), *flat])
+    result = building.reshaped(chosen, whole.shape)
     return List(result, axis, data.count) if isinstance(data, List) else result
 
 
