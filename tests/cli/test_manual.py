@@ -114,7 +114,7 @@ def test_zsh_finds_the_completion_in_its_folders(
     if shutil.which("zsh") is None:
         pytest.skip("zsh is not here to read it")
     (tmp_path / "_ftdist").write_text(text)
-    script = "fpath=(. $fpath); autoload -U compinit; compinit -u -D; echo $_comps[ftdist]"
+    script = "fpath=($PWD $fpath); autoload -U compinit; compinit -u -D; echo $_comps[ftdist]"
     done = subprocess.run(
         ["zsh", "-fc", script], capture_output=True, check=True, cwd=tmp_path, text=True
     )
