@@ -27,7 +27,7 @@ _ADVICE = {
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), _QUANTISED),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), _QUANTISED),
     **dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT),
-    **dict.fromkeys(("Loop", "Scan", "NonZero", "SequenceEmpty", "SequenceInsert"), _LOOPS),
+    **dict.fromkeys(("Loop", "Scan", "SequenceEmpty", "SequenceInsert"), _LOOPS),
     **dict.fromkeys(("SplitToSequence", "ConcatFromSequence", "SequenceAt", "Unique"), _LOOPS),
 }
 

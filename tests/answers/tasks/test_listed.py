@@ -139,6 +139,17 @@ def test_as_many_as_it_says() -> None:
     one_found(task, outputs)
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_lists_are_as_long_as_what_was_found(swapped: bool) -> None:
+    """One box is a list of one; of two lists without names that say it, scores are no numbers."""
+    boxes = (np.array([BOX]) * [WIDTH, HEIGHT, WIDTH, HEIGHT]).astype(np.float32)
+    lists = {"a": np.array([SCORE], np.float32), "b": np.array([LABEL], np.float32)}
+    task = Task("detect", "counted", 0, ("boxes", "b", "a") if swapped else ("boxes", "a", "b"))
+    one_found(task, {"boxes": boxes, **lists})
+    nothing = {name: array[:0] for name, array in {"boxes": boxes, **lists}.items()}
+    assert listed(task, nothing, (HEIGHT, WIDTH), 0.1) == []
+
+
 def test_no_values_make_it_fail() -> None:
     """Broken weights give anything: what is not finite is nowhere, and the rest is bounded."""
     generator = np.random.default_rng(1)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
-from support.onnxgraphs import Array, Nodes, computed, expected, imported
+from support.onnxgraphs import Array, Nodes, assert_agree, computed, expected, imported
 
 from ftdist.errors import InputError
 
@@ -262,3 +262,18 @@ def test_what_lists_do_not_have_is_refused(tmp_path: Path) -> None:
     path = graph(of_one(sorted_by_hand), tmp_path / "graph.onnx")
     with pytest.raises(InputError, match=r"CumSum.*lists whose length depends on the input"):
         imported(path, batch="whole")
+
+
+@pytest.mark.parametrize("dims", [(3, 10, 12), (10, 12, 3)])
+def test_a_picture_may_be_in_no_batch(dims: tuple[int, ...], tmp_path: Path) -> None:
+    """As torchvision's detectors take them."""
+    nodes = Nodes()
+    x = nodes.input(*dims)
+    planes = x if dims[0] == 3 else nodes.add("Transpose", x, perm=[2, 0, 1])
+    batch = nodes.add("Unsqueeze", planes, ints(nodes, 0))
+    made = nodes.add("Conv", batch, nodes.random(4, 3, 3, 3))
+    nodes.output(nodes.add("Squeeze", made, ints(nodes, 0)))
+    path = nodes.save(tmp_path / "graph.onnx")
+    model = imported(path)
+    assert model.network.input == (10, 12, 3)
+    assert_agree(path, model)
