@@ -23,6 +23,9 @@ SLACK_BYTES = 576 << 10
 THREAD_BYTES = 96 << 10
 """Resident memory of one more thread: its stack and its heap."""
 
+STEP_BYTES = 512
+"""What a session holds of a step, its tiles, maps and arenas by address; measured with 1,600."""
+
 _LOWERING_BYTES, _LOWERING_LAYER_BYTES = 64 << 10, 512
 """Seen in many runs: scattered pages of small objects, more of them for a deep network; and what a
 process may hold more than another one in which the plan was found."""
@@ -90,7 +93,7 @@ def footprint(
         programs=lowered.program_bytes,
         input=region_bytes(network, lowered.inputs, picture=lowered.picture),
         output=region_bytes(network, lowered.outputs),
-        slack=slack_bytes(lowered.plan.threads),
+        slack=slack_bytes(lowered.plan.threads) + STEP_BYTES * len(lowered.programs),
     )
 
 
