@@ -6,8 +6,8 @@ where its objectness passes the threshold, which leaves a few positions of thous
 those may carry several labels, as in Darknet.
 
 Maps are not trusted to make sense, for weights may be random or broken: an anchor with any value
-that is not finite is no detection, and of one anchor's map at most MOST_CANDIDATES go on, the
-best, and of all MOST_TOGETHER, so that memory stays bounded when everything seems to be one.
+that is not finite is no detection, and of one anchor's map at most ``most_candidates`` go on, the
+best, and of all twice as many, so that memory stays bounded when everything seems to be one.
 
 How an anchor reads its map is ``anchors``; what is here goes for all of them, and for the grid of
 YOLOv1 (Darknet's detection_layer.c), which has no anchors.
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.anchors import YoloAnchor, anchors, shift, softmax
-from ftdist.answers.kinds import MOST_CANDIDATES, MOST_TOGETHER, heads
+from ftdist.answers.kinds import MOST_CANDIDATES, heads, most_candidates
 from ftdist.errors import InputError
 from ftdist.network.graph import Layer, Network
 from ftdist.network.heads import GridHead
@@ -55,14 +55,17 @@ def decode(
     if not 0 <= threshold <= 1:
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
     found: list[Detection] = []
+    most = most_candidates(network.input.height, network.input.width)
     for layer in heads(network):
         raw = _raw_map(outputs, layer)
         if isinstance(layer.operation, GridHead):
-            found = _best(found + _decode_grid(raw.reshape(-1), layer.operation, threshold))
+            more = _decode_grid(raw.reshape(-1), layer.operation, threshold)
+            found = _best(found + more, 2 * most)
             continue
         own = anchors(layer, network.input)
         for anchor, values in zip(own, np.split(raw, len(own)), strict=True):
-            found = _best(found + _decode_anchor(values, anchor, threshold))
+            more = decoded(values, anchor, threshold, 0, values.shape[1:], most)
+            found = _best(found + more, 2 * most)
     return found
 
 
@@ -83,12 +86,12 @@ def above(
     ]
 
 
-def _best(found: list[Detection]) -> list[Detection]:
-    """The best of them as they are ordered, no more than MOST_TOGETHER."""
-    if len(found) <= MOST_TOGETHER:
+def _best(found: list[Detection], most: int) -> list[Detection]:
+    """The best of them as they are ordered, no more than `most`."""
+    if len(found) <= most:
         return found
     ranked = sorted(range(len(found)), key=lambda place: -found[place].score)
-    return [found[place] for place in sorted(ranked[:MOST_TOGETHER])]
+    return [found[place] for place in sorted(ranked[:most])]
 
 
 def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
@@ -101,12 +104,6 @@ def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
         raise InputError(f"the map of {layer.name} is {raw.shape}, it should be {expected}")
     with np.errstate(all="ignore"):
         return raw.astype(np.float32, copy=False)
-
-
-def _decode_anchor(values: Floats, anchor: YoloAnchor, threshold: float) -> list[Detection]:
-    """Detections of one anchor; `values` is (values of an anchor, height, width)."""
-    _, height, width = values.shape
-    return decoded(values, anchor, threshold, 0, (height, width))
 
 
 def decoded(

@@ -13,15 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, decode
-from ftdist.answers.kinds import heads
+from ftdist.answers.kinds import heads, most_candidates
 from ftdist.answers.suppress import suppress
 from ftdist.network.graph import Network
 from ftdist.network.heads import PLAIN, GaussianYoloHead, Suppression, YoloHead
 
-__all__ = ["MOST_OBJECTS", "detect"]
-
-MOST_OBJECTS = 500
-"""How many of one picture are kept and told, the best; real photos have tens."""
+__all__ = ["detect"]
 
 
 def detect(
@@ -34,10 +31,11 @@ def detect(
 
     `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
     Objects score above `threshold`; no two of one class share more than `overlap` of their union,
-    in the way that the network's last head asks for. Of more than MOST_OBJECTS the best are kept.
+    in the way that the network's last head asks for. Of more than
+    ``most_candidates`` the best are kept.
     """
     found = suppress(decode(network, outputs, threshold), overlap, suppression_of(network))
-    return found[:MOST_OBJECTS]
+    return found[: most_candidates(network.input.height, network.input.width)]
 
 
 def suppression_of(network: Network) -> Suppression:

@@ -11,11 +11,9 @@ from ftdist.network.graph import Layer, Network
 from ftdist.network.heads import GaussianYoloHead, GridHead, Head, YoloHead, classifies
 from ftdist.network.task import ARRAYS, Task
 
-MOST_CANDIDATES = 500
-"""Detections that one anchor of one head may hand on; real photos have tens."""
-
-MOST_TOGETHER = 1000
-"""Detections that all heads together may hand on."""
+MOST_CANDIDATES, _CANDIDATES_A_MEGAPIXEL = 500, 300
+"""Detections that one anchor of one head may hand on, more where the input is large; real photos
+have tens, satellites' a hundred a megapixel, each a candidate or three."""
 
 _CODE_BYTES = 3 << 20
 _CANDIDATE_BYTES = 512
@@ -54,16 +52,23 @@ def class_count(task: Task) -> int:
     return 0 if task.kind in ("image", "points", "arrays") else task.classes
 
 
+def most_candidates(height: int, width: int) -> int:
+    """Detections that one anchor of one head may hand on, for an input of that size; all heads
+    together may hand on twice as many."""
+    return max(MOST_CANDIDATES, _CANDIDATES_A_MEGAPIXEL * height * width >> 20)
+
+
 def answering_bytes(network: Network, task: Task) -> int:
     """What reading an answer holds at most beside the outputs, whatever is in them."""
     if task.kind not in _LISTED_COPIES:
         return 0
+    most = most_candidates(network.input.height, network.input.width)
     if task.layout != "heads":
         read = _bytes_of(network, task)
-        candidates = MOST_CANDIDATES * _CANDIDATE_BYTES if task.kind == "detect" else 0
+        candidates = most * _CANDIDATE_BYTES if task.kind == "detect" else 0
         return int(_LISTED_COPIES[task.kind] * read) + candidates + _CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network)
-    size = min(candidates, MOST_TOGETHER + MOST_CANDIDATES) * _CANDIDATE_BYTES
+    size = min(candidates, 3 * most) * _CANDIDATE_BYTES
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
 
 
@@ -71,12 +76,13 @@ def answered_bytes(network: Network, task: Task) -> int:
     """What that leaves behind at most, with all that is told of what was found."""
     if task.kind not in _LISTED_COPIES:
         return 0
+    most = most_candidates(network.input.height, network.input.width)
     if task.layout != "heads":
         read = _bytes_of(network, task)
-        kept = read if task.kind == "segment" else MOST_CANDIDATES * _LEFT_CANDIDATE_BYTES
+        kept = read if task.kind == "segment" else most * _LEFT_CANDIDATE_BYTES
         return kept + _LEFT_CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network)
-    size = min(candidates, MOST_TOGETHER) * _LEFT_CANDIDATE_BYTES
+    size = min(candidates, 2 * most) * _LEFT_CANDIDATE_BYTES
     return size + _LEFT_COPIES * largest_map + _LEFT_CODE_BYTES if largest_map else 0
 
 
@@ -89,13 +95,14 @@ def _bytes_of(network: Network, task: Task) -> int:
 def _candidates_and_largest_map(network: Network) -> tuple[int, int]:
     """How many candidates all heads may hand on, and the bytes of the largest anchor's map."""
     candidates = largest_map = 0
+    most = most_candidates(network.input.height, network.input.width)
     for layer in heads(network):
         height, width, channels = layer.shape
         operation = layer.operation
         assert isinstance(operation, Head)
         values = height * width * channels
         anchors, positions = _anchors_and_positions(operation, values)
-        candidates += anchors * min(MOST_CANDIDATES, positions * operation.classes)
+        candidates += anchors * min(most, positions * operation.classes)
         largest_map = max(largest_map, 4 * values // anchors)
     return candidates, largest_map
 

@@ -5,6 +5,9 @@ and leaves grey around it (letterbox_image); `stretch` fills the input whatever 
 (resize_image, what AlexeyAB's detector does unless letter_box=1); `crop` fits the shorter side and
 cuts what is too long from the middle (resize_min and crop_image, what classifiers are fed with).
 Two are others': `corner` is a letterbox at the top left (YOLOX), `pad` does not enlarge either.
+
+A large picture whose size the network has, rounded up to whole strides, lies at the top left as it
+is, however it would be fitted: so it enters in bands of rows, which nobody resizes.
 """
 
 from __future__ import annotations
@@ -14,6 +17,9 @@ from typing import NamedTuple
 
 from ftdist.geometry import Shape
 from ftdist.network.about import Fit
+
+_LARGE_PIXELS, _ROUNDED_UP = 1 << 20, 64
+"""From so many pixels on a picture is large; sides are rounded up by less than a long stride."""
 
 
 class Box(NamedTuple):
@@ -51,6 +57,8 @@ class Letterbox:
         Source: Darknet's letterbox_image, resize_image, resize_min and crop_image (image.c).
         """
         size, picture = (network.width, network.height), (picture_width, picture_height)
+        if fit != "crop" and _as_it_is(picture, size):
+            return cls(*size, *picture, 0, 0, *picture)
         if fit == "letterbox":
             width, height = _inside(picture, size)
         elif fit == "corner":
@@ -81,6 +89,13 @@ class Letterbox:
             return min(max(pixels / self.content_height, 0.0), float(self.picture_height))
 
         return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
+
+
+def _as_it_is(picture: tuple[int, int], size: tuple[int, int]) -> bool:
+    """Whether a picture is large, and the network's input has its size, rounded up."""
+    beside = [own - its for own, its in zip(size, picture, strict=True)]
+    rounded = min(beside) >= 0 and max(beside) < _ROUNDED_UP
+    return rounded and picture[0] * picture[1] >= _LARGE_PIXELS
 
 
 def _inside(picture: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:

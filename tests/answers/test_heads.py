@@ -15,8 +15,14 @@ import pytest
 
 from ftdist.answers.classify import classify
 from ftdist.answers.decode import Detection, decode
-from ftdist.answers.detectors import MOST_OBJECTS, detect
-from ftdist.answers.kinds import MOST_TOGETHER, answering_bytes, class_count, task_of
+from ftdist.answers.detectors import detect
+from ftdist.answers.kinds import (
+    MOST_CANDIDATES,
+    answering_bytes,
+    class_count,
+    most_candidates,
+    task_of,
+)
 from ftdist.answers.suppress import suppress
 from ftdist.geometry import Shape
 from ftdist.network.about import NOTHING_SAID
@@ -299,6 +305,12 @@ def test_of_a_tree_a_classifier_names_leaves() -> None:
         assert each.score == pytest.approx(expected[each.label], rel=1e-5)
 
 
+def test_a_large_input_may_hold_more_objects() -> None:
+    """A coast of 24 megapixels has 1,500 of them, each seen at a few places."""
+    assert most_candidates(416, 416) == MOST_CANDIDATES
+    assert most_candidates(4000, 6016) > 4 * 1500
+
+
 def test_no_more_than_a_bounded_number_of_objects_is_kept_the_best() -> None:
     """What is told of each takes memory, whatever the thresholds."""
     network = grid_of(GridHead(side=32, boxes=3, classes=1))
@@ -307,7 +319,7 @@ def test_no_more_than_a_bounded_number_of_objects_is_kept_the_best() -> None:
     boxes = np.tile(np.array([0.5, 0.5, 0.1, 0.1], np.float32), count)
     raw = np.concatenate([np.ones(count // 3, np.float32), scores, boxes]).reshape(-1, 1, 1)
     outputs = {network.layers[-1].name: raw}
-    assert len(decode(network, outputs, 0.1)) == MOST_TOGETHER
+    assert len(decode(network, outputs, 0.1)) == 2 * MOST_CANDIDATES
     found = detect(network, outputs, 0.1, 1.0)
-    assert len(found) == MOST_OBJECTS
+    assert len(found) == MOST_CANDIDATES
     assert found[0].score == pytest.approx(1.0)

@@ -23,8 +23,11 @@ from ftdist.network.task import Task
 Floats = NDArray[np.float32]
 
 
-def centred(task: Task, outputs: Mapping[str, NDArray[Any]], threshold: float) -> list[Detection]:
-    """All centres above the threshold; boxes in fractions of the input."""
+def centred(
+    task: Task, outputs: Mapping[str, NDArray[Any]], threshold: float, most: int
+) -> list[Detection]:
+    """All centres above the threshold, of more than `most` the best; boxes in fractions of the
+    input."""
     heat, sizes, *offsets = (_map(outputs[name]) for name in task.outputs)
     with np.errstate(all="ignore"):
         if heat.min() < 0 or heat.max() > 1:
@@ -45,7 +48,7 @@ def centred(task: Task, outputs: Mapping[str, NDArray[Any]], threshold: float) -
         boxes /= np.array([[width], [height], [width], [height]], np.float32)
         scores = peaks[:, rows, columns].T
         sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
-        return above(boxes[:, sound], scores[sound], threshold)
+        return above(boxes[:, sound], scores[sound], threshold, most)
 
 
 def _map(array: NDArray[Any]) -> Floats:

@@ -8,7 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection
-from ftdist.answers.detectors import MOST_OBJECTS
+from ftdist.answers.kinds import most_candidates
 from ftdist.answers.suppress import suppress
 from ftdist.answers.tasks.centres import centred
 from ftdist.answers.tasks.listed import listed, suppressed_inside
@@ -27,11 +27,11 @@ def detect_listed(
     if not 0 <= threshold <= 1:
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
     if task.layout in ("centres", "centres_exp"):
-        found = centred(task, outputs, threshold)
+        found = centred(task, outputs, threshold, most_candidates(*size))
     else:
         found = listed(task, outputs, size, threshold)
     if suppressed_inside(task):
         found = sorted(found, key=lambda each: -each.score)
     else:
         found = suppress(found, overlap)
-    return found[:MOST_OBJECTS]
+    return found[: most_candidates(*size)]

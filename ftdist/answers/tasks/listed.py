@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
-from ftdist.answers.kinds import MOST_CANDIDATES
+from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
 from ftdist.answers.tasks.priors import decoded
@@ -52,17 +52,18 @@ def listed(
     outputs: Mapping[str, NDArray[Any] | grids.Picked],
     size: Size,
     threshold: float,
-    most: int = MOST_CANDIDATES,
+    most: int | None = None,
 ) -> list[Detection]:
     """All detections above the threshold, before any suppression; boxes in fractions of the input.
 
-    Of more than `most` the best. Outputs of grids may be some of their cells. InputError when the
-    boxes make no sense: their priors are not in the network.
+    Of more than `most` the best, or of more than ``most_candidates``. Outputs of grids may be some
+    of their cells. InputError when the boxes make no sense: their priors are not in the network.
     """
     tables = [_table(outputs[name]) for name in task.outputs]
     with np.errstate(all="ignore"):
         boxes, scores = _READERS[task.layout](task, tables, size)
         sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
+        most = most or most_candidates(*size)
         return above(boxes[:, sound], scores[:, :][sound], threshold, most)
 
 

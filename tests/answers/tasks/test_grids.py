@@ -251,7 +251,7 @@ def test_centerface_has_logarithms_and_rows_first() -> None:
     shapes = {name: each.shape for name, each in outputs.items()}
     task = recognise((3, HEIGHT, WIDTH), shapes)
     assert task.layout == "centres_exp"
-    (found,) = centred(task, outputs, 0.3)
+    (found,) = centred(task, outputs, 0.3, 9)
     assert found.score == pytest.approx(SCORE) and found.box == pytest.approx(BOX, abs=1e-4)
 
 

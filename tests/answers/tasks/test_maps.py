@@ -25,7 +25,7 @@ def test_peaks_of_a_heat_map_are_centres(sides) -> None:
     offset = np.zeros((1, 2, 10, 20), np.float32)
     offset[0, :, 4, 6] = 0.5
     task = Task("detect", "centres", 2, ("heat", "wh", "offset"))
-    (found,) = centred(task, {"heat": heat, "wh": size, "offset": offset}, 0.3)
+    (found,) = centred(task, {"heat": heat, "wh": size, "offset": offset}, 0.3, 9)
     assert found.label == 1 and found.score == pytest.approx(0.9)
     assert found.box == pytest.approx((4.5 / 20, 3.5 / 10, 8.5 / 20, 5.5 / 10))
 
