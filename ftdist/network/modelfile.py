@@ -109,6 +109,9 @@ def write_model(
 ) -> None:
     """Writes a model file, one layer's weights at a time; an existing file is replaced whole.
 
+    Weights below float32's smallest normal number, 1.2e-38, are written as zero: processors take up
+    to a hundred times as long for a product with one, and trained networks have some.
+
     InputError when the network cannot be a model file's, or the file cannot be written.
     """
     refuse_idle(network)
@@ -122,10 +125,11 @@ def write_model(
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for each in parameters:
-            data = b"".join(
+            data = bytearray().join(
                 _aligned(array.tobytes())
                 for array in BLOCKS.pack(*shapes[each.layer], each.named).values()
             )
+            _remove_subnormals(np.frombuffer(data, np.float32))
             file.seek(blobs[each.layer].start)
             file.write(data)
             digests[each.layer] = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
@@ -182,6 +186,14 @@ def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
         digest.update(os.pread(file.fileno(), size, blob.start + at))
         yield ""
     yield digest.hexdigest()
+
+
+def _remove_subnormals(values: NDArray[np.float32]) -> None:
+    """Makes zeros of them, in pieces: little memory beside the values."""
+    count = _PIECE_BYTES // 4
+    for first in range(0, len(values), count):
+        piece = values[first : first + count]
+        piece[np.abs(piece) < np.finfo(np.float32).smallest_normal] = 0
 
 
 def _aligned(data: bytes) -> bytes:

@@ -296,3 +296,17 @@ def test_what_is_said_about_a_network_comes_back(tmp_path: Path) -> None:
 def test_what_makes_no_sense_about_a_network_is_refused(said: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         About.from_json(said)
+
+
+def test_weights_too_small_to_be_normal_are_written_as_zero(folder: Path) -> None:
+    builder = NetworkBuilder("tiny", Shape(2, 2, 1))
+    builder.add(Convolution(16, Sliding.square(1)), [INPUT])
+    network, smallest = builder.finish(), np.finfo(np.float32).smallest_normal
+    weights = np.zeros((16, 1, 1, 1), np.float32)
+    weights[:4, 0, 0, 0] = smallest, -smallest, smallest / 2, -smallest / 8
+    write_model(folder / "tiny.ftd", network, [Parameters.of(0, weights, weights[:, 0, 0, 0])])
+    model = load(folder / "tiny.ftd")
+    for name in "weights", "bias":
+        at = model.offsets[ArrayName(0, BLOCKS.name, name)]
+        kept = model.weights.view(np.float32)[at : at + 4]
+        assert list(kept) == [smallest, -smallest, 0, 0]

@@ -8,7 +8,7 @@
 // to a scratch of some KB that stays in the first cache.
 #pragma once
 #include "pool.hpp"
-#include "sums.hpp"
+#include "runs.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -22,28 +22,15 @@ struct Runs {
 template <int P, int B>
 static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
                   float* out, const Epilogue& end) {
-  constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK;
+  constexpr int N = B * BLOCK / LANES;
   Sums<P, N> sums;
   sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(bias + j * LANES);
   });
-  const int64_t step = runs.pixel_step;
   for (int y = 0; y < runs.rows; y++) {
     for (int x = 0; x < runs.runs; x++) {
       const float* from = in + y * runs.row_step + x * runs.run_step;
-      for (int q = 0; q < runs.length; q++) {
-        Vec taps[N];
-        unrolled<N>([&](auto j) __attribute__((always_inline)) {
-          taps[j] = load(weights + (j / PER_BLOCK) * runs.block_step + (j % PER_BLOCK) * LANES);
-        });
-        weights += BLOCK;
-        unrolled<P>([&](auto i) __attribute__((always_inline)) {
-          const Vec value = splat(from[i * step + q]);
-          unrolled<N>([&](auto j) __attribute__((always_inline)) {
-            sums.of[i][j] = fma(taps[j], value, sums.of[i][j]);
-          });
-        });
-      }
+      weights = add_run<P, B>(from, runs.pixel_step, runs.length, weights, runs.block_step, sums);
     }
   }
   finish<P, N>(out, sums, end);

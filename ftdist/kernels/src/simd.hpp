@@ -58,6 +58,22 @@ static inline Vec fma(Vec a, Vec b, Vec c) {
 #endif
 }
 
+// Whether one lane of b costs fma no instruction more than all of them.
+#if defined(FTDIST_NEON)
+constexpr bool BY_LANE = true;
+#else
+constexpr bool BY_LANE = false;
+#endif
+
+// a * lane AT of b + c.
+template <int AT> static inline Vec fma_by_lane(Vec a, Vec b, Vec c) {
+#if defined(FTDIST_NEON)
+  return vfmaq_laneq_f32(c, a, b, AT);
+#else
+  return fma(a, splat(reinterpret_cast<const float*>(&b)[AT]), c);
+#endif
+}
+
 // a where it is larger, else b: so b where either is NaN, and where they are equal.
 static inline Vec larger(Vec a, Vec b) {
 #if defined(FTDIST_AVX512)
@@ -95,10 +111,23 @@ static inline void store_part(float* to, Vec value, int count) {
 
 // The first `count` floats, 1 <= count <= LANES; what is beyond them is not read.
 static inline Vec load_part(const float* from, int count) {
+#if defined(FTDIST_AVX512)
+  return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
+#elif defined(FTDIST_AVX2)
   if (count == LANES) return load(from);
-  float lanes[LANES] = {};
-  for (int lane = 0; lane < count; lane++) lanes[lane] = from[lane];
-  return load(lanes);
+  static const int32_t there[2 * LANES] = {-1, -1, -1, -1, -1, -1, -1, -1};
+  const void* mask = there + LANES - count;
+  return _mm256_maskload_ps(from, _mm256_loadu_si256(static_cast<const __m256i*>(mask)));
+#elif defined(FTDIST_SCALAR)
+  (void)count;
+  return *from;
+#else
+  if (count == LANES) return load(from);
+  Vec value = {from[0]};  // lane by lane: numbers that were just stored cannot be loaded as one
+  if (count > 1) value[1] = from[1];
+  if (count > 2) value[2] = from[2];
+  return value;
+#endif
 }
 
 static inline Vec as_float(Int value) {

@@ -8,7 +8,7 @@
 #pragma once
 #include "rows.hpp"
 #include "rules.hpp"
-#include "sums.hpp"
+#include "runs.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -44,18 +44,7 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
       const float* from = at(program, kernel.in, call.in_row, y, x) + block.reads_from;
       const float* weights =
           block.weights + ((int64_t)ky * kernel.kernel_width + kx) * depth * BLOCK;
-      for (int channel = 0; channel < depth; channel++, weights += BLOCK) {
-        Vec taps[N];
-        unrolled<N>([&](auto j) __attribute__((always_inline)) {
-          taps[j] = load(weights + j * LANES);
-        });
-        unrolled<P>([&](auto i) __attribute__((always_inline)) {
-          const Vec value = splat(from[i * kernel.in.pixel + channel]);
-          unrolled<N>([&](auto j) __attribute__((always_inline)) {
-            sums.of[i][j] = fma(taps[j], value, sums.of[i][j]);
-          });
-        });
-      }
+      add_run<P, 1>(from, kernel.in.pixel, depth, weights, 0, sums);
     }
   }
   const Epilogue end = {kernel.stride_x * kernel.out.pixel, kernel.slope, kernel.activation,

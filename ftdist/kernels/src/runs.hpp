@@ -1,0 +1,63 @@
+// What P pixels add to their sums over a run of terms whose inputs lie side by side: for each term B
+// blocks of 16 weights, `block_step` floats apart, times one input of every pixel, `step` floats
+// apart. The terms are added in order, each by one fused multiply-add.
+#pragma once
+#include "program.hpp"
+#include "sums.hpp"
+
+namespace ftdist::FTDIST_NAMESPACE {
+
+// LANES terms. A register holds so many inputs of a pixel, and NEON multiplies by any of them without
+// spreading it first; two vectors of weights at a time leave registers for six pixels' inputs and sums.
+template <int P, int B>
+[[gnu::always_inline]] static inline void add_lanes(const float* from, int64_t step,
+                                                    const float* weights, int64_t block_step,
+                                                    Sums<P, B * BLOCK / LANES>& sums) {
+  constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK, SOME = smaller(2, N);
+  Vec values[P];
+  unrolled<P>([&](auto i) __attribute__((always_inline)) { values[i] = load(from + i * step); });
+  unrolled<LANES>([&](auto term) __attribute__((always_inline)) {
+    unrolled<N / SOME>([&](auto some) __attribute__((always_inline)) {
+      Vec taps[SOME];
+      unrolled<SOME>([&](auto k) __attribute__((always_inline)) {
+        const int j = some * SOME + k;
+        taps[k] = load(weights + term * BLOCK + (j / PER_BLOCK) * block_step +
+                       (j % PER_BLOCK) * LANES);
+      });
+      unrolled<P>([&](auto i) __attribute__((always_inline)) {
+        unrolled<SOME>([&](auto k) __attribute__((always_inline)) {
+          Vec& sum = sums.of[i][some * SOME + k];
+          sum = fma_by_lane<term>(taps[k], values[i], sum);
+        });
+      });
+    });
+  });
+}
+
+// `length` terms; returns the weights behind theirs.
+template <int P, int B>
+[[gnu::always_inline]] static inline const float* add_run(const float* from, int64_t step,
+                                                          int length, const float* weights,
+                                                          int64_t block_step,
+                                                          Sums<P, B * BLOCK / LANES>& sums) {
+  constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK;
+  int q = 0;
+  if constexpr (BY_LANE)
+    for (; q + LANES <= length; q += LANES, weights += LANES * BLOCK)
+      add_lanes<P, B>(from + q, step, weights, block_step, sums);
+  for (; q < length; q++, weights += BLOCK) {
+    Vec taps[N];
+    unrolled<N>([&](auto j) __attribute__((always_inline)) {
+      taps[j] = load(weights + (j / PER_BLOCK) * block_step + (j % PER_BLOCK) * LANES);
+    });
+    unrolled<P>([&](auto i) __attribute__((always_inline)) {
+      const Vec value = splat(from[i * step + q]);
+      unrolled<N>([&](auto j) __attribute__((always_inline)) {
+        sums.of[i][j] = fma(taps[j], value, sums.of[i][j]);
+      });
+    });
+  }
+  return weights;
+}
+
+}  // namespace ftdist::FTDIST_NAMESPACE
