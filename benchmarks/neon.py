@@ -10,8 +10,8 @@ by N = 4 vectors of 4 output channels::
     product        P N fmla + P loads of inputs + N / 2 of pairs + 1 of the term's place + 2
                    for one term: inputs lie anywhere
 
-The bar: the loops of the largest P, which do most of the work, within 15% of that. What is left of a
-run, up to three terms, goes through a longer loop (--all shows it). ::
+The bar: the loops of the largest P, which do most of the work, within 15% of that. What is left
+of a run, up to three terms, goes through a longer loop (--all shows it). ::
 
     python benchmarks/neon.py [--compiler aarch64-linux-gnu-g++] [--all]
 """
