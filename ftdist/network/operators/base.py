@@ -190,6 +190,11 @@ class Operation:
         """How its time is reckoned: from `moved` at a rate of bytes, or from its weights."""
         return "copy"
 
+    def goes_by_positions(self, inputs: tuple[Shape, ...]) -> bool:
+        """Whether its kernel goes from position to position, not over all values of a row at once:
+        by whole vectors of channels, however few there are."""
+        return True
+
     def fuses_pool(self, inputs: tuple[Shape, ...]) -> bool:
         """Whether its kernel can write only the maxima of what it makes."""
         return False

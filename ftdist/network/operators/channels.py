@@ -31,6 +31,9 @@ class Activate(Elementwise):
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         return only(inputs)
 
+    def goes_by_positions(self, inputs: tuple[Shape, ...]) -> bool:
+        return False
+
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         return KernelRecord("activate", activation=self.activation)
 

@@ -87,6 +87,9 @@ class Function(Elementwise):
         slow = EXPONENTIAL if self.how in _SLOW else _ONE_BY_ONE if self.how in _ANGLES else 1
         return (1 + slow) * output.channels
 
+    def goes_by_positions(self, inputs: tuple[Shape, ...]) -> bool:
+        return False
+
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         number = get_args(FunctionKind).index(self.how)
         fields = {"kind": number, "factor": self.first, "shift": self.second}

@@ -37,6 +37,9 @@ class Add(Elementwise):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 3 * output.channels
 
+    def goes_by_positions(self, inputs: tuple[Shape, ...]) -> bool:
+        return False
+
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         return KernelRecord("add", activation=self.activation)
 

@@ -73,6 +73,9 @@ class Pair(Operation):
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return (2 + _SLOW.get(self.how, 1)) * output.channels
 
+    def goes_by_positions(self, inputs: tuple[Shape, ...]) -> bool:
+        return inputs[0] != inputs[1]
+
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         height, width, channels = inputs[1]
         fields = {"in2_height": height, "in2_width": width, "in2_channels": channels}

@@ -29,6 +29,10 @@ from ftdist.planning.profile import DeviceProfile
 
 Numbers = NDArray[np.float64]
 
+_STEP_BYTES = 400
+"""A kernel that goes from position to position takes for a step the time of copying so many bytes:
+400 to 500 for pairs, products and moves of one to four channels."""
+
 
 @dataclass(frozen=True, slots=True)
 class LayerCost:
@@ -86,7 +90,10 @@ def row_seconds(
         return _convolution_row_s(
             operation, rate == "depthwise", inputs[0], terms, columns, profile
         )
-    moved = 4 * operation.moved(inputs, layer.shape)
+    moved = 4.0 * operation.moved(inputs, layer.shape)
+    if rate == "copy" and operation.goes_by_positions(inputs):
+        channels = layer.shape.channels
+        moved = moved * (-(-channels // BLOCK) * BLOCK / channels) + _STEP_BYTES
     return columns * (
         moved / (profile.pool_bytes_per_s if rate == "pool" else profile.copy_bytes_per_s)
     )
