@@ -93,12 +93,14 @@ make_environment() {
 }
 
 pip_install() {
-  local log=$1/pip.log
+  local log
+  log=$(mktemp "$1/pip.XXXXXX") # two may be at work
   "$1/bin/python" -m pip install --disable-pip-version-check --progress-bar off "${@:2}" 2>&1 |
     tee "$log" | show_pip || {
     cat "$log" >&2
     fail "pip install failed, see above"
   }
+  rm "$log"
 }
 
 PATIENCE_S=10

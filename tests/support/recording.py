@@ -25,9 +25,11 @@ from ftdist.network.builder import NetworkBuilder
 from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
+from ftdist.network.operators.lists import ONE, Fill, NonZero, TopOfList
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions
 from ftdist.network.operators.windows import Convolution, Local
+from ftdist.network.ports import Input
 from ftdist.planning.plan import Plan, untiled
 from ftdist.runtime.local import Session
 from support.networks import cut_networks, model_of, random_input
@@ -118,6 +120,7 @@ def record(path: Path, folder: Path) -> None:
             run_case(case)
         for algorithm in ("direct", "winograd2", "winograd4"):
             _run_convolution(algorithm)
+        _run_lists()
     missing = set(native._native.OPERATIONS) - recorder.operations
     assert not missing, f"no program with {', '.join(missing)} was recorded"
 
@@ -166,3 +169,17 @@ def _run_convolution(algorithm: str) -> None:
         plan = replace(plan, arithmetic=((0, algorithm),))
     with Session(model_of(network), plan) as session:
         session.run(random_input(network))
+
+
+def _run_lists() -> None:
+    """What lists of open length need: here the list of a map's values that are not zero."""
+    inputs = [Input("map", Shape(4, 5, 3)), Input("count", ONE)]
+    builder = NetworkBuilder("lists", inputs)
+    places, count = builder.add(NonZero(), [INPUT]), INPUT - 1
+    for operation in (Fill(-2.5), TopOfList(7), TopOfList(30, smallest=True)):
+        builder.add(operation, [places, count])
+    network = builder.finish()
+    values = np.random.default_rng(0).integers(0, 2, (3, 4, 5)).astype(np.float32)
+    given = {"map": values, "count": np.full((1, 1, 1), np.count_nonzero(values), np.float32)}
+    with Session(model_of(network), untiled(network)) as session:
+        session.run(given)

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from ftdist.answers.kinds import answered_bytes, answering_bytes, task_of
+from ftdist.answers.kinds import (
+    MOST_CANDIDATES,
+    answered_bytes,
+    answering_bytes,
+    most_candidates,
+    task_of,
+)
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
 from ftdist.network.about import About
@@ -38,9 +44,9 @@ _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
-_TELLING_BYTES = 9 << 17
+_TELLING_BYTES, _TELLING_EACH_BYTES = 9 << 17, 1300
 """What printing what was found and writing the report take once a picture is drawn; up to 0.6 MiB
-with 500 objects."""
+with 500 objects, and for each one more."""
 
 _LEFT_BEHIND_BYTES = 2 << 20
 """What reading a picture leaves in memory beside the array: a decoder's code, small free blocks."""
@@ -94,7 +100,8 @@ def _drawn_bytes(
     drawing = drawing_bytes(source, names, drawn, most_bytes - seen, code=False)
     drawing += _DOTTING_BYTES if task.kind == "points" else 0
     drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
-    return seen + drawing + AGAIN_BYTES + _TELLING_BYTES
+    more = most_candidates(network.input.height, network.input.width) - MOST_CANDIDATES
+    return seen + drawing + AGAIN_BYTES + _TELLING_BYTES + more * _TELLING_EACH_BYTES
 
 
 def _refuse_names(source: Path, network: Network) -> None:
