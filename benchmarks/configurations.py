@@ -2,8 +2,9 @@
 
 The published space is one or two groups with square grids of 1x1 to 5x5 tiles; beside it stand
 strips: one or two groups of one tile each, in strips of 1 to 32 rows; in strips of 8 rows or more
-also with streamed weights, of both groups or of the second, which has most of them. Cuts that make
-sense come after a pool, where maps are smallest.
+also with streamed weights, of both groups or of the second, which has most of them; each by direct
+kernels and by Winograd's, everywhere or where weights are few. Cuts that make sense come after a
+pool, where maps are smallest.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
-from ftdist.network.graph import Network
+from ftdist.network.graph import Network, weighted_layers
+from ftdist.network.implementations import IMPLEMENTATIONS, Arithmetic
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan, untiled
 
 GRIDS = (1, 2, 3, 4, 5)
 STRIPS = (None, 32, 16, 8, 4, 2, 1)
+FEW_CHANNELS = 128
 STREAMED_STRIPS = (None, 32, 16, 8)
 
 _Choice = tuple[int, int | None, bool]
@@ -36,6 +39,19 @@ def strips(network: Network, *, all_cuts: bool) -> list[Plan]:
     choices += [(1, strip, True) for strip in STREAMED_STRIPS]
     every = _one_or_two(network, choices, all_cuts)
     return [plan for plan in every if any(each.strip or each.streamed for each in plan.groups)]
+
+
+def algorithms(network: Network) -> list[Arithmetic]:
+    """Direct kernels alone; F(4,3) wherever it can be, and where maps have at most 128 channels,
+    whose transformed weights are small."""
+    suited = [
+        number
+        for number, _, _ in weighted_layers(network)
+        if IMPLEMENTATIONS["winograd4"].suits(*network.asked(number))
+    ]
+    few = [number for number in suited if network.shape(number).channels <= FEW_CHANNELS]
+    chosen = [tuple((number, "winograd4") for number in each) for each in ([], suited, few)]
+    return list(dict.fromkeys(chosen))
 
 
 def relative_work(network: Network, plan: Plan) -> float:

@@ -24,7 +24,7 @@ import json
 import random
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -32,7 +32,7 @@ from typing import Any
 import charts
 import command
 import numpy as np
-from configurations import published, relative_work, strips
+from configurations import algorithms, published, relative_work, strips
 from models import Prepared, builtin
 from numpy.typing import NDArray
 
@@ -132,10 +132,13 @@ def _configurations(model: Model, arguments: argparse.Namespace) -> list[Configu
     found = []
     for space in (published, strips):
         for plan in space(network, all_cuts=arguments.all_cuts):
-            if relative_work(network, plan) <= arguments.most_work:
-                lowered = lower(network, plan, model.offsets, picture=False)
+            if relative_work(network, plan) > arguments.most_work:
+                continue
+            for arithmetic in algorithms(network):
+                computed = replace(plan, arithmetic=arithmetic)
+                lowered = lower(network, computed, model.offsets, picture=False)
                 peak = footprint(lowered, network).peak_bytes
-                found.append(Configuration(plan, space is published, peak))
+                found.append(Configuration(computed, space is published, peak))
     return found
 
 
