@@ -29,6 +29,10 @@ def view_fields(output: Shape) -> dict[str, float]:
     return {"out_height": output.height, "out_width": output.width}
 
 
+_ONE_BY_ONE = 20
+"""What a channel counts for that is found by its index: no vector of them is moved at once."""
+
+
 @operator
 @dataclass(frozen=True, slots=True)
 class Rearrange(WholeMaps):
@@ -77,6 +81,9 @@ class Gather(Operation):
 
     def weights(self, source: Shape) -> dict[str, tuple[int, ...]]:
         return {"indices": (self.count,)}
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return (_ONE_BY_ONE if self.axis == "channels" else 2) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = view_fields(output) | {"kind": AXES.index(self.axis)}
