@@ -21,13 +21,16 @@ Curve = tuple[tuple[float, float], ...]
 
 
 def traffic_curve(watch: Stopwatch, sizes: tuple[int, ...]) -> Curve:
-    """Seconds a byte of maps costs beside the arithmetic of a typical convolution in low strips:
-    a byte that is made, which a cache fetches first, or that is read."""
+    """Seconds a byte of maps costs beside the arithmetic of a 1x1 convolution in low strips: a byte
+    that is made, which a cache fetches first, or that is read.
+
+    Of one with more arithmetic a byte, the difference between working sets is lost in noise.
+    """
     row_bytes = 4 * 152 * (32 + 64)
 
     def bench(size: int) -> tuple[KernelBench, int]:
         rows = max(1, size // row_bytes // _STRIP) * _STRIP
-        made = KernelBench("convolution", rows, 152, 32, 64, 3)
+        made = KernelBench("convolution", rows, 152, 32, 64)
         made.in_strips(_STRIP)
         return made, rows * row_bytes
 
