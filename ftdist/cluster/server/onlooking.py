@@ -5,7 +5,7 @@ The loop polls for their questions as for anything else; while nobody asks they 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Protocol
 
 import zmq
@@ -53,9 +53,12 @@ class Onlooking:
         self._polled = 0
         self._register()
 
-    def take(self, handle: Callable[[Look], None]) -> None:
-        """Hands on what was asked, and goes on sending what was not taken at once."""
-        if self._onlooker is None:
+    def take(self, ready: Container[object], handle: Callable[[Look], None]) -> None:
+        """Hands on what was asked, and goes on sending what was not taken at once.
+
+        `ready` are all that the poll found: who looks on is not asked whether they ask.
+        """
+        if self._onlooker is None or self._onlooker.fileno() not in ready:
             return
         for look in self._onlooker.looks():
             handle(look)

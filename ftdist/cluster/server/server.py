@@ -8,6 +8,7 @@ read from the model file a piece at a time, and handshakes are answered between 
 from __future__ import annotations
 
 import time
+from collections.abc import Container
 from pathlib import Path
 
 import zmq
@@ -128,12 +129,12 @@ class Server:
         if self._local is not None:
             self._local.start(self._context, LOCAL_ENDPOINT)
         while not self._ended and self._stop.count < 2:
-            self._poller.poll(self._timeout_ms())
+            ready = dict(self._poller.poll(self._timeout_ms()))
             gone = self._channels.take_gone()
             self._take_messages()  # of those who are gone, too: their last word says why
             for peer in gone:
                 self._handle(Gone(peer))
-            self._take_others()
+            self._take_others(ready)
             self._keep_time()
         self._say_farewell()
 
@@ -239,13 +240,13 @@ class Server:
             channel.moved_s, channel.told_left = now_s, left_bytes > 0
             self._handle(Moved(peer, left_bytes, begun))
 
-    def _take_others(self) -> None:
+    def _take_others(self, ready: Container[object]) -> None:
         """Whatever else may have come: handshakes, plans, ends of connections, requests to stop."""
         self._keys.answer()
         for planned in self._planner.answers():
             self._handle(planned)
         self._take_links()
-        self._onlooking.take(self._handle)
+        self._onlooking.take(ready, self._handle)
         if self._stop.requested and not self._stopping:
             self._stopping = True
             self._say(f"stopping: {self._stop.why or 'asked to'}", "stopping")
