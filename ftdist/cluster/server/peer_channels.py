@@ -59,6 +59,7 @@ class PeerChannels:
         self._touched: dict[Peer, None] = {}
         self._due: dict[Peer, float] = {}
         self._gone: list[Peer] = []
+        self._lost: dict[Peer, Channel] = {}
 
     @property
     def waits(self) -> bool:
@@ -76,7 +77,12 @@ class PeerChannels:
         return bool(self._gone)
 
     def channel(self, peer: Peer) -> Channel:
-        """The channel of a peer that exists: it sent something. Sends later what it owes."""
+        """The channel of a peer that exists: it sent something. Sends later what it owes.
+
+        What those who are gone have sent before belongs to the channel that they had.
+        """
+        if peer in self._lost:
+            return self._lost[peer]
         found = self._channels.get(peer)
         if found is None:
             plain = peer[:1] in self._plain
@@ -88,6 +94,7 @@ class PeerChannels:
     def take_gone(self) -> list[Peer]:
         """Peers that have turned out to be gone since the last time."""
         gone, self._gone = self._gone, []
+        self._lost = {peer: self._lost[peer] for peer in gone}
         return gone
 
     def send(self, peer: Peer, message: Message) -> None:
@@ -205,5 +212,6 @@ class PeerChannels:
         self._touched.pop(peer, None)
         self._due.pop(peer, None)
         self._turns.forget(peer)
-        if self._channels.pop(peer, None) is not None:
+        if (channel := self._channels.pop(peer, None)) is not None:
+            self._lost[peer] = channel
             self._gone.append(peer)

@@ -174,6 +174,7 @@ def test_a_model_file_that_shrinks_is_an_error(model: Model) -> None:
 def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
     gone, gone_socket = post.peer()
     here, here_socket = post.peer()
+    channel = post.channels.channel(gone)
     close(gone_socket, 0)
     left = int(GUARD_S * 100)
     while not (found := post.channels.take_gone()):
@@ -181,6 +182,7 @@ def test_a_peer_that_is_gone_is_named_once(post: Post) -> None:
         left -= 1
         assert left and not post.socket.poll(10)
     assert found == [gone]
+    assert post.channels.channel(gone) is channel, "what it sent before is not a stranger's"
     post.channels.send(gone, word("?"))
     post.channels.ping()
     assert post.channels.take_gone() == []
