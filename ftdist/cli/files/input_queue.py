@@ -31,8 +31,8 @@ _LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 13 << 18
 """What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
 what is free between them. Their code is given back."""
 
-_TOLD_BYTES, _MOST_TOLD_BYTES = 32 << 10, 1 << 20
-"""What is kept of a picture's result, with ten times a photo's objects; and of many results."""
+_TOLD_BYTES, _MOST_TOLD_BYTES = 56 << 10, 1 << 20
+"""What is kept of a picture's result, with twenty times a photo's objects; and of many results."""
 
 LeaveOut = Callable[[Source, str], None]
 """Told of each input that is left out, and why."""
