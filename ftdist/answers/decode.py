@@ -55,7 +55,7 @@ def decode(
     if not 0 <= threshold <= 1:
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
     found: list[Detection] = []
-    most = most_candidates(network.input.height, network.input.width)
+    most = most_candidates(*network.input[:2])
     for layer in heads(network):
         raw = _raw_map(outputs, layer)
         if isinstance(layer.operation, GridHead):

@@ -31,11 +31,11 @@ def detect(
 
     `outputs` holds for each head, by its layer's name, the raw map (channels, height, width).
     Objects score above `threshold`; no two of one class share more than `overlap` of their union,
-    in the way that the network's last head asks for. Of more than
-    ``most_candidates`` the best are kept.
+    in the way that the network's last head asks for. Of more than ``most_candidates``
+    the best are kept.
     """
     found = suppress(decode(network, outputs, threshold), overlap, suppression_of(network))
-    return found[: most_candidates(network.input.height, network.input.width)]
+    return found[: most_candidates(*network.input[:2])]
 
 
 def suppression_of(network: Network) -> Suppression:

@@ -62,12 +62,12 @@ def answering_bytes(network: Network, task: Task) -> int:
     """What reading an answer holds at most beside the outputs, whatever is in them."""
     if task.kind not in _LISTED_COPIES:
         return 0
-    most = most_candidates(network.input.height, network.input.width)
+    most = most_candidates(*network.input[:2])
     if task.layout != "heads":
         read = _bytes_of(network, task)
         candidates = most * _CANDIDATE_BYTES if task.kind == "detect" else 0
         return int(_LISTED_COPIES[task.kind] * read) + candidates + _CODE_BYTES
-    candidates, largest_map = _candidates_and_largest_map(network)
+    candidates, largest_map = _candidates_and_largest_map(network, most)
     size = min(candidates, 3 * most) * _CANDIDATE_BYTES
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
 
@@ -76,12 +76,12 @@ def answered_bytes(network: Network, task: Task) -> int:
     """What that leaves behind at most, with all that is told of what was found."""
     if task.kind not in _LISTED_COPIES:
         return 0
-    most = most_candidates(network.input.height, network.input.width)
+    most = most_candidates(*network.input[:2])
     if task.layout != "heads":
         read = _bytes_of(network, task)
         kept = read if task.kind == "segment" else most * _LEFT_CANDIDATE_BYTES
         return kept + _LEFT_CODE_BYTES
-    candidates, largest_map = _candidates_and_largest_map(network)
+    candidates, largest_map = _candidates_and_largest_map(network, most)
     size = min(candidates, 2 * most) * _LEFT_CANDIDATE_BYTES
     return size + _LEFT_COPIES * largest_map + _LEFT_CODE_BYTES if largest_map else 0
 
@@ -92,10 +92,10 @@ def _bytes_of(network: Network, task: Task) -> int:
     return sum(each.shape.bytes for each in layers if each.name in task.outputs)
 
 
-def _candidates_and_largest_map(network: Network) -> tuple[int, int]:
-    """How many candidates all heads may hand on, and the bytes of the largest anchor's map."""
+def _candidates_and_largest_map(network: Network, most: int) -> tuple[int, int]:
+    """How many candidates all heads may hand on, `most` an anchor, and the bytes of the largest
+    anchor's map."""
     candidates = largest_map = 0
-    most = most_candidates(network.input.height, network.input.width)
     for layer in heads(network):
         height, width, channels = layer.shape
         operation = layer.operation

@@ -86,8 +86,8 @@ def draw(
     how it was drawn where that has to be said, a line each. `between` gives back what code is in
     memory; it is called where other code follows what was used, and only data count then. `over`
     makes what is painted on a photo of a size (width, height) instead of boxes; `listed`: labels
-    alone, one below the other at the top left corner. InputError for an unreadable photo, or a
-    place that cannot be written.
+    alone, one below the other at the top left corner. InputError for another ending, an unreadable
+    photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
     scales = _scales(source, names, file_format, most_bytes, code=between is None)
@@ -105,8 +105,7 @@ def draw(
         _check_same(photo, letterbox, source)
         _reduce(photo, scale.divisor)
         _paint(photo, (over or boxes)(scale.size), file, file_format, scale.size, Path(path_out))
-    more = f"the {MOST_DRAWN} likeliest of {len(detections)} objects"
-    return _said(scales, known) + [more] * (len(detections) > MOST_DRAWN)
+    return _said(scales, known, len(detections))
 
 
 def drawing_bytes(
@@ -163,8 +162,8 @@ def _part(box: Box, scale: _Scale) -> Box:
     return Box(box.left * across, box.top * down, box.right * across, box.bottom * down)
 
 
-def _said(scales: list[_Scale], names: Names) -> list[str]:
-    """What a user should know of the result."""
+def _said(scales: list[_Scale], names: Names, found: int) -> list[str]:
+    """What a user should know of the result, of so many objects."""
     lines = []
     full, drawn = scales[0], scales[-1]
     if drawn.divisor > 1:
@@ -178,6 +177,8 @@ def _said(scales: list[_Scale], names: Names) -> list[str]:
             f"by class number: no font here has the letters of {name}{others}; install one, "
             f"as the package fonts-noto-core or fonts-noto-cjk"
         )
+    if found > MOST_DRAWN:
+        lines.append(f"the {MOST_DRAWN} likeliest of {found} objects")
     return lines
 
 

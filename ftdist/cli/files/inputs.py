@@ -100,7 +100,7 @@ def _drawn_bytes(
     drawing = drawing_bytes(source, names, drawn, most_bytes - seen, code=False)
     drawing += _DOTTING_BYTES if task.kind == "points" else 0
     drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
-    more = most_candidates(network.input.height, network.input.width) - MOST_CANDIDATES
+    more = most_candidates(*network.input[:2]) - MOST_CANDIDATES
     return seen + drawing + AGAIN_BYTES + _TELLING_BYTES + more * _TELLING_EACH_BYTES
 
 

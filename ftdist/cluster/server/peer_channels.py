@@ -58,8 +58,10 @@ class PeerChannels:
         self._turns = Turns()
         self._touched: dict[Peer, None] = {}
         self._due: dict[Peer, float] = {}
-        self._gone: list[Peer] = []
-        self._lost: dict[Peer, Channel] = {}
+        self._gone: dict[Peer, Channel] = {}
+        """Who is gone and was not told yet, with the channel that was theirs."""
+        self._told: dict[Peer, Channel] = {}
+        """Who was told last: what they had sent before may still come."""
 
     @property
     def waits(self) -> bool:
@@ -81,8 +83,9 @@ class PeerChannels:
 
         What those who are gone have sent before belongs to the channel that they had.
         """
-        if peer in self._lost:
-            return self._lost[peer]
+        left = self._gone.get(peer) or self._told.get(peer)
+        if left is not None:
+            return left
         found = self._channels.get(peer)
         if found is None:
             plain = peer[:1] in self._plain
@@ -93,9 +96,8 @@ class PeerChannels:
 
     def take_gone(self) -> list[Peer]:
         """Peers that have turned out to be gone since the last time."""
-        gone, self._gone = self._gone, []
-        self._lost = {peer: self._lost[peer] for peer in gone}
-        return gone
+        self._told, self._gone = self._gone, {}
+        return list(self._told)
 
     def send(self, peer: Peer, message: Message) -> None:
         """Sends a message, now or later; nothing to those who are gone."""
@@ -213,5 +215,4 @@ class PeerChannels:
         self._due.pop(peer, None)
         self._turns.forget(peer)
         if (channel := self._channels.pop(peer, None)) is not None:
-            self._lost[peer] = channel
-            self._gone.append(peer)
+            self._gone[peer] = channel
