@@ -28,6 +28,7 @@ from ftdist.network.onnx.views import (
     order_of,
     planar,
     reshaped,
+    size,
 )
 from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
@@ -189,7 +190,9 @@ class Building:
             columns = {atom.axis for dim in rest[at:] for atom in dim}
             if rows <= {"h"} and columns <= {"w"}:
                 return at
-        return axis
+        places = [axis, *range(len(rest), -1, -1)]
+        fitting = (at for at in places if _fits(rest[:at]) and _fits(rest[at:]))
+        return next(fitting, axis)
 
     def expanded(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor with its values repeated, as broadcasting to a shape repeats them."""
@@ -260,6 +263,11 @@ class Building:
 
     def planar(self, step: int) -> Tensor:
         return planar(step, self.shape(step))
+
+
+def _fits(dims: Sequence[Dim]) -> bool:
+    """Whether a side of a map is as long as these dims together."""
+    return math.prod(size(each) for each in dims) <= LARGEST_SIDE
 
 
 def _as_rows(array: Array) -> Array:

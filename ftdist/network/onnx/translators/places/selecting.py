@@ -12,6 +12,7 @@ from ftdist.network.onnx.registry import (
     Unsupported,
     Value,
     constant,
+    made,
     tensor,
     translates,
     whole,
@@ -100,14 +101,18 @@ def _grid_sample(building: Building, node: Node, given: Given) -> Value:
     value, grid = tensor(given[0]), building.tensor(given[1], "the grid")
     mode = node.word("mode", "linear").removeprefix("bi")
     beside = node.word("padding_mode", "zeros")
-    if value.rank != 4 or grid.rank != 4 or grid.dims[0]:
+    if value.rank != 4 or grid.rank != 4 or grid.shape[0] != value.shape[0]:
         raise Unsupported(f"its inputs are {value.shape} and {grid.shape}; maps are needed")
     if mode not in ("linear", "nearest", "cubic") or beside not in _BESIDE:
         raise Unsupported(f"mode: {mode} with {beside}")
-    places = building.arranged(grid.step, grid.dims[3], grid.dims[1], grid.dims[2])
     align = bool(node.integer("align_corners"))
     operation = GridSample(mode, beside, align)  # type: ignore[arg-type]
-    return building.planar(building.add(operation, [building.map(value), places]))
+    found: Given = []
+    for at in range(value.shape[0]):  # each head of deformable attention has a map of its own
+        one, own = (part(building, each, 0, range(at, at + 1)) for each in (value, grid))
+        places = building.arranged(own.step, own.dims[3], own.dims[1], own.dims[2])
+        found.append(building.planar(building.add(operation, [building.map(one), places])))
+    return made(building, "Concat", found, {"axis": 0})
 
 
 _BESIDE = ("zeros", "border", "reflection")
