@@ -15,8 +15,9 @@ YOLOv1 (Darknet's detection_layer.c), which has no anchors.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,19 @@ Floats = NDArray[np.float32]
 class Detection:
     """One object: the number of its class, a score in 0..1, and where it is.
 
-    `box` is in fractions of the network's input and may reach beyond 0..1.
+    `box` is in fractions of the network's input and may reach beyond 0..1, and so are key points
+    (x, y, how visible 0..1) and `outlines` (x, y, x, y and so on, closed): those of its mask or,
+    where it is `turned`, the corners of its own box, around which `box` lies. `row` is its place in
+    the list that it was read from.
     """
 
     label: int
     score: float
     box: Box
+    row: int = field(default=-1, compare=False)
+    points: tuple[tuple[float, float, float], ...] = ()
+    outlines: tuple[array[float], ...] = ()
+    turned: bool = False
 
 
 def decode(
@@ -70,20 +78,23 @@ def decode(
 
 
 def above(
-    boxes: Floats, scores: Floats, threshold: float, most: int = MOST_CANDIDATES
+    boxes: Floats,
+    scores: Floats,
+    threshold: float,
+    most: int = MOST_CANDIDATES,
+    rows: NDArray[np.intp] | None = None,
 ) -> list[Detection]:
     """What scores above the threshold, of boxes (4, n) and scores (n, classes); no more than `most`
-    of it, the best."""
+    of it, the best. `rows` are the places of the boxes in their list."""
     places, labels = np.nonzero(scores > threshold)
     strength = scores[places, labels]
     if len(strength) > most:
         best = np.sort(np.argsort(-strength, kind="stable")[:most])
         places, labels, strength = places[best], labels[best], strength[best]
     corners = boxes[:, places].T.tolist()
-    return [
-        Detection(label, score, Box(*corner))
-        for label, score, corner in zip(labels.tolist(), strength.tolist(), corners, strict=True)
-    ]
+    own = places if rows is None else rows[places]
+    found = zip(labels.tolist(), strength.tolist(), corners, own.tolist(), strict=True)
+    return [Detection(label, score, Box(*corner), row) for label, score, corner, row in found]
 
 
 def _best(found: list[Detection], most: int) -> list[Detection]:

@@ -12,9 +12,17 @@ top edge. In COCO's files numbers begin at 1: a category's is the class number p
 from __future__ import annotations
 
 import json
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ftdist.answers.measures import (
+    PIXEL_DIGITS,
+    area_of,
+    box_of,
+    coco_details,
+    outlines_of,
+)
 from ftdist.answers.seen import (
     Classified,
     Found,
@@ -30,7 +38,6 @@ from ftdist.network.task import Kind
 
 FORMATS = ("json", "csv", "coco", "yolo")
 
-_PIXEL_DIGITS = 3
 _SCORE_DIGITS = 6
 _FRACTION_DIGITS = 8
 """A thousandth of a pixel in a picture of 100,000; detectors' own answers are coarser by far."""
@@ -67,18 +74,24 @@ def as_value(result: Result) -> dict[str, Any]:
         ]
         return {"file": result.file, **size, "shares": shares}
     if isinstance(result, Pointed):
-        points = [[round(x, _PIXEL_DIGITS), round(y, _PIXEL_DIGITS)] for x, y in result.points]
+        points = [[round(x, PIXEL_DIGITS), round(y, PIXEL_DIGITS)] for x, y in result.points]
         return {"file": result.file, **size, "points": points}
-    detections = [
-        {
-            "label": each.label,
-            "class": each.number,
-            "score": round(each.score, _SCORE_DIGITS),
-            "box": dict(zip(_BOX, _box(each), strict=True)),
-        }
-        for each in result.objects
-    ]
-    return {"file": result.file, **size, "detections": detections}
+    return {"file": result.file, **size, "detections": [_object(e) for e in result.objects]}
+
+
+def _object(found: Found) -> dict[str, Any]:
+    """An object as JSON holds it; key points and outlines only where there are some."""
+    value: dict[str, Any] = {
+        "label": found.label,
+        "class": found.number,
+        "score": round(found.score, _SCORE_DIGITS),
+        "box": dict(zip(_BOX, box_of(found), strict=True)),
+    }
+    if found.points:
+        value["points"] = [[round(each, PIXEL_DIGITS) for each in p] for p in found.points]
+    if found.outlines:
+        value["outlines"] = outlines_of(found)
+    return value
 
 
 def from_value(value: Mapping[str, Any]) -> Result:
@@ -95,11 +108,15 @@ def from_value(value: Mapping[str, Any]) -> Result:
         )
     if "points" in value:
         return Pointed(*size, tuple((x, y) for x, y in value["points"]))
-    objects = (
-        Found(each["label"], each["class"], each["score"], *(each["box"][key] for key in _BOX))
-        for each in value["detections"]
-    )
-    return Seen(*size, tuple(objects))
+    return Seen(*size, tuple(_found(each) for each in value["detections"]))
+
+
+def _found(value: Mapping[str, Any]) -> Found:
+    points = tuple((x, y, visible) for x, y, visible in value.get("points", ()))
+    outlines = tuple(array("f", each) for each in value.get("outlines", ()))
+    x, y, width, height = (value["box"][key] for key in _BOX)
+    said = value["label"], value["class"], value["score"]
+    return Found(*said, x, y, width, height, points, outlines)
 
 
 Results = Callable[[], Iterable[Result]]
@@ -165,10 +182,11 @@ def _annotations(objects: Iterable[tuple[int, Seen]]) -> Iterator[dict[str, Any]
                 "id": number,
                 "image_id": image,
                 "category_id": each.number + _FIRST_ID,
-                "bbox": _box(each),
-                "area": round(each.width * each.height, _PIXEL_DIGITS),
+                "bbox": box_of(each),
+                "area": round(area_of(each), PIXEL_DIGITS),
                 "iscrowd": 0,
                 "score": round(each.score, _SCORE_DIGITS),
+                **coco_details(each),
             }
             number += 1
 
@@ -184,15 +202,24 @@ def _members(values: Iterable[Any], depth: int) -> Iterator[str]:
 
 
 def as_yolo(result: Seen, *, scores: bool = False) -> str:
-    """One picture's objects, as labels for training are written; with `scores` one more column."""
+    """One picture's objects, as labels for training are written; with `scores` one more column.
+
+    Key points stand behind the box; the corners of a turned box, or of the largest outline of a
+    mask, stand in its place.
+    """
     lines = []
     for each in result.objects:
-        fractions = (
+        fractions = [
             (each.x + each.width / 2) / result.width,
             (each.y + each.height / 2) / result.height,
             each.width / result.width,
             each.height / result.height,
-        )
+        ]
+        if each.outlines:
+            size = result.width, result.height
+            fractions = [value / size[at % 2] for at, value in enumerate(each.outlines[0])]
+        for x, y, visible in each.points:
+            fractions += [x / result.width, y / result.height, visible]
         words = [str(each.number), *(f"{value:.{_FRACTION_DIGITS}f}" for value in fractions)]
         if scores:
             words.append(f"{each.score:.{_SCORE_DIGITS}f}")
@@ -249,10 +276,6 @@ def rows_of(result: Result) -> list[tuple[Any, ...]]:
     if isinstance(result, Pointed):
         return [(n, *as_value(result)["points"][n]) for n in range(len(result.points))]
     return [
-        (each.label, each.number, round(each.score, _SCORE_DIGITS), *_box(each))
+        (each.label, each.number, round(each.score, _SCORE_DIGITS), *box_of(each))
         for each in result.objects
     ]
-
-
-def _box(found: Found) -> list[float]:
-    return [round(each, _PIXEL_DIGITS) for each in (found.x, found.y, found.width, found.height)]

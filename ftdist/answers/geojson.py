@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ftdist.answers.seen import Seen
+from ftdist.answers.measures import enclosed
+from ftdist.answers.seen import Found, Seen
 from ftdist.errors import InputError
 from ftdist.pictures.rows.protocol import Tags
 from ftdist.pictures.rows.tiff.tags import Place, coordinate_system, place
@@ -33,7 +34,7 @@ def geojson(result: Seen, tags: Tags) -> str:
     value["features"] = [
         {
             "type": "Feature",
-            "geometry": {"type": "Polygon", "coordinates": [_ring(each, where)]},
+            "geometry": _shape(each, where),
             "properties": {"label": each.label, "score": round(each.score, _SCORE_DIGITS)},
         }
         for each in result.objects
@@ -41,7 +42,20 @@ def geojson(result: Seen, tags: Tags) -> str:
     return json.dumps(value) + "\n"
 
 
-def _ring(found: Any, where: Place) -> list[tuple[float, float]]:
+def _shape(found: Found, where: Place) -> dict[str, Any]:
+    """Its box or, of a mask or a turned box, what its outlines enclose; holes are filled."""
+    rings = [
+        [where(*each) for each in zip(line[0::2], line[1::2], strict=True)][::-1]
+        for line in found.outlines
+        if enclosed(line) > 0
+    ]
+    if not rings:
+        return {"type": "Polygon", "coordinates": [_ring(found, where)]}
+    closed = [[[*ring, ring[0]]] for ring in rings]
+    return {"type": "MultiPolygon", "coordinates": closed}
+
+
+def _ring(found: Found, where: Place) -> list[tuple[float, float]]:
     """The corners of a box, against the clock on a map whose north is up, the first again last."""
     right, bottom = found.x + found.width, found.y + found.height
     corners = [(found.x, bottom), (right, bottom), (right, found.y), (found.x, found.y)]

@@ -23,6 +23,12 @@ _COPIES = 6
 _LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 10 << 17, 2, 400
 """What it leaves beside objects, scattered where candidates were: that code, small free blocks."""
 
+_DETAIL_BYTES = {"": 0, "masks": 8192, "points": 8192, "turned": 1024}
+"""What is kept of an object beside its box, twice: as found, and in pixels of the picture."""
+
+_TRACING_BYTES = 96
+"""What following the outline of an object takes a position of its mask."""
+
 _LISTED_COPIES = {"detect": 5.0, "classify": 3.0, "segment": 3.0, "points": 3.0}
 """Copies of its outputs that reading them makes at most, by task."""
 
@@ -66,7 +72,8 @@ def answering_bytes(network: Network, task: Task) -> int:
     if task.layout != "heads":
         read = _bytes_of(network, task)
         candidates = most * _CANDIDATE_BYTES if task.kind == "detect" else 0
-        return int(_LISTED_COPIES[task.kind] * read) + candidates + _CODE_BYTES
+        more = most * _DETAIL_BYTES[task.detail] + _tracing_bytes(network, task)
+        return int(_LISTED_COPIES[task.kind] * read) + candidates + more + _CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network, most)
     size = min(candidates, 3 * most) * _CANDIDATE_BYTES
     return size + _COPIES * largest_map + _CODE_BYTES if largest_map else 0
@@ -79,7 +86,8 @@ def answered_bytes(network: Network, task: Task) -> int:
     most = most_candidates(*network.input[:2])
     if task.layout != "heads":
         read = _bytes_of(network, task)
-        kept = read if task.kind == "segment" else most * _LEFT_CANDIDATE_BYTES
+        each = _LEFT_CANDIDATE_BYTES + _DETAIL_BYTES[task.detail]
+        kept = read if task.kind == "segment" else most * each
         return kept + _LEFT_CODE_BYTES
     candidates, largest_map = _candidates_and_largest_map(network, most)
     size = min(candidates, 2 * most) * _LEFT_CANDIDATE_BYTES
@@ -90,6 +98,15 @@ def _bytes_of(network: Network, task: Task) -> int:
     """Bytes of the outputs that a task reads."""
     layers = (network.layers[number] for number in network.outputs)
     return sum(each.shape.bytes for each in layers if each.name in task.outputs)
+
+
+def _tracing_bytes(network: Network, task: Task) -> int:
+    """What following the outlines of masks takes, one after the other."""
+    if task.detail != "masks":
+        return 0
+    layers = (network.layers[number] for number in network.outputs)
+    (maps,) = (each.shape for each in layers if each.name == task.outputs[1])
+    return _TRACING_BYTES * maps.height * maps.width
 
 
 def _candidates_and_largest_map(network: Network, most: int) -> tuple[int, int]:

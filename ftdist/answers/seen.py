@@ -7,6 +7,7 @@ says), cut at its edges. What lies in the padding alone is not on the picture an
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,7 +27,8 @@ from ftdist.pictures.fitting import Box, Letterbox
 class Found:
     """One object: its class by name and number, a score in 0..1, its box in pixels.
 
-    `x` and `y` are the box's left and top edge.
+    `x` and `y` are the box's left and top edge. `points` are key points: x, y, how visible (0..1);
+    `outlines` lines around its mask, or around the box as it is turned: x, y, x, y and so on.
     """
 
     label: str
@@ -36,6 +38,8 @@ class Found:
     y: float
     width: float
     height: float
+    points: tuple[tuple[float, float, float], ...] = ()
+    outlines: tuple[array[float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +111,25 @@ def seen(
         width, height = box.right - box.left, box.bottom - box.top
         if width > 0 and height > 0:
             label = name_of(each.label, names)
-            objects.append(Found(label, each.label, each.score, box.left, box.top, width, height))
+            more = points_of(each, letterbox), outlines_of(each, letterbox)
+            place = box.left, box.top, width, height
+            objects.append(Found(label, each.label, each.score, *place, *more))
     return Seen(file, letterbox.picture_width, letterbox.picture_height, tuple(objects))
+
+
+def points_of(found: Detection, box: Letterbox) -> tuple[tuple[float, float, float], ...]:
+    """Key points, x and y in pixels of the picture."""
+    if not found.points:
+        return ()
+    places = box.places(np.array([each[:2] for each in found.points]))
+    own = zip(places.tolist(), found.points, strict=True)
+    return tuple((x, y, visible) for (x, y), (_, _, visible) in own)
+
+
+def outlines_of(found: Detection, box: Letterbox) -> tuple[array[float], ...]:
+    """Outlines in pixels of the picture."""
+    places = (box.places(np.array(each).reshape(-1, 2)) for each in found.outlines)
+    return tuple(array("f", each.reshape(-1).tolist()) for each in places)
 
 
 def classified(file: str, judgements: Sequence[Judgement], names: Sequence[str]) -> Classified:

@@ -11,7 +11,7 @@ Source: Distance-IoU loss (2020), and Darknet's box.c (box_diou, box_diounms).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,24 +29,72 @@ def suppress(
         raise InputError(f"the overlap must be in 0..1, it is {overlap}")
     if not detections:
         return []
+    boxes = np.array([each.box for each in detections], dtype=np.float64)
+    return _kept(
+        detections, boxes, lambda box, rest: _overlaps(box, rest, overlap, suppression.distance)
+    )
+
+
+def suppress_turned(
+    detections: Sequence[Detection], boxes: NDArray[np.float32], overlap: float
+) -> list[Detection]:
+    """The same of turned boxes (n, 5): centre, size and angle, whose overlap is that of the normal
+    distributions that have their spread (probabilistic IoU, Llerena and others 2021)."""
+    if not detections:
+        return []
+    spreads = _spreads(boxes.astype(np.float64))
+    return _kept(detections, spreads, lambda box, rest: _near(box, rest) > overlap)
+
+
+_Drops = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.bool_]]
+"""Which of the others, (n, values), a better box drops."""
+
+
+def _kept(
+    detections: Sequence[Detection], boxes: NDArray[np.float64], drops: _Drops
+) -> list[Detection]:
     scores = np.array([each.score for each in detections])
     labels = np.array([each.label for each in detections])
-    boxes = np.array([each.box for each in detections], dtype=np.float64)
     ranked = np.argsort(-scores, kind="stable")
     kept = np.zeros(len(detections), dtype=bool)
     for label in np.unique(labels):
         members = ranked[labels[ranked] == label]
-        kept[members[_best(boxes[members], overlap, suppression.distance)]] = True
+        kept[members[_best(boxes[members], drops)]] = True
     return [detections[index] for index in ranked if kept[index]]
 
 
-def _best(boxes: NDArray[np.float64], overlap: float, distance: float) -> NDArray[np.bool_]:
-    """Which of one class's boxes, (n, 4) from best to worst, are kept."""
+def _best(boxes: NDArray[np.float64], drops: _Drops) -> NDArray[np.bool_]:
+    """Which of one class's boxes, from best to worst, are kept."""
     kept = np.ones(len(boxes), dtype=bool)
     for index in range(len(boxes)):
         if kept[index]:
-            kept[index + 1 :] &= ~_overlaps(boxes[index], boxes[index + 1 :], overlap, distance)
+            kept[index + 1 :] &= ~drops(boxes[index], boxes[index + 1 :])
     return kept
+
+
+def _spreads(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 5): x, y, their variances and their covariance."""
+    x, y, width, height, angle = boxes.T
+    along, across = np.square(width) / 12, np.square(height) / 12
+    cos, sin = np.cos(angle), np.sin(angle)
+    across_x = along * cos**2 + across * sin**2
+    return np.stack(
+        [x, y, across_x, along * sin**2 + across * cos**2, (along - across) * cos * sin], axis=1
+    )
+
+
+def _near(one: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """How much two spreads are alike, 0 to 1: one less their Hellinger distance."""
+    least = 1e-7
+    x, y = one[0] - others[:, 0], one[1] - others[:, 1]
+    a, b, c = one[2:, np.newaxis] + others[:, 2:].T
+    both = a * b - c * c
+    own, their = one[2] * one[3] - one[4] ** 2, others[:, 2] * others[:, 3] - others[:, 4] ** 2
+    apart = (a * y * y + b * x * x - 2 * c * x * y) / (both + least) / 4
+    unlike = np.log(both / (4 * np.sqrt(np.maximum(own * their, 0)) + least) + least) / 2
+    distance = np.clip(apart + unlike, least, 100)
+    result: NDArray[np.float64] = 1 - np.sqrt(1 - np.exp(-distance) + least)
+    return result
 
 
 def _overlaps(

@@ -37,30 +37,41 @@ Layout = Literal[
 """How outputs hold boxes or key points; "heads" are Darknet's, the others are said by
 ``answers.tasks``."""
 
+Detail = Literal["", "masks", "points", "turned"]
+"""What a list says of an object beside its box."""
+
+_LATER = frozenset({"detail", "values"})
+"""What files say only where it is something: earlier versions do not know it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """What a network's outputs are: `kind`, and how they hold boxes or key points.
 
     `outputs` are those that matter, in the order in which the layout names them. `classes` is how
-    many a detector, classifier or segmentation tells apart; 0 where it is not said.
+    many a detector, classifier or segmentation tells apart; 0 where it is not said. `values` is how
+    many numbers a key point of an object has.
     """
 
     kind: Kind = "arrays"
     layout: Layout = ""
     classes: int = 0
     outputs: tuple[str, ...] = ()
+    detail: Detail = ""
+    values: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
-        return asdict(self)
+        return {key: each for key, each in asdict(self).items() if each or key not in _LATER}
 
     @classmethod
     def from_json(cls, value: Any) -> Task:
         """What ``to_json`` made; ValueError when it is something else."""
-        if type(value) is not dict or value.keys() != {"kind", "layout", "classes", "outputs"}:
+        known = {"kind", "layout", "classes", "outputs"}
+        if type(value) is not dict or value.keys() - _LATER != known:
             raise ValueError("what it says about its task makes no sense")
         names, classes = value["outputs"], value["classes"]
+        detail, values = value.get("detail", ""), value.get("values", 0)
         sound = (
             value["kind"] in get_args(Kind)
             and value["layout"] in get_args(Layout)
@@ -68,10 +79,12 @@ class Task:
             and classes >= 0
             and type(names) in (list, tuple)
             and all(type(name) is str for name in names)
+            and detail in get_args(Detail)
+            and values in (0, 2, 3)
         )
         if not sound:
             raise ValueError("what it says about its task makes no sense")
-        return cls(value["kind"], value["layout"], classes, tuple(names))
+        return cls(value["kind"], value["layout"], classes, tuple(names), detail, values)
 
 
 ARRAYS = Task()

@@ -15,6 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ftdist.geometry import Shape
 from ftdist.network.about import Fit
 
@@ -89,6 +92,13 @@ class Letterbox:
             return min(max(pixels / self.content_height, 0.0), float(self.picture_height))
 
         return Box(across(box.left), down(box.top), across(box.right), down(box.bottom))
+
+    def places(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Places (n, 2), x and y in fractions of the network's input, in pixels of the picture."""
+        sides = np.array([self.network_width, self.network_height], np.float64)
+        scale = self.picture_width / self.content_width, self.picture_height / self.content_height
+        result: NDArray[np.float64] = (places * sides - (self.left, self.top)) * np.array(scale)
+        return result
 
 
 def _as_it_is(picture: tuple[int, int], size: tuple[int, int]) -> bool:

@@ -99,7 +99,12 @@ def draw(
             (each, _CORNER if listed else _part(letterbox.to_picture(each.box), scale))
             for each in sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
         ]
-        return Overlay(size, placed, known, between or _nothing, outlined=not listed)
+        overlay = Overlay(size, placed, known, between or _nothing, outlined=not listed)
+        if not any(each.points or each.outlines for each, _ in placed):
+            return overlay
+        from ftdist.answers.drawing.shapes import with_shapes  # few networks have any
+
+        return with_shapes(overlay, placed, letterbox, size)
 
     with atomic_write(path_out) as temporary, temporary.open("wb") as file, opened(source) as photo:
         _check_same(photo, letterbox, source)

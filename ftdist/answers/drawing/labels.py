@@ -127,11 +127,11 @@ class Overlay:
     ) -> None:
         self._between = between
         visible = [(e, box) for e, box in seen if box.left < box.right and box.top < box.bottom]
-        width = max(2, round(min(max(size) * 0.004, min(size) * 0.02)))
+        width = line_width(size)
         self._all: list[Outline | Label] = [
             _outline(box, width, class_colour(each.label))
             for each, box in reversed(visible)
-            if outlined
+            if outlined and not each.turned
         ]
         taken = np.empty((0, 4))
         for each, box in visible:
@@ -158,6 +158,11 @@ class Overlay:
                 kept += each.kept_bytes
         if made:
             self._between()
+
+
+def line_width(size: tuple[int, int]) -> int:
+    """How wide the lines around objects are on a picture of a size."""
+    return max(2, round(min(max(size) * 0.004, min(size) * 0.02)))
 
 
 class Names:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from ftdist.answers.tasks.details import detailed, selected_values
 from ftdist.network.task import Layout, Task
 
 Dims = tuple[int, ...]
@@ -58,7 +59,7 @@ def detector(seen: Seen) -> Task | None:
     for told in (_counted, _per_grid, _binned_grids, _raw_maps, _bin_maps, _pair, _table):
         found = told(seen)
         if found is not None:
-            return found
+            return detailed(found, seen.shapes, seen.words, named=seen.labels > 0)
     return None
 
 
@@ -75,6 +76,8 @@ def _table(seen: Seen) -> Task | None:
     if rows < values and rows - 4 >= 1 and seen.anchors_a_cell(values) == 1:
         return Task("detect", "columns", _classes_of_columns(seen, rows), (name,))
     each = seen.anchors_a_cell(rows)
+    if rows > 8 and not each and values in selected_values(seen.shapes, seen.words):
+        return Task("detect", "selected", seen.labels, (name,))
     if (
         rows > 8
         and values in (5, 6, 7)

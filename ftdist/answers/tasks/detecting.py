@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection
 from ftdist.answers.kinds import most_candidates
-from ftdist.answers.suppress import suppress
+from ftdist.answers.suppress import suppress, suppress_turned
 from ftdist.answers.tasks.centres import centred
+from ftdist.answers.tasks.details import turned, with_details
 from ftdist.answers.tasks.listed import listed, suppressed_inside
 from ftdist.errors import InputError
 from ftdist.network.task import Task
@@ -32,6 +33,9 @@ def detect_listed(
         found = listed(task, outputs, size, threshold)
     if suppressed_inside(task):
         found = sorted(found, key=lambda each: -each.score)
+    elif task.detail == "turned":
+        found = suppress_turned(found, turned(task, outputs, found), overlap)
     else:
         found = suppress(found, overlap)
-    return found[: most_candidates(*size)]
+    found = found[: most_candidates(*size)]
+    return with_details(task, outputs, found, size) if task.detail else found

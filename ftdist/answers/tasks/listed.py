@@ -13,6 +13,7 @@ and sizes, whether scores still want a sigmoid or a softmax. Here n is the numbe
   a family that is known (``priors``); of such there may be several lists;
 - queries: the same, where each box is one of a few hundred that were asked for (DETR);
 - selected: (n, 6 or 7): what a suppression inside left (YOLOv10; (batch,) box, class and score);
+  behind six values there may be more (``details``), as behind the classes of rows and columns;
 - scored: (n, 5): box and score, and perhaps (n,) classes beside;
 - counted: the same as four arrays: boxes, scores, classes, how many;
 - what is said of each cell of a grid is read by ``grids``.
@@ -64,7 +65,7 @@ def listed(
         boxes, scores = _READERS[task.layout](task, tables, size)
         sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
         most = most or most_candidates(*size)
-        return above(boxes[:, sound], scores[:, :][sound], threshold, most)
+        return above(boxes[:, sound], scores[sound], threshold, most, np.flatnonzero(sound))
 
 
 def suppressed_inside(task: Task) -> bool:
@@ -191,10 +192,11 @@ def _makes_sense(corners: Floats) -> bool:
 def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Six values: box, score, class; seven: batch, box, class, score."""
     values = np.atleast_2d(tables[0])
-    if values.shape[1] == 7:
+    if values.shape[1] == 7 and task.detail != "turned":
         boxes, labels, strength = values[:, 1:5].T, values[:, 5], values[:, 6]
     else:
         boxes, strength, labels = values[:, :4].T, values[:, 4], values[:, 5]
+        boxes = _corners(boxes) if task.detail == "turned" else boxes
         if strength.max(initial=0) > 1 >= labels.max(initial=0):
             strength, labels = labels, strength
     return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
