@@ -121,6 +121,47 @@ def translates(*kinds: str) -> Callable[[Translate], Translate]:
     return register
 
 
+MOST_FRAMES = 64
+"""Frames of a batch within a network that are each a layer by themselves."""
+
+
+def frame_by_frame(translate: Translate) -> Translate:
+    """The same where there is a batch within the network: each frame by itself, then joined."""
+
+    def of_frames(building: Building, node: Node, given: list[Value | None]) -> Value | list[Value]:
+        value = given[0]
+        if not isinstance(value, Tensor) or value.rank < 3 or value.shape[0] == 1:
+            return translate(building, node, given)
+        if value.shape[0] > MOST_FRAMES:
+            raise Unsupported(f"its input is {value.shape}; {MOST_FRAMES} frames are possible")
+        found: list[Value | None] = []
+        for at in range(value.shape[0]):
+            place = np.array([at]), np.array([at + 1]), np.array([0])
+            frame = made(building, "Slice", [value, *place])
+            one = translate(building, node, [frame, *given[1:]])
+            found.append(one[0] if isinstance(one, list) else one)
+        return made(building, "Concat", found, {"axis": 0})
+
+    return of_frames
+
+
+def channel_by_channel(translate: Translate) -> Translate:
+    """The same where there is a batch within the network, of what does the same to each channel:
+    those of all frames are the channels of one."""
+
+    def of_frames(building: Building, node: Node, given: list[Value | None]) -> Value | list[Value]:
+        value = given[0]
+        if not isinstance(value, Tensor) or value.rank < 3 or value.shape[0] == 1:
+            return translate(building, node, given)
+        frames, channels, *sides = value.shape
+        flat = building.reshaped(value, (1, frames * channels, *sides))
+        found = translate(building, node, [flat, *given[1:]])
+        found = tensor(found[0] if isinstance(found, list) else found)
+        return building.reshaped(found, (frames, channels, *found.shape[2:]))
+
+    return of_frames
+
+
 def tensor(value: Value | None, what: str = "its input") -> Tensor:
     """The value as a tensor; Unsupported for a constant or nothing."""
     if not isinstance(value, Tensor):

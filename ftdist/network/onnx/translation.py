@@ -226,8 +226,21 @@ def _of_fixed(node: Node, building: Building, given: Sequence[Value | None]) -> 
         raise Unsupported("supported of constants only")
     if given and isinstance(given[0], np.ndarray) and node.kind in _OF_MAPS:
         given = [building.constant(given[0].astype(np.float32)), *given[1:]]
+    if node.kind in _MAY_BE_INFINITE:
+        given = [_within_floats(each) if isinstance(each, np.ndarray) else each for each in given]
     found = _sensible(partial(OPERATORS[node.kind], building, node, list(given)))
     return found if isinstance(found, list) else [found]
+
+
+_MOST = float(np.finfo(np.float32).max)
+_MAY_BE_INFINITE = ("Where", "Add", "Sub", "Mul", "Max", "Min", "Concat", "Expand", "ScatterND")
+
+
+def _within_floats(constant: Array) -> Array:
+    """With the largest numbers for infinite ones, which masks of attention have."""
+    if constant.dtype.kind != "f" or not np.isinf(constant).any():
+        return constant
+    return np.clip(constant, -_MOST, _MOST)
 
 
 def _sensible(translate: Callable[[], _Made]) -> _Made:

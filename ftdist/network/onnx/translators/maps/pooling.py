@@ -12,7 +12,14 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import Node, Unsupported, Value, tensor, translates
+from ftdist.network.onnx.registry import (
+    Node,
+    Unsupported,
+    Value,
+    channel_by_channel,
+    tensor,
+    translates,
+)
 from ftdist.network.onnx.translators.maps.padding import padded
 from ftdist.network.onnx.translators.maps.windows import as_before, as_map, side
 from ftdist.network.onnx.translators.values.functions import applied
@@ -27,6 +34,7 @@ Given = list[Value | None]
 
 
 @translates("MaxPool", "AveragePool", "LpPool")
+@channel_by_channel
 def _pool(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
     if len([name for name in node.outputs if name]) > 1:
@@ -147,6 +155,7 @@ def _ceiled(window: Window, length: int) -> Window:
 
 
 @translates("GlobalAveragePool", "GlobalMaxPool")
+@channel_by_channel
 def _global(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
     mode: Literal["max", "average"] = "max" if "Max" in node.kind else "average"

@@ -14,10 +14,12 @@ from ftdist.network.onnx.registry import (
     Unsupported,
     Value,
     constant,
+    frame_by_frame,
     tensor,
     translates,
 )
 from ftdist.network.onnx.translators.maps.computed_weights import convolved
+from ftdist.network.onnx.translators.maps.frames import of_frames
 from ftdist.network.onnx.views import Tensor
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace
@@ -88,17 +90,21 @@ def _convolution(building: Building, node: Node, given: Given) -> Value:
     bias = np.zeros(len(weights), np.float32)
     if len(given) > 2 and given[2] is not None:
         bias = constant(given[2], "the bias").reshape(-1)
-    step = as_map(building, value)
-    shape, groups = building.shape(step), node.integer("group", 1)
-    if groups < 1 or weights.shape[1] * groups != shape.channels or len(bias) != len(weights):
-        raise Unsupported(f"weights of {weights.shape} do not suit {shape.channels} channels")
-    window = Sliding(*sides(node, kernel, shape[:2]))
-    operation = Convolution(len(weights), window, groups)
+    groups, channels = node.integer("group", 1), value.shape[1]
+    if groups < 1 or weights.shape[1] * groups != channels or len(bias) != len(weights):
+        raise Unsupported(f"weights of {weights.shape} do not suit {channels} channels")
     named = {"weights": lambda: weights, "bias": lambda: bias}
-    return as_before(building, building.add(operation, [step], named), value.rank)
+    size = (value.shape[2] if value.rank == 4 else 1), value.shape[-1]
+    window = Sliding(*sides(node, kernel, size))
+    if value.shape[0] > 1:
+        return of_frames(building, value, len(weights), groups, window, named)
+    operation = Convolution(len(weights), window, groups)
+    step = building.add(operation, [as_map(building, value)], named)
+    return as_before(building, step, value.rank)
 
 
 @translates("ConvTranspose")
+@frame_by_frame
 def _transposed(building: Building, node: Node, given: Given) -> Value:
     """Of one stride, without dilation and groups it is a convolution that makes all phases of the
     stride as channels, which become positions; else an operator of its own.

@@ -30,7 +30,8 @@ def _concatenate(building: Building, node: Node, given: Given) -> Value:
     stacked = _stacked(building, given, axis)
     if stacked is not None:
         return stacked
-    if first.rank == 4 and axis == 1 and not _of_channels(building, given, axis):
+    alone = first.rank == 4 and not first.dims[0]
+    if alone and axis == 1 and not _of_channels(building, given, axis):
         given = [
             building.planar(building.map(each)) if isinstance(each, Tensor) else each
             for each in given

@@ -13,6 +13,7 @@ from ftdist.network.onnx.registry import (
     Unsupported,
     Value,
     constant,
+    frame_by_frame,
     tensor,
     translates,
 )
@@ -36,6 +37,7 @@ def _normalized(
 
 
 @translates("InstanceNormalization")
+@frame_by_frame
 def _instance_norm(building: Building, node: Node, given: Given) -> Value:
     value = tensor(given[0])
     scale, bias = constant(given[1], "the scale"), constant(given[2], "the bias")
@@ -63,6 +65,7 @@ def _is_of_groups(building: Building, value: Tensor) -> bool:
 
 
 @translates("GroupNormalization")
+@frame_by_frame
 def _group_norm(building: Building, node: Node, given: Given) -> Value:
     """Its scale and bias are one for each group until opset 20, then for each channel."""
     value = tensor(given[0])
