@@ -38,7 +38,7 @@ def run(
     """
 
 def transform(
-    file: int, start: int, blocks: int, channels: int, size: int, to: NDArray[np.uint8]
+    isa: str, file: int, start: int, blocks: int, channels: int, size: int, to: NDArray[np.uint8]
 ) -> int:
     """Transforms 3x3 weights from a float on in a file; returns 0 or an error number."""
 

@@ -65,6 +65,7 @@ def check_agreement(compiled: Any) -> None:
         "BLOCK",
         "CHUNK_BLOCKS",
         "TOGETHER_BLOCKS",
+        "SLICE_CHANNELS",
         "POOL_MOST",
         "FACTORS",
         "OVERREAD_BYTES",
@@ -226,7 +227,7 @@ def transform(file: int, start: int, blocks: int, channels: int, size: int, to: 
 
     They begin at float `start` of the file, and lie there in `blocks` of 16 outputs.
     """
-    failure = _native.transform(file, start, blocks, channels, size, to)
+    failure = _native.transform(chosen().name, file, start, blocks, channels, size, to)
     if failure:
         raise FtdistError(f"{LOST} ({os.strerror(failure)})")
 

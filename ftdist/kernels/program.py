@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from ftdist.network import packing
 from ftdist.network.operators import base, functions, pairs, reducing, views
 
-BLOCK, CHUNK_BLOCKS, TOGETHER_BLOCKS = (
+BLOCK, CHUNK_BLOCKS, TOGETHER_BLOCKS, SLICE_CHANNELS = (
     packing.BLOCK,
     packing.CHUNK_BLOCKS,
     packing.TOGETHER_BLOCKS,
+    packing.SLICE_CHANNELS,
 )
 
 POOL_MOST = 2
@@ -86,7 +87,13 @@ KERNEL = np.dtype(
         )
     ]
     + [(name, "<f4", PICTURE_CHANNELS) for name in ("mean", "deviation")]
-    + [("weights", "<i8"), ("bias", "<i8"), ("window", "<i8"), ("scratch", "<i8")]
+    + [
+        ("weights", "<i8"),
+        ("bias", "<i8"),
+        ("window", "<i8"),
+        ("scratch", "<i8"),
+        ("expanded", "<i8"),
+    ]
 )
 """One layer's part in a tile. `height`, `width`: of the whole input map; `left`, `right`: output
 columns to produce; `weights`, `bias`: offsets in floats into the model's weights. Where `streamed`
@@ -104,8 +111,8 @@ family; `mean`, `deviation`: of a picture, by channels as they are written, what
 a pixel and what that is divided by, and `part`: 1 where channels are written in reverse.
 
 Winograd's kernel makes blocks of `size` x `size` outputs, `tiles` of them at once, and works from
-float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`, unless
-they are `streamed`: then they are transformed in the window."""
+float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`. Where
+that is 0 they are transformed as they are needed, in the arena from float `expanded` on."""
 
 FACTORS = views.MOST_FACTORS
 """The most factors of a view."""

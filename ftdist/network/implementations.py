@@ -21,7 +21,15 @@ from typing import ClassVar, Protocol
 from ftdist.geometry import Anchored, Axes, Shape
 from ftdist.network.operators.base import WEIGHTS_AND_BIAS, KernelRecord, Operation, Rate
 from ftdist.network.operators.windows import Convolution
-from ftdist.network.packing import BLOCK, BLOCKS, CHUNK_BLOCKS, FORMS, TOGETHER_BLOCKS, Form
+from ftdist.network.packing import (
+    BLOCK,
+    BLOCKS,
+    CHUNK_BLOCKS,
+    FORMS,
+    SLICE_CHANNELS,
+    TOGETHER_BLOCKS,
+    Form,
+)
 
 Arithmetic = tuple[tuple[int, str], ...]
 """(layer, algorithm) of each layer that is not computed directly, in order."""
@@ -48,16 +56,34 @@ class Implementation(Protocol):
         """For each input how the output rows and columns that are made depend on its own."""
         ...
 
-    def form(self, operation: Operation) -> Form:
-        """The form in which its kernel reads the weights."""
+    def form(self, operation: Operation, source: Shape) -> Form:
+        """The form in which weights that stay in memory lie there."""
         ...
 
     def streams(self, operation: Operation, source: Shape) -> bool:
         """Whether its kernel can read its weights chunk by chunk."""
         ...
 
+    chunk_blocks: ClassVar[int]
+    """Blocks of outputs in a chunk of streamed weights."""
+
     def chunk_floats(self, operation: Operation, source: Shape) -> int:
         """Floats of an arena into which its kernel reads a chunk of streamed weights."""
+        ...
+
+    def expands(self, operation: Operation, source: Shape) -> bool:
+        """Whether its kernel makes what it multiplies with as it goes, a chunk at a time, also of
+        weights that stay in memory: in its scratch. Otherwise only of streamed ones: in the
+        staging, before what is read."""
+        ...
+
+    def expanded_floats(self, operation: Operation, source: Shape) -> int:
+        """Floats of an arena that such a chunk takes; 0 where weights are used as they are
+        stored."""
+        ...
+
+    def transformed_floats(self, operation: Operation, source: Shape) -> int:
+        """What it multiplies with where that is made of the stored weights; else 0."""
         ...
 
     def fuses_pool(self, operation: Operation, inputs: Shapes) -> bool:
@@ -92,6 +118,7 @@ class Direct:
     """Computed as the operator is defined."""
 
     name: ClassVar[str] = "direct"
+    chunk_blocks: ClassVar[int] = CHUNK_BLOCKS
 
     @property
     def error(self) -> float:
@@ -103,7 +130,7 @@ class Direct:
     def axes(self, operation: Operation, inputs: Shapes) -> tuple[Axes, ...]:
         return operation.axes(inputs)
 
-    def form(self, operation: Operation) -> Form:
+    def form(self, operation: Operation, source: Shape) -> Form:
         return BLOCKS
 
     def streams(self, operation: Operation, source: Shape) -> bool:
@@ -111,7 +138,16 @@ class Direct:
 
     def chunk_floats(self, operation: Operation, source: Shape) -> int:
         blocks = output_blocks(operation, source)
-        return CHUNK_BLOCKS * (sum(BLOCKS.sizes(operation, source).values()) // blocks)
+        return self.chunk_blocks * (sum(BLOCKS.sizes(operation, source).values()) // blocks)
+
+    def expands(self, operation: Operation, source: Shape) -> bool:
+        return False
+
+    def expanded_floats(self, operation: Operation, source: Shape) -> int:
+        return 0
+
+    def transformed_floats(self, operation: Operation, source: Shape) -> int:
+        return 0
 
     def fuses_pool(self, operation: Operation, inputs: Shapes) -> bool:
         return operation.fuses_pool(inputs)
@@ -141,6 +177,8 @@ class Winograd(Direct):
     larger than direct ones, the more so the larger the blocks.
     """
 
+    chunk_blocks: ClassVar[int] = TOGETHER_BLOCKS
+
     def __init__(self, size: int) -> None:
         self.size = size
 
@@ -169,13 +207,24 @@ class Winograd(Direct):
         rows, columns = (Anchored(axis, self.size) for axis in (window.vertical, window.horizontal))
         return (Axes(rows, columns),)
 
-    def form(self, operation: Operation) -> Form:
-        return FORMS[self.name]
+    def form(self, operation: Operation, source: Shape) -> Form:
+        return BLOCKS if self.expands(operation, source) else FORMS[self.name]
 
     def chunk_floats(self, operation: Operation, source: Shape) -> int:
-        """A transformed chunk with its bias, and one block as it lies in the model file."""
-        taps, block = (self.size + 2) ** 2, source.channels * BLOCK
-        return CHUNK_BLOCKS * (taps * block + BLOCK) + 9 * block + BLOCK
+        """Some blocks with their biases; and what is made of them, unless that has its place."""
+        blocks = TOGETHER_BLOCKS * (9 * source.channels + 1) * BLOCK
+        before = 0 if self.expands(operation, source) else self.expanded_floats(operation, source)
+        return before + blocks
+
+    def expands(self, operation: Operation, source: Shape) -> bool:
+        return 4 * self.transformed_floats(operation, source) > _LIGHT_BYTES
+
+    def expanded_floats(self, operation: Operation, source: Shape) -> int:
+        channels = min(SLICE_CHANNELS, source.channels)
+        return TOGETHER_BLOCKS * (self.size + 2) ** 2 * _apart(channels * BLOCK)
+
+    def transformed_floats(self, operation: Operation, source: Shape) -> int:
+        return FORMS[self.name].sizes(operation, source)["weights"]
 
     def block(self, operation: Operation) -> int:
         return self.size
@@ -184,14 +233,19 @@ class Winograd(Direct):
         tiles = self.tiles(operation, inputs)
         filters = operation.output_shape(inputs).channels
         outputs = min(-(-filters // BLOCK), TOGETHER_BLOCKS) * BLOCK
-        apart = _apart(tiles * inputs[0].channels) + _apart(tiles * outputs)
-        return (self.size + 2) ** 2 * apart
+        channels, expanded = inputs[0].channels, 0
+        together = channels
+        if self.expands(operation, inputs[0]):
+            together = min(SLICE_CHANNELS, channels)
+            expanded = self.expanded_floats(operation, inputs[0])
+        apart = -(-channels // together) * _apart(tiles * together) + _apart(tiles * outputs)
+        return (self.size + 2) ** 2 * apart + expanded
 
     def tiles(self, operation: Operation, inputs: Shapes) -> int:
         """Blocks that are worked on at a time, each time with all weights."""
-        height, width, filters = operation.output_shape(inputs)
-        weights_bytes = 4 * (self.size + 2) ** 2 * inputs[0].channels * filters
-        most = _MOST_TILES if weights_bytes <= _LIGHT_BYTES else _MOST_HEAVY_TILES
+        height, width, _ = operation.output_shape(inputs)
+        heavy = self.expands(operation, inputs[0])
+        most = _MOST_HEAVY_TILES if heavy else _MOST_TILES
         return min(most, -(-height // self.size) * -(-width // self.size))
 
     def batch(self, operation: Operation, inputs: Shapes) -> float:
@@ -208,7 +262,7 @@ class Winograd(Direct):
             "winograd",
             {"size": self.size, "tiles": self.tiles(operation, inputs)},
             WEIGHTS_AND_BIAS,
-            form=self.name,
+            form=self.form(operation, inputs[0]).name,
             window=operation.window,
             activation=operation.activation,
         )

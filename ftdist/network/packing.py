@@ -34,6 +34,10 @@ TOGETHER_BLOCKS = 4
 """Blocks of output channels whose products Winograd's kernel holds at one time. Measured with 256-
 and 512-bit vectors: 2 and 4 are equally fast, 8 and 16 slower by some percent."""
 
+SLICE_CHANNELS = 64
+"""Input channels whose weights Winograd's kernel transforms at a time: TOGETHER_BLOCKS blocks of
+outputs by so many take 0.6 MB, and stay in the second cache."""
+
 Array = NDArray[np.float32]
 Named = Mapping[str, Array]
 """Weights by name."""
@@ -87,8 +91,8 @@ class Winograd:
     """Weights g of 3x3 convolutions as G g G^T: [blocks][(size + 2)^2][depth][16]; then the bias.
 
     For blocks of `size` x `size` outputs (Lavin and Gray, arXiv:1509.09308), with the points 0, 1,
-    -1 (and 2, -2) and infinity. In double precision, each expression as ``src/transform.cpp`` has
-    it, rounded once: so the bits are the same wherever they are made.
+    -1 (and 2, -2) and infinity. Each expression is that of ``src/minimal.hpp``, in the same order:
+    so the bits are the same wherever they are made.
     """
 
     stored: ClassVar[bool] = False
@@ -106,11 +110,11 @@ class Winograd:
 
     def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
         outputs, *rest = weights["weights"].shape
-        taps = np.zeros((-(-outputs // BLOCK) * BLOCK, *rest))
+        taps = np.zeros((-(-outputs // BLOCK) * BLOCK, *rest), np.float32)
         taps[:outputs] = weights["weights"]
         rows = expanded(self.size, *np.moveaxis(taps, 2, 0))  # by row; (outputs, depth, 3)
         both = expanded(self.size, *np.moveaxis(rows, -1, 0))  # by column, row; (outputs, depth)
-        transformed = np.moveaxis(both, (0, 1), (3, 2)).astype(np.float32)
+        transformed = np.moveaxis(both, (0, 1), (3, 2))
         return {
             "weights": _blocks(1, transformed),
             "bias": _blocks(1, weights["bias"]),
@@ -118,7 +122,7 @@ class Winograd:
 
 
 def expanded(size: int, a: Any, b: Any, c: Any) -> Any:
-    """G times columns of three, along a new first axis; of doubles."""
+    """G times columns of three, along a new first axis."""
     total = a + c
     if size == 2:
         return np.stack([a, (total + b) * 0.5, (total - b) * 0.5, c])

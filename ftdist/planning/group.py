@@ -85,13 +85,14 @@ class FusedGroup:
     @cached_property
     def transformed(self) -> tuple[int, ...]:
         """Members whose weights are transformed first: each lies in a base behind those of maps."""
-        layers = self.network.layers
-        return tuple(
-            number
-            for number in self.members
-            if layers[number].algorithm != DIRECT.name
-            and not layers[number].implementation.form(layers[number].operation).stored
-        )
+        found = []
+        for number in self.members:
+            layer = self.network.layers[number]
+            if layer.algorithm != DIRECT.name:
+                operation, (source, *_) = self.network.asked(number)
+                if not layer.implementation.form(operation, source).stored:
+                    found.append(number)
+        return tuple(found)
 
     @cached_property
     def row_blocks(self) -> dict[int, int]:

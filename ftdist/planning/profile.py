@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 
-VERSION = 3
+VERSION = 4
 
 _TRANSFORMED_MACS = 8
 """Transforming a value takes as long as so many multiply-accumulates: 5 to 8 in six shapes, with
 256- and 512-bit vectors."""
 
-_EXPANDED_MACS = 14
-"""Making a transformed weight takes as long as so many multiply-accumulates: 12 to 16 likewise."""
+_EXPANDED_MACS = 6
+"""Making a transformed weight takes as long as so many multiply-accumulates: 4 to 7 likewise."""
 
 Numbers = NDArray[np.float64]
 
@@ -42,9 +42,8 @@ class DeviceProfile:
     copied from the page cache. `call_s`: seconds of a kernel call that does nothing; `group_s`:
     that threads wait for each other after a group. `parallel`: how many times longer kernels take
     while all threads work. `winograd_s`: seconds for each value that Winograd's kernel transforms,
-    beside its products; `winograd_weights_s`: for each weight that it transforms while weights are
-    streamed.
-    Both are None where they have not been measured.
+    beside its products; `winograd_weights_s`: for each transformed weight that it makes
+    as it goes. Both are None where they have not been measured.
     """
 
     name: str
@@ -70,7 +69,7 @@ class DeviceProfile:
 
     @property
     def expanded_s(self) -> float:
-        """Seconds for each transformed weight, where they are transformed while they stream."""
+        """Seconds for each transformed weight that is made as it is needed."""
         if self.winograd_weights_s is not None:
             return self.winograd_weights_s
         return _EXPANDED_MACS / max((*self.narrow, *self.wide))
@@ -147,7 +146,7 @@ DEFAULT = DeviceProfile(
     group_s=1e-6,
     parallel=1.01,
     winograd_s=7e-11,
-    winograd_weights_s=1.3e-10,
+    winograd_weights_s=3.5e-11,
 )
 """A desktop core with 512-bit vectors and a large last cache, as ``ftdist calibrate`` found it; its
 ratios serve where nothing has been measured."""

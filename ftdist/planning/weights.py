@@ -33,7 +33,7 @@ def layer_weights(
     found = {}
     for number, operation, source in weighted_layers(network, first, stop):
         implementation = network.layers[number].implementation
-        whole = 4 * sum(implementation.form(operation).sizes(operation, source).values())
+        whole = 4 * sum(implementation.form(operation, source).sizes(operation, source).values())
         if implementation.streams(operation, source):
             chunk = 4 * implementation.chunk_floats(operation, source)
             found[number] = LayerWeights(whole, 0, chunk)
@@ -46,7 +46,7 @@ def unplaced(network: Network) -> dict[ArrayName, int]:
     """Offsets of a network's weights where there is no model file: for plans that are not run."""
     found = {}
     for number, operation, source in weighted_layers(network):
-        form = network.layers[number].implementation.form(operation)
+        form = network.layers[number].implementation.form(operation, source)
         for each in (BLOCKS, form):
             for array in each.sizes(operation, source):
                 found[ArrayName(number, each.name, array)] = 0

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from numpy.typing import NDArray
 
-PROTOCOL = 4
+PROTOCOL = 5
+"""One more whenever messages change, or the bits that kernels make: boards share a frame."""
 
 
 def versions_differ(theirs: int) -> str:

@@ -1,8 +1,8 @@
 """Weights that are transformed before a run, each layer's in memory of its own.
 
 They take the place of the layer's pages of the model file, which are not made resident: what is
-transformed is read through a small buffer. Making them takes about as long as reading four times as
-much from memory, once for a session.
+transformed is read through a small buffer, once for a session. Heavy layers are not among them:
+their kernels transform the weights as they go.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class TransformedWeights:
 
     def _made(self, layer: int, name: str) -> NDArray[np.uint8]:
         operation, (source,) = self._model.network.asked(layer)
-        form = IMPLEMENTATIONS[name].form(operation)
+        form = IMPLEMENTATIONS[name].form(operation, source)
         sizes, stored = form.sizes(operation, source), BLOCKS.sizes(operation, source)
         places = self._model.offsets
         at = {each: places[ArrayName(layer, BLOCKS.name, each)] for each in sizes}

@@ -63,26 +63,25 @@ inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
   return {sum, largest};
 }
 
-// G times a column of three, in double precision (src/transform.cpp).
-inline void naive_expand(int size, const double* from, int step, double* to) {
-  const double a = from[0], b = from[step], c = from[2 * step], sum = a + c;
+// G times a column of three.
+inline void naive_expand(int size, const float* from, int step, float* to) {
+  const float a = from[0], b = from[step], c = from[2 * step], sum = a + c;
   if (size == 2) {
-    to[0] = a, to[1] = (sum + b) * 0.5, to[2] = (sum - b) * 0.5, to[3] = c;
+    to[0] = a, to[1] = (sum + b) * 0.5f, to[2] = (sum - b) * 0.5f, to[3] = c;
     return;
   }
-  const double even = a * (1.0 / 24) + c * (1.0 / 6), odd = b * (1.0 / 12);
-  to[0] = a * 0.25, to[1] = (sum + b) * (-1.0 / 6), to[2] = (sum - b) * (-1.0 / 6);
+  const float even = a * (1.0f / 24) + c * (1.0f / 6), odd = b * (1.0f / 12);
+  to[0] = a * 0.25f, to[1] = (sum + b) * (-1.0f / 6), to[2] = (sum - b) * (-1.0f / 6);
   to[3] = even + odd, to[4] = even - odd, to[5] = c;
 }
 
 // The transformed weight of a 3x3 window for product (row, column) of a block.
 inline float naive_transformed(int size, const float* taps, int row, int column) {
-  double given[9], rows[3][6], all[6];
-  for (int tap = 0; tap < 9; tap++) given[tap] = taps[tap];
-  for (int x = 0; x < 3; x++) naive_expand(size, given + x, 3, rows[x]);
-  const double own[3] = {rows[0][row], rows[1][row], rows[2][row]};
+  float rows[3][6], all[6];
+  for (int x = 0; x < 3; x++) naive_expand(size, taps + x, 3, rows[x]);
+  const float own[3] = {rows[0][row], rows[1][row], rows[2][row]};
   naive_expand(size, own, 1, all);
-  return static_cast<float>(all[column]);
+  return all[column];
 }
 
 // B^T times a column of inputs.

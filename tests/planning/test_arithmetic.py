@@ -55,7 +55,7 @@ class ByFours(Direct):
         (plain,) = operation.axes(inputs)
         return (Axes(Anchored(operation.window.vertical, 4), plain.columns, plain.padded),)
 
-    def form(self, operation: Operation) -> Doubled:
+    def form(self, operation: Operation, source: Shape) -> Doubled:
         return Doubled()
 
     def record(

@@ -42,9 +42,9 @@ _OUTPUT: dict[int, Array] = {
 
 def transformed(size: int, taps: Array) -> Array:
     """Weights [blocks][3][3][channels][16] as [blocks][(size + 2)^2][channels][16]."""
-    rows = expanded(size, *np.moveaxis(taps.astype(np.float64), 1, 0))
+    rows = expanded(size, *np.moveaxis(taps, 1, 0))
     both = expanded(size, *np.moveaxis(rows, 2, 0))  # by column, row, block, channel, lane
-    turned = both.transpose(2, 1, 0, 3, 4).astype(np.float32)
+    turned = both.transpose(2, 1, 0, 3, 4)
     return np.asarray(turned.reshape(len(taps), (size + 2) ** 2, *taps.shape[3:]))
 
 
@@ -55,11 +55,12 @@ class Winograd(Views):
         k = self.k
         size, channels, filters = int(k["size"]), int(k["channels"]), int(k["filters"])
         side, outputs = size + 2, -(-filters // BLOCK) * BLOCK
-        table = self.floats if k["streamed"] else self.bases[k["table"]].view(np.float32)
-        taps = 9 if k["streamed"] else side * side
+        lying = not k["table"]  # as the model file holds them
+        table = self.floats if lying else self.bases[k["table"]].view(np.float32)
+        taps = 9 if lying else side * side
         shape = outputs // BLOCK, taps, channels, BLOCK
         weights = table[k["weights"] :][: np.prod(shape)].reshape(shape)
-        if k["streamed"]:
+        if lying:
             weights = transformed(size, weights.reshape(-1, 3, 3, channels, BLOCK))
         weights = weights.transpose(1, 2, 0, 3).reshape(side, side, channels, outputs)
         bias = table[k["bias"] :][:filters]

@@ -118,12 +118,14 @@ bool weights_are_inside(const Program& program, const Kernel& k, const Operation
   if (k.weights < 0 || k.bias < 0 || (double)k.weights + weights > count ||
       (double)k.bias + biases > count)
     return false;
+  const double arena = (double)(program.base_bytes[0] / (int64_t)sizeof(float));
+  if (k.expanded < 0 || (double)k.expanded + layout.expanded > arena) return false;
   if (!k.streamed) return true;
   if (layout.in_table) return false;
   const double chunk = (weights / (outputs / BLOCK) + BLOCK) * CHUNK_BLOCKS;
   const double window = layout.window > 0 ? layout.window : chunk;
   return operation.streams && program.file >= 0 && k.window >= 0 &&
-         ((double)k.window + window) * sizeof(float) <= (double)program.base_bytes[0];
+         (double)k.window + window <= arena;
 }
 
 bool is_sane(const Program& program, const Kernel& k) {

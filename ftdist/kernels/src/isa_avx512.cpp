@@ -11,7 +11,7 @@ static bool avx512_supported() {
 
 extern const Isa ISA_AVX512;
 const Isa ISA_AVX512 = {"avx512", avx512::LANES, avx512::FUSED, avx512::PIXELS, avx512::WIDE_PIXELS,
-                        avx512_supported, avx512::run, avx512::OPERATIONS.data(),
+                        avx512_supported, avx512::run, avx512::expand_weights, avx512::OPERATIONS.data(),
                         (int)avx512::OPERATIONS.size()};
 
 }  // namespace ftdist

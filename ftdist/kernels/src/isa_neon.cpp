@@ -10,7 +10,7 @@ static bool neon_supported() {
 
 extern const Isa ISA_NEON;
 const Isa ISA_NEON = {"neon", neon::LANES, neon::FUSED, neon::PIXELS, neon::WIDE_PIXELS,
-                      neon_supported, neon::run, neon::OPERATIONS.data(),
+                      neon_supported, neon::run, neon::expand_weights, neon::OPERATIONS.data(),
                       (int)neon::OPERATIONS.size()};
 
 }  // namespace ftdist

@@ -10,7 +10,7 @@ static bool scalar_supported() {
 
 extern const Isa ISA_SCALAR;
 const Isa ISA_SCALAR = {"scalar", scalar::LANES, scalar::FUSED, scalar::PIXELS, scalar::WIDE_PIXELS,
-                        scalar_supported, scalar::run, scalar::OPERATIONS.data(),
+                        scalar_supported, scalar::run, scalar::expand_weights, scalar::OPERATIONS.data(),
                         (int)scalar::OPERATIONS.size()};
 
 }  // namespace ftdist

@@ -47,64 +47,55 @@ template <> struct Minimal<4> {
   }
 };
 
-// Weights are transformed in double precision and rounded once: packing.Winograd and transform.cpp
-// have the same expressions in the same order, and a test compares them to the bit. LANES outputs at a
-// time lie side by side.
-struct Doubles {
-  double of[BLOCK];
-};
-
-template <class Body>
-[[gnu::always_inline]] static inline Doubles each_lane(const Body& body) {
-  Doubles result;
-  for (int lane = 0; lane < BLOCK; lane++) result.of[lane] = body(lane);
-  return result;
-}
-
-// G times a column of three.
-template <int M>
-[[gnu::always_inline]] static inline void expand(const Doubles& a, const Doubles& b,
-                                                 const Doubles& c, Doubles* to, int step) {
-  const auto put = [&](int at, const auto& body) {
-    to[at * step] = each_lane(body);
-  };
+// G times a column of three, to `put`; packing.Winograd has the same expressions in the same order, and
+// a test compares them to the bit.
+template <int M, class Put>
+[[gnu::always_inline]] static inline void expand(Vec a, Vec b, Vec c, const Put& put) {
+  const Vec sum = a + c;
   if constexpr (M == 2) {
-    to[0] = a;
-    put(1, [&](int i) { return (a.of[i] + c.of[i] + b.of[i]) * 0.5; });
-    put(2, [&](int i) { return (a.of[i] + c.of[i] - b.of[i]) * 0.5; });
-    to[3 * step] = c;
+    const Vec half = splat(0.5f);
+    put(0, a);
+    put(1, (sum + b) * half);
+    put(2, (sum - b) * half);
+    put(3, c);
   } else {
-    put(0, [&](int i) { return a.of[i] * 0.25; });
-    put(1, [&](int i) { return (a.of[i] + c.of[i] + b.of[i]) * (-1.0 / 6); });
-    put(2, [&](int i) { return (a.of[i] + c.of[i] - b.of[i]) * (-1.0 / 6); });
-    put(3, [&](int i) {
-      return (a.of[i] * (1.0 / 24) + c.of[i] * (1.0 / 6)) + b.of[i] * (1.0 / 12);
-    });
-    put(4, [&](int i) {
-      return (a.of[i] * (1.0 / 24) + c.of[i] * (1.0 / 6)) - b.of[i] * (1.0 / 12);
-    });
-    to[5 * step] = c;
+    const Vec sixth = splat(1.0f / 6), less = splat(-1.0f / 6);
+    const Vec even = a * splat(1.0f / 24) + c * sixth, odd = b * splat(1.0f / 12);
+    put(0, a * splat(0.25f));
+    put(1, (sum + b) * less);
+    put(2, (sum - b) * less);
+    put(3, even + odd);
+    put(4, even - odd);
+    put(5, c);
   }
 }
 
-// One block of 16 outputs: taps [3][3][channels][16] to [(M+2)^2][channels][16].
-template <int M> static void transform_block(const float* taps, int channels, float* to) {
+// Weights of 16 outputs: taps [3][3][channels][16] to G g G^T, [(M+2)^2][channels][16], with `tap_step`
+// floats from one tap to the next and `to_step` from one product to the next.
+template <int M>
+static void expand_block(const float* taps, int64_t tap_step, int channels, float* to,
+                         int64_t to_step) {
   constexpr int SIDE = M + 2;
-  const int64_t step = (int64_t)channels * BLOCK;
-  for (int channel = 0; channel < channels; channel++, taps += BLOCK, to += BLOCK) {
-    Doubles rows[SIDE * 3], all[SIDE];
-    for (int x = 0; x < 3; x++) {
-      const auto tap = [&](int y) {
-        return each_lane([&](int i) { return (double)taps[(3 * y + x) * step + i]; });
-      };
-      expand<M>(tap(0), tap(1), tap(2), rows + x, 3);
-    }
-    for (int y = 0; y < SIDE; y++) {
-      expand<M>(rows[3 * y], rows[3 * y + 1], rows[3 * y + 2], all, 1);
-      for (int x = 0; x < SIDE; x++)
-        for (int i = 0; i < BLOCK; i++) to[(y * SIDE + x) * step + i] = (float)all[x].of[i];
-    }
+  for (int64_t at = 0; at < (int64_t)channels * BLOCK; at += LANES) {
+    Vec rows[SIDE][3];
+    unrolled<3>([&](auto x) __attribute__((always_inline)) {
+      const auto tap = [&](int y) { return load(taps + (3 * y + x) * tap_step + at); };
+      expand<M>(tap(0), tap(1), tap(2),
+                [&](int y, Vec v) __attribute__((always_inline)) { rows[y][x] = v; });
+    });
+    unrolled<SIDE>([&](auto y) __attribute__((always_inline)) {
+      expand<M>(rows[y][0], rows[y][1], rows[y][2],
+                [&](int x, Vec v) __attribute__((always_inline)) {
+                  store(to + (y * SIDE + x) * to_step + at, v);
+                });
+    });
   }
+}
+
+static void expand_weights(const float* taps, int64_t tap_step, int channels, int size, float* to,
+                           int64_t to_step) {
+  if (size == 2) return expand_block<2>(taps, tap_step, channels, to, to_step);
+  expand_block<4>(taps, tap_step, channels, to, to_step);
 }
 
 // Floats from a product to the next: an odd number of cache lines, or all of them would compete for

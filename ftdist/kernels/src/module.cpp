@@ -76,7 +76,7 @@ nb::dict structs() {
         SAME(part), SAME(sample), SAME(size), SAME(in2_height), SAME(in2_width),
         SAME(in2_channels), SAME(out_height), SAME(out_width), SAME(view), SAME(kind), SAME(tiles),
         SAME(table), SAME(mean), SAME(deviation), SAME(weights), SAME(bias), SAME(window),
-        SAME(scratch), whole<Struct>());
+        SAME(scratch), SAME(expanded), whole<Struct>());
   }
   {
     using Struct = Call;
@@ -105,6 +105,7 @@ nb::dict constants() {
   found["PICTURE_CHANNELS"] = PICTURE_CHANNELS;
   found["CHUNK_BLOCKS"] = CHUNK_BLOCKS;
   found["TOGETHER_BLOCKS"] = TOGETHER_BLOCKS;
+  found["SLICE_CHANNELS"] = SLICE_CHANNELS;
   found["POOL_MOST"] = POOL_MOST;
   found["FACTORS"] = FACTORS;
   found["FLOAT32"] = static_cast<int>(TYPE_FLOAT32);
@@ -188,13 +189,15 @@ bool touch(const Bytes& bytes, int64_t start, int64_t stop) {
 
 // The weights of a 3x3 convolution in the model file, transformed (transform.hpp), to `to`. Returns 0
 // or the error number with which reading failed.
-int transform(int file, int64_t from, int blocks, int channels, int size, const WritableBytes& to) {
+int transform(const std::string& isa_name, int file, int64_t from, int blocks, int channels, int size,
+              const WritableBytes& to) {
+  const Isa* isa = find_isa(isa_name);
   if (size != 2 && size != 4) throw nb::value_error("blocks of 2 or 4");
   if (from < 0 || blocks < 1 || channels < 1 ||
       transformed_floats(blocks, channels, size) * sizeof(float) > to.size())
     throw nb::value_error("no room for so many weights");
   nb::gil_scoped_release release;
-  return transform_weights(file, from, blocks, channels, size, reinterpret_cast<float*>(to.data()));
+  return transform_weights(*isa, file, from, blocks, channels, size, reinterpret_cast<float*>(to.data()));
 }
 
 }  // namespace
@@ -222,7 +225,7 @@ NB_MODULE(_native, module) {
   module.attr("LOST_WEIGHTS") = LOST_WEIGHTS;
   module.attr("LOST_MAP") = LOST_MAP;
   bind_steps(module);
-  module.def("transform", &transform, nb::arg("file"), nb::arg("start"), nb::arg("blocks"),
+  module.def("transform", &transform, nb::arg("isa"), nb::arg("file"), nb::arg("start"), nb::arg("blocks"),
              nb::arg("channels"), nb::arg("size"), nb::arg("to"),
              "Transforms 3x3 weights from a float on in a file; returns 0 or an error number.");
   module.def("touch", &touch, nb::arg("bytes"), nb::arg("start"), nb::arg("stop"),

@@ -98,6 +98,7 @@ struct Kernel {
   int64_t weights, bias;             // offsets into the weights, in floats
   int64_t window;                    // where in the arena pieces go, in floats
   int64_t scratch;                   // where in the arena a kernel may work, in floats
+  int64_t expanded;                  // Winograd: where in the arena it transforms weights, in floats
 };
 
 constexpr int FACTORS = 12;          // the most factors of a view
@@ -158,6 +159,8 @@ struct Isa {
   int pixels, wide_pixels;           // most pixels of the convolution for one and for two blocks
   bool (*supported)();
   void (*run)(const Program&);
+  void (*expand)(const float* taps, int64_t tap_step, int channels, int size, float* to,
+                 int64_t to_step);  // Winograd's weights of 16 outputs (minimal.hpp)
   const Operation* operations;       // sorted by name, the same for every set; see rules.hpp
   int operation_count;
 };
@@ -169,6 +172,8 @@ constexpr int POOL_MOST = 2;         // the most rows or columns of a convolutio
 constexpr int CHUNK_BLOCKS = 2;      // blocks in the largest chunk of streamed weights
 
 constexpr int TOGETHER_BLOCKS = 4;   // blocks of outputs whose products Winograd's kernel holds
+
+constexpr int SLICE_CHANNELS = 64;   // channels whose weights it transforms at a time
 
 // Some kernels read whole vectors of channels; the arena ends with room for one more.
 constexpr int64_t OVERREAD_BYTES = 64;

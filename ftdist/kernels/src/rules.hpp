@@ -25,6 +25,7 @@ struct WeightLayout {
   double taps = 0;        // weights of an output and an input; 0: one for each position of the window
   bool in_table = false;  // in the base `table`, not in the model file
   double window = 0;      // floats of the arena that streaming takes; 0: a chunk as it lies
+  double expanded = 0;    // floats of the arena in which they are made, from `expanded` on
 };
 
 struct Operation {

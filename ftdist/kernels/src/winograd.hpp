@@ -6,17 +6,13 @@
 // input channels in order by fused multiply-adds, so no cut changes a bit. What a call does not want
 // of a block is computed and dropped.
 //
-// A call takes `tiles` blocks at a time: it transforms their inputs into scratch, V[(M+2)^2][tiles]
-// [channels]; then for every TOGETHER_BLOCKS blocks of 16 output channels it multiplies (the micro-kernel of
-// the direct convolution), one product after the other, into P[(M+2)^2][tiles][outputs] and transforms
-// back, adds the bias, activates, takes the pool's maxima and writes. So what a product needs of V
-// stays in the second cache while its weights pass through the first. Transformed weights G g G^T
-// (minimal.hpp) lie in base `table` as [filters/16][(M+2)^2][channels][16], and the bias behind them;
-// streamed ones are read from the model file as they lie there and transformed into the window, once
-// for every `tiles` blocks. `size` is M.
+// A call takes `tiles` blocks at a time: it transforms their inputs into scratch, V;
+// then for every TOGETHER_BLOCKS blocks of 16 output channels it multiplies
+// (multiplying.hpp) into P[(M+2)^2][tiles][outputs] and transforms back, adds the bias, activates,
+// takes the pool's maxima and writes. `size` is M.
 #pragma once
-#include "convolution.hpp"
-#include "minimal.hpp"
+#include "multiplying.hpp"
+#include "pool.hpp"
 #include "rules.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -43,16 +39,18 @@ template <int M, class Load, class Store>
 }
 
 template <int M>
-static inline void transform_input(const BlockInput& block, const Buffer& from, int channels,
-                                   float* to, int64_t product_step) {
+static inline void transform_input(const BlockInput& block, const Buffer& from,
+                                   const Inputs& inputs, int number) {
   constexpr int SIDE = M + 2;
   const bool whole = block.rows.first == 0 && block.rows.last == SIDE && block.columns.first == 0 &&
                      block.columns.last == SIDE;
   const int64_t row = from.row, pixel = from.pixel;
+  const int channels = inputs.channels;
+  const int64_t product_step = inputs.step;
   int channel = 0;
   for (; whole && channel + LANES <= channels; channel += LANES) {
     const float* in = block.in + channel;
-    float* out = to + channel;
+    float* out = inputs.at(number, channel);
     transform_inputs<M>(
         [&](int y, int x) __attribute__((always_inline)) { return load(in + y * row + x * pixel); },
         [&](int i, Vec v) __attribute__((always_inline)) { store(out + i * product_step, v); });
@@ -66,10 +64,11 @@ static inline void transform_input(const BlockInput& block, const Buffer& from, 
                            x >= block.columns.first && x < block.columns.last;
         d[y][x] = there ? load_part(block.in + y * row + x * pixel + channel, count) : splat(0.0f);
       }
+    float* out = inputs.at(number, channel);
     transform_inputs<M>(
         [&](int y, int x) __attribute__((always_inline)) { return d[y][x]; },
         [&](int i, Vec v) __attribute__((always_inline)) {
-          store_part(to + i * product_step + channel, v, count);
+          store_part(out + i * product_step, v, count);
         });
   }
 }
@@ -181,100 +180,29 @@ template <int M> struct Blocks {
   }
 };
 
-template <int M, int B, int MOST>
-static inline void product(const float* inputs, int blocks, int channels, const float* weights,
-                           float* out, int64_t pixel_step) {
-  constexpr int COUNT = (M + 2) * (M + 2), WIDTH = B * BLOCK;
-  alignas(64) static const float nothing[WIDTH] = {};
-  const int64_t block_step = (int64_t)COUNT * channels * BLOCK;
-  const Row row = {inputs, weights, {1, 1, channels, 0, 0, channels, block_step}};
-  const Epilogue end = {pixel_step, 0.0f, ACT_LINEAR, WIDTH};
-  row_of_blocks<B, MOST>(row, nothing, out, blocks, end);
-}
-
-// All products of `count` blocks with the weights of `filters` blocks of outputs.
-template <int M>
-static inline void products(const float* inputs, int count, int channels, const float* weights,
-                            int filters, float* out) {
-  constexpr int COUNT = (M + 2) * (M + 2);
-  const int64_t input_step = apart((int64_t)count * channels);
-  const int64_t output_step = apart((int64_t)count * filters * BLOCK);
-  const int64_t block_step = (int64_t)COUNT * channels * BLOCK, width = filters * BLOCK;
-  for (int i = 0; i < COUNT; i++) {
-    const float* from = inputs + i * input_step;
-    const float* own = weights + (int64_t)i * channels * BLOCK;
-    float* to = out + i * output_step;
-    for (int block = 0; block < filters;) {
-      const bool wide = WIDE_PIXELS > 0 && block + 1 < filters;
-      if constexpr (WIDE_PIXELS > 0) {
-        if (wide)
-          product<M, 2, WIDE_PIXELS>(from, count, channels, own + block * block_step,
-                                     to + block * BLOCK, width);
-      }
-      if (!wide)
-        product<M, 1, PIXELS>(from, count, channels, own + block * block_step, to + block * BLOCK,
-                              width);
-      block += wide ? 2 : 1;
-    }
-  }
-}
-
-// The weights and biases of some blocks of outputs.
-struct Given {
-  const float *weights, *bias;
-};
-
-// Those of `taken` blocks from number `block` on; null weights where the file does not give them.
-template <int M>
-static inline Given weights_of(const Program& program, const Kernel& kernel, int block, int taken) {
-  constexpr int COUNT = (M + 2) * (M + 2);
-  const int64_t block_step = (int64_t)COUNT * kernel.channels * BLOCK;
-  if (!kernel.streamed) {
-    const float* table = reinterpret_cast<const float*>(program.bases[kernel.table]);
-    return {table + kernel.weights + block * block_step,
-            table + kernel.bias + (int64_t)block * BLOCK};
-  }
-  const int64_t taps = (int64_t)9 * kernel.channels * BLOCK;
-  float* weights = reinterpret_cast<float*>(program.bases[0]) + kernel.window;
-  float* bias = weights + taken * block_step;
-  float* raw = bias + taken * BLOCK;
-  for (int i = 0; i < taken; i++) {
-    const Piece piece = {kernel.weights + (block + i) * taps, taps,
-                         kernel.bias + (int64_t)(block + i) * BLOCK, BLOCK};
-    if (!read_piece(program, piece, raw)) return {nullptr, nullptr};
-    transform_block<M>(raw, kernel.channels, weights + i * block_step);
-    __builtin_memcpy(bias + i * BLOCK, raw + taps, sizeof(float) * BLOCK);
-  }
-  read_ahead(program, kernel.weights + (block + taken) * taps, taken * taps);
-  return {weights, bias};
-}
-
 template <int M>
 static void winograd_by(const Program& program, const Kernel& kernel, const Call& call) {
-  constexpr int COUNT = (M + 2) * (M + 2);
   const Blocks<M> all(program, kernel, call);
-  const int channels = kernel.channels, blocks = ceil_div(kernel.filters, BLOCK);
-  float* inputs = reinterpret_cast<float*>(program.bases[0]) + kernel.scratch;
-  float* out = inputs + COUNT * apart((int64_t)kernel.tiles * channels);
-  const int together = kernel.streamed ? CHUNK_BLOCKS : TOGETHER_BLOCKS;
+  const int blocks = ceil_div(kernel.filters, BLOCK);
+  float* scratch = reinterpret_cast<float*>(program.bases[0]) + kernel.scratch;
+  float* out = scratch + input_floats(kernel);
   const int parts = ceil_div(all.count, kernel.tiles);
   for (int part = 0, first = 0; part < parts; part++) {
     const int count = ceil_div(all.count - first, parts - part);
+    const Inputs inputs(kernel, scratch, count);
     for (int i = 0; i < count; i++)
-      transform_input<M>(all.input(first + i), kernel.in, channels, inputs + (int64_t)i * channels,
-                         apart((int64_t)count * channels));
+      transform_input<M>(all.input(first + i), kernel.in, inputs, i);
     for (int block = 0, taken = 0; block < blocks; block += taken) {
-      taken = smaller(together, blocks - block);
-      const Given given = weights_of<M>(program, kernel, block, taken);
-      if (!given.weights) return;
-      products<M>(inputs, count, channels, given.weights, taken, out);
+      taken = smaller(TOGETHER_BLOCKS, blocks - block);
+      const float* bias = multiply<M>(program, kernel, block, taken, inputs, out);
+      if (!bias) return;
       const int width = taken * BLOCK;
       const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                             smaller(width, kernel.filters - block * BLOCK)};
       for (int i = 0; i < count; i++) {
         BlockOutput to = all.output(first + i);
         to.out += block * BLOCK;
-        transform_output<M>(out + (int64_t)i * width, apart((int64_t)count * width), given.bias, to,
+        transform_output<M>(out + (int64_t)i * width, apart((int64_t)count * width), bias, to,
                             kernel, end);
       }
     }
@@ -306,18 +234,19 @@ static bool winograd_fits(const Kernel& k) {
 
 static WeightLayout winograd_weights(const Kernel& k) {
   const double taps = (double)(k.size + 2) * (k.size + 2), block = (double)k.channels * BLOCK;
+  const bool in_table = k.table > 0;
   return {.groups = 1,
           .filters = (double)k.filters,
           .depth = (double)k.channels,
-          .taps = k.streamed ? 9 : taps,
-          .in_table = !k.streamed,
-          .window = CHUNK_BLOCKS * (taps * block + BLOCK) + 9 * block + BLOCK};
+          .taps = in_table ? taps : 9,
+          .in_table = in_table,
+          .window = TOGETHER_BLOCKS * (9 * block + BLOCK),
+          .expanded = in_table ? 0 : expanded_floats(k)};
 }
 
 static double winograd_scratch(const Kernel& k) {
-  const int64_t inputs = (int64_t)k.tiles * k.channels;
   const int64_t outputs = (int64_t)k.tiles * smaller(ceil_div(k.filters, BLOCK), TOGETHER_BLOCKS) * BLOCK;
-  return (double)(k.size + 2) * (k.size + 2) * (double)(apart(inputs) + apart(outputs));
+  return (double)input_floats(k) + (double)(k.size + 2) * (k.size + 2) * (double)apart(outputs);
 }
 
 constexpr Operation WINOGRAD[] = {

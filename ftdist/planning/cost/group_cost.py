@@ -96,6 +96,7 @@ class GroupCost:
         self._chunks_read += reads * costs[0].weight_chunks
         self._file_read += reads * costs[0].file_bytes
         self._transform_s += reads * costs[0].transform_s
+        self._member_s += reads * costs[0].expand_s
         self.weight_bytes += costs[0].weight_bytes
         pool = self._context.fused_pools.get(number, number)
         is_fused = pool in self._made and pool != number

@@ -90,12 +90,13 @@ def _costs(context: CostContext) -> Numbers:
     whole map."""
     network, profile = context.network, context.profile
     inputs = len(network.inputs)
-    costs = np.zeros((len(network.layers) + inputs, 7))
+    costs = np.zeros((len(network.layers) + inputs, 8))
     costs[:, 4] = np.inf
     for number in range(-inputs, len(network.layers)):
         shape, at = network.shape(number), costs[number + inputs]
         if number >= 0 and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
+            at[7] = cost.expand_s
             at[:5] = (
                 cost.weight_bytes,
                 cost.weight_chunks,

@@ -13,14 +13,14 @@ working set of the group.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.geometry import Shape
-from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
+from ftdist.kernels.program import BLOCK
 from ftdist.network.graph import Network
 from ftdist.network.implementations import DIRECT, output_blocks
 from ftdist.network.operators.base import Operation
@@ -40,7 +40,8 @@ class LayerCost:
 
     A call reads them once for every `batch` positions of its output. `weight_bytes` are read where
     they are resident; where they are streamed `file_bytes`, in `weight_chunks`, and `transform_s`
-    are the seconds of making of them what the kernel wants.
+    are the seconds of making of them what the kernel wants; `expand_s` those of a kernel that does
+    so wherever they are.
     """
 
     row_s: float
@@ -49,6 +50,7 @@ class LayerCost:
     file_bytes: int = 0
     transform_s: float = 0.0
     batch: float = math.inf
+    expand_s: float = 0.0
 
 
 def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfile) -> LayerCost:
@@ -58,17 +60,21 @@ def layer_cost(network: Network, number: int, columns: int, profile: DeviceProfi
         return LayerCost(row_s)
     operation, source = network.layers[number].operation, network.shape(network.reads(number)[0])
     implementation = network.layers[number].implementation
-    weights = 4 * sum(implementation.form(operation).sizes(operation, source).values())
+    weights = 4 * sum(implementation.form(operation, source).sizes(operation, source).values())
     if not implementation.streams(operation, source):
         return LayerCost(row_s, weights, file_bytes=weights)
     groups = operation.weight_groups(source)
     blocks = output_blocks(operation, source) // groups
-    chunks = groups * -(-blocks // CHUNK_BLOCKS)
+    chunks = groups * -(-blocks // implementation.chunk_blocks)
     if implementation.name == DIRECT.name:
         return LayerCost(row_s, weights, chunks, weights)
     stored = 4 * sum(BLOCKS.sizes(operation, source).values())
     batch = implementation.batch(*network.asked(number))
-    return LayerCost(row_s, weights, chunks, stored, weights / 4 * profile.expanded_s, batch)
+    transform_s = implementation.transformed_floats(operation, source) * profile.expanded_s
+    cost = LayerCost(row_s, weights, chunks, stored, transform_s, batch)
+    if implementation.expands(operation, source):
+        return replace(cost, expand_s=transform_s, transform_s=0.0)
+    return cost
 
 
 def row_seconds(

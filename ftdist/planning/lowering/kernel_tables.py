@@ -187,16 +187,25 @@ class KernelWriter:
                 bases = 1 + len(self.group.inputs) + len(self.group.outputs)
                 k["table"] = bases + transformed.index(number)
             k["streamed"] = streamed
-            k["window"] = self.layout.staging
-        k["scratch"] = self.layout.scratch.get(number, 0)
+        self.place_work(k, number)
         if pool != number and (windows := network.layers[pool].operation.maxima()):
             k["pool_height"], k["pool_width"] = windows
+
+    def place_work(self, k: Any, number: int) -> None:
+        """Where in the arena its kernel works: what is read, what is made of it, the rest."""
+        implementation = self.group.network.layers[number].implementation
+        operation, (source, *_) = self.group.network.asked(number)
+        expanded = implementation.expanded_floats(operation, source)
+        k["window"], k["scratch"] = self.layout.staging, self.layout.scratch.get(number, 0)
+        place = "scratch" if implementation.expands(operation, source) else "window"
+        k["expanded"] = k[place]
+        k[place] += expanded
 
     def place_transformed(self, number: int, array: str) -> int:
         """Where transformed weights lie in the base that they have of their own."""
         layer, network = self.group.network.layers[number], self.group.network
         source = network.shape(network.reads(number)[0])
-        sizes = layer.implementation.form(layer.operation).sizes(layer.operation, source)
+        sizes = layer.implementation.form(layer.operation, source).sizes(layer.operation, source)
         names = list(sizes)
         return sum(sizes[each] for each in names[: names.index(array)])
 

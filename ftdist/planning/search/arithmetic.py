@@ -63,7 +63,7 @@ def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, in
                 best = min(best, (layer_cost(other, number, width, profile).row_s, name))
         row_s, name = best
         if name != DIRECT.name:
-            form = IMPLEMENTATIONS[name].form(operation)
+            form = IMPLEMENTATIONS[name].form(operation, source)
             more = 4 * sum(form.sizes(operation, source).values()) - direct.weight_bytes
             yield height * (direct.row_s - row_s) / max(more, 1), more, number, name
 

@@ -86,7 +86,7 @@ def layer_times(network: Network, plan: Plan, profile: DeviceProfile) -> LayerTi
             if not is_alias(network.layers[n])
         }
         for n, cost in costs.items():
-            tile_s[n] = cost.weight_bytes * once_s
+            tile_s[n] = cost.weight_bytes * once_s + cost.expand_s
             strip_s[n] = cost.file_bytes * profile.reading_s_per_byte + cost.transform_s
             strip_s[n] += cost.weight_chunks * profile.reading_s_per_piece
             disk_s[n] = cost.file_bytes / profile.disk_bytes_per_s

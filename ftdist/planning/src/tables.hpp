@@ -52,6 +52,7 @@ struct Map {
   // Of its layer, for each reading of the weights: bytes where they are resident; where they are
   // streamed reads and bytes of the file, seconds of transforming; positions that one reading serves.
   double weight_bytes, chunks, file_bytes, transform_s, batch;
+  double expand_s;              // seconds of transforming them wherever they are
   double copy_column_s;         // seconds of copying a column of a row between arena and map
   double map_traffic_s;         // seconds that moving the whole map in or out costs
   std::vector<Reading> reads;

@@ -79,7 +79,7 @@ def calibrate(threads: int, effort: Effort, say: Callable[[str], None]) -> Devic
     wide = _pixel_rates(effort, chosen.wide_pixels, 32)
     say("other kernels")
     with working_file(effort.folder, effort.file_bytes) as file:
-        winograd = _winograd(effort, max(wide or narrow), file)
+        winograd = _winograd(effort, max(wide or narrow))
         sum_s = _sum_s(watch, narrow, wide)
         rates = _other_rates(watch)
         say("feature maps and weights beyond the caches")
@@ -151,7 +151,7 @@ def _sum_s(watch: Stopwatch, narrow: tuple[float, ...], wide: tuple[float, ...])
     return max(sum(found) / len(found), 0.0)
 
 
-def _winograd(effort: Effort, rate: float, file: int) -> tuple[float, float]:
+def _winograd(effort: Effort, rate: float) -> tuple[float, float]:
     """Seconds that Winograd's kernel takes for each value that it transforms, beside its products
     at the convolution's best rate, and for each weight where it transforms them too."""
     found, expanding, watch = [], [], effort.stopwatch
@@ -159,9 +159,9 @@ def _winograd(effort: Effort, rate: float, file: int) -> tuple[float, float]:
         bench = WinogradBench(8, columns, channels, filters)
         seconds = watch.seconds("Winograd's transforms", bench)
         found.append((seconds - bench.products / rate) / bench.values)
-        streamed = WinogradBench(8, columns, channels, filters, file)
-        streamed_s = watch.seconds("Winograd's weights", streamed)
-        expanding.append((streamed_s - seconds) / bench.weight_count)
+        made = WinogradBench(8, columns, channels, filters, expanding=True)
+        made_s = watch.seconds("Winograd's weights", made)
+        expanding.append((made_s - seconds) / bench.weight_count)
     return max(sum(found) / len(found), 0.0), max(sum(expanding) / len(found), 0.0)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
@@ -15,6 +14,7 @@ from ftdist.kernels.program import BLOCK, BUFFER, CALL, COUNTERS, KERNEL, Progra
 from ftdist.network.implementations import Winograd
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.windows import Convolution
+from ftdist.network.packing import FORMS
 from ftdist.runtime.budget.memory import page_block
 from ftdist.runtime.measuring.stopwatch import Stopwatch
 
@@ -85,7 +85,6 @@ class KernelBench:
         self.weights = _filled(self.weight_bytes, 1e-3)
         self.counters = np.zeros(1, COUNTERS)
         self.maps: tuple[NDArray[np.uint8], ...] = ()
-        self.file = -1
 
     def in_strips(self, rows: int) -> None:
         """Makes it many calls of so many rows each, one below the other in both maps."""
@@ -100,7 +99,7 @@ class KernelBench:
         """Seconds of the processor for so many calls, whatever else it does meanwhile."""
         program = Program(self.program.kernels, np.tile(self.program.calls, calls))
         started = time.thread_time()
-        native.run(program, self.arena, self.weights, self.maps, self.counters, self.file)
+        native.run(program, self.arena, self.weights, self.maps, self.counters)
         return time.thread_time() - started
 
 
@@ -109,11 +108,11 @@ class WinogradBench(KernelBench):
 
     `products` multiply-accumulates are done, `values` of inputs and outputs are transformed, and
     transformed weights read: `weight_count` in all, each as often as blocks are taken together.
-    They are `weights`, once in a file, if they are to be streamed.
+    Where it is `expanding` they are made as they are needed.
     """
 
     def __init__(
-        self, rows: int, columns: int, channels: int, filters: int, file: int | None = None
+        self, rows: int, columns: int, channels: int, filters: int, *, expanding: bool = False
     ) -> None:
         super().__init__("winograd", rows, columns, channels, filters, 3)
         size, taps = 4, 36
@@ -123,24 +122,20 @@ class WinogradBench(KernelBench):
         winograd = Winograd(size)
         tiles = winograd.tiles(layer, shapes)
         scratch = winograd.scratch_floats(layer, shapes)
-        window = winograd.chunk_floats(layer, shapes[0])
+        expanded = winograd.expanded_floats(layer, shapes[0])
         kernel = self.program.kernels
         kernel["size"], kernel["tiles"] = size, tiles
         kernel["scratch"] = self.bytes // 4 + 1024
-        kernel["window"] = kernel["scratch"] + scratch
-        sizes = winograd.form(layer).sizes(layer, shapes[0])
+        kernel["expanded"] = kernel["scratch"] + scratch
+        sizes = FORMS[winograd.name].sizes(layer, shapes[0])
         self.program.calls["row"] = self.program.calls["out_row"] = size
         self.products = taps * blocks * channels * filters
         self.values = taps * blocks * (channels + filters)
         self.weight_count = -(-blocks // tiles) * sizes["weights"]
-        self.arena = _filled(self.bytes + 4 * (1024 + scratch + window) + 4096, 0.5)
-        if file is None:
+        self.arena = _filled(self.bytes + 4 * (1024 + scratch + expanded) + 4096, 0.5)
+        if not expanding:
             kernel["table"], kernel["bias"] = 1, sizes["weights"]
             self.maps = (_filled(4 * sum(sizes.values()), 1e-3),)
-        else:
-            kernel["streamed"] = 1
-            os.pwrite(file, self.weights.tobytes(), 0)
-            self.file = file
 
 
 def _filled(size: int, value: float) -> NDArray[np.uint8]:

@@ -50,7 +50,7 @@ def group_s(threads: int) -> float:
     counters = tuple(bench.counters.copy() for _ in range(threads))
     calls = (program.calls,) * threads
     step = Step((program.kernels,), calls, program.views, (), arenas, counters)
-    steps = NativeSteps([step] * _GROUPS, (), bench.weights, bench.file)
+    steps = NativeSteps([step] * _GROUPS, (), bench.weights, -1)
     pool, found = ThreadPool(threads), []
     for _ in range(_MEETING_ROUNDS):
         steps.begin((), threads)

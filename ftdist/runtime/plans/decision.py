@@ -3,7 +3,8 @@
 All of it happens in the process that will run, within the budget. What planning leaves behind there
 is measured and counted; where that is too much beside a plan that would fit a fresh process, the
 command begins anew with the plan (``fresh_process``). Plans are kept (``plan_cache``), so that is
-rare. A program that uses ftdist as a library cannot be begun anew: its error says what to do.
+rare. A program that uses ftdist as a library cannot be begun anew: there the plan is sought again,
+with as much less to spend.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ from ftdist.runtime.plans.plan_search import PlanSearch
 from ftdist.runtime.plans.planning_room import planning_room
 
 _UNFIT = "the plan does not fit"
+
+_MORE_SEARCHES = 3
+"""How often a plan is sought again that did not fit beside what planning left."""
+
+_SPARE_BYTES = 256 << 10
+"""What the next search may leave more than the one before."""
 
 
 class Decision:
@@ -49,6 +56,9 @@ class Decision:
         self._named = named
         self._restartable = restartable
         self._progress = progress
+        self._less = 0  # what the plan may spend less than the budget
+        self._searches_left = _MORE_SEARCHES
+        self._refusal: BudgetError | None = None  # of the plan that was sought with more
 
     def choice(self) -> Choice:
         """The fastest plan, or the named one, lowered; BudgetError if it does not fit."""
@@ -57,16 +67,20 @@ class Decision:
         choice = self._taken(known) if known else None
         if choice is not None and (choice.fits or handed or self._named):
             return choice.within_budget(_UNFIT)
+        choice = None
+        while choice is None:
+            choice = self._settled(*self._planned())
+        return choice
+
+    def _planned(self) -> tuple[Lowered, float, Entry]:
+        """The plan, its seconds, and how it is kept."""
         with planning_room(self._budget):
             choice = self._sought()
-        choice.within_budget(_UNFIT)
         bound = 0 if self._named else None if choice.unbound else choice.left_bytes
         needed = choice.footprint.plan_bytes
         entry = Entry(choice.plan.notation, choice.latency_s, needed, bound)
         self._cache.keep(entry)
-        lowered, seconds = choice.lowered, choice.latency_s
-        del choice
-        return self._settled(lowered, seconds, entry)
+        return choice.lowered, choice.latency_s, entry
 
     def _kept(self) -> Entry | None:
         """What is known of a plan from before: of the named one, or which is the fastest."""
@@ -100,11 +114,17 @@ class Decision:
 
     def _sought(self) -> Choice:
         if self._named is not None:
-            return self._problem.examine(self._named)
-        return PlanSearch(self._problem, self._progress).fastest()
+            return self._problem.examine(self._named).within_budget(_UNFIT)
+        spent = replace(self._budget, bytes=self._budget.bytes - self._less)
+        problem = replace(self._problem, budget=spent)
+        try:
+            return PlanSearch(problem, self._progress).fastest().within_budget(_UNFIT)
+        except BudgetError as error:
+            raise (self._refusal or error) from None
 
-    def _settled(self, lowered: Lowered, seconds: float, entry: Entry) -> Choice:
-        """The choice as it is beside what planning left; begins anew if that leaves no room."""
+    def _settled(self, lowered: Lowered, seconds: float, entry: Entry) -> Choice | None:
+        """The choice as it is beside what planning left. If that leaves no room the command begins
+        anew; None where another plan has to be found."""
         choice = self._counted(lowered, seconds)
         if choice.fits:
             return choice
@@ -114,13 +134,18 @@ class Decision:
             start_fresh(self._cache.key, entry)
             return choice.within_budget(_UNFIT)  # it could not
         left, notation = choice.problem.process.planning_bytes, choice.plan.notation
-        raise BudgetError(
+        self._refusal = BudgetError(
             f"the plan {notation} fits {format_size(self._budget.bytes)} ({self._budget.origin}), "
             f"but not beside the {format_size(left)} that planning left in this process: start the "
             f"program again, it will find the plan kept; or do not plan there, take "
             f"ftdist.parse_notation('{notation}', model.network, {choice.plan.threads})",
             choice.peak_bytes,
         )
+        if self._named is not None or not self._searches_left:
+            raise self._refusal
+        self._searches_left -= 1
+        self._less += choice.peak_bytes - self._budget.bytes + _SPARE_BYTES
+        return None
 
     def _counted(self, lowered: Lowered, seconds: float) -> Choice:
         """A lowered plan beside what this process really holds by now."""

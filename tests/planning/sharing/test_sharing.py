@@ -328,7 +328,7 @@ def test_bytes_are_those_that_the_coordinator_moves(case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("budget_mib", "direct"), [(44, True), (46, True), (56, True), (66, False)]
+    ("budget_mib", "direct"), [(44, True), (46, True), (56, True), (76, False)]
 )
 def test_what_a_worker_may_take_over_fits_beside_its_own(budget_mib, direct) -> None:
     """Should another be lost: its tiles are larger, and own weights and maps stay there too."""
