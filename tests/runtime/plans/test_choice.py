@@ -190,3 +190,20 @@ def test_a_library_says_what_to_do_where_planning_left_too_little_memory(
     monkeypatch.setattr(decision, "after_planning", honest)
     monkeypatch.setattr(decision, "PlanSearch", None)  # it is not searched for again
     assert public.plan(first16, size) == parse_notation(named, first16.network)
+
+
+def test_a_library_finds_a_plan_beside_what_planning_left(
+    first16: Model, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where a smaller one fits: it is sought again, with less to spend."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    left = lowering_bytes(first16.network) + 4 * MIB
+    monkeypatch.setattr(
+        decision, "after_planning", lambda *_: ProcessMemory(BASELINE, BASELINE, left)
+    )
+    size = smallest(first16) + 8 * MIB
+    fresh = chosen(first16, size)
+    found = decision.Decision(problem(first16, size)).choice()
+    assert fresh.peak_bytes + left > size, "the plan of a fresh process does not fit"
+    assert found.fits and found.plan != fresh.plan
+    assert found.problem.process.planning_bytes == left
