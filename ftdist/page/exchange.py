@@ -19,7 +19,7 @@ from ftdist.coordinator.observing.snapshot import Snapshot
 from ftdist.geometry import Region
 
 _LENGTH = struct.Struct(">I")
-_READ_BYTES = 1 << 18
+_READ_BYTES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,8 @@ class PieceShown:
 
 @dataclass(frozen=True, slots=True)
 class PictureShown:
-    """A frame that was finished: its input, and the outputs where they are small enough."""
+    """A frame that was finished: its input as colours of 0 to 255, and the outputs where they are
+    small enough."""
 
     job: str
     frame: int
@@ -91,7 +92,7 @@ class Pipe:
     def __init__(self, end: socket.socket) -> None:
         end.setblocking(False)
         self._socket = end
-        self._out = b""
+        self._out = memoryview(b"")
         self._in = bytearray()
         self.ended = False
 
@@ -106,7 +107,7 @@ class Pipe:
     def send(self, message: Message) -> None:
         """Sends a message, now or by ``flush``."""
         body = msgpack.packb([type(message).__name__, plain(message)])
-        self._out += _LENGTH.pack(len(body)) + body
+        self._out = memoryview(b"".join((self._out, _LENGTH.pack(len(body)), body)))
         self.flush()
 
     def flush(self) -> None:
@@ -117,7 +118,7 @@ class Pipe:
         except BlockingIOError:
             pass
         except OSError:
-            self.ended, self._out = True, b""
+            self.ended, self._out = True, memoryview(b"")
 
     def receive(self) -> list[Any]:
         """The messages that have come."""

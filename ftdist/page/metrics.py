@@ -74,6 +74,8 @@ def _of_the_whole(subject: Subject, snapshot: Snapshot, peak_bytes: int) -> Iter
     info = {"version": subject.version, "kind": subject.kind, "model": snapshot.model}
     yield _one("info", "gauge", "Whose metrics these are.", 1, **info)
     yield _one("start_time_seconds", "gauge", "When it began, since 1970.", subject.started_s)
+    clock = "The moment of these figures, by a clock of its own: rates are to be taken by it."
+    yield _one("clock_seconds", "gauge", clock, snapshot.now_s)
     budget = "Memory that the process and its page may hold."
     yield _one("process_budget_bytes", "gauge", budget, subject.budget_bytes)
     yield _one("process_peak_bytes", "gauge", "The most memory that it ever held.", peak_bytes)

@@ -67,10 +67,8 @@ def _values(piece: PieceShown) -> NDArray[Any]:
     return np.frombuffer(piece.values, np.dtype(piece.dtype)).reshape(piece.shape)
 
 
-def _colours(values: NDArray[Any]) -> NDArray[np.uint8]:
-    """Three channels of 0 to 255, of a picture or of an array of numbers from 0 to 1."""
-    if values.dtype != np.uint8:
-        values = (np.clip(np.nan_to_num(values), 0, 1) * 255).astype(np.uint8)
+def _colours(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Three channels; what has fewer is grey."""
     return values[:, :, :3] if values.shape[2] >= 3 else np.repeat(values[:, :, :1], 3, axis=2)
 
 
@@ -115,12 +113,16 @@ def _told(read: Answer, subject: Subject) -> dict[str, Any]:
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
-    """Each row as it is (filter 0), deflated as fast as can be."""
+    """Each pixel as its difference from the one to its left (filter 1), deflated by runs of equal
+    bytes: in half the time that a search for repetitions takes, and smaller for photos."""
     height, width, _ = pixels.shape
-    lines = np.zeros((height, 3 * width + 1), np.uint8)
-    lines[:, 1:] = pixels.reshape(height, -1)
+    lines = np.ones((height, 3 * width + 1), np.uint8)
+    lines[:, 1:] = values = pixels.reshape(height, -1)
+    lines[:, 4:] -= values[:, :-3]
+    deflating = zlib.compressobj(_LEVEL, strategy=zlib.Z_RLE)
+    deflated = deflating.compress(lines.data) + deflating.flush()
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    chunks = [(b"IHDR", head), (b"IDAT", zlib.compress(lines.data, _LEVEL)), (b"IEND", b"")]
+    chunks = [(b"IHDR", head), (b"IDAT", deflated), (b"IEND", b"")]
     found = [b"\x89PNG\r\n\x1a\n"]
     for name, content in chunks:
         check = zlib.crc32(content, zlib.crc32(name))

@@ -60,6 +60,21 @@ def test_names_of_workers_may_hold_anything() -> None:
     assert {labels["key"] for labels, _ in found["ftdist_worker_info"]} == {'a"k\\ey'}
 
 
+def test_rates_are_taken_by_the_clock_of_the_figures() -> None:
+    """Figures may be a second old where nobody looks: the reader's own clock would mislead."""
+    subject = Subject("coordinator", small_network(), DEFAULT, Task(), (), 1, 1)
+    shots = [
+        Snapshot(now_s, "m", 0, "no plan", None, (), (), (), 0, Totals(frames=frames))
+        for now_s, frames in ((100.25, 40), (102.5, 49))
+    ]
+    early, late = (families(as_text(subject, s, None, 3, PageCounts(0, 0, 4))) for s in shots)
+    (taken_s, frames) = (
+        late[name][0][1] - early[name][0][1]
+        for name in ("ftdist_clock_seconds", "ftdist_frames_finished")
+    )
+    assert frames / taken_s == 4.0
+
+
 def test_metrics_are_read_by_prometheus_own_parser(open_site: Site) -> None:
     answer = open_site.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
