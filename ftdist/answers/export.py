@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ftdist.answers.measures import (
@@ -124,10 +125,21 @@ Results = Callable[[], Iterable[Result]]
 
 
 def json_pieces(results: Results) -> Iterator[str]:
-    """All pictures' results, a piece of text after the other."""
+    """All pictures' results, a piece of text after the other: an object, where there are some."""
+    line, between = "\n" + _INDENT, ""
     yield "["
-    yield from _members((as_value(each) for each in results()), 1)
-    yield "]\n"
+    for each in results():
+        yield between + line
+        if isinstance(each, Seen):
+            head = as_value(replace(each, objects=()))
+            text = json.dumps(head, indent=len(_INDENT)).replace("\n", line)
+            yield text.removesuffix("]" + line + "}")
+            yield from _members(map(_object, each.objects), 3)
+            yield "]" + line + "}"
+        else:
+            yield json.dumps(as_value(each), indent=len(_INDENT)).replace("\n", line)
+        between = ","
+    yield "\n]\n" if between else "]\n"
 
 
 def csv_pieces(results: Results, kind: Kind = "detect") -> Iterator[str]:

@@ -23,7 +23,7 @@ _COPIES = 6
 _LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 10 << 17, 2, 400
 """What it leaves beside objects, scattered where candidates were: that code, small free blocks."""
 
-_DETAIL_BYTES = {"": 0, "masks": 8192, "points": 8192, "turned": 1024}
+_DETAIL_BYTES = {"": 0, "masks": 5120, "points": 5120, "turned": 1024}
 """What is kept of an object beside its box, twice: as found, and in pixels of the picture."""
 
 _TRACING_BYTES = 96
@@ -95,9 +95,10 @@ def answered_bytes(network: Network, task: Task) -> int:
 
 
 def _bytes_of(network: Network, task: Task) -> int:
-    """Bytes of the outputs that a task reads."""
+    """Bytes of the outputs that a task copies; maps of masks are read where they lie."""
+    copied = task.outputs[:1] if task.detail == "masks" else task.outputs
     layers = (network.layers[number] for number in network.outputs)
-    return sum(each.shape.bytes for each in layers if each.name in task.outputs)
+    return sum(each.shape.bytes for each in layers if each.name in copied)
 
 
 def _tracing_bytes(network: Network, task: Task) -> int:

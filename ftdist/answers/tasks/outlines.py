@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 Outline = array  # of "f": x, y, x, y and so on
 Floats = NDArray[np.float32]
 
-MOST_CORNERS = 500
+MOST_CORNERS = 300
 """Corners of all lines around one object; more are thinned out."""
 
 _TOP, _RIGHT, _BOTTOM, _LEFT = range(4)

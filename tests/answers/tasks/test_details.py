@@ -11,7 +11,7 @@ import pytest
 
 from ftdist.answers.decode import Detection
 from ftdist.answers.drawing.draw import draw
-from ftdist.answers.export import as_text, as_value, from_value
+from ftdist.answers.export import as_text, as_value, from_value, json_pieces
 from ftdist.answers.measures import enclosed
 from ftdist.answers.seen import seen
 from ftdist.answers.suppress import suppress_turned
@@ -173,6 +173,15 @@ def test_files_hold_outlines_and_points() -> None:
     assert words[0] == "1" and len(words) == 1 + len(line)
     words = as_text([posed], "yolo", CLASSES).split()
     assert [float(each) for each in words[5:]] == [0.5, 0.25, 0.75]
+
+
+def test_json_is_written_object_by_object() -> None:
+    found, box = found_on_a_photo()
+    many = seen("a.jpg", [found] * 50, CLASSES, box)
+    results = [many, seen("b.jpg", [], CLASSES, box), many]
+    pieces = list(json_pieces(lambda: results))
+    assert "".join(pieces) == json.dumps([as_value(each) for each in results], indent=2) + "\n"
+    assert max(map(len, pieces)) < len("".join(pieces)) / 90
 
 
 @pytest.mark.parametrize("what", ["mask", "points", "turned"])
