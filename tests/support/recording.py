@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, get_args
 
 import numpy as np
 import pytest
@@ -26,6 +26,7 @@ from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
 from ftdist.network.operators.lists import ONE, Fill, NonZero, TopOfList
+from ftdist.network.operators.reducing import CellKind, Recurrent
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions
 from ftdist.network.operators.windows import Convolution, Local
@@ -121,6 +122,7 @@ def record(path: Path, folder: Path) -> None:
         for algorithm in ("direct", "winograd2", "winograd4"):
             _run_convolution(algorithm)
         _run_lists()
+        _run_recurrent()
     missing = set(native._native.OPERATIONS) - recorder.operations
     assert not missing, f"no program with {', '.join(missing)} was recorded"
 
@@ -168,6 +170,22 @@ def _run_convolution(algorithm: str) -> None:
     if algorithm != "direct":
         plan = replace(plan, arithmetic=((0, algorithm),))
     with Session(model_of(network), plan) as session:
+        session.run(random_input(network))
+
+
+def _run_recurrent() -> None:
+    """Two sequences of six steps, by cells of every kind, from the first step on or the last."""
+    builder = NetworkBuilder("sequences", Shape(2, 6, 8))
+    for how in get_args(CellKind):
+        for reverse in (False, True):
+            cell = Recurrent(how, 19, reverse)
+            added, state = (
+                builder.add(Convolution(each, Sliding.square(1)), [INPUT])
+                for each in (cell.gates, cell.states)
+            )
+            builder.add(cell, [added, builder.add(Crop(2, 1, 0, 0), [state])])
+    network = builder.finish()
+    with Session(model_of(network), untiled(network)) as session:
         session.run(random_input(network))
 
 

@@ -30,6 +30,7 @@ from ftdist.kernels.reference.joining import Joining
 from ftdist.kernels.reference.lists import Lists
 from ftdist.kernels.reference.moving import Moving
 from ftdist.kernels.reference.placing import Placing
+from ftdist.kernels.reference.recurrent import Recurrent
 from ftdist.kernels.reference.selecting import Selecting
 from ftdist.kernels.reference.tensors import Tensors
 from ftdist.kernels.reference.views import Array
@@ -81,7 +82,17 @@ class ReferenceSteps:
 
 
 class _Call(
-    Windows, Winograd, Joining, Moving, Channels, Functions, Tensors, Selecting, Placing, Lists
+    Windows,
+    Winograd,
+    Joining,
+    Moving,
+    Channels,
+    Functions,
+    Tensors,
+    Selecting,
+    Placing,
+    Lists,
+    Recurrent,
 ):
     """One call with its kernel and memory; the method named as an operation is its definition."""
 

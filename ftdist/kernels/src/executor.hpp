@@ -17,6 +17,7 @@
 #include "pairs.hpp"
 #include "placing.hpp"
 #include "products.hpp"
+#include "recurrent.hpp"
 #include "reducing.hpp"
 #include "resampling.hpp"
 #include "lists.hpp"
@@ -56,8 +57,8 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 }
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LISTS, LOCAL, MOVING,
-                                   NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, REDUCING,
-                                   RESAMPLING, SELECTING, TENSORS, TRANSPOSED, WINOGRAD);
+                                   NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, RECURRENT,
+                                   REDUCING, RESAMPLING, SELECTING, TENSORS, TRANSPOSED, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

@@ -21,12 +21,12 @@ _LONGEST_NAME = 120
 
 _UNKNOWN = "this operator is not supported"
 _QUANTISED = "it is quantised; take the file with float weights"
-_RECURRENT = "recurrent layers are not supported"
 _LOOPS = "export it with fixed sizes and without its post-processing, or simplify it (onnxsim)"
+_LEFT = "its exporter left it as TensorFlow has it, and no runtime reads it; take another version"
 _ADVICE = {
+    **dict.fromkeys(("Erfc", "StatefulPartitionedCall", "PartitionedCall"), _LEFT),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), _QUANTISED),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), _QUANTISED),
-    **dict.fromkeys(("LSTM", "GRU", "RNN"), _RECURRENT),
     **dict.fromkeys(("Loop", "Scan", "SequenceEmpty", "SequenceInsert"), _LOOPS),
     **dict.fromkeys(("SplitToSequence", "ConcatFromSequence", "SequenceAt", "Unique"), _LOOPS),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ftdist.network.onnx.translators.maps import (
     padding,
     pooling,
+    recurrent,
     resampling,
     resizing,
     windows,
@@ -13,6 +14,7 @@ from ftdist.network.onnx.translators.maps import (
 __all__ = (
     "padding",
     "pooling",
+    "recurrent",
     "resampling",
     "resizing",
     "windows",

@@ -156,6 +156,17 @@ def _slice(building: Building, node: Node, given: Given) -> Value:
     return value
 
 
+@translates("ReverseSequence")
+def _reverse(building: Building, node: Node, given: Given) -> Value:
+    """Of sequences that all have every step, as Keras exports a layer that goes backwards."""
+    value = tensor(given[0])
+    axis = node.integer("time_axis") % value.rank
+    length = value.shape[axis]
+    if any(each != length for each in whole(given[1], "sequence_lens")):
+        raise Unsupported("sequence_lens: sequences that end before the last step")
+    return part(building, value, axis, range(length)[::-1])
+
+
 def _nothing(shape: tuple[int, ...], axes: tuple[int, ...], *places: tuple[int, ...]) -> Array:
     """What a slice leaves is known where it leaves nothing."""
     lengths = list(shape)
