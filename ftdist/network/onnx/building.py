@@ -48,12 +48,13 @@ _ONCE = (Factor(1, 0),)
 
 
 class Building:
-    """Steps so far; `name` is what the steps being added are called after."""
+    """Steps so far; `name` is what those being added are called after, `batch` the file's own."""
 
     def __init__(self, inputs: Sequence[Input]) -> None:
         self.inputs = tuple(inputs)
         self.steps: list[Step] = []
         self.name = ""
+        self.batch = 1
         self._known: dict[tuple[Operation, tuple[int, ...]], int] = {}
 
     def shape(self, step: int) -> Shape:
@@ -191,8 +192,7 @@ class Building:
             if rows <= {"h"} and columns <= {"w"}:
                 return at
         places = [axis, *range(len(rest), -1, -1)]
-        fitting = (at for at in places if _fits(rest[:at]) and _fits(rest[at:]))
-        return next(fitting, axis)
+        return next((at for at in places if _fits(rest[:at]) and _fits(rest[at:])), axis)
 
     def expanded(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor with its values repeated, as broadcasting to a shape repeats them."""

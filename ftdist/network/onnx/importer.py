@@ -18,7 +18,7 @@ from ftdist.network.about import Fit
 from ftdist.network.graph import Network
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.hints import hints
-from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs
+from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs, written_batch
 from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
@@ -143,6 +143,7 @@ def drafted(
     else:
         inputs, given = whole_inputs(graph, nodes, file)
     building = Building(inputs)
+    building.batch = written_batch(graph) if batch == "frames" else 1
     translation = Translation(building, dict(graph.constants), dict(graph.types))
     translation.values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
     refused = translation.refused

@@ -58,6 +58,12 @@ def frame_inputs(
     return tuple(found), axes
 
 
+def written_batch(graph: Graph) -> int:
+    """How many frames the file was made for; constants among its shapes may count them."""
+    first = next(iter(graph.inputs.values()), ())
+    return first[0] if len(first) == 4 and isinstance(first[0], int) and first[0] > 0 else 1
+
+
 def whole_inputs(
     graph: Graph, nodes: list[Node], file: str
 ) -> tuple[tuple[Input, ...], list[Tensor]]:

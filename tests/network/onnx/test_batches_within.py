@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from support.onnxgraphs import Nodes, arrays_for, assert_agree, computed, imported
+from support.onnxgraphs import Nodes, arrays_for, assert_agree, computed, expected, imported
 from support.randomplans import random_plan
 
 
@@ -45,7 +46,7 @@ def test_what_is_joined_needs_not_fit_one_side_of_a_map(tmp_path: Path) -> None:
 Build = Callable[[Nodes, str], str]
 
 
-def convolution(kernel: tuple[int, int], groups: int = 1, **how: object) -> Build:
+def convolution(kernel: tuple[int, int], groups: int = 1, **how: Any) -> Build:
     def build(n: Nodes, x: str) -> str:
         weights = n.random(6, 4 // groups, *kernel)
         return str(n.add("Conv", x, weights, n.random(6), group=groups, **how))
@@ -53,7 +54,7 @@ def convolution(kernel: tuple[int, int], groups: int = 1, **how: object) -> Buil
     return build
 
 
-def one(kind: str, *constants: Callable[[Nodes], str], **how: object) -> Build:
+def one(kind: str, *constants: Callable[[Nodes], str], **how: Any) -> Build:
     return lambda n, x: str(n.add(kind, x, *(each(n) for each in constants), **how))
 
 
@@ -107,3 +108,18 @@ def test_a_mask_may_be_infinite(tmp_path: Path) -> None:
     chosen = n.add("Where", n.constant(np.arange(8) != 2), masked, n.constant(np.float32(-np.inf)))
     path = _saved(n, n.add("Softmax", chosen, axis=3), tmp_path)
     assert_agree(path, imported(path))
+
+
+@pytest.mark.parametrize("shape", [(4, 6, -1), (8, 3, -1), (4, -1), (-1, 6, 10), (0, 6, -1)])
+def test_shapes_that_were_written_for_a_batch_are_those_of_a_frame(
+    shape: tuple[int, ...], tmp_path: Path
+) -> None:
+    """A file made for four frames at once has a 4, or 8 for two heads of each, among its shapes."""
+    n = Nodes()
+    x = n.input(4, 6, 8, 10)
+    path = _saved(n, n.add("Reshape", x, n.constant(np.array(shape))), tmp_path)
+    model = imported(path)
+    frame = arrays_for(model)["x"]
+    (found,) = computed(model, {"x": frame}).values()
+    (wanted,) = expected(path, {"x": np.repeat(frame, 4, axis=0)}).values()
+    np.testing.assert_array_equal(found, wanted[: len(wanted) // 4])

@@ -186,6 +186,19 @@ def by_levels(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     return result, n.add("Div", n.add("Flatten", result), f32(n, 7))
 
 
+def maps_of_regions(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """A convolution, its double size, pads and pools of each region, as Mask R-CNN has them."""
+    regions, values = chosen(n, boxes, first(n, scores))
+    features = n.add("Reshape", scores, ints(n, 1, 1, COUNT, 3))
+    frames = n.add("Expand", n.constant(np.array(0, np.int64)), n.add("Shape", values))
+    how = {"output_height": 4, "output_width": 5, "sampling_ratio": 2}
+    taken = n.add("RoiAlign", features, regions, frames, **how)
+    made = n.add("Relu", n.add("Conv", taken, n.random(4, 1, 3, 3), pads=[1, 1, 1, 1]))
+    large = n.add("ConvTranspose", made, n.random(4, 2, 2, 2), n.random(2), strides=[2, 2])
+    padded = n.add("Pad", large, ints(n, 0, 0, 1, 1, 0, 0, 1, 1), f32(n, 0.5))
+    return padded, n.add("MaxPool", large, kernel_shape=[2, 2], strides=[2, 2])
+
+
 def filled_up(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     """As Ultralytics exports its detectors with suppression: always as many rows."""
     found, values = chosen(n, boxes, first(n, scores))
@@ -214,6 +227,7 @@ CASES: dict[str, Build] = {
     "a list of a list": of_one(a_list_of_a_list),
     "by levels": by_levels,
     "filled up": filled_up,
+    "maps of regions": maps_of_regions,
     "as chosen": lambda n, boxes, scores: chosen(n, boxes, first(n, scores)),
 }
 

@@ -11,7 +11,7 @@ from ftdist.network.onnx.lists import Count, Lengths, List, most_of
 from ftdist.network.onnx.registry import Node, Open, Unsupported, constant, made, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated, widened
-from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed
+from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed, row_by_row
 from ftdist.network.onnx.translators.values.pointwise import scaled
 
 Given = list[Open | None]
@@ -81,9 +81,13 @@ def _expand(building: Building, node: Node, given: Given) -> Open:
 
 @translates_lists("Pad")
 def _pad(building: Building, node: Node, given: Given) -> Open:
-    """A list that is filled up, mostly to a known length: by as many entries as it lacks."""
+    """A list that is filled up, mostly to a known length: by as many entries as it lacks; or what
+    lies around each entry."""
     value = listed(given)
     pads = dims_of(given[1], "pads") if len(given) > 1 else node.integers("pads")
+    if len(pads) == 2 * value.rank and not any(pads[value.axis :: value.rank]):
+        (around,) = row_by_row(building, node, given)
+        return List(around, value.axis, value.count)
     number = 0.0
     if len(given) > 2 and given[2] is not None:
         number = float(constant(fixed(given[2], "the value"), "the value").ravel()[0])

@@ -120,6 +120,16 @@ def _along(building: Building, node: Node, given: Given) -> Open:
     return List(made, value.axis, value.count)
 
 
+@translates_lists("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool")
+def _of_maps(building: Building, node: Node, given: Given) -> Open:
+    """Entries are maps, each by itself: those of regions, as Mask R-CNN has them."""
+    value = listed(given)
+    if value.axis or any(isinstance(each, List | Lengths) for each in given[1:]):
+        raise Unsupported("of a list whose entries are maps the first dim may be of open length")
+    (made,) = row_by_row(building, node, given)
+    return List(made, 0, value.count)
+
+
 @translates_lists("Gemm", "MatMul")
 def _product(building: Building, node: Node, given: Given) -> Open:
     """Rows of the first matrix are entries."""

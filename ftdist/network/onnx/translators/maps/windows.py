@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ftdist.geometry import Window
-from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.registry import (
     Array,
     Node,
@@ -20,7 +20,7 @@ from ftdist.network.onnx.registry import (
 )
 from ftdist.network.onnx.translators.maps.computed_weights import convolved
 from ftdist.network.onnx.translators.maps.frames import of_frames
-from ftdist.network.onnx.views import Tensor
+from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace
 from ftdist.network.operators.transposed import TransposedConvolution
@@ -104,7 +104,24 @@ def _convolution(building: Building, node: Node, given: Given) -> Value:
 
 
 @translates("ConvTranspose")
-@frame_by_frame
+def _transposed_batch(building: Building, node: Node, given: Given) -> Value:
+    """Where windows neither overlap nor are cut, frames may lie one below the other."""
+    value, kernel = tensor(given[0]), constant(given[1], "the weight").shape[2:]
+    strides = node.integers("strides", (1,) * len(kernel))
+    known = {*node.attributes} <= {"strides", "kernel_shape", "group", "opset", "pads", "dilations"}
+    alone = known and kernel == strides and not any(node.integers("pads"))
+    frames = value.shape[0]
+    if not alone or value.rank != 4 or frames == 1:
+        found = frame_by_frame(_transposed)(building, node, given)
+        return found[0] if isinstance(found, list) else found
+    step = building.grouped(value, [0, 2], [3], [1]).step
+    found = tensor(_transposed(building, node, [building.planar(step), *given[1:]]))
+    _, channels, rows, columns = found.shape
+    found = building.grouped(found, [2], [3], [1])
+    number, row = spread("h", [frames, rows // frames])
+    return Tensor(found.step, (number, full("c", channels), row, full("w", columns)))
+
+
 def _transposed(building: Building, node: Node, given: Given) -> Value:
     """Of one stride, without dilation and groups it is a convolution that makes all phases of the
     stride as channels, which become positions; else an operator of its own.

@@ -32,16 +32,19 @@ def _reshape(building: Building, node: Node, given: Given) -> Value:
     if shape.count(-1) > 1 or any(each < -1 for each in shape):
         raise Unsupported(f"shape: {tuple(asked)}")
     if -1 in shape:
+        counts_frames = shape[0] > 0 and shape[0] % building.batch == 0
+        values = math.prod(value.shape) * (building.batch if counts_frames else 1)
         known = math.prod(each for each in shape if each != -1)
-        shape[shape.index(-1)] = math.prod(value.shape) // known if known else 0
+        shape[shape.index(-1)] = values // known if known else 0
     return viewed_as(building, value, _for_one(value, tuple(shape)))
 
 
 def _for_one(value: Tensor, shape: tuple[int, ...]) -> tuple[int, ...]:
     """A shape that was written for a larger batch, for a batch of one."""
     excess, own = math.prod(shape), math.prod(value.shape)
-    if shape and own and excess > own and excess % own == 0 and shape[0] == excess // own:
-        return (1, *shape[1:])
+    frames = excess // own if own and excess > own and excess % own == 0 else 0
+    if shape and frames and shape[0] % frames == 0:
+        return (shape[0] // frames, *shape[1:])
     return shape
 
 
