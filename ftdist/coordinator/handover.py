@@ -135,7 +135,8 @@ class Handover:
         frames = job.frames if terms.many else 1
         frames = frames if job.unbegun else 0
         workers = list(self._roster.by_number.values())
-        self._planner.ask(workers, terms, frames, under_way=self._table.under_way)
+        under_way, single = self._table.under_way, job.frames == 1
+        self._planner.ask(workers, terms, frames, under_way=under_way, single=single)
         if self._planner.adopt(terms):
             self._scheduler.failures.remark = ""
             for frame in [f for f in self._scheduler.assignments.frames if f.parked]:

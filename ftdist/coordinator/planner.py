@@ -2,7 +2,9 @@
 
 A new plan is asked for when a job begins, when workers join or leave, when one turned out to be
 faster or slower or to have less memory than was believed. It is taken into use once its workers
-have their weights; the old one serves new frames until then, if it still can.
+have their weights; the old one serves new frames until then, if it still can. One for many frames
+serves a single one, and the other way round, where waiting for a better plan gains nothing, as long
+as planning takes.
 """
 
 from __future__ import annotations
@@ -60,6 +62,8 @@ class Planner:
         self._changed = False
         self._drift_s: float | None = None
         self._next_drift_s = 0.0
+        self._planning_s: dict[Terms, float] = {}
+        """What planning took the last time, for such jobs."""
         self.current: ActivePlan | None = None
         self.coming: ActivePlan | None = None
         self.reason = ""
@@ -82,12 +86,12 @@ class Planner:
     def usable(self, terms: Terms) -> ActivePlan | None:
         """The plan that a new frame of such a job follows, if there is one."""
         plan = self.current
-        if (
-            plan is None
-            or not plan.live
-            or (plan.picture, plan.many) != (terms.picture, terms.many)
-        ):
+        if plan is None or not plan.live or plan.picture != terms.picture:
             return None
+        if plan.many != terms.many:
+            known_s = max(self._planning_s.values(), default=0.0)
+            if _most_gain_s(plan) > self._planning_s.get(terms, known_s):
+                return None
         return plan
 
     def compare_speeds(self, plan: ActivePlan) -> None:
@@ -106,13 +110,19 @@ class Planner:
     # ---- asking
 
     def ask(
-        self, workers: list[Worker], terms: Terms, frames: int, *, under_way: bool = False
+        self,
+        workers: list[Worker],
+        terms: Terms,
+        frames: int,
+        *,
+        under_way: bool = False,
+        single: bool = False,
     ) -> None:
         """Asks for a plan if one is due; `frames` of the job are not begun yet.
 
         `under_way`: frames of some job are begun or done. Then the plan has the arithmetic of the
         present one, so that all frames of a job do; so it has where frames may follow that one
-        meanwhile.
+        meanwhile, unless the job has a `single` frame.
         """
         now_s = self._out.now_s
         drifted = self._drift_s is not None and now_s >= self._next_drift_s and frames > 0
@@ -129,7 +139,7 @@ class Planner:
         specs = tuple(each for _, each in known)
         kept_frames = self._settings.kept_frames
         current = self.current
-        keeps = under_way or self.usable(terms) is not None
+        keeps = under_way or (not single and self.usable(terms) is not None)
         arithmetic = current.plan.arithmetic if current is not None and keeps else None
         ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames, arithmetic)
         self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
@@ -154,7 +164,8 @@ class Planner:
         if self._settings.trace:
             span = trace_spans.planning(len(asked.workers), asked.asked_s, now_s)
             self._out.actions.append(span)
-        pause_s = max(self._settings.replan_after_s, _SHARE * (now_s - asked.asked_s))
+        planning_s = self._planning_s[asked.terms] = now_s - asked.asked_s
+        pause_s = max(self._settings.replan_after_s, _SHARE * planning_s)
         self._next_drift_s = now_s + pause_s
         try:
             plan = self._activated(asked, event)
@@ -243,3 +254,13 @@ class Planner:
             if slot is not None:
                 assignments.prepare(queue, plan.planned_layers(slot))
                 self._scheduler.bind(queue, plan, slot)
+
+
+def _most_gain_s(active: ActivePlan) -> float:
+    """How much sooner than by this plan a frame could be done: by all workers alike, and as fast as
+    links carry what goes over them."""
+    plan = active.plan
+    rates = sum(each.link_bytes_per_s for each in active.specs)
+    bytes_per_s = min(rates, *(each.shared_link_bytes_per_s for each in active.specs))
+    moved_s = max(plan.sent_bytes, plan.received_bytes) / bytes_per_s
+    return plan.seconds - max(moved_s, plan.seconds / len(active.specs))

@@ -11,8 +11,9 @@ from support.coordinator.sharedplans import banded
 from support.coordinator.simulation import Simulation
 from support.coordinator.started import client, started, worker
 
-from ftdist.coordinator.events import Gone, Planned
+from ftdist.coordinator.events import AskPlan, Gone, Planned
 from ftdist.coordinator.settings import Settings
+from ftdist.planning.sharing.plan import SharedPlan
 
 
 def slow_to_prepare(cluster: Manual, name: str) -> Line:
@@ -96,6 +97,40 @@ def test_a_plan_is_for_one_frame_or_for_many(frames: int) -> None:
     cluster.run()
     cluster.client("other", 3 - frames)
     assert [question.frames for question in cluster.questions] == [3 - frames]
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+@pytest.mark.parametrize(
+    ("planning_s", "moved_s", "begins"),
+    [(0.7, 0.0, True), (0.5, 0.0, False), (0.5, 0.8, True)],
+    ids=["gains at most half", "may gain half", "gains what does not move"],
+)
+def test_a_frame_begins_by_another_plan_where_planning_takes_longer(
+    frames: int, planning_s: float, moved_s: float, begins: bool
+) -> None:
+    """The plan that is there for two workers predicts 1.2 s, of which bytes move some; planning
+    took so long the last time."""
+
+    def planning(ask: AskPlan) -> SharedPlan:
+        moved = round(moved_s * sum(each.link_bytes_per_s for each in ask.workers))
+        plan = banded(cluster.network, ask.workers)
+        return replace(plan, seconds=1.2, sent_bytes=moved, received_bytes=0)
+
+    cluster = Manual(planning=planning)
+    for name in "ab":
+        cluster.worker(name)
+    cluster.client("job", frames)
+    cluster.wait(planning_s)
+    cluster.plan()
+    cluster.run()
+    other = cluster.client("other", 3 - frames)
+    cluster.exchange()
+    assert [question.frames for question in cluster.questions] == [3 - frames]
+    assert bool(worker(cluster, "a").worker.tasks) == begins
+    kept = begins and frames == 1  # all frames of a job have one arithmetic
+    assert cluster.questions[0].arithmetic == (() if kept else None)
+    cluster.run()
+    assert other.client.finished
 
 
 def test_a_job_of_one_frame_at_a_time_is_planned_as_one_frame() -> None:

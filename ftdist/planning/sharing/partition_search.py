@@ -92,6 +92,9 @@ class PartitionSearch:
     members: tuple[int, ...]
     frames: int
     _judged: dict[Partitioning, float] = field(default_factory=dict)
+    _found: dict[tuple[Partitioning, int | None], list[tuple[Stage, ...]]] = field(
+        default_factory=dict
+    )
 
     def best(self) -> ScoredPartitioning:
         """The best partitioning found."""
@@ -151,8 +154,12 @@ class PartitionSearch:
 
     def _paths(self, partitioning: Partitioning, local: int | None) -> list[tuple[Stage, ...]]:
         """Stages by shortest paths, for several ways to cut regions into tiles."""
-        costs = [StageCosts(self.table, partitioning, *way, local) for way in _PATH_KINDS]
-        return list(dict.fromkeys(_with_tiles(cheapest(each), ()) for each in costs))
+        asked = partitioning, local
+        if asked not in self._found:
+            costs = [StageCosts(self.table, partitioning, *way, local) for way in _PATH_KINDS]
+            paths = [_with_tiles(cheapest(each), ()) for each in costs]
+            self._found[asked] = list(dict.fromkeys(paths))
+        return self._found[asked]
 
     def _improved(self, start: ScoredPartitioning) -> ScoredPartitioning:
         """The best partitioning met while small changes are tried."""

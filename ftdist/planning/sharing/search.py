@@ -173,25 +173,21 @@ class SharedSearch:
                 self._plans.pareto_plans(worker.threads).times(index or 0)
                 for worker, index in zip(workers, indices, strict=True)
             )
-            table = StageTable(self._network, picture, workers, times)
-            search = PartitionSearch(table, self._members(table, able, frames), frames)
-            start = search.best() if settled else search.starts(1)[0]
-            assignment = TileAssignment(
-                table,
-                start.partitioning,
-                tasks_of(table, start.partitioning),
-                min(frames, kept_frames),
-            )
-            fitting = self._fitting(assignment, indices)
-            if fitting != indices:
-                indices = fitting
-            elif settled:
-                return self._outcome(assignment, indices, frames, kept_frames, search.plain_s())
-            else:
-                settled = True
+            search = self._team(StageTable(self._network, picture, workers, times), able, frames)
+            fitting = indices
+            while fitting == indices:
+                start = search.best() if settled else search.starts(1)[0]
+                tasks = tasks_of(search.table, start.partitioning)
+                at_once = min(frames, kept_frames)
+                assignment = TileAssignment(search.table, start.partitioning, tasks, at_once)
+                fitting = self._fitting(assignment, indices)
+                if fitting == indices and settled:
+                    return self._outcome(assignment, indices, frames, kept_frames, search.plain_s())
+                settled = settled or fitting == indices
+            indices = fitting
 
-    def _members(self, table: StageTable, able: Sequence[int], frames: int) -> tuple[int, ...]:
-        """The workers that are worth sharing with, the most useful ones first."""
+    def _team(self, table: StageTable, able: Sequence[int], frames: int) -> PartitionSearch:
+        """The search among the workers that are worth sharing with, the most useful ones first."""
         sent, returned = self._plans.frame_bytes(picture=table.picture)
         whole_s = [1 / each for each in PartitionSearch(table, tuple(able), frames).speeds]
 
@@ -201,14 +197,14 @@ class SharedSearch:
             return whole_s[number] + moved_s + 2 * worker.latency_s
 
         order = sorted(able, key=lambda number: (alone_s(number), number))
-        best, best_s = tuple(order), math.inf
+        best, best_s = PartitionSearch(table, tuple(order), frames), math.inf
         for count in _counts(len(order)):
-            members = tuple(order[:count])
-            job_s = PartitionSearch(table, members, frames).starts(most_layouts=1)[0].job_s
+            search = PartitionSearch(table, tuple(order[:count]), frames)
+            job_s = search.starts(most_layouts=1)[0].job_s
             if job_s > _WORSE * best_s:
                 break
             if job_s < best_s:
-                best, best_s = members, job_s
+                best, best_s = search, job_s
         return best
 
     def _fitting(self, assignment: TileAssignment, indices: PlanIndices) -> PlanIndices:
