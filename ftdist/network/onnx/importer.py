@@ -26,7 +26,7 @@ from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
 from ftdist.network.onnx.registry import Array, Node, Open, Unsupported
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.translators.lists.entries import as_value, with_count
-from ftdist.network.onnx.views import Dim, Tensor, flat_order, full, viewed
+from ftdist.network.onnx.views import Dim, Tensor, flat_order, full
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
 from ftdist.network.rewriting.draft import Draft, Output, finished
@@ -135,11 +135,7 @@ def drafted(
     outputs = graph.outputs if until is None else ends(graph, until, file)
     nodes = _needed(graph, outputs, file)
     if batch == "frames":
-        inputs, axes = frame_inputs(graph, nodes, file, size)
-        given = [
-            viewed(-1 - number, each.shape, names)
-            for number, (each, names) in enumerate(zip(inputs, axes, strict=True))
-        ]
+        inputs, given = frame_inputs(graph, nodes, file, size)
     else:
         inputs, given = whole_inputs(graph, nodes, file)
     building = Building(inputs)

@@ -23,11 +23,11 @@ Batch = Literal["frames", "whole"]
 
 def frame_inputs(
     graph: Graph, nodes: list[Node], file: str, size: tuple[int, int] | None
-) -> tuple[tuple[Input, ...], list[str]]:
-    """The inputs that nodes read, and the names of the axes of each."""
+) -> tuple[tuple[Input, ...], list[Tensor]]:
+    """The inputs that nodes read, of one frame; what lies before rows and columns are channels."""
     read = {name for node in nodes for name in node.reads}
     found: list[Input] = []
-    axes: list[str] = []
+    tensors: list[Tensor] = []
     for name, dims in graph.inputs.items():
         if name not in read:
             continue
@@ -52,10 +52,10 @@ def frame_inputs(
         standard = names in ("-chw", "-hwc")
         layout = Layout(not names.endswith("hwc"), () if standard else tuple(fixed))
         found.append(Input(name, shape, layout))
-        axes.append(names)
+        tensors.append(_spread(-1 - len(tensors), tuple(fixed), names))
     if not found:
         raise InputError(f"{file}: nothing in it depends on an input")
-    return tuple(found), axes
+    return tuple(found), tensors
 
 
 def written_batch(graph: Graph) -> int:
@@ -139,4 +139,4 @@ def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> st
         return "-hwc" if last_is_small and not first_is_small else "-chw"
     if len(dims) == 3 and 3 in (dims[0], dims[2]) and dims[0] != dims[2]:
         return "chw" if dims[0] == 3 else "hwc"  # a picture that is in no batch
-    return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" * (len(dims) - 3) + "chw")
+    return {0: "", 1: "c", 2: "-c", 3: "-cw"}.get(len(dims), "-" + "c" * (len(dims) - 3) + "hw")

@@ -123,3 +123,29 @@ def test_shapes_that_were_written_for_a_batch_are_those_of_a_frame(
     (found,) = computed(model, {"x": frame}).values()
     (wanted,) = expected(path, {"x": np.repeat(frame, 4, axis=0)}).values()
     np.testing.assert_array_equal(found, wanted[: len(wanted) // 4])
+
+
+@pytest.mark.parametrize(
+    ("kernel", "groups", "how"),
+    [
+        ((3, 3, 3), 1, {"pads": [1, 1, 1, 1, 1, 1]}),
+        ((2, 3, 1), 2, {"strides": [2, 1, 2], "pads": [1, 0, 0, 0, 1, 0]}),
+        ((3, 1, 2), 4, {"dilations": [2, 1, 3], "pads": [2, 0, 0, 2, 0, 0]}),
+        ((1, 3, 3), 1, {"auto_pad": "SAME_UPPER"}),
+        ((6, 4, 5), 1, {}),
+    ],
+)
+def test_convolutions_over_three_axes(
+    kernel: tuple[int, ...], groups: int, how: dict[str, Any], tmp_path: Path
+) -> None:
+    """Of moments of a video, or of disparities: four channels of six places, (7, 9) each."""
+    n = Nodes()
+    x = n.input(1, 4, 6, 7, 9)
+    made = n.add("Conv", x, n.random(8, 4 // groups, *kernel), n.random(8), group=groups, **how)
+    path = _saved(n, n.add("Relu", made), tmp_path)
+    model = imported(path)
+    assert_agree(path, model)
+    arrays = arrays_for(model)
+    once = computed(model, arrays)
+    for output, array in computed(model, arrays, random_plan(model.network, 1)).items():
+        np.testing.assert_array_equal(array.view(np.uint32), once[output].view(np.uint32))

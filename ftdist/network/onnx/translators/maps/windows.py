@@ -19,7 +19,7 @@ from ftdist.network.onnx.registry import (
     translates,
 )
 from ftdist.network.onnx.translators.maps.computed_weights import convolved
-from ftdist.network.onnx.translators.maps.frames import of_frames
+from ftdist.network.onnx.translators.maps.frames import of_frames, over_depth
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace
@@ -75,8 +75,8 @@ def as_before(building: Building, step: int, rank: int) -> Tensor:
 
 
 def _kernel(weights: Array, rank: int) -> tuple[int, ...]:
-    if weights.ndim != rank or rank not in (3, 4):
-        raise Unsupported(f"convolutions over {rank - 2} axes are not supported, 1 and 2 are")
+    if weights.ndim != rank or rank not in (3, 4, 5):
+        raise Unsupported(f"convolutions over {rank - 2} axes are not supported, 1 to 3 are")
     return tuple(weights.shape[2:])
 
 
@@ -93,6 +93,9 @@ def _convolution(building: Building, node: Node, given: Given) -> Value:
     groups, channels = node.integer("group", 1), value.shape[1]
     if groups < 1 or weights.shape[1] * groups != channels or len(bias) != len(weights):
         raise Unsupported(f"weights of {weights.shape} do not suit {channels} channels")
+    if value.rank == 5:
+        all_sides = [side(node, kernel, axis, each) for axis, each in enumerate(value.shape[2:])]
+        return over_depth(building, value, groups, (weights, bias), all_sides)
     named = {"weights": lambda: weights, "bias": lambda: bias}
     size = (value.shape[2] if value.rank == 4 else 1), value.shape[-1]
     window = Sliding(*sides(node, kernel, size))
