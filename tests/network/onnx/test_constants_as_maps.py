@@ -40,6 +40,9 @@ CASES: dict[str, Build] = {
         n.add("EyeLike", n.add("ReduceMax", x, n.constant([0, 1]), keepdims=0), k=1, dtype=1),
         n.random(8, 3),
     ),
+    "diagonal of a constant's shape": lambda n, x: n.add(
+        "MatMul", x, n.add("EyeLike", n.constant(np.ones((8, 8), np.float32)), k=1)
+    ),
     "capital letters": lambda n, x: n.add(
         "Einsum", x, n.random(1, 8), equation="B C H W, B C->BHW"
     ),

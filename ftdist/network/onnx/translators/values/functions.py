@@ -181,10 +181,10 @@ def _triangle(building: Building, node: Node, given: Given) -> Value:
 @translates("EyeLike")
 def _diagonal(building: Building, node: Node, given: Given) -> Value:
     """It depends on nothing but the shape."""
-    value = tensor(given[0])
-    if value.rank != 2:
-        raise Unsupported(f"of a value of {value.shape}; two dims are needed")
-    rows, columns = value.shape
+    shape = () if given[0] is None else given[0].shape
+    if len(shape) != 2:
+        raise Unsupported(f"of a value of {shape}; two dims are needed")
+    rows, columns = shape
     return np.eye(rows, columns, node.integer("k"), dtype=np.float32)
 
 
