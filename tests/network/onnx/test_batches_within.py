@@ -77,6 +77,9 @@ OF_FRAMES = {
     "average pool": one("AveragePool", kernel_shape=[2, 2], strides=[2, 2], ceil_mode=1),
     "global pool": one("GlobalAveragePool"),
     "instance norm": one("InstanceNormalization", lambda n: n.random(4), lambda n: n.random(4)),
+    "resized": lambda n, x: str(
+        n.add("Resize", x, "", n.constant(np.array([1, 1, 2, 1.5], np.float32)), mode="linear")
+    ),
     "joined channels": lambda n, x: str(n.add("Concat", x, n.add("Neg", x), axis=1)),
 }
 

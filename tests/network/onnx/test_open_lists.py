@@ -196,7 +196,8 @@ def maps_of_regions(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     made = n.add("Relu", n.add("Conv", taken, n.random(4, 1, 3, 3), pads=[1, 1, 1, 1]))
     large = n.add("ConvTranspose", made, n.random(4, 2, 2, 2), n.random(2), strides=[2, 2])
     padded = n.add("Pad", large, ints(n, 0, 0, 1, 1, 0, 0, 1, 1), f32(n, 0.5))
-    return padded, n.add("MaxPool", large, kernel_shape=[2, 2], strides=[2, 2])
+    wide = n.add("Resize", made, "", f32(n, [1, 1, 2, 2]), mode="linear")
+    return padded, n.add("MaxPool", large, kernel_shape=[2, 2], strides=[2, 2]), wide
 
 
 def filled_up(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:

@@ -121,6 +121,7 @@ def _along(building: Building, node: Node, given: Given) -> Open:
 
 
 @translates_lists("Conv", "ConvTranspose", "MaxPool", "AveragePool", "GlobalAveragePool")
+@translates_lists("Resize", "Upsample")
 def _of_maps(building: Building, node: Node, given: Given) -> Open:
     """Entries are maps, each by itself: those of regions, as Mask R-CNN has them."""
     value = listed(given)

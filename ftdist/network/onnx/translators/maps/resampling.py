@@ -52,6 +52,11 @@ def _resize(building: Building, node: Node, given: Given) -> Value:
         operation = _operation(node, value, lengths, scales, axes)
     if operation is None:
         return by_matrices(building, node, given, lengths, scales)
+    frames, channels = value.shape[:2]
+    if frames > 1 and 1 not in moved:  # each channel by itself, whichever frame it is of
+        flat = building.reshaped(value, (1, frames * channels, *value.shape[2:]))
+        resized = building.planar(building.add(operation, [building.map(flat)]))
+        return building.reshaped(resized, lengths)
     last = 1 in moved
     order = (0, 3, 1, 2) if last else (0, 1, 2, 3)
     step = building.map(Tensor(value.step, tuple(value.dims[each] for each in order)))
