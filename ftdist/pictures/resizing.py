@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROWS_AT_ONCE = 32
-"""Rows of the result that are made at once, in 8 bits; two in float32 exist meanwhile."""
+"""Rows that are made at once where the result is a view into something wider."""
 
 
 class Taps(NamedTuple):
@@ -80,15 +80,24 @@ class Resizer:
                 ]
             return
         band = np.ascontiguousarray(band)
-        for start in range(0, len(ready), ROWS_AT_ONCE):
-            part = ready[start : start + ROWS_AT_ONCE]
-            self._out[part] = self._mixed(part, first, band)
+        if len(ready) and self._out.flags.c_contiguous:
+            self._mix(ready, first, band, self._out[ready[0] : ready[-1] + 1])
+        else:
+            for start in range(0, len(ready), ROWS_AT_ONCE):
+                part = ready[start : start + ROWS_AT_ONCE]
+                made = np.empty((len(part), *self._out.shape[1:]), np.uint8)
+                self._mix(part, first, band, made)
+                self._out[part] = made
         self._last_row = band[-1].copy()
 
-    def _mixed(
-        self, part: NDArray[np.intp], first: int, band: NDArray[np.uint8]
-    ) -> NDArray[np.uint8]:
-        """Rows of the result, of a band and the last row before it."""
+    def _mix(
+        self,
+        part: NDArray[np.intp],
+        first: int,
+        band: NDArray[np.uint8],
+        made: NDArray[np.uint8],
+    ) -> None:
+        """Makes rows of the result, of a band and the last row before it."""
         from ftdist.pictures import _decoding
 
         height, width, channels = band.shape
@@ -97,7 +106,5 @@ class Resizer:
             np.minimum(each - first, height - 1).astype(np.int32)  # below is only what has no share
             for each in (self._rows.before[part], self._rows.after[part])
         )
-        made = np.empty((len(part), len(self._columns.before), channels), np.uint8)
         given = band.reshape(-1), width, channels, self._last_row.reshape(-1)
         _decoding.mix(*given, upper, lower, share, *self._along, made.reshape(-1))
-        return made
