@@ -9,9 +9,14 @@ by N = 4 vectors of 4 output channels::
                    for 4 terms: inputs are multiplied by lane, so P N + P + 2 registers are taken
     product        P N fmla + P loads of inputs + N / 2 of pairs + 1 of the term's place + 2
                    for one term: inputs lie anywhere
+    depthwise      K^2 R P fmla + the inputs that windows of R x P pixels lie on, each loaded once
+                   + K^2 loads of taps (of 3x3, which stay in registers; R K^2 of 5x5) + R P + 1 to
+                   begin the sums with the bias
 
-The bar: the loops of the largest P, which do most of the work, within 15% of that. What is left
-of a run, up to three terms, goes through a longer loop (--all shows it). ::
+Of depthwise the loop is counted from its top to its last product: then come activations, of which
+one is chosen, and stores. The bar: the loops of the largest P and R, which do most of the work,
+within 15% of that. What is left of a run, up to three terms, goes through a longer loop. --all
+shows that too. ::
 
     python benchmarks/neon.py [--compiler aarch64-linux-gnu-g++] [--all]
 """
@@ -19,6 +24,7 @@ of a run, up to three terms, goes through a longer loop (--all shows it). ::
 from __future__ import annotations
 
 import argparse
+import math
 import re
 import subprocess
 import sys
@@ -31,13 +37,14 @@ SOURCE = Path(__file__).resolve().parents[1] / "ftdist" / "kernels" / "src"
 FLAGS = ("-std=gnu++17", "-O3", "-DNDEBUG", "-fPIC", "-ffp-contract=off", "-fno-schedule-insns")
 """As kernels.cmake has them."""
 
-LANES, VECTORS, MOST_PIXELS = 4, 4, 6
+LANES, VECTORS, MOST_PIXELS, REGISTERS = 4, 4, 6, 32
 BAR = 1.15
 NAMES = {"micro": "convolution", "spread_pixels": "transposed", "product_block": "product"}
 
 _FUNCTION = re.compile(r"^[0-9a-f]+ <(.*)>:$")
 _INSTRUCTION = re.compile(r"^\s*([0-9a-f]+):\s+(\S+)\s*(.*)$")
 _KERNEL = re.compile(r"neon::(\w+)<(\d+)")
+_DEPTHWISE = re.compile(r"neon::depthwise_whole<(\d+), (\d+), (\d+), (\d+)>")
 
 
 @dataclass(frozen=True)
@@ -77,14 +84,35 @@ class Loop:
         return len(self.names) / self.allowed
 
 
+@dataclass(frozen=True)
+class Windows(Loop):
+    """Those of a block of depthwise windows with all rows on the map, up to its last product."""
+
+    size: int
+    stride: int
+    rows: int
+
+    @property
+    def allowed(self) -> int:
+        taps, sums = self.size**2, self.rows * self.pixels
+        sides = ((each - 1) * self.stride + self.size for each in (self.rows, self.pixels))
+        loaded = taps if sums + taps < REGISTERS else self.rows * taps
+        return self.products + math.prod(sides) + loaded + sums + 1
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--compiler", default="aarch64-linux-gnu-g++")
     parser.add_argument("--all", action="store_true", help="loops of fewer pixels and terms too")
     arguments = parser.parse_args()
-    loops = [each for each in _loops(_disassembled(arguments.compiler)) if each.products]
+    lines = _disassembled(arguments.compiler)
+    loops = [each for each in _loops(lines) if each.products]
     hot = [each for each in loops if each.pixels == MOST_PIXELS and each.terms in (1, LANES)]
     hot = [min(_of(hot, name), key=lambda each: each.ratio) for name in NAMES]
+    windows = list(_windows(lines))
+    most_rows = max(each.rows for each in windows)
+    hot += [each for each in windows if each.rows == most_rows]
+    loops += windows
     print(f"{'kernel':14}{'pixels':>7}{'fmla':>6}{'loads':>6}{'stores':>7}{'others':>7}", end="")
     print(f"{'a MAC':>8}{'allowed':>9}{'ratio':>7}")
     for each in sorted(loops, key=lambda it: (it.kernel, it.pixels)) if arguments.all else hot:
@@ -101,8 +129,9 @@ def _of(loops: list[Loop], kernel: str) -> list[Loop]:
 def _tell(loop: Loop) -> None:
     macs = loop.products * LANES
     others = len(loop.names) - loop.products - loop.loads - loop.stores
+    name = NAMES.get(loop.kernel, loop.kernel)
     print(
-        f"{NAMES[loop.kernel]:14}{loop.pixels:7}{loop.products:6}{loop.loads:6}{loop.stores:7}"
+        f"{name:14}{loop.pixels:7}{loop.products:6}{loop.loads:6}{loop.stores:7}"
         f"{others:7}{len(loop.names) / macs:8.3f}{loop.allowed / macs:9.3f}{loop.ratio:7.2f}"
     )
 
@@ -130,6 +159,33 @@ def _loops(lines: list[str]) -> Iterator[Loop]:
                 kernel = None
         elif kernel and (found := _INSTRUCTION.match(line)):
             code.append((int(found[1], 16), found[2], found[3]))
+
+
+def _windows(lines: list[str]) -> Iterator[Windows]:
+    """The blocks of depthwise windows, each from the top of its loop to its last product."""
+    found, code = None, list[tuple[int, str, str]]()
+    for line in [*lines, "0 <>:"]:
+        if function := _FUNCTION.match(line):
+            if found:
+                size, stride, rows, pixels = map(int, found.groups())
+                names = tuple(_to_last_product(code))
+                name = f"{size}x{size}/{stride} {rows} rows"
+                yield Windows(name, pixels, names, size, stride, rows)
+            found, code = _DEPTHWISE.search(function[1]), []
+        elif found and (each := _INSTRUCTION.match(line)):
+            code.append((int(each[1], 16), each[2], each[3]))
+
+
+def _to_last_product(code: list[tuple[int, str, str]]) -> Iterator[str]:
+    products = [number for number, (_, name, _) in enumerate(code) if name == "fmla"]
+    first, last = products[0], products[-1]
+    targets = [
+        int(target[1], 16)
+        for _, name, operands in code[last:]
+        if name.startswith("b") and (target := re.search(r"([0-9a-f]+) <", operands))
+    ]
+    top = max(each for each in targets if each <= code[first][0])
+    return (name for address, name, _ in code[: last + 1] if address >= top)
 
 
 def _inner(kernel: str, pixels: int, code: list[tuple[int, str, str]]) -> Iterator[Loop]:

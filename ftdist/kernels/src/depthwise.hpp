@@ -15,7 +15,7 @@ namespace ftdist::FTDIST_NAMESPACE {
 
 // Pixels and rows of outputs whose sums are in registers at one time.
 constexpr int DEPTHWISE_PIXELS = LANES == 1 ? 1 : 4;
-constexpr int DEPTHWISE_ROWS = LANES == 16 ? 2 : 1;  // where there are registers for so many sums
+constexpr int DEPTHWISE_ROWS = BY_LANE ? 4 : LANES == 16 ? 2 : 1;  // by the registers that there are
 
 // A block of outputs: its first input, which may lie above the map, and its first output.
 struct DepthwiseBlock {
@@ -64,10 +64,60 @@ static void depthwise_block(const Program& program, const Kernel& kernel,
   }
 }
 
+// As that where all rows of the windows lie on the map, for sets with as many registers as NEON: they
+// hold the taps of 3x3 too. Each row has a pointer that goes along the channels, each column a distance
+// that stays: nothing is reckoned between the loads.
+template <int SIZE, int STRIDE, int ROWS, int P>
+static void depthwise_whole(const Program& program, const Kernel& kernel,
+                            const DepthwiseBlock& block) {
+  constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE, IN_COLUMNS = (P - 1) * STRIDE + SIZE;
+  constexpr int TAPS = SIZE * SIZE;
+  const float* rows[IN_ROWS];  // of the channels that are next
+  int64_t columns[IN_COLUMNS];
+  unrolled<IN_ROWS>([&](auto q) { rows[q] = block.in + q * kernel.in.row; });
+  unrolled<IN_COLUMNS>([&](auto x) { columns[x] = x * kernel.in.pixel; });
+  const float* weights = program.weights + kernel.weights;
+  const float* biases = program.weights + kernel.bias;
+  for (int channel = 0; channel < kernel.channels; channel += LANES) {
+    const Vec bias = load(biases + channel);
+    Sums<P, 1> sums[ROWS];
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      sums[r].each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
+    });
+    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) {
+      Vec values[IN_COLUMNS];
+      unrolled<IN_COLUMNS>([&](auto x) __attribute__((always_inline)) {
+        values[x] = load(rows[q] + columns[x]);
+      });
+      unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+        constexpr int Y = q() - r() * STRIDE;
+        if constexpr (Y >= 0 && Y < SIZE)
+          unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
+            const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
+            sums[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
+              sum = fma(tap, values[i * STRIDE + x], sum);
+            });
+          });
+      });
+    });
+    const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
+                          smaller(LANES, kernel.channels - channel)};
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      finish<P, 1>(block.out + r * kernel.out.row + channel, sums[r], end);
+    });
+    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) { rows[q] += LANES; });
+    weights += (channel + LANES) % BLOCK ? LANES : TAPS * BLOCK - BLOCK + LANES;
+  }
+}
+
 typedef void (*DepthwisePixels)(const Program&, const Kernel&, const DepthwiseBlock&);
 
 template <int SIZE, int STRIDE, int ROWS, int... P>
-static inline DepthwisePixels depthwise_for(int pixels, std::integer_sequence<int, P...>) {
+static inline DepthwisePixels depthwise_for(int pixels, bool whole,
+                                            std::integer_sequence<int, P...>) {
+  constexpr int MOST = sizeof...(P);
+  if constexpr (BY_LANE)
+    if (whole && pixels == MOST) return depthwise_whole<SIZE, STRIDE, ROWS, MOST>;
   static const DepthwisePixels table[] = {depthwise_block<SIZE, STRIDE, ROWS, P + 1>...};
   return table[pixels - 1];
 }
@@ -86,18 +136,23 @@ static inline void depthwise_rows(const Program& program, const Kernel& kernel, 
         at(program, kernel.out, call.out_row, row, column), larger(0, -top),
         smaller(in_rows, kernel.height - top)};
     depthwise_for<SIZE, STRIDE, ROWS>(
-        count, std::make_integer_sequence<int, DEPTHWISE_PIXELS>{})(program, kernel, block);
+        count, block.first == 0 && block.last == in_rows, std::make_integer_sequence<int, DEPTHWISE_PIXELS>{})(program, kernel, block);
     column += count;
   }
 }
 
+// All rows from `row` on: ROWS at a time, then half as many, then single ones.
+template <int SIZE, int STRIDE, int ROWS>
+static inline void depthwise_from(const Program& program, const Kernel& kernel, const Call& call,
+                                  int row) {
+  for (; row + ROWS <= call.row + call.rows; row += ROWS)
+    depthwise_rows<SIZE, STRIDE, ROWS>(program, kernel, call, row);
+  if constexpr (ROWS > 1) depthwise_from<SIZE, STRIDE, ROWS / 2>(program, kernel, call, row);
+}
+
 template <int SIZE, int STRIDE>
 static void depthwise_usual(const Program& program, const Kernel& kernel, const Call& call) {
-  int row = call.row;
-  for (; row + DEPTHWISE_ROWS <= call.row + call.rows; row += DEPTHWISE_ROWS)
-    depthwise_rows<SIZE, STRIDE, DEPTHWISE_ROWS>(program, kernel, call, row);
-  for (; row < call.row + call.rows; row++)
-    depthwise_rows<SIZE, STRIDE, 1>(program, kernel, call, row);
+  depthwise_from<SIZE, STRIDE, DEPTHWISE_ROWS>(program, kernel, call, call.row);
 }
 
 // P pixels by one vector of channels, by a window of any size.
