@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 
-VERSION = 4
+VERSION = 5
 
 _TRANSFORMED_MACS = 8
 """Transforming a value takes as long as so many multiply-accumulates: 5 to 8 in six shapes, with
@@ -131,7 +131,7 @@ DEFAULT = DeviceProfile(
     instruction_set="",
     version=VERSION,
     narrow=(17e9, 33e9, 50e9, 66e9, 81e9, 94e9, 99e9, 102e9, 106e9, 108e9, *(110e9,) * 4),
-    wide=(33e9, 65e9, 96e9, 118e9, 124e9, *(131e9,) * 7),
+    wide=(33e9, 65e9, 96e9, 118e9, 124e9, *(131e9,) * 9),
     sum_s=7e-10,
     depthwise_macs_per_s=34e9,
     pool_bytes_per_s=145e9,

@@ -21,7 +21,7 @@ struct Runs {
 
 template <int P, int B>
 static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
-                  float* out, const Epilogue& end) {
+                  float* out, const Epilogue& end, Ahead ahead) {
   constexpr int N = B * BLOCK / LANES;
   Sums<P, N> sums;
   sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
@@ -30,14 +30,15 @@ static void micro(const float* in, const Runs& runs, const float* weights, const
   for (int y = 0; y < runs.rows; y++) {
     for (int x = 0; x < runs.runs; x++) {
       const float* from = in + y * runs.row_step + x * runs.run_step;
-      weights = add_run<P, B>(from, runs.pixel_step, runs.length, weights, runs.block_step, sums);
+      weights =
+          add_run<P, B>(from, runs.pixel_step, runs.length, weights, runs.block_step, sums, ahead);
     }
   }
   finish<P, N>(out, sums, end);
 }
 
 typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*,
-                      const Epilogue&);
+                      const Epilogue&, Ahead);
 
 template <int B, int... P> static inline Micro pick(int pixels) {
   static const Micro table[] = {micro<P + 1, B>...};
@@ -46,8 +47,7 @@ template <int B, int... P> static inline Micro pick(int pixels) {
 
 template <int B> static inline Micro micro_for(int pixels) {
 #if defined(FTDIST_AVX512)
-  if constexpr (B == 2) return pick<2, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11>(pixels);
-  return pick<1, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
+  return pick<B, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13>(pixels);
 #elif defined(FTDIST_AVX2) || defined(FTDIST_NEON)
   return pick<1, 0, 1, 2, 3, 4, 5>(pixels);
 #elif defined(FTDIST_SSE2)
@@ -62,17 +62,18 @@ struct Row {
   const float* in;
   const float* weights;
   Runs runs;
+  Next next;
 };
 
 // One output row by B blocks of output channels.
 template <int B, int MOST>
 static inline void row_of_blocks(const Row& row, const float* bias, float* out, int pixels,
                                  const Epilogue& end) {
-  const int parts = ceil_div(pixels, MOST);
+  const int parts = ceil_div(pixels, MOST), terms = row.runs.rows * row.runs.runs * row.runs.length;
   for (int part = 0, x = 0; part < parts; part++) {
     const int count = ceil_div(pixels - x, parts - part);
     micro_for<B>(count)(row.in + x * row.runs.pixel_step, row.runs, row.weights, bias,
-                        out + x * end.pixel_step, end);
+                        out + x * end.pixel_step, end, row.next.share(part, parts, terms));
     x += count;
   }
 }
@@ -117,64 +118,116 @@ static inline void one_row(const Row* rows, const Kernel& kernel, const float* b
     row_of_maxima<B, MOST>(rows, kernel, bias, out, pixels, end);
 }
 
-static void convolution(const Program& program, const Kernel& kernel, const Call& call) {
-  const int group_in = kernel.channels / kernel.groups;
-  const int group_out = kernel.filters / kernel.groups;
-  const int blocks = ceil_div(group_out, BLOCK);
-  const int64_t row_taps = (int64_t)kernel.kernel_width * group_in;
-  const bool merged = kernel.dilation_x == 1 && kernel.in.pixel == group_in;
+// What is the same for all rows of a layer.
+struct Layer {
+  const Program& program;
+  const Kernel& kernel;
+  int group_in, group_out, blocks;  // of each group
+  int column;                       // of the first input that the first output reads
+  int64_t row_taps;                 // weights of an output for a row of its window
   Runs runs;
-  runs.runs = merged ? 1 : kernel.kernel_width;
-  runs.length = merged ? (int)row_taps : group_in;
-  runs.row_step = kernel.dilation_y * kernel.in.row;
-  runs.run_step = kernel.dilation_x * kernel.in.pixel;
-  runs.pixel_step = kernel.stride_x * kernel.in.pixel;
-  runs.block_step = kernel.kernel_height * row_taps * BLOCK;
-  const int column = kernel.left * kernel.pool_width * kernel.stride_x - kernel.pad_left;
-  for (int group = 0; group < kernel.groups; group++) {
-    for (int block = 0; block < blocks;) {
-      const bool wide = WIDE_PIXELS > 0 && block + 1 < blocks;
-      const int first = group * blocks + block;  // counted over all groups
-      const int64_t place = kernel.weights + first * runs.block_step;
-      const float* weights = program.weights + place;
-      const float* bias = program.weights + kernel.bias + (int64_t)first * BLOCK;
-      if (kernel.streamed) {
-        const int blocks_wide = wide ? 2 : 1;
-        const Piece piece = {place, blocks_wide * runs.block_step,
-                             kernel.bias + (int64_t)first * BLOCK, blocks_wide * BLOCK};
-        float* window = reinterpret_cast<float*>(program.bases[0]) + kernel.window;
-        if (!read_piece(program, piece, window)) return;
-        read_ahead(program, place + piece.weight_count, piece.weight_count);
-        weights = window;
-        bias = window + piece.weight_count;
-      }
-      const int left_over = group_out - block * BLOCK;
-      const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
-                            smaller(left_over, wide ? 2 * BLOCK : BLOCK)};
-      for (int row = call.row; row < call.row + call.rows; row++) {
-        Row rows[POOL_MOST];
-        for (int y = 0; y < kernel.pool_height; y++) {
-          const int top =
-              (row * kernel.pool_height + y) * kernel.stride_y - kernel.pad_top;
-          const Taps taps =
-              taps_on_map(top, kernel.kernel_height, kernel.dilation_y, kernel.height);
-          runs.rows = larger(0, taps.last - taps.first);
-          const int in_row = runs.rows ? top + taps.first * kernel.dilation_y : call.in_row;
-          rows[y] = {at(program, kernel.in, call.in_row, in_row, column) + group * group_in,
-                     weights + taps.first * row_taps * BLOCK, runs};
-        }
-        float* out = at(program, kernel.out, call.out_row, row, kernel.left) + group * group_out +
-                     block * BLOCK;
-        if constexpr (WIDE_PIXELS > 0) {
-          if (wide) {
-            one_row<2, WIDE_PIXELS>(rows, kernel, bias, out, end);
-            continue;
-          }
-        }
-        one_row<1, PIXELS>(rows, kernel, bias, out, end);
-      }
-      block += wide ? 2 : 1;
+
+  Layer(const Program& p, const Kernel& k)
+      : program(p),
+        kernel(k),
+        group_in(k.channels / k.groups),
+        group_out(k.filters / k.groups),
+        blocks(ceil_div(group_out, BLOCK)),
+        column(k.left * k.pool_width * k.stride_x - k.pad_left),
+        row_taps((int64_t)k.kernel_width * group_in) {
+    const bool merged = k.dilation_x == 1 && k.in.pixel == group_in;
+    runs.runs = merged ? 1 : k.kernel_width;
+    runs.length = merged ? (int)row_taps : group_in;
+    runs.row_step = k.dilation_y * k.in.row;
+    runs.run_step = k.dilation_x * k.in.pixel;
+    runs.pixel_step = k.stride_x * k.in.pixel;
+    runs.block_step = k.kernel_height * row_taps * BLOCK;
+  }
+};
+
+// Up to two blocks of outputs that are made together.
+struct Panel {
+  int group, block, width;  // `block`: the first one, of its group; `width`: blocks
+  const float *weights, *bias;
+};
+
+// Null weights where the file does not give them.
+static inline Panel panel_of(const Layer& layer, int group, int block) {
+  const Program& program = layer.program;
+  const Kernel& kernel = layer.kernel;
+  const int width = WIDE_PIXELS > 0 && block + 1 < layer.blocks ? 2 : 1;
+  const int64_t first = (int64_t)group * layer.blocks + block;  // counted over all groups
+  const int64_t place = kernel.weights + first * layer.runs.block_step;
+  const int64_t bias = kernel.bias + first * BLOCK;
+  if (!kernel.streamed)
+    return {group, block, width, program.weights + place, program.weights + bias};
+  const Piece piece = {place, width * layer.runs.block_step, bias, width * BLOCK};
+  float* window = reinterpret_cast<float*>(program.bases[0]) + kernel.window;
+  if (!read_piece(program, piece, window)) return {group, block, width, nullptr, nullptr};
+  read_ahead(program, place + piece.weight_count, piece.weight_count);
+  return {group, block, width, window, window + piece.weight_count};
+}
+
+// The rows of a call, or of a band of it, by one panel.
+static inline void panel_rows(const Layer& layer, const Panel& panel, const Call& call) {
+  const Program& program = layer.program;
+  const Kernel& kernel = layer.kernel;
+  Runs runs = layer.runs;
+  const int64_t floats = panel.width * runs.block_step;
+  const bool asks = !kernel.streamed && floats <= MOST_AHEAD;
+  const int outputs = layer.group_out - panel.block * BLOCK;
+  const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
+                        smaller(outputs, panel.width * BLOCK)};
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    Row rows[POOL_MOST];
+    for (int y = 0; y < kernel.pool_height; y++) {
+      const int top = (row * kernel.pool_height + y) * kernel.stride_y - kernel.pad_top;
+      const Taps taps = taps_on_map(top, kernel.kernel_height, kernel.dilation_y, kernel.height);
+      runs.rows = larger(0, taps.last - taps.first);
+      const int in_row = runs.rows ? top + taps.first * kernel.dilation_y : call.in_row;
+      rows[y] = {at(program, kernel.in, call.in_row, in_row, layer.column) +
+                     panel.group * layer.group_in,
+                 panel.weights + taps.first * layer.row_taps * BLOCK,
+                 runs,
+                 {panel.weights + floats, asks ? runs.block_step : 0,
+                  (row - call.row) * kernel.pool_height + y, call.rows * kernel.pool_height}};
     }
+    float* out = at(program, kernel.out, call.out_row, row, kernel.left) +
+                 panel.group * layer.group_out + panel.block * BLOCK;
+    if constexpr (WIDE_PIXELS > 0) {
+      if (panel.width == 2) {
+        one_row<2, WIDE_PIXELS>(rows, kernel, panel.bias, out, end);
+        continue;
+      }
+    }
+    one_row<1, PIXELS>(rows, kernel, panel.bias, out, end);
+  }
+}
+
+// Rows that all panels make before the next ones are begun. Where maps are larger than the second cache
+// and weights are not, that keeps what a panel reads and writes of them near for the next panel.
+static inline int band_rows(const Layer& layer, const Call& call) {
+  constexpr int64_t NEAR = 96 << 10, NEAR_WEIGHTS = 144 << 10;  // floats
+  const Kernel& k = layer.kernel;
+  const int64_t panels = (int64_t)k.groups * layer.blocks;
+  if (k.streamed || panels * layer.runs.block_step > NEAR_WEIGHTS) return call.rows;
+  const int64_t row = k.in.row * k.stride_y * k.pool_height + k.out.row;
+  return row * call.rows <= NEAR ? call.rows : larger(1, (int)(NEAR / row));
+}
+
+static void convolution(const Program& program, const Kernel& kernel, const Call& call) {
+  const Layer layer(program, kernel);
+  const int bands = ceil_div(call.rows, band_rows(layer, call));
+  Call band = call;
+  for (int number = 0; number < bands; number++, band.row += band.rows) {
+    band.rows = ceil_div(call.row + call.rows - band.row, bands - number);
+    for (int group = 0; group < kernel.groups; group++)
+      for (int block = 0; block < layer.blocks;) {
+        const Panel panel = panel_of(layer, group, block);
+        if (!panel.weights) return;
+        panel_rows(layer, panel, band);
+        block += panel.width;
+      }
   }
 }
 

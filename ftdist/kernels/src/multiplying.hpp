@@ -48,22 +48,24 @@ struct Slice {
   int channels;
   int64_t block_step;  // floats of weights from a block of 16 output channels to the next
   int64_t out_step;
-  bool begins;  // the sums, from zero
+  bool begins;    // the sums, from zero
+  int64_t ahead;  // floats of a block's weights, behind its own, that are wanted next
 };
 
 template <int P, int B>
-static void add_products(const float* in, const float* weights, float* out, const Slice& slice) {
+static void add_products(const float* in, const float* weights, float* out, const Slice& slice,
+                         Ahead ahead) {
   Sums<P, B * BLOCK / LANES> sums;
   sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
     sum = slice.begins ? Vec{} : load(out + i * slice.out_step + j * LANES);
   });
-  add_run<P, B>(in, slice.in_step, slice.channels, weights, slice.block_step, sums);
+  add_run<P, B>(in, slice.in_step, slice.channels, weights, slice.block_step, sums, ahead);
   sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
     store(out + i * slice.out_step + j * LANES, sum);
   });
 }
 
-typedef void (*AddProducts)(const float*, const float*, float*, const Slice&);
+typedef void (*AddProducts)(const float*, const float*, float*, const Slice&, Ahead);
 
 template <int B, int... P>
 static inline AddProducts adds_products(int count, std::integer_sequence<int, P...>) {
@@ -75,23 +77,27 @@ template <int B, int MOST>
 static inline void product(const float* in, int count, const float* weights, float* out,
                            const Slice& slice) {
   const int parts = ceil_div(count, MOST);
+  const Next next = {weights + slice.ahead, slice.ahead, 0, 1};
   for (int part = 0, at = 0; part < parts; part++) {
     const int own = ceil_div(count - at, parts - part);
     adds_products<B>(own, std::make_integer_sequence<int, MOST>{})(
-        in + at * slice.in_step, weights, out + at * slice.out_step, slice);
+        in + at * slice.in_step, weights, out + at * slice.out_step, slice,
+        next.share(part, parts, slice.channels));
     at += own;
   }
 }
 
 // All products of `count` blocks of inputs over a slice of their channels with the weights of `taken`
-// blocks of outputs, [taken][(M+2)^2][channels][16], products `step` floats apart.
+// blocks of outputs, [taken][(M+2)^2][channels][16], products `step` floats apart. Those of the next
+// product are asked for where they are `far`, beyond the second cache.
 template <int M>
 static inline void products(const Inputs& inputs, int first, const float* weights, int64_t step,
-                            int taken, float* out) {
+                            int taken, float* out, bool far) {
   constexpr int COUNT = (M + 2) * (M + 2);
   const int count = inputs.count, channels = smaller(inputs.slice, inputs.channels - first);
   const int64_t width = taken * BLOCK, output_step = apart(count * width);
-  const Slice slice = {inputs.slice, channels, COUNT * step, width, first == 0};
+  const int64_t ahead = far && 2 * step <= MOST_AHEAD ? step : 0;
+  const Slice slice = {inputs.slice, channels, COUNT * step, width, first == 0, ahead};
   for (int i = 0; i < COUNT; i++) {
     const float* from = inputs.at(0, first) + i * inputs.step;
     const float* own = weights + i * step;
@@ -138,7 +144,7 @@ static inline const float* multiply(const Program& program, const Kernel& kernel
   const int64_t tap = (int64_t)kernel.channels * BLOCK;
   if (kernel.table > 0) {
     const float* table = reinterpret_cast<const float*>(program.bases[kernel.table]);
-    products<M>(inputs, 0, table + kernel.weights + block * COUNT * tap, tap, taken, out);
+    products<M>(inputs, 0, table + kernel.weights + block * COUNT * tap, tap, taken, out, true);
     return table + kernel.bias + (int64_t)block * BLOCK;
   }
   const Given given = given_weights(program, kernel, block, taken);
@@ -150,7 +156,7 @@ static inline const float* multiply(const Program& program, const Kernel& kernel
     for (int i = 0; i < taken; i++)
       expand_block<M>(given.taps + i * 9 * tap + first * BLOCK, tap, channels,
                       expanded + i * COUNT * step, step);
-    products<M>(inputs, first, expanded, step, taken, out);
+    products<M>(inputs, first, expanded, step, taken, out, false);
   }
   return given.bias;
 }

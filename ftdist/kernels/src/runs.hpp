@@ -7,6 +7,28 @@
 
 namespace ftdist::FTDIST_NAMESPACE {
 
+// Weights that are wanted later, of the first of B blocks: with each term they are asked for `step`
+// floats further. So memory is busy all the time and never has many requests at one time.
+struct Ahead {
+  const float* weights;
+  int64_t step;
+};
+
+// Weights that are used after those of a row of pixels, `floats` of each block: the row asks for part
+// number `part` of `parts` of them.
+struct Next {
+  const float* weights;
+  int64_t floats;
+  int part, parts;
+
+  // What block of pixels number `number` of the row's `count` asks for while it adds `terms`.
+  Ahead share(int number, int count, int terms) const {
+    const int all = parts * count, floats_each = (int)floats / all;
+    return {weights + (int64_t)(part * count + number) * floats_each,
+            ceil_div(floats_each, larger(1, terms))};
+  }
+};
+
 // LANES terms. A register holds so many inputs of a pixel, and NEON multiplies by any of them without
 // spreading it first; two vectors of weights at a time leave registers for six pixels' inputs and sums.
 template <int P, int B>
@@ -34,18 +56,22 @@ template <int P, int B>
   });
 }
 
-// `length` terms; returns the weights behind theirs.
+// `length` terms; returns the weights behind theirs, and moves `ahead` on.
 template <int P, int B>
 [[gnu::always_inline]] static inline const float* add_run(const float* from, int64_t step,
                                                           int length, const float* weights,
                                                           int64_t block_step,
-                                                          Sums<P, B * BLOCK / LANES>& sums) {
+                                                          Sums<P, B * BLOCK / LANES>& sums,
+                                                          Ahead& ahead) {
   constexpr int PER_BLOCK = BLOCK / LANES, N = B * PER_BLOCK;
   int q = 0;
   if constexpr (BY_LANE)
     for (; q + LANES <= length; q += LANES, weights += LANES * BLOCK)
       add_lanes<P, B>(from + q, step, weights, block_step, sums);
-  for (; q < length; q++, weights += BLOCK) {
+  for (; q < length; q++, weights += BLOCK, ahead.weights += ahead.step) {
+    unrolled<B>([&](auto block) __attribute__((always_inline)) {
+      fetch(ahead.weights + block * block_step);
+    });
     Vec taps[N];
     unrolled<N>([&](auto j) __attribute__((always_inline)) {
       taps[j] = load(weights + (j / PER_BLOCK) * block_step + (j % PER_BLOCK) * LANES);

@@ -30,6 +30,7 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
                                  const SpreadBlock& block, int row, int column) {
   constexpr int N = BLOCK / LANES;
   const int depth = kernel.channels / kernel.groups;
+  Ahead none = {block.weights, 0};
   Sums<P, N> sums;
   sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(block.bias + j * LANES);
@@ -44,7 +45,7 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
       const float* from = at(program, kernel.in, call.in_row, y, x) + block.reads_from;
       const float* weights =
           block.weights + ((int64_t)ky * kernel.kernel_width + kx) * depth * BLOCK;
-      add_run<P, 1>(from, kernel.in.pixel, depth, weights, 0, sums);
+      add_run<P, 1>(from, kernel.in.pixel, depth, weights, 0, sums, none);
     }
   }
   const Epilogue end = {kernel.stride_x * kernel.out.pixel, kernel.slope, kernel.activation,
