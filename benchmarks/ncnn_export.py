@@ -60,9 +60,11 @@ class _Lines:
         self._split(INPUT)
 
     def take_in(self, number: int) -> None:
-        """Adds a layer of the network."""
+        """Adds a layer of the network; ValueError for a convolution that adds a map."""
         layer, name = self._network.layers[number], _name(number)
         sources = self._network.reads(number)
+        if isinstance(layer.operation, Convolution) and len(sources) > 1:
+            raise ValueError(f"layer {number} adds a map to what it makes")
         inputs = [self.read(source) for source in sources]
         if isinstance(layer.operation, Reorg):
             self._add_reorg(number, layer.operation, inputs[0])

@@ -107,8 +107,9 @@ by, and the number of the map that is added (0 begins the sum); `sample`: only e
 position has something added; `size`, `power`: of a normalization, channels that are looked at and
 the exponent; `in2_*`, `out_*`: sizes of the second input and of the whole output map; `view`: the
 number of a view of the program, for operations that read by one; `kind`: which function of a
-family; `mean`, `deviation`: of a picture, by channels as they are written, what is subtracted from
-a pixel and what that is divided by, and `part`: 1 where channels are written in reverse.
+family, and 1 of a convolution that adds the second map to what it makes; `mean`, `deviation`: of a
+picture, by channels as they are written, what is subtracted from a pixel and what that is divided
+by, and `part`: 1 where channels are written in reverse.
 
 Winograd's kernel makes blocks of `size` x `size` outputs, `tiles` of them at once, and works from
 float `scratch` of the arena on; its weights, transformed, and its bias lie in base `table`. Where

@@ -205,7 +205,7 @@ class Winograd(Direct):
         assert isinstance(operation, Convolution)
         window = operation.window
         rows, columns = (Anchored(axis, self.size) for axis in (window.vertical, window.horizontal))
-        return (Axes(rows, columns),)
+        return (Axes(rows, columns), *operation.axes(inputs)[1:])
 
     def form(self, operation: Operation, source: Shape) -> Form:
         return BLOCKS if self.expands(operation, source) else FORMS[self.name]
@@ -260,7 +260,11 @@ class Winograd(Direct):
         assert isinstance(operation, Convolution)
         return KernelRecord(
             "winograd",
-            {"size": self.size, "tiles": self.tiles(operation, inputs)},
+            {
+                "size": self.size,
+                "tiles": self.tiles(operation, inputs),
+                "kind": len(inputs) - 1,
+            },
             WEIGHTS_AND_BIAS,
             form=self.form(operation, inputs[0]).name,
             window=operation.window,

@@ -61,7 +61,7 @@ class TransformedWeights:
                 self._held[layer] = name, self._made(layer, name)
 
     def _made(self, layer: int, name: str) -> NDArray[np.uint8]:
-        operation, (source,) = self._model.network.asked(layer)
+        operation, (source, *_) = self._model.network.asked(layer)
         form = IMPLEMENTATIONS[name].form(operation, source)
         sizes, stored = form.sizes(operation, source), BLOCKS.sizes(operation, source)
         places = self._model.offsets

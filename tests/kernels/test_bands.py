@@ -1,4 +1,4 @@
-"""A convolution goes through a large map in bands of rows: what it writes is that of single rows."""
+"""A convolution goes through a large map in bands of rows, which give the bits of single rows."""
 
 from __future__ import annotations
 

@@ -274,9 +274,14 @@ inline void place_inputs(Random& random, Case& c, Span columns) {
   c.in = place(random, c.bases, area, style);
   fill(c, c.in, c.layer.in);
   c.in2 = c.in;
-  if (!reads_second(k.op)) return;
+  if (!reads_second(k.op) && !adds(k)) return;
   style.base = random.one_in(3) ? 2 : 0;
   style.overread = style.base == 0 || reads_vectors(k.op);
+  if (adds(k)) {
+    area = {{}, {}, columns, columns, k.filters};
+    for (const Call& call : c.calls) area.rows.push_back({call.row, call.row + call.rows});
+    area.needed_rows = area.rows;
+  }
   if (k.op == ftdist::OP_MULTIPLY) {
     area.channels = k.in2_channels;
     const Span one = {0, 1};

@@ -44,6 +44,10 @@ inline bool resizes(int op) {
   return op == ftdist::OP_RESIZE_LINEAR || op == ftdist::OP_RESIZE_NEAREST;
 }
 inline bool reads_second(int op) { return op == ftdist::OP_ADD || op == ftdist::OP_MULTIPLY; }
+
+// Whether an operation may add a second map to what it makes.
+inline bool may_add(int op) { return op == ftdist::OP_CONVOLUTION || op == ftdist::OP_WINOGRAD; }
+inline bool adds(const Kernel& k) { return may_add(k.op) && k.kind == 1; }
 inline bool has_activation(int op) {
   return has_bias(op) || is_accumulation(op) || reads_second(op) || op == ftdist::OP_ACTIVATE;
 }
@@ -350,6 +354,12 @@ inline Layer random_layer(Random& random) {
   if (k.op == ftdist::OP_WINOGRAD && filling == Filling::SPECIALS) filling = Filling::NUMBERS;
   layer.in = random_map(random, k, scale, filling);
   if (k.op == ftdist::OP_ADD) layer.in2 = random_map(random, k, scale, filling);
+  k.kind = may_add(k.op) && k.pool_height * k.pool_width == 1 && random.one_in(3);
+  if (adds(k)) {
+    Kernel added = k;
+    added.height = layer.height, added.width = layer.width, added.channels = k.filters;
+    layer.in2 = random_map(random, added, scale, filling);
+  }
   if (k.op == ftdist::OP_MULTIPLY) {
     Kernel second = k;
     if (random.one_in(2)) second.height = second.width = 1;

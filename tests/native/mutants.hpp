@@ -22,7 +22,7 @@ class Mutants {
     operations();
     windows();
     buffer("in", &Kernel::in, &Call::in_row, c.in);
-    if (reads_second(k_.op)) buffer("in2", &Kernel::in2, &Call::in2_row, c.in2);
+    if (reads_second(k_.op) || adds(k_)) buffer("in2", &Kernel::in2, &Call::in2_row, c.in2);
     buffer("out", &Kernel::out, &Call::out_row, c.out);
     layouts();
     channels();
@@ -166,6 +166,9 @@ class Mutants {
   // What the operations of sums, products, softmax and the like say of their maps.
   void shapes() {
     using namespace ftdist;
+    if (may_add(k_.op))
+      for (const int value : {-1, 2, INT_MAX}) set("an addition of no sense", &Kernel::kind, value);
+    if (adds(k_)) set("a pool of a sum", &Kernel::pool_height, 2);
     if (k_.op == OP_LOCAL) {
       set("fewer positions than are made", &Kernel::out_height, case_.calls.back().row);
       set("fewer columns than are made", &Kernel::out_width, k_.right - 1);

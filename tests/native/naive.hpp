@@ -333,9 +333,13 @@ inline Output naive_sum(const Layer& layer, int y, int x, int channel) {
   const auto plain = [](float value) { return Output{value, std::fabs(value)}; };
   const int s = k.stride_y;
   using namespace ftdist;
-  if (k.op == OP_CONVOLUTION || k.op == OP_LOCAL || k.op == OP_DEPTHWISE)
-    return naive_convolution(layer, y, x, channel);
-  if (k.op == OP_WINOGRAD) return naive_winograd(layer, y, x, channel);
+  if (k.op == OP_CONVOLUTION || k.op == OP_WINOGRAD) {
+    Output made = k.op == OP_CONVOLUTION ? naive_convolution(layer, y, x, channel)
+                                         : naive_winograd(layer, y, x, channel);
+    if (k.kind == 1) made.value += layer.in2.at(y, x, channel);
+    return {made.value, std::fmax(made.largest, std::fabs(made.value))};
+  }
+  if (k.op == OP_LOCAL || k.op == OP_DEPTHWISE) return naive_convolution(layer, y, x, channel);
   if (k.op == OP_TRANSPOSED_CONVOLUTION) return naive_transposed(layer, y, x, channel);
   if (k.op == OP_MAX_POOL) return naive_pool(layer, true, y, x, channel);
   if (k.op == OP_AVERAGE_POOL) return naive_pool(layer, false, y, x, channel);

@@ -124,6 +124,16 @@ class Growth:
         activation = self.draw(activations)
         self.builder.add(Convolution(filters, sliding, groups, activation), [source])
 
+    def convolution_that_adds(self) -> None:
+        """To what it makes a map of that shape, which may be the one that it reads."""
+        added = self.source()
+        filters = self.builder.shape(added).channels
+        source = self.draw(st.sampled_from(self.like(added, channels=False)))
+        side = self.draw(st.sampled_from([1, 3]))
+        window = Sliding.square(side, padding=side // 2)
+        operation = Convolution(filters, window, 1, self.draw(activations))
+        self.builder.add(operation, [source, added])
+
     def depthwise(self) -> None:
         source = self.source()
         shape = self.builder.shape(source)
@@ -297,7 +307,13 @@ class Growth:
 
     def grow(self) -> None:
         """One more layer of any kind; none where the kind does not fit or grows too large."""
-        kinds = [*(4 * [self.convolution]), self.depthwise, *(2 * [self.pool]), self.darknet_pool]
+        kinds = [
+            *(4 * [self.convolution]),
+            self.convolution_that_adds,
+            self.depthwise,
+            *(2 * [self.pool]),
+            self.darknet_pool,
+        ]
         kinds += [self.add, self.concatenate, self.upsample, *(2 * [self.reorg])]
         kinds += [self.activate, self.alias, self.sum, self.weighted_sum, self.multiply]
         kinds += [self.excite, self.connected, self.local, self.softmax, self.normalize]

@@ -85,6 +85,12 @@ class Views:
         count = self.k["channels"] if channels is None else channels
         return self.view(name, (self.row, self.row + self.rows), columns, count)
 
+    def plus_second(self, made: Array) -> Array:
+        """What a convolution makes, and the second map where it adds one."""
+        if not self.k["kind"]:
+            return made
+        return np.asarray(made + self.same("in2", int(self.k["filters"])))
+
     def packed(self, blocks: int, *shape: int) -> tuple[Array, Array]:
         """Weights as (blocks, *shape, BLOCK) and bias as (blocks, BLOCK)."""
         count = blocks * BLOCK * int(np.prod(shape))

@@ -33,7 +33,7 @@ class Windows(Views):
                     matrix = weights[own, y, x].transpose(1, 0, 2).reshape(depth, -1)
                     total += taps[y][x][..., group * depth : (group + 1) * depth] @ matrix
             parts.append(total[..., :filters])
-        return np.concatenate(parts, axis=-1)
+        return self.plus_second(np.concatenate(parts, axis=-1))
 
     def transposed_convolution(self) -> Array:
         """Tap by tap, to those output positions that meet an input position."""

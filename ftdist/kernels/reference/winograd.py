@@ -76,7 +76,8 @@ class Winograd(Views):
                 rows, columns = (y - top) * size, (x - left) * size
                 made[rows : rows + size, columns : columns + size] = block
         first = self.row - top * size, self.left - left * size
-        return made[first[0] :, first[1] :][: self.rows, : self.right - self.left]
+        made = made[first[0] :, first[1] :][: self.rows, : self.right - self.left]
+        return self.plus_second(made)
 
     def _inputs(self, row: int, column: int, side: int) -> NDArray[np.float32]:
         """The inputs of a block that begins at an output position; zeros beside the map."""

@@ -21,7 +21,7 @@ struct Runs {
 
 template <int P, int B>
 static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
-                  float* out, const Epilogue& end, Ahead ahead) {
+                  float* out, const float* added, const Epilogue& end, Ahead ahead) {
   constexpr int N = B * BLOCK / LANES;
   Sums<P, N> sums;
   sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
@@ -34,10 +34,10 @@ static void micro(const float* in, const Runs& runs, const float* weights, const
           add_run<P, B>(from, runs.pixel_step, runs.length, weights, runs.block_step, sums, ahead);
     }
   }
-  finish<P, N>(out, sums, end);
+  finish<P, N>(out, sums, end, added);
 }
 
-typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*,
+typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*, const float*,
                       const Epilogue&, Ahead);
 
 template <int B, int... P> static inline Micro pick(int pixels) {
@@ -65,15 +65,16 @@ struct Row {
   Next next;
 };
 
-// One output row by B blocks of output channels.
+// One output row by B blocks of output channels; `added` to it where that is not null.
 template <int B, int MOST>
-static inline void row_of_blocks(const Row& row, const float* bias, float* out, int pixels,
-                                 const Epilogue& end) {
+static inline void row_of_blocks(const Row& row, const float* bias, float* out, const float* added,
+                                 int pixels, const Epilogue& end) {
   const int parts = ceil_div(pixels, MOST), terms = row.runs.rows * row.runs.runs * row.runs.length;
   for (int part = 0, x = 0; part < parts; part++) {
     const int count = ceil_div(pixels - x, parts - part);
     micro_for<B>(count)(row.in + x * row.runs.pixel_step, row.runs, row.weights, bias,
-                        out + x * end.pixel_step, end, row.next.share(part, parts, terms));
+                        out + x * end.pixel_step, added ? added + x * end.added_step : nullptr,
+                        end, row.next.share(part, parts, terms));
     x += count;
   }
 }
@@ -92,7 +93,7 @@ static inline void row_of_maxima(const Row* rows, const Kernel& kernel, const fl
     for (int y = 0; y < height; y++) {
       Row from = rows[y];
       from.in += done * width * from.runs.pixel_step;
-      row_of_blocks<B, MOST>(from, bias, scratch[y], count * width, whole);
+      row_of_blocks<B, MOST>(from, bias, scratch[y], nullptr, count * width, whole);
     }
     for (int i = 0; i < count; i++)
       for (int channel = 0; channel < end.channels; channel += LANES) {
@@ -110,10 +111,10 @@ static inline void row_of_maxima(const Row* rows, const Kernel& kernel, const fl
 
 template <int B, int MOST>
 static inline void one_row(const Row* rows, const Kernel& kernel, const float* bias, float* out,
-                           const Epilogue& end) {
+                           const float* added, const Epilogue& end) {
   const int pixels = kernel.right - kernel.left;
   if (kernel.pool_height * kernel.pool_width == 1)
-    row_of_blocks<B, MOST>(*rows, bias, out, pixels, end);
+    row_of_blocks<B, MOST>(*rows, bias, out, added, pixels, end);
   else
     row_of_maxima<B, MOST>(rows, kernel, bias, out, pixels, end);
 }
@@ -177,7 +178,8 @@ static inline void panel_rows(const Layer& layer, const Panel& panel, const Call
   const bool asks = !kernel.streamed && floats <= MOST_AHEAD;
   const int outputs = layer.group_out - panel.block * BLOCK;
   const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
-                        smaller(outputs, panel.width * BLOCK)};
+                        smaller(outputs, panel.width * BLOCK), kernel.in2.pixel};
+  const int channel = panel.group * layer.group_out + panel.block * BLOCK;
   for (int row = call.row; row < call.row + call.rows; row++) {
     Row rows[POOL_MOST];
     for (int y = 0; y < kernel.pool_height; y++) {
@@ -192,15 +194,16 @@ static inline void panel_rows(const Layer& layer, const Panel& panel, const Call
                  {panel.weights + floats, asks ? runs.block_step : 0,
                   (row - call.row) * kernel.pool_height + y, call.rows * kernel.pool_height}};
     }
-    float* out = at(program, kernel.out, call.out_row, row, kernel.left) +
-                 panel.group * layer.group_out + panel.block * BLOCK;
+    float* out = at(program, kernel.out, call.out_row, row, kernel.left) + channel;
+    const float* added =
+        kernel.kind ? at(program, kernel.in2, call.in2_row, row, kernel.left) + channel : nullptr;
     if constexpr (WIDE_PIXELS > 0) {
       if (panel.width == 2) {
-        one_row<2, WIDE_PIXELS>(rows, kernel, panel.bias, out, end);
+        one_row<2, WIDE_PIXELS>(rows, kernel, panel.bias, out, added, end);
         continue;
       }
     }
-    one_row<1, PIXELS>(rows, kernel, panel.bias, out, end);
+    one_row<1, PIXELS>(rows, kernel, panel.bias, out, added, end);
   }
 }
 
@@ -232,7 +235,7 @@ static void convolution(const Program& program, const Kernel& kernel, const Call
 }
 
 static bool convolution_fits(const Kernel& k) {
-  return k.channels % k.groups == 0 && k.filters % k.groups == 0;
+  return k.channels % k.groups == 0 && k.filters % k.groups == 0 && addition_fits(k);
 }
 
 static WeightLayout convolution_weights(const Kernel& k) {
@@ -245,10 +248,12 @@ constexpr Operation CONVOLUTION[] = {
      .reads = reads_window,
      .fits = convolution_fits,
      .weights = convolution_weights,
+     .reads_second = reads_added,
      .activates = true,
      .streams = true,
      .pools = true,
-     .multiplies = true},
+     .multiplies = true,
+     .may_add = true},
 };
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -49,7 +49,7 @@ bool layouts_fit(const Kernel& k, const Operation& operation) {
   if (k.out.type != TYPE_FLOAT32) return false;
   if (operation.layouts) return operation.layouts(k);
   if (k.in.type != TYPE_FLOAT32 || k.in.channel != 1 || k.out.channel != 1) return false;
-  const bool second = operation.reads_second != nullptr;
+  const bool second = reads_second_map(operation, k);
   if (second && (k.in2.type != TYPE_FLOAT32 || k.in2.channel != 1)) return false;
   if (!operation.dense) return true;
   if (second && k.in2.pixel != k.channels) return false;
@@ -157,7 +157,7 @@ bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
     return inside(program, buffer, first_row, read, channels, spare);
   };
   if (!holds(k.in, call.in_row, area, k.channels)) return false;
-  if (!operation.reads_second) return true;
+  if (!reads_second_map(operation, k)) return true;
   const int64_t channels = operation.reads_second(k, second);
   return holds(k.in2, call.in2_row, second, channels);
 }

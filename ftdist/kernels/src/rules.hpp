@@ -45,7 +45,8 @@ struct Operation {
   // Floats of the arena that it works in, from `scratch` on; null when it needs none.
   double (*scratch)(const Kernel&) = nullptr;
 
-  // As `reads`, for the second map; null when it reads no second one. Returns its channels.
+  // As `reads`, for the second map; null when it reads no second one. Returns its channels. Asked
+  // only where the map is read: see reads_second_map().
   int64_t (*reads_second)(const Kernel&, Area&) = nullptr;
 
   // Whether it can read and write buffers laid out so; null asks for floats, channels side by side.
@@ -58,7 +59,12 @@ struct Operation {
   bool pools = false;       // can take the maximum of what it makes
   bool views = false;       // reads dense whole maps by a view of the program
   bool multiplies = false;  // its multiply-accumulates are counted
+  bool may_add = false;     // reads the second map where `kind` is 1: adds it before the activation
 };
+
+static inline bool reads_second_map(const Operation& operation, const Kernel& kernel) {
+  return operation.reads_second && (!operation.may_add || kernel.kind);
+}
 
 static inline int64_t least(int64_t a, int64_t b) { return a < b ? a : b; }
 static inline int64_t most(int64_t a, int64_t b) { return a > b ? a : b; }
@@ -105,6 +111,13 @@ static inline bool reads_repeated(const Kernel& k, Area& area) {
   area.rows = {area.rows.first / k.stride_y, (area.rows.last - 1) / k.stride_y + 1};
   area.columns = {area.columns.first / k.stride_x, (area.columns.last - 1) / k.stride_x + 1};
   return true;
+}
+
+// Of operations that may add a map to what they make: that map, and whether they can.
+static inline int64_t reads_added(const Kernel& k, Area&) { return k.filters; }
+
+static inline bool addition_fits(const Kernel& k) {
+  return k.kind == 0 || (k.kind == 1 && k.pool_height * k.pool_width == 1);
 }
 
 static inline bool same_channels(const Kernel& k) { return k.filters == k.channels; }

@@ -8,6 +8,7 @@ struct Epilogue {
   int64_t pixel_step;
   float slope;
   int activation, channels;  // valid output channels, at most B * BLOCK
+  int64_t added_step = 0;    // from pixel to pixel of what is added
 };
 
 // Sums of P pixels by N vectors of output channels; indexed by constants only, so that the compiler
@@ -22,10 +23,17 @@ template <int P, int N> struct Sums {
   }
 };
 
+// `added`: of a second map, null where there is none.
 template <int P, int N>
 [[gnu::always_inline]] static inline void finish(float* out, Sums<P, N>& sums,
-                                                 const Epilogue& end) {
+                                                 const Epilogue& end,
+                                                 const float* added = nullptr) {
   const Vec slope = splat(end.slope);
+  if (added)
+    sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
+      const int here = smaller(LANES, end.channels - j * LANES);
+      if (here > 0) sum = sum + load_part(added + i * end.added_step + j * LANES, here);
+    });
   if (end.activation == ACT_LEAKY && end.slope > 0.0f && end.slope <= 1.0f) {
     // The larger of x and x * slope is leaky's value, bit for bit, for such slopes; one step less.
     sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) {

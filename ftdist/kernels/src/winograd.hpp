@@ -75,7 +75,8 @@ static inline void transform_input(const BlockInput& block, const Buffer& from,
 
 // Where the outputs of one block go: positions of it that the call wants, counted in pooled ones.
 struct BlockOutput {
-  float* out;  // of the block's first pooled position
+  float* out;          // of the block's first pooled position
+  const float* added;  // of a second map, or null
   int64_t row_step;
   int top, bottom, left, right;
 };
@@ -102,6 +103,14 @@ static inline void transform_output(const float* products, int64_t product_step,
       Minimal<M>::output([&](int x) __attribute__((always_inline)) { return e[y][x]; },
                          [&](int x, Vec v) __attribute__((always_inline)) { z[y][x] = v + shift; });
     });
+    if (block.added)
+      unrolled<M * M>([&](auto i) __attribute__((always_inline)) {
+        constexpr int Y = i / M, X = i % M;
+        if (Y < block.top || Y >= block.bottom || X < block.left || X >= block.right) return;
+        const float* added =
+            block.added + Y * kernel.in2.row + X * kernel.in2.pixel + channel;
+        z[Y][X] = z[Y][X] + load_part(added, count);
+      });
     if (end.activation == ACT_LEAKY && end.slope > 0.0f && end.slope <= 1.0f) {
       unrolled<M * M>([&](auto i) __attribute__((always_inline)) {
         Vec& v = z[i / M][i % M];
@@ -174,7 +183,9 @@ template <int M> struct Blocks {
     const int rows = M / kernel.pool_height, columns = M / kernel.pool_width;
     const int row = (first_row + number / across) * rows;
     const int column = (first_column + number % across) * columns;
-    return {at(program, kernel.out, call.out_row, row, column), kernel.out.row,
+    return {at(program, kernel.out, call.out_row, row, column),
+            kernel.kind ? at(program, kernel.in2, call.in2_row, row, column) : nullptr,
+            kernel.out.row,
             larger(0, call.row - row), smaller(rows, call.row + call.rows - row),
             larger(0, kernel.left - column), smaller(columns, kernel.right - column)};
   }
@@ -202,6 +213,7 @@ static void winograd_by(const Program& program, const Kernel& kernel, const Call
       for (int i = 0; i < count; i++) {
         BlockOutput to = all.output(first + i);
         to.out += block * BLOCK;
+        if (to.added) to.added += block * BLOCK;
         transform_output<M>(out + (int64_t)i * width, apart((int64_t)count * width), bias, to,
                             kernel, end);
       }
@@ -229,7 +241,7 @@ static bool winograd_reads(const Kernel& k, Area& area) {
 static bool winograd_fits(const Kernel& k) {
   const bool plain = k.stride_y == 1 && k.stride_x == 1 && k.dilation_y == 1 && k.dilation_x == 1;
   return plain && k.kernel_height == 3 && k.kernel_width == 3 && k.groups == 1 &&
-         (k.size == 2 || k.size == 4) && k.tiles >= 1 && k.tiles <= MOST_TILES;
+         addition_fits(k) && (k.size == 2 || k.size == 4) && k.tiles >= 1 && k.tiles <= MOST_TILES;
 }
 
 static WeightLayout winograd_weights(const Kernel& k) {
@@ -256,10 +268,12 @@ constexpr Operation WINOGRAD[] = {
      .fits = winograd_fits,
      .weights = winograd_weights,
      .scratch = winograd_scratch,
+     .reads_second = reads_added,
      .activates = true,
      .streams = true,
      .pools = true,
-     .multiplies = true},
+     .multiplies = true,
+     .may_add = true},
 };
 
 }  // namespace ftdist::FTDIST_NAMESPACE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ftdist.errors import InputError
-from ftdist.geometry import Axes, Shape, Window
+from ftdist.geometry import PLAIN, Axes, Shape, Window
 from ftdist.network.operators.base import (
     LINEAR,
     WEIGHTS_AND_BIAS,
@@ -26,6 +26,7 @@ from ftdist.network.operators.base import (
 class Convolution(Operation):
     """Grouped 2-D convolution with bias, then an activation.
 
+    A second map, of the output's shape, is added before the activation; not by a depthwise one.
     Weights are float32 (filters, channels // groups, kernel rows, kernel columns), bias (filters,).
     A fully connected layer is a convolution whose window is the whole map.
     """
@@ -57,7 +58,7 @@ class Convolution(Operation):
         return 1 < self.groups == source.channels == self.filters
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        source = only(inputs)
+        source, *added = inputs
         if (
             min(self.filters, self.groups) < 1
             or source.channels % self.groups
@@ -67,34 +68,38 @@ class Convolution(Operation):
                 f"{self.kind}: {source.channels} channels and {self.filters} filters "
                 f"cannot be split into {self.groups} groups"
             )
-        return Shape(*self.window.output_size(source, self.kind), self.filters)
+        made = Shape(*self.window.output_size(source, self.kind), self.filters)
+        if added and (added != [made] or self.is_depthwise(source)):
+            told = ", ".join(map(str, added))
+            raise InputError(f"{self.kind}: {told} cannot be added to a map of {made}")
+        return made
 
     def whole(self, inputs: tuple[Shape, ...]) -> bool:
         """Fully connected: its window is the whole map."""
-        return self.window.covers(only(inputs))
+        return self.window.covers(inputs[0])
 
     def splits_channels(self, inputs: tuple[Shape, ...]) -> bool:
-        return self.groups == 1
+        return self.groups == len(inputs) == 1
 
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        return self.window.axes(padded=True)
+        return (*self.window.axes(padded=True), *(PLAIN for _ in inputs[1:]))
 
     def macs(self, source: Shape, output: Shape) -> int:
         return math.prod(self.weights(source)["weights"])
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return 0
+        return output.channels * len(inputs[1:])
 
     def rate(self, inputs: tuple[Shape, ...]) -> Rate:
         return "depthwise" if self.is_depthwise(inputs[0]) else "convolution"
 
     def fuses_pool(self, inputs: tuple[Shape, ...]) -> bool:
-        return not self.is_depthwise(inputs[0])
+        return len(inputs) == 1 and not self.is_depthwise(inputs[0])
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         return KernelRecord(
             "depthwise" if self.is_depthwise(inputs[0]) else "convolution",
-            {"groups": self.groups},
+            {"groups": self.groups, "kind": len(inputs) - 1},
             WEIGHTS_AND_BIAS,
             window=self.window,
             activation=self.activation,

@@ -9,6 +9,7 @@ from ftdist.network.rewriting.padding import fold_padding
 from ftdist.network.rewriting.rearranging import place_reorders
 from ftdist.network.rewriting.scaling import fold_scalings
 from ftdist.network.rewriting.streaming import stream_norms, stream_pools
+from ftdist.network.rewriting.sums import fuse_sums
 
 
 def rewritten(draft: Draft) -> Draft:
@@ -19,7 +20,7 @@ def rewritten(draft: Draft) -> Draft:
     draft = fuse_activations(draft)
     draft = fold_scalings(draft)
     draft = fold_padding(draft)
-    return stream_pools(stream_norms(place_reorders(draft)))
+    return fuse_sums(stream_pools(stream_norms(place_reorders(draft))))
 
 
 def without_identities(draft: Draft) -> Draft:

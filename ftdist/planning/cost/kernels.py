@@ -88,15 +88,16 @@ def row_seconds(
     operation = layer.operation
     inputs = tuple(map(network.shape, network.reads(number)))
     rate = layer.implementation.rate(operation, inputs)
+    moved = 4.0 * operation.moved(inputs, layer.shape)
+    moving_s = columns * (moved / profile.copy_bytes_per_s)
     if rate in ("winograd2", "winograd4"):
-        size = 2 if rate == "winograd2" else 4
-        return _winograd_row_s(size, inputs[0].channels, layer.shape.channels, columns, profile)
+        size, filters = 2 if rate == "winograd2" else 4, layer.shape.channels
+        return moving_s + _winograd_row_s(size, inputs[0].channels, filters, columns, profile)
     if rate in ("convolution", "depthwise"):
         terms = network.macs(number) // layer.shape.channels
-        return _convolution_row_s(
+        return moving_s + _convolution_row_s(
             operation, rate == "depthwise", inputs[0], terms, columns, profile
         )
-    moved = 4.0 * operation.moved(inputs, layer.shape)
     if rate == "copy" and operation.goes_by_positions(inputs):
         channels = layer.shape.channels
         moved = moved * (-(-channels // BLOCK) * BLOCK / channels) + _STEP_BYTES

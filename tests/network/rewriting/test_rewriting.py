@@ -106,6 +106,26 @@ def test_a_long_chain_of_factors_is_one_convolution() -> None:
     assert np.isfinite(parameters.weights).all()
 
 
+def test_a_sum_becomes_a_part_of_its_later_convolution() -> None:
+    relu = Activate(Activation("relu"))
+    for sides in ((0, 1), (1, 0)):
+        steps = (convolution(INPUT, 0), convolution(0, 1), plain(Add(), *sides), plain(relu, 2))
+        draft = rewritten(Draft("sum", (Input("x", SHAPE),), steps, (Output("y", 3, PLANAR),)))
+        first, last = draft.steps
+        assert last.inputs == (0, 0)
+        assert first.operation == steps[0].operation
+        assert isinstance(last.operation, Convolution)
+        assert last.operation.activation == relu.activation
+
+
+def test_sums_stay_where_no_convolution_of_theirs_can_add() -> None:
+    depthwise, twice = convolution(0, 1, 3), plain(Add(), 1, 1)
+    for step, sum_ in ((depthwise, plain(Add(), 0, 1)), (convolution(0, 1), twice)):
+        steps = (convolution(INPUT, 0), step, sum_)
+        draft = rewritten(Draft("sum", (Input("x", SHAPE),), steps, (Output("y", 2, PLANAR),)))
+        assert isinstance(draft.steps[-1].operation, Add)
+
+
 def test_swish_is_found_whichever_side_its_gate_is_on() -> None:
     for sides in ((0, 1), (1, 0)):
         gate = plain(Activate(Activation("logistic")), 0)

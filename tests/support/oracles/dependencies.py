@@ -131,9 +131,25 @@ def padded_from(pad: Pad, side: int, length: int, position: int) -> set[int]:
 
 def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     """The rows on the map of `source` that row `row` of layer `reader` reads."""
+    return _added_positions(network, reader, source, row) | _rows_read(network, reader, source, row)
+
+
+def _added_positions(network: Network, reader: int, source: int, position: int) -> set[int]:
+    """The position of what a convolution adds to what it makes."""
+    return {position} if _adds(network, reader, source) else set()
+
+
+def _adds(network: Network, reader: int, source: int) -> bool:
+    is_convolution = isinstance(network.layers[reader].operation, Convolution)
+    return is_convolution and source in network.reads(reader)[1:]
+
+
+def _rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
     operation = network.layers[reader].operation
     shape = network.shape(source)
     match operation:
+        case Convolution() if source != network.reads(reader)[0]:
+            return set()
         case Convolution(window=window) | Local(window=window) | Pool(window=window):
             return set(_taps(window.vertical, row, shape.height, on_map=True))
         case TransposedConvolution(window=window):
@@ -162,9 +178,17 @@ def rows_read(network: Network, reader: int, source: int, row: int) -> set[int]:
 
 def columns_read(network: Network, reader: int, source: int, column: int) -> set[int]:
     """The columns that column `column` reads; convolutions read padding columns, off the map."""
+    return _added_positions(network, reader, source, column) | _columns_read(
+        network, reader, source, column
+    )
+
+
+def _columns_read(network: Network, reader: int, source: int, column: int) -> set[int]:
     operation = network.layers[reader].operation
     shape = network.shape(source)
     match operation:
+        case Convolution() if source != network.reads(reader)[0]:
+            return set()
         case Convolution(window=window) | Local(window=window):
             return set(_taps(window.horizontal, column, shape.width, on_map=False))
         case TransposedConvolution(window=window):

@@ -88,7 +88,8 @@ def _layer(layer: Layer, inputs: list[Map], weights: Parameters | None) -> Map:
     match layer.operation:
         case Convolution(groups=groups, window=window, activation=activation):
             assert weights is not None
-            return activate(activation, _convolution(layer, first, groups, window, weights))
+            made = _convolution(layer, first, groups, window, weights)
+            return activate(activation, made + sum(inputs[1:]))
         case TransposedConvolution(groups=groups, window=window, activation=activation):
             assert weights is not None
             return activate(activation, _transposed(layer, first, groups, window, weights))
