@@ -22,7 +22,7 @@ def written(filters: int, window: int, strips: int | None) -> np.ndarray:
     bench.weights.view(np.float32)[:] = rng.standard_normal(bench.weights.nbytes // 4)
     if strips is not None:
         bench.in_strips(strips)
-    native.run(bench.program, bench.arena, bench.weights, bench.maps, bench.counters, bench.file)
+    native.run(bench.program, bench.arena, bench.weights, bench.maps, bench.counters)
     return floats[source : source + rows * columns * filters].copy()
 
 
