@@ -175,7 +175,7 @@ static inline void panel_rows(const Layer& layer, const Panel& panel, const Call
   const Kernel& kernel = layer.kernel;
   Runs runs = layer.runs;
   const int64_t floats = panel.width * runs.block_step;
-  const bool asks = !kernel.streamed && floats <= MOST_AHEAD;
+  const bool asks = !kernel.streamed && floats >= LEAST_AHEAD && floats <= MOST_AHEAD;
   const int outputs = layer.group_out - panel.block * BLOCK;
   const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
                         smaller(outputs, panel.width * BLOCK), kernel.in2.pixel};
@@ -191,7 +191,7 @@ static inline void panel_rows(const Layer& layer, const Panel& panel, const Call
                      panel.group * layer.group_in,
                  panel.weights + taps.first * layer.row_taps * BLOCK,
                  runs,
-                 {panel.weights + floats, asks ? runs.block_step : 0,
+                 {panel.weights + (asks ? floats : 0), asks ? runs.block_step : 0,
                   (row - call.row) * kernel.pool_height + y, call.rows * kernel.pool_height}};
     }
     float* out = at(program, kernel.out, call.out_row, row, kernel.left) + channel;

@@ -23,6 +23,7 @@ struct Next {
 
   // What block of pixels number `number` of the row's `count` asks for while it adds `terms`.
   Ahead share(int number, int count, int terms) const {
+    if (!floats) return {weights, 0};
     const int all = parts * count, floats_each = (int)floats / all;
     return {weights + (int64_t)(part * count + number) * floats_each,
             ceil_div(floats_each, larger(1, terms))};

@@ -26,7 +26,8 @@ constexpr int LANES = 1, WIDE_PIXELS = 0, PIXELS = 1;
 #endif
 
 // The most floats that a kernel asks memory for before it needs them: what a second cache takes beside
-// those in use. None where that was not measured.
+// those in use. None where that was not measured. Fewer than LEAST_AHEAD come as soon by themselves.
+constexpr int64_t LEAST_AHEAD = 2 << 10;
 #if defined(FTDIST_AVX512)
 constexpr int64_t MOST_AHEAD = 160 << 10;
 #elif defined(FTDIST_AVX2)
