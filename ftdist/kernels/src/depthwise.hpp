@@ -15,7 +15,8 @@ namespace ftdist::FTDIST_NAMESPACE {
 
 // Pixels and rows of outputs whose sums are in registers at one time.
 constexpr int DEPTHWISE_PIXELS = LANES == 1 ? 1 : 4;
-constexpr int DEPTHWISE_ROWS = BY_LANE ? 4 : LANES == 16 ? 2 : 1;  // by the registers that there are
+constexpr int DEPTHWISE_ROWS = LANES == 16 ? 2 : 1;  // by the registers that there are
+constexpr int DEPTHWISE_WHOLE_ROWS = 4;
 
 // A block of outputs: its first input, which may lie above the map, and its first output.
 struct DepthwiseBlock {
@@ -64,7 +65,7 @@ static void depthwise_block(const Program& program, const Kernel& kernel,
   }
 }
 
-// As that where all rows of the windows lie on the map, for sets with as many registers as NEON: they
+// As that where all rows of the windows lie on the map, for sets with as many registers as NEON, which
 // hold the taps of 3x3 too. Each row has a pointer that goes along the channels, each column a distance
 // that stays: nothing is reckoned between the loads.
 template <int SIZE, int STRIDE, int ROWS, int P>
@@ -113,46 +114,66 @@ static void depthwise_whole(const Program& program, const Kernel& kernel,
 typedef void (*DepthwisePixels)(const Program&, const Kernel&, const DepthwiseBlock&);
 
 template <int SIZE, int STRIDE, int ROWS, int... P>
-static inline DepthwisePixels depthwise_for(int pixels, bool whole,
-                                            std::integer_sequence<int, P...>) {
-  constexpr int MOST = sizeof...(P);
-  if constexpr (BY_LANE)
-    if (whole && pixels == MOST) return depthwise_whole<SIZE, STRIDE, ROWS, MOST>;
+static inline DepthwisePixels depthwise_for(int pixels, std::integer_sequence<int, P...>) {
   static const DepthwisePixels table[] = {depthwise_block<SIZE, STRIDE, ROWS, P + 1>...};
   return table[pixels - 1];
 }
 
-// ROWS rows from `row` on.
+// Output rows from `row` on, and their columns from `column` on.
+template <int STRIDE>
+static inline DepthwiseBlock depthwise_place(const Program& program, const Kernel& kernel,
+                                             const Call& call, int row, int column, int in_rows) {
+  const int top = row * STRIDE - kernel.pad_top;
+  return {at(program, kernel.in, call.in_row, top, column * STRIDE - kernel.pad_left),
+          at(program, kernel.out, call.out_row, row, column), larger(0, -top),
+          smaller(in_rows, kernel.height - top)};
+}
+
+// ROWS rows from `row` on, from a column on.
 template <int SIZE, int STRIDE, int ROWS>
 static inline void depthwise_rows(const Program& program, const Kernel& kernel, const Call& call,
-                                  int row) {
-  const int top = row * STRIDE - kernel.pad_top;
+                                  int row, int column) {
   const int in_rows = (ROWS - 1) * STRIDE + SIZE;
-  const int parts = ceil_div(kernel.right - kernel.left, DEPTHWISE_PIXELS);
-  for (int part = 0, column = kernel.left; part < parts; part++) {
+  const int parts = ceil_div(kernel.right - column, DEPTHWISE_PIXELS);
+  for (int part = 0; part < parts; part++) {
     const int count = ceil_div(kernel.right - column, parts - part);
-    const DepthwiseBlock block = {
-        at(program, kernel.in, call.in_row, top, column * STRIDE - kernel.pad_left),
-        at(program, kernel.out, call.out_row, row, column), larger(0, -top),
-        smaller(in_rows, kernel.height - top)};
     depthwise_for<SIZE, STRIDE, ROWS>(
-        count, block.first == 0 && block.last == in_rows, std::make_integer_sequence<int, DEPTHWISE_PIXELS>{})(program, kernel, block);
+        count, std::make_integer_sequence<int, DEPTHWISE_PIXELS>{})(
+        program, kernel, depthwise_place<STRIDE>(program, kernel, call, row, column, in_rows));
     column += count;
   }
 }
 
-// All rows from `row` on: ROWS at a time, then half as many, then single ones.
-template <int SIZE, int STRIDE, int ROWS>
-static inline void depthwise_from(const Program& program, const Kernel& kernel, const Call& call,
-                                  int row) {
-  for (; row + ROWS <= call.row + call.rows; row += ROWS)
-    depthwise_rows<SIZE, STRIDE, ROWS>(program, kernel, call, row);
-  if constexpr (ROWS > 1) depthwise_from<SIZE, STRIDE, ROWS / 2>(program, kernel, call, row);
+// The columns of some rows from `row` on that can be computed by whole windows, as many as there are at
+// one time; returns the column after them.
+template <int SIZE, int STRIDE>
+static inline int depthwise_inside(const Program& program, const Kernel& kernel, const Call& call,
+                                   int row) {
+  constexpr int ROWS = DEPTHWISE_WHOLE_ROWS, P = DEPTHWISE_PIXELS;
+  constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE;
+  const int top = row * STRIDE - kernel.pad_top;
+  int column = kernel.left;
+  if (top < 0 || top + IN_ROWS > kernel.height) return column;
+  for (; column + P <= kernel.right; column += P)
+    depthwise_whole<SIZE, STRIDE, ROWS, P>(
+        program, kernel, depthwise_place<STRIDE>(program, kernel, call, row, column, IN_ROWS));
+  return column;
 }
 
 template <int SIZE, int STRIDE>
 static void depthwise_usual(const Program& program, const Kernel& kernel, const Call& call) {
-  depthwise_from<SIZE, STRIDE, DEPTHWISE_ROWS>(program, kernel, call, call.row);
+  const int stop = call.row + call.rows;
+  int row = call.row;
+  if constexpr (BY_LANE)
+    for (; row + DEPTHWISE_WHOLE_ROWS <= stop; row += DEPTHWISE_WHOLE_ROWS) {
+      const int column = depthwise_inside<SIZE, STRIDE>(program, kernel, call, row);
+      for (int own = row; own < row + DEPTHWISE_WHOLE_ROWS; own++)
+        depthwise_rows<SIZE, STRIDE, 1>(program, kernel, call, own, column);
+    }
+  for (; row + DEPTHWISE_ROWS <= stop; row += DEPTHWISE_ROWS)
+    depthwise_rows<SIZE, STRIDE, DEPTHWISE_ROWS>(program, kernel, call, row, kernel.left);
+  for (; row < stop; row++)
+    depthwise_rows<SIZE, STRIDE, 1>(program, kernel, call, row, kernel.left);
 }
 
 // P pixels by one vector of channels, by a window of any size.

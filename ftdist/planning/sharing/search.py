@@ -32,8 +32,8 @@ from ftdist.planning.sharing.tile_assignment import TileAssignment, kind_of
 from ftdist.planning.sharing.worker_memory import WorkerPlans
 
 _WORSE = 1.05
-"""Smaller teams are not tried any more once one takes this many times longer than the best so far.
-Chosen, not measured: predicted times of teams rise and fall by less than that on their way."""
+"""Smaller sets of workers are not tried any more once one takes this many times longer than the best
+so far. Chosen, not measured: their predicted times rise and fall by less than that on their way."""
 
 _SIMULATED_FRAMES = 6
 """Frames that are simulated to predict the time between frames; the first two only fill the
@@ -173,7 +173,9 @@ class SharedSearch:
                 self._plans.pareto_plans(worker.threads).times(index or 0)
                 for worker, index in zip(workers, indices, strict=True)
             )
-            search = self._team(StageTable(self._network, picture, workers, times), able, frames)
+            search = self._worth_sharing(
+                StageTable(self._network, picture, workers, times), able, frames
+            )
             fitting = indices
             while fitting == indices:
                 start = search.best() if settled else search.starts(1)[0]
@@ -186,7 +188,9 @@ class SharedSearch:
                 settled = settled or fitting == indices
             indices = fitting
 
-    def _team(self, table: StageTable, able: Sequence[int], frames: int) -> PartitionSearch:
+    def _worth_sharing(
+        self, table: StageTable, able: Sequence[int], frames: int
+    ) -> PartitionSearch:
         """The search among the workers that are worth sharing with, the most useful ones first."""
         sent, returned = self._plans.frame_bytes(picture=table.picture)
         whole_s = [1 / each for each in PartitionSearch(table, tuple(able), frames).speeds]
