@@ -32,8 +32,8 @@ from ftdist.planning.sharing.tile_assignment import TileAssignment, kind_of
 from ftdist.planning.sharing.worker_memory import WorkerPlans
 
 _WORSE = 1.05
-"""Smaller sets of workers are not tried any more once one takes this many times longer than the best
-so far. Chosen, not measured: their predicted times rise and fall by less than that on their way."""
+"""Fewer workers are not tried any more once a set takes so many times longer than the best so far.
+Chosen, not measured: predicted times rise and fall by less than that on their way."""
 
 _SIMULATED_FRAMES = 6
 """Frames that are simulated to predict the time between frames; the first two only fill the
