@@ -1,9 +1,9 @@
 """How much of the weights a plan holds in memory: resident groups whole, streamed ones in chunks.
 
-The kernels stream a convolution's weights in chunks of 32 output channels, each with its bias. A
-chunk is read into the arena's staging, transformed there where its algorithm asks for that, used
-for all rows of the strip, and overwritten by the next one. Depthwise weights are small and stay in
-memory.
+The kernels stream a convolution's weights in chunks of some output channels, each with its bias. A
+chunk is read into the arena's staging, transformed in the arena where its algorithm asks for that,
+used for all rows of the strip, and overwritten by the next one. Depthwise weights are small and
+stay in memory.
 """
 
 from __future__ import annotations

@@ -8,9 +8,7 @@ import numpy as np
 
 from ftdist.kernels.reference.activations import activate
 from ftdist.kernels.reference.views import Array, Views
-
-_CELLS = ("lstm", "gru", "gru_reset_after", "tanh", "relu")
-_REVERSE = 8
+from ftdist.network.operators.reducing import CELLS, REVERSE
 
 
 class Recurrent(Views):
@@ -19,7 +17,7 @@ class Recurrent(Views):
     def recurrent(self) -> Array:
         k = self.k
         size, width, channels = int(k["size"]), int(k["width"]), int(k["channels"])
-        cell, reverse = _CELLS[int(k["kind"]) % _REVERSE], int(k["kind"]) >= _REVERSE
+        cell, reverse = CELLS[int(k["kind"]) % REVERSE], int(k["kind"]) >= REVERSE
         rows = self.row, self.row + self.rows
         added = self.view("in", rows, (0, width), channels)
         state = self.view("in2", rows, (0, 1), k["in2_channels"])[:, 0]

@@ -25,43 +25,62 @@ struct DepthwiseBlock {
   int first, last;  // input rows that lie on the map, counted from `in`
 };
 
+// The sums of ROWS x P pixels by windows of SIZE x SIZE, for one vector of channels.
+template <int SIZE, int STRIDE, int ROWS, int P> struct DepthwiseSums {
+  static constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE, IN_COLUMNS = (P - 1) * STRIDE + SIZE;
+  Sums<P, 1> rows[ROWS];
+
+  [[gnu::always_inline]] inline void begin(Vec bias) {
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      rows[r].each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
+    });
+  }
+
+  // What input row Q, whose columns `column` gives, adds to the rows whose windows it lies in.
+  template <int Q, class Column>
+  [[gnu::always_inline]] inline void add(const Column& column, const float* weights) {
+    Vec values[IN_COLUMNS];
+    unrolled<IN_COLUMNS>([&](auto x) __attribute__((always_inline)) { values[x] = column(x); });
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      constexpr int Y = Q - r() * STRIDE;
+      if constexpr (Y >= 0 && Y < SIZE)
+        unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
+          const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
+          rows[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
+            sum = fma(tap, values[i * STRIDE + x], sum);
+          });
+        });
+    });
+  }
+
+  [[gnu::always_inline]] inline void end(const Kernel& kernel, float* out, int channel) {
+    const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
+                          smaller(LANES, kernel.channels - channel)};
+    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
+      finish<P, 1>(out + r * kernel.out.row + channel, rows[r], end);
+    });
+  }
+};
+
 // ROWS x P pixels, all channels, by windows of SIZE x SIZE.
 template <int SIZE, int STRIDE, int ROWS, int P>
 static void depthwise_block(const Program& program, const Kernel& kernel,
                             const DepthwiseBlock& block) {
-  constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE, IN_COLUMNS = (P - 1) * STRIDE + SIZE;
+  typedef DepthwiseSums<SIZE, STRIDE, ROWS, P> Own;
   const int64_t down = kernel.in.row, right = kernel.in.pixel;
   for (int channel = 0; channel < kernel.channels; channel += LANES) {
     const float* weights = program.weights + kernel.weights +
                            (int64_t)(channel / BLOCK) * BLOCK * SIZE * SIZE + channel % BLOCK;
-    const Vec bias = load(program.weights + kernel.bias + channel);
-    Sums<P, 1> sums[ROWS];
-    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-      sums[r].each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
-    });
-    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) {
+    Own sums;
+    sums.begin(load(program.weights + kernel.bias + channel));
+    unrolled<Own::IN_ROWS>([&](auto q) __attribute__((always_inline)) {
       if (q < block.first || q >= block.last) return;
       const float* from = block.in + q * down + channel;
-      Vec values[IN_COLUMNS];
-      unrolled<IN_COLUMNS>([&](auto x) __attribute__((always_inline)) {
-        values[x] = load(from + x * right);
-      });
-      unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-        constexpr int Y = q() - r() * STRIDE;
-        if constexpr (Y >= 0 && Y < SIZE)
-          unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
-            const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
-            sums[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
-              sum = fma(tap, values[i * STRIDE + x], sum);
-            });
-          });
-      });
+      const auto column = [&](int x)
+                              __attribute__((always_inline)) { return load(from + x * right); };
+      sums.template add<q()>(column, weights);
     });
-    const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
-                          smaller(LANES, kernel.channels - channel)};
-    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-      finish<P, 1>(block.out + r * kernel.out.row + channel, sums[r], end);
-    });
+    sums.end(kernel, block.out, channel);
   }
 }
 
@@ -71,42 +90,24 @@ static void depthwise_block(const Program& program, const Kernel& kernel,
 template <int SIZE, int STRIDE, int ROWS, int P>
 static void depthwise_whole(const Program& program, const Kernel& kernel,
                             const DepthwiseBlock& block) {
-  constexpr int IN_ROWS = (ROWS - 1) * STRIDE + SIZE, IN_COLUMNS = (P - 1) * STRIDE + SIZE;
+  typedef DepthwiseSums<SIZE, STRIDE, ROWS, P> Own;
   constexpr int TAPS = SIZE * SIZE;
-  const float* rows[IN_ROWS];  // of the channels that are next
-  int64_t columns[IN_COLUMNS];
-  unrolled<IN_ROWS>([&](auto q) { rows[q] = block.in + q * kernel.in.row; });
-  unrolled<IN_COLUMNS>([&](auto x) { columns[x] = x * kernel.in.pixel; });
+  const float* rows[Own::IN_ROWS];  // of the channels that are next
+  int64_t columns[Own::IN_COLUMNS];
+  unrolled<Own::IN_ROWS>([&](auto q) { rows[q] = block.in + q * kernel.in.row; });
+  unrolled<Own::IN_COLUMNS>([&](auto x) { columns[x] = x * kernel.in.pixel; });
   const float* weights = program.weights + kernel.weights;
   const float* biases = program.weights + kernel.bias;
   for (int channel = 0; channel < kernel.channels; channel += LANES) {
-    const Vec bias = load(biases + channel);
-    Sums<P, 1> sums[ROWS];
-    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-      sums[r].each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = bias; });
+    Own sums;
+    sums.begin(load(biases + channel));
+    unrolled<Own::IN_ROWS>([&](auto q) __attribute__((always_inline)) {
+      const auto column = [&](int x)
+                              __attribute__((always_inline)) { return load(rows[q] + columns[x]); };
+      sums.template add<q()>(column, weights);
     });
-    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) {
-      Vec values[IN_COLUMNS];
-      unrolled<IN_COLUMNS>([&](auto x) __attribute__((always_inline)) {
-        values[x] = load(rows[q] + columns[x]);
-      });
-      unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-        constexpr int Y = q() - r() * STRIDE;
-        if constexpr (Y >= 0 && Y < SIZE)
-          unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
-            const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
-            sums[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
-              sum = fma(tap, values[i * STRIDE + x], sum);
-            });
-          });
-      });
-    });
-    const Epilogue end = {kernel.out.pixel, kernel.slope, kernel.activation,
-                          smaller(LANES, kernel.channels - channel)};
-    unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
-      finish<P, 1>(block.out + r * kernel.out.row + channel, sums[r], end);
-    });
-    unrolled<IN_ROWS>([&](auto q) __attribute__((always_inline)) { rows[q] += LANES; });
+    sums.end(kernel, block.out, channel);
+    unrolled<Own::IN_ROWS>([&](auto q) __attribute__((always_inline)) { rows[q] += LANES; });
     weights += (channel + LANES) % BLOCK ? LANES : TAPS * BLOCK - BLOCK + LANES;
   }
 }

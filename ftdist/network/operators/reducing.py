@@ -100,7 +100,9 @@ gru are update, reset and hidden, the last of which resets before its product or
 
 _GATES = {"lstm": 4, "gru": 3, "gru_reset_after": 3}
 _STATES = {"lstm": 2}
-_REVERSE = 8
+CELLS: tuple[CellKind, ...] = get_args(CellKind)
+REVERSE = 8
+"""A kernel's `kind` is a cell's place here, plus `REVERSE` where the last step comes first."""
 MOST_SUMS = 1 << 13
 """Values of all gates together, at most."""
 
@@ -149,7 +151,7 @@ class Recurrent(WholeMaps):
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         height, width, channels = inputs[1]
-        kind = get_args(CellKind).index(self.how) + _REVERSE * self.reverse
+        kind = CELLS.index(self.how) + REVERSE * self.reverse
         fields = {"in2_height": height, "in2_width": width, "in2_channels": channels}
         return KernelRecord(
             "recurrent", fields | {"size": self.size, "kind": kind}, WEIGHTS_AND_BIAS
