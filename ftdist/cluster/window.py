@@ -10,7 +10,8 @@ Only the wait on the way there counts. Where both directions are busy the word t
 waits on the way back, behind what is sent there, and both directions would stand still in turn if
 each waited for it. How long it was on its way shows by the clock that it brings, for others that
 came from there brought theirs without a wait; and at which rate bytes are taken by the clocks of
-several. What has been taken since, as far as no word of it is here, is reckoned by that rate.
+several. What has been taken since, as far as no word of it is here, is reckoned by that rate; on a
+link whose rate is known, from the beginning.
 
 Example: a link of 2 Mbit/s. The first 256 KiB are taken after 1.05 s; the window shrinks to 73 KiB,
 which take 0.3 s, and stays there. On 100 Mbit/s they are taken after 21 ms; the window grows.
@@ -63,7 +64,7 @@ class Window:
         self._marks: deque[tuple[int, int, float]] = deque()
         self._shrunk_s = self._taken_s = float("-inf")
         self._ahead_s, self._ahead_at_s = float("-inf"), 0.0
-        self._bytes_per_s = 0.0
+        self._bytes_per_s = self._expected = 0.0
         self._samples: deque[tuple[float, int]] = deque()
         self._queued, self._queued_s, self._said_s = 0.0, 0.0, float("-inf")
 
@@ -88,6 +89,7 @@ class Window:
 
     def expect(self, bytes_per_s: float) -> None:
         """The link has been measured: it need not be found out how much it carries."""
+        self._expected = bytes_per_s
         measured = int(_GOOD_S / 2 * bytes_per_s)
         self._first_bytes = min(max(measured, _FIRST_BYTES), MOST_BYTES)
         self.size_bytes = max(self.size_bytes, self._first_bytes)
@@ -116,6 +118,7 @@ class Window:
         if not self.under_way_bytes:
             self._said_s = now_s
             self._samples.clear()
+            self._bytes_per_s = max(self._bytes_per_s, self._expected)
         queued = self.queued_bytes(now_s) + count
         self._sent += count
         self._queued = queued

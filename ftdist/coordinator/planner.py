@@ -4,7 +4,7 @@ A new plan is asked for when a job begins, when workers join or leave, when one 
 faster or slower or to have less memory than was believed. It is taken into use once its workers
 have their weights; the old one serves new frames until then, if it still can. One for many frames
 serves a single one, and the other way round, where waiting for a better plan gains nothing, as long
-as planning takes.
+as planning takes. Where no plan serves, workers get first weights while one is searched for.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from ftdist.coordinator.events import AskPlan, Planned
 from ftdist.coordinator.jobs.jobs import Terms
 from ftdist.coordinator.outbox import Outbox
 from ftdist.coordinator.plans.active_plan import ActivePlan
+from ftdist.coordinator.plans.loading_ahead import loaded_ahead
 from ftdist.coordinator.settings import ModelInfo, Settings
 from ftdist.coordinator.tasks.scheduler import Scheduler
 from ftdist.coordinator.workers.shared_link import SharedLink
@@ -146,6 +147,17 @@ class Planner:
         self._changed = False
         self._drift_s = None
         self._out.actions.append(ask)
+        settled = all(each.probe_sent_s <= soon_s for each in workers)
+        if settled and self.coming is None and self.usable(terms) is None:
+            self._load_ahead(self._asked)
+
+    def _load_ahead(self, asked: Question) -> None:
+        """Workers begin to get weights while the plan is searched for."""
+        planning_s = self._planning_s.get(asked.terms, 0.0)
+        shared_link = self._shared_link.bytes_per_s
+        for worker, layers in loaded_ahead(asked.workers, self._model, shared_link, planning_s):
+            queue = self._scheduler.assignments.queues[worker.number]
+            self._scheduler.assignments.prepare(queue, layers)
 
     def _spec(self, worker: Worker) -> WorkerSpec:
         """What planning is told of a worker: with the shared link, if it is not in this process."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -91,7 +92,15 @@ class ModelInfo:
     @cached_property
     def weighted(self) -> tuple[int, ...]:
         """The layers that have weights, ascending."""
-        return tuple(number for number, _, _ in weighted_layers(self.network))
+        return tuple(self.weight_bytes)
+
+    @cached_property
+    def weight_bytes(self) -> dict[int, int]:
+        """About the bytes of each layer's weights, of layers that have some, ascending."""
+        return {
+            number: 4 * sum(map(math.prod, operation.weights(source).values()))
+            for number, operation, source in weighted_layers(self.network)
+        }
 
     @cached_property
     def outputs(self) -> tuple[OutputMap, ...]:

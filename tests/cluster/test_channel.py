@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ftdist.cluster.channel import LIGHT_BYTES, Channel
-from ftdist.cluster.window import MOST_BYTES, Window
 from ftdist.geometry import Region
 from ftdist.protocol.limits import FRAME_BYTES, PORTION_BYTES
 from ftdist.protocol.messages import FROM_COORDINATOR, FROM_EITHER, Message
@@ -284,21 +283,3 @@ def test_both_ways_at_once_are_busy_to_the_end(bits_per_s: float, later_s: float
         ended_s[message.number < count] = at_s
     least_s = 8 * count * (1 << 20) / bits_per_s
     assert ended_s[True] < 1.1 * least_s and ended_s[False] - later_s < 1.1 * least_s
-
-
-def test_a_window_follows_the_rate() -> None:
-    window = Window()
-    now_s, total = 0.0, 0
-    for rate in (1e6, 2.5e5, 2e4, 5e6):
-        for _ in range(100):
-            count = window.portion_bytes
-            sent = []
-            while window.lets(count, now_s):
-                window.send(count, now_s)
-                sent.append(count)
-            for each in sent:
-                now_s += each / rate
-                total += each
-                assert window.take(total, now_s + 1e3, now_s)
-        good_s = window.size_bytes / rate
-        assert 0.1 < good_s < 0.65 or window.size_bytes in (16 << 10, MOST_BYTES)

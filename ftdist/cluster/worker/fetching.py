@@ -1,7 +1,7 @@
 """Which weights a worker still lacks, and how it gets them: requested in parts, checked, cached.
 
 A model comes in two steps: its header, by the model's digest, and then the layers that the worker
-is to work on, each by its own. Up to four parts are asked for at a time. A layer counts when it has
+is to work on, each by its own. A few parts are asked for at a time. A layer counts when it has
 been read back from the disk and its digest is right; one that is not is fetched once more. Reading
 back is done in small steps, between which the worker does other things.
 """
@@ -18,7 +18,10 @@ from ftdist.protocol.limits import SIDE
 from ftdist.protocol.shared_messages import HEADER, ModelChunk, ModelRequest
 from ftdist.protocol.worker_messages import Prepare, Ready
 
-_OUTSTANDING = 4
+_OUTSTANDING, _OUTSTANDING_BYTES = 8, 4 * PART_BYTES
+"""Parts that are asked for at a time, and their bytes, at most: enough to keep a link busy, also of
+small layers. A coordinator takes twice as many, for parts may be asked for again."""
+
 _ORDERS = 1024
 """Requests for layers that may be open; more than any network has stages are ignored."""
 
@@ -161,8 +164,13 @@ class FetchedWeights:
                 del self._asked[key]
                 self._lacking.appendleft((*key, size))
         found = []
+        left_bytes = _OUTSTANDING_BYTES - sum(size for size, _ in self._asked.values())
         while self._lacking and len(self._asked) < _OUTSTANDING:
-            layer, offset, size = self._lacking.popleft()
+            layer, offset, size = self._lacking[0]
+            if size > left_bytes and self._asked:
+                break
+            left_bytes -= size
+            del self._lacking[0]
             self._asked[layer, offset] = (size, now_s)
             found.append(ModelRequest(self._digest_of(layer), layer, offset, size))
         return found

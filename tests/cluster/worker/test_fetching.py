@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.cluster.cachedmodels import WIDE, begun, fill
+from support.cluster.cachedmodels import CONVOLUTION, WIDE, begun, fill
 from support.cluster.scriptedcoordinator import chunk
 from support.smallmodels import write_small_model
 
@@ -68,17 +68,38 @@ def test_a_worker_without_files_gets_header_and_layers(cache: ModelCache, model:
     weights.close()
 
 
-def test_four_parts_are_under_way_at_most(cache: ModelCache, model: Model) -> None:
+def test_a_few_parts_are_under_way_at_most(cache: ModelCache, model: Model) -> None:
+    """Of small ones eight, of large ones as many as four whole ones are."""
     weights = FetchedWeights(cache)
     weights.prepare(prepare(model, 0, 2, 3))
     (header,) = weights.requests(0.0)
     assert (header.layer, header.offset, header.size) == (-1, 0, header_bytes(model))
     assert header.digest == model.digest and weights.requests(0.0) == []
     assert weights.take(chunk(model, header))
-    first = weights.requests(0.0)
-    assert len(first) == 4 and weights.requests(1.0) == []
-    assert [each.digest for each in first[:2]] == [model.blobs[n].digest for n in (0, 2)]
-    assert weights.take(chunk(model, first[0])) and len(weights.requests(1.0)) == 1
+    asked = weights.requests(0.0)
+    assert [each.digest for each in asked[:2]] == [model.blobs[n].digest for n in (0, 2)]
+    assert len(asked) == 6 and weights.requests(1.0) == []  # all that there is
+    weights.close()
+
+
+@pytest.mark.parametrize("filters", [(8,) * 12, (64, 512, 512)], ids=["small", "large"])
+def test_parts_are_asked_for_by_count_and_by_bytes(
+    cache: ModelCache, tmp_path: Path, filters: tuple[int, ...]
+) -> None:
+    """Twelve layers of few KiB, or three of up to 9 MiB."""
+    text = WIDE.partition("[conv")[0] + "".join(map(CONVOLUTION.format, filters))
+    model = load(write_small_model(tmp_path / "net.ftd", text))
+    weights = FetchedWeights(cache)
+    weights.prepare(prepare(model, *range(len(filters))))
+    assert weights.take(chunk(model, weights.requests(0.0)[0]))
+    asked, counts, sizes = weights.requests(0.0), [], []
+    while asked:
+        counts.append(len(asked))
+        sizes.append(sum(each.size for each in asked))
+        assert weights.take(chunk(model, asked.pop(0)))
+        asked += weights.requests(0.0)
+    assert max(counts) <= 8 and max(sizes) <= 4 * PART_BYTES
+    assert max(counts) == 8 or max(sizes) == 4 * PART_BYTES
     weights.close()
 
 

@@ -8,13 +8,13 @@ from ftdist.cluster.server.model_reader import header_bytes
 from ftdist.cluster.worker.modelcache import CachedModel, ModelCache
 from ftdist.network.modelfile import Model
 
-_CONVOLUTION = "[convolutional]\nfilters={}\nsize=3\nstride=1\npad=1\nactivation=leaky\n"
+CONVOLUTION = "[convolutional]\nfilters={}\nsize=3\nstride=1\npad=1\nactivation=leaky\n"
 WIDE = (
     "[net]\nwidth=8\nheight=8\nchannels=3\n"
-    + _CONVOLUTION.format(64)
+    + CONVOLUTION.format(64)
     + "[maxpool]\nsize=2\nstride=2\n"
-    + _CONVOLUTION.format(256)
-    + _CONVOLUTION.format(32)
+    + CONVOLUTION.format(256)
+    + CONVOLUTION.format(32)
 )
 """Layers 0, 2 and 3 have weights, of 7 KiB, 577 KiB and 288 KiB."""
 
