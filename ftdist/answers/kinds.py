@@ -9,7 +9,7 @@ from __future__ import annotations
 from ftdist.network.about import About
 from ftdist.network.graph import Layer, Network
 from ftdist.network.heads import GaussianYoloHead, GridHead, Head, YoloHead, classifies
-from ftdist.network.task import ARRAYS, Task
+from ftdist.network.task import ARRAYS, Layout, Task
 
 MOST_CANDIDATES, _CANDIDATES_A_MEGAPIXEL = 500, 300
 """Detections that one anchor of one head may hand on, more where the input is large; real photos
@@ -25,6 +25,9 @@ _LEFT_CODE_BYTES, _LEFT_COPIES, _LEFT_CANDIDATE_BYTES = 10 << 17, 2, 400
 
 _DETAIL_BYTES = {"": 0, "masks": 5120, "points": 5120, "turned": 1024}
 """What is kept of an object beside its box, twice: as found, and in pixels of the picture."""
+
+VALUES_BEFORE: dict[Layout, int] = {"columns": 4, "rows": 5, "selected": 6}
+"""Values of a box before its scores, or with its score and class; details stand behind these."""
 
 _TRACING_BYTES = 96
 """What following the outline of an object takes a position of its mask."""
@@ -95,10 +98,17 @@ def answered_bytes(network: Network, task: Task) -> int:
 
 
 def _bytes_of(network: Network, task: Task) -> int:
-    """Bytes of the outputs that a task copies; maps of masks are read where they lie."""
-    copied = task.outputs[:1] if task.detail == "masks" else task.outputs
-    layers = (network.layers[number] for number in network.outputs)
-    return sum(each.shape.bytes for each in layers if each.name in copied)
+    """Bytes of the outputs that a task copies: of a list boxes and scores alone, as what else it
+    says of an object is read of those that were found; maps of masks are read where they lie."""
+    copied = task.outputs[:1] if task.detail else task.outputs
+    layers = [number for number in network.outputs if network.layers[number].name in copied]
+    found = sum(network.layers[number].shape.bytes for number in layers)
+    if not task.detail:
+        return found
+    (list_,) = layers
+    dims = network.layout(list_).of(network.layers[list_].shape)
+    read = VALUES_BEFORE[task.layout] + (task.layout != "selected") * task.classes
+    return -(-found * read // dims[-2 if task.layout == "columns" else -1])
 
 
 def _tracing_bytes(network: Network, task: Task) -> int:

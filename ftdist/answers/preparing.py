@@ -61,6 +61,9 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
     (r"(ppocr|paddle).*det|det.*ppocr", replace(_IMAGENET, blue_first=True), "stretch"),
     (r"ppocr|paddle", replace(_SIGNED, blue_first=True), "stretch"),
     (r"modnet", _SIGNED, "stretch"),
+    (r"depth_?anything|midas|zoe_?depth|fast_?depth|metric3d", _IMAGENET, "stretch"),
+    (r"(?<![a-z])dpt(?![a-z])", _SIGNED, "stretch"),
+    (r"u2-?net|(?<![a-z])is-?net|birefnet|basnet|rmbg|briaai", _IMAGENET, "stretch"),
     (r"mnist|ferplus|emotion", _RAW, "stretch"),
     (r"(?<![a-z])hed(?![a-z])|holistically", _CAFFE, "stretch"),
     (r"bvlc|caffe|age_?gender|(age|gender)_googlenet", _CAFFE, None),
@@ -123,7 +126,7 @@ def _suiting(pixels: Pixels, network: Network) -> Pixels:
 
 def _usual_fit(network: Network, task: Task) -> Fit:
     if task.kind == "image":
-        return "pad"
+        return "stretch" if _measures(network, task) else "pad"
     if task.kind == "classify" and network.input.channels == 3:
         return "crop"
     if task.layout in ("grid_rows", "distances", "yunet"):
@@ -131,6 +134,14 @@ def _usual_fit(network: Network, task: Task) -> Fit:
     if task.layout in (*_YOLO, "rows_plain", "heads") or _is_yolo_pair(task):
         return "letterbox"
     return "stretch"
+
+
+def _measures(network: Network, task: Task) -> bool:
+    """Whether what is made has one number for each pixel of a coloured photo: a distance, say."""
+    height, width, channels = network.input
+    made = {network.layers[each].name: network.shape(each).elements for each in network.outputs}
+    sizes = [made.get(each, 0) for each in task.outputs]
+    return channels == 3 and 0 < max(sizes, default=0) <= height * width
 
 
 def _is_yolo_pair(task: Task) -> bool:
@@ -157,6 +168,8 @@ def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, s
         return PLAIN_PIXELS, "its boxes are laid out as YOLO's"
     if task.layout == "pairs":
         return _of_pairs(network)
+    if task.kind == "image" and _measures(network, task):
+        return _IMAGENET, "ImageNet's, usual where a photo is measured"
     if task.kind == "image":
         return _of_pictures(hints)
     if network.input.channels != 3:

@@ -210,7 +210,7 @@ def segmented(
     file: str, task: Task, shares: Mapping[int, float], names: Sequence[str], size: tuple[int, int]
 ) -> Segmented:
     """The shares of classes on a picture of that (height, width)."""
-    if task.classes == 1 and not names:
+    if task.classes == 1 and not names and max(shares, default=0) <= 1:
         names = ("background", "mask")
     told = tuple(Share(name_of(number, names), number, share) for number, share in shares.items())
     return Segmented(file, size[1], size[0], told)

@@ -134,16 +134,16 @@ def _write_made(
 ) -> list[str]:
     from ftdist.answers.drawing.made import write_made
     from ftdist.answers.tasks.images import value_range
+    from ftdist.answers.tasks.segments import planar
 
     array, box = shown.computed.outputs[task.outputs[0]], shown.computed.letterbox
     size = network.input.height, network.input.width
     colours = None
     if network.input.channels == 1 and box is not None:
         colours = _colours(shown.photo, network, about)
+    values = value_range(array, alone=len(planar(array, size)) == 1)
     blue_first = network.inputs[0].pixels.blue_first
-    write_made(
-        *(array, size, value_range(array), target, box), blue_first=blue_first, colours=colours
-    )
+    write_made(*(array, size, values, target, box), blue_first=blue_first, colours=colours)
     if box is not None and box.content_width < box.picture_width:
         return [
             f"from the picture at {box.content_width}x{box.content_height}, for it is larger than "

@@ -231,7 +231,7 @@ class Winograd(Direct):
 
     def scratch_floats(self, operation: Operation, inputs: Shapes) -> int:
         tiles = self.tiles(operation, inputs)
-        filters = operation.output_shape(inputs).channels
+        filters = operation.output_shape(inputs[:1]).channels
         outputs = min(-(-filters // BLOCK), TOGETHER_BLOCKS) * BLOCK
         channels, expanded = inputs[0].channels, 0
         together = channels
@@ -243,7 +243,7 @@ class Winograd(Direct):
 
     def tiles(self, operation: Operation, inputs: Shapes) -> int:
         """Blocks that are worked on at a time, each time with all weights."""
-        height, width, _ = operation.output_shape(inputs)
+        height, width, _ = operation.output_shape(inputs[:1])  # the added map may be a part
         heavy = self.expands(operation, inputs[0])
         most = _MOST_HEAVY_TILES if heavy else _MOST_TILES
         return min(most, -(-height // self.size) * -(-width // self.size))

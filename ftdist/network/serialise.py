@@ -1,10 +1,11 @@
 """Networks as JSON values and back. What is read is not trusted.
 
-Every field of an operation is read by its annotation: the exact type, none unknown, none missing.
-Only a field whose metadata says that it was "added_later" may be missing; its default is what was
-meant before there was such a field. Shapes are inferred again, and whatever does not fit is refused
-as in an importer. A network whose outputs are just what nobody reads, of one input that nobody has
-named, has "input" only, as all had once; "inputs" and "outputs" stand in others.
+Every field of an operation is read by its annotation: the exact type, none unknown. A field that
+has a default is written only where it is something else, and may be missing: the default of one
+that was "added_later" is what was meant before there was such a field, and none may ever change.
+Shapes are inferred again, and whatever does not fit is refused as in an importer. A network whose
+outputs are just what nobody reads, of one input that nobody has named, has "input" only, as all had
+once; "inputs" and "outputs" stand in others.
 """
 
 from __future__ import annotations
@@ -33,11 +34,26 @@ def to_json(network: Network) -> dict[str, Any]:
             "name": layer.name,
             "kind": layer.operation.kind,
             "inputs": list(layer.inputs),
-            **dataclasses.asdict(layer.operation),  # type: ignore[call-overload]
+            **_said(layer.operation),
         }
         for layer in network.layers
     ]
     return {"name": network.name, **_ports(network), "layers": layers}
+
+
+def _said(value: Any) -> Any:
+    """A dataclass as what is not its default; tuples as lists."""
+    if isinstance(value, tuple):
+        return [_said(each) for each in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    own = ((field, getattr(value, field.name)) for field in dataclasses.fields(value))
+    return {field.name: _said(each) for field, each in own if not _is_default(field, each)}
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    """To the bit: 0.0 and -0.0, or 1 and True, are two things."""
+    return bool(value == field.default) and repr(value) == repr(field.default)
 
 
 def _ports(network: Network) -> dict[str, Any]:
@@ -49,15 +65,12 @@ def _ports(network: Network) -> dict[str, Any]:
         {
             "name": each.name,
             "shape": list(each.shape),
-            "layout": dataclasses.asdict(each.layout),
-            "pixels": dataclasses.asdict(each.pixels),
+            "layout": _said(each.layout),
+            "pixels": _said(each.pixels),
         }
         for each in network.inputs
     ]
-    outputs = [
-        {"layer": each, "layout": dataclasses.asdict(network.layout(each))}
-        for each in network.outputs
-    ]
+    outputs = [{"layer": each, "layout": _said(network.layout(each))} for each in network.outputs]
     return {"inputs": inputs, "outputs": outputs}
 
 
@@ -134,7 +147,7 @@ def _decoded(annotation: Any, value: Any) -> Any:
 
 
 class _Field(NamedTuple):
-    """What a field's annotation asks for, whether it may be missing, and be far or below zero."""
+    """What a field's annotation asks for, whether it has a default, may be far or below zero."""
 
     type: Any
     optional: bool
@@ -146,7 +159,7 @@ def _field_kinds(operation: Any) -> dict[str, _Field]:
     hints = get_type_hints(operation)
     return {
         field.name: _Field(
-            hints[field.name], "added_later" in field.metadata, "signed" in field.metadata
+            hints[field.name], field.default is not dataclasses.MISSING, "signed" in field.metadata
         )
         for field in dataclasses.fields(operation)
     }

@@ -228,7 +228,7 @@ def test_an_older_files_heads_are_what_they_were() -> None:
     network = network_of(YoloHead(SIZES, (2, 0), 3, 2.0), 16)
     value = json.loads(json.dumps(to_json(network)))
     for field in ("new_coords", "suppression"):
-        del value["layers"][1][field]
+        value["layers"][1].pop(field, None)
     assert from_json(value) == network
 
 

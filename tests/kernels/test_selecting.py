@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.wholemaps import check, random_map
+from support.wholemaps import check, outputs, random_map
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
@@ -174,6 +174,15 @@ def test_cubic_samples_on_a_grid(beside: Any, align_corners: bool) -> None:
     check(GridSample("cubic", beside, align_corners), [x, grid], expected, 1e-5)
 
 
+@pytest.mark.parametrize("mode", ["linear", "cubic"])
+def test_frames_are_sampled_each_by_itself(mode: Any) -> None:
+    frames, grids = random_map((3, 5, 7, 18)), random_map((3, 4, 6, 2), 1) * np.float32(1.5)
+    pairs = zip(frames, grids, strict=True)
+    alone = [outputs(GridSample(mode), [x, grid])[0][1] for x, grid in pairs]
+    x, grid = frames.reshape(15, 7, 18), grids.reshape(12, 6, 2)
+    check(GridSample(mode, frames=3), [x, grid], np.concatenate(alone), 1e-5)
+
+
 def test_what_does_not_suit_is_refused() -> None:
     shape, boxes = Shape(2, 3, 10), Shape(1, 5, 4)
     for operation, shapes, said in (
@@ -183,6 +192,7 @@ def test_what_does_not_suit_is_refused() -> None:
         (Suppress(1), [boxes, Shape(1, 2, 6)], "6 scores for 5 boxes"),
         (Suppress(1), [shape, shape], "boxes are"),
         (GridSample(), [shape, shape], "not 10 channels"),
+        (GridSample(frames=2), [Shape(6, 3, 8), Shape(5, 3, 2)], "rows are not those of 2 frames"),
     ):
         with pytest.raises(InputError, match=said):
             operation.output_shape(tuple(shapes))

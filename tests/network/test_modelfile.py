@@ -259,7 +259,7 @@ def test_what_could_not_be_loaded_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a name of printable characters"):
         write_model(tmp_path / "m.ftd", network, random_parameters(network, 1))
     layers = [f"[convolutional]\nfilters={n}\nactivation=linear\n" for n in range(1, 5000)]
-    network = parse_cfg("[net]\nwidth=1\nheight=1\nchannels=1\n" + "".join(layers), "n").network
+    network = parse_cfg("[net]\nwidth=1\nheight=1\nchannels=1\n" + "".join(3 * layers), "n").network
     with pytest.raises(InputError, match="too large for a model file"):
         write_model(tmp_path / "m.ftd", network, [])
     assert os.listdir(tmp_path) == []

@@ -120,7 +120,7 @@ SIDEWAYS = (*STEM, "window", "horizontal")
 TOO_LONG = (1 << 22) + 1
 
 
-@pytest.mark.parametrize("new", [-1, 0, TOO_LONG, 10**30, 1.0, True, "3", None, [], {}, DELETED])
+@pytest.mark.parametrize("new", [-1, 0, TOO_LONG, 10**30, 1.0, True, "3", None, [], {}])
 @pytest.mark.parametrize(
     "place",
     [
@@ -141,6 +141,28 @@ def test_sizes_are_whole_numbers_of_sense(
     header, blobs = sound
     forged = json.dumps(replaced(header, place, new)).encode()
     refusal(forge(folder / "size.ftd", forged, blobs))
+
+
+@pytest.mark.parametrize(
+    "place", [("network", "input"), (*STEM, "filters"), (*SIDEWAYS, "kernel"), (*ROUTE, "inputs")]
+)
+def test_what_has_no_default_may_not_be_missing(
+    folder: Path, sound: tuple[Any, bytes], place: Path_
+) -> None:
+    header, blobs = sound
+    refusal(
+        forge(folder / "less.ftd", json.dumps(replaced(header, place, DELETED)).encode(), blobs)
+    )
+
+
+def test_what_is_missing_is_the_default(folder: Path, sound: tuple[Any, bytes]) -> None:
+    header, blobs = sound
+    header = replaced(header, (*ROUTE, "parts"), 1)
+    said = load(forge(folder / "said.ftd", json.dumps(header).encode(), blobs))
+    header = replaced(header, (*ROUTE, "parts"), DELETED)
+    assert (
+        load(forge(folder / "more.ftd", json.dumps(header).encode(), blobs)).network == said.network
+    )
 
 
 @pytest.mark.parametrize(

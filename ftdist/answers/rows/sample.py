@@ -46,7 +46,7 @@ class Sample:
     @property
     def reading(self) -> Range:
         """What the values so far speak of."""
-        return value_range(self._values)
+        return value_range(self._values, alone=self._shape.channels == 1)
 
     def encoded(self) -> str:
         """As text, for a journal."""

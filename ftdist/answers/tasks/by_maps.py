@@ -20,9 +20,11 @@ _PEAKS = re.compile(
 )
 _MASK = re.compile(r"seg|mask|matte|matting|alpha|portrait|saliency|u2-?net", re.IGNORECASE)
 _MADE = re.compile(
-    r"depth|midas|disparity|(?<![a-z])hed(?![a-z])|edge|dexined|pidinet|sketch|lineart|colori",
+    r"depth|midas|disparity|anomaly|heat_?map|saliency_?map|(?<![a-z])hed(?![a-z])|edge|dexined|pidinet|sketch|lineart|colori",
     re.IGNORECASE,
 )
+_MATTE = re.compile(r"modnet|matting|matte(?![a-z])|alphas?(?![a-z])|(?<![a-z])rvm", re.IGNORECASE)
+_NO_MAP = re.compile(r"hidden|embed|feature|pool|token|descriptor|logits?", re.IGNORECASE)
 _SPARE = re.compile(r"aux|side|deep_?sup", re.IGNORECASE)
 _FUSED = re.compile(r"fuse|final|out", re.IGNORECASE)
 
@@ -100,6 +102,8 @@ def pictures_and_masks(seen: Seen) -> Task | None:
     made, rows, _ = fitting[name]
     words = " ".join((seen.words, *seen.shapes))
     masks = bool(_MASK.search(words)) and made != 3
+    if made == 1 and _MATTE.search(words):
+        return Task("image", outputs=(name,))
     if made == 1 and _MADE.search(words) and not masks:
         return Task("image", outputs=(name,))
     if made == channels and rows >= height and not masks:
@@ -113,7 +117,8 @@ def _fitting(seen: Seen) -> dict[str, Dims]:
     """Outputs that lie over the input, as (channels, height, width)."""
     found: dict[str, Dims] = {}
     for name, dims in seen.shapes.items():
-        whole = (1, *dims) if len(dims) == 2 and min(dims) > 8 else dims
+        flat = len(dims) == 2 and min(dims) > 8 and not _NO_MAP.search(name)
+        whole = (1, *dims) if flat else dims
         planar = _planar(whole, seen.source, name) if len(whole) == 3 else None
         if planar is not None and sorted(whole)[1] > 1:
             found[name] = planar

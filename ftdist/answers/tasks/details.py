@@ -22,14 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection
+from ftdist.answers.kinds import VALUES_BEFORE
 from ftdist.answers.tasks.outlines import Floats, outlines
-from ftdist.network.task import Layout, Task
+from ftdist.network.task import Task
 from ftdist.pictures.fitting import Box
 
 Size = tuple[int, int]
-
-_BEFORE: dict[Layout, int] = {"columns": 4, "rows": 5, "selected": 6}
-"""Values of a box before its scores, or with its score and class."""
 
 _FRACTIONS_AT_MOST = 4.0
 
@@ -43,10 +41,10 @@ _POINT = re.compile(r"kpt_shape [\[(](\d+), ([23])[\])]")
 
 def detailed(task: Task, shapes: Mapping[str, tuple[int, ...]], words: str, *, named: bool) -> Task:
     """The task with what its list says beside boxes; `named`: whether classes have names."""
-    if task.layout not in _BEFORE:
+    if task.layout not in VALUES_BEFORE:
         return task
     dims = shapes[task.outputs[0]]
-    rest = dims[0 if task.layout == "columns" else 1] - _BEFORE[task.layout]
+    rest = dims[0 if task.layout == "columns" else 1] - VALUES_BEFORE[task.layout]
     rest -= 0 if task.layout == "selected" else task.classes
     for name, other in shapes.items():
         if len(other) == 3 and other[0] == rest > 0:
@@ -83,7 +81,7 @@ def with_details(
     if not found:
         return []
     values = _of_boxes(task, outputs, found)
-    rest = values[:, _BEFORE[task.layout] + (task.layout != "selected") * task.classes :]
+    rest = values[:, VALUES_BEFORE[task.layout] + (task.layout != "selected") * task.classes :]
     if task.detail == "masks":
         maps = _planes(outputs[task.outputs[1]])
         return [_masked(each, own, maps) for each, own in zip(found, rest, strict=True)]

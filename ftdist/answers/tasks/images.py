@@ -2,7 +2,9 @@
 
 Networks say nothing of their range; the values do: where some lie far below zero they are in
 -1..1, where some lie far above one in 0..255, otherwise in 0..1. What is beyond is cut. Values far
-beyond 255 are distances: the smallest is black, the largest white.
+beyond 255 are distances: the smallest is black, the largest white. So are those of a map of one
+channel that are neither in 0..1 nor reach what is bright in 0..255 (metres, disparities, distances
+from what is usual).
 """
 
 from __future__ import annotations
@@ -20,18 +22,22 @@ Range = tuple[float, float]
 _MOST_LOOKED_AT = 1 << 14
 _FAR_ABOVE, _FAR_BELOW = 4.0, -0.3
 _BRIGHTEST = 400.0
+_ABOVE, _BELOW, _DIM = 1.25, -1.25, 64.0
+"""What overshoots a picture's range by so much, and is darker than pictures are, is none."""
 
 
-def value_range(array: NDArray[Any]) -> Range:
-    """The range that the values speak of."""
+def value_range(array: NDArray[Any], *, alone: bool = False) -> Range:
+    """The range that the values speak of; `alone`: they are a map's of one channel, which need not
+    be a picture."""
     flat = array.reshape(-1)
     some = flat[:: sample_step(flat.size)]
     finite = np.sort(some[np.isfinite(some)])
     if not finite.size:
         return 0.0, 1.0
     bright, dark = (float(finite[int(share * (len(finite) - 1))]) for share in (0.999, 0.05))
-    if bright > _FAR_ABOVE and (bright > _BRIGHTEST or finite[0] < -_BRIGHTEST):
-        return float(finite[0]), float(max(finite[-1], finite[0] + 1))
+    measured = alone and (_ABOVE < bright < _DIM or finite[0] < _BELOW)
+    if measured or (bright > _FAR_ABOVE and (bright > _BRIGHTEST or finite[0] < -_BRIGHTEST)):
+        return float(finite[0]), float(max(finite[-1], finite[0] + (0.01 if measured else 1)))
     if bright > _FAR_ABOVE:
         return 0.0, 255.0
     if dark < _FAR_BELOW:

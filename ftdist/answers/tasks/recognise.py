@@ -25,6 +25,7 @@ from ftdist.answers.tasks.by_maps import centres, key_points, pictures_and_masks
 from ftdist.network.task import ARRAYS, Task
 
 _EMBEDDINGS = frozenset({64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048})
+_SCORES = re.compile(r"logits?|prob|softmax|class|score|label", re.IGNORECASE)
 _POINTS = re.compile(r"landmark|key_?point|pose(?!_?net.*seg)|pts|pfld|movenet", re.IGNORECASE)
 
 
@@ -80,7 +81,7 @@ def _classes(seen: Seen, probabilities: bool) -> Task | None:
     alone = all(each == 1 for each in dims if each != count)
     if not alone or count < 2 or (seen.labels and seen.labels != count):
         return None
-    if seen.labels or probabilities:
+    if seen.labels or probabilities or (count <= 4 and _SCORES.search(name)):
         return Task("classify", classes=count, outputs=(name,))
     if count <= 4 or count in _EMBEDDINGS or _POINTS.search(f"{seen.words} {name}"):
         return None  # angles, an embedding, or coordinates

@@ -75,6 +75,7 @@ def phases(
         if drawn is not None:
             after = max(after, _made_bytes(source, drawn, network, task, about, is_array=True))
         return RunContext(after_bytes=after)
+    _refuse_picture(source, network)
     from ftdist.pictures.fitted import loading_bytes  # only pictures need it
 
     reading = loading_bytes(source, network.input, about.fit)
@@ -104,14 +105,28 @@ def _drawn_bytes(
     return seen + drawing + AGAIN_BYTES + _TELLING_BYTES + more * _TELLING_EACH_BYTES
 
 
+def _refuse_picture(source: Path, network: Network) -> None:
+    """InputError for a picture where the network reads something else: sound, say, or features."""
+    wanted = network.inputs[0]
+    if wanted.shape.channels not in (1, 3):
+        dims = "x".join(map(str, wanted.layout.of(wanted.shape)))
+        raise InputError(
+            f"{source}: {network.name} does not read pictures (1 or 3 channels) but {wanted.name}, "
+            f"{dims} numbers; give it them as a .npy file of float32"
+        )
+
+
 def _refuse_names(source: Path, network: Network) -> None:
     """InputError for arrays by name where one input is wanted, and the other way round."""
     several, is_named = len(network.inputs) > 1, source.suffix.lower() == ".npz"
     if several and not is_named:
-        names = ", ".join(each.name for each in network.inputs)
+        dims = ("x".join(map(str, each.layout.of(each.shape))) for each in network.inputs)
+        names = ", ".join(
+            f"{each.name} {own}" for each, own in zip(network.inputs, dims, strict=True)
+        )
         raise InputError(
-            f"{source}: {network.name} has {len(network.inputs)} inputs; "
-            f"write them by name ({names}) as one .npz file"
+            f"{source}: {network.name} has {len(network.inputs)} inputs; write them by name as one "
+            f".npz file, float32: {names}"
         )
     if is_named and not several:
         raise InputError(f"{source}: an input is one array; write it as a .npy file")

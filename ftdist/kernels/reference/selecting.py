@@ -64,27 +64,16 @@ class Selecting(Views):
         return out
 
     def grid_sample(self) -> Array:
-        k, kind = self.k, int(self.k["kind"])
-        height, width = int(k["height"]), int(k["width"])
-        source = self.view("in", (0, height), (0, width), k["channels"])
+        k, count = self.k, int(self.k["size"])
+        height, width = int(k["height"]) // count, int(k["width"])
+        source = self.view("in", (0, int(k["height"])), (0, width), k["channels"])
         grid = self.same("in2", 2)
-        x, y = _places(grid[..., 0], width, kind), _places(grid[..., 1], height, kind)
-        if kind & 1:
-            x, y = np.rint(x), np.rint(y)
-        if kind & 16:
-            return _cubic_samples(source, y, x, kind)
-        left, top = np.floor(x).astype(int), np.floor(y).astype(int)
-        right_part, lower_part = (x - left)[..., None], (y - top)[..., None]
-        padded = np.pad(source, ((3, 4), (3, 4), (0, 0)))
-
-        def tap(down: int, across: int) -> Any:
-            return padded[
-                np.clip(top + down, -3, height + 3) + 3, np.clip(left + across, -3, width + 3) + 3
-            ]
-
-        upper = tap(0, 0) * (1 - right_part) + tap(0, 1) * right_part
-        lower = tap(1, 0) * (1 - right_part) + tap(1, 1) * right_part
-        return np.asarray(upper * (1 - lower_part) + lower * lower_part, np.float32)
+        rows = np.arange(self.row, self.row + self.rows) // (int(k["in2_height"]) // count)
+        found = np.zeros((*grid.shape[:2], source.shape[2]), np.float32)
+        for frame in np.unique(rows).tolist():
+            own = source[frame * height : (frame + 1) * height]
+            found[rows == frame] = _samples(own, grid[rows == frame], int(k["kind"]))
+        return found
 
 
 def _indices(values: Array, size: int) -> Any:
@@ -111,6 +100,28 @@ def _overlap(a: Array, b: Array) -> float:
     shared = sides.prod()
     areas = [(each[2:] - each[:2]).prod() for each in (a, b)]
     return float(shared / (areas[0] + areas[1] - shared))
+
+
+def _samples(source: Array, grid: Array, kind: int) -> Array:
+    """A map at places from -1 to 1."""
+    height, width, _ = source.shape
+    x, y = _places(grid[..., 0], width, kind), _places(grid[..., 1], height, kind)
+    if kind & 1:
+        x, y = np.rint(x), np.rint(y)
+    if kind & 16:
+        return _cubic_samples(source, y, x, kind)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    right_part, lower_part = (x - left)[..., None], (y - top)[..., None]
+    padded = np.pad(source, ((3, 4), (3, 4), (0, 0)))
+
+    def tap(down: int, across: int) -> Any:
+        return padded[
+            np.clip(top + down, -3, height + 3) + 3, np.clip(left + across, -3, width + 3) + 3
+        ]
+
+    upper = tap(0, 0) * (1 - right_part) + tap(0, 1) * right_part
+    lower = tap(1, 0) * (1 - right_part) + tap(1, 1) * right_part
+    return np.asarray(upper * (1 - lower_part) + lower * lower_part, np.float32)
 
 
 def _cubic_samples(source: Array, y: Any, x: Any, kind: int) -> Array:

@@ -204,49 +204,54 @@ static inline int grid_tap(int position, int size, int kind) {
   return larger(0, smaller((int)place, size - 1));
 }
 
-static void cubic_sample(const Program& program, const Kernel& k, const Call& call, float x, float y,
-                         float* out) {
+// `first` is the row where the frame begins that is sampled, `height` its rows.
+static void cubic_sample(const Program& program, const Kernel& k, const Call& call, int first,
+                         int height, float x, float y, float* out) {
   const float left = __builtin_floorf(x), top = __builtin_floorf(y);
   float across[4], down[4];
   keys_weights((double)(x - left), -0.75, across);
   keys_weights((double)(y - top), -0.75, down);
   for (int tap = 0; tap < 16; tap++) {
-    const int row = grid_tap((int)top - 1 + tap / 4, k.height, k.kind);
+    const int row = grid_tap((int)top - 1 + tap / 4, height, k.kind);
     const int column = grid_tap((int)left - 1 + tap % 4, k.width, k.kind);
     if (row < 0 || column < 0) continue;
-    const float* in = at(program, k.in, call.in_row, row, column);
+    const float* in = at(program, k.in, call.in_row, first + row, column);
     const float weight = down[tap / 4] * across[tap % 4];
     for (int channel = 0; channel < k.filters; channel++)
       out[channel] = fma_one(in[channel], weight, out[channel]);
   }
 }
 
+// `size` frames lie one below the other, in the map as in the grid.
 static void grid_sample(const Program& program, const Kernel& k, const Call& call) {
-  for (int row = call.row; row < call.row + call.rows; row++)
+  const int height = k.height / k.size, grid_height = k.in2_height / k.size;
+  for (int row = call.row; row < call.row + call.rows; row++) {
+    const int first = smaller(row / grid_height, k.size - 1) * height;
     for (int column = k.left; column < k.right; column++) {
       const float* grid = at(program, k.in2, call.in2_row, row, column);
-      float x = grid_place(grid[0], k.width, k.kind), y = grid_place(grid[1], k.height, k.kind);
+      float x = grid_place(grid[0], k.width, k.kind), y = grid_place(grid[1], height, k.kind);
       if (k.kind & NEAREST) x = __builtin_rintf(x), y = __builtin_rintf(y);
       const int left = (int)__builtin_floorf(x), top = (int)__builtin_floorf(y);
       const float right_part = x - (float)left, lower_part = y - (float)top;
       float* out = at(program, k.out, call.out_row, row, column);
       __builtin_memset(out, 0, sizeof(float) * k.filters);
       if (k.kind & CUBIC) {
-        cubic_sample(program, k, call, x, y, out);
+        cubic_sample(program, k, call, first, height, x, y, out);
         continue;
       }
       for (int corner = 0; corner < 4; corner++) {
         const int from_row = top + corner / 2, from_column = left + corner % 2;
         const float weight = (corner / 2 ? lower_part : 1.0f - lower_part) *
                              (corner % 2 ? right_part : 1.0f - right_part);
-        if (weight == 0.0f || from_row < 0 || from_row >= k.height || from_column < 0 ||
+        if (weight == 0.0f || from_row < 0 || from_row >= height || from_column < 0 ||
             from_column >= k.width)
           continue;
-        const float* in = at(program, k.in, call.in_row, from_row, from_column);
+        const float* in = at(program, k.in, call.in_row, first + from_row, from_column);
         for (int channel = 0; channel < k.filters; channel++)
           out[channel] = fma_one(in[channel], weight, out[channel]);
       }
     }
+  }
 }
 
 static bool top_fits(const Kernel& k) {
@@ -300,7 +305,8 @@ static int64_t suppress_reads_second(const Kernel& k, Area& area) {
 
 static bool grid_fits(const Kernel& k) {
   return same_channels(k) && k.in2_channels == 2 && k.height >= 1 && k.width >= 1 && k.kind >= 0 &&
-         k.kind < 32;
+         k.kind < 32 && k.size >= 1 && k.height % k.size == 0 && k.in2_height >= 1 &&
+         k.in2_height % k.size == 0;
 }
 
 static bool grid_reads(const Kernel& k, Area& area) {

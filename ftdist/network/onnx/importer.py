@@ -158,9 +158,14 @@ def drafted(
     if not refused:
         made = [_output(building, name, translation.values[name], refused) for name in outputs]
     if refused:
-        raise refusal(file, refused, outputs)
+        found = [name for name in outputs if not _is_unknown(translation.values.get(name))]
+        raise refusal(file, refused, outputs, found)
     steps = tuple(building.steps)
     return Draft(graph.name, inputs, steps, tuple(each for each in made if each))
+
+
+def _is_unknown(value: Open | Unknown | None) -> bool:
+    return value is None or isinstance(value, Unknown)
 
 
 def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:

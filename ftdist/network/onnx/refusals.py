@@ -7,7 +7,7 @@ end the network before them, for what refuses to be imported is mostly the decod
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ftdist.errors import InputError
@@ -58,13 +58,20 @@ def unknown_operator(kind: str) -> str:
     return f"{_UNKNOWN}{f' ({advice})' if advice else ''}"
 
 
-def refusal(file: str, refused: Sequence[Refused], outputs: Iterable[str] = ()) -> NotTranslated:
-    """One line about all of them; `outputs` are the names that end the network as it is."""
+def refusal(
+    file: str,
+    refused: Sequence[Refused],
+    outputs: Collection[str] = (),
+    found: Sequence[str] = (),
+) -> NotTranslated:
+    """One line about all of them; `outputs` are the names that end the network as it is, `found`
+    those of them that do not need what is refused."""
     count = "1 node is" if len(refused) == 1 else f"{len(refused)} nodes are"
     text = f"{file}: {count} not supported: {'; '.join(_listed(refused))}"
     before = next((each for each in refused if each.before and each.before not in outputs), None)
     if before is not None:
-        text += f". --until {_shown(before.before)} ends the network before {before.name}"
+        until = ",".join(_shown(each) for each in (*found, before.before))
+        text += f". --until {until} ends the network before {before.name}"
     may_be_size = not any(each.reason.startswith(_UNKNOWN) for each in refused)
     return NotTranslated(text, may_be_size=may_be_size)
 

@@ -28,6 +28,7 @@ from ftdist.network.onnx.registry import (
     Open,
     Unsupported,
     Value,
+    made,
 )
 from ftdist.network.onnx.translators.lists.choosing import merged
 from ftdist.network.onnx.types import INT64, result_types, type_of
@@ -90,7 +91,7 @@ class Translation:
         """A value that a node reads and that some layer makes; "" where there is none."""
         for name in node.inputs:
             value = self.values.get(name)
-            if isinstance(value, Tensor) and value.step >= 0:
+            if isinstance(value, List) or (isinstance(value, Tensor) and value.step >= 0):
                 return name
         return ""
 
@@ -227,7 +228,7 @@ def _of_fixed(node: Node, building: Building, given: Sequence[Value | None]) -> 
     if given and isinstance(given[0], np.ndarray) and node.kind in _OF_MAPS:
         given = [building.constant(given[0].astype(np.float32)), *given[1:]]
     if node.kind in _MAY_BE_INFINITE:
-        given = [_within_floats(each) if isinstance(each, np.ndarray) else each for each in given]
+        given = [_sound(building, each) if isinstance(each, np.ndarray) else each for each in given]
     found = _sensible(partial(OPERATORS[node.kind], building, node, list(given)))
     return found if isinstance(found, list) else [found]
 
@@ -236,11 +237,21 @@ _MOST = float(np.finfo(np.float32).max)
 _MAY_BE_INFINITE = ("Where", "Add", "Sub", "Mul", "Max", "Min", "Concat", "Expand", "ScatterND")
 
 
-def _within_floats(constant: Array) -> Array:
-    """With the largest numbers for infinite ones, which masks of attention have."""
-    if constant.dtype.kind != "f" or not np.isinf(constant).any():
+def _sound(building: Building, constant: Array) -> Value:
+    """With the largest numbers for infinite ones, which masks of attention have.
+
+    Weights are finite, so what is no number, as medians have it beside values that are none, is
+    the root of -1, computed whenever the network runs.
+    """
+    if constant.dtype.kind != "f" or np.isfinite(constant).all():
         return constant
-    return np.clip(constant, -_MOST, _MOST)
+    undefined = np.isnan(constant)
+    finite = np.clip(np.where(undefined, np.zeros((), constant.dtype), constant), -_MOST, _MOST)
+    if not undefined.any():
+        return finite
+    flags = building.constant(-undefined.astype(np.float32))
+    roots = made(building, "Sqrt", [flags])
+    return made(building, "Add", [roots, finite]) if finite.any() else roots
 
 
 def _sensible(translate: Callable[[], _Made]) -> _Made:

@@ -153,7 +153,8 @@ class Suppress(WholeMaps):
 class GridSample(Operation):
     """The first map at the places (x, y), from -1 to 1, that the second has for each output.
 
-    Where places lie beside the map its values are 0, those of the border, or reflected.
+    Where places lie beside the map its values are 0, those of the border, or reflected. `frames`
+    may lie one below the other, in the map as among the places: each is a map of its own.
     """
 
     kind: ClassVar[str] = "grid_sample"
@@ -161,12 +162,16 @@ class GridSample(Operation):
     mode: Literal["linear", "nearest", "cubic"] = "linear"
     beside: Literal["zeros", "border", "reflection"] = "zeros"
     align_corners: bool = False
+    frames: int = field(default=1, metadata={"added_later": True})
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         _two(self.kind, inputs)
         source, grid = inputs
         if grid.channels != 2:
             raise InputError(f"{self.kind}: a grid has x and y, not {grid.channels} channels")
+        if not self.frames or source.height % self.frames or grid.height % self.frames:
+            rows = f"{source.height} and {grid.height} rows"
+            raise InputError(f"{self.kind}: {rows} are not those of {self.frames} frames")
         return Shape(grid.height, grid.width, source.channels)
 
     def whole(self, inputs: tuple[Shape, ...]) -> bool:
@@ -182,7 +187,8 @@ class GridSample(Operation):
         kind = (self.mode == "nearest") + 2 * self.align_corners
         kind += {"zeros": 0, "border": 4, "reflection": 8}[self.beside]
         kind += 16 * (self.mode == "cubic")
-        return KernelRecord("grid_sample", {"kind": kind, **_second(inputs[1])})
+        fields = {"kind": kind, "size": self.frames, **_second(inputs[1])}
+        return KernelRecord("grid_sample", fields)
 
 
 def _two(kind: str, inputs: tuple[Shape, ...]) -> None:

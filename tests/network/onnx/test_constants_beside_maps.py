@@ -42,9 +42,21 @@ def stacked_and_weighed(n: Nodes, x: str) -> str:
     return str(n.add("ReduceSum", weighed, ints(n, 1), keepdims=0))
 
 
+def no_numbers(n: Nodes, x: str) -> str:
+    """Medians are undefined where a value is: which depends on the input, here on one channel."""
+    large = n.add("Greater", x, n.constant(np.float32(0.5)))
+    undefined = n.constant(
+        np.array([np.nan, 2, np.nan, np.inf] * 2, np.float32).reshape(1, 8, 1, 1)
+    )
+    some = n.add("Where", large, undefined, x)
+    bad = n.add("IsNaN", some)
+    every = n.add("Where", bad, n.constant(np.float32(np.nan)), x)
+    return str(n.add("Where", n.add("IsNaN", every), n.add("Neg", x), every))
+
+
 CASES = {
     build.__name__: build
-    for build in (weights_that_are_normalised, encoded_positions, stacked_and_weighed)
+    for build in (weights_that_are_normalised, encoded_positions, stacked_and_weighed, no_numbers)
 }
 
 

@@ -137,6 +137,18 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert layer.name == "Relu0_0"
 
 
+def test_what_can_be_had_is_named_too(tmp_path: Path) -> None:
+    """Boxes and scores stay where only what follows them is not supported."""
+    nodes = Nodes()
+    x = nodes.input(1, 4, 8, 8)
+    boxes, masks = nodes.add("Neg", x), nodes.add("Relu", x)
+    nodes.output(boxes, nodes.add("Det", masks))
+    text = refused(nodes.save(tmp_path / "graph.onnx"))
+    assert text.endswith(f". --until {boxes},{masks} ends the network before node2"), text
+    network = read_onnx(tmp_path / "graph.onnx", until=f"{boxes},{masks}").network
+    assert [network.layers[each].name for each in network.outputs] == [boxes, masks]
+
+
 def test_a_network_may_end_with_several_values(tmp_path: Path) -> None:
     nodes = Nodes()
     x = nodes.input(1, 3, 8, 8)

@@ -292,3 +292,16 @@ def test_a_picture_may_be_in_no_batch(dims: tuple[int, ...], tmp_path: Path) -> 
     model = imported(path)
     assert model.network.input == (10, 12, 3)
     assert_agree(path, model)
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+def test_the_best_of_more_values_than_a_map_has_channels(largest: int, tmp_path: Path) -> None:
+    """Centres of objects: the peaks of all classes' heat maps at once, and what is there."""
+    nodes = Nodes()
+    heat = nodes.add("Conv", nodes.input(1, 3, 64, 60), nodes.random(20, 3, 3, 3), pads=[1] * 4)
+    flat = nodes.add("Reshape", heat, ints(nodes, 1, -1))
+    best, place = nodes.add("TopK", flat, ints(nodes, 50), outputs=2, largest=largest)
+    sizes = nodes.add("Reshape", nodes.add("Neg", heat), ints(nodes, 1, -1))
+    nodes.output(best, nodes.add("GatherElements", sizes, place, axis=1))
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert_agree(path, imported(path))

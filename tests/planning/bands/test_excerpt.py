@@ -8,11 +8,18 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from support.networks import cut_networks
 
-from ftdist.geometry import Span
+from ftdist.geometry import Region, Shape, Span, Window
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.implementations import DIRECT
+from ftdist.network.operators.base import Sliding
+from ftdist.network.operators.windows import Convolution
+from ftdist.network.ports import Input
 from ftdist.planning.bands.excerpt import excerpt
 from ftdist.planning.bands.plan import BandPlan, last_shape, unit_rows
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.regions import region_needs
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import arithmetics
 
 
 @settings(max_examples=30)
@@ -74,3 +81,19 @@ def _is_inner(group: Any, region: Any) -> bool:
             if read.start < 0 or read.stop > group.network.shape(source).height:
                 return False
     return True
+
+
+def test_sums_within_a_convolution_are_searched_too() -> None:
+    """What a convolution adds may be read elsewhere as well, and then more of it is there than of
+    what it makes itself."""
+    builder = NetworkBuilder("dense", [Input("x", Shape(64, 48, 16))])
+    around = Sliding(Window(3, pad_before=1, pad_after=1), Window(3, pad_before=1, pad_after=1))
+    first = builder.add(Convolution(16, around), [-1])
+    second = builder.add(Convolution(16, around), [first])
+    summed = builder.add(Convolution(16, around), [second, first])
+    builder.add(Convolution(16, around), [builder.add(Convolution(16, around), [summed])])
+    network = builder.finish()
+    seen = excerpt(network, Region(16, 24, 0, 48))
+    assert seen.shape(first).height > seen.shape(summed).height
+    chosen = list(arithmetics(seen, DEFAULT))
+    assert any(name != DIRECT.name for each in chosen for _, name in each)

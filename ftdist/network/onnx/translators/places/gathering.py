@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.registry import (
     Array,
@@ -101,6 +102,10 @@ def _gather_elements(building: Building, node: Node, given: Given) -> Value:
     for other, length in enumerate(indices.shape):
         if other != axis:
             value = part(building, value, other, range(length))
+    if value.shape[axis] == math.prod(value.shape) > LARGEST_SIDE:  # more than a map has channels
+        rest = [each for each in range(value.rank) if each != axis]
+        value, indices = (building.grouped(each, [], [axis], rest) for each in (value, indices))
+        return Tensor(building.add(GatherBy("columns"), [value.step, indices.step]), indices.dims)
     value, indices = (building.by_channels(each, axis) for each in (value, indices))
     step = building.add(GatherBy("channels"), [value.step, indices.step])
     return Tensor(step, indices.dims)

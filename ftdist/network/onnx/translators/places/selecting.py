@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 
+from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.lists import Count, List
 from ftdist.network.onnx.registry import (
+    OF_LISTS,
     Node,
     Unsupported,
     Value,
@@ -20,7 +23,7 @@ from ftdist.network.onnx.registry import (
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.reductions import reduced
-from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.onnx.views import Tensor, full, transposed
 from ftdist.network.operators.placing import RoiAlign
 from ftdist.network.operators.selecting import (
     CumulateChannels,
@@ -36,6 +39,8 @@ Given = list[Value | None]
 def _top(building: Building, node: Node, given: Given) -> list[Value]:
     value = tensor(given[0])
     axis = node.integer("axis", -1) % value.rank
+    if value.shape[axis] > LARGEST_SIDE and math.prod(value.shape) == value.shape[axis]:
+        return _top_of_many(building, node, value, axis, given[1:])
     count = whole(given[1], "K")[0] if len(given) > 1 else node.integer("k")
     value = building.by_channels(value, axis)
     step = building.add(TopChannels(count, not node.integer("largest", 1)), [value.step])
@@ -45,6 +50,16 @@ def _top(building: Building, node: Node, given: Given) -> list[Value]:
     parts = range(count), range(count, 2 * count)
     found: list[Value] = [part(building, both, axis, each) for each in parts]
     return found[: len(node.outputs)]
+
+
+def _top_of_many(
+    building: Building, node: Node, value: Tensor, axis: int, rest: Given
+) -> list[Value]:
+    """Of more values than a map has channels, as the places of all classes are: a full list's."""
+    length = value.shape[axis]
+    count = Count(building.constant(np.array(length, np.float32)), length)
+    found = OF_LISTS["TopK"](building, node, [List(value, axis, count), *rest])
+    return [each for each in found if isinstance(each, Tensor)] if isinstance(found, list) else []
 
 
 @translates("CumSum")
@@ -105,14 +120,37 @@ def _grid_sample(building: Building, node: Node, given: Given) -> Value:
         raise Unsupported(f"its inputs are {value.shape} and {grid.shape}; maps are needed")
     if mode not in ("linear", "nearest", "cubic") or beside not in _BESIDE:
         raise Unsupported(f"mode: {mode} with {beside}")
-    align = bool(node.integer("align_corners"))
-    operation = GridSample(mode, beside, align)  # type: ignore[arg-type]
-    found: Given = []
-    for at in range(value.shape[0]):  # each head of deformable attention has a map of its own
-        one, own = (part(building, each, 0, range(at, at + 1)) for each in (value, grid))
-        places = building.arranged(own.step, own.dims[3], own.dims[1], own.dims[2])
-        found.append(building.planar(building.add(operation, [building.map(one), places])))
-    return made(building, "Concat", found, {"axis": 0})
+    align, frames = bool(node.integer("align_corners")), value.shape[0]
+    maps = building.grouped(value, [0, 2], [3], [1]), building.grouped(grid, [0, 1], [2], [3])
+    operation = GridSample(mode, beside, align, frames)  # type: ignore[arg-type]
+    step = building.add(operation, [each.step for each in maps])
+    count, high = spread("h", [frames, grid.shape[1]])
+    _, channels, _, wide = building.planar(step).dims
+    return Tensor(step, (count, channels, high, wide))
+
+
+@translates("AffineGrid")
+def _affine_grid(building: Building, node: Node, given: Given) -> Value:
+    """Places (x, y) of an output of that size, moved by matrices (batch, 2, 3)."""
+    matrices, sizes = tensor(given[0], "the matrices"), whole(given[1], "size")[2:]
+    count = len(sizes)
+    if matrices.shape[1:] != (count, count + 1):
+        raise Unsupported(f"matrices of {matrices.shape} for a size of {count} axes")
+    if math.prod(sizes) > LARGEST_SIDE * LARGEST_SIDE:
+        raise Unsupported(f"size: {sizes}")
+    aligned = bool(node.integer("align_corners"))
+    axes = [np.arange(size) for size in sizes]
+    own = [
+        2 * axis / max(1, size - 1) - 1 if aligned else (2 * axis + 1) / size - 1
+        for axis, size in zip(axes, sizes, strict=True)
+    ]
+    places = np.meshgrid(*own, indexing="ij")
+    base = np.stack([*reversed(places), np.ones(sizes)], -1).reshape(1, -1, count + 1)
+    turned = transposed(matrices, (0, 2, 1))
+    if matrices.shape[0] > 1:
+        base = np.repeat(base, matrices.shape[0], 0)
+    found = made(building, "MatMul", [base.astype(np.float32), turned])
+    return building.reshaped(found, (matrices.shape[0], *sizes, count))
 
 
 _BESIDE = ("zeros", "border", "reflection")

@@ -11,6 +11,7 @@ from ftdist.network.onnx.translators.values import (
     products,
     quantised,
     reductions,
+    spectra,
 )
 
 __all__ = (
@@ -22,4 +23,5 @@ __all__ = (
     "products",
     "quantised",
     "reductions",
+    "spectra",
 )
