@@ -80,7 +80,9 @@ def piece_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
     """How much data a decoder is given at once."""
     if math.prod(image.size) <= _SMALL_PIXELS:
         return _MOST_PIECE_BYTES
-    row = jpeg.mcus_across * jpeg.blocks * 2 // 8 if jpeg is not None else 0
+    row = 0
+    if jpeg is not None:  # with the MCU that the piece before began, and those of an interval
+        row = (jpeg.mcus_across - 1 - jpeg.restart_interval) * jpeg.blocks * 2 // 8
     return min(max(PIECE_BYTES, row), _MOST_PIECE_BYTES)
 
 

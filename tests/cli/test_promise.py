@@ -111,13 +111,15 @@ def test_the_smallest_budget_that_an_error_names_is_enough(
 
 
 @pytest.mark.parametrize("more", [(), ("--thresh", "0", "--nms", "1")])
-@pytest.mark.parametrize("output", ["jpg", "png"])
+@pytest.mark.parametrize(
+    ("output", "size"), [("jpg", (2000, 1500)), ("png", (2000, 1500)), ("jpg", (12000, 900))]
+)
 def test_a_drawn_picture_is_predicted_closely(
-    things: Path, tmp_path: Path, output: str, more: tuple[str, ...]
+    things: Path, tmp_path: Path, output: str, size: tuple[int, int], more: tuple[str, ...]
 ) -> None:
     """Session, input and candidates are gone when drawing begins, however much is found."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
-    images.effect_noise((2000, 1500), 60).convert("RGB").save(tmp_path / "photo.jpg")
+    images.effect_noise(size, 60).convert("RGB").save(tmp_path / "photo.jpg")
     arguments = (things / "detector.ftd", "photo.jpg", "-o", f"found.{output}", *more)
     report = run_within(tmp_path, "64M", *arguments)
     peak = report["measured"]["peak_bytes"]

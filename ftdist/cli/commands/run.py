@@ -56,6 +56,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
                 raise InputError("--page: a picture that is computed in bands of rows has none")
             return _by_bands(results, model)
         this = _prepare(results, model, page, started, stack)
+        del model  # the session's last one, so that its weights are in memory no longer than that
         waiting = this.queue.waiting
         for number, looked in enumerate(waiting, 1):
             line.show(f"{number} of {len(waiting)}: {looked.source.name}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftdist.cli.files.inputs import AGAIN_BYTES, phases
+from ftdist.cli.files.inputs import AGAIN_BYTES, TELLING_BYTES, phases
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import FtdistError, InputError
 from ftdist.many.inputs import Input, read_input
@@ -155,7 +155,7 @@ class Queue:
     def _beside_bytes(self, looked: Looked) -> int:
         """What one takes beside session and outputs after others: reading it, or what is after.
 
-        By then the code of reading, running, detecting and drawing is in memory at one
+        By then the code of reading, running, detecting, drawing and telling is in memory at one
         time.
         """
         again = 0
@@ -164,7 +164,8 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        after = AGAIN_BYTES // 2 + told + looked.context.after_bytes  # which counts it once
+        code = AGAIN_BYTES * 3 // 2 + TELLING_BYTES
+        after = code + told + looked.context.after_bytes
         return max(self.left_bytes - _REUSED_BYTES + again, after)
 
     def keep_below(self, most_bytes: int, limit: Budget) -> None:
