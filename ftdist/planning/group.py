@@ -166,6 +166,17 @@ def whole_map(network: Network, source: int) -> Region:
     return Region(0, height, 0, width)
 
 
+def lies_between(network: Network, source: int) -> bool:
+    """Whether a map lies in the block, once groups make and read it: it is nobody else's array."""
+    return source >= 0 and source not in network.output_sources
+
+
+def stays_on_map(network: Network, reader: int, source: int) -> bool:
+    """Whether `reader` reads no columns beside the map of `source`: it can read it as it lies."""
+    read = columns_read(network, reader, source, Span(0, network.shape(reader).width))
+    return read.start >= 0 and read.stop <= network.shape(source).width
+
+
 def columns_read(network: Network, reader: int, source: int, stored: Span) -> Span:
     """The columns of `source` that must be stored for `reader` to make the columns it stores."""
     axes, width = network.axes(reader, source), network.shape(source).width

@@ -18,6 +18,7 @@ from ftdist.network.graph import Network
 from ftdist.planning.cost.backward_pass import BackwardPass, LayerExtent
 from ftdist.planning.cost.kernels import LayerCost, copy_row_s, layer_cost
 from ftdist.planning.fused_pools import fused_pools
+from ftdist.planning.group import lies_between, stays_on_map
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
 
@@ -81,6 +82,7 @@ class GroupCost:
         self._live = np.zeros((backward.primary + 1, strips))
         self._traffic_bytes = 0
         self._made: set[int] = set()
+        self._copied: set[int] = set()
 
     def add_layer(self, number: int, extent: LayerExtent, inputs: dict[int, LayerExtent]) -> None:
         """Adds a layer in front of the group; `inputs`: what the group needs of the maps it
@@ -110,8 +112,19 @@ class GroupCost:
         self._live[pool if is_fused else number] += _aligned(np.array([scratch]))
         for source, needed in inputs.items():
             self._last_reader.setdefault(source, pool if is_fused else number)
-            self._occupy(source, number, needed)
+            self._read(source, number, needed)
+
+    def _read(self, source: int, reader: int, needed: LayerExtent) -> None:
+        """Adds loading an input into a buffer, unless all readers so far read it as it lies."""
+        network = self._network
+        if not (lies_between(network, source) and stays_on_map(network, reader, source)):
+            self._copied.add(source)
+        if source in self._copied:
+            self._occupy(source, reader, needed)
             self._inputs[source] = self._load_s(source, needed), self._kept_bytes(source, needed)
+        else:
+            none = np.zeros(len(self._member_s))
+            self._inputs[source] = none, none
 
     def _add_output(self, number: int, extent: LayerExtent) -> None:
         """Adds the buffer of a layer's output, and the moves into it and out of the group."""
@@ -125,7 +138,7 @@ class GroupCost:
 
     def _forget(self, number: int, extent: LayerExtent) -> None:
         """Removes the input of a pool that turns out to be fused into this convolution."""
-        first, last, size = self._buffers.pop(number)
+        first, last, size = self._buffers.pop(number, (0, -1, np.zeros(1)))
         self._live[first : last + 1] -= size
         self._traffic_bytes -= self._map_bytes(number, extent)
 

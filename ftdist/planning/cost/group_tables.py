@@ -18,6 +18,7 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
 from ftdist.planning.fused_pools import row_blocks
+from ftdist.planning.group import lies_between, stays_on_map
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
 
@@ -111,7 +112,8 @@ def _costs(context: CostContext) -> Numbers:
 
 
 def _readings(network: Network) -> Integers:
-    """For each map that a layer reads: reader, source, padded, the terms of rows and columns."""
+    """For each map that a layer reads: reader, source, padded, whether it can be read as it lies,
+    the terms of rows and columns."""
     rows = []
     inputs = len(network.inputs)
     for number, layer in enumerate(network.layers):
@@ -119,10 +121,11 @@ def _readings(network: Network) -> Integers:
             continue
         for source in dict.fromkeys(network.reads(number)):
             axes = network.axes(number, source)
+            as_it_lies = lies_between(network, source) and stays_on_map(network, number, source)
             both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
-            head = number + inputs, source + inputs, int(axes.padded)
+            head = number + inputs, source + inputs, int(axes.padded), int(as_it_lies)
             rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]
-    return np.array(rows, np.int64).reshape(-1, 19)
+    return np.array(rows, np.int64).reshape(-1, 20)
 
 
 def _row_seconds(network: Network, profile: DeviceProfile) -> tuple[Numbers, Integers]:

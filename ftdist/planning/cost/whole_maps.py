@@ -6,7 +6,6 @@ which it reads and writes where they lie.
 
 from __future__ import annotations
 
-from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import Network
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import layer_cost
@@ -43,10 +42,3 @@ def whole_tiles(network: Network, step: GroupPlan, threads: int) -> tuple[int, i
     layout = lay_out_whole(group, step, outside, threads)
     tiles = max(len(layout.passes), channel_shares(group, layout, threads))
     return tiles, min(threads, tiles) * layout.arena_bytes
-
-
-def spare_bytes(network: Network, source: int) -> int:
-    """Bytes behind a map in the block: whole-map steps read whole vectors of channels."""
-    if any(source in network.reads(layer) for layer in network.whole_layers):
-        return OVERREAD_BYTES
-    return 0

@@ -20,7 +20,7 @@ from ftdist.network.modelheader import ArrayName
 from ftdist.network.operators.views import View
 from ftdist.network.packing import BLOCKS
 from ftdist.network.ports import Pixels
-from ftdist.planning.group import FusedGroup, whole_map
+from ftdist.planning.group import FusedGroup, lies_between, whole_map
 from ftdist.planning.lowering.descriptors import NEUTRAL, describe
 from ftdist.planning.lowering.layout import Layout, Slot
 
@@ -76,8 +76,9 @@ def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> di
         layout = MapLayout.PLANAR if planar else MapLayout.INTERLEAVED
         if source == INPUT and picture:
             layout = MapLayout.PICTURE
-        in_block = source >= 0 and source not in network.output_sources
-        found[source] = OutsideMap(layout, whole_map(network, source), in_block)
+        found[source] = OutsideMap(
+            layout, whole_map(network, source), in_block=lies_between(network, source)
+        )
     return found
 
 

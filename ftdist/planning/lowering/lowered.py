@@ -160,8 +160,6 @@ def _blocks(
         for source in (each for each in program.outputs if each in held):
             readers = [n for n, each in enumerate(programs) if source in each.inputs]
             last = len(programs) - 1 if source in wanted else max(readers)
-            size = held[source].size * network.shape(source).position_bytes
-            if any(source in each.in_place for each in programs):
-                size += OVERREAD_BYTES
+            size = held[source].size * network.shape(source).position_bytes + OVERREAD_BYTES
             blocks.append(Block(("map", source, 0), size, number, last))
     return blocks

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ftdist.kernels.program import KERNEL, NO_VIEWS, Program, Table, tile_program
-from ftdist.planning.group import FusedGroup
+from ftdist.planning.group import FusedGroup, stays_on_map
 from ftdist.planning.lowering.calls import kernel_numbers, row_calls
 from ftdist.planning.lowering.kernel_tables import (
     KernelWriter,
@@ -72,8 +72,13 @@ def lower_group(
     outside: Mapping[int, OutsideMap],
 ) -> GroupProgram:
     """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
-    layout = lay_out(group, plan, direct_outputs(group, outside))
+    layout = lay_out_group(group, plan, outside)
     return lower_laid_out(group, plan, layout, offsets, outside)
+
+
+def lay_out_group(group: FusedGroup, plan: GroupPlan, outside: Mapping[int, OutsideMap]) -> Layout:
+    """The arena of a group whose inputs and outputs lie so in memory."""
+    return lay_out(group, plan, _direct_outputs(group, outside), _direct_inputs(group, outside))
 
 
 def lower_laid_out(
@@ -113,7 +118,17 @@ def lower_laid_out(
     )
 
 
-def direct_outputs(group: FusedGroup, outside: Mapping[int, OutsideMap]) -> frozenset[int]:
+def _direct_inputs(group: FusedGroup, outside: Mapping[int, OutsideMap]) -> frozenset[int]:
+    """Inputs that all kernels can read as they lie in the block: none wants zeros beside them."""
+    return frozenset(
+        source
+        for source in group.inputs
+        if outside[source].in_block
+        and all(stays_on_map(group.network, each, source) for each in group.readers[source])
+    )
+
+
+def _direct_outputs(group: FusedGroup, outside: Mapping[int, OutsideMap]) -> frozenset[int]:
     """Outputs that their kernel can write straight into the map: none in the group reads them."""
     return frozenset(
         output

@@ -18,6 +18,7 @@ from ftdist.network.graph import Network, is_alias, weighted_layers
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import layer_cost, row_seconds
+from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.cutgraph import Grids, Progress
@@ -69,22 +70,23 @@ def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, in
 
 
 def least_seconds(network: Network, threads: int, profile: DeviceProfile) -> float:
-    """A lower bound of the time of every plan: all maps made once, all weights read once."""
+    """A lower bound of the time of every plan: what is needed of all maps made once, all weights
+    read once."""
     seconds = 0.0
-    known: dict[object, float] = {}
+    known: dict[object, tuple[float, float]] = {}
     context = CostContext.of(network, profile)
-    for number, layer in enumerate(network.layers):
-        if is_alias(layer):
-            continue
-        height, width, _ = layer.shape
+    members = [n for n, layer in enumerate(network.layers) if not is_alias(layer)]
+    needed = FusedGroup(network, 0, len(network.layers)).needed(members)
+    for number in members:
+        layer = network.layers[number]
         key = layer.operation, layer.algorithm, layer.shape, network.asked(number)[1]
         if key not in known:
-            widths = np.arange(1, width + 1, dtype=np.float64)
+            widths = np.arange(1, layer.shape.width + 1, dtype=np.float64)
             column_s = row_seconds(network, number, widths, profile) / widths
-            known[key] = height * width * float(column_s.min())
-            weights = layer_cost(network, number, width, profile).weight_bytes
-            known[key] += weights * context.weights_once_s
-        seconds += known[key]
+            weights = layer_cost(network, number, layer.shape.width, profile).weight_bytes
+            known[key] = float(column_s.min()), weights * context.weights_once_s
+        position_s, weights_s = known[key]
+        seconds += needed[number].size * position_s + weights_s
     return seconds / threads
 
 

@@ -16,9 +16,9 @@ from ftdist.network.graph import Network, weighted_layers
 from ftdist.planning.cost.latency import group_seconds
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import whole_maps
-from ftdist.planning.lowering.layout import Layout, lay_out
+from ftdist.planning.lowering.layout import Layout
 from ftdist.planning.lowering.lowered import Lowered
-from ftdist.planning.lowering.programs import direct_outputs
+from ftdist.planning.lowering.programs import lay_out_group
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.steps import whole_layer
@@ -91,8 +91,8 @@ def peak_moment(network: Network, lowered: Lowered) -> PeakMoment:
     if plan.whole:
         return PeakMoment(lowered.plan.groups.index(plan), whole_layer(network, plan), (0, 0))
     group = FusedGroup(network, plan.first, plan.stop)
-    outside = whole_maps(network, group.outputs, picture=False)
-    layout = lay_out(group, plan, direct_outputs(group, outside))
+    outside = whole_maps(network, (*group.inputs, *group.outputs), picture=False)
+    layout = lay_out_group(group, plan, outside)
     most, found = -1.0, (0, 0, 0)
     for row in range(plan.rows):
         for column in range(plan.columns):

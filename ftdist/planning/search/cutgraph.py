@@ -15,12 +15,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
 from ftdist.planning.cost.latency import meeting_s, share_of, whole_step_seconds
-from ftdist.planning.cost.whole_maps import spare_bytes, whole_tiles
+from ftdist.planning.cost.whole_maps import whole_tiles
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.weights import LayerWeights, layer_weights
@@ -69,7 +70,7 @@ class MapBytes:
 
     def __init__(self, network: Network, cuts: tuple[int, ...]) -> None:
         own = sorted(
-            (source, last, network.shape(source).bytes + spare_bytes(network, source))
+            (source, last, network.shape(source).bytes + OVERREAD_BYTES)
             for source, last in network.last_use.items()
             if source >= 0 and source not in network.output_sources
         )

@@ -68,7 +68,7 @@ void GroupCost::add_layer(int index, const LayerExtent& extent) {
   const bool fused = pool != index && made_[static_cast<size_t>(pool)];
   if (fused) {
     // What the pool reads lies nowhere, now that its convolution is in the group too.
-    add_live(buffers_[at], -1);
+    if (buffers_[at].known) add_live(buffers_[at], -1);
     buffers_[at].known = false;
     traffic_bytes_ -= map_bytes(index, extent);
   } else {
@@ -86,18 +86,26 @@ void GroupCost::add_layer(int index, const LayerExtent& extent) {
     traffic_bytes_ += map_bytes(source, needed);
     int& reader = last_reader_[static_cast<size_t>(source)];
     if (reader == 0) reader = fused ? pool : index;
-    occupy(source, index, needed);
-    Input& input = inputs_[static_cast<size_t>(source)];
-    input.known = true;
-    input.load_s.resize(strips_);
-    input.kept.resize(strips_);
-    const double copy = copy_s(source, needed);
-    const double columns = static_cast<double>(needed.columns.size());
-    for (size_t strip = 0; strip < strips_; strip++) {
-      const double calls = static_cast<double>(needed.calls[strip]) * columns;
-      input.load_s[strip] = copy + calls * tables_.device.call_s + keep_s(source, needed, strip);
-      input.kept[strip] = kept_bytes(source, needed, strip);
-    }
+    read(reads[number], index, needed);
+  }
+}
+
+// Adds loading an input into a buffer, unless all readers so far read it as it lies.
+void GroupCost::read(const Reading& reading, int reader, const LayerExtent& needed) {
+  const int source = reading.source;
+  Input& input = inputs_[static_cast<size_t>(source)];
+  input.known = true;
+  input.copied = input.copied || !reading.as_it_lies;
+  input.load_s.assign(strips_, 0);
+  input.kept.assign(strips_, 0);
+  if (!input.copied) return;
+  occupy(source, reader, needed);
+  const double copy = copy_s(source, needed);
+  const double columns = static_cast<double>(needed.columns.size());
+  for (size_t strip = 0; strip < strips_; strip++) {
+    const double calls = static_cast<double>(needed.calls[strip]) * columns;
+    input.load_s[strip] = copy + calls * tables_.device.call_s + keep_s(source, needed, strip);
+    input.kept[strip] = kept_bytes(source, needed, strip);
   }
 }
 

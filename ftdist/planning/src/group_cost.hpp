@@ -32,6 +32,7 @@ class GroupCost {
   };
   struct Input {
     bool known = false;
+    bool copied = false;  // some reader cannot read it as it lies
     std::vector<double> load_s, kept;
   };
 
@@ -43,6 +44,7 @@ class GroupCost {
   double kept_bytes(int index, const LayerExtent& extent, size_t strip) const;
   void make(int index, const LayerExtent& extent);
   void add_output(int index, const LayerExtent& extent);
+  void read(const Reading& reading, int reader, const LayerExtent& needed);
   void occupy(int index, int first, const LayerExtent& extent);
   void add_live(const Buffer& buffer, double sign);
 

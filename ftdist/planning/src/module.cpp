@@ -39,13 +39,13 @@ class Groups {
  public:
   // Rows of `sizes`: height, width, channels, computed, planar, last use, pool, block,
   // scratch. Of `costs`: weight bytes, chunks, bytes of the file, transforming, batch, copying a
-  // column, moving the map, transforming always. Of `readings`: reader, source, padded, terms of the
-  // rows, terms of the columns. `row_s` holds tables of seconds by columns, of which each map has
+  // column, moving the map, transforming always. Of `readings`: reader, source, padded, as it
+  // lies, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of which each map has
   // [start, stop) in `row_at`. `device`: as in tables.hpp.
   Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
          const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
          const Table<double>& traffic, const Table<double>& weights) {
-    if (sizes.shape(1) != 9 || costs.shape(1) != 8 || readings.shape(1) != 19 || device.size() != 8)
+    if (sizes.shape(1) != 9 || costs.shape(1) != 8 || readings.shape(1) != 20 || device.size() != 8)
       throw nb::value_error("tables of another version; reinstall ftdist");
     for (size_t index = 0; index < sizes.shape(0); index++) {
       const int64_t* size = sizes.data() + 9 * index;
@@ -62,10 +62,10 @@ class Groups {
       tables_.maps.push_back(std::move(map));
     }
     for (size_t index = 0; index < readings.shape(0); index++) {
-      const int64_t* reading = readings.data() + 19 * index;
+      const int64_t* reading = readings.data() + 20 * index;
       tables_.maps.at(static_cast<size_t>(reading[0]))
-          .reads.push_back({static_cast<int>(reading[1]), reading[2] != 0, axis_terms(reading + 3),
-                            axis_terms(reading + 11)});
+          .reads.push_back({static_cast<int>(reading[1]), reading[2] != 0, reading[3] != 0,
+                            axis_terms(reading + 4), axis_terms(reading + 12)});
     }
     tables_.row_s.assign(row_s.data(), row_s.data() + row_s.size());
     const double* rate = device.data();

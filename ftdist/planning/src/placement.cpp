@@ -81,6 +81,12 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   for (const int member : members)
     for (const Reading& reading : map_of(member).reads)
       last[reading.source] = std::max(last[reading.source], position[fused(member)]);
+  const auto is_copied = [&](int input) {
+    for (const int member : members)
+      for (const Reading& reading : map_of(member).reads)
+        if (reading.source == input && !reading.as_it_lies) return true;
+    return false;
+  };
   std::vector<std::pair<int, int>> order;  // (step, map)
   for (const auto& [index, step] : position) order.emplace_back(step, index);
   std::sort(order.begin(), order.end());
@@ -88,6 +94,7 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   for (const auto& [step, index] : order) {
     const bool is_read = last.count(index) != 0;
     const bool is_direct = index >= members.front() && backward.is_output(index) && !map_of(index).planar;
+    if (index < members.front() && !is_copied(index)) continue;
     if ((index >= members.front() && fused(index) != index) || (is_direct && !is_read)) continue;
     blocks.push_back({sizes[index].held, step, is_read ? last[index] : step});
     if (sizes[index].kept) blocks.push_back({sizes[index].kept, 0, steps - 1});

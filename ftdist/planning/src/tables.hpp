@@ -33,10 +33,11 @@ struct AxisTerms {
 };
 
 // What a layer reads: a map, by its index, and how its rows and columns follow from the layer's.
-// `padded`: columns beside the map are stored, as zeros.
+// `padded`: columns beside the map are stored, as zeros. `as_it_lies`: it can be read where it lies
+// between groups.
 struct Reading {
   int source;
-  bool padded;
+  bool padded, as_it_lies;
   AxisTerms rows, columns;
 };
 

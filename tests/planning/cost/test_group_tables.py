@@ -15,7 +15,8 @@ from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass
 from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.cost.group_tables import native_groups
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.lowering.layout import lay_out
+from ftdist.planning.lowering.kernel_tables import whole_maps
+from ftdist.planning.lowering.programs import lay_out_group
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DEFAULT
 
@@ -89,10 +90,10 @@ def arenas(
         group = FusedGroup(network, first, stop)
         if not group.members or is_alias(network.layers[first]):
             continue
-        direct = frozenset(group.outputs) - network.output_sources
+        outside = whole_maps(network, (*group.inputs, *group.outputs), picture=False)
         for strip in BackwardPass(network, stop, *grid).strips:
             plan = GroupPlan(first, stop, *grid, strip)
-            expected = lay_out(group, plan, direct).arena_bytes
+            expected = lay_out_group(group, plan, outside).arena_bytes
             yield first, strip, native.arena_bytes(first + 1, stop + 1, *grid, strip or 0), expected
 
 

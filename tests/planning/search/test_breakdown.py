@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network import architectures
 from ftdist.network.graph import INPUT, Network
 from ftdist.planning.cost.latency import plan_seconds
@@ -55,7 +56,7 @@ def test_maps_that_wait_for_a_later_group_are_held(network: Network) -> None:
         group_breakdowns(network, whole, DEFAULT), whole.programs, strict=True
     ):
         maps = [source for source in (*program.inputs, *program.outputs) if source in whole.maps]
-        expected = sum(network.shape(source).bytes for source in maps)
+        expected = sum(network.shape(source).bytes + OVERREAD_BYTES for source in maps)
         assert share.held_bytes == program.arena_bytes + expected
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ftdist.geometry import Shape
+from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network import architectures
 from ftdist.network.builder import NetworkBuilder
 from ftdist.network.graph import INPUT
@@ -18,8 +19,9 @@ from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.latency import plan_seconds
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.lowering.layout import lay_out
+from ftdist.planning.lowering.kernel_tables import whole_maps
 from ftdist.planning.lowering.predictor import live_maps
+from ftdist.planning.lowering.programs import lay_out_group
 from ftdist.planning.plan import GroupPlan, Plan, check
 from ftdist.planning.profile import DEFAULT
 from ftdist.planning.search.cutgraph import grids
@@ -98,7 +100,7 @@ def every_group(network, threads):
         height = network.shape(FusedGroup(network, first, stop).outputs[-1]).height
         outputs = {network.source(each) for each in network.outputs}
         maps = {**live_maps(network, first), **live_maps(network, stop)}
-        alive = sum(size for source, size in maps.items() if source not in outputs)
+        alive = sum(size + OVERREAD_BYTES for source, size in maps.items() if source not in outputs)
         groups[first, stop] = []
         for (rows, columns), strip, streamed in itertools.product(
             grids(network, threads), STRIPS, (False, True)
@@ -107,7 +109,8 @@ def every_group(network, threads):
                 continue
             plan = GroupPlan(first, stop, rows, columns, strip, streamed)
             group = FusedGroup(network, first, stop)
-            layout = lay_out(group, plan, frozenset(group.outputs) - outputs)
+            outside = whole_maps(network, (*group.inputs, *group.outputs), picture=False)
+            layout = lay_out_group(group, plan, outside)
             alone = Plan((plan,), threads)
             resident = sum(resident_layers(network, alone).values())
             arenas = min(threads, rows * columns) * layout.arena_bytes

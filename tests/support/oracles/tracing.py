@@ -32,7 +32,8 @@ class Trace:
 
     `times_made[tile][layer]` counts how often a tile computes (or loads) each position; `stores`
     counts how often each element of an output map was written, `loads` how often each of an input
-    was read; `touched_bytes` is where the last float of an arena that was read or written ends.
+    was copied into the arena; `touched_bytes` is where the last float of an arena that was read or
+    written ends.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Trace:
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
             made = self.memory[kernel["in"]["base"]][index]
             assert (made != UNWRITTEN).all(), f"layer {layer}: copies what nobody wrote"
-            counted = kernel["in"]["base"] != 0
+            counted = kernel["in"]["base"] != 0 and layer in self.program.inputs
             if counted:
                 np.add.at(self.loads[layer], index, 1)
         else:
