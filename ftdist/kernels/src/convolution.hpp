@@ -191,7 +191,7 @@ static inline void panel_rows(const Layer& layer, const Panel& panel, const Call
                      panel.group * layer.group_in,
                  panel.weights + taps.first * layer.row_taps * BLOCK,
                  runs,
-                 {panel.weights + (asks ? floats : 0), asks ? runs.block_step : 0,
+                 {panel.weights + (asks ? floats : 0), asks ? runs.block_step : 0, runs.block_step,
                   (row - call.row) * kernel.pool_height + y, call.rows * kernel.pool_height}};
     }
     float* out = at(program, kernel.out, call.out_row, row, kernel.left) + channel;

@@ -48,8 +48,23 @@ struct Slice {
   int channels;
   int64_t block_step;  // floats of weights from a block of 16 output channels to the next
   int64_t out_step;
-  bool begins;    // the sums, from zero
-  int64_t ahead;  // floats of a block's weights, behind its own, that are wanted next
+  bool begins;  // the sums, from zero
+};
+
+// Weights that are transformed next, as the model file holds them: of the first block of outputs, or
+// null. They are asked for beside the products of those before them.
+struct Coming {
+  const float* taps;
+  int64_t tap_step, block_step;
+  int64_t floats;  // of each tap
+
+  // What the products of number `number` of `count` of some blocks ask for.
+  Next share(int number, int count, int block) const {
+    const int parts = count / 9, tap = number / parts;
+    if (!taps || tap >= 9) return {taps, 0, 0, 0, 1};
+    const int64_t own = floats / parts;
+    return {taps + block * block_step + tap * tap_step + number % parts * own, own, block_step, 0, 1};
+  }
 };
 
 template <int P, int B>
@@ -75,9 +90,8 @@ static inline AddProducts adds_products(int count, std::integer_sequence<int, P.
 
 template <int B, int MOST>
 static inline void product(const float* in, int count, const float* weights, float* out,
-                           const Slice& slice) {
+                           const Slice& slice, const Next& next) {
   const int parts = ceil_div(count, MOST);
-  const Next next = {weights + slice.ahead, slice.ahead, 0, 1};
   for (int part = 0, at = 0; part < parts; part++) {
     const int own = ceil_div(count - at, parts - part);
     adds_products<B>(own, std::make_integer_sequence<int, MOST>{})(
@@ -88,27 +102,30 @@ static inline void product(const float* in, int count, const float* weights, flo
 }
 
 // All products of `count` blocks of inputs over a slice of their channels with the weights of `taken`
-// blocks of outputs, [taken][(M+2)^2][channels][16], products `step` floats apart. Those of the next
-// product are asked for where they are `far`, beyond the second cache.
+// blocks of outputs, [taken][(M+2)^2][channels][16], products `step` floats apart. Meanwhile `coming`
+// weights are asked for; or, where these are used as they lie, those of the next product.
 template <int M>
 static inline void products(const Inputs& inputs, int first, const float* weights, int64_t step,
-                            int taken, float* out, bool far) {
+                            int taken, float* out, const Coming* coming) {
   constexpr int COUNT = (M + 2) * (M + 2);
   const int count = inputs.count, channels = smaller(inputs.slice, inputs.channels - first);
   const int64_t width = taken * BLOCK, output_step = apart(count * width);
-  const int64_t ahead = far && 2 * step <= MOST_AHEAD ? step : 0;
-  const Slice slice = {inputs.slice, channels, COUNT * step, width, first == 0, ahead};
+  const Slice slice = {inputs.slice, channels, COUNT * step, width, first == 0};
+  const int64_t behind = 2 * step <= MOST_AHEAD ? step : 0;
   for (int i = 0; i < COUNT; i++) {
     const float* from = inputs.at(0, first) + i * inputs.step;
-    const float* own = weights + i * step;
     float* to = out + i * output_step;
+    const auto own = [&](int block) { return weights + i * step + block * slice.block_step; };
+    const auto next = [&](int block) -> Next {
+      if (coming) return coming->share(i, COUNT, block);
+      return {own(block) + behind, behind, slice.block_step, 0, 1};
+    };
     int block = 0;
     if constexpr (WIDE_PIXELS > 0)
       for (; block + 1 < taken; block += 2)
-        product<2, WIDE_PIXELS>(from, count, own + block * slice.block_step, to + block * BLOCK,
-                                slice);
+        product<2, WIDE_PIXELS>(from, count, own(block), to + block * BLOCK, slice, next(block));
     for (; block < taken; block++)
-      product<1, PIXELS>(from, count, own + block * slice.block_step, to + block * BLOCK, slice);
+      product<1, PIXELS>(from, count, own(block), to + block * BLOCK, slice, next(block));
   }
 }
 
@@ -135,6 +152,19 @@ static inline Given given_weights(const Program& program, const Kernel& kernel, 
   return {window, window + piece.weight_count};
 }
 
+// The weights of the channels from `channel` on, or, behind the last one, of the blocks of outputs behind
+// these. None of streamed ones: they are read first.
+static inline Coming coming_after(const Kernel& kernel, const Given& given, int block, int taken,
+                                  int channel) {
+  const int64_t tap = (int64_t)kernel.channels * BLOCK;
+  const bool goes_on = channel < kernel.channels;
+  const bool last = !goes_on && (block + taken) * BLOCK >= kernel.filters;
+  if (kernel.streamed || last) return {nullptr, 0, 0, 0};
+  const int first = goes_on ? channel : 0;
+  const int64_t floats = (int64_t)smaller(SLICE_CHANNELS, kernel.channels - first) * BLOCK;
+  return {given.taps + (goes_on ? first * BLOCK : taken * 9 * tap), tap, 9 * tap, floats};
+}
+
 // All products of the inputs with the weights of `taken` blocks of outputs from number `block` on.
 // Returns their biases; null when the file did not give the weights.
 template <int M>
@@ -144,7 +174,7 @@ static inline const float* multiply(const Program& program, const Kernel& kernel
   const int64_t tap = (int64_t)kernel.channels * BLOCK;
   if (kernel.table > 0) {
     const float* table = reinterpret_cast<const float*>(program.bases[kernel.table]);
-    products<M>(inputs, 0, table + kernel.weights + block * COUNT * tap, tap, taken, out, true);
+    products<M>(inputs, 0, table + kernel.weights + block * COUNT * tap, tap, taken, out, nullptr);
     return table + kernel.bias + (int64_t)block * BLOCK;
   }
   const Given given = given_weights(program, kernel, block, taken);
@@ -156,7 +186,8 @@ static inline const float* multiply(const Program& program, const Kernel& kernel
     for (int i = 0; i < taken; i++)
       expand_block<M>(given.taps + i * 9 * tap + first * BLOCK, tap, channels,
                       expanded + i * COUNT * step, step);
-    products<M>(inputs, first, expanded, step, taken, out, false);
+    const Coming coming = coming_after(kernel, given, block, taken, first + channels);
+    products<M>(inputs, first, expanded, step, taken, out, &coming);
   }
   return given.bias;
 }

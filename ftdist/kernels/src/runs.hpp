@@ -7,26 +7,26 @@
 
 namespace ftdist::FTDIST_NAMESPACE {
 
-// Weights that are wanted later, of the first of B blocks: with each term they are asked for `step`
-// floats further. So memory is busy all the time and never has many requests at one time.
+// Weights that are wanted later, of B blocks `block_step` floats apart: with each term they are asked
+// for `step` floats further. So memory is busy all the time and never has many requests at one time.
 struct Ahead {
   const float* weights;
-  int64_t step;
+  int64_t step, block_step;
 };
 
 // Weights that are used after those of a row of pixels, `floats` of each block: the row asks for part
 // number `part` of `parts` of them.
 struct Next {
   const float* weights;
-  int64_t floats;
+  int64_t floats, block_step;
   int part, parts;
 
   // What block of pixels number `number` of the row's `count` asks for while it adds `terms`.
   Ahead share(int number, int count, int terms) const {
-    if (!floats) return {weights, 0};
+    if (!floats) return {weights, 0, 0};
     const int all = parts * count, floats_each = (int)floats / all;
     return {weights + (int64_t)(part * count + number) * floats_each,
-            ceil_div(floats_each, larger(1, terms))};
+            ceil_div(floats_each, larger(1, terms)), block_step};
   }
 };
 
@@ -71,7 +71,7 @@ template <int P, int B>
       add_lanes<P, B>(from + q, step, weights, block_step, sums);
   for (; q < length; q++, weights += BLOCK, ahead.weights += ahead.step) {
     unrolled<B>([&](auto block) __attribute__((always_inline)) {
-      fetch(ahead.weights + block * block_step);
+      fetch(ahead.weights + block * ahead.block_step);
     });
     Vec taps[N];
     unrolled<N>([&](auto j) __attribute__((always_inline)) {

@@ -30,7 +30,7 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
                                  const SpreadBlock& block, int row, int column) {
   constexpr int N = BLOCK / LANES;
   const int depth = kernel.channels / kernel.groups;
-  Ahead none = {block.weights, 0};
+  Ahead none = {block.weights, 0, 0};
   Sums<P, N> sums;
   sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(block.bias + j * LANES);
