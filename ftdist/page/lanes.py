@@ -49,7 +49,7 @@ class Lane:
     def task_now(self) -> TaskNow:
         """The group that it computes, as a task of its worker."""
         group = self.groups[self.group]
-        tiles = group.rows * group.columns
+        tiles = group.tiles
         tile = min(len(self.done), tiles - 1)
         return TaskNow(self.job, self.frame, group.first, group.stop, tile, tiles, 0.0)
 
@@ -61,6 +61,7 @@ class Lane:
             Region(*rows, *columns)
             for rows in partition(shape.height, min(group.rows, shape.height))
             for columns in partition(shape.width, min(group.columns, shape.width))
+            for _ in range(group.slices)
         ]
         return FrameNow(
             job=self.job,

@@ -72,6 +72,7 @@ def _group(group: GroupBreakdown, scale: float) -> dict[str, Any]:
     return {
         "layers": [plan.first, plan.stop - 1],
         "grid": [plan.rows, plan.columns],
+        "slices": plan.slices,
         "strip": plan.strip,
         "whole": plan.whole,
         "streamed": plan.streamed,

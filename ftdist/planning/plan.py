@@ -6,11 +6,13 @@ The notation is that of the literature with strips added::
     1x1s4/8/2x2s2        the same cut; strips of 4 rows of the group's output, then of 2
     1x1                  untiled: one group, one tile, one strip
     1x1s4/8/1x1w         the second group's weights are streamed, not kept in memory
+    2x1/8/1x1c2/9/2x1    layer 8 in two slices of its output channels
 
-Each group is a grid (rows x columns of tiles), perhaps a strip height, perhaps a `w`; between two
-groups stands the first layer of the second. Layers that need whole maps are steps of their own
-(``steps``), which the notation does not name: they are no choice. Behind an `@` stand the
-algorithms of layers that are not computed directly, as in `1x1@3=direct`, where there are any.
+Each group is a grid (rows x columns of tiles), perhaps slices of channels, perhaps a strip height,
+perhaps a `w`; between two groups stands the first layer of the second. Layers that need whole maps
+are steps of their own (``steps``), which the notation does not name: they are no choice. Behind an
+`@` stand the algorithms of layers that are not computed directly, as in `1x1@3=direct`, where there
+are any.
 """
 
 from __future__ import annotations
@@ -27,11 +29,11 @@ from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
 from ftdist.planning.group import FusedGroup
-from ftdist.planning.steps import GroupPlan, notation_of, split
+from ftdist.planning.steps import GroupPlan, most_slices, notation_of, split
 
 __all__ = ["GroupPlan", "Plan", "check", "parse_json", "parse_notation", "untiled"]
 
-_GROUP = re.compile(r"([0-9]{1,6})x([0-9]{1,6})(?:s([0-9]{1,6}))?(w?)")
+_GROUP = re.compile(r"([0-9]{1,6})x([0-9]{1,6})(?:c([0-9]{1,6}))?(?:s([0-9]{1,6}))?(w?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,13 @@ class Plan:
 
     def to_json(self, model_digest: str) -> dict[str, Any]:
         """`{"notation", "groups", "threads", "digest", "error_classes"}`, and the `arithmetic`
-        where not all layers are direct; a group has kind, layers, grid, strip."""
+        where not all layers are direct; a group has kind, layers, grid, slices, strip."""
         groups = [
             {
                 "kind": "whole" if group.whole else "fused",
                 "layers": [group.first, group.stop - 1],
                 "grid": [group.rows, group.columns],
+                "slices": group.slices,
                 "strip": group.strip,
                 "weights": "streamed" if group.streamed else "resident",
             }
@@ -136,12 +139,14 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     groups = []
     for part, first, stop in zip(parts[::2], cuts, cuts[1:], strict=False):
         match = _GROUP.fullmatch(part)
-        if not match or 0 in (int(match[1]), int(match[2])):
+        if not match or 0 in (int(match[1]), int(match[2]), int(match[3] or 1)):
             raise InputError(f"tiling '{notation}': '{part}' is not a grid such as 5x5 or 2x2s4")
-        if match[3] is not None and int(match[3]) == 0:
+        if match[4] is not None and int(match[4]) == 0:
             raise InputError(f"tiling '{notation}': a strip has at least one row")
-        strip = None if match[3] is None else int(match[3])
-        groups.append(GroupPlan(first, stop, int(match[1]), int(match[2]), strip, bool(match[4])))
+        strip = None if match[4] is None else int(match[4])
+        grid = int(match[1]), int(match[2])
+        slices = int(match[3] or 1)
+        groups.append(GroupPlan(first, stop, *grid, strip, bool(match[5]), slices=slices))
     arithmetic = _arithmetic(notation, *algorithms)
     plan = Plan(split(network, groups), threads, arithmetic=arithmetic)
     check(plan, network)
@@ -209,6 +214,17 @@ def _check_whole(plan: Plan, network: Network) -> None:
                     f"grid {group} does not fit: layer {output} "
                     f"({network.layers[output].name}) makes a map of {shape}"
                 )
+        _check_slices(group, network)
+
+
+def _check_slices(group: GroupPlan, network: Network) -> None:
+    """InputError when the output channels of a group cannot be cut so."""
+    most = most_slices(network, group.first, group.stop)
+    if not 1 <= group.slices <= most:
+        can = f"into {most} slices at most" if most > 1 else "into no slices of channels"
+        raise InputError(
+            f"grid {group} does not fit: layers {group.first}..{group.stop - 1} can be cut {can}"
+        )
 
 
 def _check_part(part: Plan, region: Region, network: Network) -> None:
@@ -223,6 +239,7 @@ def _check_part(part: Plan, region: Region, network: Network) -> None:
     for group in part.groups:
         if min(group.rows, group.columns, group.strip or 1) < 1 or group.strip == 0:
             raise InputError(f"a part with a group in the grid {group}")
+        _check_slices(group, network)
     outputs = FusedGroup(network, part.first, part.stop).outputs
     if not outputs:
         raise InputError(f"layers {part.first}..{part.stop - 1} make no map that is needed")

@@ -13,7 +13,11 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS
 from ftdist.network.graph import Network, is_alias
+
+SHARED_CHANNELS = BLOCK * CHUNK_BLOCKS
+"""Output channels are shared in chunks of so many, as weights are streamed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,8 @@ class GroupPlan:
     `strip` counts rows of the group's output; None makes each tile in one strip. `streamed`: the
     step's weights are read from the model file in chunks, whenever a strip needs them, and given
     back; otherwise they stay resident. `whole`: a whole-map step, without grid and strips.
+    `slices`: tiles are cut by output channels too, into so many; only a group that is one
+    convolution can be (``most_slices``).
     """
 
     first: int
@@ -32,10 +38,21 @@ class GroupPlan:
     strip: int | None = None
     streamed: bool = False
     whole: bool = False
+    slices: int = 1
 
     def __str__(self) -> str:
         strip = "" if self.strip is None else f"s{self.strip}"
-        return f"{self.rows}x{self.columns}{strip}{'w' * self.streamed}"
+        return f"{self.grid}{strip}{'w' * self.streamed}"
+
+    @property
+    def grid(self) -> str:
+        """How it is cut into tiles, as `2x1`, or `1x1c2` with two slices of channels."""
+        slices = f"c{self.slices}" if self.slices > 1 else ""
+        return f"{self.rows}x{self.columns}{slices}"
+
+    @property
+    def tiles(self) -> int:
+        return self.rows * self.columns * self.slices
 
 
 def split(network: Network, groups: Iterable[GroupPlan]) -> tuple[GroupPlan, ...]:
@@ -60,6 +77,20 @@ def split(network: Network, groups: Iterable[GroupPlan]) -> tuple[GroupPlan, ...
         if number and step.whole and not _has_weights(network, step):
             found[number] = replace(step, streamed=found[number - 1].streamed)
     return tuple(found)
+
+
+def most_slices(network: Network, first: int, stop: int) -> int:
+    """Into how many slices of output channels a group of these layers can be cut.
+
+    More than one where it is a single convolution, which sums each of its channels on its own.
+    """
+    members = [n for n in range(first, stop) if not is_alias(network.layers[n])]
+    if len(members) != 1:
+        return 1
+    operation, inputs = network.asked(members[0])
+    if not operation.splits_channels(inputs) or not operation.weights(inputs[0]):
+        return 1
+    return -(-network.shape(members[0]).channels // SHARED_CHANNELS)
 
 
 def whole_layer(network: Network, step: GroupPlan) -> int:
@@ -107,12 +138,13 @@ def _kinds(network: Network, first: int, stop: int) -> Iterator[tuple[int, int, 
 
 
 def _fitting(network: Network, group: GroupPlan) -> GroupPlan:
-    """A group whose grid is no finer than the maps that it makes for others."""
+    """A group cut no finer than the maps that it makes for others."""
     made = [n for n, last in network.last_use.items() if group.first <= n < group.stop <= last]
     shapes = [network.shape(number) for number in made]
     rows = min([group.rows, *(shape.height for shape in shapes)])
     columns = min([group.columns, *(shape.width for shape in shapes)])
-    return replace(group, rows=rows, columns=columns)
+    slices = min(group.slices, most_slices(network, group.first, group.stop))
+    return replace(group, rows=rows, columns=columns, slices=slices)
 
 
 def notation_of(steps: Iterable[GroupPlan]) -> str:

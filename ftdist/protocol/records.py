@@ -69,6 +69,7 @@ class Group:
     columns: Annotated[int, Between(1, SIDE)]
     strip: Side
     streamed: bool
+    slices: Annotated[int, Between(1, SIDE)] = 1
 
     def flaw(self) -> str:
         """A group has layers."""

@@ -166,11 +166,19 @@ def test_json_says_what_people_read() -> None:
     assert plan.to_json(DIGEST) == {
         "notation": "4x3s2w/2/1x1",
         "groups": [
-            {"kind": "fused", "layers": [0, 1], "grid": [4, 3], "strip": 2, "weights": "streamed"},
+            {
+                "kind": "fused",
+                "layers": [0, 1],
+                "grid": [4, 3],
+                "slices": 1,
+                "strip": 2,
+                "weights": "streamed",
+            },
             {
                 "kind": "fused",
                 "layers": [2, 3],
                 "grid": [1, 1],
+                "slices": 1,
                 "strip": None,
                 "weights": "resident",
             },

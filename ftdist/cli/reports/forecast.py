@@ -49,7 +49,7 @@ def group_table(choice: Choice, shares: Sequence[GroupBreakdown]) -> list[str]:
             [
                 str(number),
                 f"{group.first}..{group.stop - 1}",
-                "whole" if group.whole else f"{group.rows}x{group.columns}",
+                "whole" if group.whole else group.grid,
                 "-" if group.strip is None else str(group.strip),
                 share.algorithm or "-",
                 f"{share.weights_bytes / MIB:.1f} MiB {kept}" if share.weights_bytes else "-",

@@ -173,7 +173,9 @@ def _told(group: GroupPlan, layers: tuple[ListedLayer, ...]) -> str:
         told = [f"{span} fused" if first != last else span]
         tiles = group.rows * group.columns
         told.append("1 tile" if tiles == 1 else f"{group.rows}x{group.columns} tiles")
-        if group.strip is None:
+        if group.slices > 1:
+            told.append(f"in {group.slices} slices of its channels")
+        elif group.strip is None:
             told.append("in one piece" if tiles == 1 else "each in one piece")
         else:
             told.append(f"in strips of {counted(group.strip, 'row')}")

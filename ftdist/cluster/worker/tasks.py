@@ -226,7 +226,7 @@ class TaskRunner:
 def part_of(assign: Assign, most_threads: int) -> Plan:
     """What a task is to compute."""
     groups = [
-        GroupPlan(g.first, g.stop, g.rows, g.columns, g.strip or None, g.streamed)
+        GroupPlan(g.first, g.stop, g.rows, g.columns, g.strip or None, g.streamed, slices=g.slices)
         for g in assign.groups
     ]
     threads = min(assign.threads, most_threads)

@@ -165,7 +165,7 @@ class ActivePlan:
             part = task.tile.parts[slot]
             assert part is not None
             found = self._groups[task.number, slot] = tuple(
-                Group(g.first, g.stop, g.rows, g.columns, g.strip or 0, g.streamed)
+                Group(g.first, g.stop, g.rows, g.columns, g.strip or 0, g.streamed, g.slices)
                 for g in part.groups
             )
         return found

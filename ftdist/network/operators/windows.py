@@ -79,7 +79,7 @@ class Convolution(Operation):
         return self.window.covers(inputs[0])
 
     def splits_channels(self, inputs: tuple[Shape, ...]) -> bool:
-        return self.groups == len(inputs) == 1
+        return self.groups == 1 and not self.is_depthwise(inputs[0])
 
     def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
         return (*self.window.axes(padded=True), *(PLAIN for _ in inputs[1:]))

@@ -128,7 +128,7 @@ function ticks(top) {
 }
 
 function sentence(group) {
-  const cut = group.whole ? "whole maps" : `${group.grid.join("×")} tiles${group.strip ? `, strips of ${group.strip} rows` : ""}`;
+  const cut = group.whole ? "whole maps" : `${group.grid.join("×")}${group.slices > 1 ? `×${group.slices}` : ""} tiles${group.strip ? `, strips of ${group.strip} rows` : ""}`;
   const weights = group.weights ? `, weights ${mib(group.weights)}${group.streamed ? " streamed" : ""}` : "";
   const how = group.algorithm ? `, ${group.algorithm}` : "";
   return `${layers(group.layers)}: ${cut}${how}${weights}; ${mib(group.held)} of maps, ${seconds(group.seconds)}`;

@@ -88,16 +88,16 @@ def _sizes(context: CostContext) -> Integers:
 def _costs(context: CostContext) -> Numbers:
     """Of each map: what reading its weights once takes (weight bytes, chunks, bytes of the file,
     seconds of transforming, positions for which they are read once), copying a column, moving the
-    whole map."""
+    whole map, transforming weights wherever they are, fetching them."""
     network, profile = context.network, context.profile
     inputs = len(network.inputs)
-    costs = np.zeros((len(network.layers) + inputs, 8))
+    costs = np.zeros((len(network.layers) + inputs, 9))
     costs[:, 4] = np.inf
     for number in range(-inputs, len(network.layers)):
         shape, at = network.shape(number), costs[number + inputs]
         if number >= 0 and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
-            at[7] = cost.expand_s
+            at[7], at[8] = cost.expand_s, context.fetching_s(number)
             at[:5] = (
                 cost.weight_bytes,
                 cost.weight_chunks,

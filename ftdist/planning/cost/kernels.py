@@ -29,6 +29,9 @@ from ftdist.planning.profile import DeviceProfile
 
 Numbers = NDArray[np.float64]
 
+_BLOCK_SIDES = {"winograd2": 2, "winograd4": 4}
+"""By rate the side of Winograd's blocks of outputs."""
+
 _STEP_BYTES = 400
 """A kernel that goes from position to position takes for a step the time of copying so many bytes:
 400 to 500 for pairs, products and moves of one to four channels."""
@@ -90,9 +93,10 @@ def row_seconds(
     rate = layer.implementation.rate(operation, inputs)
     moved = 4.0 * operation.moved(inputs, layer.shape)
     moving_s = columns * (moved / profile.copy_bytes_per_s)
-    if rate in ("winograd2", "winograd4"):
-        size, filters = 2 if rate == "winograd2" else 4, layer.shape.channels
-        return moving_s + _winograd_row_s(size, inputs[0].channels, filters, columns, profile)
+    if rate in _BLOCK_SIDES:
+        size = _BLOCK_SIDES[rate]
+        most = layer.implementation.batch(operation, inputs) / size**2
+        return moving_s + _winograd_row_s(size, inputs[0], layer.shape, most, columns, profile)
     if rate in ("convolution", "depthwise"):
         terms = network.macs(number) // layer.shape.channels
         return moving_s + _convolution_row_s(
@@ -135,19 +139,38 @@ def _convolution_row_s(
 
 
 def _winograd_row_s(
-    size: int, channels: int, filters: int, columns: NDArray[Any], profile: DeviceProfile
+    size: int,
+    source: Shape,
+    output: Shape,
+    most: float,
+    columns: NDArray[Any],
+    profile: DeviceProfile,
 ) -> Numbers:
     """Seconds of a row of blocks, over the rows of a block: its products and its transforms.
 
-    A product is that of many pixels, whatever the width of the row: at the best rate of all blocks.
+    A product is that of as many pixels as there are blocks in what is made of the map, `most` at a
+    time.
     """
-    blocks = -(-filters // BLOCK)
+    across = np.ceil(columns / size)
+    pixels = np.clip(across * math.ceil(output.height / size), 1, most)
+    blocks, macs = -(-output.channels // BLOCK), BLOCK * source.channels
     wide, narrow = (blocks // 2, blocks % 2) if profile.wide else (0, blocks)
-    position_s = narrow * BLOCK * channels / max(profile.narrow)
+    products_s = narrow * _blocks_s(profile.narrow, pixels, macs)
     if wide:
-        position_s += wide * 2 * BLOCK * channels / max(profile.wide)
-    position_s += (channels + filters) * profile.transformed_s
-    return np.ceil(columns / size) * ((size + 2) ** 2 * position_s / size)
+        products_s = products_s + wide * _blocks_s(profile.wide, pixels, 2 * macs)
+    block_s = products_s / pixels + (source.channels + output.channels) * profile.transformed_s
+    return np.asarray(across * ((size + 2) ** 2 * block_s / size))
+
+
+def transformed_input_s(network: Network, number: int, profile: DeviceProfile) -> float:
+    """Seconds of transforming the whole input of a layer, where Winograd's kernel does."""
+    layer = network.layers[number]
+    inputs = tuple(map(network.shape, network.reads(number)))
+    size = _BLOCK_SIDES.get(layer.implementation.rate(layer.operation, inputs))
+    if size is None:
+        return 0.0
+    blocks = math.ceil(layer.shape.height / size) * math.ceil(layer.shape.width / size)
+    return blocks * (size + 2) ** 2 * inputs[0].channels * profile.transformed_s
 
 
 def _blocks_s(rates: tuple[float, ...], columns: NDArray[Any], macs_per_pixel: int) -> Numbers:

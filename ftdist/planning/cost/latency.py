@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from ftdist.network.graph import Network
 from ftdist.planning.cost.backward_pass import BackwardPass
-from ftdist.planning.cost.group_cost import CostContext, GroupCost
+from ftdist.planning.cost.group_cost import CostContext, GroupCost, Numbers
 from ftdist.planning.cost.whole_maps import whole_seconds, whole_streamed_s, whole_tiles
+from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import GroupPlan, Plan
 from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.steps import SHARED_CHANNELS
 
 
 def plan_seconds(network: Network, plan: Plan, profile: DeviceProfile) -> float:
@@ -29,10 +33,29 @@ def group_seconds(
         if number < group.first:
             break
         cost.add_layer(number, extent, inputs)
-    tiles = group.rows * group.columns
-    seconds = cost.seconds() * share_of(tiles, threads, profile)
-    seconds = seconds + meeting_s(tiles, threads, profile)
+    seconds = shared_s(cost.context, group, threads, cost.seconds())
     return float((cost.streamed_s(seconds) if group.streamed else seconds)[0])
+
+
+def shared_s(context: CostContext, group: GroupPlan, threads: int, seconds: Numbers) -> Numbers:
+    """The time of a group whose tiles threads share, from that of its layers on one thread.
+
+    Tiles are as large as the largest of them. Each slice prepares all of its input.
+    """
+    tiles, (height, width, channels) = group.tiles, context.network.shape(group.stop - 1)
+    seconds = seconds * share_of(tiles, threads, context.profile)
+    if 1 < tiles <= threads:
+        seconds = seconds * (_excess(height, group.rows) * _excess(width, group.columns))
+    if group.slices > 1:
+        (member,) = FusedGroup(context.network, group.first, group.stop).members
+        seconds = seconds * _excess(-(-channels // SHARED_CHANNELS), group.slices)
+        seconds = seconds + (1 - 1 / group.slices) * context.input_s(member)
+    return np.asarray(seconds + meeting_s(tiles, threads, context.profile))
+
+
+def _excess(size: int, parts: int) -> float:
+    """How many times the largest of so many parts is as large as they are on average."""
+    return -(-size // parts) * parts / size
 
 
 def whole_step_seconds(context: CostContext, step: GroupPlan, threads: int) -> float:

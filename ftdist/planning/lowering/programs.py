@@ -1,14 +1,15 @@
 """Lowering: a group and its plan become programs, one a tile.
 
 The columns of a tile decide its kernels, its rows decide its calls; so a grid of n x m tiles has n
-lists of calls (``calls``) and m tables of kernels (``kernel_tables``), and a tile's program is a
-pair of them.
+lists of calls (``calls``) and m tables of kernels (``kernel_tables``), each once for every slice of
+its output channels (``slices``), and a tile's program is a pair of them.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from ftdist.planning.lowering.kernel_tables import (
     view_table,
 )
 from ftdist.planning.lowering.layout import Layout, lay_out
+from ftdist.planning.lowering.slices import slice_tables
 from ftdist.planning.plan import GroupPlan
 
 
@@ -73,7 +75,13 @@ def lower_group(
 ) -> GroupProgram:
     """Lowers a group; `outside` says how each of its inputs and outputs lies in memory."""
     layout = lay_out_group(group, plan, outside)
-    return lower_laid_out(group, plan, layout, offsets, outside)
+    program = lower_laid_out(group, plan, layout, offsets, outside)
+    if plan.slices == 1:
+        return program
+    (member,) = group.members
+    own = [number for number, source in enumerate(program.made_by) if source == member]
+    tables = (slice_tables(each, plan.slices, own, weighted=True) for each in program.kernels)
+    return replace(program, kernels=tuple(itertools.chain.from_iterable(tables)))
 
 
 def lay_out_group(group: FusedGroup, plan: GroupPlan, outside: Mapping[int, OutsideMap]) -> Layout:

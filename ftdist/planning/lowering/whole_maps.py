@@ -14,18 +14,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-import numpy as np
-
-from ftdist.geometry import partition
-from ftdist.kernels.program import BLOCK, CHUNK_BLOCKS, Table
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.kernel_tables import Offsets, OutsideMap
 from ftdist.planning.lowering.layout import Layout, lay_out
 from ftdist.planning.lowering.programs import GroupProgram, lower_laid_out
-from ftdist.planning.steps import GroupPlan
-
-_SHARED_CHANNELS = BLOCK * CHUNK_BLOCKS
-"""Channels are shared in chunks of so many, as weights are streamed."""
+from ftdist.planning.lowering.slices import slice_tables
+from ftdist.planning.steps import SHARED_CHANNELS, GroupPlan
 
 
 def lower_whole(
@@ -44,7 +38,7 @@ def lower_whole(
     (member,) = group.members
     source = group.network.shape(group.network.reads(member)[0])
     weighted = bool(group.network.layers[member].operation.weights(source))
-    tables = _by_channels(program.kernels[0], shares, weighted=weighted)
+    tables = slice_tables(program.kernels[0], shares, [0], weighted=weighted)
     return replace(program, kernels=tables)
 
 
@@ -71,24 +65,4 @@ def channel_shares(group: FusedGroup, layout: Layout, threads: int) -> int:
     inputs = tuple(map(group.network.shape, group.network.reads(member)))
     if not operation.splits_channels(inputs):
         return 1
-    return min(threads, -(-shape.channels // _SHARED_CHANNELS))
-
-
-def _by_channels(table: Table, shares: int, *, weighted: bool) -> tuple[Table, ...]:
-    """The tables that share the output channels of a step that is a single kernel."""
-    filters, depth = int(table["filters"][0]), int(table["channels"][0])
-    taps = int(table["kernel_height"][0] * table["kernel_width"][0])
-    found = []
-    for share in partition(-(-filters // _SHARED_CHANNELS), shares):
-        first = share.start * _SHARED_CHANNELS
-        own: Table = np.copy(table)
-        own["filters"] = min(filters, share.stop * _SHARED_CHANNELS) - first
-        own["out"]["offset"] += first
-        if weighted:
-            own["weights"] += first * depth * taps
-            own["bias"] += first
-        else:
-            own["channels"] = own["filters"]
-            own["in"]["offset"] += first
-        found.append(own)
-    return tuple(found)
+    return min(threads, -(-shape.channels // SHARED_CHANNELS))

@@ -16,6 +16,7 @@ import numpy as np
 
 from ftdist.network.graph import Network, is_alias, weighted_layers
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
+from ftdist.network.packing import BLOCKS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import layer_cost, row_seconds
 from ftdist.planning.group import FusedGroup
@@ -49,24 +50,34 @@ def arithmetics(network: Network, profile: DeviceProfile) -> tuple[Arithmetic, .
 
 def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, int, int, str]]:
     """(seconds gained a byte, bytes more, layer, algorithm) where another one is worth it."""
-    others = {}
+    context, others = CostContext.of(network, profile), {}
     for name, implementation in IMPLEMENTATIONS.items():
         if name != DIRECT.name:
             layers = [number for number, _, _ in weighted_layers(network)]
             suited = [each for each in layers if implementation.suits(*network.asked(each))]
-            others[name] = suited, network.computed_by(tuple((each, name) for each in suited))
+            other = network.computed_by(tuple((each, name) for each in suited))
+            others[name] = suited, CostContext.of(other, profile)
     for number, operation, source in weighted_layers(network):
-        height, width, _ = network.shape(number)
-        direct = layer_cost(network, number, width, profile)
-        best = _WORTH * direct.row_s, DIRECT.name
-        for name, (suited, other) in others.items():
+        direct_s = _layer_s(context, number, context.weights_once_s)
+        best = _WORTH * direct_s, DIRECT.name
+        for name, (suited, other_context) in others.items():
             if number in suited:
-                best = min(best, (layer_cost(other, number, width, profile).row_s, name))
-        row_s, name = best
+                best = min(best, (_layer_s(other_context, number, context.weights_once_s), name))
+        seconds, name = best
         if name != DIRECT.name:
             form = IMPLEMENTATIONS[name].form(operation, source)
-            more = 4 * sum(form.sizes(operation, source).values()) - direct.weight_bytes
-            yield height * (direct.row_s - row_s) / max(more, 1), more, number, name
+            floats = sum(form.sizes(operation, source).values())
+            more = 4 * (floats - sum(BLOCKS.sizes(operation, source).values()))
+            yield (direct_s - seconds) / max(more, 1), more, number, name
+
+
+def _layer_s(context: CostContext, number: int, weights_once_s: float) -> float:
+    """Seconds of making a whole layer on one thread, beside moving maps."""
+    height, width, _ = context.network.shape(number)
+    cost = layer_cost(context.network, number, width, context.profile)
+    reads = max(1.0, height * width / cost.batch)
+    weights_s = cost.weight_bytes * weights_once_s + reads * cost.expand_s
+    return height * cost.row_s + weights_s + context.fetching_s(number)
 
 
 def least_seconds(network: Network, threads: int, profile: DeviceProfile) -> float:

@@ -20,10 +20,11 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.backward_pass import STRIPS
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.group_tables import NativeGroups, native_groups
-from ftdist.planning.cost.latency import meeting_s, share_of, whole_step_seconds
+from ftdist.planning.cost.latency import shared_s, whole_step_seconds
 from ftdist.planning.cost.whole_maps import whole_tiles
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DeviceProfile
+from ftdist.planning.steps import most_slices
 from ftdist.planning.weights import LayerWeights, layer_weights
 
 Numbers = NDArray[np.float64]
@@ -41,14 +42,17 @@ candidates (see ``candidates``)."""
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A grid and a strip height that any group may have."""
+    """A grid and a strip height that any group may have, or slices of channels."""
 
     rows: int
     columns: int
     strip: int | None
+    slices: int = 1
 
     def plan(self, first: int, stop: int, *, streamed: bool = False) -> GroupPlan:
-        return GroupPlan(first, stop, self.rows, self.columns, self.strip, streamed)
+        return GroupPlan(
+            first, stop, self.rows, self.columns, self.strip, streamed, slices=self.slices
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,9 @@ class CutGraph:
         """
         cuts = _cuts(network)
         context = CostContext.of(network, profile)
-        schedules = (Schedule(*g, s) for g in tried or grids(network, threads) for s in STRIPS)
+        schedules = [Schedule(*g, s) for g in tried or grids(network, threads) for s in STRIPS]
+        if tried is None and threads > 1:
+            schedules.append(Schedule(1, 1, None, slices=threads))
         return cls(
             threads,
             profile,
@@ -150,7 +156,11 @@ class CutGraph:
         if self.is_whole(later):
             begin, end = self.cuts[first], self.cuts[later]
             return GroupPlan(begin, end, streamed=streamed, whole=True)
-        return self.schedules[schedule].plan(self.cuts[first], self.cuts[later], streamed=streamed)
+        begin, end, chosen = self.cuts[first], self.cuts[later], self.schedules[schedule]
+        found = chosen.plan(begin, end, streamed=streamed)
+        if found.slices == 1:
+            return found
+        return replace(found, slices=min(found.slices, self._most_slices(later)))
 
     def is_whole(self, later: int) -> bool:
         """Whether what ends at a cut is a whole-map step."""
@@ -167,8 +177,11 @@ class CutGraph:
             if self.is_whole(later):
                 self._fill_whole(groups, later, held)
             else:
-                for at in range(0, len(self.schedules), len(STRIPS)):
+                gridded = len(self.schedules) - (self.schedules[-1].slices > 1)
+                for at in range(0, gridded, len(STRIPS)):
                     self._fill(groups, at, later, held)
+                if gridded < len(self.schedules) and self._most_slices(later) > 1:
+                    self._fill_sliced(groups, gridded, later, held)
             yield later, groups
             if progress is not None:
                 progress((later / (len(self.cuts) - 1)) ** 2)
@@ -187,8 +200,12 @@ class CutGraph:
             chosen.columns,
             chosen.strip or 0,
         )
-        workers = min(self.threads, chosen.rows * chosen.columns)
+        workers = min(self.threads, self.plan(first, later, schedule).tiles)
         return workers * arena_bytes + int(self.maps.beside(first, later)[0])
+
+    def _most_slices(self, later: int) -> int:
+        """Into how many slices of channels the group of the one layer before a cut can be cut."""
+        return most_slices(self.context.network, self.cuts[later - 1], self.cuts[later])
 
     def _fill_whole(self, groups: GroupsAtCut, later: int, held: Numbers) -> None:
         """Fills in a whole-map step, as if by the first schedule: it has none."""
@@ -199,6 +216,19 @@ class CutGraph:
         streamed = replace(step, streamed=True)
         groups.streamed_s[0, 0] = whole_step_seconds(self.context, streamed, self.threads)
         groups.bytes[0, 0] = arenas + held[0]
+
+    def _fill_sliced(self, groups: GroupsAtCut, at: int, later: int, held: Numbers) -> None:
+        """Fills in the group of the one layer before a cut, its channels shared by the threads."""
+        step = self.plan(later - 1, later, at)
+        stop = self.cuts[later] + self.inputs
+        _, _, seconds, reading_s, disk_s, arena_bytes = self.native.ending_at(
+            stop, self.cuts[later - 1] + self.inputs, 1, 1, [0]
+        )
+        seconds = shared_s(self.context, step, self.threads, seconds)
+        groups.seconds[-1, at] = seconds[0, 0]
+        groups.streamed_s[-1, at] = max(seconds[0, 0] + reading_s[0, 0], disk_s[0, 0])
+        workers = min(self.threads, step.tiles)
+        groups.bytes[-1, at] = arena_bytes[0, 0] * workers + held[-1]
 
     def _fill(self, groups: GroupsAtCut, at: int, later: int, held: Numbers) -> None:
         """Fills in the groups of one grid: that of the schedules from `at` on."""
@@ -211,13 +241,12 @@ class CutGraph:
         if not possible:
             return
         assert len(firsts) == len(held)
-        tiles = grid[0] * grid[1]
-        seconds = seconds * share_of(tiles, self.threads, self.profile)
-        seconds += meeting_s(tiles, self.threads, self.profile)
+        step = self.plan(later - 1, later, at)
+        seconds = shared_s(self.context, step, self.threads, seconds)
         places = [at + heights.index(height) for height in possible]
         groups.seconds[:, places] = seconds[::-1]
         groups.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
-        workers = min(self.threads, tiles)
+        workers = min(self.threads, step.tiles)
         groups.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
 
 

@@ -210,8 +210,9 @@ class Search:
             own = candidates.table(later).of_group(first)
             for at in range(own.start, own.stop):
                 schedule = graph.schedules[candidates.schedule(later, at)]
-                grid = schedule.rows, schedule.columns
-                same[later - 1][at] = group.whole or grid == (group.rows, group.columns)
+                grid = schedule.rows, schedule.columns, schedule.slices > 1
+                own_grid = group.rows, group.columns, group.slices > 1
+                same[later - 1][at] = group.whole or grid == own_grid
             before = graph.rest if group.streamed else graph.weights
             resident += float(before[later] - before[first])
         return same, resident

@@ -147,13 +147,13 @@ class MemoryDemand:
 def part_of(times: LayerTimes, first: int, stop: int, region: Region) -> Plan:
     """The part of a worker's plan that makes a region of layers [first, stop).
 
-    Threads share the longer side of the region.
+    Threads share the longer side of the region, or the channels as the plan has it.
     """
     threads = times.plan.threads
     tall = region.rows.size >= region.columns.size
     grid = (threads, 1) if tall else (1, threads)
     groups = tuple(
-        group if group.whole else replace(group, rows=grid[0], columns=grid[1])
+        group if group.whole or group.slices > 1 else replace(group, rows=grid[0], columns=grid[1])
         for group in cut_groups(times.plan.groups, first, stop)
     )
     return Plan(groups, threads, region, times.plan.arithmetic)

@@ -124,7 +124,7 @@ void GroupCost::make(int index, const LayerExtent& extent) {
     chunks_read_[strip] += reads * own.chunks;
     file_read_[strip] += reads * own.file_bytes;
     transform_s_[strip] += reads * own.transform_s;
-    member_s_[strip] += reads * own.expand_s;
+    member_s_[strip] += reads * own.expand_s + own.fetching_s;
   }
   weight_bytes_ += own.weight_bytes;
 }

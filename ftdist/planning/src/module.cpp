@@ -39,17 +39,17 @@ class Groups {
  public:
   // Rows of `sizes`: height, width, channels, computed, planar, last use, pool, block,
   // scratch. Of `costs`: weight bytes, chunks, bytes of the file, transforming, batch, copying a
-  // column, moving the map, transforming always. Of `readings`: reader, source, padded, as it
+  // column, moving the map, transforming always, fetching weights. Of `readings`: reader, source, padded, as it
   // lies, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of which each map has
   // [start, stop) in `row_at`. `device`: as in tables.hpp.
   Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
          const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
          const Table<double>& traffic, const Table<double>& weights) {
-    if (sizes.shape(1) != 9 || costs.shape(1) != 8 || readings.shape(1) != 20 || device.size() != 8)
+    if (sizes.shape(1) != 9 || costs.shape(1) != 9 || readings.shape(1) != 20 || device.size() != 8)
       throw nb::value_error("tables of another version; reinstall ftdist");
     for (size_t index = 0; index < sizes.shape(0); index++) {
       const int64_t* size = sizes.data() + 9 * index;
-      const double* cost = costs.data() + 8 * index;
+      const double* cost = costs.data() + 9 * index;
       Map map;
       map.height = size[0], map.width = size[1], map.channels = size[2];
       map.computed = size[3] != 0, map.planar = size[4] != 0;
@@ -58,6 +58,7 @@ class Groups {
       map.weight_bytes = cost[0], map.chunks = cost[1], map.file_bytes = cost[2];
       map.transform_s = cost[3], map.batch = cost[4];
       map.copy_column_s = cost[5], map.map_traffic_s = cost[6], map.expand_s = cost[7];
+      map.fetching_s = cost[8];
       map.row_at = static_cast<size_t>(row_at.data()[2 * index]);
       tables_.maps.push_back(std::move(map));
     }

@@ -54,6 +54,7 @@ struct Map {
   // streamed reads and bytes of the file, seconds of transforming; positions that one reading serves.
   double weight_bytes, chunks, file_bytes, transform_s, batch;
   double expand_s;              // seconds of transforming them wherever they are
+  double fetching_s;            // seconds of fetching them that nothing hides
   double copy_column_s;         // seconds of copying a column of a row between arena and map
   double map_traffic_s;         // seconds that moving the whole map in or out costs
   std::vector<Reading> reads;

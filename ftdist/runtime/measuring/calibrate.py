@@ -29,6 +29,10 @@ _WINOGRAD_SHAPES = (128, 32, 32), (128, 64, 128), (64, 128, 256)
 """Columns, channels and filters of convolutions by which Winograd's transforms are measured: full
 batches of blocks."""
 
+_HEAVY_SHAPE = 16, 256, 256
+"""That of a convolution by which its transforming of weights is measured, as they are where there
+are many of them: they come from beyond the second cache, and what is made of them fills it."""
+
 _FILE_MIB = 64
 
 _QUICK_S, _BUSY_S = 0.4, 1.0
@@ -154,15 +158,16 @@ def _sum_s(watch: Stopwatch, narrow: tuple[float, ...], wide: tuple[float, ...])
 def _winograd(effort: Effort, rate: float) -> tuple[float, float]:
     """Seconds that Winograd's kernel takes for each value that it transforms, beside its products
     at the convolution's best rate, and for each weight where it transforms them too."""
-    found, expanding, watch = [], [], effort.stopwatch
+    found, watch = [], effort.stopwatch
     for columns, channels, filters in effort.winograd_shapes:
         bench = WinogradBench(8, columns, channels, filters)
         seconds = watch.seconds("Winograd's transforms", bench)
         found.append((seconds - bench.products / rate) / bench.values)
-        made = WinogradBench(8, columns, channels, filters, expanding=True)
-        made_s = watch.seconds("Winograd's weights", made)
-        expanding.append((made_s - seconds) / bench.weight_count)
-    return max(sum(found) / len(found), 0.0), max(sum(expanding) / len(found), 0.0)
+    value_s = max(sum(found) / len(found), 0.0)
+    heavy = WinogradBench(8, *_HEAVY_SHAPE, expanding=True)
+    seconds = watch.seconds("Winograd's weights", heavy)
+    expanding_s = seconds - heavy.products / rate - heavy.values * value_s
+    return value_s, max(expanding_s / heavy.weight_count, 0.0)
 
 
 def _planar_rate(watch: Stopwatch) -> float:

@@ -213,6 +213,7 @@ class Forge:
                 self._random.choice([1, 2, 3] if small else [1, SIDE]),
                 self._random.choice([0, 1, 2] if small else [0, 1, SIDE]),
                 self._random.random() < 0.5,
+                self._random.choice([1, 1, 2] if small else [1, SIDE]),
             )
             for first, stop in pairwise(cuts)
         )

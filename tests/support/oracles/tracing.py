@@ -16,6 +16,7 @@ from ftdist.kernels.program import BLOCK, op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.operators.tensors import ConcatenatePositions
+from ftdist.network.operators.windows import Convolution
 from ftdist.planning.fused_pools import fused_pools
 from ftdist.planning.lowering.kernel_tables import MapLayout, OutsideMap
 from ftdist.planning.lowering.programs import GroupProgram
@@ -75,6 +76,7 @@ class Trace:
         return names.transpose(2, 0, 1) if layout is MapLayout.PLANAR else names
 
     def _run_tile(self, tile: int) -> None:
+        self._tile = tile
         arena = np.full(self.program.arena_bytes // 4, UNWRITTEN)
         self.memory = [arena, *(self.maps[source] for source in self.program.maps)]
         self.times_made.append(
@@ -100,6 +102,7 @@ class Trace:
             columns = _within(columns, kernel["pad_left"], kernel["width"])
             if not rows.size * columns.size:
                 return
+        first = self._first_channel(kernel, call["kernel"])
         finished = True  # whether the map has all that belongs there
         if kernel["op"] == op("copy"):
             index = self._index(kernel["in"], call["in_row"], rows, columns, kernel["channels"])
@@ -118,13 +121,14 @@ class Trace:
             for name, source in zip(
                 ("in", "in2"), reads[part:][:1] if joins else reads, strict=False
             ):
-                self._check_read(kernel, name, call[f"{name}_row"], layer, source, computed, across)
+                row = call[f"{name}_row"]
+                own = self._read_channels(kernel, name, first, layer, source)
+                self._check_read(kernel[name], row, layer, source, computed, across, own)
             if self._has_fused_pool(layer):
                 self.times_made[-1][layer][np.ix_(computed, across)] += 1
                 (layer,) = self._only_reader(layer)
             made = self.names(layer)[rows][:, columns]
-            if kernel["filters"] < made.shape[2]:  # of a step whose channels threads share
-                made = made[..., kernel["out"]["offset"] :][..., : kernel["filters"]]
+            made = made[..., first : first + kernel["filters"]]
             counted = finished = places or not joins or kernel["part"] == len(reads) - 1
             if joins and kernel["part"] and not places:
                 self._check_sum(kernel, call, rows, columns, made)
@@ -142,6 +146,15 @@ class Trace:
                 source = self.program.maps[out["base"] - 1]
                 np.add.at(self.stores[source], index, 1)
         self._stream_weights(kernel)
+
+    def _first_channel(self, kernel: Any, number: int) -> int:
+        """The first output channel that a kernel makes: not 0 in later slices."""
+        slices = self.program.plan.slices
+        if self.program.plan.whole:
+            slices = len(self.program.kernels)
+        column = self._tile % len(self.program.kernels) // slices * slices
+        whole = self.program.kernels[column][number]["out"]
+        return int(kernel["out"]["offset"] - whole["offset"]) // int(kernel["out"]["channel"])
 
     def _placed(self, kernel: Any, layer: int) -> int:
         """Which of the maps that lie beside each other a kernel moves."""
@@ -180,15 +193,23 @@ class Trace:
         readers = [n for n in range(len(self.network.layers)) if layer in self.network.reads(n)]
         return readers if len(readers) == 1 else []
 
+    def _read_channels(self, kernel: Any, name: str, first: int, layer: int, source: int) -> slice:
+        """The channels of a source that a kernel reads: those that it makes, of a map that is added
+        or made of the same channels, else all."""
+        added = name == "in2" and isinstance(self.network.layers[layer].operation, Convolution)
+        if added or kernel["channels"] < self.network.shape(source).channels:
+            return slice(first, first + int(kernel["filters"]))
+        return slice(0, self.network.shape(source).channels)
+
     def _check_read(
         self,
-        kernel: Any,
-        name: str,
+        buffer: Any,
         first_row: int,
         layer: int,
         source: int,
         made_rows: np.ndarray,
         made_columns: np.ndarray,
+        own: slice,
     ) -> None:
         network = self.network
         shape = network.shape(source)
@@ -199,15 +220,8 @@ class Trace:
         if not rows or not columns:
             return
         row_list, column_list = np.array(sorted(rows)), np.array(sorted(columns))
-        own = slice(0, shape.channels)
-        if (
-            kernel["filters"] < network.shape(layer).channels
-            and kernel["channels"] < shape.channels
-        ):
-            own = slice(kernel["in"]["offset"], kernel["in"]["offset"] + kernel["channels"])
-        count = own.stop - own.start
-        index = self._index(kernel[name], first_row, row_list, column_list, count)
-        found = self.memory[kernel[name]["base"]][index]
+        index = self._index(buffer, first_row, row_list, column_list, own.stop - own.start)
+        found = self.memory[buffer["base"]][index]
         expected = self.names(source)[row_list][:, column_list.clip(0, shape.width - 1), own]
         expected[:, (column_list < 0) | (column_list >= shape.width)] = PADDING
         wrong = np.argwhere(found != expected)
