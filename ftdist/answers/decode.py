@@ -32,6 +32,9 @@ from ftdist.pictures.fitting import Box
 
 Floats = NDArray[np.float32]
 
+_SCORES_AT_ONCE = 1 << 14
+"""Scores that are looked at at a time, of which all may be above the threshold."""
+
 
 @dataclass(frozen=True, slots=True)
 class Detection:
@@ -86,15 +89,30 @@ def above(
 ) -> list[Detection]:
     """What scores above the threshold, of boxes (4, n) and scores (n, classes); no more than `most`
     of it, the best. `rows` are the places of the boxes in their list."""
-    places, labels = np.nonzero(scores > threshold)
-    strength = scores[places, labels]
-    if len(strength) > most:
-        best = np.sort(np.argsort(-strength, kind="stable")[:most])
-        places, labels, strength = places[best], labels[best], strength[best]
+    places, labels, strength = _strongest(scores, threshold, most)
     corners = boxes[:, places].T.tolist()
     own = places if rows is None else rows[places]
     found = zip(labels.tolist(), strength.tolist(), corners, own.tolist(), strict=True)
     return [Detection(label, score, Box(*corner), row) for label, score, corner, row in found]
+
+
+def _strongest(
+    scores: Floats, threshold: float, most: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp], Floats]:
+    """Rows, columns and values of what is above the threshold, of more than `most` the largest.
+
+    Some rows are looked at at a time: where the threshold is 0, nearly all is above it.
+    """
+    places, labels = np.zeros(0, np.intp), np.zeros(0, np.intp)
+    at_once = max(1, _SCORES_AT_ONCE // max(1, scores.shape[1]))
+    for first in range(0, len(scores), at_once):
+        more_places, more_labels = np.nonzero(scores[first : first + at_once] > threshold)
+        places = np.concatenate([places, more_places + first])
+        labels = np.concatenate([labels, more_labels])
+        if len(places) > most:
+            best = np.sort(np.argsort(-scores[places, labels], kind="stable")[:most])
+            places, labels = places[best], labels[best]
+    return places, labels, scores[places, labels]
 
 
 def _best(found: list[Detection], most: int) -> list[Detection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ftdist.answers.decode import Detection, decode
+from ftdist.answers.decode import Detection, above, decode
 from ftdist.answers.detectors import detect
 from ftdist.answers.kinds import MOST_CANDIDATES, class_count, task_of
 from ftdist.answers.names import COCO, VOC, class_names, read_names
@@ -274,3 +275,20 @@ def test_a_trained_detector_sees_what_is_there(
         )
         areas = [(each[2] - each[0]) * (each[3] - each[1]) for each in (box, place)]
         assert common / (sum(areas) - common) > 0.5, f"{name} at {box}"
+
+
+def test_a_threshold_of_nothing_takes_no_memory() -> None:
+    """All scores of all classes are above it; the best come out as if all had been sorted."""
+    generator = np.random.default_rng(5)
+    scores = generator.integers(1, 4000, (8400, 80)).astype(np.float32) / 4000
+    boxes = generator.random((4, 8400), dtype=np.float32)
+    tracemalloc.start()
+    try:
+        found = above(boxes, scores, 0.0)
+        held = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert held < scores.nbytes / 2
+    flat = scores.reshape(-1)
+    wanted = np.sort(np.argsort(-flat, kind="stable")[:MOST_CANDIDATES])
+    assert [(each.row, each.label) for each in found] == [divmod(int(at), 80) for at in wanted]

@@ -101,7 +101,7 @@ def pictures_and_masks(seen: Seen) -> Task | None:
         return None
     made, rows, _ = fitting[name]
     words = " ".join((seen.words, *seen.shapes))
-    masks = bool(_MASK.search(words)) and made != 3
+    masks = bool(_MASK.search(words if made != 3 else name))
     if made == 1 and _MATTE.search(words):
         return Task("image", outputs=(name,))
     if made == 1 and _MADE.search(words) and not masks:
