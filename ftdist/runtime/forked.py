@@ -15,6 +15,10 @@ from typing import Any
 from ftdist.errors import BudgetError, FtdistError, InputError
 
 
+class ChildEnded(FtdistError):
+    """A child ended before it had said what came of its work: mostly, it lacked memory."""
+
+
 def run_forked(work: Callable[[], Any]) -> Any:
     """The JSON value that `work` returns; its FtdistError is raised here as it was there.
 
@@ -42,13 +46,15 @@ def run_forked(work: Callable[[], Any]) -> Any:
         answer: dict[str, Any] = json.loads(text)
     except ValueError:  # it ended before it had said all
         killed = "a child that measures ended without an answer: was it killed for lack of memory?"
-        raise FtdistError(f"{killed} Give it more by --mem or the control group") from None
+        raise ChildEnded(f"{killed} Give it more by --mem or the control group") from None
     return _opened(answer)
 
 
 def _report(work: Callable[[], Any], writing: int) -> None:
     """In the child: writes what came of the work, and ends the process without a trace."""
     try:
+        with open(os.devnull, "wb") as nowhere:  # libraries that lack memory say so themselves
+            os.dup2(nowhere.fileno(), 2)
         for each in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(each) is not signal.SIG_IGN:
                 signal.signal(each, signal.SIG_DFL)

@@ -57,10 +57,15 @@ def opened(
         return load(target)
     except InputError:  # not there yet, or damaged
         pass
-    from ftdist.runtime.forked import run_forked
+    from ftdist.runtime.forked import ChildEnded, run_forked
 
     held = resident_bytes()
-    remarks = run_forked(lambda: _imported(path, target, size, seen, limit, held))
+    try:
+        remarks = run_forked(lambda: _imported(path, target, size, seen, limit, held))
+    except ChildEnded:  # libraries end the process where they lack memory for a thread's data
+        from ftdist.runtime.importing_room import lacking
+
+        raise lacking(path, limit or budget(None), held) from None
     model = load(target, verify=False)
     if told is not None:
         told(f"imported {path} as {target}")

@@ -54,13 +54,19 @@ def importing_room(file: Path, limit: Budget, beside_bytes: int = 0) -> Iterator
         if suited <= room:
             size = format_size(suited)
             raise InputError(f"{file}: asks for more than {size} of memory to import") from None
-        smallest = now + max(2 * room, _USUAL_BYTES + _USUAL_COPIES * _size(file))
-        raise BudgetError(
-            f"importing {file} takes more than {format_size(limit.bytes)} ({limit.origin}) leave "
-            f"beside the {format_size(now)} of the process: import it where there is more memory "
-            f"(ftdist import {file} -o MODEL.ftd) and run that, or try {ceil_size(smallest)}",
-            smallest,
-        ) from None
+        raise lacking(file, limit, now) from None
+
+
+def lacking(file: Path, limit: Budget, now: int) -> BudgetError:
+    """What is said where importing lacks memory; `now` bytes are held before it begins."""
+    room = max(limit.bytes - now, _LEAST_BYTES)
+    smallest = now + max(2 * room, _USUAL_BYTES + _USUAL_COPIES * _size(file))
+    return BudgetError(
+        f"importing {file} takes more than {format_size(limit.bytes)} ({limit.origin}) leave "
+        f"beside the {format_size(now)} of the process: import it where there is more memory "
+        f"(ftdist import {file} -o MODEL.ftd) and run that, or try {ceil_size(smallest)}",
+        smallest,
+    )
 
 
 def _size(file: Path) -> int:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 
 from ftdist.errors import BudgetError, FtdistError, InputError
-from ftdist.runtime.forked import run_forked
+from ftdist.runtime import imported
+from ftdist.runtime.budget.limits import Budget
+from ftdist.runtime.forked import ChildEnded, run_forked
 
 
 def test_values_and_errors_come_back_as_they_were() -> None:
@@ -41,3 +44,26 @@ def test_a_child_that_is_killed_is_one_clear_line(said: bytes) -> None:
     with pytest.raises(FtdistError, match="was it killed for lack of memory") as caught:
         run_forked(die)
     assert "\n" not in str(caught.value)
+
+
+def test_what_a_library_says_before_it_ends_a_child_is_not_told(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def die() -> None:
+        os.write(2, b"cannot allocate memory for thread-local data: ABORT\n")
+        os._exit(127)
+
+    with pytest.raises(ChildEnded):
+        run_forked(die)
+    assert capfd.readouterr().err == ""
+
+
+def test_an_import_that_ends_so_is_told_as_lack_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "net.onnx"
+    file.write_bytes(b"any")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(imported, "_imported", lambda *given: os._exit(127))
+    with pytest.raises(BudgetError, match="takes more than 64.0 MiB.*or try"):
+        imported.opened(file, None, None, None, Budget(64 << 20, "--mem"))

@@ -15,6 +15,9 @@ from ftdist.network.task import Layout, Task
 Dims = tuple[int, ...]
 
 STRIDES = (8, 16, 32, 64)
+_RARER_STRIDES = (16, 32), (4, 8, 16, 32), (4, 8, 16)
+"""Those of tiny networks, and of networks for small objects, which hand on decoded boxes."""
+
 _CLASS_COUNTS = frozenset({1, 2, 20, 80, 90, 91})
 _BINS = (32, 64)
 """Values of a box whose edges are distributions: 4 edges of 8 or 16 bins."""
@@ -73,7 +76,8 @@ def _table(seen: Seen) -> Task | None:
     if len(tables) != 1:
         return None
     (name, (rows, values)), *_ = tables.items()
-    if rows < values and rows - 4 >= 1 and seen.anchors_a_cell(values) == 1:
+    alike = seen.anchors_a_cell(values) == 1 or values in map(seen.cells, _RARER_STRIDES)
+    if rows < values and rows - 4 >= 1 and alike:
         return Task("detect", "columns", _classes_of_columns(seen, rows), (name,))
     each = seen.anchors_a_cell(rows)
     if rows > 8 and not each and values in selected_values(seen.shapes, seen.words):
