@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ftdist.errors import InputError
 
-VERSION = 5
+VERSION = 6
 
 _TRANSFORMED_MACS = 8
 """Transforming a value takes as long as so many multiply-accumulates: 5 to 8 in six shapes, with
