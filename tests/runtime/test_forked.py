@@ -65,5 +65,5 @@ def test_an_import_that_ends_so_is_told_as_lack_of_memory(
     file.write_bytes(b"any")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(imported, "_imported", lambda *given: os._exit(127))
-    with pytest.raises(BudgetError, match="takes more than 64.0 MiB.*or try"):
+    with pytest.raises(BudgetError, match=r"takes more than 64\.0 MiB.*or try"):
         imported.opened(file, None, None, None, Budget(64 << 20, "--mem"))

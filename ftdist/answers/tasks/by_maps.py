@@ -95,7 +95,7 @@ def key_points(seen: Seen) -> Task | None:
 def pictures_and_masks(seen: Seen) -> Task | None:
     """A picture, or a mask or scores for each of its pixels."""
     channels, height, _ = seen.source
-    fitting = _fitting(seen)
+    fitting = {} if _is_pyramid(seen) else _fitting(seen)
     name = _chosen(fitting, seen)
     if name is None:
         return None
@@ -111,6 +111,12 @@ def pictures_and_masks(seen: Seen) -> Task | None:
     if made in (1, 3) and channels in (1, 3) and rows > height:
         return Task("image", outputs=(name,))
     return Task("segment", classes=made, outputs=(name,))
+
+
+def _is_pyramid(seen: Seen) -> bool:
+    """Maps of unlike things on several grids: a detector before its decoding, or features."""
+    maps = [dims for name, dims in seen.shapes.items() if len(dims) == 3 and not _MASK.search(name)]
+    return len({dims[1:] for dims in maps}) >= 3 and len({dims[0] for dims in maps}) > 1
 
 
 def _fitting(seen: Seen) -> dict[str, Dims]:

@@ -85,6 +85,16 @@ def test_bands_are_overlaid_as_the_whole_is() -> None:
     assert (whole[clear] == before[clear]).all() and (whole[~clear] != before[~clear]).any()
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.4, 9.7), (-3.0, 2.0), (12.0, 41.0)])
+def test_what_is_measured_goes_from_its_smallest_to_its_largest(low, high) -> None:
+    """Metres, say; the same of three channels is a picture whose values are cut."""
+    array = np.random.default_rng(1).uniform(low, high, (1, 40, 50)).astype(np.float32)
+    assert value_range(array, alone=True) == (array.min(), array.max())
+    assert value_range(np.repeat(array, 3, 0)) != (array.min(), array.max())
+    for values in (array / 50, (array + 3) / 50 * 255 + 100):
+        assert value_range(values, alone=True) == value_range(values)
+
+
 @pytest.mark.parametrize("values", [(0.0, 1.0), (0.0, 255.0), (-1.0, 1.0)])
 def test_a_picture_in_any_range_comes_back(values) -> None:
     wanted = np.random.default_rng(0).integers(0, 256, (6, 9, 3), dtype=np.uint8)
