@@ -144,7 +144,7 @@ def _write_made(
     values = value_range(array, alone=len(planar(array, size)) == 1)
     blue_first = network.inputs[0].pixels.blue_first
     write_made(*(array, size, values, target, box), blue_first=blue_first, colours=colours)
-    if box is not None and box.content_width < box.picture_width:
+    if box is not None and box.content_width < box.picture_width and about.fit != "stretch":
         return [
             f"from the picture at {box.content_width}x{box.content_height}, for it is larger than "
             f"the network's input: import with --size {box.picture_height}x{box.picture_width}"

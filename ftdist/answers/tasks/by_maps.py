@@ -23,7 +23,6 @@ _MADE = re.compile(
     r"depth|midas|disparity|anomaly|heat_?map|saliency_?map|(?<![a-z])hed(?![a-z])|edge|dexined|pidinet|sketch|lineart|colori",
     re.IGNORECASE,
 )
-_MATTE = re.compile(r"modnet|matting|matte(?![a-z])|alphas?(?![a-z])|(?<![a-z])rvm", re.IGNORECASE)
 _NO_MAP = re.compile(r"hidden|embed|feature|pool|token|descriptor|logits?", re.IGNORECASE)
 _SPARE = re.compile(r"aux|side|deep_?sup", re.IGNORECASE)
 _FUSED = re.compile(r"fuse|final|out", re.IGNORECASE)
@@ -102,8 +101,6 @@ def pictures_and_masks(seen: Seen) -> Task | None:
     made, rows, _ = fitting[name]
     words = " ".join((seen.words, *seen.shapes))
     masks = bool(_MASK.search(words if made != 3 else name))
-    if made == 1 and _MATTE.search(words):
-        return Task("image", outputs=(name,))
     if made == 1 and _MADE.search(words) and not masks:
         return Task("image", outputs=(name,))
     if made == channels and rows >= height and not masks:
