@@ -234,12 +234,13 @@ class Winograd(Direct):
         filters = operation.output_shape(inputs[:1]).channels
         outputs = min(-(-filters // BLOCK), TOGETHER_BLOCKS) * BLOCK
         channels, expanded = inputs[0].channels, 0
-        together = channels
+        together = min(SLICE_CHANNELS, channels)
+        values = -(-channels // together) * _apart(tiles * together)
         if self.expands(operation, inputs[0]):
-            together = min(SLICE_CHANNELS, channels)
             expanded = self.expanded_floats(operation, inputs[0])
-        apart = -(-channels // together) * _apart(tiles * together) + _apart(tiles * outputs)
-        return (self.size + 2) ** 2 * apart + expanded
+        else:  # where weights are streamed they are transformed too, and channels lie so together
+            values = max(values, _apart(tiles * channels))
+        return (self.size + 2) ** 2 * (values + _apart(tiles * outputs)) + expanded
 
     def tiles(self, operation: Operation, inputs: Shapes) -> int:
         """Blocks that are worked on at a time, each time with all weights."""

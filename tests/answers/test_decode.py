@@ -280,7 +280,7 @@ def test_a_trained_detector_sees_what_is_there(
 def test_a_threshold_of_nothing_takes_no_memory() -> None:
     """All scores of all classes are above it; the best come out as if all had been sorted."""
     generator = np.random.default_rng(5)
-    scores = generator.integers(1, 4000, (8400, 80)).astype(np.float32) / 4000
+    scores = generator.integers(1, 4000, (8400, 80)).astype(np.float32) / np.float32(4000)
     boxes = generator.random((4, 8400), dtype=np.float32)
     tracemalloc.start()
     try:

@@ -27,7 +27,7 @@ from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.windows import Convolution, Pool
 from ftdist.network.packing import BLOCKS, FORMS
 from ftdist.network.parameters import random_parameters
-from ftdist.planning.plan import Plan, untiled
+from ftdist.planning.plan import Plan, parse_notation, untiled
 from ftdist.runtime.local import Session
 
 ALGORITHMS = ("winograd2", "winograd4")
@@ -75,7 +75,7 @@ def winograd_networks(draw: Any) -> Network:
     last = INPUT
     for _ in range(draw(st.integers(1, 4))):
         shape = builder.shape(last)
-        filters = draw(st.sampled_from([1, 5, 16, 17, 40]))
+        filters = draw(st.sampled_from([1, 5, 16, 17, 40, 70]))
         activation = Activation(draw(st.sampled_from(["linear", "leaky", "relu", "mish"])))
         window = Sliding.square(3, padding=draw(st.sampled_from([1, 1, 1, 0, 3])))
         if min(shape.height, shape.width) < 4:
@@ -94,6 +94,27 @@ def test_no_cut_changes_a_bit(data, network) -> None:
     whole = run(model, replace(untiled(network), arithmetic=arithmetic), image)
     for plan in data.draw(st.lists(plans(network), min_size=2, max_size=2)):
         assert_same_bits(run(model, replace(plan, arithmetic=arithmetic), image), whole)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+@pytest.mark.parametrize("channels", [65, 96, 128, 200])
+def test_many_channels_fit_where_the_kernel_works(channels: int, name: str) -> None:
+    """Streamed weights are transformed some channels at a time: then inputs lie otherwise.
+
+    Where the kernel's memory is the last of an arena, programs that leave it are refused; elsewhere
+    they would overwrite what is beside it, and bits would differ.
+    """
+    builder = NetworkBuilder("wide", Shape(23, 18, 3))
+    builder.add(Convolution(channels, Sliding.square(1)), [INPUT])
+    builder.add(Convolution(80, Sliding.square(3, padding=1)), [0])
+    builder.add(Convolution(7, Sliding.square(1)), [1])
+    network = builder.finish()
+    model, image = model_of(network), random_input(network)
+    whole = run(model, replace(untiled(network), arithmetic=((1, name),)), image)
+    for cut in ("1x1w", "1x1s3w", "1x1/1/1x1w/2/1x1", "1x1/1/1x1s5w", "2x2s4w/2/1x1"):
+        for threads in (1, 2):
+            plan = parse_notation(f"{cut}@1={name}", network, threads)
+            assert_same_bits(run(model, plan, image), whole)
 
 
 @settings(max_examples=60)

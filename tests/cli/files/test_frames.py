@@ -64,7 +64,8 @@ def test_a_models_weights_are_gone_when_its_result_is_drawn(things: Path, tmp_pa
     """They may be the larger part of what the run held, and are not counted after it."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     images.new("RGB", (64, 48)).save(tmp_path / "photo.jpg")
-    command = [sys.executable, "-c", AS_IT_DRAWS, "run", things / "detector.ftd", "photo.jpg"]
+    model = str(things / "detector.ftd")
+    command = [sys.executable, "-c", AS_IT_DRAWS, "run", model, "photo.jpg"]
     command += ["-o", "found.jpg"]
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)
     assert "gone" in done.stderr.splitlines()
