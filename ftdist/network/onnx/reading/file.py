@@ -15,23 +15,13 @@ from typing import Any
 from ftdist.errors import InputError
 from ftdist.extras import needing
 from ftdist.network.encoding import disguise
-from ftdist.network.onnx.reading.schema import (
-    FLOAT,
-    FLOATS,
-    GRAPH,
-    INT,
-    INTS,
-    STRING,
-    STRINGS,
-    TENSOR,
-    model_class,
-)
+from ftdist.network.onnx.reading.nodes import MOST_NODES, NodeReader, Scope, opset_of
+from ftdist.network.onnx.reading.schema import model_class
 from ftdist.network.onnx.reading.stripped import Place, stripped
 from ftdist.network.onnx.reading.tensors import MOST_RANK, Mapped, array, shown
-from ftdist.network.onnx.registry import WHOLE, Array, Branch, Node
+from ftdist.network.onnx.registry import WHOLE, Array, Node
 
 MOST_BYTES = (1 << 31) - 1
-MOST_NODES = 100_000
 
 NEWEST_OPSET = 28
 """The newest whose definitions were looked through; a later one is left to the package ``onnx``."""
@@ -107,16 +97,14 @@ def _graph(model: Any, mapped: Mapped, places: Sequence[Place | None]) -> Graph:
     graph, path = model.graph, mapped.path
     if len(graph.node) > MOST_NODES:
         raise InputError(f"{path}: has {len(graph.node)} nodes; {MOST_NODES} are supported")
-    opset = next(
-        (int(each.version) for each in model.opset_import if each.domain in ("", "ai.onnx")), 1
-    )
+    opset = opset_of(model.opset_import)
     _refuse_opset(graph, opset, path)
     tensors = zip(graph.initializer, places, strict=True)
     constants = {each.name: array(each, mapped, place) for each, place in tensors}
     if graph.sparse_initializer:
         raise InputError(f"{path}: has sparse weights; export it with dense ones")
     inputs = {each.name: _dims(each, path) for each in graph.input if each.name not in constants}
-    nodes = _nodes(graph, opset, mapped)
+    nodes = NodeReader(model.functions, mapped).nodes(graph.node, Scope(opset))
     outputs = tuple(dict.fromkeys(each.name for each in graph.output))
     if not outputs:
         raise InputError(f"{path}: has no outputs")
@@ -168,40 +156,3 @@ def _dims(value: Any, path: Path) -> Dims:
         int(d.dim_value) if d.HasField("dim_value") and d.dim_value > 0 else (d.dim_param or "?")
         for d in shape.dim
     )
-
-
-def _nodes(graph: Any, opset: int, mapped: Mapped) -> tuple[Node, ...]:
-    return tuple(_node(each, number, opset, mapped) for number, each in enumerate(graph.node))
-
-
-def _branch(graph: Any, opset: int, mapped: Mapped) -> Branch:
-    constants = {each.name: array(each, mapped) for each in graph.initializer}
-    outputs = tuple(each.name for each in graph.output)
-    inputs = tuple(each.name for each in graph.input)
-    return Branch(_nodes(graph, opset, mapped), constants, outputs, inputs)
-
-
-def _node(node: Any, number: int, opset: int, mapped: Mapped) -> Node:
-    name = node.name or (node.output[0] if node.output else f"node {number}")
-    kind = node.op_type if node.domain in ("", "ai.onnx") else f"{node.domain}.{node.op_type}"
-    attributes: dict[str, Any] = {"opset": opset}
-    for each in node.attribute:
-        if each.type == GRAPH:
-            attributes[each.name] = _branch(each.g, opset, mapped)
-        else:
-            attributes[each.name] = _attribute(each, mapped)
-    return Node(shown(name), shown(kind), tuple(node.input), tuple(node.output), attributes)
-
-
-def _attribute(attribute: Any, mapped: Mapped) -> Any:
-    plain: dict[int, Callable[[], Any]] = {
-        FLOAT: lambda: float(attribute.f),
-        INT: lambda: int(attribute.i),
-        STRING: lambda: attribute.s.decode("utf-8", "replace"),
-        TENSOR: lambda: array(attribute.t, mapped),
-        FLOATS: lambda: tuple(attribute.floats),
-        INTS: lambda: tuple(attribute.ints),
-        STRINGS: lambda: tuple(each.decode("utf-8", "replace") for each in attribute.strings),
-    }
-    known = plain.get(attribute.type)
-    return None if known is None else known()

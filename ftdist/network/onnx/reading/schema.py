@@ -13,7 +13,14 @@ from typing import Any
 from ftdist.extras import needing
 
 _MESSAGES = {
-    "Model": "producer_name:2:string graph:7:Graph opset_import:8:Opset* metadata_props:14:Entry*",
+    "Model": (
+        "producer_name:2:string graph:7:Graph opset_import:8:Opset* metadata_props:14:Entry* "
+        "functions:25:Function*"
+    ),
+    "Function": (
+        "name:1:string input:4:string* output:5:string* node:7:Node* opset_import:9:Opset* "
+        "domain:10:string attribute_proto:11:Attribute* overload:13:string"
+    ),
     "Opset": "domain:1:string version:2:int64",
     "Entry": "key:1:string value:2:string",
     "Graph": (
@@ -23,11 +30,11 @@ _MESSAGES = {
     "SparseTensor": "dims:3:int64*",
     "Node": (
         "input:1:string* output:2:string* name:3:string op_type:4:string attribute:5:Attribute* "
-        "domain:7:string"
+        "domain:7:string overload:8:string"
     ),
     "Attribute": (
         "name:1:string f:2:float i:3:int64 s:4:bytes t:5:Tensor g:6:Graph floats:7:float* "
-        "ints:8:int64* strings:9:bytes* type:20:int32"
+        "ints:8:int64* strings:9:bytes* type:20:int32 ref_attr_name:21:string"
     ),
     "Value": "name:1:string type:2:Type",
     "Type": "tensor_type:1:TensorType",

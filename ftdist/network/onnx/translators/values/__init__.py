@@ -11,6 +11,7 @@ from ftdist.network.onnx.translators.values import (
     products,
     quantised,
     reductions,
+    runtime_quantised,
     spectra,
 )
 
@@ -23,5 +24,6 @@ __all__ = (
     "products",
     "quantised",
     "reductions",
+    "runtime_quantised",
     "spectra",
 )

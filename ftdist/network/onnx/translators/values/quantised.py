@@ -55,14 +55,15 @@ def _quantised(building: Building, node: Node, given: Given) -> Value:
     if isinstance(zero, np.ndarray):
         kind = type_of(zero)
     if isinstance(zero, Tensor):
-        return _to_scale(building, value, given[1], zero, kind)
+        return to_scale(building, value, given[1], zero, kind)
     scale, point = _parameters(node, value.shape, given[1], zero)
-    return _to_scale(building, value, scale, point, kind)
+    return to_scale(building, value, scale, point, kind)
 
 
-def _to_scale(
+def to_scale(
     building: Building, value: Tensor, scale: Value | None, point: Value, kind: int
 ) -> Tensor:
+    """Rounded to whole numbers of that scale and zero point, cut to the range of ONNX's type."""
     if kind not in RANGES:
         raise Unsupported(f"to numbers of ONNX's type {kind}; 8 and 16 bits are supported")
     rounded = applied(building, paired(building, "divide", value, scale), "round")
@@ -87,7 +88,7 @@ def _to_own_scale(building: Building, node: Node, given: Given) -> list[Value]:
     scale = paired(building, "add", scale, nothing)  # 1 where all values are 0
     point = applied(building, paired(building, "divide", low, scale), "negative")
     point = applied(building, applied(building, point, "clip", 0.0, _BYTE), "round")
-    return [_to_scale(building, value, scale, point, _UINT8), scale, point]
+    return [to_scale(building, value, scale, point, _UINT8), scale, point]
 
 
 @translates("DequantizeLinear")
@@ -166,4 +167,4 @@ def _scaled_product(building: Building, node: Node, given: Given) -> Value:
     zero = constant(given[7], "the zero point")
     one = np.ones((), np.float32)
     kind = type_of(zero)
-    return _to_scale(building, scaled, one, zero.astype(np.float32).reshape(()), kind)
+    return to_scale(building, scaled, one, zero.astype(np.float32).reshape(()), kind)
