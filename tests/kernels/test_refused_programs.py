@@ -116,6 +116,34 @@ def test_the_program_itself_is_sound() -> None:
     np.testing.assert_allclose(memory[2], expected, rtol=0, atol=1e-5 * expected.max())
 
 
+@pytest.mark.parametrize(
+    ("place", "other"),
+    [("scratch", "in"), ("scratch", "out"), ("expanded", "in"), ("scratch", "expanded")],
+)
+def test_a_kernel_that_works_where_something_else_is_is_refused(place: str, other: str) -> None:
+    builder = NetworkBuilder("works", Shape(8, 8, 20))
+    builder.add(Convolution(20, Sliding.square(3, padding=1)), [INPUT])
+    builder.add(Convolution(20, Sliding.square(3, padding=1)), [0])
+    builder.add(Pool("max", Sliding.square(3, padding=1)), [1])
+    network = builder.finish()
+    model = model_of(network)
+    plan = Plan((GroupPlan(0, 3, streamed=True),), arithmetic=((1, "winograd4"),))
+    group = lower(network, plan, model.offsets, picture=False).programs[0]
+    program = group.program(0)
+    arena = np.zeros(2 * group.arena_bytes, np.uint8)  # what is moved still lies in it
+    maps = [random_input(network), np.empty((20, 8, 8), np.float32)]
+    kernels = program.kernels.copy()
+    (number,) = np.flatnonzero(kernels["op"] == op("winograd"))
+    moved = kernels[other] if other == "expanded" else kernels[other]["offset"]
+    kernels[place][number] = moved[number]
+    counters = np.zeros(len(kernels), COUNTERS)
+    native.run(program, arena, model.weights, maps, counters, model.file)
+    with pytest.raises(ValueError, match="works where its maps or weights are"):
+        native.run(
+            Program(kernels, program.calls), arena, model.weights, maps, counters, model.file
+        )
+
+
 @pytest.mark.parametrize("blob", ["weights", "bias"])
 def test_weights_beyond_the_model_are_refused(blob) -> None:
     model, program, memory, counters = small_program()

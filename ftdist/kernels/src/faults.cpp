@@ -103,6 +103,13 @@ bool view_is_inside(const Program& program, const Kernel& k, const Operation& op
                 (double)k.in2_height * k.in2_width * k.in2_channels);
 }
 
+// Floats of the arena into which streamed weights are read.
+double window_floats(const Kernel& k, const WeightLayout& layout) {
+  if (layout.window > 0) return layout.window;
+  const double taps = layout.taps > 0 ? layout.taps : (double)k.kernel_height * k.kernel_width;
+  return (layout.depth * taps + 1) * BLOCK * CHUNK_BLOCKS;
+}
+
 bool weights_are_inside(const Program& program, const Kernel& k, const Operation& operation) {
   const WeightLayout layout = operation.weights(k);
   const int64_t blocks = ((int64_t)layout.filters + BLOCK - 1) / BLOCK;
@@ -121,11 +128,8 @@ bool weights_are_inside(const Program& program, const Kernel& k, const Operation
   const double arena = (double)(program.base_bytes[0] / (int64_t)sizeof(float));
   if (k.expanded < 0 || (double)k.expanded + layout.expanded > arena) return false;
   if (!k.streamed) return true;
-  if (layout.in_table) return false;
-  const double chunk = (weights / (outputs / BLOCK) + BLOCK) * CHUNK_BLOCKS;
-  const double window = layout.window > 0 ? layout.window : chunk;
-  return operation.streams && program.file >= 0 && k.window >= 0 &&
-         (double)k.window + window <= arena;
+  return !layout.in_table && operation.streams && program.file >= 0 && k.window >= 0 &&
+         (double)k.window + window_floats(k, layout) <= arena;
 }
 
 bool is_sane(const Program& program, const Kernel& k) {
@@ -162,6 +166,55 @@ bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
   return holds(k.in2, call.in2_row, second, channels);
 }
 
+// Floats of the arena, [first, last).
+struct Floats {
+  double first, last;
+
+  bool meet(const Floats& other) const { return first < other.last && other.first < last; }
+};
+
+// What a kernel reads or writes of a buffer, where that is in the arena.
+Floats floats_of(const Buffer& buffer, int64_t first_row, const Area& area, int64_t channels) {
+  if (buffer.base != 0 || area.rows.last <= area.rows.first) return {0, 0};
+  const double top = (double)buffer.offset + (double)(area.rows.first - first_row) * (double)buffer.row;
+  const double rows = (double)(area.rows.last - 1 - area.rows.first) * (double)buffer.row;
+  const double columns = (double)(buffer.columns - 1) * (double)buffer.pixel;
+  return {top, top + rows + columns + (double)channels};
+}
+
+// Whether what a kernel works in is apart from its maps, and each such place from the others.
+bool works_apart(const Kernel& k, const Call& call) {
+  const Operation& operation = *find_operation(k.op);
+  Floats places[3 + 3];
+  int works = 0;
+  const auto add = [&](int64_t at, double count) {
+    if (count > 0) places[works++] = {(double)at, (double)at + count};
+  };
+  if (operation.scratch) add(k.scratch, operation.scratch(k));
+  if (operation.weights) {
+    const WeightLayout layout = operation.weights(k);
+    add(k.expanded, layout.expanded);
+    if (k.streamed) add(k.window, window_floats(k, layout));
+  }
+  if (works == 0) return true;
+  Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
+  int all = works;
+  places[all++] = floats_of(k.out, call.out_row, {rows, columns}, k.filters);
+  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
+  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
+  Area area = {rows, columns}, second = area;
+  operation.reads(k, area);
+  places[all++] = floats_of(k.in, call.in_row, area, k.channels);
+  if (reads_second_map(operation, k)) {
+    const int64_t channels = operation.reads_second(k, second);
+    places[all++] = floats_of(k.in2, call.in2_row, second, channels);
+  }
+  for (int one = 0; one < works; one++)
+    for (int other = one + 1; other < all; other++)
+      if (places[one].meet(places[other])) return false;
+  return true;
+}
+
 }  // namespace
 
 const char* find_fault(const Program& program, int64_t* faulty_call) {
@@ -183,6 +236,7 @@ const char* find_fault(const Program& program, int64_t* faulty_call) {
     if (!inside(program, kernel.out, call.out_row, {rows, columns}, kernel.filters, 0))
       return "a call writes outside its buffer";
     if (!reads_inside(program, kernel, call)) return "a call reads outside its buffer";
+    if (!works_apart(kernel, call)) return "a kernel works where its maps or weights are";
   }
   return nullptr;
 }
