@@ -23,6 +23,7 @@ _RAW = Pixels((0.0,), (1.0,))
 _RAW_BGR = Pixels((0.0,), (1.0,), True)
 _SIGNED = Pixels((127.5,), (127.5,))
 _IMAGENET = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
+_CENTRES = Pixels((104.01, 113.985, 119.85), (73.695, 69.87, 70.89), True)
 _CAFFE = Pixels((104.0, 117.0, 123.0), (1.0,), True)
 
 YOLO_GREY = 114
@@ -52,6 +53,8 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
     (r"selfie|face_?landmark|mediapipe", PLAIN_PIXELS, None),
     (r"yunet|face_detection_yunet", _RAW_BGR, "corner"),
     (r"centerface", _RAW, "stretch"),
+    (r"pico_?det", _IMAGENET, "stretch"),
+    (r"pp_?-?yoloe", PLAIN_PIXELS, "stretch"),
     (r"scrfd|insightface|arcface|glint360k|w600k", Pixels((127.5,), (128.0,)), None),
     (r"nanodet", Pixels((103.53, 116.28, 123.675), (57.375, 57.12, 58.395), True), "stretch"),
     (r"_adas_|-adas-|openvino|person_?(re)?_?id|\breid\b|-retail-|_retail_",
@@ -131,7 +134,7 @@ def _usual_fit(network: Network, task: Task) -> Fit:
         return "crop"
     if task.layout in ("grid_rows", "distances", "yunet"):
         return "corner"
-    if task.layout in (*_YOLO, "rows_plain", "heads") or _is_yolo_pair(task):
+    if task.layout in (*_YOLO, "rows_plain", "heads", "selected_cells") or _is_yolo_pair(task):
         return "letterbox"
     return "stretch"
 
@@ -162,6 +165,8 @@ def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, s
         return pixels, "its boxes are laid out as NanoDet's"
     if task.layout == "bin_lists":
         return _IMAGENET, "its boxes are laid out as PicoDet's"
+    if task.layout == "selected_cells":
+        return _CENTRES, "its boxes are chosen as CenterNet's"
     if task.layout == "centres_exp":
         return _RAW, "its maps are laid out as CenterFace's"
     if task.layout in _YOLO or _is_yolo_pair(task):

@@ -16,6 +16,7 @@ Layout = Literal[
     "grid_rows",
     "pairs",
     "selected",
+    "selected_cells",
     "counted",
     "scored",
     "queries",

@@ -5,6 +5,7 @@ How each layout is read is said in ``listed``, ``grids`` and ``centres``.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -17,6 +18,9 @@ Dims = tuple[int, ...]
 STRIDES = (8, 16, 32, 64)
 _RARER_STRIDES = (16, 32), (4, 8, 16, 32), (4, 8, 16)
 """Those of tiny networks, and of networks for small objects, which hand on decoded boxes."""
+
+CENTRE_STRIDE = 4
+"""Pixels of a cell of CenterNet's heat map."""
 
 _CLASS_COUNTS = frozenset({1, 2, 20, 80, 90, 91})
 _BINS = (32, 64)
@@ -35,13 +39,20 @@ _SCORE = re.compile(r"score|conf|prob|cls|class|logit|label|obj", re.IGNORECASE)
 class Seen(NamedTuple):
     """What is known of a network: `source` (channels, height, width) of its input, the shapes of
     its outputs without batch, how many classes have names, and its file's words; `scored` is how
-    many classes some layer tells apart, where that is known."""
+    many classes some layer tells apart, and `peaks` (channels, height, width) of a heat map whose
+    peaks some layer chooses, where that is known."""
 
     source: Dims
     shapes: Mapping[str, Dims]
     labels: int
     words: str
     scored: int = 0
+    peaks: Dims = ()
+
+    @property
+    def has_centres(self) -> bool:
+        """Whether peaks are chosen in cells as large as CenterNet's."""
+        return self.peaks[1:] == tuple(side // CENTRE_STRIDE for side in self.source[1:])
 
     def cells(self, strides: Sequence[int]) -> int:
         """Positions of grids with these strides over the input."""
@@ -79,6 +90,8 @@ def _table(seen: Seen) -> Task | None:
     alike = seen.anchors_a_cell(values) == 1 or values in map(seen.cells, _RARER_STRIDES)
     if rows < values and rows - 4 >= 1 and alike:
         return Task("detect", "columns", _classes_of_columns(seen, rows), (name,))
+    if values == 6 and seen.has_centres and seen.labels in (0, seen.peaks[0]):
+        return Task("detect", "selected_cells", seen.peaks[0], (name,))
     each = seen.anchors_a_cell(rows)
     if rows > 8 and not each and values in selected_values(seen.shapes, seen.words):
         return Task("detect", "selected", seen.labels, (name,))
@@ -139,6 +152,8 @@ def _pair(seen: Seen) -> Task | None:
             return Task("detect", "scored", seen.labels, (boxes, other))
     if not 2 <= len(tables) <= 3 or len(tables) != len(seen.shapes):
         return None
+    if (across := _scores_across(seen, tables)) is not None:
+        return across
     if len({dims[0] for dims in tables.values()}) != 1:
         return None
     names = list(tables)
@@ -154,6 +169,15 @@ def _pair(seen: Seen) -> Task | None:
         (count, values), (_, classes) = tables[boxes], tables[scores]
         if len(tables) == 2 and count >= 64 and values in (12, 16, 18) and classes == 1:
             return Task("detect", "pairs", 1, (boxes, scores))
+    return None
+
+
+def _scores_across(seen: Seen, tables: Mapping[str, Dims]) -> Task | None:
+    """Boxes (n, 4) of all cells beside scores (classes, n): PP-YOLOE's and PicoDet's."""
+    for boxes, scores in itertools.permutations(tables, 2):
+        (count, values), (classes, length) = tables[boxes], tables[scores]
+        if values == 4 and length == count > classes and seen.anchors_a_cell(count) == 1:
+            return Task("detect", "pairs", classes, (boxes, scores))
     return None
 
 

@@ -12,6 +12,7 @@ and sizes, whether scores still want a sigmoid or a softmax. Here n is the numbe
 - pairs: (n, 4) beside (n, classes): SSD and its kin, with priors applied inside, or with those of
   a family that is known (``priors``); of such there may be several lists;
 - queries: the same, where each box is one of a few hundred that were asked for (DETR);
+- selected_cells: as selected, from the peaks of a heat map (CenterNet): in its cells, or in pixels;
 - selected: (n, 6 or 7): what a suppression inside left (YOLOv10; (batch,) box, class and score);
   behind six values there may be more (``details``), as behind the classes of rows and columns;
 - scored: (n, 5): box and score, and perhaps (n,) classes beside;
@@ -31,6 +32,7 @@ from ftdist.answers.decode import Detection, above
 from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
+from ftdist.answers.tasks.by_boxes import CENTRE_STRIDE
 from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
@@ -70,7 +72,7 @@ def listed(
 
 def suppressed_inside(task: Task) -> bool:
     """Whether the network itself has dropped doubles."""
-    return task.layout in ("selected", "counted", "scored", "queries")
+    return task.layout in ("selected", "selected_cells", "counted", "scored", "queries")
 
 
 def _table(array: NDArray[Any] | grids.Picked) -> Any:
@@ -125,6 +127,8 @@ def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats
     """The first class is the background where the scores of a box add up to one."""
     half = len(tables) // 2
     boxes, scores = (_merged(each) for each in (tables[:half], tables[half:]))
+    if scores.shape[0] != len(boxes) == scores.shape[1]:
+        scores = scores.T
     places = _in_fractions(boxes[:, :4].T, size)
     if boxes.shape[1] == 4 and _makes_sense(places):
         corners = places
@@ -202,6 +206,18 @@ def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
     return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
 
 
+def _selected_cells(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """The best peaks of the whole picture: in pixels some lie behind the last of the cells."""
+    values = np.atleast_2d(tables[0])
+    centres = (values[:, :2] + values[:, 2:4]) / 2
+    ends = np.array([size[1], size[0]], np.float32) / CENTRE_STRIDE
+    largest = np.abs(values[:, :4]).max(initial=0)
+    if largest > _FRACTIONS_AT_MOST and (centres <= ends).all():
+        pixels = values[:, :4] * np.float32(CENTRE_STRIDE)
+        values = np.concatenate([pixels, values[:, 4:]], axis=1)
+    return _selected(task, [values], size)
+
+
 def _counted(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Boxes are (left, top, right, bottom), or top first in files made by TensorFlow.
 
@@ -268,6 +284,7 @@ _READERS: dict[Layout, _Reader] = {
     "grid_rows": _grid_rows,
     "pairs": _pairs,
     "selected": _selected,
+    "selected_cells": _selected_cells,
     "counted": _counted,
     "scored": _scored,
     "queries": _queries,

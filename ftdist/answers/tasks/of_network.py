@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks.recognise import recognise
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
+from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Softmax
+from ftdist.network.operators.pairs import Pair
+from ftdist.network.operators.windows import Pool
 from ftdist.network.task import ARRAYS, Kind, Task
+
+_AROUND = Sliding.square(3, padding=1)
 
 
 def task_of_outputs(
@@ -26,6 +32,7 @@ def task_of_outputs(
         *((channels, height, width), outputs, words, labels),
         probabilities=isinstance(last, Softmax),
         scored=_scored(network),
+        peaks=_peaks(network),
     )
     if kind is None or found.kind == kind:
         return found
@@ -40,6 +47,22 @@ def _scored(network: Network) -> int:
     """How many classes a network tells apart that hands on lists: known of COCO's own numbers."""
     numbered = len(NUMBERED_COCO)
     return numbered if any(each.shape.channels == numbered for each in network.layers) else 0
+
+
+def _peaks(network: Network) -> tuple[int, ...]:
+    """(channels, height, width) of the map that some layer compares with the largest of the 3x3
+    around each of its positions; () where none does."""
+    for number, layer in enumerate(network.layers):
+        if not isinstance(layer.operation, Pair) or layer.operation.how != "equal":
+            continue
+        for around, own in itertools.permutations(map(network.source, layer.inputs)):
+            pool = network.layers[around] if around >= 0 else None
+            if pool is None or not isinstance(pool.operation, Pool) or pool.operation.mode != "max":
+                continue
+            if pool.operation.window == _AROUND and network.source(pool.inputs[0]) == own:
+                height, width, channels = network.shape(number)
+                return channels, height, width
+    return ()
 
 
 def _forced(kind: Kind, network: Network) -> Task | None:

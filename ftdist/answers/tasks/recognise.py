@@ -37,16 +37,18 @@ def recognise(
     *,
     probabilities: bool = False,
     scored: int = 0,
+    peaks: Dims = (),
 ) -> Task:
     """The task of a network that reads a picture of `source` (channels, height, width).
 
     `outputs` are their shapes by name, a leading batch of 1 left out or not; `words` whatever the
     file says of itself (its name, its metadata), `labels` the names of classes where they are
     known, `probabilities` whether its only output is a softmax's, `scored` how many classes some
-    layer tells apart where lists of what was found do not show it.
+    layer tells apart where lists of what was found do not show it, `peaks` (channels, height,
+    width) of a heat map whose peaks some layer chooses.
     """
     shapes = {name: _without_batch(dims) for name, dims in outputs.items()}
-    seen = Seen(source, shapes, len(labels), words, scored)
+    seen = Seen(source, shapes, len(labels), words, scored, peaks)
     return (
         detector(seen)
         or centres(seen)

@@ -111,6 +111,30 @@ def test_pairs_of_corners_or_of_centres() -> None:
     one_found(task, pair(centres))
 
 
+def test_scores_may_lie_across() -> None:
+    count = cells(8, 16, 32)
+    boxes = np.tile(np.array([[1, 1, 9, 9]], np.float32), (count, 1))
+    boxes[9] = np.array(BOX) * np.array([WIDTH, HEIGHT] * 2)
+    scores = np.zeros((1, CLASSES, count), np.float32)
+    scores[0, LABEL, 9] = SCORE
+    outputs = {"scores": scores, "boxes": boxes[np.newaxis]}
+    task = recognise((3, HEIGHT, WIDTH), {name: each.shape for name, each in outputs.items()})
+    assert (task.layout, task.classes, task.outputs) == ("pairs", CLASSES, ("boxes", "scores"))
+    one_found(task, outputs)
+
+
+@pytest.mark.parametrize("stride", [4, 1], ids=["cells", "pixels"])
+def test_the_best_peaks_are_in_cells_or_in_pixels(stride) -> None:
+    """Peaks lie all over the picture, as many as were asked for."""
+    output = np.zeros((1, 100, 6), np.float32)
+    centres = np.random.default_rng(0).uniform((0, 0), (WIDTH, HEIGHT), (100, 2)) / stride
+    output[0, :, :2], output[0, :, 2:4] = centres - 1, centres + 1
+    output[0, 3] = [*np.array(BOX) * np.array([WIDTH, HEIGHT] * 2) / stride, SCORE, LABEL]
+    task = Task("detect", "selected_cells", CLASSES, ("output",))
+    assert suppressed_inside(task)
+    one_found(task, {"output": output})
+
+
 def test_offsets_to_priors_are_no_boxes() -> None:
     offsets = np.random.default_rng(0).normal(size=(50, 4))
     with pytest.raises(InputError, match="priors that are not in its file"):

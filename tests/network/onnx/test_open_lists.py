@@ -154,6 +154,7 @@ def places_of_two_dims(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
         n.add("GatherND", scores, by),
         n.add("Gather", boxes, box),
         n.add("Mod", number, n.constant(np.array(3, np.int64))),
+        n.add("GatherElements", flat, number, axis=0),
         places,
     )
 

@@ -73,6 +73,14 @@ def _gather(building: Building, node: Node, given: Given) -> Open:
     return List(found, data.axis + (more if axis < data.axis else 0), data.count)
 
 
+@translates_lists("GatherElements")
+def _gather_of_one_dim(building: Building, node: Node, given: Given) -> Open:
+    """Of one dim it is a Gather; by others it is asked for where lengths are fixed."""
+    if any(len(each.shape) != 1 for each in given if each is not None):
+        raise Unsupported("of lists of several dims; flatten them first")
+    return _gather(building, node, given)
+
+
 @translates_lists("GatherND")
 def _gather_slices(building: Building, node: Node, given: Given) -> Open:
     """Indices of several dims become numbers of slices by a product."""
