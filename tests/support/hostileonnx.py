@@ -204,6 +204,8 @@ def _models(secret: Path) -> Iterator[tuple[str, Any]]:
         ("huge_offset", "short.bin", {"offset": str(1 << 70)}),
         ("no_number", "short.bin", {"offset": "four"}),
         ("short", "short.bin", {}),
+        ("missing", "nowhere.bin", {}),
+        ("other_length", "short.bin", {"length": "4"}),
         ("folder", ".", {}),
         ("no_name", "", {}),
         ("nul", "a\\0b", {}),

@@ -32,7 +32,7 @@ _POSE_VALUES = 51
 """17 key points of three numbers."""
 
 _FACE = re.compile(r"face", re.IGNORECASE)
-_POSE = re.compile(r"pose|key_?point|kpt", re.IGNORECASE)
+_POSE = re.compile(r"(?<!trans)(?<!com)pose|key_?point|kpt", re.IGNORECASE)
 _SCORE = re.compile(r"score|conf|prob|cls|class|logit|label|obj", re.IGNORECASE)
 
 

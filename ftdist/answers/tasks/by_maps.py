@@ -15,7 +15,7 @@ times where its name says that it is one."""
 _MOST_CHANNELS = 256
 _POSE_COUNTS = frozenset({17, 68, 98, 106, 133})
 _PEAKS = re.compile(
-    r"pose|key_?point|kpt|hrnet|hourglass|joint|heat_?map|landmark|openpose|(?<![a-z])hand",
+    r"(?<!trans)(?<!com)pose|key_?point|kpt|hrnet|hourglass|joint|heat_?map|landmark|openpose|(?<![a-z])hand",
     re.IGNORECASE,
 )
 _MASK = re.compile(r"seg|mask|matte|matting|alpha|portrait|saliency|u2-?net", re.IGNORECASE)
@@ -23,6 +23,10 @@ _MADE = re.compile(
     r"depth|midas|disparity|anomaly|heat_?map|saliency_?map|(?<![a-z])hed(?![a-z])|edge|dexined|pidinet|sketch|lineart|colori",
     re.IGNORECASE,
 )
+_ENHANCED = re.compile(
+    r"enhanc|restor|denois|derain|dehaz|deblur|zero_?dce|low_?light", re.IGNORECASE
+)
+_COLOURED = re.compile(r"colori", re.IGNORECASE)
 _NO_MAP = re.compile(r"hidden|embed|feature|pool|token|descriptor|logits?", re.IGNORECASE)
 _SPARE = re.compile(r"aux|side|deep_?sup", re.IGNORECASE)
 _FUSED = re.compile(r"fuse|final|out", re.IGNORECASE)
@@ -100,6 +104,8 @@ def pictures_and_masks(seen: Seen) -> Task | None:
         return None
     made, rows, _ = fitting[name]
     words = " ".join((seen.words, *seen.shapes))
+    if (channels, made) == (1, 2) and _COLOURED.search(words):
+        return None  # the colours beside a lightness: neither a picture nor classes
     masks = bool(_MASK.search(words if made != 3 else name))
     if made == 1 and _MADE.search(words) and not masks:
         return Task("image", outputs=(name,))
@@ -136,6 +142,9 @@ def _chosen(fitting: Mapping[str, Dims], seen: Seen) -> str | None:
     if len(speaking) == 1:
         return speaking[0]
     main = [name for name in fitting if not _SPARE.search(name)] or list(fitting)
+    pictures = [name for name in main if fitting[name][0] == seen.source[0] == 3]
+    if len(pictures) == 1 and _ENHANCED.search(" ".join((seen.words, *seen.shapes))):
+        return pictures[0]  # beside the curves, masks or noise that it was made by
     alike = len({fitting[name][0] for name in fitting}) == 1
     if not alike or len(fitting) < len([d for d in seen.shapes.values() if len(d) == 3]):
         return None

@@ -15,6 +15,9 @@ from ftdist.network.operators.pairs import Pair
 from ftdist.network.operators.windows import Pool
 from ftdist.network.task import ARRAYS, Kind, Task
 
+_HIGHEST_LINE, _FEWEST_CHARACTERS = 64, 11
+"""Rows of a picture of one line of writing; ten digits and the blank."""
+
 _AROUND = Sliding.square(3, padding=1)
 
 
@@ -63,6 +66,22 @@ def _peaks(network: Network) -> tuple[int, ...]:
                 height, width, channels = network.shape(number)
                 return channels, height, width
     return ()
+
+
+def steps_of_text(network: Network) -> tuple[int, int] | None:
+    """(steps, characters) of scores along a line of writing, as readers of text hand them on.
+
+    Told by a low and wide input, and one output of as many steps as there are columns, or a half
+    to a sixteenth of them. None for anything else.
+    """
+    height, width, _ = network.input
+    if len(network.outputs) != 1 or height > _HIGHEST_LINE or width < 2 * height:
+        return None
+    (last,) = network.outputs
+    dims = [each for each in network.layout(last).of(network.shape(last)) if each != 1]
+    if len(dims) != 2 or dims[1] < _FEWEST_CHARACTERS:
+        return None
+    return (dims[0], dims[1]) if width // 16 <= dims[0] <= width else None
 
 
 def _forced(kind: Kind, network: Network) -> Task | None:

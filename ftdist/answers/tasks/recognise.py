@@ -26,7 +26,9 @@ from ftdist.network.task import ARRAYS, Task
 
 _EMBEDDINGS = frozenset({64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048})
 _SCORES = re.compile(r"logits?|prob|softmax|class|score|label", re.IGNORECASE)
-_POINTS = re.compile(r"landmark|key_?point|pose(?!_?net.*seg)|pts|pfld|movenet", re.IGNORECASE)
+_POINTS = re.compile(
+    r"landmark|key_?point|(?<!trans)(?<!com)pose(?!_?net.*seg)|pts|pfld|movenet", re.IGNORECASE
+)
 
 
 def recognise(

@@ -152,6 +152,7 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
         return "data", _data(_DATA[suffix], network, task, path)
     output_format(path)
     if task.kind not in (*_DRAWN_KINDS, "classify"):
+        _refuse_text(path, network)
         arrays = ", ".join(_told(network, number) for number in network.outputs[:_MOST_TOLD])
         more = len(network.outputs) - _MOST_TOLD
         raise InputError(
@@ -160,6 +161,19 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
             ".npz file, or say by --task what it is"
         )
     return "pictures", ""
+
+
+def _refuse_text(path: Path, network: Network) -> None:
+    """InputError for what reads text: its scores can be had, and how to read them is written."""
+    from ftdist.answers.tasks.of_network import steps_of_text
+
+    found = steps_of_text(network)
+    if found is not None:
+        steps, characters = found
+        raise InputError(
+            f"{path}: {network.name} seems to read text: {steps} steps with scores of {characters} "
+            "characters; write a .npy file, which docs/onnx.md says how to read"
+        )
 
 
 def _told(network: Network, number: int) -> str:

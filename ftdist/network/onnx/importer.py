@@ -170,27 +170,32 @@ def _is_unknown(value: Open | Unknown | None) -> bool:
 
 def _needed(graph: Graph, outputs: tuple[str, ...], file: str) -> list[Node]:
     """The nodes that the outputs need, each behind those that it reads."""
-    made = {name: node for node in graph.nodes for name in node.outputs if name}
+    made: dict[str, Node] = {}
+    for node in graph.nodes:
+        for name in filter(None, node.outputs):
+            if name in made:
+                raise InputError(f"{file}: two nodes make {name!r:.120}")
+            made[name] = node
     there = {*graph.inputs, *graph.constants}
     order: list[Node] = []
     state: dict[int, bool] = {}  # by node: whether all that it reads is in order
     waiting = [(name, False) for name in reversed(outputs)]
     while waiting:
         name, done = waiting.pop()
-        node = made.get(name)
-        if node is None:
+        maker = made.get(name)
+        if maker is None:
             if name not in there:
                 raise InputError(f"{file}: nothing makes {name!r:.120}, which is needed")
             continue
-        key = id(node)
+        key = id(maker)
         if done:
             if not state[key]:
                 state[key] = True
-                order.append(node)
+                order.append(maker)
         elif key not in state:
             state[key] = False
             waiting.append((name, True))
-            waiting += [(each, False) for each in reversed(node.reads) if each]
+            waiting += [(each, False) for each in reversed(maker.reads) if each]
     _refuse_cycles(order, there, file)
     return order
 

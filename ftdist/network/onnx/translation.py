@@ -260,6 +260,8 @@ def _sensible(translate: Callable[[], _Made]) -> _Made:
         return translate()
     except (Unsupported, MemoryError):
         raise
+    except IndexError:
+        raise Unsupported("makes no sense (an input or a number is missing)") from None
     except Exception as error:
         raise Unsupported(f"makes no sense ({error or type(error).__name__})") from None
 

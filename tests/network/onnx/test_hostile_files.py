@@ -32,6 +32,8 @@ def trials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Trial]:
         ("external_absolute", 2, "data of w are not in its folder"),
         ("external_linked", 2, "data of w are not in its folder"),
         ("external_proc", 2, "data of w are not in its folder"),
+        ("external_missing", 2, "data of w are in nowhere.bin, which is missing"),
+        ("external_other_length", 2, "says another length of w than its shape takes"),
         ("external_negative_offset", 2, "short.bin is too short for w"),
         ("cycle", 2, "needs what it makes itself"),
         ("hundred_thousand_nodes", 2, "makes more than 20000 layers"),

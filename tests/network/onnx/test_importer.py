@@ -281,8 +281,9 @@ def test_external_data_come_from_the_files_own_folder_only(tmp_path: Path) -> No
 
     (layer,) = read_onnx(at("weights.bin")).parameters()
     assert layer.weights.tobytes() == data
-    for location in ("../outside.bin", str(tmp_path / "outside.bin"), "link.bin", "none", ""):
+    for location in ("../outside.bin", str(tmp_path / "outside.bin"), "link.bin", ""):
         assert "are not in its folder" in refused(at(location))
+    assert "are in none, which is missing" in refused(at("none"))
     assert "weights.bin is too short" in refused(at("weights.bin", offset=16, length=len(data)))
 
 
@@ -307,6 +308,22 @@ def test_a_cycle_is_refused(tmp_path: Path) -> None:
     a = nodes.add("Add", x, "Add1_0")
     nodes.output(nodes.add("Add", a, x))
     assert "needs what it makes itself" in refused(nodes.save(tmp_path / "graph.onnx"))
+
+
+def test_two_nodes_that_make_one_value_are_refused(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    first = nodes.add("Neg", x)
+    nodes.add("Relu", x)
+    nodes.nodes[-1].output[0] = first
+    nodes.output(first)
+    assert f"two nodes make '{first}'" in refused(nodes.save(tmp_path / "graph.onnx"))
+
+
+def test_a_node_without_its_operands_is_refused(tmp_path: Path) -> None:
+    nodes = Nodes()
+    nodes.output(nodes.add("Conv", nodes.input(1, 3, 8, 8)))
+    assert "an input or a number is missing" in refused(nodes.save(tmp_path / "graph.onnx"))
 
 
 def test_a_claim_of_a_huge_shape_takes_no_memory(tmp_path: Path) -> None:

@@ -134,13 +134,21 @@ def _external(proto: Any, dims: tuple[int, ...], dtype: np.dtype[Any], mapped: M
     path = mapped.path
     told = {each.key: each.value for each in proto.external_data}
     folder = path.resolve().parent
-    place = (folder / told.get("location", "")).resolve()
-    if folder not in place.parents or not place.is_file():
-        raise InputError(f"{path}: data of {shown(proto.name)} are not in its folder")
+    named, name = told.get("location", ""), shown(proto.name)
+    place = (folder / named).resolve()
+    if folder not in place.parents:
+        raise InputError(f"{path}: data of {name} are not in its folder")
+    if not place.is_file():
+        raise InputError(
+            f"{path}: data of {name} are in {shown(named)}, which is missing; "
+            "put that file beside it"
+        )
     offset = int(told.get("offset", "0"))
     needed = math.prod(dims) * dtype.itemsize
+    if int(told.get("length", needed)) != needed:
+        raise InputError(f"{path}: says another length of {name} than its shape takes")
     if offset < 0 or offset + needed > place.stat().st_size:
-        raise InputError(f"{path}: {place.name} is too short for {shown(proto.name)}")
+        raise InputError(f"{path}: {place.name} is too short for {name}")
     if not needed:
         return np.zeros(dims, dtype)
     return _at(mapped.of(place), (offset, needed), dtype).reshape(dims)

@@ -74,7 +74,7 @@ def _gather(building: Building, node: Node, given: Given) -> Open:
 
 
 @translates_lists("GatherElements")
-def _gather_of_one_dim(building: Building, node: Node, given: Given) -> Open:
+def _gather_of_one_dim(building: Building, node: Node, given: Given) -> Open | list[Open]:
     """Of one dim it is a Gather; by others it is asked for where lengths are fixed."""
     if any(len(each.shape) != 1 for each in given if each is not None):
         raise Unsupported("of lists of several dims; flatten them first")

@@ -45,7 +45,7 @@ def side(node: Node, kernel: tuple[int, ...], axis: int, length: int) -> Window:
     if len(pads) != 2 * count or len(strides) != count or len(dilations) != count:
         raise Unsupported("pads, strides and kernel_shape: they differ in length")
     if min((*kernel, *strides, *dilations)) < 1 or min(pads) < 0:
-        raise Unsupported("pads or strides: some are negative")
+        raise Unsupported("pads or strides: some are negative, or a stride is 0")
     size, stride, dilation = kernel[axis], strides[axis], dilations[axis]
     before, after = pads[axis], pads[count + axis]
     auto = node.word("auto_pad", "NOTSET")
