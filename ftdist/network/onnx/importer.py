@@ -20,6 +20,7 @@ from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs, written_batch
 from ftdist.network.onnx.lists import Lengths, List
+from ftdist.network.onnx.measures import apart, measured, told
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
@@ -70,13 +71,14 @@ def read_onnx(
     With `until` it ends with that node, or with the node that makes that value.
     """
     graph = replace(read_graph(path), is_resized=resized)
+    graph = apart(graph) if batch == "frames" else graph
     first = next(iter(graph.inputs.values()), ())
     is_open = any(isinstance(each, str) for each in first[1:])
-    remarks: tuple[str, ...] = ()
+    remarks = tuple(f"{path}: {each}" for each in told(graph))
     if is_open and size is None and usual:
         draft, (rows, columns) = _at_usual_size(graph, str(path), usual, until, batch)
-        told = f"{rows}x{columns} is taken; --size HxW sets it"
-        remarks = (f"{path}: leaves its size open, {told}",)
+        taken = f"{rows}x{columns} is taken; --size HxW sets it"
+        remarks += (f"{path}: leaves its size open, {taken}",)
     else:
         draft = drafted(graph, str(path), size, until, batch)
     network, parameters = finished(rewritten(draft))
@@ -132,6 +134,7 @@ def drafted(
     batch: Batch = "frames",
 ) -> Draft:
     """The draft of a graph; `file` is what errors call it."""
+    graph = measured(graph, size)
     outputs = graph.outputs if until is None else ends(graph, until, file)
     nodes = _needed(graph, outputs, file)
     if batch == "frames":

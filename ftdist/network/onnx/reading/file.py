@@ -46,6 +46,8 @@ class Graph:
     notes: str = ""
     types: Mapping[str, int] = field(default_factory=dict)
     """ONNX's numbers of the types of the inputs."""
+    measures: tuple[str, ...] = ()
+    """Inputs that say how large the picture is, and how it was scaled."""
     is_resized: bool = False
     """Whether a size that is given counts where the file says another."""
     release: Callable[[], None] = lambda: None
