@@ -18,9 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
+from ftdist.answers.tasks.by_boxes import CENTRE_STRIDE
 from ftdist.network.task import Task
 
 Floats = NDArray[np.float32]
+
+_FRACTIONS_AT_MOST = 4.0
+"""Boxes of which no number is larger are fractions of the input."""
 
 
 def centred(
@@ -49,6 +53,20 @@ def centred(
         scores = peaks[:, rows, columns].T
         sound = np.isfinite(boxes).all(axis=0) & np.isfinite(scores).all(axis=1)
         return above(boxes[:, sound], scores[sound], threshold, most)
+
+
+def in_pixels(values: Floats, size: tuple[int, int]) -> Floats:
+    """Rows (left, top, right, bottom, ...) that a network chose itself from its peaks, in pixels.
+
+    They are in cells, unless it multiplied them already: its best peaks lie all over the picture
+    of `size` (height, width), so in pixels some lie behind the last of the cells.
+    """
+    centres = (values[:, :2] + values[:, 2:4]) / 2
+    ends = np.array([size[1], size[0]], np.float32) / CENTRE_STRIDE
+    if np.abs(values[:, :4]).max(initial=0) > _FRACTIONS_AT_MOST and (centres <= ends).all():
+        pixels = values[:, :4] * np.float32(CENTRE_STRIDE)
+        return np.concatenate([pixels, values[:, 4:]], axis=1)
+    return values
 
 
 def _map(array: NDArray[Any]) -> Floats:

@@ -32,7 +32,7 @@ from ftdist.answers.decode import Detection, above
 from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
-from ftdist.answers.tasks.by_boxes import CENTRE_STRIDE
+from ftdist.answers.tasks.centres import in_pixels
 from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
@@ -194,11 +194,12 @@ def _makes_sense(corners: Floats) -> bool:
 
 
 def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """Six values: box, score, class; seven: batch, box, class, score."""
+    """Six values: box, score, class, or class and score first; seven: batch, box, class, score."""
     values = np.atleast_2d(tables[0])
     if values.shape[1] == 7 and task.detail != "turned":
         boxes, labels, strength = values[:, 1:5].T, values[:, 5], values[:, 6]
     else:
+        values = _box_first(values)
         boxes, strength, labels = values[:, :4].T, values[:, 4], values[:, 5]
         boxes = _corners(boxes) if task.detail == "turned" else boxes
         if strength.max(initial=0) > 1 >= labels.max(initial=0):
@@ -206,16 +207,13 @@ def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
     return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
 
 
-def _selected_cells(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """The best peaks of the whole picture: in pixels some lie behind the last of the cells."""
-    values = np.atleast_2d(tables[0])
-    centres = (values[:, :2] + values[:, 2:4]) / 2
-    ends = np.array([size[1], size[0]], np.float32) / CENTRE_STRIDE
-    largest = np.abs(values[:, :4]).max(initial=0)
-    if largest > _FRACTIONS_AT_MOST and (centres <= ends).all():
-        pixels = values[:, :4] * np.float32(CENTRE_STRIDE)
-        values = np.concatenate([pixels, values[:, 4:]], axis=1)
-    return _selected(task, [values], size)
+def _box_first(values: Floats) -> Floats:
+    """Rows of PaddleDetection begin with class and score: what others have last are pixels then."""
+    labels, scores = values[:, 0], values[:, 1]
+    is_unlike = (values[:, 4:6] > 1).all(axis=1).any()
+    if values.shape[1] == 6 and is_unlike and (labels % 1 == 0).all() and (scores <= 1).all():
+        return values[:, [2, 3, 4, 5, 1, 0]]
+    return values
 
 
 def _counted(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
@@ -284,7 +282,9 @@ _READERS: dict[Layout, _Reader] = {
     "grid_rows": _grid_rows,
     "pairs": _pairs,
     "selected": _selected,
-    "selected_cells": _selected_cells,
+    "selected_cells": lambda task, tables, size: _selected(
+        task, [in_pixels(np.atleast_2d(tables[0]), size)], size
+    ),
     "counted": _counted,
     "scored": _scored,
     "queries": _queries,

@@ -123,6 +123,16 @@ def test_scores_may_lie_across() -> None:
     one_found(task, outputs)
 
 
+def test_class_and_score_may_stand_first() -> None:
+    """PaddleDetection's order; the boxes are in pixels, and there may be none."""
+    output = np.zeros((20, 6), np.float32)
+    output[:, 2:] = [1, 2, 30, 40]
+    output[3] = [LABEL, SCORE, *np.array(BOX) * np.array([WIDTH, HEIGHT] * 2)]
+    task = Task("detect", "selected", CLASSES, ("output",))
+    one_found(task, {"output": output})
+    assert not listed(task, {"output": output[:0]}, (HEIGHT, WIDTH), 0.3)
+
+
 @pytest.mark.parametrize("stride", [4, 1], ids=["cells", "pixels"])
 def test_the_best_peaks_are_in_cells_or_in_pixels(stride) -> None:
     """Peaks lie all over the picture, as many as were asked for."""

@@ -42,6 +42,14 @@ def best(n: Nodes, boxes: str, scores: str, most: int) -> tuple[str, str]:
     return n.add("Gather", boxes, places), values
 
 
+def best_by_floats(n: Nodes, boxes: str, scores: str, most: float) -> tuple[str, str]:
+    """The same as opset 11 says it, whose Min is of floats."""
+    length = n.add("Cast", n.add("Shape", scores), to=TensorProto.FLOAT)
+    count = n.add("Cast", n.add("Min", length, f32(n, [most])), to=TensorProto.INT64)
+    values, places = n.add("TopK", scores, count, outputs=2)
+    return n.add("Gather", boxes, places), values
+
+
 def labels(n: Nodes, scores: str, number: int) -> str:
     """A number for each entry."""
     one = n.constant(np.array(number, np.int64))
@@ -230,6 +238,9 @@ CASES: dict[str, Build] = {
     "by levels": by_levels,
     "filled up": filled_up,
     "maps of regions": maps_of_regions,
+    "the best by floats": lambda n, boxes, scores: best_by_floats(
+        n, *chosen(n, boxes, first(n, scores)), 3.0
+    ),
     "as chosen": lambda n, boxes, scores: chosen(n, boxes, first(n, scores)),
 }
 

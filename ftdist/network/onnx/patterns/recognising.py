@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.network.onnx.patterns.activations import Named, activation
+from ftdist.network.onnx.patterns.counts import of_counts
 from ftdist.network.onnx.patterns.expressions import Expressions, Unlike
 from ftdist.network.onnx.patterns.norms import norm
 from ftdist.network.onnx.registry import Array, Node
@@ -39,6 +40,9 @@ class Recogniser:
 
     def become(self, node: Node) -> tuple[list[Node], dict[str, Array]]:
         """The nodes that take the place of a node, often itself, and constants that they read."""
+        counted = of_counts(node, self._given.made, self._values)
+        if counted is not None:
+            return [counted[0]], counted[1]
         node = self._unexpanded(node)
         if node.kind not in _SINGLE or len(node.outputs) != 1 or self._computed(node):
             return [node], {}
