@@ -230,16 +230,13 @@ class Winograd(Direct):
         return self.size
 
     def scratch_floats(self, operation: Operation, inputs: Shapes) -> int:
-        tiles = self.tiles(operation, inputs)
-        filters = operation.output_shape(inputs[:1]).channels
-        outputs = min(-(-filters // BLOCK), TOGETHER_BLOCKS) * BLOCK
-        channels, expanded = inputs[0].channels, 0
-        together = min(SLICE_CHANNELS, channels)
+        tiles, channels = self.tiles(operation, inputs), inputs[0].channels
+        outputs = min(output_blocks(operation, inputs[0]), TOGETHER_BLOCKS) * BLOCK
+        together = min(SLICE_CHANNELS, channels)  # where weights are transformed: streamed ones too
         values = -(-channels // together) * _apart(tiles * together)
-        if self.expands(operation, inputs[0]):
-            expanded = self.expanded_floats(operation, inputs[0])
-        else:  # where weights are streamed they are transformed too, and channels lie so together
-            values = max(values, _apart(tiles * channels))
+        heavy = self.expands(operation, inputs[0])
+        values = values if heavy else max(values, _apart(tiles * channels))
+        expanded = self.expanded_floats(operation, inputs[0]) if heavy else 0
         return (self.size + 2) ** 2 * (values + _apart(tiles * outputs)) + expanded
 
     def tiles(self, operation: Operation, inputs: Shapes) -> int:
