@@ -32,7 +32,6 @@ from ftdist.answers.decode import Detection, above
 from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
-from ftdist.answers.tasks.centres import in_pixels
 from ftdist.answers.tasks.priors import decoded
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
@@ -207,6 +206,13 @@ def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
     return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
 
 
+def _selected_cells(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
+    """As selected, in cells of the heat map of whose peaks they were chosen, or in pixels."""
+    from ftdist.answers.tasks.centres import in_pixels  # most detectors do without
+
+    return _selected(task, [in_pixels(np.atleast_2d(tables[0]), size)], size)
+
+
 def _box_first(values: Floats) -> Floats:
     """Rows of PaddleDetection begin with class and score: what others have last are pixels then."""
     labels, scores = values[:, 0], values[:, 1]
@@ -282,9 +288,7 @@ _READERS: dict[Layout, _Reader] = {
     "grid_rows": _grid_rows,
     "pairs": _pairs,
     "selected": _selected,
-    "selected_cells": lambda task, tables, size: _selected(
-        task, [in_pixels(np.atleast_2d(tables[0]), size)], size
-    ),
+    "selected_cells": _selected_cells,
     "counted": _counted,
     "scored": _scored,
     "queries": _queries,
