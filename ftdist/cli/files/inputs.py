@@ -48,8 +48,8 @@ _LAYING_OUT_BYTES = 9 << 18
 """Code that lays labels out, and small blocks, beside what was given back before: in memory before
 any row of the picture is."""
 
-_FOUND_BYTES = 5 << 16
-"""What 500 objects take while they are drawn: 0.2 to 0.4 MiB as the system counts it."""
+_FOUND_BYTES = 5 << 17
+"""What 500 objects take while they are drawn: 0.2 to 0.6 MiB as the system counts it."""
 
 TELLING_BYTES, _TELLING_EACH_BYTES = 9 << 17, 1300
 """What printing what was found and writing the report take once a picture is drawn and what that
