@@ -107,8 +107,7 @@ def _bytes_of(network: Network, task: Task) -> int:
         return found
     (list_,) = layers
     dims = network.layout(list_).of(network.layers[list_].shape)
-    read = VALUES_BEFORE[task.layout] + (task.layout != "selected") * task.classes
-    return -(-found * read // dims[-2 if task.layout == "columns" else -1])
+    return -(-found * values_before(task) // dims[-2 if task.layout == "columns" else -1])
 
 
 def _tracing_bytes(network: Network, task: Task) -> int:
@@ -142,3 +141,8 @@ def _anchors_and_positions(head: Head, values: int) -> tuple[int, int]:
     own = (9 if isinstance(head, GaussianYoloHead) else 5) + head.classes
     anchors = len(head.mask) if isinstance(head, YoloHead | GaussianYoloHead) else len(head.anchors)
     return anchors, values // (own * anchors)
+
+
+def values_before(task: Task) -> int:
+    """Values of an object in a list before its details: its box and its scores."""
+    return VALUES_BEFORE[task.layout] + (task.layout != "selected") * task.classes

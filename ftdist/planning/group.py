@@ -177,6 +177,11 @@ def stays_on_map(network: Network, reader: int, source: int) -> bool:
     return read.start >= 0 and read.stop <= network.shape(source).width
 
 
+def read_as_it_lies(network: Network, reader: int, source: int) -> bool:
+    """Whether a group with `reader` can read a map where it lies, as far as that layer goes."""
+    return lies_between(network, source) and stays_on_map(network, reader, source)
+
+
 def columns_read(network: Network, reader: int, source: int, stored: Span) -> Span:
     """The columns of `source` that must be stored for `reader` to make the columns it stores."""
     axes, width = network.axes(reader, source), network.shape(source).width

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection
-from ftdist.answers.kinds import VALUES_BEFORE
+from ftdist.answers.kinds import VALUES_BEFORE, values_before
 from ftdist.answers.tasks.outlines import Floats, outlines
 from ftdist.network.task import Task
 from ftdist.pictures.fitting import Box
@@ -81,7 +81,7 @@ def with_details(
     if not found:
         return []
     values = _of_boxes(task, outputs, found)
-    rest = values[:, VALUES_BEFORE[task.layout] + (task.layout != "selected") * task.classes :]
+    rest = values[:, values_before(task) :]
     if task.detail == "masks":
         maps = _planes(outputs[task.outputs[1]])
         return [_masked(each, own, maps) for each, own in zip(found, rest, strict=True)]

@@ -21,6 +21,7 @@ from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
 from ftdist.network.about import About
 from ftdist.network.graph import Network
+from ftdist.network.ports import Input
 from ftdist.network.task import Task
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
@@ -114,14 +115,18 @@ def _drawn_bytes(
     return seen + max(_LAYING_OUT_BYTES, drawing, telling)
 
 
+def _dims(wanted: Input) -> str:
+    """The dims of an input's array, as 1x3x224x224."""
+    return "x".join(map(str, wanted.layout.of(wanted.shape)))
+
+
 def _refuse_picture(source: Path, network: Network) -> None:
     """InputError for a picture where the network reads something else: sound, say, or features."""
     wanted = network.inputs[0]
     if wanted.shape.channels not in (1, 3):
-        dims = "x".join(map(str, wanted.layout.of(wanted.shape)))
         raise InputError(
             f"{source}: {network.name} does not read pictures (1 or 3 channels) but {wanted.name}, "
-            f"{dims} numbers; give it them as a .npy file of float32"
+            f"{_dims(wanted)} numbers; give it them as a .npy file of float32"
         )
 
 
@@ -129,10 +134,7 @@ def _refuse_names(source: Path, network: Network) -> None:
     """InputError for arrays by name where one input is wanted, and the other way round."""
     several, is_named = len(network.inputs) > 1, source.suffix.lower() == ".npz"
     if several and not is_named:
-        dims = ("x".join(map(str, each.layout.of(each.shape))) for each in network.inputs)
-        names = ", ".join(
-            f"{each.name} {own}" for each, own in zip(network.inputs, dims, strict=True)
-        )
+        names = ", ".join(f"{each.name} {_dims(each)}" for each in network.inputs)
         raise InputError(
             f"{source}: {network.name} has {len(network.inputs)} inputs; write them by name as one "
             f".npz file, float32: {names}"

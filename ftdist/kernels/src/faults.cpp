@@ -148,12 +148,20 @@ bool is_sane(const Program& program, const Kernel& k) {
   return !operation->weights || weights_are_inside(program, k, *operation);
 }
 
+// What a call makes.
+Area made_by(const Kernel& k, const Call& call) {
+  return {{call.row, (int64_t)call.row + call.rows}, {k.left, k.right}};
+}
+
+// What a kernel computes, of which its own pool, if it has one, makes that area.
+Area before_pool(const Kernel& k, const Area& made) {
+  return {{made.rows.first * k.pool_height, made.rows.last * k.pool_height},
+          {made.columns.first * k.pool_width, made.columns.last * k.pool_width}};
+}
+
 bool reads_inside(const Program& program, const Kernel& k, const Call& call) {
   const Operation& operation = *find_operation(k.op);
-  Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
-  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
-  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
-  Area area = {rows, columns}, second = area;
+  Area area = before_pool(k, made_by(k, call)), second = area;
   if (!operation.reads(k, area)) return false;
   const auto holds = [&](const Buffer& buffer, int64_t first_row, const Area& read,
                          int64_t channels) {
@@ -197,12 +205,10 @@ bool works_apart(const Kernel& k, const Call& call) {
     if (k.streamed) add(k.window, window_floats(k, layout));
   }
   if (works == 0) return true;
-  Span rows = {call.row, (int64_t)call.row + call.rows}, columns = {k.left, k.right};
+  const Area made = made_by(k, call);
   int all = works;
-  places[all++] = floats_of(k.out, call.out_row, {rows, columns}, k.filters);
-  rows = {rows.first * k.pool_height, rows.last * k.pool_height};
-  columns = {columns.first * k.pool_width, columns.last * k.pool_width};
-  Area area = {rows, columns}, second = area;
+  places[all++] = floats_of(k.out, call.out_row, made, k.filters);
+  Area area = before_pool(k, made), second = area;
   operation.reads(k, area);
   places[all++] = floats_of(k.in, call.in_row, area, k.channels);
   if (reads_second_map(operation, k)) {

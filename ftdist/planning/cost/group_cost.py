@@ -19,7 +19,7 @@ from ftdist.network.implementations import DIRECT
 from ftdist.planning.cost.backward_pass import BackwardPass, LayerExtent
 from ftdist.planning.cost.kernels import LayerCost, copy_row_s, layer_cost, transformed_input_s
 from ftdist.planning.fused_pools import fused_pools
-from ftdist.planning.group import lies_between, stays_on_map
+from ftdist.planning.group import read_as_it_lies
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
 
@@ -63,16 +63,16 @@ class CostContext:
         beside = self.profile.traffic_s_per_byte(np.array([size + self.frame_bytes]))
         return 2 * size * float(beside[0])
 
-    def fetching_s(self, number: int) -> float:
-        """Seconds of fetching a layer's weights that Winograd's products do not hide.
+    def fetching_s(self, number: int, weight_bytes: float) -> float:
+        """Seconds of fetching a layer's weights, of so many bytes, that Winograd's products do not
+        hide.
 
         They do less with each than direct kernels, whose time is hardly longer for it.
         """
         if self.network.layers[number].algorithm == DIRECT.name:
             return 0.0
-        cost = layer_cost(self.network, number, self.network.shape(number).width, self.profile)
         beside = self.profile.traffic_s_per_byte(np.array([self.frame_bytes]))
-        return _UNHIDDEN * cost.weight_bytes * float(beside[0])
+        return _UNHIDDEN * weight_bytes * float(beside[0])
 
     def input_s(self, number: int) -> float:
         """Seconds in which one thread prepares all that a layer reads: copies it where it cannot
@@ -80,7 +80,7 @@ class CostContext:
         network, profile = self.network, self.profile
         seconds = transformed_input_s(network, number, profile)
         for source in network.reads(number):
-            if not (lies_between(network, source) and stays_on_map(network, number, source)):
+            if not read_as_it_lies(network, number, source):
                 shape, planar = network.shape(source), source in network.planar_sources
                 seconds += shape.height * copy_row_s(shape, shape.width, planar, profile)
         return seconds
@@ -125,7 +125,8 @@ class GroupCost:
         self._chunks_read += reads * costs[0].weight_chunks
         self._file_read += reads * costs[0].file_bytes
         self._transform_s += reads * costs[0].transform_s
-        self._member_s += reads * costs[0].expand_s + self.context.fetching_s(number)
+        self._member_s += reads * costs[0].expand_s
+        self._member_s += self.context.fetching_s(number, costs[0].weight_bytes)
         self.weight_bytes += costs[0].weight_bytes
         pool = self.context.fused_pools.get(number, number)
         is_fused = pool in self._made and pool != number
@@ -143,8 +144,7 @@ class GroupCost:
 
     def _read(self, source: int, reader: int, needed: LayerExtent) -> None:
         """Adds loading an input into a buffer, unless all readers so far read it as it lies."""
-        network = self._network
-        if not (lies_between(network, source) and stays_on_map(network, reader, source)):
+        if not read_as_it_lies(self._network, reader, source):
             self._copied.add(source)
         if source in self._copied:
             self._occupy(source, reader, needed)

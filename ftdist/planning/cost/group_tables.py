@@ -18,7 +18,7 @@ from ftdist.network.graph import Network, is_alias
 from ftdist.planning.cost.group_cost import CostContext
 from ftdist.planning.cost.kernels import copy_row_s, layer_cost, row_seconds
 from ftdist.planning.fused_pools import row_blocks
-from ftdist.planning.group import lies_between, stays_on_map
+from ftdist.planning.group import read_as_it_lies
 from ftdist.planning.lowering.placement import ALIGNMENT_BYTES
 from ftdist.planning.profile import DeviceProfile
 
@@ -97,7 +97,8 @@ def _costs(context: CostContext) -> Numbers:
         shape, at = network.shape(number), costs[number + inputs]
         if number >= 0 and not is_alias(network.layers[number]):
             cost = layer_cost(network, number, shape.width, profile)
-            at[7], at[8] = cost.expand_s, context.fetching_s(number)
+            at[7] = cost.expand_s
+            at[8] = context.fetching_s(number, cost.weight_bytes)
             at[:5] = (
                 cost.weight_bytes,
                 cost.weight_chunks,
@@ -121,7 +122,7 @@ def _readings(network: Network) -> Integers:
             continue
         for source in dict.fromkeys(network.reads(number)):
             axes = network.axes(number, source)
-            as_it_lies = lies_between(network, source) and stays_on_map(network, number, source)
+            as_it_lies = read_as_it_lies(network, number, source)
             both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
             head = number + inputs, source + inputs, int(axes.padded), int(as_it_lies)
             rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]

@@ -77,7 +77,7 @@ def _layer_s(context: CostContext, number: int, weights_once_s: float) -> float:
     cost = layer_cost(context.network, number, width, context.profile)
     reads = max(1.0, height * width / cost.batch)
     weights_s = cost.weight_bytes * weights_once_s + reads * cost.expand_s
-    return height * cost.row_s + weights_s + context.fetching_s(number)
+    return height * cost.row_s + weights_s + context.fetching_s(number, cost.weight_bytes)
 
 
 def least_seconds(network: Network, threads: int, profile: DeviceProfile) -> float:
