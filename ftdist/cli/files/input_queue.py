@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ftdist.cli.files.inputs import AGAIN_BYTES, TELLING_BYTES, phases
+from ftdist.cli.files.inputs import AGAIN_BYTES, FOUND_BYTES, TELLING_BYTES, phases
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import FtdistError, InputError
 from ftdist.many.inputs import Input, read_input
@@ -164,7 +164,7 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        code = AGAIN_BYTES * 3 // 2 + TELLING_BYTES
+        code = AGAIN_BYTES * 3 // 2 + TELLING_BYTES - FOUND_BYTES  # both have the objects
         after = code + told + looked.context.after_bytes
         return max(self.left_bytes - _REUSED_BYTES + again, after)
 

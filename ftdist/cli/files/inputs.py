@@ -49,7 +49,7 @@ _LAYING_OUT_BYTES = 9 << 18
 """Code that lays labels out, and small blocks, beside what was given back before: in memory before
 any row of the picture is."""
 
-_FOUND_BYTES = 5 << 17
+FOUND_BYTES = 5 << 17
 """What 500 objects take while they are drawn: 0.2 to 0.6 MiB as the system counts it."""
 
 TELLING_BYTES, _TELLING_EACH_BYTES = 9 << 17, 1300
@@ -109,7 +109,7 @@ def _drawn_bytes(
     drawing = drawing_bytes(source, names, drawn, most_bytes - seen, code=False)
     drawing += _DOTTING_BYTES if task.kind == "points" else 0
     drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
-    drawing += _FOUND_BYTES if task.kind == "detect" else 0
+    drawing += FOUND_BYTES if task.kind == "detect" else 0
     more = most_candidates(*network.input[:2]) - MOST_CANDIDATES
     telling = TELLING_BYTES + more * _TELLING_EACH_BYTES
     return seen + max(_LAYING_OUT_BYTES, drawing, telling)
