@@ -6,6 +6,7 @@ makes. Seconds of a row are tabled by its columns; layers that are alike share a
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -114,7 +115,7 @@ def _costs(context: CostContext) -> Numbers:
 
 def _readings(network: Network) -> Integers:
     """For each map that a layer reads: reader, source, padded, whether it can be read as it lies,
-    the terms of rows and columns."""
+    a term of the rows and one of the columns, as often as either has terms."""
     rows = []
     inputs = len(network.inputs)
     for number, layer in enumerate(network.layers):
@@ -123,9 +124,11 @@ def _readings(network: Network) -> Integers:
         for source in dict.fromkeys(network.reads(number)):
             axes = network.axes(number, source)
             as_it_lies = read_as_it_lies(network, number, source)
-            both = zip(axes.rows.terms(), axes.columns.terms(), strict=True)
+            both = axes.rows.terms(), axes.columns.terms()
             head = number + inputs, source + inputs, int(axes.padded), int(as_it_lies)
-            rows += [(*head, *vertical, *horizontal) for vertical, horizontal in both]
+            for each in range(max(map(len, both))):
+                terms = (axis[min(each, len(axis) - 1)] for axis in both)
+                rows.append((*head, *itertools.chain(*terms)))
     return np.array(rows, np.int64).reshape(-1, 20)
 
 

@@ -118,7 +118,7 @@ int64_t BackwardPass::warm_up() const {
   if (blocks) ahead *= 2;  // tiles begin between blocks too
   for (int index = primary_; index > 0; index--)
     for (const Reading& reading : map(index).reads)
-      whole = whole || (known[static_cast<size_t>(index)] && reading.rows.whole);
+      whole = whole || (known[static_cast<size_t>(index)] && reading.rows.whole());
   return whole ? ahead + share(height, rows_, rows_ - 1).start : ahead;
 }
 
@@ -240,7 +240,7 @@ void BackwardPass::add_reader(int reader, const Reading& reading) {
   const bool known = need(reading.source).known;
   Need& to = begun(reading.source);
   const Need& from = need(reader);
-  const AxisTerms& rows = reading.rows;
+  const Axis& rows = reading.rows;
   add_rows(from, to, rows, layer.height, known);
   for (const Stretch& stretch : stretches_) {
     if (stretch.strip != 0) continue;
@@ -254,7 +254,7 @@ void BackwardPass::add_reader(int reader, const Reading& reading) {
 }
 
 // Adds how far each pass of a reader reaches into a map, and the first row that it reads.
-void BackwardPass::add_rows(const Need& from, Need& to, const AxisTerms& rows, int64_t height, bool known) {
+void BackwardPass::add_rows(const Need& from, Need& to, const Axis& rows, int64_t height, bool known) {
   for (size_t pass = 0; pass < target_.size(); pass++) {
     const int64_t reach = rows.stop(std::min(from.reach[pass], height));
     to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;

@@ -73,7 +73,7 @@ class BackwardPass {
   void measure(int index);
   void measure(Need& need, const Map& own, size_t stretch);
   void add_reader(int reader, const Reading& reading);
-  void add_rows(const Need& from, Need& to, const AxisTerms& rows, int64_t height, bool known);
+  void add_rows(const Need& from, Need& to, const Axis& rows, int64_t height, bool known);
 
   const Tables& tables_;
   int stop_, rows_, columns_, primary_ = 0;

@@ -77,16 +77,12 @@ void GroupCost::add_layer(int index, const LayerExtent& extent) {
   const double scratch = aligned(static_cast<double>(map(index).scratch));
   for (size_t strip = 0; strip < strips_; strip++)
     live_[static_cast<size_t>(fused ? pool : index) * strips_ + strip] += scratch;
-  const std::vector<Reading>& reads = map(index).reads;
-  for (size_t number = 0; number < reads.size(); number++) {
-    const int source = reads[number].source;
-    const auto same = [source](const Reading& other) { return other.source == source; };
-    if (std::any_of(reads.begin(), reads.begin() + static_cast<int64_t>(number), same)) continue;
-    const LayerExtent& needed = backward_.extent(source);
-    traffic_bytes_ += map_bytes(source, needed);
-    int& reader = last_reader_[static_cast<size_t>(source)];
+  for (const Reading& reading : map(index).reads) {
+    const LayerExtent& needed = backward_.extent(reading.source);
+    traffic_bytes_ += map_bytes(reading.source, needed);
+    int& reader = last_reader_[static_cast<size_t>(reading.source)];
     if (reader == 0) reader = fused ? pool : index;
-    read(reads[number], index, needed);
+    read(reading, index, needed);
   }
 }
 

@@ -40,8 +40,9 @@ class Groups {
   // Rows of `sizes`: height, width, channels, computed, planar, last use, pool, block,
   // scratch. Of `costs`: weight bytes, chunks, bytes of the file, transforming, batch, copying a
   // column, moving the map, transforming always, fetching weights. Of `readings`: reader, source, padded, as it
-  // lies, terms of the rows, terms of the columns. `row_s` holds tables of seconds by columns, of which each map has
-  // [start, stop) in `row_at`. `device`: as in tables.hpp.
+  // lies, a term of the rows, one of the columns; rows of one reader and source, which follow each other, have all
+  // of their terms. `row_s` holds tables of seconds by columns, of which each map has [start, stop) in `row_at`.
+  // `device`: as in tables.hpp.
   Groups(const Table<int64_t>& sizes, const Table<double>& costs, const Table<int64_t>& readings,
          const Row<double>& row_s, const Table<int64_t>& row_at, const Row<double>& device,
          const Table<double>& traffic, const Table<double>& weights) {
@@ -64,9 +65,12 @@ class Groups {
     }
     for (size_t index = 0; index < readings.shape(0); index++) {
       const int64_t* reading = readings.data() + 20 * index;
-      tables_.maps.at(static_cast<size_t>(reading[0]))
-          .reads.push_back({static_cast<int>(reading[1]), reading[2] != 0, reading[3] != 0,
-                            axis_terms(reading + 4), axis_terms(reading + 12)});
+      std::vector<Reading>& reads = tables_.maps.at(static_cast<size_t>(reading[0])).reads;
+      const int source = static_cast<int>(reading[1]);
+      if (reads.empty() || reads.back().source != source)
+        reads.push_back({source, reading[2] != 0, reading[3] != 0, {}, {}});
+      reads.back().rows.terms.push_back(axis_terms(reading + 4));
+      reads.back().columns.terms.push_back(axis_terms(reading + 12));
     }
     tables_.row_s.assign(row_s.data(), row_s.data() + row_s.size());
     const double* rate = device.data();

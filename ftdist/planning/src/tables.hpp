@@ -1,6 +1,7 @@
 // What a backward pass knows of a network and a device: plain numbers, made by group_tables.py.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -32,13 +33,33 @@ struct AxisTerms {
   }
 };
 
+// An axis of what a layer reads: of several terms the hull is read. Only that is clipped to the map:
+// one term alone may lie beside it (geometry.Spread).
+struct Axis {
+  std::vector<AxisTerms> terms;  // at least one
+
+  int64_t start(int64_t position) const {
+    int64_t found = terms.front().start(position);
+    for (size_t more = 1; more < terms.size(); more++) found = std::min(found, terms[more].start(position));
+    return found;
+  }
+  int64_t stop(int64_t position) const {
+    int64_t found = terms.front().stop(position);
+    for (size_t more = 1; more < terms.size(); more++) found = std::max(found, terms[more].stop(position));
+    return found;
+  }
+  bool whole() const {
+    return std::any_of(terms.begin(), terms.end(), [](const AxisTerms& each) { return each.whole != 0; });
+  }
+};
+
 // What a layer reads: a map, by its index, and how its rows and columns follow from the layer's.
 // `padded`: columns beside the map are stored, as zeros. `as_it_lies`: it can be read where it lies
 // between groups.
 struct Reading {
   int source;
   bool padded, as_it_lies;
-  AxisTerms rows, columns;
+  Axis rows, columns;
 };
 
 // A map: those of the network's inputs come first, then what each layer makes.
@@ -57,7 +78,7 @@ struct Map {
   double fetching_s;            // seconds of fetching them that nothing hides
   double copy_column_s;         // seconds of copying a column of a row between arena and map
   double map_traffic_s;         // seconds that moving the whole map in or out costs
-  std::vector<Reading> reads;
+  std::vector<Reading> reads;  // one for each map that it reads
   size_t row_at;  // where the layer's table of Tables::row_s begins
 };
 

@@ -9,8 +9,13 @@ import pytest
 from hypothesis import given, settings
 from support.networks import cut_networks
 
+from ftdist.geometry import Shape, Window
 from ftdist.network import architectures
-from ftdist.network.graph import Network, is_alias
+from ftdist.network.builder import NetworkBuilder
+from ftdist.network.graph import INPUT, Network, is_alias
+from ftdist.network.operators.base import Activation, Sliding
+from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.transposed import TransposedConvolution
 from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass
 from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.cost.group_tables import native_groups
@@ -60,6 +65,17 @@ def test_the_native_walk_says_what_its_definition_says(case) -> None:
     for group in plan.groups:
         if FusedGroup(network, group.first, group.stop).members:
             compare(network, [group.stop], (group.rows, group.columns))
+
+
+def test_a_position_behind_the_last_reads_the_last() -> None:
+    """The transposed convolution makes just what lies behind its narrow map."""
+    builder = NetworkBuilder("behind", Shape(6, 1, 4))
+    builder.add(Activate(Activation("tanh")), [INPUT])
+    window = Sliding(Window(2, stride=2), Window(2, stride=2, pad_before=2))
+    builder.add(TransposedConvolution(4, window, more_columns=1), [0])
+    network = builder.finish()
+    assert FusedGroup(network, 0, 2).members
+    compare(network, [1, 2], (1, 1))
 
 
 @pytest.mark.parametrize("grid", [(1, 1), (3, 1), (1, 2)])
