@@ -321,7 +321,7 @@ class Growth:
         kinds += [self.transposed, *(partial(each, self) for each in TENSOR_KINDS)]
         before, names = list(self.builder._layers), set(self.builder._names)
         try:
-            self.draw(st.sampled_from(kinds))()
+            kinds[self.draw(st.integers(0, len(kinds) - 1))]()
         except InputError:
             return
         height, width, channels = self.builder.shape(len(self.builder) - 1)
