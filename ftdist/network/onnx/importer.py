@@ -76,7 +76,9 @@ def read_onnx(
     is_open = any(isinstance(each, str) for each in first[1:])
     remarks = tuple(f"{path}: {each}" for each in told(graph))
     if is_open and size is None and usual:
-        draft, (rows, columns) = _at_usual_size(graph, str(path), usual, until, batch)
+        as_said = replace(graph, is_resized=False)
+        draft = _at_usual_size(as_said, str(path), usual, until, batch)
+        rows, columns, _ = draft.inputs[0].shape
         taken = f"{rows}x{columns} is taken; --size HxW sets it"
         remarks += (f"{path}: leaves its size open, {taken}",)
     else:
@@ -94,15 +96,16 @@ def read_onnx(
 
 def _at_usual_size(
     graph: Graph, file: str, usual: Sequence[tuple[int, int]], until: str | None, batch: Batch
-) -> tuple[Draft, tuple[int, int]]:
+) -> Draft:
     """The draft at the first size at which there is one; what is wrong at the first is the error.
 
-    What reads text, say, is made for pictures of one height, which only its inner sizes tell.
+    What reads text, say, is made for pictures of one height, which only its inner sizes tell. A
+    side that the file names is what it says.
     """
     refused: NotTranslated | None = None
     for size in usual:
         try:
-            return drafted(graph, file, size, until, batch), size
+            return drafted(graph, file, size, until, batch)
         except NotTranslated as error:
             refused = refused or error
             if not error.may_be_size:

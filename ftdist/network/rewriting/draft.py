@@ -7,6 +7,7 @@ has, so that what is folded is rounded once and a large file is never in memory 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -154,10 +155,13 @@ def _read(network: Network, number: int, step: Step) -> dict[str, NDArray[np.flo
     """The weights of a step; InputError for those that are not finite numbers."""
     shapes = step.operation.weights(network.shape(step.inputs[0]))
     found = {}
+    where = f"{network.name}: layer {number} ({network.layers[number].name})"
     for name, shape in shapes.items():
+        values = step.weights[name]()
+        if values.size != math.prod(shape):
+            raise InputError(f"{where} has {name} of {values.shape}, which do not suit its input")
         with np.errstate(over="ignore"):
-            found[name] = step.weights[name]().astype(np.float32).reshape(shape)
+            found[name] = values.astype(np.float32, copy=False).reshape(shape)
         if not np.isfinite(found[name]).all():
-            where = f"layer {number} ({network.layers[number].name})"
-            raise InputError(f"{network.name}: {where} has weights that are not finite numbers")
+            raise InputError(f"{where} has weights that are not finite numbers")
     return found

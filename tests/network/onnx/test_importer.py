@@ -187,6 +187,15 @@ def test_an_open_size_is_the_first_that_the_network_can_do_with(tmp_path: Path) 
     assert "leaves its size open, 48x64 is taken; --size HxW sets it" in found.remarks[0]
 
 
+def test_a_side_that_the_file_names_is_no_usual_one(tmp_path: Path) -> None:
+    nodes = Nodes()
+    row = nodes.add("Conv", nodes.input(1, 1, 64, "width"), nodes.random(4, 1, 64, 3))
+    nodes.output(nodes.add("Relu", row))
+    found = read_onnx(nodes.save(tmp_path / "a.onnx"), usual=((320, 320),), resized=True)
+    assert found.network.input == Shape(64, 320, 1)
+    assert "64x320 is taken" in found.remarks[0]
+
+
 def test_where_no_usual_size_will_do_the_first_is_named(tmp_path: Path) -> None:
     path = reader_of_lines(tmp_path / "lines.onnx", "Relu")
     text = refused(path, usual=((320, 320), (224, 224)))

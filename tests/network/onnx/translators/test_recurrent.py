@@ -90,6 +90,17 @@ def test_what_few_networks_have_is_refused(
         imported(path)
 
 
+@pytest.mark.parametrize("size", [(2, 20, VALUES + 1), (1, 20, VALUES), (2, 16, VALUES)])
+def test_weights_suit_the_steps(size: tuple[int, ...], tmp_path: Path) -> None:
+    n = Nodes()
+    steps = n.add("Squeeze", n.add("Relu", n.input(1, VALUES, 1, STEPS)), ints(n, 2))
+    sequence = n.add("Transpose", steps, perm=[2, 0, 1])
+    weights = n.random(*size), n.random(2, 20, 5)
+    n.output(n.add("LSTM", sequence, *weights, hidden_size=5, direction="bidirectional"))
+    with pytest.raises(InputError, match=r"do not suit|makes no sense"):
+        imported(n.save(tmp_path / "graph.onnx"))
+
+
 def test_a_sequence_is_turned_round(tmp_path: Path) -> None:
     n = Nodes()
     x = n.add("Squeeze", n.input(1, 3, 8, STEPS), ints(n, 0))

@@ -63,6 +63,9 @@ def _recurrent(building: Building, node: Node, given: Given) -> list[Value]:
     if value.rank != 3:
         raise Unsupported(f"its input is {value.shape}; (steps, sequences, values) are needed")
     how = _cell(node, given, value.shape[axes.time])
+    of_input, of_state = constant(given[1], "W").shape, constant(given[2], "R").shape
+    if of_input[2:] != value.shape[2:] or of_state[:2] != of_input[:2]:
+        raise Unsupported(f"W of {of_input} and R of {of_state} do not suit {value.shape}")
     source = building.grouped(value, [axes.batch], [axes.time], [2]).step
     ways = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
     word = node.word("direction", "forward")
