@@ -18,6 +18,7 @@ from ftdist.planning.profile import from_json
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.forked import run_forked
+from ftdist.runtime.measuring.others import Others
 from ftdist.runtime.measuring.profiles import (
     Calibration,
     Quick,
@@ -39,6 +40,9 @@ _AMPLE_BYTES = 48 << 20
 
 _SETTLED_SHARE = 0.75
 """Where fewer of the figures settle, the measurement counts as disturbed."""
+
+_OTHERS_SHARE = 0.1
+"""Where other programs take more of the processors, it does too: caches and memory are shared."""
 
 
 def profile_for(threads: int, budget: Budget) -> Calibration:
@@ -98,8 +102,9 @@ def _measured(threads: int, room: int) -> dict[str, Any]:
 def _measure(threads: int, room: int) -> dict[str, Any]:
     from ftdist.runtime.measuring.calibrate import calibrate, quick
 
-    effort = quick(room)
+    effort, others = quick(room), Others()
     profile = calibrate(threads, effort, lambda _: None)
     watch = effort.stopwatch
-    disturbed = len(watch.unsettled) > (1 - _SETTLED_SHARE) * watch.figures
+    unsettled = len(watch.unsettled) > (1 - _SETTLED_SHARE) * watch.figures
+    disturbed = unsettled or others.share > _OTHERS_SHARE
     return {"profile": profile.to_json(), "disturbed": disturbed}

@@ -12,7 +12,8 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.planning.profile import DEFAULT
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB
-from ftdist.runtime.measuring import quick_profile
+from ftdist.runtime.measuring import calibrate, quick_profile
+from ftdist.runtime.measuring.others import Others
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration, cache_folder, save, this_device
 from ftdist.runtime.measuring.quick_profile import profile_for
 
@@ -111,3 +112,12 @@ def test_a_damaged_file_is_measured_anew(asked: list[Any]) -> None:
 
 def test_a_quick_measurement_is_told_from_a_careful_one() -> None:
     assert "measured 1970-01-01" in Calibration(DEFAULT, 0.0).origin
+
+
+@pytest.mark.parametrize(("share", "disturbed"), [(0.05, False), (0.5, True)])
+def test_who_computes_beside_it_disturbs_it(
+    monkeypatch: pytest.MonkeyPatch, share: float, disturbed: bool
+) -> None:
+    monkeypatch.setattr(calibrate, "calibrate", lambda *_: DEFAULT)
+    monkeypatch.setattr(Others, "share", share)
+    assert quick_profile._measure(1, 48 * MIB)["disturbed"] is disturbed
