@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,21 @@ RAW: dict[int, type] = {
 }
 LISTED = [TensorProto.BFLOAT16, TensorProto.FLOAT8E4M3FN, TensorProto.INT4, *RAW]
 """Types by number; of all of them a few values are listed, of these with a dtype many are raw."""
+
+
+def with_values_in_nodes(path: Path, sizes: Sequence[int]) -> Path:
+    """A graph whose nodes hold random constants of these sizes, as Paddle writes them."""
+    rng = np.random.default_rng(3)
+    nodes = [
+        helper.make_node(
+            "Constant", [], [f"c{at}"], value=numpy_helper.from_array(rng.random(size, np.float32))
+        )
+        for at, size in enumerate(sizes)
+    ]
+    outputs = [helper.make_tensor_value_info(f"c{at}", 1, None) for at in range(len(sizes))]
+    graph = helper.make_graph(nodes, "constants", [], outputs)
+    path.write_bytes(helper.make_model(graph, ir_version=8).SerializeToString())
+    return path
 
 
 def saved(path: Path, tensors: list[TensorProto]) -> Path:
@@ -93,12 +109,50 @@ def test_the_rest_is_the_message_without_its_weights(tmp_path: Path) -> None:
     data = saved(tmp_path / "graph.onnx", tensors).read_bytes()
     message, places = stripped(memoryview(data))
     wanted, found = onnx.ModelProto.FromString(data), onnx.ModelProto.FromString(message)
-    for number, (tensor, place) in enumerate(zip(wanted.graph.initializer, places, strict=True)):
+    pairs = zip(wanted.graph.initializer, places.initializers, strict=True)
+    for number, (tensor, place) in enumerate(pairs):
         assert (place is None) == (len(tensor.raw_data) < 1024), number
         if place is not None:
             assert data[place[0] : sum(place)] == tensor.raw_data
             tensor.ClearField("raw_data")
     assert found == wanted
+
+
+def test_the_rest_is_without_what_nodes_hold(tmp_path: Path) -> None:
+    sizes = (3, 300, 5000, 255, 40_000)
+    data = with_values_in_nodes(tmp_path / "graph.onnx", sizes).read_bytes()
+    message, places = stripped(memoryview(data))
+    wanted, found = onnx.ModelProto.FromString(data), onnx.ModelProto.FromString(message)
+    assert {*places.attributes} == {(1, 0), (2, 0), (4, 0)}
+    for (number, _), place in places.attributes.items():
+        tensor = wanted.graph.node[number].attribute[0].t
+        assert data[place[0] : sum(place)] == tensor.raw_data
+        tensor.ClearField("raw_data")
+    assert found == wanted
+
+
+def test_what_nodes_hold_is_mapped(tmp_path: Path) -> None:
+    path = with_values_in_nodes(tmp_path / "graph.onnx", (3, 40_000))
+    small, large = (node.attributes["value"] for node in read_graph(path).nodes)
+    rng = np.random.default_rng(3)
+    assert (small == rng.random(3, np.float32)).all()
+    assert (large == rng.random(40_000, np.float32)).all()
+    assert not large.flags.owndata and not large.flags.writeable
+
+
+def test_large_values_that_a_call_of_a_function_is_given_are_read(tmp_path: Path) -> None:
+    values = np.random.default_rng(4).random(1000, np.float32)
+    inner = helper.make_node("Constant", [], ["made"])
+    inner.attribute.append(onnx.AttributeProto(name="value", ref_attr_name="own", type=4))
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
+    function = helper.make_function("own", "Held", [], ["made"], [inner], opsets[:1], ["own"])
+    call = helper.make_node("Held", [], ["y"], domain="own", own=numpy_helper.from_array(values))
+    output = helper.make_tensor_value_info("y", 1, None)
+    graph = helper.make_graph([call], "g", [], [output])
+    model = helper.make_model(graph, functions=[function], opset_imports=opsets, ir_version=8)
+    (tmp_path / "graph.onnx").write_bytes(model.SerializeToString())
+    found = read_graph(tmp_path / "graph.onnx").nodes[0].attributes["value"]
+    assert (found == values).all()
 
 
 @seed(1)

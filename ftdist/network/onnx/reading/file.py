@@ -7,7 +7,7 @@ is taken, data outside the file only come from its own folder, and whatever is w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from ftdist.extras import needing
 from ftdist.network.encoding import disguise
 from ftdist.network.onnx.reading.nodes import MOST_NODES, NodeReader, Scope, opset_of
 from ftdist.network.onnx.reading.schema import model_class
-from ftdist.network.onnx.reading.stripped import Place, stripped
+from ftdist.network.onnx.reading.stripped import Places, stripped
 from ftdist.network.onnx.reading.tensors import MOST_RANK, Mapped, array, shown
 from ftdist.network.onnx.registry import WHOLE, Array, Node
 
@@ -95,18 +95,19 @@ def read_graph(path: Path) -> Graph:
         raise InputError(f"{path}: is damaged") from None
 
 
-def _graph(model: Any, mapped: Mapped, places: Sequence[Place | None]) -> Graph:
+def _graph(model: Any, mapped: Mapped, places: Places) -> Graph:
     graph, path = model.graph, mapped.path
     if len(graph.node) > MOST_NODES:
         raise InputError(f"{path}: has {len(graph.node)} nodes; {MOST_NODES} are supported")
     opset = opset_of(model.opset_import)
     _refuse_opset(graph, opset, path)
-    tensors = zip(graph.initializer, places, strict=True)
+    tensors = zip(graph.initializer, places.initializers, strict=True)
     constants = {each.name: array(each, mapped, place) for each, place in tensors}
     if graph.sparse_initializer:
         raise InputError(f"{path}: has sparse weights; export it with dense ones")
     inputs = {each.name: _dims(each, path) for each in graph.input if each.name not in constants}
-    nodes = NodeReader(model.functions, mapped).nodes(graph.node, Scope(opset))
+    reader = NodeReader(model.functions, mapped)
+    nodes = reader.nodes(graph.node, Scope(opset), places.attributes)
     outputs = tuple(dict.fromkeys(each.name for each in graph.output))
     if not outputs:
         raise InputError(f"{path}: has no outputs")

@@ -21,6 +21,7 @@ from ftdist.network.onnx.reading.schema import (
     STRINGS,
     TENSOR,
 )
+from ftdist.network.onnx.reading.stripped import Place
 from ftdist.network.onnx.reading.tensors import Mapped, array, shown
 from ftdist.network.onnx.registry import Branch, Node
 
@@ -61,8 +62,16 @@ class NodeReader:
         self._functions = {_key(each, each.name): each for each in functions}
         self._count = 0
 
-    def nodes(self, protos: Sequence[Any], scope: Scope) -> tuple[Node, ...]:
-        """The nodes; InputError where functions call themselves, or come to too many nodes."""
+    def nodes(
+        self,
+        protos: Sequence[Any],
+        scope: Scope,
+        places: Mapping[tuple[int, int], Place] | None = None,
+    ) -> tuple[Node, ...]:
+        """The nodes; InputError where functions call themselves, or come to too many nodes.
+
+        `places`: where data of attributes are, by the numbers of the node and of the attribute.
+        """
         found: list[Node] = []
         for number, each in enumerate(protos):
             self._count += 1
@@ -70,13 +79,17 @@ class NodeReader:
                 path = self._mapped.path
                 raise InputError(f"{path}: its functions come to more than {MOST_NODES} nodes")
             key = _key(each, each.op_type)
+            own = [(places or {}).get((number, at)) for at in range(len(each.attribute))]
+            attributes = self._attributes(each.attribute, scope, own)
             if key in self._functions:
-                found += self._called(key, each, scope)
+                found += self._called(key, each, scope, attributes)
             else:
-                found.append(self._node(each, number, scope))
+                found.append(self._node(each, number, scope, attributes))
         return tuple(found)
 
-    def _called(self, key: _Key, call: Any, scope: Scope) -> list[Node]:
+    def _called(
+        self, key: _Key, call: Any, scope: Scope, attributes: Mapping[str, Any]
+    ) -> list[Node]:
         function = self._functions[key]
         if key in scope.calls:
             path = self._mapped.path
@@ -93,30 +106,32 @@ class NodeReader:
         defaults = self._attributes(function.attribute_proto, scope)
         opset = _opset(function.opset_import, scope.opset)
         prefix = next((each for each in made if each), call.name)
-        given = defaults | self._attributes(call.attribute, scope)
+        given = defaults | dict(attributes)
         within = Scope(opset, prefix, names, given, (*scope.calls, key))
         return [*self.nodes(function.node, within), *handed_on]
 
-    def _node(self, node: Any, number: int, scope: Scope) -> Node:
+    def _node(self, node: Any, number: int, scope: Scope, attributes: Mapping[str, Any]) -> Node:
         made = tuple(scope.name(each) for each in node.output)
         name = scope.name(node.name) or (made[0] if made else f"node {number}")
         kind = node.op_type if _domain(node) == "" else f"{node.domain}.{node.op_type}"
         kind = _SAME.get(kind, kind)
         read = tuple(scope.name(each) for each in node.input)
-        attributes = {"opset": scope.opset, **self._attributes(node.attribute, scope)}
-        return Node(shown(name), shown(kind), read, made, attributes)
+        return Node(shown(name), shown(kind), read, made, {"opset": scope.opset, **attributes})
 
-    def _attributes(self, protos: Sequence[Any], scope: Scope) -> dict[str, Any]:
+    def _attributes(
+        self, protos: Sequence[Any], scope: Scope, places: Sequence[Place | None] = ()
+    ) -> dict[str, Any]:
         """By name; those that are the call's are left out where it does not say them."""
         found: dict[str, Any] = {}
-        for each in protos:
+        for number, each in enumerate(protos):
             if each.ref_attr_name and scope.calls:
                 if each.ref_attr_name in scope.attributes:
                     found[each.name] = scope.attributes[each.ref_attr_name]
             elif each.type == GRAPH:
                 found[each.name] = self._branch(each.g, scope)
             else:
-                found[each.name] = self._attribute(each)
+                place = places[number] if number < len(places) else None
+                found[each.name] = self._attribute(each, place)
         return found
 
     def _branch(self, graph: Any, scope: Scope) -> Branch:
@@ -125,12 +140,12 @@ class NodeReader:
         inputs = tuple(scope.name(each.name) for each in graph.input)
         return Branch(self.nodes(graph.node, scope), constants, outputs, inputs)
 
-    def _attribute(self, attribute: Any) -> Any:
+    def _attribute(self, attribute: Any, place: Place | None) -> Any:
         plain: dict[int, Callable[[], Any]] = {
             FLOAT: lambda: float(attribute.f),
             INT: lambda: int(attribute.i),
             STRING: lambda: attribute.s.decode("utf-8", "replace"),
-            TENSOR: lambda: array(attribute.t, self._mapped),
+            TENSOR: lambda: array(attribute.t, self._mapped, place),
             FLOATS: lambda: tuple(attribute.floats),
             INTS: lambda: tuple(attribute.ints),
             STRINGS: lambda: tuple(each.decode("utf-8", "replace") for each in attribute.strings),
