@@ -144,6 +144,16 @@ def _quantized(node: Node, given: list[Any]) -> Any:
     return np.clip(np.rint(x / scale) + point, low, high).astype(dtype)
 
 
+def _quantized_by_own(node: Node, given: list[Any]) -> list[Array]:
+    """Bytes, the scale for which the values just fit beside 0, and the zero point."""
+    x = np.asarray(given[0], np.float32)
+    low, high = min(0.0, float(x.min(initial=0))), max(0.0, float(x.max(initial=0)))
+    scale = np.float32((high - low) / 255) or np.float32(1)
+    point = np.clip(np.rint(np.float32(-low) / scale), 0, 255)
+    whole = np.clip(np.rint(x / scale) + point, 0, 255).astype(np.uint8)
+    return [whole, np.array(scale), point.astype(np.uint8)]
+
+
 def _product(a: Array, b: Array) -> Any:
     rows = a.size // max(1, a.shape[-1])
     columns = b.size // max(1, b.shape[max(-2, -b.ndim)])
@@ -192,6 +202,7 @@ COMPUTED: dict[str, Compute] = {
     "Trilu": _triangle,
     "DequantizeLinear": _dequantized,
     "QuantizeLinear": _quantized,
+    "DynamicQuantizeLinear": _quantized_by_own,
     "Sign": _plain(np.sign),
     "Sin": _plain(np.sin),
     "Cos": _plain(np.cos),

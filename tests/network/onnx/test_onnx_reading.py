@@ -143,7 +143,8 @@ def test_what_nodes_hold_is_mapped(tmp_path: Path) -> None:
 def test_large_values_that_a_call_of_a_function_is_given_are_read(tmp_path: Path) -> None:
     values = np.random.default_rng(4).random(1000, np.float32)
     inner = helper.make_node("Constant", [], ["made"])
-    inner.attribute.append(onnx.AttributeProto(name="value", ref_attr_name="own", type=4))
+    own = inner.attribute.add()
+    own.name, own.ref_attr_name, own.type = "value", "own", onnx.AttributeProto.TENSOR
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid("own", 1)]
     function = helper.make_function("own", "Held", [], ["made"], [inner], opsets[:1], ["own"])
     call = helper.make_node("Held", [], ["y"], domain="own", own=numpy_helper.from_array(values))

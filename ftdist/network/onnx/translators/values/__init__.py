@@ -11,6 +11,7 @@ from ftdist.network.onnx.translators.values import (
     products,
     quantised,
     reductions,
+    runtime_fused,
     runtime_quantised,
     spectra,
 )
@@ -24,6 +25,7 @@ __all__ = (
     "products",
     "quantised",
     "reductions",
+    "runtime_fused",
     "runtime_quantised",
     "spectra",
 )

@@ -9,10 +9,13 @@ Source: ContribOperators.md of onnxruntime.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.registry import (
+    OPERATORS,
     Array,
     Node,
     Unsupported,
@@ -140,3 +143,52 @@ def _along(value: Value | None, across: bool, what: str, default: float) -> Arra
     if flat.size == 1:
         return flat.reshape(())
     return flat if across else flat[:, np.newaxis]
+
+
+@translates(_own("MatMulIntegerToFloat"))
+def _product_of_whole(building: Building, node: Node, given: Given) -> Value:
+    return _in_floats(building, given)
+
+
+def _in_floats(building: Building, given: Given) -> Tensor:
+    """A product of whole numbers by both of their scales, and a bias that may be there."""
+    points = [_at(given, 4), _at(given, 5)]
+    found = made(building, "MatMulInteger", [*given[:2], *points])
+    for scale in given[2:4]:
+        found = made(building, "Mul", [found, scale])
+    bias = _at(given, 6)
+    return found if bias is None else made(building, "Add", [found, bias])
+
+
+@translates(_own("DynamicQuantizeMatMul"))
+def _product_of_own_scale(building: Building, node: Node, given: Given) -> Value:
+    """The same, with the first operand brought to bytes by a scale of its own."""
+    parts = OPERATORS["DynamicQuantizeLinear"](building, node, given[:1])
+    whole, scale, point = parts  # type: ignore[misc]
+    matrix, scales, points, bias = given[1], given[2], _at(given, 3), _at(given, 4)
+    operands: Given = [whole, matrix, scale, scales, point, points, bias]
+    return _in_floats(building, operands)
+
+
+@translates(_own("DynamicQuantizeLSTM"))
+def _recurrent(building: Building, node: Node, given: Given) -> list[Value]:
+    """An LSTM whose weights are bytes, turned round: (directions, values, gates).
+
+    What it reads is not brought to bytes at every step, as the runtime does to multiply faster.
+    """
+    matrices: Given = [
+        _by_direction(given[at], _at(given, scale), _at(given, scale + 1)).swapaxes(1, 2)
+        for at, scale in ((1, 8), (2, 10))
+    ]
+    found = OPERATORS["LSTM"](
+        building, replace(node, kind="LSTM"), [given[0], *matrices, *given[3:8]]
+    )
+    return found if isinstance(found, list) else [found]
+
+
+def _by_direction(value: Value | None, scale: Value | None, zero: Value | None) -> Array:
+    """Bytes as floats; scales and zero points are one for each direction, or for its gates too."""
+    whole = constant(value, "W or R").astype(np.float32)
+    scales = constant(scale, "a scale").astype(np.float32).reshape(len(whole), 1, -1)
+    points = np.zeros(1) if zero is None else constant(zero, "a zero point")
+    return (whole - points.astype(np.float32).reshape(len(points), 1, -1)) * scales
