@@ -11,8 +11,8 @@ The notation is that of the literature with strips added::
 Each group is a grid (rows x columns of tiles), perhaps slices of channels, perhaps a strip height,
 perhaps a `w`; between two groups stands the first layer of the second. Layers that need whole maps
 are steps of their own (``steps``), which the notation does not name: they are no choice. Behind an
-`@` stand the algorithms of layers that are not computed directly, as in `1x1@3=direct`, where there
-are any.
+`@` each stand the algorithms by which layers are computed that are not computed directly, where
+there are any, as in `1x1@winograd4=2-14:2,19` (``layer_lists``).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from ftdist.geometry import Region
 from ftdist.network.graph import Network
 from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.layer_lists import as_text, from_text
 from ftdist.planning.steps import GroupPlan, most_slices, notation_of, split
 
 __all__ = ["GroupPlan", "Plan", "check", "parse_json", "parse_notation", "untiled"]
@@ -72,13 +73,21 @@ class Plan:
 
     @property
     def notation(self) -> str:
-        algorithms = ",".join(f"{layer}={name}" for layer, name in self.arithmetic)
-        return notation_of(self.groups) + (f"@{algorithms}" if algorithms else "")
+        algorithms = (f"@{name}={as_text(layers)}" for name, layers in self.computed_by.items())
+        return notation_of(self.groups) + "".join(algorithms)
+
+    @property
+    def computed_by(self) -> dict[str, list[int]]:
+        """Of each algorithm but the direct one its layers, in the order of the first ones."""
+        layers: dict[str, list[int]] = {}
+        for layer, name in self.arithmetic:
+            layers.setdefault(name, []).append(layer)
+        return layers
 
     @property
     def error_classes(self) -> dict[str, float]:
         """The largest errors of a layer, relative to its largest value, by algorithm in use."""
-        names = dict.fromkeys((DIRECT.name, *(name for _, name in self.arithmetic)))
+        names = DIRECT.name, *self.computed_by
         return {name: IMPLEMENTATIONS[name].error for name in names}
 
     def applied_to(self, network: Network) -> Network:
@@ -121,7 +130,7 @@ def untiled(network: Network) -> Plan:
 
 def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     """The plan that a notation means for a network; InputError says what does not fit."""
-    tiling, *algorithms = notation.strip().split("@", 1)
+    tiling, *algorithms = notation.strip().split("@")
     parts = tiling.split("/")
     if len(parts) % 2 == 0:
         raise InputError(f"tiling '{notation}': expected GRID or GRID/LAYER/GRID..., as 5x5/8/2x2")
@@ -147,24 +156,30 @@ def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
         grid = int(match[1]), int(match[2])
         slices = int(match[3] or 1)
         groups.append(GroupPlan(first, stop, *grid, strip, bool(match[5]), slices=slices))
-    arithmetic = _arithmetic(notation, *algorithms)
+    arithmetic = _arithmetic(notation, algorithms, len(network.layers))
     plan = Plan(split(network, groups), threads, arithmetic=arithmetic)
     check(plan, network)
     return plan
 
 
-def _arithmetic(notation: str, algorithms: str = "") -> Arithmetic:
-    """What stands behind the `@` of a notation: LAYER=ALGORITHM, in the order of layers."""
-    found: list[tuple[int, str]] = []
-    for each in filter(None, algorithms.split(",")):
-        match = re.fullmatch(r"([0-9]{1,6})=([a-z0-9_]+)", each)
-        if match is None or (found and int(match[1]) <= found[-1][0]):
+def _arithmetic(notation: str, algorithms: list[str], count: int) -> Arithmetic:
+    """What stands behind each `@` of a notation, ALGORITHM=LAYERS, in the order of layers."""
+    found: dict[int, str] = {}
+    for each in algorithms:
+        name, _, layers = each.partition("=")
+        if not re.fullmatch(r"[a-z0-9_]+", name):
             raise InputError(
-                f"tiling '{notation}': '{each}' is not a layer's algorithm, such as 3=direct; "
-                "layers must ascend"
+                f"tiling '{notation}': '@{each}' is not an algorithm and its layers, such as "
+                "@winograd4=3,5-9"
             )
-        found.append((int(match[1]), match[2]))
-    return tuple((layer, name) for layer, name in found if name != DIRECT.name)
+        try:
+            numbers = from_text(layers, count)
+        except InputError as error:
+            raise InputError(f"tiling '{notation}': {error}") from None
+        for number in numbers:
+            if found.setdefault(number, name) != name:
+                raise InputError(f"tiling '{notation}': two algorithms for layer {number}")
+    return tuple((layer, name) for layer, name in sorted(found.items()) if name != DIRECT.name)
 
 
 def parse_json(text: str, network: Network, model_digest: str, threads: int | None = None) -> Plan:

@@ -113,7 +113,7 @@ def test_many_channels_fit_where_the_kernel_works(channels: int, name: str) -> N
     whole = run(model, replace(untiled(network), arithmetic=((1, name),)), image)
     for cut in ("1x1w", "1x1s3w", "1x1/1/1x1w/2/1x1", "1x1/1/1x1s5w", "2x2s4w/2/1x1"):
         for threads in (1, 2):
-            plan = parse_notation(f"{cut}@1={name}", network, threads)
+            plan = parse_notation(f"{cut}@{name}=1", network, threads)
             assert_same_bits(run(model, plan, image), whole)
 
 

@@ -88,18 +88,22 @@ def test_a_plan_of_direct_layers_has_the_notation_and_digest_that_it_always_had(
 
 
 def test_the_arithmetic_is_part_of_notation_digest_and_json() -> None:
-    plan = parse_notation("2x2/1/1x1s4@0=byfours,2=byfours", network())
+    plan = parse_notation("2x2/1/1x1s4@byfours=0,2", network())
     assert plan.arithmetic == ((0, "byfours"), (2, "byfours"))
-    assert plan.notation == "2x2/1/1x1s4@0=byfours,2=byfours"
+    assert plan.notation == "2x2/1/1x1s4@byfours=0,2"
     plain = parse_notation("2x2/1/1x1s4", network())
     assert plan.digest(MODEL) != plain.digest(MODEL)
     text = json.dumps(plan.to_json(MODEL))
     assert parse_json(text, network(), MODEL) == plan
-    assert parse_notation("1x1@0=direct", network()) == untiled(network())
+    assert parse_notation("1x1@direct=0", network()) == untiled(network())
 
 
 @pytest.mark.parametrize(
-    "algorithms", ["1=byfours", "3=byfours", "0=nothing", "2=byfours,0=byfours", "0", "x=byfours"]
+    "algorithms",
+    [
+        *("byfours=1", "byfours=3", "nothing=0", "byfours=2,0", "0", "byfours=x", "byfours="),
+        *("0=byfours", "byfours=0@direct=0", "byfours=0-999999", "byfours=0-2:0", "@byfours=0"),
+    ],
 )
 def test_an_arithmetic_that_does_not_suit_is_refused(algorithms: str) -> None:
     with pytest.raises(InputError):

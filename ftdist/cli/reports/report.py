@@ -14,6 +14,7 @@ from ftdist.atomic import write_json
 from ftdist.cli.console import say
 from ftdist.network.about import About
 from ftdist.network.graph import Network
+from ftdist.planning.layer_lists import as_text
 from ftdist.runtime.budget.limits import Budget
 from ftdist.runtime.budget.memory import MIB, format_size
 from ftdist.runtime.plans.choice import Choice
@@ -89,15 +90,13 @@ def parts_line(parts: dict[str, int]) -> str:
 
 def algorithm_lines(plan: dict[str, Any]) -> list[str]:
     """Which layers of a plan, as JSON has it, are computed by which algorithm, and its errors."""
-    named: dict[str, list[str]] = {}
+    named: dict[str, list[int]] = {}
     for layer, name in plan.get("arithmetic", {}).items():
-        named.setdefault(name, []).append(str(layer))
+        named.setdefault(name, []).append(int(layer))
     lines = []
-    for name, error in plan["error_classes"].items():
-        layers = named.get(name)
-        whose = (
-            f"of {'layer' if len(layers) == 1 else 'layers'} {', '.join(layers)}" if layers else ""
-        )
+    for name, error in sorted(plan["error_classes"].items(), key=lambda each: each[0] not in named):
+        layers = named.get(name, [])
+        whose = f"of {counted(len(layers), 'layer')} ({as_text(layers)})"
         if not layers:
             whose = "of all others" if named else "of all layers"
         lines.append(f"{name} {whose}, errors up to {error:.0e} of the largest value")

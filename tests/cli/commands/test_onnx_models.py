@@ -51,7 +51,7 @@ def test_open_sizes_have_a_default_and_can_be_said(
 ) -> None:
     path = written(tmp_path, height="rows")
     assert main(["plan", str(path)]) == 0
-    assert "leaves its size open, 320x320 is taken; --size" in capsys.readouterr().err
+    assert "leaves its size open, 320x16 is taken; --size" in capsys.readouterr().err
     (kept,) = cache.iterdir()
     assert main(["plan", str(path), "--size", "24x16"]) == 0
     assert "input      24x16x3" in capsys.readouterr().out

@@ -57,7 +57,7 @@ def test_exact_direct_keeps_to_direct_kernels_and_the_report_says_so(
     plan = json.loads((tmp_path / "report.json").read_text())["plan"]
     assert "arithmetic" not in plan and plan["error_classes"] == {"direct": 1e-6}
     outcome = ran(tmp_path, *given, "--json", "report.json")
-    assert " of layer 2, errors up to " in outcome.out
+    assert " of 1 layer (2), errors up to " in outcome.out
     plan = json.loads((tmp_path / "report.json").read_text())["plan"]
     assert list(plan["arithmetic"]) == ["2"] and len(plan["error_classes"]) == 2
 
