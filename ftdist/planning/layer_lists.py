@@ -37,7 +37,7 @@ def from_text(text: str, count: int) -> list[int]:
 
 
 def _stretches(layers: list[int]) -> Iterator[list[int]]:
-    """The longest stretches at equal distances, from the first layer on; what is in none is alone."""
+    """The longest at equal distances, from the first layer on; what is in none stands alone."""
     at = 0
     while at < len(layers):
         stretch = layers[at : at + 2]
