@@ -49,13 +49,17 @@ class Option:
     joined: bool = field(default=False, compare=False)
 
 
+Noted = dict[str, set[int]]
+"""Remarks, each with the lines that it was said of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Section:
     """One section: its kind as written, the line of its header, its options, the file's name.
 
     The accessors raise InputError where a key that has no default is missing, or its value is not
-    of the kind that is asked for. `remarks` is one list for the whole file, which they add to;
-    `stray` has the lines that say nothing.
+    of the kind that is asked for. They add to `noted`, one for the whole file: what was remarked,
+    with the lines that it was said of. `stray` has the lines that say nothing.
     """
 
     kind: str
@@ -63,7 +67,7 @@ class Section:
     options: tuple[Option, ...]
     file: str
     stray: tuple[Option, ...] = ()
-    remarks: list[str] = field(default_factory=list, compare=False, repr=False)
+    noted: Noted = field(default_factory=dict, compare=False, repr=False)
 
     def error(self, message: str, key: str | None = None) -> InputError:
         """The error to raise about this section, or about one of its keys."""
@@ -75,9 +79,17 @@ class Section:
         return error if text.startswith(f"{self.file}:") else self.error(text)
 
     def remark(self, message: str, key: str | None = None) -> None:
-        """Notes something that people should know about this section, or one of its keys, once."""
-        if (remark := self._about(message, key)) not in self.remarks:
-            self.remarks.append(remark)
+        """Notes something that people should know about this section, or one of its keys."""
+        self.noted.setdefault(self._said(message, key), set()).add(self._line(key))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was remarked about the whole file so far; what was said of several places once."""
+        found = []
+        for remark, lines in self.noted.items():
+            more = f" (the same in {len(lines) - 1} more)" if len(lines) > 1 else ""
+            found.append(f"{self.file}:{min(lines)}: {remark}{more}")
+        return tuple(found)
 
     def has(self, key: str) -> bool:
         return any(option.key == key for option in self.options)
@@ -155,10 +167,16 @@ class Section:
         return value
 
     def _about(self, message: str, key: str | None) -> str:
+        return f"{self.file}:{self._line(key)}: {self._said(message, key)}"
+
+    def _line(self, key: str | None) -> int:
+        """The line of one of the keys, that of the section's header for none."""
         lines = [option.line for option in self.options if option.key == key]
-        line = lines[0] if lines else self.line
+        return lines[0] if lines else self.line
+
+    def _said(self, message: str, key: str | None) -> str:
         what = f"[{self.kind}]" if key is None else f"[{self.kind}] {key}"
-        return f"{self.file}:{line}: {what}: {message}"
+        return f"{what}: {message}"
 
 
 def read_text(path: Path) -> str:
@@ -183,7 +201,7 @@ def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Secti
 
     With `most` given, what comes after that many sections is not looked at.
     """
-    remarks: list[str] = []
+    noted: Noted = {}
     found: list[tuple[str, int, list[Option], list[Option]]] = []
     for line, written in enumerate(_lines(text), start=1):
         said, *comment = re.split("[#;]", written, maxsplit=1)
@@ -201,7 +219,7 @@ def parse_sections(text: str, file: str, most: int | None = None) -> tuple[Secti
                 Option(key or content, value, line, bool(comment), bool(_JOINED.search(said)))
             )
     return tuple(
-        Section(kind, line, tuple(options), file, tuple(stray), remarks)
+        Section(kind, line, tuple(options), file, tuple(stray), noted)
         for kind, line, options, stray in found
     )
 

@@ -171,9 +171,9 @@ def test_of_contradictions_the_first_counts_and_is_remarked_on_where_it_is_read(
     assert parsed.integer("num") == 5
     assert not parsed.remarks
     assert parsed.integer("steps") == 1
-    assert parsed.remarks == [
-        "n.cfg:2: [yolo] steps: '1' counts; line 4 says '2', which Darknet ignores"
-    ]
+    assert parsed.remarks == (
+        "n.cfg:2: [yolo] steps: '1' counts; line 4 says '2', which Darknet ignores",
+    )
 
 
 def test_quotes_are_escaped_and_cut() -> None:

@@ -27,6 +27,14 @@ def test_misspelt_keys_are_named_once_with_what_they_are_most_like() -> None:
     )
 
 
+def test_what_holds_of_many_sections_is_remarked_on_in_one_line() -> None:
+    (remark,) = remarks((CONV + "xnor=1\n") * 20)
+    assert remark == (
+        "n.cfg:8: [conv] xnor: takes a layer more, so layers are not numbered as in this file "
+        "(the same in 19 more)"
+    )
+
+
 def test_of_many_unknown_keys_the_first_are_named() -> None:
     (remark,) = remarks(CONV + "".join(f"q{number}=1\n" for number in range(20)))
     assert "'q7'" in remark and "'q8'" not in remark and remark.endswith(" and 12 more")
