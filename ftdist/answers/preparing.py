@@ -24,6 +24,7 @@ _RAW_BGR = Pixels((0.0,), (1.0,), True)
 _SIGNED = Pixels((127.5,), (127.5,))
 _IMAGENET = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 _CENTRES = Pixels((104.01, 113.985, 119.85), (73.695, 69.87, 70.89), True)
+_HALVES = Pixels((127.5,), (255.0,))
 _CAFFE = Pixels((104.0, 117.0, 123.0), (1.0,), True)
 
 YOLO_GREY = 114
@@ -61,12 +62,14 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
      _RAW_BGR, "stretch"),
     (r"sinet|extremec3", Pixels(
         (102.890434, 111.25247, 126.91212), (16048.0, 16019.5, 16920.7), True), "stretch"),
-    (r"(ppocr|paddle).*det|det.*ppocr", replace(_IMAGENET, blue_first=True), "stretch"),
-    (r"ppocr|paddle", replace(_SIGNED, blue_first=True), "stretch"),
+    (r"(pp-?_?ocr|paddle).*det|det.*pp-?_?ocr", replace(_IMAGENET, blue_first=True), "stretch"),
+    (r"pp-?_?ocr|paddle", replace(_SIGNED, blue_first=True), "stretch"),
     (r"modnet", _SIGNED, "stretch"),
     (r"depth_?anything|midas|zoe_?depth|fast_?depth|metric3d", _IMAGENET, "stretch"),
     (r"(?<![a-z])dpt(?![a-z])", _SIGNED, "stretch"),
-    (r"u2-?net|(?<![a-z])is-?net|birefnet|basnet|rmbg|briaai", _IMAGENET, "stretch"),
+    (r"(?<![a-z])is-?net|rmbg-?_?v?1|imgly", _HALVES, "stretch"),
+    (r"u2-?net|birefnet|basnet|rmbg|briaai", _IMAGENET, "stretch"),
+    (r"open_?nsfw", _CAFFE, "crop"),
     (r"mnist|ferplus|emotion", _RAW, "stretch"),
     (r"(?<![a-z])hed(?![a-z])|holistically", _CAFFE, "stretch"),
     (r"bvlc|caffe|age_?gender|(age|gender)_googlenet", _CAFFE, None),
@@ -181,10 +184,18 @@ def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, s
         return PLAIN_PIXELS, "nothing says otherwise"
     if interleaved:
         return _SIGNED, "usual for networks from TensorFlow"
+    if task.kind == "segment" and _is_of_isnet(network):
+        return _HALVES, "its outputs are as many as IS-Net's"
     if task.kind in ("classify", "segment") or task.layout in ("peaks", "simcc", "queries"):
         what = task.kind if task.kind in ("classify", "segment") else "find such things"
         return _IMAGENET, f"ImageNet's, usual where networks {what}"
     return PLAIN_PIXELS, "nothing says otherwise"
+
+
+def _is_of_isnet(network: Network) -> bool:
+    """Six masks as large as the input, and six of the maps that they were made of."""
+    channels = [network.shape(each).channels for each in network.outputs]
+    return len(channels) == 12 and channels.count(1) == 6
 
 
 def _of_pairs(network: Network) -> tuple[Pixels, str]:

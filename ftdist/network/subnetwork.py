@@ -94,6 +94,28 @@ def subnetwork(network: Network, targets: Iterable[int], given: Collection[int])
     return Subnetwork(found, layers, inputs)
 
 
+def of_outputs(model: Model, names: Collection[str]) -> Model:
+    """The model with the outputs of these names alone, whose arrays lie as before.
+
+    The same model where nothing is left out, or where the rest would read fewer inputs.
+    """
+    network = model.network
+    wanted = [number for number in network.outputs if network.layers[number].name in names]
+    if not 0 < len(wanted) < len(network.outputs):
+        return model
+    part = subnetwork(network, wanted, ())
+    if len(part.inputs) < len(network.inputs):
+        return model
+    place = {number: at for at, number in enumerate(part.layers)}
+    found = replace(
+        part.network,
+        inputs=tuple(network.inputs[-1 - each] for each in part.inputs),
+        outputs=tuple(place[each] for each in wanted),
+        layouts=tuple((place[n], layout) for n, layout in network.layouts if n in wanted),
+    )
+    return replace(part, network=found).of_model(model)
+
+
 def _input(network: Network, source: int) -> Input:
     if source < 0:
         return replace(network.inputs[-1 - source], layout=_INTERLEAVED)

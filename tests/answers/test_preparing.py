@@ -8,8 +8,9 @@ from ftdist.answers.preparing import YOLO_GREY, prepared
 from ftdist.answers.told_inside import known_size, names_inside, size_inside
 from ftdist.geometry import Shape
 from ftdist.network.builder import NetworkBuilder
-from ftdist.network.operators.base import Activation
+from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate
+from ftdist.network.operators.windows import Convolution
 from ftdist.network.ports import Input, Layout, Pixels
 from ftdist.network.source import Hints
 from ftdist.network.task import ARRAYS, Task
@@ -17,6 +18,8 @@ from ftdist.network.task import ARRAYS, Task
 RAW = Pixels((0.0,), (1.0,))
 IMAGENET = Pixels((123.675, 116.28, 103.53), (58.395, 57.12, 57.375))
 CAFFE = Pixels((104.0, 117.0, 123.0), (1.0,), True)
+HALVES = Pixels((127.5,), (255.0,))
+BLUE_FIRST = Pixels(IMAGENET.mean, IMAGENET.deviation, True)
 HALF = {"mean": "[0.5]", "std": "[0.5]"}
 
 
@@ -58,6 +61,10 @@ def network(channels: int = 3, *, planar: bool = True):
         (Task("detect", "grid_rows", 80), Hints("yolov6n"), Pixels(), "letterbox"),
         (Task("points", "peaks"), Hints(), IMAGENET, "stretch"),
         (Task("classify"), Hints("onnx-caffe2"), CAFFE, "crop"),
+        (Task("classify"), Hints("open_nsfw"), CAFFE, "crop"),
+        (Task("segment"), Hints("isnet-general-use"), HALVES, "stretch"),
+        (Task("segment"), Hints("u2netp"), IMAGENET, "stretch"),
+        (Task("segment"), Hints("ch_PP-OCRv4_det_infer"), BLUE_FIRST, "stretch"),
     ],
 )  # fmt: skip
 def test_pictures_enter_as_others_feed_such_networks(task, hints, pixels, fit) -> None:
@@ -73,6 +80,15 @@ def test_classifiers_see_imagenets_mean_and_those_of_tensorflow_one_around_zero(
     assert found.pixels.mean == (123.675, 116.28, 103.53) and found.fit == "crop"
     assert prepared(network(planar=False), task, Hints()).pixels == Pixels((127.5,), (127.5,))
     assert prepared(network(1), task, Hints("mnist")).pixels == Pixels((0.0,), (1.0,))
+
+
+def test_masks_beside_what_they_were_made_of_are_of_isnet() -> None:
+    builder = NetworkBuilder("net", [Input("x", Shape(16, 16, 3))])
+    masks = [builder.add(Convolution(1, Sliding.square(1)), [-1]) for _ in range(6)]
+    features = [builder.add(Convolution(64, Sliding.square(1)), [-1]) for _ in range(6)]
+    made = builder.finish({each: Layout() for each in (*masks, *features)})
+    found = prepared(made, Task("segment", classes=1), Hints())
+    assert found.pixels == HALVES and "IS-Net" in found.because
 
 
 @pytest.mark.parametrize(

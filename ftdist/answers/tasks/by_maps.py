@@ -13,6 +13,7 @@ _LARGEST_SCALE = 8
 times where its name says that it is one."""
 
 _MOST_CHANNELS = 256
+_FEWEST_FEATURES = 32
 _POSE_COUNTS = frozenset({17, 68, 98, 106, 133})
 _PEAKS = re.compile(
     r"(?<!trans)(?<!com)pose|key_?point|kpt|hrnet|hourglass|joint|heat_?map|landmark|openpose|(?<![a-z])hand",
@@ -98,6 +99,7 @@ def key_points(seen: Seen) -> Task | None:
 def pictures_and_masks(seen: Seen) -> Task | None:
     """A picture, or a mask or scores for each of its pixels."""
     channels, height, _ = seen.source
+    seen = _without_features(seen)
     fitting = {} if _is_pyramid(seen) else _fitting(seen)
     name = _chosen(fitting, seen)
     if name is None:
@@ -114,6 +116,16 @@ def pictures_and_masks(seen: Seen) -> Task | None:
     if made in (1, 3) and channels in (1, 3) and rows > height:
         return Task("image", outputs=(name,))
     return Task("segment", classes=made, outputs=(name,))
+
+
+def _without_features(seen: Seen) -> Seen:
+    """Without the deep maps that some networks hand on beside masks as large as the input (IS-Net):
+    what they were made of, which only training reads."""
+    whole = (1, *seen.source[1:])
+    masks = {name: dims for name, dims in seen.shapes.items() if dims == whole}
+    others = [dims for name, dims in seen.shapes.items() if name not in masks]
+    deep = all(len(dims) == 3 and dims[0] >= _FEWEST_FEATURES for dims in others)
+    return seen._replace(shapes=masks) if masks and others and deep else seen
 
 
 def _is_pyramid(seen: Seen) -> bool:

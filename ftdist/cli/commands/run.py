@@ -27,6 +27,7 @@ from ftdist.cli.reports.report import Report, machine
 from ftdist.cli.reports.run_results import RunResults
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
+from ftdist.network.subnetwork import of_outputs
 from ftdist.runtime.budget.code import give_back_code
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
 from ftdist.runtime.budget.limits import Budget
@@ -100,6 +101,8 @@ def _asked(
     names, origin = names_of(arguments, model)
     plain = arguments.labels_picture
     found = outputs(arguments.output, arguments.format, given, model.network, task, plain=plain)
+    if found.kind in ("pictures", "data") and arguments.plan is None and not arguments.tiling:
+        model = of_outputs(model, task.outputs)  # nobody sees the others
     results = RunResults(
         *(arguments, given, limit, line, model.network, task, model.about, names, origin, found)
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from support.command import Outcome, ftdist_command
 from support.onnxgraphs import Nodes, expected
 
@@ -68,3 +69,21 @@ def test_import_takes_a_size_and_the_name_of_an_end(
     assert "1 layer, input 24x16x3" in capsys.readouterr().out
     assert main([*arguments, "--weights", "w.weights"]) == 2
     assert "an ONNX file has weights of its own" in capsys.readouterr().err
+
+
+def test_outputs_that_a_picture_does_not_show_are_not_computed(
+    tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    nodes = Nodes()
+    x = nodes.add("Conv", nodes.input(1, 3, 64, 64), nodes.random(8, 3, 3, 3), pads=[1] * 4)
+    mask = nodes.add("Sigmoid", nodes.add("Conv", x, nodes.random(1, 8, 1, 1)))
+    nodes.output(mask, nodes.add("Conv", x, nodes.random(64, 8, 3, 3), strides=[2, 2]))
+    path, photo = nodes.save(tmp_path / "mask.onnx"), tmp_path / "photo.png"
+    Image.fromarray(np.zeros((64, 64, 3), np.uint8)).save(photo)
+
+    def layers(out: str) -> int:
+        assert main(["run", str(path), str(photo), "-o", str(tmp_path / out)]) == 0
+        return int(capsys.readouterr().out.split(" layer")[0].split()[-1])
+
+    assert layers("out.png") < layers("out.npz")
+    assert len(np.load(tmp_path / "out.npz")) == 2
