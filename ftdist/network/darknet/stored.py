@@ -29,6 +29,9 @@ EPSILON = 1e-5
 _SUM_EPSILON = 1e-4
 """What Darknet adds to the sum that normalizes a shortcut's weights."""
 
+_LEAST_SHARE = 1e-3
+"""What a smaller weight of a shortcut counts for where ``relu`` normalizes them: no map is lost."""
+
 
 def fold(weights: Floats, bias: Floats, scaling: Floats) -> Floats:
     """Folds (scales, means, variances) into weights, in place; returns the new bias."""
@@ -162,7 +165,7 @@ class ShortcutForm:
         if self.normalization == "none":
             return stored
         if self.normalization == "relu":
-            shares = np.maximum(stored, 0)
+            shares = np.maximum(stored, _LEAST_SHARE)
         else:
             shares = np.exp(stored - stored.max(axis=0))
         return np.asarray(shares / (shares.sum(axis=0) + _SUM_EPSILON))

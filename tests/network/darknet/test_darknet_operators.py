@@ -351,6 +351,25 @@ def test_a_section_computes_what_darknet_does(tmp_path, name) -> None:
         np.testing.assert_array_equal(output(model, image, notation), found)
 
 
+@pytest.mark.parametrize("stored", [(0.25, -0.5), (-3.0, 0.0)])
+def test_no_map_of_a_weighted_sum_counts_for_nothing(tmp_path, stored) -> None:
+    """fuse_conv_batchnorm: AlexeyAB's lrelu is never below 0.001."""
+    text = "[activation]\n[activation]\nactivation=logistic\n[shortcut]\nfrom=0\n"
+    text += "weights_type=per_feature\nweights_normalization=relu\n"
+    (tmp_path / "net.weights").write_bytes(HEADER + np.array(stored, "<f4").tobytes())
+    parsed = parse_cfg(NET + text, "net")
+    write_model(
+        tmp_path / "net.ftd", parsed.network, read_weights(parsed, tmp_path / "net.weights")
+    )
+    image = np.random.default_rng(3).uniform(-1, 1, (C, H, W)).astype(np.float32)
+    own, other = (max(each, 0.001) for each in stored)
+    total = 0.0001 + own + other
+    x = image.astype(np.float64)
+    expected = own / total / (1 + np.exp(-x)) + other / total * x
+    found = output(load(tmp_path / "net.ftd"), image)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+
+
 def test_the_oldest_files_have_the_matrices_of_connected_layers_transposed(tmp_path) -> None:
     def turned(x: Floats, take: Take) -> Floats:
         bias = take(7)
