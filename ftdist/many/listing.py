@@ -28,7 +28,7 @@ STANDARD_INPUT = "-"
 
 PICTURES = (
     *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pam"),
 )
 """Endings, in lower case, by which a folder's pictures are told from its other files."""
 
@@ -168,12 +168,20 @@ def _names_below(folder: Path, *, recursive: bool) -> list[str]:
             )
     except OSError as error:
         raise InputError(f"{folder}: cannot be read: {error.strerror}") from None
-    found = [each.path for each in visible if each.is_file()]
+    found = [each.path for each in visible if _is_file(each)]
     if recursive:
         for each in visible:
             if each.is_dir(follow_symlinks=False):
                 found += _names_below(Path(each.path), recursive=True)
     return found
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a file, or a link to one; a link that leads nowhere or in a circle is none."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return False
 
 
 def matching(pattern: str) -> list[Path]:

@@ -2,11 +2,11 @@
 
 Three ways, by what the format allows:
 
-- *streamed*, JPEG and PNG whose rows come out in order as their data goes in: the picture lies in a
-  mapping of its own, data goes in by small pieces, and pages of rows that were passed on are given
-  back to the system at once;
+- *streamed*, JPEG whose rows come out in order as its data goes in: the picture lies in a mapping
+  of its own, data goes in by small pieces, and pages of rows that were passed on are given back to
+  the system at once;
 - *raw*, rows that lie uncompressed in the file: each band is read where it is;
-- *whole*, all else (progressive JPEG, interlaced PNG, GIF, WebP, compressed TIFF): Pillow decodes
+- *whole*, all else (progressive JPEG, interlaced PNG, GIF, WebP, TIFF by fax): Pillow decodes
   the picture, and bands are cut out of it.
 """
 
@@ -56,7 +56,7 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
     """Passes the picture on, by bands in its own mode; raises what Pillow raises."""
     stream: Stream | None = None
     if not raw_stride(image):
-        if streams(image, jpeg):
+        if jpeg is not None and streams(image, jpeg):
             stream = Stream(image, jpeg)
         else:
             load(image)

@@ -61,7 +61,7 @@ def load_picture(
             ask(needed)
         pixels = np.full(shape, fill, np.uint8)
         resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
-        picture.bands(mode, lambda first, band: resizer.take(first, _samples(band)))
+        picture.samples(mode, resizer.take)
     return pixels, box
 
 
@@ -94,12 +94,6 @@ def _draft(picture: Picture, mode: str, box: Letterbox) -> None:
     needed = picture.as_stored((box.content_width, box.content_height))
     width, height = picture.full
     picture.draft(mode, picture.full if width * height <= _PIXELS_IN_FULL else needed)
-
-
-def _samples(band: object) -> NDArray[np.uint8]:
-    """A band in mode L or RGB as (height, width, channels)."""
-    rows: NDArray[np.uint8] = np.asarray(band)
-    return rows if rows.ndim == 3 else rows[:, :, None]
 
 
 def _resizer(

@@ -15,7 +15,6 @@ from ftdist.pictures.bands import band_rows, raw_stride
 from ftdist.pictures.jpegheader import JpegHeader
 from ftdist.pictures.streaming import (
     burst_rows,
-    mapped_pixel_bytes,
     pixel_bytes,
     streams,
     undecided_rows,
@@ -59,9 +58,8 @@ def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = F
     if raw_stride(image):
         return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
-    if streams(image, jpeg):
-        mapped = width * height * mapped_pixel_bytes(image.mode)
-        return each + min(mapped, _streamed(image, jpeg)) + _jpeg_rows(image, jpeg)
+    if jpeg is not None and streams(image, jpeg):
+        return each + min(whole, _streamed(image, jpeg)) + _jpeg_rows(image, jpeg)
     if jpeg is not None:
         return each + whole + 2 * jpeg.coefficients + _jpeg_rows(image, jpeg)
     if image.format == "WEBP":
@@ -74,24 +72,20 @@ def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = F
     return each + _SLOW_PIXEL_BYTES.get(codec, _SLOWEST_PIXEL_BYTES) * width * height
 
 
-def _streamed(image: ImageFile, jpeg: JpegHeader | None) -> int:
+def _streamed(image: ImageFile, jpeg: JpegHeader) -> int:
     """Rows that are decoded and not passed on, and the pages where rows to come are marked."""
-    stride = image.size[0] * mapped_pixel_bytes(image.mode)
-    size = image.size[0] * pixel_bytes(image.mode)
-    row = size if size == stride else min(stride, size + 2 * mmap.PAGESIZE)
-    marked = undecided_rows(image, jpeg) + 1 if jpeg is not None else 1
+    stride = image.size[0] * pixel_bytes(image.mode)
+    marked = undecided_rows(image, jpeg) + 1
     rows = burst_rows(image, jpeg) + band_rows(image) - 1
-    return rows * row + marked * min(stride, mmap.PAGESIZE + 64)
+    return rows * stride + marked * min(stride, mmap.PAGESIZE + 64)
 
 
-def _jpeg_rows(image: ImageFile, jpeg: JpegHeader | None) -> int:
+def _jpeg_rows(image: ImageFile, jpeg: JpegHeader) -> int:
     """libjpeg's rows of samples, and Pillow's one of pixels.
 
     Source: jdmainct.c has ten eighths of a row of MCUs where colours are interpolated, jdsample.c
     as many full rows of each colour as an MCU has blocks above each other.
     """
-    if jpeg is None:
-        return 0
     width = image.size[0] + jpeg.mcu_width
     samples = jpeg.blocks * 64 * 10 // (8 * jpeg.mcu_width)
     return width * (samples + len(jpeg.sampling) * jpeg.mcu_height // 8 + 4)

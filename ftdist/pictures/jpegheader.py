@@ -8,6 +8,7 @@ Source: ITU-T T.81, annex B.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
@@ -74,29 +75,40 @@ def read_header(file: IO[bytes]) -> JpegHeader | None:
         file.seek(position)
 
 
-def _walked(file: IO[bytes]) -> JpegHeader | None:
+def segments(file: IO[bytes]) -> Iterator[tuple[int, int, int]]:
+    """(marker, start, end) of each segment up to the first scan's header; nothing in what is no
+    JPEG. Between two of them the file's position is the caller's."""
+    file.seek(0)
     if file.read(2) != b"\xff\xd8":
-        return None
-    frame, kind, interval = b"", 0, 0
+        return
+    at = 2
     for _ in range(_MOST_SEGMENTS):
+        file.seek(at)
         marker = file.read(1)
         while marker and marker != b"\xff":  # rubbish between segments is skipped, as libjpeg does
             marker = file.read(1)
         while marker == b"\xff":
             marker = file.read(1)
+        start = file.tell() - 2
         length = int.from_bytes(file.read(2), "big")
         if not marker or length < 2:
-            return None
-        if marker[0] in _FRAMES:
-            frame, kind = file.read(length - 2), marker[0]
-        elif marker[0] == _RESTART_INTERVAL:
-            interval = int.from_bytes(file.read(length - 2)[:2], "big")
-        elif marker[0] == _SCAN:
-            start = file.tell() + length - 2
+            return
+        at = start + 2 + length
+        yield marker[0], start, at
+        if marker[0] == _SCAN:
+            return
+
+
+def _walked(file: IO[bytes]) -> JpegHeader | None:
+    frame, kind, interval = b"", 0, 0
+    for marker, start, stop in segments(file):
+        if marker in _FRAMES:
+            frame, kind = file.read(stop - start - 4), marker
+        elif marker == _RESTART_INTERVAL:
+            interval = int.from_bytes(file.read(stop - start - 4)[:2], "big")
+        elif marker == _SCAN:
             components = file.read(1)
-            return _understood(frame, kind, interval, components[0] if components else 0, start)
-        else:
-            file.seek(length - 2, 1)
+            return _understood(frame, kind, interval, components[0] if components else 0, stop)
     return None
 
 

@@ -21,117 +21,132 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.extras import needing
-from ftdist.pictures.bands import BAND_PIXELS, Take, decode
-from ftdist.pictures.exif import TURNS, Turn, orientation
+from ftdist.pictures.bands import Take, decode
+from ftdist.pictures.exif import TURNS, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
+from ftdist.pictures.lean import lean
+from ftdist.pictures.picture import Picture, PictureBytes, Size, Source, TakeSamples
 from ftdist.pictures.silence import silence
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageFile import ImageFile
 
-Size = tuple[int, int]
-"""(width, height) in pixels."""
+__all__ = ["Picture", "PictureBytes", "Size", "Source", "opened", "read_picture"]
 
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What may be read; the common ones first, because Pillow loads the others' code on demand."""
 
+_PNG_BEGINS, _PAM_BEGINS = b"\x89PNG\r\n\x1a\n", b"P7\n"
+_TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_HEAD_BYTES, _INTERLACED_AT = 29, 28
+
 _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _SAMPLE_FORMAT_TAG = 256, 257, 258, 339
 _SIGNED = 2
-_TURNED_COPIES = 5
 
 
-@dataclass(frozen=True, slots=True)
-class PictureBytes:
-    """A picture that came through a pipe, and what messages call it."""
-
-    name: str
-    content: bytes
-
-    def __str__(self) -> str:
-        return self.name
-
-
-Source = str | Path | PictureBytes
-"""Where a picture comes from."""
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """An opened picture, not yet decoded; `full` is its size as stored, before any draft."""
+@dataclass(slots=True)
+class PillowPicture(Picture):
+    """A picture that Pillow decodes."""
 
     image: ImageFile
+    file: IO[bytes]
     full: Size
     orientation: int
     jpeg: JpegHeader | None
 
     @property
-    def turn(self) -> Turn:
-        return TURNS[self.orientation]
-
-    @property
-    def size(self) -> Size:
-        """The picture's full size, upright."""
-        return self.as_stored(self.full)
-
-    def as_stored(self, size: Size) -> Size:
-        """An upright size as it is stored, and the other way round."""
-        return size[::-1] if self.turn.sideways else size
-
-    @property
     def decoded(self) -> Size:
-        """The size that its bands have together, as stored, after any draft."""
         return self.image.size if self.jpeg is not None else self.full
 
     @property
     def named(self) -> str:
-        """What it is, as a message says it."""
         return f"a {self.image.format} of {self.size[0]}x{self.size[1]}"
 
     @property
     def decoding_bytes(self) -> int:
-        """What ``bands`` holds at most, beside what the process holds now."""
         return decoding_bytes(self.image, self.jpeg)
 
     @property
-    def showing_bytes(self) -> int:
-        """The same where bands are shown, upright, and not sampled."""
-        turned = _TURNED_COPIES * BAND_PIXELS if any(self.turn) else 0
-        return decoding_bytes(self.image, self.jpeg, shown=True) + turned
+    def shown_bytes(self) -> int:
+        return decoding_bytes(self.image, self.jpeg, shown=True)
 
     def draft(self, mode: str, needed: Size) -> None:
-        """Lets a JPEG's decoder make it smaller, by 2, 4 or 8, yet no smaller than needed."""
         if self.jpeg is not None:
             self.image.draft(mode, (max(1, needed[0]), max(1, needed[1])))
 
+    def samples(self, mode: str, take: TakeSamples) -> None:
+        def sampled(first: int, band: Image) -> None:
+            rows: NDArray[np.uint8] = np.asarray(band)
+            take(first, rows if rows.ndim == 3 else rows[:, :, None])
+
+        self.bands(mode, sampled)
+
     def bands(self, mode: str, take: Take) -> None:
-        """Decodes the picture: bands of it as stored, in mode L or RGB, in order."""
         decode(self.image, self.jpeg, lambda first, band: take(first, opaque(band, mode)))
+
+    def close(self) -> None:
+        self.image.close()
+        self.file.close()
 
 
 @contextmanager
 def opened(source: Source) -> Iterator[Picture]:
     """The picture with its header read; what Pillow says against it becomes one line of ours."""
     with told(source):
-        picture = left_open(source)
-        with picture.image:
+        picture: Picture = _by_rows(source) or left_open(source)
+        try:
             yield picture
+        finally:
+            picture.close()
 
 
-def left_open(source: Source) -> Picture:
+def _by_rows(source: Source) -> Picture | None:
+    """The picture, where our own readers decode it."""
+    if isinstance(source, PictureBytes):
+        head = source.content[:_HEAD_BYTES]
+    else:
+        _refuse_no_file(Path(source))
+        with open(source, "rb", buffering=0) as file:
+            head = file.read(_HEAD_BYTES)
+    found = _read_by_rows(head)
+    if not found:
+        return None
+    from ftdist.pictures.rowpicture import by_rows  # code that a JPEG does without
+
+    return by_rows(source, found)
+
+
+def _read_by_rows(head: bytes) -> str:
+    """The kind of picture that begins so, where Pillow is not needed for it."""
+    if head.startswith(_PNG_BEGINS):  # an interlaced one would need a place on the disk
+        return "" if head[_INTERLACED_AT:] == b"\x01" else "PNG"
+    if head[:4] in _TIFF_BEGINS:
+        return "TIFF"
+    return "PAM" if head.startswith(_PAM_BEGINS) else ""
+
+
+def left_open(source: Source) -> PillowPicture:
     """The picture with its header read, within ``told``; closing its image is the caller's."""
     from PIL import Image
 
-    image = Image.open(_file(source), formats=FORMATS)
+    file = _file(source)
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except BaseException:
+        file.close()
+        raise
     try:
         silence(image)
-        return _examined(image)
+        return _examined(image, file)
     except BaseException:
         image.close()
+        file.close()
         raise
 
 
@@ -196,37 +211,50 @@ _PATIENCE = _Patience()
 
 
 def _unidentified(source: Source) -> str:
-    """What Pillow cannot say of a file: a TIFF may be sound, and no picture as photos are."""
-    from ftdist.pictures.rows.tiff.source import described
+    """What a file is that Pillow cannot say anything of."""
+    from ftdist.pictures.foreign import HEAD_BYTES, kind  # for the few that are such
 
-    found = None if isinstance(source, PictureBytes) else described(Path(source))
-    return found or f"{source}: not a picture ({', '.join(FORMATS)})"
-
-
-def _file(source: Source) -> Path | IO[bytes]:
     if isinstance(source, PictureBytes):
-        return io.BytesIO(source.content)
-    path = Path(source)
+        head = source.content[:HEAD_BYTES]
+    else:
+        with Path(source).open("rb") as file:
+            head = file.read(HEAD_BYTES)
+    found = kind(head)
+    return f"{source}: not a picture ({', '.join(FORMATS)})" + (f": {found}" if found else "")
+
+
+def _file(source: Source) -> IO[bytes]:
+    """The picture's file, open; whoever closes it closes all of it."""
+    if isinstance(source, PictureBytes):
+        return lean(io.BytesIO(source.content))
+    _refuse_no_file(Path(source))
+    file = open(source, "rb")  # noqa: SIM115 - the caller's to close
+    try:
+        return lean(file)
+    except BaseException:
+        file.close()
+        raise
+
+
+def _refuse_no_file(path: Path) -> None:
     if not path.is_file():
         raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
-    return path
 
 
-def _examined(image: ImageFile) -> Picture:
+def _examined(image: ImageFile, file: IO[bytes]) -> PillowPicture:
     if min(image.size) < 1:
         raise ValueError("it has no pixels")
     if image.mode == "F":
         raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
     if image.format == "TIFF" and image.mode.startswith("I") and _without_white(image):
         raise ValueError("its numbers have no fixed brightness; use 8 or 16 bits without sign")
-    file: Any = image.fp
     jpeg = read_header(file) if image.format in ("JPEG", "MPO") else None
     turned = orientation(image)
     if image.format == "TIFF" and turned != 1:  # load() turns it; some Pillows say so before
         tags: Any = image
         size = tags.tag_v2[_WIDTH_TAG], tags.tag_v2[_HEIGHT_TAG]
-        return Picture(image, size[::-1] if TURNS[turned].sideways else size, 1, None)
-    return Picture(image, image.size, turned, jpeg)
+        return PillowPicture(image, file, size[::-1] if TURNS[turned].sideways else size, 1, None)
+    return PillowPicture(image, file, image.size, turned, jpeg)
 
 
 def _without_white(image: Any) -> bool:

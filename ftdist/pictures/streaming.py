@@ -1,10 +1,10 @@
-"""A JPEG or PNG that Pillow decodes as its data go in, so that rows are there before the last byte.
+"""A JPEG that Pillow decodes as its data go in, so that rows are there before the last byte.
 
-How many rows a piece of data can make at most is known: a byte of deflated data makes 1032, a block
-of a JPEG takes two bits at least. Before each piece so many rows are marked with random bytes; the
-first one whose mark is still there is the first that has not been decoded. Where a JPEG's data ends
-too early libjpeg would make up all rows that are missing, so we look for markers in the data, and
-pass on the end marker only when all rows are there.
+How many rows a piece of data can make at most is known: a block takes two bits at least. Before
+each piece so many rows are marked with random bytes; the first one whose mark is still there is the
+first that has not been decoded. Where a JPEG's data ends too early libjpeg would make up all rows
+that are missing, so we look for markers in the data, and pass on the end marker only when all rows
+are there.
 """
 
 from __future__ import annotations
@@ -36,7 +36,6 @@ _MAP_NORESERVE = 0x4000  # Linux, x86-64 and aarch64
 _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _MARK_BYTES = 16
 _BITS_AT_ONCE = 64
-_DEFLATED = 1032
 _MOST_INTERVAL_ROWS = 4
 RAW_BITS = {
     **dict.fromkeys(("1", "1;I", "P;1"), 1),
@@ -59,42 +58,26 @@ def pixel_bytes(mode: str) -> int:
     return 1 if mode in ("1", "L", "P") else 4
 
 
-def mapped_pixel_bytes(mode: str) -> int:
-    """Bytes a pixel of a mapping that is to hold a picture: Pillow wants more for bits."""
-    return 4 if mode == "1" else pixel_bytes(mode)
-
-
 def streams(image: ImageFile, jpeg: JpegHeader | None) -> bool:
     """Whether rows come out in order, in bounded number, as data goes in."""
     if image.size[0] * pixel_bytes(image.mode) < _MARK_BYTES or len(image.tile) != 1:
         return False
-    codec = image.tile[0][0]
-    if codec == "zip":
-        return not image.info.get("interlace")
-    if codec != "jpeg" or jpeg is None or not jpeg.sequential:
+    if image.tile[0][0] != "jpeg" or jpeg is None or not jpeg.sequential:
         return False
     return jpeg.restart_interval <= _MOST_INTERVAL_ROWS * jpeg.mcus_across
 
 
-def piece_bytes(image: ImageFile, jpeg: JpegHeader | None) -> int:
+def piece_bytes(image: ImageFile, jpeg: JpegHeader) -> int:
     """How much data a decoder is given at once."""
     if math.prod(image.size) <= _SMALL_PIXELS:
         return _MOST_PIECE_BYTES
-    row = 0
-    if jpeg is not None:  # with the MCU that the piece before began, and those of an interval
-        row = (jpeg.mcus_across - 1 - jpeg.restart_interval) * jpeg.blocks * 2 // 8
+    # with the MCU that the piece before began, and those of an interval
+    row = (jpeg.mcus_across - 1 - jpeg.restart_interval) * jpeg.blocks * 2 // 8
     return min(max(PIECE_BYTES, row), _MOST_PIECE_BYTES)
 
 
-def burst_rows(image: ImageFile, jpeg: JpegHeader | None) -> int:
-    """The most rows that a piece of data can complete in a picture that streams.
-
-    A deflated byte holds 1032 at most; a block of a JPEG takes two bits at least.
-    """
-    if jpeg is None:
-        rawmode: Any = image.tile[0][3]
-        bits = image.size[0] * RAW_BITS.get(rawmode, 1)
-        return 1 + piece_bytes(image, None) * _DEFLATED * 8 // bits
+def burst_rows(image: ImageFile, jpeg: JpegHeader) -> int:
+    """The most rows that a piece of data can complete in a picture that streams."""
     mcus = 1 + 8 * piece_bytes(image, jpeg) // (2 * jpeg.blocks) + jpeg.restart_interval
     rows = math.ceil(mcus / jpeg.mcus_across) * jpeg.mcu_height + 2
     return 1 + rows * image.size[1] // jpeg.height
@@ -115,13 +98,13 @@ class Stream:
     Rows come as far as they are asked for: ``decoded`` of them, of which ``passed`` are gone.
     """
 
-    def __init__(self, image: ImageFile, jpeg: JpegHeader | None) -> None:
+    def __init__(self, image: ImageFile, jpeg: JpegHeader) -> None:
         import PIL.Image
 
         self._image = image
         self._piece = piece_bytes(image, jpeg)
-        self._ahead = burst_rows(image, jpeg) + (undecided_rows(image, jpeg) if jpeg else 1)
-        self._stride = image.size[0] * mapped_pixel_bytes(image.mode)
+        self._ahead = burst_rows(image, jpeg) + undecided_rows(image, jpeg)
+        self._stride = image.size[0] * pixel_bytes(image.mode)
         self._height = image.size[1]
         size = self._stride * self._height
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
@@ -133,7 +116,7 @@ class Stream:
         self._begins = rows[:, :_MARK_BYTES]
         self._mark = np.frombuffer(os.urandom(_MARK_BYTES), np.uint8)
         self._marked = self.decoded = self.passed = 0
-        self._pieces = self._jpeg_pieces(jpeg) if jpeg else self._png_pieces()
+        self._pieces = self._jpeg_pieces(jpeg)
         codec, extents, self._offset, arguments = image.tile[0]
         configuration: Any = image.decoderconfig
         self._decoder: Any = library._getdecoder(image.mode, codec, arguments, configuration)
@@ -177,15 +160,6 @@ class Stream:
             self._memory.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
         self.passed = stop
         return dressed(self._image, pixels)
-
-    def _png_pieces(self) -> Generator[bytes, None, None]:
-        image: Any = self._image
-        image.im = self._pixels  # in place of the one that Pillow would make
-        image.fp.seek(self._offset)
-        image.load_prepare()
-        while piece := image.load_read(self._piece):
-            self._look()
-            yield piece
 
     def _jpeg_pieces(self, jpeg: JpegHeader) -> Generator[bytes, None, None]:
         """The file's data up to the end of the scan, and the end marker if all rows are there."""

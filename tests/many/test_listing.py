@@ -60,3 +60,9 @@ def test_the_digest_is_that_of_names_and_order(folder: Path) -> None:
     assert Listing(["a", "b"]).digest == Listing(["a", "b"]).digest
     assert Listing(["a", "b"]).digest != Listing(["b", "a"]).digest
     assert Listing(["ab", "c"]).digest != Listing(["a", "bc"]).digest
+
+
+def test_links_that_lead_nowhere_are_no_pictures(folder: Path) -> None:
+    (folder / "photos" / "loop.jpg").symlink_to("loop.jpg")
+    (folder / "photos" / "gone.jpg").symlink_to("nowhere.jpg")
+    assert names("photos") == ["photos/a.PNG", "photos/b.jpg"]

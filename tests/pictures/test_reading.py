@@ -207,7 +207,7 @@ def test_whatever_is_no_picture_ends_in_one_line(tmp_path: Path) -> None:
             assert message.startswith(f"{path}: "), message
             assert "\n" not in message
             assert "not a picture" in message or name not in ("text.jpg", "script.eps"), message
-            cut = name in ("cut.jpg", "early.jpg", "bare.jpg")
+            cut = name in ("cut.jpg", "cut.png", "early.jpg", "bare.jpg")
             assert ("the file is cut off" in message) == cut, message
 
 

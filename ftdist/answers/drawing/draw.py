@@ -7,6 +7,7 @@ and that is said. Photos that are stored turned lie on the disk for a moment.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -265,7 +266,7 @@ def _pass_on(picture: Picture, canvas: _Canvas, size: Size, path_out: Path) -> N
         picture.bands("RGB", take)
         return
     with _writing(path_out):
-        turning = Turning(size, turn, path_out.resolve().parent)
+        turning = Turning(size, turn, Path(os.path.realpath(path_out)).parent)
     with turning:
         picture.bands("RGB", put_aside)
         with _writing(path_out):

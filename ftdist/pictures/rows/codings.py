@@ -110,3 +110,19 @@ def unpacked(lines: Bytes, bits: int, samples: int) -> Bytes:
     shifts = np.arange(8 - bits, -1, -bits, dtype=np.uint8)
     split = lines[:, :, None] >> shifts & np.uint8((1 << bits) - 1)
     return split.reshape(len(lines), -1)[:, :samples]
+
+
+WIDE_BYTES = 48
+"""What ``spread_wide`` holds for a sample at most."""
+
+
+def spread_wide(lines: Bytes, bits: int, samples: int) -> NDArray[np.uint16]:
+    """Samples of 9 to 15 bits by rows of `samples`, spread over 16, to the nearest."""
+    single = np.unpackbits(lines, axis=1, count=samples * bits).reshape(len(lines), samples, bits)
+    padded = np.zeros((len(lines), samples, 16), np.uint8)
+    padded[:, :, 16 - bits :] = single
+    values = np.packbits(padded.reshape(len(lines), -1), axis=1).view(">u2").astype(np.uint32)
+    most = (1 << bits) - 1
+    return ((values * np.uint32(0xFFFF) + np.uint32(most // 2)) // np.uint32(most)).astype(
+        np.uint16
+    )

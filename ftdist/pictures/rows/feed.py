@@ -160,7 +160,12 @@ class Feed:
 
 def as_colours(rows: Rows, tags: Tags) -> NDArray[np.uint8]:
     """Rows of a picture with such tags as they are seen: red, green and blue of 8 bits."""
-    found = with_channels(_told_apart(rows, tags), 3)
+    return as_seen(rows, tags, 3)
+
+
+def as_seen(rows: Rows, tags: Tags, channels: int) -> NDArray[np.uint8]:
+    """The same in grey or in colours."""
+    found = with_channels(_told_apart(rows, tags), channels)
     return found if found.dtype == np.uint8 else (found >> 8).astype(np.uint8)
 
 

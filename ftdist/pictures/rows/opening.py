@@ -5,6 +5,7 @@ What is read is told by a file's first bytes, what is written by its name.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ _JPEG, _PNG, _TIFF = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff")
 WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
 """The endings of files that are written by rows."""
 
-_NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6")
+_NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6", b"P7")
 _TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ENCODER_BYTES = 5 << 20
 """Pillow and its library for JPEG, where nothing has brought them before."""
@@ -46,7 +47,7 @@ def open_rows(path: Path, *, planes: bool = True, folder: Path | None = None) ->
     pictures that are put in order on the disk first (interlaced ones, and photos that are stored
     lying): by default that of the file.
     """
-    folder = folder or path.resolve().parent
+    folder = folder or Path(os.path.realpath(path)).parent
     source = _opened(path, folder, planes=planes)
     (orientation,) = source.tags.get(ORIENTATION_TAG, (1,))[:1]
     if orientation in TURNS and orientation != 1:
@@ -83,7 +84,7 @@ def _tiff(path: Path) -> RowSource:
     try:
         return TiffSource(path)
     except InputError as refused:
-        if not isinstance(refused.__cause__, Unread):
+        if not (isinstance(refused.__cause__, Unread) and refused.__cause__.viewed):
             raise
         try:
             return ViewedSource(path)

@@ -3,7 +3,8 @@
 Each is read by positioned reads and written by positioned writes, not mapped: pages of a mapping
 would count as memory of the process. An array of fractions is (channels, height, width) or with a
 leading 1, as networks take them, unless it is said to hold pixels; one of integers is
-(height, width[, channels]). PNM is the binary kind, P5 and P6, in 8 or 16 bits.
+(height, width[, channels]). PNM is the binary kind, P5, P6 and P7 (PAM), in
+8 or 16 bits.
 
 A sink notes its position only when the rows before it are on the disk, so that what it says after
 a power cut is true.
@@ -25,6 +26,7 @@ from ftdist.pictures.rows.partial import PartialFile
 from ftdist.pictures.rows.protocol import Rows, Tags
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
+_PAM = b"P7\n"
 _DTYPES = ("|u1", "<u2", "<f4")
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_SIDE = 1 << 30
@@ -134,22 +136,37 @@ def open_array(path: Path, *, planes: bool = True) -> PlainSource:
 
 
 def open_pnm(path: Path) -> PlainSource:
-    """A binary PNM."""
+    """A binary PNM, or a PAM of up to four channels."""
     with path.open("rb") as file:
         head = file.read(_MOST_HEADER_BYTES)
+    numbers, at = _pam_numbers(head) if head.startswith(_PAM) else _pnm_numbers(head)
+    if len(numbers) < 4 or not 0 < numbers[2] < 1 << 16 or 0 in numbers or numbers[3] > 4:
+        raise InputError(f"{path}: not a binary PNM (P5, P6, P7), or its header is damaged")
+    dtype = np.dtype("|u1" if numbers[2] < 256 else ">u2")
+    shape = Shape(numbers[1], numbers[0], numbers[3])
+    return PlainSource(path, shape, dtype, at, planes=False, most=numbers[2])
+
+
+def _pnm_numbers(head: bytes) -> tuple[list[int], int]:
+    """Width, height, the value of white and channels, as far as they are said; where rows begin."""
     numbers: list[int] = []
     at = 2
     while len(numbers) < 3 and head[:2] in (b"P5", b"P6"):
         token, at = _token(head, at)
         if not token.isdigit() or len(token) > 10:
-            break
+            return [], at
         numbers.append(int(token))
-    if len(numbers) < 3 or not 0 < numbers[2] < 1 << 16 or 0 in numbers:
-        raise InputError(f"{path}: not a binary PNM (P5, P6)")
-    channels = 1 if head[:2] == b"P5" else 3
-    dtype = np.dtype("|u1" if numbers[2] < 256 else ">u2")
-    shape = Shape(numbers[1], numbers[0], channels)
-    return PlainSource(path, shape, dtype, at + 1, planes=False, most=numbers[2])
+    return [*numbers, 1 if head[:2] == b"P5" else 3], at + 1
+
+
+def _pam_numbers(head: bytes) -> tuple[list[int], int]:
+    """The same of a PAM, whose header has a name and a value on each line."""
+    header, end, _ = head.partition(b"\nENDHDR\n")
+    said = dict(line.split(None, 1) for line in header.splitlines() if len(line.split()) > 1)
+    values = [said.get(name, b"").strip() for name in (b"WIDTH", b"HEIGHT", b"MAXVAL", b"DEPTH")]
+    if not end or not all(each.isdigit() and len(each) <= 10 for each in values):
+        return [], 0
+    return [int(each) for each in values], len(header) + len(end)
 
 
 def _token(head: bytes, at: int) -> tuple[bytes, int]:

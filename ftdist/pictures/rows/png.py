@@ -142,7 +142,7 @@ class PngSource(Sequential):
         self.dtype = np.dtype(np.uint16 if header.depth == 16 else np.uint8)
         self.tags = header.tags
         self._lines: _Lines | None = None
-        self._folder = folder or path.resolve().parent
+        self._folder = folder or Path(os.path.realpath(path)).parent
         self._passes: _Passes | None = None
 
     def holding_bytes(self) -> int:

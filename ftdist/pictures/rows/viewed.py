@@ -15,7 +15,7 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.pictures.bands import load, raw_rows, raw_stride
-from ftdist.pictures.reading import Picture, left_open, told
+from ftdist.pictures.reading import PillowPicture, left_open, told
 from ftdist.pictures.rows.protocol import Rows
 from ftdist.pictures.rows.sequential import Sequential
 from ftdist.pictures.rows.tiff.tags import (
@@ -41,13 +41,13 @@ class ViewedSource(Sequential):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         with told(path):
-            self._picture: Picture | None = left_open(path)
+            self._picture: PillowPicture | None = left_open(path)
             try:
                 self._mode = _mode(self._picture.image)
                 self.tags = _tags(self._picture)
                 self._holding = self._picture.decoding_bytes
             except BaseException:
-                self._picture.image.close()
+                self._picture.close()
                 raise
         width, height = self._picture.full
         self.shape = Shape(height, width, _CHANNELS[self._mode])
@@ -64,7 +64,7 @@ class ViewedSource(Sequential):
         picture = self._opened()
         return bool(raw_stride(picture.image)) or streams(picture.image, picture.jpeg)
 
-    def _opened(self) -> Picture:
+    def _opened(self) -> PillowPicture:
         if self._picture is None:
             self._picture = left_open(self.path)
         return self._picture
@@ -77,7 +77,7 @@ class ViewedSource(Sequential):
         if self._stream is not None:
             self._stream.close()
         if self._picture is not None:
-            self._picture.image.close()
+            self._picture.close()
         self._stream = self._picture = self._whole = None
 
     def _fill(self, out: Rows) -> None:
@@ -92,7 +92,7 @@ class ViewedSource(Sequential):
         if self._whole is None and raw_stride(picture.image):
             return raw_rows(picture.image, first, stop)
         if self._stream is None and self._whole is None:
-            if streams(picture.image, picture.jpeg):
+            if picture.jpeg is not None and streams(picture.image, picture.jpeg):
                 self._stream = Stream(picture.image, picture.jpeg)
             else:
                 load(picture.image)
@@ -115,7 +115,7 @@ def _mode(image: Any) -> str:
     return "RGBA" if image.has_transparency_data else "RGB"
 
 
-def _tags(picture: Picture) -> dict[int, Any]:
+def _tags(picture: PillowPicture) -> dict[int, Any]:
     found: dict[int, Any] = {}
     information: dict[Any, Any] = picture.image.info
     if (density := information.get("dpi")) is not None and min(density) > 0:

@@ -23,6 +23,7 @@ from ftdist.pictures.rows.codings import (
     Inflate,
     Stored,
     Stream,
+    spread_wide,
     undo_differences,
     undo_float_differences,
     unpacked,
@@ -153,6 +154,8 @@ def _numbers(layout: Layout, lines: Bytes) -> NDArray[Any]:
     shape = len(lines), layout.block_width, layout.samples
     if layout.bits < 8:
         return unpacked(lines, layout.bits, shape[1] * shape[2]).reshape(shape)
+    if 8 < layout.bits < 16:
+        return spread_wide(lines, layout.bits, shape[1] * shape[2]).reshape(shape)
     if layout.predictor == 3:
         made = undo_float_differences(lines, layout.stored.itemsize, layout.samples)
         return made.view(layout.stored.newbyteorder("=")).reshape(shape)

@@ -26,6 +26,8 @@ _MOST_DIRECTORIES = 64
 _MOST_NUMBERS, _MOST_BYTES = 1 << 16, 4 << 20
 _NEW_SUBFILE_TYPE = 254
 _SMALLER_OR_MASK = 5
+_CANON = b"CR"
+_RAW_DATA = "a camera's raw data; develop it to .tif or .jpg first"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,8 @@ def directories(file: int) -> Iterator[Directory]:
         big, (at,) = True, struct.unpack_from(order + "Q", head, 8)
     else:
         raise ValueError("it is no TIFF")
+    if head[8:10] == _CANON:
+        raise ValueError(f"it is {_RAW_DATA}")
     seen: set[int] = set()
     while at and at not in seen and len(seen) < _MOST_DIRECTORIES:
         seen.add(at)
@@ -143,5 +147,5 @@ def first_picture(file: int) -> tuple[Directory, int]:
     found = [each for each in directories(file)
              if not each.number(_NEW_SUBFILE_TYPE, 0) & _SMALLER_OR_MASK]  # fmt: skip
     if not found:
-        raise ValueError("it has no picture in full size")
+        raise ValueError(f"it has no picture in full size; it may be {_RAW_DATA}")
     return found[0], len(found)

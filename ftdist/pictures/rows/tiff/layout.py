@@ -1,8 +1,8 @@
 """How a TIFF's pixels lie in its file, and what they become; what cannot be read is refused here.
 
-Whole numbers of 8 and 16 bits stay what they are, fewer bits are spread over 8, and a palette
-becomes its colours. All else becomes float32: signed numbers and fractions of 16 bits exactly, 32
-and 64 bits by rounding, which networks would do anyway.
+Whole numbers of 8 and 16 bits stay what they are, fewer bits are spread over 8, 9 to 15 over 16,
+and a palette becomes its colours. All else becomes float32: signed numbers and fractions of 16 bits
+exactly, 32 and 64 bits by rounding, which networks would do anyway.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _COMPRESSIONS = {
     34712: "JPEG 2000", 34887: "LERC", 34925: "LZMA", 50000: "ZSTD", 50001: "WebP",
     50002: "JPEG XL",
 }  # fmt: skip
-_COLOURS = {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", 32803: "a camera's raw data"}
+_VIEWED = (2, 3, 4, 6, 34925, 50000)
+"""What Pillow's library for TIFF undoes, wherever it comes from."""
+
+_RAW = 32803
+_COLOURS = {8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*", _RAW: "a camera's raw data"}
 _CONVERT = "convert it: tiffcp -c zip:2 IN.tif OUT.tif, or gdal_translate -co COMPRESS=DEFLATE"
 _MOST_SIDE = (1 << 31) - 1
 _MOST_BANDS = 4096
@@ -45,14 +49,18 @@ _FORMATS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNKNOWN: "u"}
 
 
 class Unread(ValueError):
-    """A kind of TIFF that is sound and not read by rows."""
+    """A kind of TIFF that is sound and not read by rows; `viewed`: Pillow may show it rightly."""
+
+    def __init__(self, said: str, *, viewed: bool = True) -> None:
+        super().__init__(said)
+        self.viewed = viewed
 
 
 @dataclass(frozen=True)
 class Layout:
     """`block_width` and `block_height` are those of a tile, or of a strip as wide as the picture.
 
-    `stored` is how a sample lies in the file; `bits` of it where they are fewer than 8. `planes`:
+    `stored` is how a sample lies in the file; `bits` of it where they are fewer. `planes`:
     each band has blocks of its own. `given` is the type that is handed out, in `channels`.
     """
 
@@ -104,12 +112,15 @@ def read_layout(directory: Directory) -> Layout:
     if not (0 < width <= _MOST_SIDE and 0 < height <= _MOST_SIDE and 0 < bands <= _MOST_BANDS):
         raise ValueError(f"it claims {width}x{height} pixels of {bands} bands")
     _refuse_compression(compression)
-    bits, stored = _stored(directory, bands)
+    bits, stored = _stored(directory)
     photometric = directory.number(PHOTOMETRIC, RGB if bands in (3, 4) else BLACK_IS_ZERO)
     if photometric in _COLOURS:
-        raise Unread(f"its colours are {_COLOURS[photometric]}, which is not read; save it as RGB")
+        told = f"its colours are {_COLOURS[photometric]}, which is not read; save it as RGB"
+        raise Unread(told, viewed=photometric != _RAW)
     if photometric == YCBCR and compression != JPEG:
         raise Unread("its colours are YCbCr without JPEG, which is not read; save it as RGB")
+    if compression == JPEG and bits != 8:
+        raise Unread(f"it is a JPEG of {bits} bits, which is not read", viewed=False)
     if photometric == CMYK and (bands != 4 or stored != np.uint8):
         raise Unread("its colours are inks of other than 4 times 8 bits; save it as RGB")
     palette = _palette(directory, bits) if photometric == PALETTE else None
@@ -142,10 +153,11 @@ def read_layout(directory: Directory) -> Layout:
 def _refuse_compression(compression: int) -> None:
     if compression not in (NONE, LZW, JPEG, DEFLATE, OLD_DEFLATE, PACKBITS):
         named = _COMPRESSIONS.get(compression, f"number {compression}")
-        raise Unread(f"its compression is {named}, which is not read; {_CONVERT}")
+        told = f"its compression is {named}, which is not read; {_CONVERT}"
+        raise Unread(told, viewed=compression in _VIEWED)
 
 
-def _stored(directory: Directory, bands: int) -> tuple[int, np.dtype[Any]]:
+def _stored(directory: Directory) -> tuple[int, np.dtype[Any]]:
     """Bits of a sample, and how it lies in the file; all bands have the same."""
     bits, kind = 1, _UNSIGNED
     if BITS in directory:
@@ -157,13 +169,14 @@ def _stored(directory: Directory, bands: int) -> tuple[int, np.dtype[Any]]:
         kinds = {int(each) for each in directory.numbers(SAMPLE_FORMAT)}
         kind = kinds.pop() if len(kinds) == 1 else 0
     if bits in (1, 2, 4) and kind in (_UNSIGNED, _UNKNOWN):
-        if bands > 1 and bits * bands % 8 and bits > 1:
-            raise Unread(f"it has {bands} bands of {bits} bits, which is not read")
         return bits, np.dtype(np.uint8)
+    if 8 < bits < 16 and kind in (_UNSIGNED, _UNKNOWN):
+        return bits, np.dtype(np.uint16)
     letter = _FORMATS.get(kind)
     sizes = (16, 32, 64) if letter == "f" else (8, 16, 32)
     if letter is None or bits not in sizes:
-        raise Unread(f"its samples have {bits} bits of format {kind}, which is not read")
+        told = f"its samples have {bits} bits of format {kind}, which is not read"
+        raise Unread(told, viewed=False)
     return bits, np.dtype(f"{directory.order}{letter}{bits // 8}")
 
 
@@ -172,7 +185,7 @@ def _predictor(directory: Directory, compression: int, stored: np.dtype[Any], bi
         return 1
     predictor = directory.number(PREDICTOR, 1)
     floats = stored.kind == "f"
-    unknown = predictor not in (1, 2, 3) or bits < 8 or (predictor == 3 and not floats)
+    unknown = predictor not in (1, 2, 3) or bits % 8 or (predictor == 3 and not floats)
     if predictor != 1 and unknown:
         raise Unread(f"its predictor is {predictor} of {bits} bits, which is not read")
     if predictor == 2 and stored.itemsize == 8:

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.pictures.rows.codings import Bytes, Stream
+from ftdist.pictures.rows.codings import WIDE_BYTES, Bytes, Stream
 from ftdist.pictures.rows.protocol import Rows
 from ftdist.pictures.rows.sequential import Sequential, cut_off, reading
 from ftdist.pictures.rows.tiff.blocks import DECODER_BYTES, Blocks
@@ -24,24 +23,6 @@ from ftdist.pictures.rows.tiff.tags import carried, filling
 
 _LINE_COPIES, _NUMBER_COPIES = 3, 2
 _INK_BYTES = 24
-BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-"""The first bytes of TIFFs and BigTIFFs."""
-
-
-def described(path: Path) -> str | None:
-    """Why a TIFF that no viewer shows is no photo, or cannot be read; None for what is no TIFF."""
-    with path.open("rb") as file:
-        if file.read(4) not in BEGINS:
-            return None
-    try:
-        source = TiffSource(path)
-    except InputError as error:
-        return str(error)
-    source.close()
-    return (
-        f"{path}: a TIFF of {source.shape} in {source.dtype}; photos have 1 to 4 bands of 8 or "
-        "16 bits (a .npy file may hold anything)"
-    )
 
 
 class TiffSource(Sequential):
@@ -90,7 +71,8 @@ class TiffSource(Sequential):
         layout = self._layout
         numbers = layout.block_width * layout.samples * layout.stored.itemsize
         inks = _INK_BYTES * layout.block_width if layout.channels != layout.bands else 0
-        line = _LINE_COPIES * layout.line_bytes + _NUMBER_COPIES * numbers + inks
+        wide = WIDE_BYTES * layout.block_width * layout.samples if 8 < layout.bits < 16 else 0
+        line = _LINE_COPIES * layout.line_bytes + _NUMBER_COPIES * numbers + inks + wide
         listed = 4096
         if self._by_block_rows:
             rows = min(layout.block_height, self.shape.height)
