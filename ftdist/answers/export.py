@@ -4,6 +4,7 @@
     csv    one detection (or class) a line, below a line that names the columns
     coco   images, categories and annotations as COCO's own files have them
     yolo   of one picture: class, centre, width and height in fractions of the picture, a line each
+    text   the writing on a picture, a line each
 
 Boxes are (x, y, width, height) in pixels of the picture as it was given; x and y are the left and
 top edge. In COCO's files numbers begin at 1: a category's is the class number plus one.
@@ -19,6 +20,7 @@ from typing import Any
 
 from ftdist.answers.measures import (
     PIXEL_DIGITS,
+    SCORE_DIGITS,
     area_of,
     box_of,
     coco_details,
@@ -33,15 +35,13 @@ from ftdist.answers.seen import (
     Seen,
     Segmented,
     Share,
+    Written,
     name_of,
 )
+from ftdist.answers.yolo import as_yolo
 from ftdist.network.task import Kind
 
 FORMATS = ("json", "csv", "coco", "yolo")
-
-_SCORE_DIGITS = 6
-_FRACTION_DIGITS = 8
-"""A thousandth of a pixel in a picture of 100,000; detectors' own answers are coarser by far."""
 
 _BOX = ("x", "y", "width", "height")
 _FIRST_ID = 1
@@ -52,6 +52,7 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
     "classify": ("label", "class", "probability"),
     "segment": ("label", "class", "share"),
     "points": ("point", "x", "y"),
+    "text": ("text", "score"),
 }
 
 
@@ -62,15 +63,20 @@ def as_value(result: Result) -> dict[str, Any]:
             {
                 "label": each.label,
                 "class": each.number,
-                "probability": round(each.probability, _SCORE_DIGITS),
+                "probability": round(each.probability, SCORE_DIGITS),
             }
             for each in result.classes
         ]
         return {"file": result.file, "classes": classes}
+    if isinstance(result, Written):
+        said = (
+            {"characters": list(result.numbers)} if result.text is None else {"text": result.text}
+        )
+        return {"file": result.file, **said, "score": round(result.score, SCORE_DIGITS)}
     size = {"width": result.width, "height": result.height}
     if isinstance(result, Segmented):
         shares = [
-            {"label": e.label, "class": e.number, "share": round(e.share, _SCORE_DIGITS)}
+            {"label": e.label, "class": e.number, "share": round(e.share, SCORE_DIGITS)}
             for e in result.classes
         ]
         return {"file": result.file, **size, "shares": shares}
@@ -85,7 +91,7 @@ def _object(found: Found) -> dict[str, Any]:
     value: dict[str, Any] = {
         "label": found.label,
         "class": found.number,
-        "score": round(found.score, _SCORE_DIGITS),
+        "score": round(found.score, SCORE_DIGITS),
         "box": dict(zip(_BOX, box_of(found), strict=True)),
     }
     if found.points:
@@ -102,6 +108,9 @@ def from_value(value: Mapping[str, Any]) -> Result:
             value["file"],
             tuple(Likely(e["label"], e["class"], e["probability"]) for e in value["classes"]),
         )
+    if "text" in value or "characters" in value:
+        numbers = tuple(value.get("characters", ()))
+        return Written(value["file"], value.get("text"), numbers, value["score"])
     size = value["file"], value["width"], value["height"]
     if "shares" in value:
         return Segmented(
@@ -197,7 +206,7 @@ def _annotations(objects: Iterable[tuple[int, Seen]]) -> Iterator[dict[str, Any]
                 "bbox": box_of(each),
                 "area": round(area_of(each), PIXEL_DIGITS),
                 "iscrowd": 0,
-                "score": round(each.score, _SCORE_DIGITS),
+                "score": round(each.score, SCORE_DIGITS),
                 **coco_details(each),
             }
             number += 1
@@ -211,32 +220,6 @@ def _members(values: Iterable[Any], depth: int) -> Iterator[str]:
         between = ","
     if between:
         yield "\n" + _INDENT * (depth - 1)
-
-
-def as_yolo(result: Seen, *, scores: bool = False) -> str:
-    """One picture's objects, as labels for training are written; with `scores` one more column.
-
-    Key points stand behind the box; the corners of a turned box, or of the largest outline of a
-    mask, stand in its place.
-    """
-    lines = []
-    for each in result.objects:
-        fractions = [
-            (each.x + each.width / 2) / result.width,
-            (each.y + each.height / 2) / result.height,
-            each.width / result.width,
-            each.height / result.height,
-        ]
-        if each.outlines:
-            size = result.width, result.height
-            fractions = [value / size[at % 2] for at, value in enumerate(each.outlines[0])]
-        for x, y, visible in each.points:
-            fractions += [x / result.width, y / result.height, visible]
-        words = [str(each.number), *(f"{value:.{_FRACTION_DIGITS}f}" for value in fractions)]
-        if scores:
-            words.append(f"{each.score:.{_SCORE_DIGITS}f}")
-        lines.append(" ".join(words) + "\n")
-    return "".join(lines)
 
 
 def pieces(
@@ -254,6 +237,8 @@ def pieces(
         return csv_pieces(results, kind)
     if file_format == "coco":
         return coco_pieces(results, names)
+    if file_format == "text":
+        return (writing(each) + "\n" for each in results() if isinstance(each, Written))
     return (as_yolo(each, scores=scores) for each in results() if isinstance(each, Seen))
 
 
@@ -269,6 +254,11 @@ def as_text(
     return "".join(pieces(lambda: results, file_format, names, scores=scores, kind=kind))
 
 
+def writing(result: Written) -> str:
+    """What is written on a picture; numbers of classes where that is all that is known."""
+    return " ".join(map(str, result.numbers)) if result.text is None else result.text
+
+
 def columns(kind: Kind) -> tuple[str, ...]:
     """Of a table of results of that kind, beside the file."""
     return _COLUMNS.get(kind, _COLUMNS["detect"])
@@ -278,16 +268,18 @@ def rows_of(result: Result) -> list[tuple[Any, ...]]:
     """A result's rows in such a table."""
     if isinstance(result, Classified):
         return [
-            (each.label, each.number, round(each.probability, _SCORE_DIGITS))
+            (each.label, each.number, round(each.probability, SCORE_DIGITS))
             for each in result.classes
         ]
     if isinstance(result, Segmented):
         return [
-            (each.label, each.number, round(each.share, _SCORE_DIGITS)) for each in result.classes
+            (each.label, each.number, round(each.share, SCORE_DIGITS)) for each in result.classes
         ]
+    if isinstance(result, Written):
+        return [(writing(result), round(result.score, SCORE_DIGITS))]
     if isinstance(result, Pointed):
         return [(n, *as_value(result)["points"][n]) for n in range(len(result.points))]
     return [
-        (each.label, each.number, round(each.score, _SCORE_DIGITS), *box_of(each))
+        (each.label, each.number, round(each.score, SCORE_DIGITS), *box_of(each))
         for each in result.objects
     ]

@@ -32,7 +32,7 @@ VALUES_BEFORE: dict[Layout, int] = {"columns": 4, "rows": 5, "selected": 6}
 _TRACING_BYTES = 96
 """What following the outline of an object takes a position of its mask."""
 
-_LISTED_COPIES = {"detect": 5.0, "classify": 3.0, "segment": 3.0, "points": 3.0}
+_LISTED_COPIES = {"detect": 5.0, "classify": 3.0, "segment": 3.0, "points": 3.0, "text": 5.0}
 """Copies of its outputs that reading them makes at most, by task."""
 
 
@@ -57,8 +57,8 @@ def task_of(network: Network, about: About) -> Task:
 
 
 def class_count(task: Task) -> int:
-    """How many classes have names; 0 when there are none to tell apart."""
-    return 0 if task.kind in ("image", "points", "arrays") else task.classes
+    """How many classes have names; 0 when there are none to tell apart. Characters have none."""
+    return 0 if task.kind in ("image", "points", "text", "arrays") else task.classes
 
 
 def most_candidates(height: int, width: int) -> int:

@@ -10,6 +10,8 @@ from ftdist.answers.seen import Found
 PIXEL_DIGITS = 3
 """A thousandth of a pixel; detectors' own answers are coarser by far."""
 
+SCORE_DIGITS = 6
+
 _TRIANGLE, _HALF = 6, 0.5
 
 

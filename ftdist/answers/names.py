@@ -167,6 +167,12 @@ def doubt(origin: Names, classes: int) -> str | None:
 
 def read_names(path: str | Path) -> tuple[str, ...]:
     """The names in a file with one a line; an empty line within is a class without a name."""
+    lines = text_of_names(path).rstrip().splitlines()
+    return tuple(line.strip() or f"class {label}" for label, line in enumerate(lines))
+
+
+def text_of_names(path: str | Path) -> str:
+    """What a file of names holds; InputError when it is none."""
     try:
         with open(path, "rb") as file:
             content = file.read(_LARGEST_FILE_BYTES + 1)
@@ -179,10 +185,9 @@ def read_names(path: str | Path) -> tuple[str, ...]:
     text = decoded(content)
     if text is None:
         raise InputError(f"{path}: not a text file of class names, one a line")
-    lines = text.rstrip().splitlines()
-    if not lines:
+    if not text.rstrip():
         raise InputError(f"{path}: no class names in it")
-    return tuple(line.strip() or f"class {label}" for label, line in enumerate(lines))
+    return text
 
 
 def _in_data(data: Path) -> Path | None:
@@ -233,10 +238,15 @@ def _only_other(folder: Path, classes: int) -> tuple[Path, tuple[str, ...] | Non
     return found[0] if len(found) == 1 else (folder, None)
 
 
+def files_beside(network: Path) -> tuple[Path, ...]:
+    """Files that are called after the network, or as files of labels are, there or not."""
+    own = (network.with_suffix(ending) for ending in (".labels", ".txt"))
+    return (*own, *(network.parent / name for name in LABEL_FILES))
+
+
 def _beside(network: Path, classes: int) -> tuple[Path, tuple[str, ...] | None]:
     """The names in a file that is called after the network, or as files of labels are."""
-    own = [network.with_suffix(ending) for ending in (".labels", ".txt")]
-    for path in (*own, *(network.parent / name for name in LABEL_FILES)):
+    for path in files_beside(network):
         found = _suitable(path, classes) if classes > 1 else None  # one line may say anything
         if found is not None:
             return path, found

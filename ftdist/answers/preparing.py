@@ -85,8 +85,8 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
 
 def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
     """The best guess, whole: how pixels become values, how pictures are fitted, and the reason."""
-    fit = _usual_fit(network, task)
-    fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
+    fit = _usual_fit(network, task, hints)
+    fill = YOLO_GREY if fit in ("letterbox", "corner") and task.kind != "text" else GREY
     said = _said(hints)
     if said is not None:
         return Preparation(said, fit, fill, "its metadata say so")
@@ -99,8 +99,9 @@ def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
                 continue
             if task.kind == "detect" and "paddle" in pattern:  # those read text
                 continue
-            fit = own_fit or fit
-            fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
+            if task.kind != "text":
+                fit = own_fit or fit
+                fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
             because = f"it is called '{found[0]}'"
             return Preparation(_suiting(pixels, network), fit, fill, because)
     opened = _by_opening(task, hints)
@@ -130,7 +131,9 @@ def _suiting(pixels: Pixels, network: Network) -> Pixels:
     return Pixels(mean, (sum(pixels.deviation) / len(pixels.deviation),))
 
 
-def _usual_fit(network: Network, task: Task) -> Fit:
+def _usual_fit(network: Network, task: Task, hints: Hints) -> Fit:
+    if task.kind == "text":  # of any length: as it is, with nothing behind it
+        return "corner" if hints.is_wide else "stretch"
     if task.kind == "image":
         return "stretch" if _measures(network, task) else "pad"
     if task.kind == "classify" and network.input.channels == 3:
@@ -172,6 +175,8 @@ def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, s
         return _CENTRES, "its boxes are chosen as CenterNet's"
     if task.layout == "centres_exp":
         return _RAW, "its maps are laid out as CenterFace's"
+    if task.kind == "text":
+        return _SIGNED, "usual where networks read text"
     if task.layout in _YOLO or _is_yolo_pair(task):
         return PLAIN_PIXELS, "its boxes are laid out as YOLO's"
     if task.layout == "pairs":

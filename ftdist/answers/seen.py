@@ -139,7 +139,19 @@ def classified(file: str, judgements: Sequence[Judgement], names: Sequence[str])
     )
 
 
-Result: TypeAlias = "Seen | Classified | Segmented | Pointed"
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The writing on a picture; `numbers` are the classes of its characters, all that is known
+    where nobody says which these are: then `text` is None. `score` is how sure they are on average.
+    """
+
+    file: str
+    text: str | None
+    numbers: tuple[int, ...]
+    score: float
+
+
+Result: TypeAlias = "Seen | Classified | Segmented | Pointed | Written"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +199,12 @@ def answer(
         places = (box.to_picture(Box(x, y, x, y)) for x, y in found.tolist())
         own = tuple((each.left, each.top) for each in places)
         return Answer(Pointed(file, box.picture_width, box.picture_height, own))
+    if task.kind == "text":
+        from ftdist.answers.tasks.text import read_line, text_of
+
+        line = read_line(task, outputs, names)
+        text = text_of(line, names) if names else None
+        return Answer(Written(file, text, line.numbers, line.score))
     return Answer(None)
 
 

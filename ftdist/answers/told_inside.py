@@ -10,6 +10,7 @@ import ast
 from ftdist.network.source import Hints
 
 _MOST_METADATA = 1 << 16
+_MOST_CHARACTERS = 1 << 18
 _LARGEST_SIDE = 1 << 13
 _KNOWN_SIZES = (("ppocr", "cls", (48, 192)), ("paddle", "cls", (48, 192)))
 """Words of a file that both stand for a size."""
@@ -41,6 +42,17 @@ def names_inside(hints: Hints) -> tuple[str, ...]:
         if isinstance(found, list | tuple) and found and all(type(e) is str for e in found):
             return tuple("".join(c if c.isprintable() else " " for c in e) for e in found)
     return ()
+
+
+def characters_inside(hints: Hints) -> tuple[str, ...]:
+    """The characters that metadata have: one a line, or as names of classes are."""
+    for key in ("character", "characters", "charset", "alphabet", "dictionary"):
+        text = hints.metadata.get(key, "")[:_MOST_CHARACTERS]
+        if "\n" in text:
+            return tuple(each.removesuffix("\r") for each in text.removesuffix("\n").split("\n"))
+        if text and not isinstance(literal(text), list | tuple | dict):
+            return tuple(text)
+    return names_inside(hints)
 
 
 def size_inside(hints: Hints) -> tuple[int, int] | None:

@@ -84,7 +84,7 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     as_data = "write what was found as data, to the -o file or standard output"
-    fitting = add_answers(parser, as_data, "geojson")
+    fitting = add_answers(parser, as_data, "text", "geojson")
     add_preparation(fitting, "what the model file says")
     plain = "for a segmentation, write class numbers as grey values instead of colours"
     fitting.add_argument("--labels-picture", action="store_true", help=plain)
@@ -184,9 +184,11 @@ def _add_problem(parser: Parser, verb: str) -> None:
 
 def add_preparation(parser: Parser | argparse._ArgumentGroup, default: str) -> None:
     """How a picture enters the network, and what comes out."""
-    kinds = ("detect", "classify", "segment", "image", "points", "arrays")
+    kinds = ("detect", "classify", "segment", "image", "points", "text", "arrays")
     about = "what the network is for, if its outputs do not show it"
     parser.add_argument("--task", choices=kinds, help=about)
+    blank = "which class of a network that reads text is no character (default: first)"
+    parser.add_argument("--blank", choices=("first", "last", "none"), help=blank)
     mean = f"subtracted from pixels (0 to 255), one number or one per channel (default: {default})"
     parser.add_argument("--mean", metavar="M[,M,M]", type=_numbers, help=mean)
     std = "what the difference is divided by, one number or one per channel"

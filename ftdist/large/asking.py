@@ -24,7 +24,7 @@ from ftdist.runtime.bands.choice import PhasedChoice
 from ftdist.runtime.budget.heap import trim_heap
 from ftdist.runtime.budget.limits import budget
 from ftdist.runtime.budget.memory import resident_bytes
-from ftdist.runtime.imported import opened
+from ftdist.runtime.imported import Pictures, opened
 from ftdist.runtime.measuring.profiles import load
 from ftdist.runtime.threads import default_threads
 
@@ -69,7 +69,7 @@ def run_large(
     number = threads or default_threads()
     ways = Ways(limit, number, load(number), exact_direct, resume=resume)
     opened_model = model if isinstance(model, Model) else opened(
-        Path(model), "picture", None, lambda: _size(path), limit
+        Path(model), "picture", None, lambda: Pictures(_size(path), _size(path)), limit
     )  # fmt: skip
     network = opened_model.network
     task = task_of(network, opened_model.about)

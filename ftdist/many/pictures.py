@@ -28,7 +28,7 @@ from ftdist.network.graph import Network
 from ftdist.network.task import Task
 from ftdist.runtime.local import Session
 
-TOLD = ("detect", "classify", "segment", "points")
+TOLD = ("detect", "classify", "segment", "points", "text")
 """The tasks whose records say what was seen."""
 
 Target = Callable[[Source], Path | None]

@@ -18,7 +18,8 @@ class Hints:
     `words`: names and notes, `metadata` pairs of them. `opening`: what the first operator does to
     every value, by its kind, and the largest number that it does it with (of a batch norm the
     largest mean). `operators` are the kinds of all its operators, `endings` of those that make its
-    outputs. `takes_bytes`: whether the first input is of whole numbers.
+    outputs. `takes_bytes`: whether the first input is of whole numbers; `is_wide`: whether the file
+    leaves its width open.
     """
 
     words: str = ""
@@ -27,6 +28,7 @@ class Hints:
     operators: frozenset[str] = frozenset()
     endings: frozenset[str] = frozenset()
     takes_bytes: bool = False
+    is_wide: bool = False
 
 
 class Source(Protocol):

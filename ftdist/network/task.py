@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
-Kind = Literal["detect", "classify", "segment", "image", "points", "arrays"]
+Kind = Literal["detect", "classify", "segment", "image", "points", "text", "arrays"]
 
 Layout = Literal[
     "",
@@ -34,9 +34,15 @@ Layout = Literal[
     "peaks",
     "simcc",
     "rows_first",
+    "blank_first",
+    "blank_last",
+    "no_blank",
 ]
-"""How outputs hold boxes or key points; "heads" are Darknet's, the others are said by
+"""How outputs hold boxes, key points or characters; "heads" are Darknet's, the others are said by
 ``answers.tasks``."""
+
+Blank = Literal["blank_first", "blank_last", "no_blank"]
+"""Which class of a reader of text is no character."""
 
 Detail = Literal["", "masks", "points", "turned"]
 """What a list says of an object beside its box."""
@@ -50,8 +56,8 @@ class Task:
     """What a network's outputs are: `kind`, and how they hold boxes or key points.
 
     `outputs` are those that matter, in the order in which the layout names them. `classes` is how
-    many a detector, classifier or segmentation tells apart; 0 where it is not said. `values` is how
-    many numbers a key point of an object has.
+    many a detector, classifier, segmentation or reader of text tells apart; 0 where it is not
+    said. `values` is how many numbers a key point of an object has.
     """
 
     kind: Kind = "arrays"

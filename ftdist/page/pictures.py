@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.seen import Answer, Classified, Pointed, Seen, Segmented, answer
+from ftdist.answers.export import writing
+from ftdist.answers.seen import Answer, Classified, Pointed, Seen, Segmented, Written, answer
 from ftdist.cluster.client.frames import Assembly, output_maps
 from ftdist.errors import FtdistError
 from ftdist.page.exchange import PictureShown, PieceShown
@@ -107,6 +108,8 @@ def _told(read: Answer, subject: Subject) -> dict[str, Any]:
             return {"points": [[x / width, y / height] for x, y in points[:_MOST_FOUND]]}
         case Classified(classes=classes):
             return {"words": [f"{each.label} {each.probability:.0%}" for each in classes]}
+        case Written() as written:
+            return {"words": [writing(written)]}
         case Segmented(classes=shares):
             return {"words": [f"{each.label} {each.share:.0%}" for each in shares]}
     return {}

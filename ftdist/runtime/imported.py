@@ -10,7 +10,7 @@ from __future__ import annotations
 from _blake2 import blake2b
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import ftdist
 from ftdist.answers.names import LABEL_FILES
@@ -26,6 +26,14 @@ _SUFFIX = ".onnx"
 Size = tuple[int, int]
 """Height and width in pixels."""
 
+
+class Pictures(NamedTuple):
+    """The sizes of the first picture that is to be read, and of the widest for its height."""
+
+    first: Size
+    widest: Size
+
+
 Wanted = Size | Literal["picture"] | None
 """The size of an input: one that is named, that of the picture whatever the network is for, or what
 suits the network."""
@@ -35,21 +43,21 @@ def opened(
     path: Path,
     size: Wanted = None,
     told: Callable[[str], None] | None = None,
-    picture: Callable[[], Size | None] | None = None,
+    pictures: Callable[[], Pictures | None] | None = None,
     limit: Budget | None = None,
 ) -> Model:
     """The model in a file: a model file, or an ONNX file, which is imported first.
 
-    `size` is that of an ONNX file's input, where it is open; `picture` gives that of
-    a picture, for networks that make pictures of any size, and for all where that is the size
-    wanted; `told` hears where it went, and what was odd in it. Importing takes no more than the
-    `limit` leaves, with this process.
+    `size` is that of an ONNX file's input, where it is open; `pictures` gives those of pictures,
+    for networks that make pictures of any size or read text of any length, and for all where that
+    is the size wanted; `told` hears where it went, and what was odd in it. Importing takes no more
+    than the `limit` leaves, with this process.
     """
     if path.suffix.lower() != _SUFFIX:
         if size is not None:
             raise InputError(f"{path}: its size was settled at import; --size is for ONNX files")
         return load(path)
-    seen = picture() if picture is not None and size in (None, "picture") else None
+    seen = pictures() if pictures is not None and size in (None, "picture") else None
     if size == "picture" and seen is None:
         raise InputError("--size picture: the size is that of the input, which has none")
     target = _kept_at(path, (size, seen))
@@ -78,7 +86,7 @@ def _imported(
     path: Path,
     target: Path,
     size: Wanted,
-    picture: Size | None,
+    pictures: Pictures | None,
     limit: Budget | None,
     held_bytes: int,
 ) -> list[str]:
@@ -91,11 +99,11 @@ def _imported(
     with importing_room(path, limit or budget(None), held_bytes):
         as_picture = size == "picture"
         named = None if size == "picture" else size
-        import_kept(path, target, named, picture, remarks.append, as_picture=as_picture)
+        import_kept(path, target, named, pictures, remarks.append, as_picture=as_picture)
     return remarks
 
 
-def _kept_at(path: Path, size: tuple[Wanted, Size | None]) -> Path:
+def _kept_at(path: Path, size: tuple[Wanted, Pictures | None]) -> Path:
     """Where the model file of a file is kept."""
     from ftdist.runtime.measuring.profiles import cache_folder
 
@@ -111,7 +119,7 @@ def _kept_at(path: Path, size: tuple[Wanted, Size | None]) -> Path:
     return kept / f"{stem}-{_digest(path, size)}.ftd"
 
 
-def _digest(path: Path, size: tuple[Wanted, Size | None]) -> str:
+def _digest(path: Path, size: tuple[Wanted, Pictures | None]) -> str:
     """A digest of all that makes a model file, read in pieces."""
     digest = blake2b(f"{ftdist.__version__} {VERSION} {size}".encode(), digest_size=12)
     try:

@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ftdist.answers.alphabets import found_characters
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import (
     FoundNames,
@@ -22,7 +23,7 @@ from ftdist.answers.names import (
 )
 from ftdist.answers.preparing import prepared
 from ftdist.answers.tasks.of_network import task_of_outputs
-from ftdist.answers.told_inside import known_size, names_inside, size_inside
+from ftdist.answers.told_inside import characters_inside, names_inside
 from ftdist.atomic import refuse_overwriting
 from ftdist.errors import InputError
 from ftdist.network import architectures
@@ -35,27 +36,13 @@ from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters
 from ftdist.network.source import Source
 from ftdist.network.task import ARRAYS, Kind
-from ftdist.runtime.overriding import Wishes, overridden
+from ftdist.runtime.import_sizes import USUAL_SIZES, SizeWanted, resized
+from ftdist.runtime.overriding import Wishes, overridden, with_blank
 
 if TYPE_CHECKING:
-    from ftdist.network.onnx.importer import OnnxModel
+    from ftdist.runtime.imported import Pictures
 
 _Path = str | os.PathLike[str]
-
-USUAL_SIZES = (
-    *((320, 320), (224, 224), (256, 256), (48, 320), (32, 320), (112, 112), (128, 128)),
-    *((64, 64), (416, 416), (512, 512)),
-)
-"""Sizes at which a network of open size is tried, where nobody says one: the first that suits."""
-
-DEFAULT_SIZE = USUAL_SIZES[0]
-"""Rows and columns of an input that leaves them open, where nobody says them."""
-
-_CLASSIFIED_SIZE = (224, 224)
-"""The same of a classifier: ImageNet's are trained with it."""
-
-_STRIDES = (1, 8, 32, 64)
-"""Networks that make pictures may want sides that are multiples of one of these."""
 
 
 def import_model(
@@ -79,15 +66,16 @@ def import_model(
     latter come from the Darknet file `weights`, or are random ones from the seed `random_weights`.
     Layers 0 to `until` are kept, all without it; of an ONNX file what the value or node of that
     name needs. `size`, (height, width), is that of an ONNX file's input where it is open; else
-    networks that make pictures take that of the `picture`, others one of USUAL_SIZES;
-    `as_picture`: all take it, whatever size the file names. `names` is a file of class names, one a
-    line; without it they are looked for in the source and beside it.
+    networks that make pictures take that of the `picture`, those that read text its proportions,
+    others one of USUAL_SIZES; `as_picture`: all take it, whatever size the file names. `names` is a
+    file of class names, one a line; without it they are looked for in the source and beside it.
     `task` says what the network is for, `wishes` how pictures enter it; else the source says so or
     it is guessed. `remark` is told what was odd in the source, a sentence each. InputError names
     what cannot be imported.
     """
     name = os.fspath(source)
-    asked = _Asked(name, weights, random_weights, until, size, picture, as_picture, task)
+    open_size = SizeWanted(size, picture, picture, as_picture=as_picture)
+    asked = _Asked(name, weights, random_weights, until, open_size, task)
     target, given = Path(output), None if names is None else Path(names)
     read = [Path(each) for each in (asked.name, weights, names) if each is not None]
     refuse_overwriting([target], [(str(each), each) for each in read])
@@ -99,7 +87,7 @@ def import_kept(
     source: Path,
     target: Path,
     size: tuple[int, int] | None,
-    picture: tuple[int, int] | None,
+    pictures: Pictures | None,
     remark: Callable[[str], None],
     *,
     as_picture: bool,
@@ -108,7 +96,9 @@ def import_kept(
 
     Who imports within a budget has no room for two networks.
     """
-    asked = _Asked(str(source), None, None, None, size, picture, as_picture, None)
+    first, widest = pictures or (None, None)
+    open_size = SizeWanted(size, first, widest, as_picture=as_picture)
+    asked = _Asked(str(source), None, None, None, open_size, None)
     _write(asked, target, None, None, remark)
 
 
@@ -122,6 +112,7 @@ def _write(
     found, network, about, remarks = _understood(asked)
     if wishes is not None:
         network, about = overridden(network, about, wishes)
+        about = with_blank(about, wishes.blank)
     labels, origin, doubt = _labels(found, asked, names, network, about)
     about = replace(about, names=origin)
     write_model(target, network, found.parameters(), labels, about)
@@ -138,9 +129,7 @@ class _Asked:
     weights: _Path | None
     random_weights: int | None
     until: int | str | None
-    size: tuple[int, int] | None
-    picture: tuple[int, int] | None
-    as_picture: bool
+    size: SizeWanted
     task: Kind | None
 
     @property
@@ -155,9 +144,9 @@ def _understood(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]
     if isinstance(asked.until, str):
         raise InputError(f"--until {asked.until}: layers of Darknet networks are named by number")
     is_file = asked.path.suffix == ".cfg" or asked.path.is_file()
-    if asked.size is not None and not is_file:
+    if asked.size.named is not None and not is_file:
         raise InputError(f"{asked.name}: has a size of its own; --size is for files")
-    model = read_cfg(asked.path, asked.until, asked.size) if is_file else None
+    model = read_cfg(asked.path, asked.until, asked.size.named) if is_file else None
     model = architectures.load(asked.name, asked.until) if model is None else model
     weights = None if asked.weights is None else Path(asked.weights)
     found = DarknetSource(model, weights, asked.random_weights)
@@ -173,20 +162,22 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     from ftdist.network.onnx.importer import read_onnx  # brings the package onnx
 
     until = None if asked.until is None else str(asked.until)
-    found = read_onnx(asked.path, asked.size, until, usual=USUAL_SIZES, resized=True)
+    found = read_onnx(asked.path, asked.size.named, until, usual=USUAL_SIZES, resized=True)
     inside = names_inside(found.hints)
 
-    def told(network: Network) -> About:
-        if until is not None and asked.task is None:
+    def told(network: Network, kind: Kind | None) -> About:
+        if until is not None and kind is None:
             return About("stretch", task=ARRAYS)
-        task = task_of_outputs(network, found.hints.words, inside, asked.task)
+        task = task_of_outputs(network, found.hints.words, inside, kind)
         guess = prepared(network, task, found.hints)
         return About(guess.fit, fill=guess.fill, task=task, assumed=guess.because)
 
-    about = told(found.network)
-    sized = _resized(asked, found, about, until)
+    about = told(found.network, asked.task)
+    assert about.task is not None
+    sized = resized(asked.path, asked.size, found, about.task, until)
     if sized is not found:
-        found, about = sized, told(sized.network)
+        kind = "text" if about.task.kind == "text" else asked.task  # of whatever length
+        found, about = sized, told(sized.network, kind)
     network, remarks = found.network, found.remarks
     assert about.task is not None
     pixels = prepared(network, about.task, found.hints).pixels
@@ -205,49 +196,15 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     return found, network, about, remarks
 
 
-def _resized(asked: _Asked, found: OnnxModel, about: About, until: str | None) -> OnnxModel:
-    """The network at the size that is wanted, where that is not the one it was read at."""
-    from ftdist.network.onnx.importer import read_onnx
-
-    assert about.task is not None
-    assumed = found.is_open and asked.size is None
-    makes_pictures = assumed and about.task.kind == "image"
-    if asked.picture is not None and (makes_pictures or asked.as_picture):
-        return _as_large(asked.path, asked.picture, until, resized=asked.as_picture)
-    usual = size_inside(found.hints) or DEFAULT_SIZE
-    if about.task.kind == "classify" and usual == DEFAULT_SIZE:
-        usual = known_size(found.hints) or _CLASSIFIED_SIZE
-    if assumed and usual != DEFAULT_SIZE:
-        return read_onnx(asked.path, None, until, usual=(usual, *USUAL_SIZES))
-    return found
-
-
-def _as_large(
-    path: Path, picture: tuple[int, int], until: str | None, *, resized: bool
-) -> OnnxModel:
-    """The network at the size of a picture, or a little larger where it wants whole strides.
-
-    `resized`: whatever size its file names.
-    """
-    from ftdist.network.onnx.importer import read_onnx
-
-    refused: InputError | None = None
-    for stride in _STRIDES:
-        height, width = (-(-side // stride) * stride for side in picture)
-        try:
-            return read_onnx(path, (height, width), until, resized=resized)
-        except InputError as error:
-            refused = refused or error
-    assert refused is not None
-    raise refused
-
-
 def _labels(
     source: Source, asked: _Asked, given: Path | None, network: Network, about: About
 ) -> FoundNames:
     """Class names, where they come from, and a remark about that."""
     task = task_of(network, about)
     classes = class_count(task)
+    if task.kind == "text":
+        inside = characters_inside(source.hints) if source.hints is not None else ()
+        return found_characters(asked.path, task, given, inside)
     if asked.until is not None and task.layout != "heads" and given is None:
         return FoundNames((), "none", "")  # a list in the middle of a network is not of classes
     if not classes and task.kind != "detect":

@@ -9,7 +9,7 @@ from ftdist.network.about import About, Fit
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.ports import Pixels
-from ftdist.network.task import Kind
+from ftdist.network.task import Blank, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Wishes:
     fit: Fit | None = None
     fill: int | None = None
     task: Kind | None = None
+    blank: Blank | None = None
 
 
 NONE = Wishes()
@@ -58,4 +59,13 @@ def with_wishes(model: Model, wishes: Wishes) -> Model:
 
         found = task_of_outputs(network, network.name, model.labels, wishes.task)
         about = replace(about, task=found)
-    return model.told(network, about)
+    return model.told(network, with_blank(about, wishes.blank))
+
+
+def with_blank(about: About, blank: Blank | None) -> About:
+    """What is said, with that class for no character; InputError where no text is read."""
+    if blank is None:
+        return about
+    if about.task is None or about.task.kind != "text":
+        raise InputError("--blank: the network does not read text; --task text says that it does")
+    return replace(about, task=replace(about.task, layout=blank))

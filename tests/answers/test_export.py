@@ -13,8 +13,9 @@ from hypothesis import strategies as some
 
 from ftdist.answers.classify import Judgement
 from ftdist.answers.decode import Detection
-from ftdist.answers.export import as_text, as_value, as_yolo, from_value
+from ftdist.answers.export import as_text, as_value, from_value
 from ftdist.answers.seen import Classified, Found, Likely, Seen, classified, seen
+from ftdist.answers.yolo import as_yolo
 from ftdist.geometry import Shape
 from ftdist.pictures.fitted import Letterbox
 from ftdist.pictures.fitting import Box

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 
 from ftdist.answers.names import NUMBERED_COCO
+from ftdist.answers.tasks.lines import line_of_text
 from ftdist.answers.tasks.recognise import recognise
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -14,9 +15,6 @@ from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.pairs import Pair
 from ftdist.network.operators.windows import Pool
 from ftdist.network.task import ARRAYS, Kind, Task
-
-_HIGHEST_LINE, _FEWEST_CHARACTERS = 64, 11
-"""Rows of a picture of one line of writing; ten digits and the blank."""
 
 _AROUND = Sliding.square(3, padding=1)
 
@@ -31,7 +29,7 @@ def task_of_outputs(
         for each in network.outputs
     }
     last = network.layers[network.source(network.outputs[0])].operation
-    found = recognise(
+    found = line_of_text(network, words) or recognise(
         *((channels, height, width), outputs, words, labels),
         probabilities=isinstance(last, Softmax),
         scored=_scored(network),
@@ -39,7 +37,7 @@ def task_of_outputs(
     )
     if kind is None or found.kind == kind:
         return found
-    forced = _forced(kind, network)
+    forced = _forced(kind, network, words)
     if forced is None:
         shapes = "; ".join(f"{name} {'x'.join(map(str, dims))}" for name, dims in outputs.items())
         raise InputError(f"--task {kind}: none of the outputs can be that ({shapes})")
@@ -68,26 +66,12 @@ def _peaks(network: Network) -> tuple[int, ...]:
     return ()
 
 
-def steps_of_text(network: Network) -> tuple[int, int] | None:
-    """(steps, characters) of scores along a line of writing, as readers of text hand them on.
-
-    Told by a low and wide input, and one output of as many steps as there are columns, or a half
-    to a sixteenth of them. None for anything else.
-    """
-    height, width, _ = network.input
-    if len(network.outputs) != 1 or height > _HIGHEST_LINE or width < 2 * height:
-        return None
-    (last,) = network.outputs
-    dims = [each for each in network.layout(last).of(network.shape(last)) if each != 1]
-    if len(dims) != 2 or dims[1] < _FEWEST_CHARACTERS:
-        return None
-    return (dims[0], dims[1]) if width // 16 <= dims[0] <= width else None
-
-
-def _forced(kind: Kind, network: Network) -> Task | None:
+def _forced(kind: Kind, network: Network, words: str) -> Task | None:
     """The output that suits a kind best, by its shape alone."""
     if kind == "arrays":
         return ARRAYS
+    if kind == "text":
+        return line_of_text(network, words, asked=True)
     shapes = {network.layers[each].name: network.shape(each) for each in network.outputs}
     lists = {name: shape for name, shape in shapes.items() if shape.height == shape.width == 1}
     maps = {name: shape for name, shape in shapes.items() if min(shape.height, shape.width) > 1}

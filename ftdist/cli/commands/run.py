@@ -19,7 +19,7 @@ from ftdist.cli.console import complain
 from ftdist.cli.files.class_names import names_of, wishes_of
 from ftdist.cli.files.frames import Frames, for_all
 from ftdist.cli.files.input_queue import Looked, Queue
-from ftdist.cli.files.inputs import first_picture_size
+from ftdist.cli.files.inputs import sizes_of_pictures
 from ftdist.cli.files.outputs import outputs
 from ftdist.cli.files.sources import Sources, sources
 from ftdist.cli.plan_and_budget import choose_plan, take_model_for_input, within_budget
@@ -95,7 +95,7 @@ def _asked(
     arguments: argparse.Namespace, given: Sources, limit: Budget, line: PassingLine
 ) -> tuple[RunResults, Model]:
     """The model and what is to be done with it; what can be refused is refused here."""
-    model = opened(arguments.model, arguments.size, _tell, lambda: first_picture_size(given), limit)
+    model = opened(arguments.model, arguments.size, _tell, lambda: sizes_of_pictures(given), limit)
     model = with_wishes(model, wishes_of(arguments))
     task = task_of(model.network, model.about)
     names, origin = names_of(arguments, model)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.atomic import atomic_write, refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import say
+from ftdist.cli.files.class_names import reading_line
 from ftdist.cli.plan_and_budget import budget_of, posed_problem
 from ftdist.cli.reports.graph_svg import drawn
 from ftdist.cli.reports.listing import listed, listing_lines
@@ -60,6 +61,8 @@ def _print(choice: Choice, model: Model) -> None:
     say(f"task       {_task_told(task, model.labels)}")
     if task.kind != "arrays":
         say(f"picture    {preparation_line(network, model.about)}")
+    if task.kind == "text":
+        say(f"reads      {reading_line(task, model.labels, model.about.names)}")
     say(f"plan       {choice.plan.notation}, threads {choice.plan.threads}")
     say(f"budget     {budget_line(choice.budget)}")
     say(f"peak       predicted {format_size(choice.peak_bytes)}")
@@ -74,7 +77,7 @@ def _task_told(task: Task, labels: tuple[str, ...]) -> str:
     classes = class_count(task)
     if classes:
         told += f", {classes} class{'es' * (classes > 1)}"
-    if labels:
+    if labels and task.kind != "text":
         more = f", ... {_short(labels[-1])}" if len(labels) > _MOST_NAMES else ""
         told += f": {', '.join(map(_short, labels[:_MOST_NAMES]))}{more}"
     return told

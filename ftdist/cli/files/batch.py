@@ -20,9 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.drawing.draw import draw
-from ftdist.answers.export import as_text, as_value, as_yolo, from_value
+from ftdist.answers.export import as_text, as_value, from_value
 from ftdist.answers.kinds import task_of
 from ftdist.answers.seen import Result, Seen, answer
+from ftdist.answers.yolo import as_yolo
 from ftdist.atomic import write_json
 from ftdist.cli.bands.job import JobBands, blank_rows, refuse_bands
 from ftdist.cli.console import complain, say
@@ -45,7 +46,7 @@ from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.runtime.budget.limits import budget
 
 _JOB = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,47}")
-_TOLD = ("detect", "classify", "segment", "points")
+_TOLD = ("detect", "classify", "segment", "points", "text")
 
 
 @dataclass(frozen=True, slots=True)

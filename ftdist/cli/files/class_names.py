@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ftdist.answers.alphabets import UNWRITTEN, fitting, laid_out_again, read_characters
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names, doubt, of_listed_pairs, read_names
 from ftdist.errors import InputError
@@ -12,7 +13,7 @@ from ftdist.network.about import Names
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.modelheader import Header
-from ftdist.network.task import Task
+from ftdist.network.task import Blank, Task
 from ftdist.runtime.overriding import Wishes
 
 
@@ -26,6 +27,10 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
     for option, value in (("--thresh", arguments.thresh), ("--nms", arguments.nms)):
         if value is not None and not detects:
             raise InputError(f"{option}: {network.name} is not a detector")
+    if task.kind == "text":
+        if arguments.names is None:
+            return laid_out_again(model.labels, task), model.about.names
+        return fitting(read_characters(arguments.names), task, arguments.names), "given"
     if arguments.names is not None:
         return _given(arguments.names, network, task), "given"
     if not count or (model.labels and task.layout == "pairs"):
@@ -57,9 +62,34 @@ def wishes_of(arguments: argparse.Namespace) -> Wishes:
         if deviation is not None:
             raise InputError("--scale and --std both say what pixels are divided by; give one")
         deviation = (arguments.scale,)
-    return Wishes(
-        arguments.mean, deviation, arguments.blue_first, arguments.fit, None, arguments.task
-    )
+    told = arguments.mean, deviation, arguments.blue_first, arguments.fit
+    return Wishes(*told, None, arguments.task, _BLANKS.get(arguments.blank))
+
+
+_BLANKS: dict[str | None, Blank] = {
+    "first": "blank_first",
+    "last": "blank_last",
+    "none": "no_blank",
+}
+_FROM = {"inside": " of the file's own", "beside": " of the file beside it", "given": ""}
+
+
+def reading_line(task: Task, names: tuple[str, ...], origin: Names) -> str:
+    """How text is read, and what to do where it is wrong."""
+    blank = {"blank_first": "first", "blank_last": "last", "no_blank": "none"}[task.layout]
+    count = task.classes - (0 if blank == "none" else 1)
+    if not names:
+        return (
+            f"only numbers of characters are known, blank {blank}; --labels FILE gives the "
+            f"characters, one a line: {count}, or {count - 1} and a space"
+        )
+    if UNWRITTEN in names:
+        at = names.index(UNWRITTEN)
+        blank = {0: "first", len(names) - 1: "last"}.get(at, str(at))
+    known = f"{sum(each != UNWRITTEN for each in names)} characters{_FROM.get(origin, '')}"
+    if blank == "none" or task.layout == "no_blank":
+        return f"{known}, each step one; --blank first or last takes alike ones together"
+    return f"{known}, blank {blank} (--blank changes it)"
 
 
 def unsure_of(names: tuple[str, ...], origin: Names) -> str | None:

@@ -9,7 +9,7 @@ from ftdist.cli.console import say
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
-    from ftdist.answers.seen import Found, Result
+    from ftdist.answers.seen import Found, Result, Written
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -17,11 +17,15 @@ MOST_PRINTED = 12
 
 def print_result(result: Result, *, everything: bool = False) -> None:
     """The objects, or the likeliest classes, a line each; boxes in pixels of the picture."""
-    from ftdist.answers.seen import Classified, Pointed, Segmented  # nobody has a result without it
+    # nobody has a result without it
+    from ftdist.answers.seen import Classified, Pointed, Segmented, Written
 
     if isinstance(result, Classified):
         for each in result.classes:
             say(f"class      {each.label} {each.probability:.3f}")
+    elif isinstance(result, Written):
+        what = "text" if result.text is not None else "characters"
+        say(f"{what:10} {_written(result)} {result.score:.3f}")
     elif isinstance(result, Segmented):
         for part in result.classes:
             say(f"share      {part.label} {part.share:.1%}")
@@ -50,8 +54,10 @@ def _as_line(found: Found) -> str:
 
 def summary(result: Result) -> str:
     """What was seen on a picture, in a few words."""
-    from ftdist.answers.seen import Classified, Pointed, Segmented  # as above
+    from ftdist.answers.seen import Classified, Pointed, Segmented, Written  # as above
 
+    if isinstance(result, Written):
+        return _written(result)
     if isinstance(result, Classified):
         return result.classes[0].label if result.classes else "nothing"
     if isinstance(result, Segmented):
@@ -59,3 +65,9 @@ def summary(result: Result) -> str:
     if isinstance(result, Pointed):
         return counted(len(result.points), "point")
     return counted(len(result.objects), "object")
+
+
+def _written(result: Written) -> str:
+    from ftdist.answers.export import writing  # as above
+
+    return writing(result) or "nothing"

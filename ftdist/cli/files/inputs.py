@@ -25,6 +25,7 @@ from ftdist.network.ports import Input
 from ftdist.network.task import Task
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
+from ftdist.runtime.imported import Pictures
 from ftdist.runtime.plans.choice import RunContext
 
 _CODE_BYTES = 1 << 20
@@ -143,6 +144,9 @@ def _refuse_names(source: Path, network: Network) -> None:
         raise InputError(f"{source}: an input is one array; write it as a .npy file")
 
 
+_MOST_LOOKED_AT = 1000
+"""Pictures whose sizes a network's own may depend on."""
+
 _COLOUR_CODE_BYTES = 5 << 19
 """Code that reads the photo once more, measured: beside what writes the picture."""
 
@@ -172,15 +176,17 @@ def _made_bytes(
     return taken
 
 
-def first_picture_size(given: Sources) -> tuple[int, int] | None:
-    """(height, width) of the first picture among the inputs, if one can be read."""
+def sizes_of_pictures(given: Sources) -> Pictures | None:
+    """Those of the pictures among the inputs, if one can be read."""
     from ftdist.pictures.rows.opening import open_rows
 
-    for source in given.all:
+    sizes = []
+    for source in given.all[:_MOST_LOOKED_AT]:
         if not source.is_array:
             try:
                 with closing(open_rows(source.path)) as picture:
-                    return picture.shape.height, picture.shape.width
+                    sizes.append((picture.shape.height, picture.shape.width))
             except InputError:
                 continue
-    return None
+    widest = max(sizes, key=lambda size: size[1] / size[0], default=None)
+    return None if widest is None else Pictures(sizes[0], widest)

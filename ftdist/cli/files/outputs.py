@@ -4,6 +4,7 @@
     -o FILE.jpg, .png, ...    the picture with boxes, classes in colours, points, or the likeliest
                               classes; or the one that the network makes
     -o FILE.json, .csv, .txt  what was found, as data; --format says which data in any other file
+                              (.txt holds YOLO's labels, or the text that is read)
     -o -                      the same on standard output, which then holds nothing else
     -o FOLDER, A{}B           a file an input, where there are several; {} is the input's name
 
@@ -41,9 +42,15 @@ _FORMATS = {
     "classify": ("json", "csv"),
     "segment": ("json", "csv"),
     "points": ("json", "csv"),
+    "text": ("json", "csv", "text"),
 }
 _MOST_TOLD = 4
-_CALLED = {"classify": "a classifier", "segment": "a segmentation", "points": "of key points"}
+_CALLED = {
+    "classify": "a classifier",
+    "segment": "a segmentation",
+    "points": "of key points",
+    "text": "a reader of text",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +156,15 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
             raise InputError(f"{path}: {network.name} has several outputs; write a .npz file")
         return "arrays", ""
     if suffix in _DATA:
-        return "data", _data(_DATA[suffix], network, task, path)
+        is_text = task.kind == "text" and suffix == ".txt"
+        return "data", _data("text" if is_text else _DATA[suffix], network, task, path)
     output_format(path)
     if task.kind not in (*_DRAWN_KINDS, "classify"):
-        _refuse_text(path, network)
+        if task.kind == "text":
+            raise InputError(
+                f"{path}: {network.name} reads text, which is not drawn; write a .txt, .json or "
+                ".csv file"
+            )
         arrays = ", ".join(_told(network, number) for number in network.outputs[:_MOST_TOLD])
         more = len(network.outputs) - _MOST_TOLD
         raise InputError(
@@ -161,19 +173,6 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
             ".npz file, or say by --task what it is"
         )
     return "pictures", ""
-
-
-def _refuse_text(path: Path, network: Network) -> None:
-    """InputError for what reads text: its scores can be had, and how to read them is written."""
-    from ftdist.answers.tasks.of_network import steps_of_text
-
-    found = steps_of_text(network)
-    if found is not None:
-        steps, characters = found
-        raise InputError(
-            f"{path}: {network.name} seems to read text: {steps} steps with scores of {characters} "
-            "characters; write a .npy file, which docs/onnx.md says how to read"
-        )
 
 
 def _told(network: Network, number: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from ftdist.atomic import write_json
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import duration
+from ftdist.cli.files.class_names import reading_line
 from ftdist.cli.reports.report import algorithm_lines, budget_line, machine, preparation_line
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
@@ -133,7 +134,10 @@ def _print_lanes(batch: Batch, told: Told, rate: str) -> None:
         f"peak       predicted at most {format_size(lanes.peak_bytes)}, "
         f"measured {format_size(peak_bytes())}"
     )
-    say(f"picture    {preparation_line(batch.asked.network, batch.asked.about)}")
+    asked = batch.asked
+    say(f"picture    {preparation_line(asked.network, asked.about)}")
+    if asked.task.kind == "text":
+        say(f"reads      {reading_line(asked.task, asked.names, asked.about.names)}")
     share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
     alone = f"the network alone predicted {lanes.pictures_per_s:.1f} a second"
     say(f"rate       measured {rate}, computing {share:.0%} of {duration(told.wall_s)}; {alone}")

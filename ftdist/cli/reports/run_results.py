@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftdist.cli.console import complain, say, tell
-from ftdist.cli.files.class_names import thresholds_of, unsure_of
+from ftdist.cli.files.class_names import reading_line, thresholds_of, unsure_of
 from ftdist.cli.files.findings import print_result, summary
 from ftdist.cli.files.input_queue import Looked
 from ftdist.cli.files.outputs import Outputs, write_text
@@ -119,7 +119,7 @@ class RunResults:
 
     def _seen(self, source: Source, computed: Computed) -> Answer | None:
         """What the network's outputs say; None of networks that say nothing in words."""
-        if self.task.kind not in ("detect", "classify", "segment", "points"):
+        if self.task.kind not in ("detect", "classify", "segment", "points", "text"):
             return None
         from ftdist.answers.seen import answer  # other networks have no use for all it brings
 
@@ -177,7 +177,9 @@ class RunResults:
         print_report(report)
         if any(not source.is_array for source in self.given.all):
             say(f"picture    {preparation_line(self.network, self.about)}")
-        if unsure := unsure_of(self.names, self.names_from):
+        if self.task.kind == "text":
+            say(f"reads      {reading_line(self.task, self.names, self.names_from)}")
+        elif unsure := unsure_of(self.names, self.names_from):
             say(f"names      {unsure.removeprefix('the class names ')}")
         for note in self.notes:
             say(f"note       {note}" if self.outputs.kind == "arrays" else f"drawn      {note}")

@@ -24,7 +24,15 @@ def hints(graph: Graph) -> Hints:
         frozenset(node.kind for node in graph.nodes),
         _endings(graph),
         next(iter(graph.inputs), "") in graph.whole_inputs,
+        _is_wide(next(iter(graph.inputs.values()), ())),
     )
+
+
+def _is_wide(dims: tuple[int | str, ...]) -> bool:
+    """Whether the columns of a picture of these dims are left open; channels may come last."""
+    if len(dims) > 1 and dims[-1] in (1, 3):
+        dims = dims[:-1]
+    return isinstance(dims[-1] if dims else 0, str)
 
 
 def _endings(graph: Graph) -> frozenset[str]:

@@ -383,3 +383,11 @@ def test_damage_is_one_line_or_none(at: int, byte: int, cut: bool) -> None:
             list(read_onnx(path, size=(16, 24)).parameters())
         except InputError as error:
             assert "\n" not in str(error)
+
+
+def test_a_size_that_is_tried_changes_none_that_the_file_names(tmp_path: Path) -> None:
+    nodes = Nodes()
+    nodes.output(nodes.add("Relu", nodes.input(1, 3, 64, "width")))
+    found = read_onnx(nodes.save(tmp_path / "lines.onnx"), usual=((320, 320),), resized=True)
+    assert found.network.input == Shape(64, 320, 3)
+    assert "leaves its size open, 64x320 is taken" in found.remarks[0]
