@@ -7,7 +7,7 @@ means is ``darknet_layers`` and ``darknet_heads``, and which keys there are ``da
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -26,10 +26,11 @@ from ftdist.network.darknet.keys import (
     remark_on_keys,
 )
 from ftdist.network.darknet.layers import strides
-from ftdist.network.darknet.numbers import DarknetBuilder, Form, blur, is_binary
+from ftdist.network.darknet.numbers import DarknetBuilder, Form, blur, is_binary, only_signs
 from ftdist.network.darknet.stored import forms
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.heads import Head, classifies
+from ftdist.network.operators.base import Activation
 from ftdist.network.operators.windows import Convolution, Pool
 
 _BUILDERS = {
@@ -98,8 +99,9 @@ def parse_cfg(
         raise sections[0].error("no layers follow")
     if until is not None and until >= len(layers):
         raise InputError(f"layer {until} does not exist: {file} has layers 0..{len(layers) - 1}")
-    for section in layers:
-        _add(network, section)
+    signs = only_signs([(canonical_kind(section), section) for section in layers])
+    for number, section in enumerate(layers):
+        _add(network, section, plain=number in signs)
     finished, weighted = network.finish(), network.weighted
     _refuse_readers_of_heads(finished, layers, network.numbers)
     return DarknetModel(
@@ -136,15 +138,18 @@ def _input_shape(net: Section) -> Shape:
     return Shape(*(net.integer(key, minimum=1) for key in ("height", "width", "channels")))
 
 
-def _add(network: DarknetBuilder, section: Section) -> None:
-    """Appends the layer of one section, or raises the InputError that says where it stands."""
+def _add(network: DarknetBuilder, section: Section, *, plain: bool) -> None:
+    """Appends the layer of one section, or raises the InputError that says where it stands.
+
+    A `plain` convolution applies no activation.
+    """
     try:
-        _append(network, section, canonical_kind(section))
+        _append(network, section, canonical_kind(section), plain)
     except InputError as error:
         raise section.placed(error) from None
 
 
-def _append(network: DarknetBuilder, section: Section, kind: str) -> None:
+def _append(network: DarknetBuilder, section: Section, kind: str, plain: bool) -> None:
     name = f"{kind}{len(network)}"
     if kind in composed.BUILDERS:
         composed.add(section, network, kind, name)
@@ -155,6 +160,7 @@ def _append(network: DarknetBuilder, section: Section, kind: str) -> None:
     refuse_what_changes_the_result(section)
     operation, inputs = builder(section, network)
     if kind == "convolutional" and isinstance(operation, Convolution):
+        operation = replace(operation, activation=Activation()) if plain else operation
         smooth = blur(section, operation.filters, strides(section))
         binary, norm = is_binary(section), composed.channel_norm(section)
         behind = None if norm is None else partial(composed.normalized, network, norm)

@@ -196,6 +196,30 @@ def is_binary(section: Section) -> bool:
     return True
 
 
+_READERS = {"route": "layers", "shortcut": "from", "scale_channels": "from", "sam": "from"}
+"""The sections that read layers by number, each with the key that names them."""
+
+
+def only_signs(sections: Sequence[tuple[str, Section]]) -> frozenset[int]:
+    """The binary convolutions with bin_output=1, whose activation AlexeyAB's Darknet leaves out.
+
+    `sections` are those of the layers, in order, each with its kind. A convolution that a [route]
+    reads, or what joins it to another layer, keeps its activation.
+    """
+    asking = {
+        number
+        for number, (kind, section) in enumerate(sections)
+        if kind == "convolutional" and section.flag("xnor") and section.flag("bin_output")
+    }
+    for number, (kind, section) in enumerate(sections):
+        if asking and kind in _READERS and section.has(_READERS[kind]):
+            named = section.integers(_READERS[kind])
+            asking.difference_update(each if each >= 0 else number + each for each in named)
+            if kind != "route":
+                asking.discard(number - 1)
+    return frozenset(asking)
+
+
 def binarized(weights: Floats, bias: Floats) -> tuple[Floats, Floats]:
     """What a binary convolution computes with, from the stored weights with batch norm folded."""
     magnitude = np.abs(weights).mean(axis=(1, 2, 3), dtype=np.float64)

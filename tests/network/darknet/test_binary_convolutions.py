@@ -13,6 +13,7 @@ from ftdist import plan as make_plan
 from ftdist.network.darknet.importer import DarknetModel, parse_cfg
 from ftdist.network.darknet.weights import read_weights, weights_bytes
 from ftdist.network.modelfile import load, write_model
+from ftdist.network.operators.base import Activation
 
 TEXT = (
     "[net]\nheight=7\nwidth=6\nchannels=3\n"
@@ -95,3 +96,26 @@ def test_what_is_zero_is_not_above_zero(tmp_path: Path) -> None:
     with Session(opened, make_plan(opened, threads=1)) as session:
         (found,) = session.run(np.array([[[0.0, 1e-12, -3.0]]], np.float32)).values()
     assert found.ravel() == pytest.approx([-1.75, 2.25, -1.75], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rest", "kept"),
+    [
+        ("[conv]\nactivation=relu\n", False),
+        ("[maxpool]\nsize=2\n[route]\nlayers=1\n", False),
+        ("[maxpool]\nsize=2\n[route]\nlayers=-1,0\n", True),
+        ("[conv]\nfilters=4\n[shortcut]\nfrom=-2\n", True),
+        ("[activation]\nactivation=linear\n[sam]\nfrom=0\n", True),
+        ("[shortcut]\nfrom=-1\n", True),
+    ],
+)
+def test_a_convolution_of_which_only_signs_go_on_has_no_activation(rest: str, kept: bool) -> None:
+    """calculate_binary_weights and use_bin_output in parser.c."""
+    text = "[net]\nheight=6\nwidth=6\nchannels=4\n"
+    text += "[conv]\nxnor=1\nbin_output=1\nfilters=4\nsize=3\npad=1\nactivation=leaky\n"
+    network = parse_cfg(text + rest, "n").network
+    (convolution,) = [each for each in network.layers if each.name == "convolutional0"]
+    activation = getattr(convolution.operation, "activation", None)
+    assert activation == Activation("leaky" if kept else "linear")
+    only_asked = parse_cfg(text.replace("xnor=1", "xnor=0") + rest, "n").network.layers[0]
+    assert getattr(only_asked.operation, "activation", None) == Activation("leaky")
