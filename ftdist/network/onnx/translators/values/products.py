@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
+
 import numpy as np
 
 from ftdist.geometry import Window
@@ -28,20 +31,20 @@ Given = list[Value | None]
 
 @translates("Gemm")
 def _gemm(building: Building, node: Node, given: Given) -> Value:
-    value, matrix = tensor(given[0]), constant(given[1], "the matrix").astype(np.float64)
+    value, matrix = tensor(given[0]), constant(given[1], "the matrix")
     if value.rank != 2 or matrix.ndim != 2:
         raise Unsupported(f"a product of {value.shape} and {matrix.shape}")
     value = transposed(value, (1, 0)) if node.integer("transA") else value
-    matrix = node.number("alpha", 1.0) * (matrix.T if node.integer("transB") else matrix)
+    matrix, factor = matrix.T if node.integer("transB") else matrix, node.number("alpha", 1.0)
     bias = np.zeros(matrix.shape[1])
     if len(given) > 2 and given[2] is not None:
         bias = np.atleast_2d(constant(given[2], "the bias")) * node.number("beta", 1.0)
         if len(bias) > 1:
-            made = _product(building, value, matrix, np.zeros(matrix.shape[1]))
+            made = _product(building, value, matrix, np.zeros(matrix.shape[1]), factor)
             made, shift = operand(building, made, bias)
             return Tensor(building.scale(made.step, np.ones(len(shift)), shift), made.dims)
         bias = np.broadcast_to(bias[0], matrix.shape[1:])
-    return _product(building, value, matrix, bias)
+    return _product(building, value, matrix, bias, factor)
 
 
 @translates("MatMul")
@@ -115,8 +118,13 @@ def summed_product(
     return Tensor(step, tuple(dims))
 
 
-def _product(building: Building, value: Tensor, matrix: Array, bias: Array) -> Tensor:
-    """Rows of the last dim times a matrix (inputs, outputs)."""
+def _product(
+    building: Building, value: Tensor, matrix: Array, bias: Array, factor: float = 1.0
+) -> Tensor:
+    """Rows of the last dim times a matrix (inputs, outputs) and a number.
+
+    The matrix, which may be large, is read when its layer is written.
+    """
     inputs, outputs = matrix.shape
     if value.shape[-1] != inputs:
         raise Unsupported(f"{value.shape} times a matrix of {matrix.shape}")
@@ -126,21 +134,25 @@ def _product(building: Building, value: Tensor, matrix: Array, bias: Array) -> T
         value = building.listed(value)
     if whole_axis(building, value, value.rank - 1, "c"):
         operation = Convolution(outputs, Sliding.square(1))
-        weights = matrix.T.reshape(outputs, inputs, 1, 1)
+        in_order = partial(np.reshape, matrix.T, (outputs, inputs, 1, 1))
     else:
+        if len(matrix) != math.prod(shape):
+            raise Unsupported("it reads a part of the map")
         window = Sliding(Window(shape.height), Window(shape.width))
         operation = Convolution(outputs, window)
-        weights = _in_map_order(matrix, value.dims[-1], shape)
-    named = {"weights": lambda: weights, "bias": lambda: bias}
-    step = building.add(operation, [value.step], named)
+        in_order = partial(_in_map_order, matrix, value.dims[-1], shape)
+
+    def weights() -> Array:
+        found = in_order()
+        return found if factor == 1 else factor * found.astype(np.float64)
+
+    step = building.add(operation, [value.step], {"weights": weights, "bias": lambda: bias})
     return Tensor(step, (*value.dims[:-1], full("c", outputs)))
 
 
 def _in_map_order(matrix: Array, dim: Dim, shape: tuple[int, int, int]) -> Array:
     """Weights (outputs, channels, rows, columns), whatever order the list of values is in."""
     height, width, channels = shape
-    if len(matrix) != height * width * channels:
-        raise Unsupported("it reads a part of the map")
     split = matrix.T.reshape(-1, *(atom.size for atom in dim))
     order = sorted(range(len(dim)), key=lambda at: ("chw".index(dim[at].axis), -dim[at].stride))
     moved = split.transpose(0, *(at + 1 for at in order))
