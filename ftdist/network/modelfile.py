@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
+from ftdist.geometry import Shape
 from ftdist.network.about import NOTHING_SAID, About
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.modelheader import (
@@ -47,6 +48,7 @@ from ftdist.network.modelheader import (
     read_header,
     refuse_idle,
 )
+from ftdist.network.operators.base import Operation
 from ftdist.network.packing import BLOCKS
 from ftdist.network.parameters import Parameters
 from ftdist.wording import counted
@@ -125,14 +127,9 @@ def write_model(
     digests: dict[int, str] = {}
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         for each in parameters:
-            data = bytearray().join(
-                _aligned(array.tobytes())
-                for array in BLOCKS.pack(*shapes[each.layer], each.named).values()
-            )
-            _remove_subnormals(np.frombuffer(data, np.float32))
             file.seek(blobs[each.layer].start)
-            file.write(data)
-            digests[each.layer] = blake2b(data, digest_size=DIGEST_BYTES).hexdigest()
+            digests[each.layer] = _write_blob(file, each, *shapes[each.layer])
+            del each  # no layer is held beside another
         if digests.keys() != shapes.keys():
             raise ValueError("parameters do not cover the network's layers")
         file.truncate(end)
@@ -188,16 +185,30 @@ def digest_pieces(file: BinaryIO, blob: Blob) -> Iterator[str]:
     yield digest.hexdigest()
 
 
+def _write_blob(file: BinaryIO, given: Parameters, operation: Operation, source: Shape) -> str:
+    """Writes a layer's arrays, each aligned, a piece at a time; returns the digest."""
+    digest = blake2b(digest_size=DIGEST_BYTES)
+    for pieces in BLOCKS.pieces(operation, source, given.named):
+        size = 0
+        for piece in pieces:
+            _remove_subnormals(piece)
+            data = piece.view(np.uint8).data
+            file.write(data)
+            digest.update(data)
+            size += piece.nbytes
+            given.release()
+        end = bytes(aligned_size(size) - size)
+        file.write(end)
+        digest.update(end)
+    return digest.hexdigest()
+
+
 def _remove_subnormals(values: NDArray[np.float32]) -> None:
     """Makes zeros of them, in pieces: little memory beside the values."""
     count = _PIECE_BYTES // 4
     for first in range(0, len(values), count):
         piece = values[first : first + count]
         piece[np.abs(piece) < np.finfo(np.float32).smallest_normal] = 0
-
-
-def _aligned(data: bytes) -> bytes:
-    return data + bytes(aligned_size(len(data)) - len(data))
 
 
 def _verify(file: BinaryIO, header: Header, path: Path) -> None:

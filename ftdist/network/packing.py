@@ -15,7 +15,7 @@ Other forms are made from it when a model is run, and lie in memory of their own
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -37,6 +37,9 @@ and 512-bit vectors: 2 and 4 are equally fast, 8 and 16 slower by some percent."
 SLICE_CHANNELS = 64
 """Input channels whose weights Winograd's kernel transforms at a time: TOGETHER_BLOCKS blocks of
 outputs by so many take 0.6 MB, and stay in the second cache."""
+
+_PIECE_BYTES = 4 << 20
+"""What is packed at a time of weights that are larger."""
 
 Array = NDArray[np.float32]
 Named = Mapping[str, Array]
@@ -77,6 +80,21 @@ class Blocks:
     def pack(self, operation: Operation, source: Shape, weights: Named) -> dict[str, Array]:
         groups, shapes = operation.weight_groups(source), operation.weights(source)
         return {name: _blocks(groups, weights[name].reshape(shapes[name])) for name in shapes}
+
+    def pieces(
+        self, operation: Operation, source: Shape, weights: Named
+    ) -> Iterator[Iterator[Array]]:
+        """The arrays as ``pack`` has them, one after the other, large ones in pieces."""
+        groups, shapes = operation.weight_groups(source), operation.weights(source)
+        for name, shape in shapes.items():
+            array = weights[name].reshape(shape)
+            outputs = BLOCK * max(1, _PIECE_BYTES * len(array) // max(1, array.nbytes) // BLOCK)
+            if groups > 1 or outputs >= len(array):
+                outputs = len(array)
+            yield (
+                _blocks(groups, array[first : first + outputs])
+                for first in range(0, len(array), outputs)
+            )
 
     def unpack(self, operation: Operation, source: Shape, arrays: Named) -> dict[str, Array]:
         """The inverse of ``pack``."""
@@ -139,10 +157,20 @@ def _blocks(groups: int, array: Array) -> Array:
     outputs, *rest = array.shape
     own = outputs // groups
     blocks = -(-own // BLOCK)
-    padded = np.zeros((groups, blocks * BLOCK, *rest), np.float32)
-    padded[:, :own] = array.reshape(groups, own, *rest)
-    by_block = padded.reshape(groups * blocks, BLOCK, *rest)
-    return np.ascontiguousarray(by_block.transpose(_turned(len(rest)))).reshape(-1)
+    full, left = own // BLOCK, own % BLOCK
+    turned = _turned(len(rest))
+    lying = np.zeros([(groups * blocks, BLOCK, *rest)[axis] for axis in turned], np.float32)
+    found, given = (
+        lying.reshape(groups, blocks, *lying.shape[1:]),
+        array.reshape(groups, own, *rest),
+    )
+    for group in range(groups):
+        of_full = given[group, : full * BLOCK].reshape(full, BLOCK, *rest)
+        found[group, :full] = of_full.transpose(turned)
+        if left:
+            others = given[group, full * BLOCK :].reshape(1, left, *rest)
+            found[group, full:, ..., :left] = others.transpose(turned)
+    return lying.reshape(-1)
 
 
 def _unblocked(groups: int, flat: Array, shape: tuple[int, ...]) -> Array:

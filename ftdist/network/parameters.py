@@ -6,7 +6,7 @@ Importers yield these in layer order, so that a network larger than memory can s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,21 @@ from ftdist.network.graph import Network, weighted_layers
 Array = NDArray[np.float32]
 
 
+def nothing_to_release() -> None:
+    """Weights are in memory."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """One layer's weights by name, as ``Operation.weights`` has them, float32."""
+    """One layer's weights by name, as ``Operation.weights`` has them, float32.
+
+    `release` gives back what was read of weights that are mapped from a file; it may be called at
+    any time, as they are read again when they are used again.
+    """
 
     layer: int
     named: Mapping[str, Array]
+    release: Callable[[], None] = nothing_to_release
 
     @classmethod
     def of(cls, layer: int, weights: Array, bias: Array) -> Parameters:

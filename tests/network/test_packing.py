@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
@@ -99,3 +100,18 @@ def test_depthwise_filters_share_blocks_and_grouped_ones_do_not() -> None:
     assert packed_sizes(depthwise, source) == (2 * 9 * 16, 32)
     grouped = Convolution(40, window, groups=20)
     assert packed_sizes(grouped, source) == (20 * 9 * 16, 20 * 16)
+
+
+@pytest.mark.parametrize(("outputs", "groups"), [(1040, 1), (1033, 1), (1040, 2), (7, 1)])
+def test_pieces_are_what_is_packed(outputs: int, groups: int) -> None:
+    operation = Convolution(outputs, Sliding.square(1), groups)
+    source = Shape(1, 1, 2048 * groups)
+    weights = np.random.default_rng(0).random((outputs, 2048, 1, 1), np.float32)
+    named = {"weights": weights, "bias": weights[:, 0, 0, 0]}
+    packed = BLOCKS.pack(operation, source, named)
+    for whole, pieces in zip(packed.values(), BLOCKS.pieces(operation, source, named), strict=True):
+        parts = list(pieces)
+        np.testing.assert_array_equal(np.concatenate(parts), whole)
+        assert len(parts) == 1 or max(each.nbytes for each in parts) <= 4 << 20
+    if outputs > 1000 and groups == 1:
+        assert len(list(next(iter(BLOCKS.pieces(operation, source, named))))) == 3

@@ -83,12 +83,13 @@ def read_onnx(
         remarks += (f"{path}: leaves its size open, {taken}",)
     else:
         draft = drafted(graph, str(path), size, until, batch)
-    network, parameters = finished(rewritten(draft))
+    network, parameters = finished(rewritten(draft), graph.release)
     graph.release()
 
     def read() -> Iterator[Parameters]:
         for each in parameters():
             yield each
+            del each  # before the next is read
             graph.release()
 
     return OnnxModel(network, (), "stretch", remarks, read, hints(graph), is_open)

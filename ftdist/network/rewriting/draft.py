@@ -21,8 +21,10 @@ from ftdist.network.builder import NetworkBuilder
 from ftdist.network.graph import Network
 from ftdist.network.operators.base import LINEAR, Identity, Operation
 from ftdist.network.operators.channels import Activate
-from ftdist.network.parameters import Parameters
+from ftdist.network.parameters import Parameters, nothing_to_release
 from ftdist.network.ports import Input, Layout
+
+_ASKED_BYTES = 4 << 20
 
 Read = Callable[[], NDArray[Any]]
 """Reads an array of weights, float32 or float64."""
@@ -106,8 +108,13 @@ class Draft:
         )
 
 
-def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]:
-    """The network of a draft, its layers named as its outputs are, and what reads its weights."""
+def finished(
+    draft: Draft, release: Callable[[], None] = nothing_to_release
+) -> tuple[Network, Callable[[], Iterator[Parameters]]]:
+    """The network of a draft, its layers named as its outputs are, and what reads its weights.
+
+    `release` gives back what was read of them, as ``Parameters`` has it.
+    """
     builder = NetworkBuilder(draft.name, draft.inputs)
     names = _names(draft)
     for number, step in enumerate(draft.steps):
@@ -126,7 +133,7 @@ def finished(draft: Draft) -> tuple[Network, Callable[[], Iterator[Parameters]]]
     def parameters() -> Iterator[Parameters]:
         for number, step in enumerate(draft.steps):
             if step.weights:
-                yield Parameters(number, _read(network, number, step))
+                yield Parameters(number, _read(network, number, step, release), release)
 
     return network, parameters
 
@@ -151,17 +158,31 @@ def _names(draft: Draft) -> dict[int, str]:
     return names
 
 
-def _read(network: Network, number: int, step: Step) -> dict[str, NDArray[np.float32]]:
+def _read(
+    network: Network, number: int, step: Step, release: Callable[[], None]
+) -> dict[str, NDArray[np.float32]]:
     """The weights of a step; InputError for those that are not finite numbers."""
     shapes = step.operation.weights(network.shape(step.inputs[0]))
     found = {}
     where = f"{network.name}: layer {number} ({network.layers[number].name})"
     for name, shape in shapes.items():
-        values = step.weights[name]()
+        read = step.weights[name]
+        values = getattr(read, "rounded", read)()
         if values.size != math.prod(shape):
             raise InputError(f"{where} has {name} of {values.shape}, which do not suit its input")
         with np.errstate(over="ignore"):
             found[name] = values.astype(np.float32, copy=False).reshape(shape)
-        if not np.isfinite(found[name]).all():
+        if not _is_finite(found[name], release):
             raise InputError(f"{where} has weights that are not finite numbers")
     return found
+
+
+def _is_finite(array: NDArray[np.float32], release: Callable[[], None]) -> bool:
+    """Whether all values are finite numbers, asked of some outputs at a time."""
+    some = max(1, _ASKED_BYTES * len(array) // max(1, array.nbytes))
+    for first in range(0, len(array), some):
+        if not np.isfinite(array[first : first + some]).all():
+            return False
+        if some < len(array):
+            release()
+    return True

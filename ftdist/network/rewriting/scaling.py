@@ -23,6 +23,8 @@ Floats = NDArray[np.float64]
 
 ONE_TAP = Sliding.square(1)
 
+_ROUNDED_OUTPUTS = 16
+
 
 def scaling(name: str, source: int, shape: Shape, factor: Floats, shift: Floats) -> Step:
     """A step that multiplies each channel and adds to it."""
@@ -110,6 +112,21 @@ class _Scaled:
 
     def __call__(self) -> Floats:
         with np.errstate(all="ignore"):
-            array = np.asarray(self.base(), np.float64)
-            factor = self.factor.reshape(-1, *[1] * (array.ndim - 1))
-            return np.asarray(array * factor + self.shift)
+            return self._of(np.asarray(self.base()), slice(None))
+
+    def rounded(self) -> NDArray[np.float32]:
+        """The same in float32, some outputs at a time: little memory beside the result."""
+        with np.errstate(all="ignore"):
+            array = np.asarray(self.base())
+            found = np.empty(array.shape, np.float32)
+            for first in range(0, len(array), _ROUNDED_OUTPUTS):
+                rows = slice(first, first + _ROUNDED_OUTPUTS)
+                found[rows] = self._of(array, rows)
+            return found
+
+    def _of(self, array: Array, rows: slice) -> Floats:
+        some = array[rows]
+        by_output = (-1, *[1] * (some.ndim - 1))
+        factor = self.factor[rows] if self.factor.size > 1 else self.factor
+        shift = self.shift[rows] if self.shift.ndim else self.shift
+        return np.asarray(some.astype(np.float64) * factor.reshape(by_output) + shift)

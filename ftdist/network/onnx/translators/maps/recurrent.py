@@ -116,8 +116,8 @@ def _pass(
     reverse: bool,
 ) -> list[int]:
     """The maps of hidden values and, of LSTM, of cells, that one direction makes."""
-    of_input = constant(given[1], "W")[number].astype(np.float32)
-    of_state = constant(given[2], "R")[number].astype(np.float32)
+    of_input = constant(given[1], "W")[number].astype(np.float32, copy=False)
+    of_state = constant(given[2], "R")[number].astype(np.float32, copy=False)
     gates, size = of_state.shape
     bias = np.zeros((2, gates), np.float32)
     if given[3] is not None:

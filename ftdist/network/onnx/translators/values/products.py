@@ -156,7 +156,7 @@ def _in_map_order(matrix: Array, dim: Dim, shape: tuple[int, int, int]) -> Array
     split = matrix.T.reshape(-1, *(atom.size for atom in dim))
     order = sorted(range(len(dim)), key=lambda at: ("chw".index(dim[at].axis), -dim[at].stride))
     moved = split.transpose(0, *(at + 1 for at in order))
-    return np.ascontiguousarray(moved).reshape(-1, channels, height, width)
+    return moved.reshape(-1, channels, height, width)
 
 
 @translates("Softmax")
