@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import mmap
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from support.command import GUARD_S
+from support.command import GUARD_S, measured
 from support.smallmodels import CHAIN, TWO_OUTPUTS, random_image, write_small_model
 
 from ftdist.errors import FtdistError, InputError
@@ -361,3 +363,27 @@ def _resident_bytes(model: Model) -> int:
             elif own and line.startswith("Rss:"):
                 size += int(line.split()[1]) << 10
     return size
+
+
+_LEFT_OPEN = """
+import sys, threading
+import numpy as np
+from ftdist import Session, load
+from ftdist.planning.plan import untiled
+model = load(sys.argv[1])
+session = Session(model, untiled(model.network))
+height, width, channels = model.network.input
+session.run(np.zeros((channels, height, width), np.float32))
+began = threading.Event()
+def hold(held):
+    began.set()
+    threading.Event().wait()
+threading.Thread(target=hold, args=(session,), daemon=True).start()
+began.wait()
+"""
+
+
+def test_a_session_that_is_open_at_the_end_of_a_program_is_no_fault(tmp_path: Path) -> None:
+    model = write_small_model(tmp_path / "chain.ftd", CHAIN)
+    outcome = measured(sys.executable, "-c", _LEFT_OPEN, model, folder=tmp_path)
+    assert (outcome.status, outcome.err) == (0, "")

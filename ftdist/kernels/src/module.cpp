@@ -203,6 +203,7 @@ int transform(const std::string& isa_name, int file, int64_t from, int blocks, i
 }  // namespace
 
 NB_MODULE(_native, module) {
+  nb::set_leak_warnings(false);  // a session that is open when the interpreter ends is no fault
   module.doc() = "Native kernels of ftdist.";
   module.attr("STRUCTS") = structs();
   module.attr("OPERATIONS") = operations();

@@ -137,6 +137,7 @@ class Groups {
 }  // namespace
 
 NB_MODULE(_groups, module) {
+  nb::set_leak_warnings(false);
   module.doc() = "Time and memory of every candidate group of a network.";
   add_walks(module);
   nb::class_<Groups>(module, "Groups")
