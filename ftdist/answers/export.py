@@ -30,6 +30,7 @@ from ftdist.answers.seen import (
     Classified,
     Found,
     Likely,
+    Part,
     Pointed,
     Result,
     Seen,
@@ -37,6 +38,7 @@ from ftdist.answers.seen import (
     Share,
     Written,
     name_of,
+    of_parts,
 )
 from ftdist.answers.yolo import as_yolo
 from ftdist.network.task import Kind
@@ -59,15 +61,9 @@ _COLUMNS: dict[Kind, tuple[str, ...]] = {
 def as_value(result: Result) -> dict[str, Any]:
     """One picture's result as JSON holds it."""
     if isinstance(result, Classified):
-        classes = [
-            {
-                "label": each.label,
-                "class": each.number,
-                "probability": round(each.probability, SCORE_DIGITS),
-            }
-            for each in result.classes
-        ]
-        return {"file": result.file, "classes": classes}
+        if result.parts:
+            return {"file": result.file, "outputs": [_part(each) for each in result.parts]}
+        return {"file": result.file, "classes": [_likely(each) for each in result.classes]}
     if isinstance(result, Written):
         said = (
             {"characters": list(result.numbers)} if result.text is None else {"text": result.text}
@@ -84,6 +80,18 @@ def as_value(result: Result) -> dict[str, Any]:
         points = [[round(x, PIXEL_DIGITS), round(y, PIXEL_DIGITS)] for x, y in result.points]
         return {"file": result.file, **size, "points": points}
     return {"file": result.file, **size, "detections": [_object(e) for e in result.objects]}
+
+
+def _likely(each: Likely) -> dict[str, Any]:
+    probability = round(each.probability, SCORE_DIGITS)
+    return {"label": each.label, "class": each.number, "probability": probability}
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """One of several outputs as JSON holds it."""
+    if part.value is not None:
+        return {"output": part.name, "value": round(part.value, SCORE_DIGITS)}
+    return {"output": part.name, "classes": [_likely(each) for each in part.classes]}
 
 
 def _object(found: Found) -> dict[str, Any]:
@@ -103,11 +111,14 @@ def _object(found: Found) -> dict[str, Any]:
 
 def from_value(value: Mapping[str, Any]) -> Result:
     """The result that ``as_value`` made the value of."""
-    if "classes" in value:
-        return Classified(
-            value["file"],
-            tuple(Likely(e["label"], e["class"], e["probability"]) for e in value["classes"]),
+    if "outputs" in value:
+        parts = tuple(
+            Part(each["output"], _classes(each.get("classes", ())), each.get("value"))
+            for each in value["outputs"]
         )
+        return of_parts(value["file"], parts)
+    if "classes" in value:
+        return Classified(value["file"], _classes(value["classes"]))
     if "text" in value or "characters" in value:
         numbers = tuple(value.get("characters", ()))
         return Written(value["file"], value.get("text"), numbers, value["score"])
@@ -119,6 +130,10 @@ def from_value(value: Mapping[str, Any]) -> Result:
     if "points" in value:
         return Pointed(*size, tuple((x, y) for x, y in value["points"]))
     return Seen(*size, tuple(_found(each) for each in value["detections"]))
+
+
+def _classes(values: Iterable[Mapping[str, Any]]) -> tuple[Likely, ...]:
+    return tuple(Likely(e["label"], e["class"], e["probability"]) for e in values)
 
 
 def _found(value: Mapping[str, Any]) -> Found:
@@ -267,9 +282,11 @@ def columns(kind: Kind) -> tuple[str, ...]:
 def rows_of(result: Result) -> list[tuple[Any, ...]]:
     """A result's rows in such a table."""
     if isinstance(result, Classified):
+        parts = [(f"{part.name}: ", part.classes) for part in result.parts]
         return [
-            (each.label, each.number, round(each.probability, SCORE_DIGITS))
-            for each in result.classes
+            (before + each.label, each.number, round(each.probability, SCORE_DIGITS))
+            for before, classes in parts or [("", result.classes)]
+            for each in classes
         ]
     if isinstance(result, Segmented):
         return [

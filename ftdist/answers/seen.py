@@ -91,11 +91,24 @@ class Pointed:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What one of several outputs says of a picture: its likeliest classes, or its only value."""
+
+    name: str
+    classes: tuple[Likely, ...]
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Classified:
-    """What one picture as a whole is, the likeliest class first."""
+    """What one picture as a whole is, the likeliest class first.
+
+    Where several things are told of it, each has a part, and `classes` are the best of each.
+    """
 
     file: str
     classes: tuple[Likely, ...]
+    parts: tuple[Part, ...] = ()
 
 
 def seen(
@@ -151,6 +164,12 @@ class Written:
     score: float
 
 
+def of_parts(file: str, parts: tuple[Part, ...]) -> Classified:
+    """What several outputs say of a picture."""
+    best = tuple(part.classes[0] for part in parts if part.classes)
+    return Classified(file, best, parts)
+
+
 Result: TypeAlias = "Seen | Classified | Segmented | Pointed | Written"
 
 
@@ -186,6 +205,11 @@ def answer(
 
             detections = detect_listed(task, outputs, size, **thresholds)
         return Answer(seen(file, detections, names, box), tuple(detections))
+    if task.kind == "classify" and len(task.outputs) > 1:
+        from ftdist.answers.several import classified_parts, shown_parts
+
+        parts = classified_parts(network, task, outputs, names, file)
+        return Answer(parts, shown_parts(task, outputs, parts))
     if task.kind == "classify":
         judged = classify(network, outputs[task.outputs[0]])
         shown = tuple(Detection(each.label, each.score, Box(0, 0, 1, 1)) for each in judged)

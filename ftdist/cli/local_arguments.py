@@ -142,7 +142,10 @@ def add_thresholds(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_names(parser: Parser | argparse._ArgumentGroup) -> None:
-    names = "file of class names, one per line"
+    names = (
+        "file of class names, or of characters, one per line; of several outputs "
+        "OUTPUT=FILE,OUTPUT=FILE"
+    )
     parser.add_argument(
         *("--names", "--labels"), metavar="FILE", dest="names", type=Path, help=names
     )

@@ -22,6 +22,7 @@ from ftdist.answers.names import (
     read_names,
 )
 from ftdist.answers.preparing import prepared
+from ftdist.answers.several import names_of_parts
 from ftdist.answers.tasks.of_network import task_of_outputs
 from ftdist.answers.told_inside import characters_inside, names_inside
 from ftdist.atomic import refuse_overwriting
@@ -214,6 +215,8 @@ def _labels(
     inside = names_inside(source.hints) if source.hints is not None else ()
     if given is None and inside and len(inside) == classes:
         return FoundNames(inside, "inside", "")
+    if given is not None and task.kind == "classify" and len(task.outputs) > 1:
+        return FoundNames(names_of_parts(given, network, task), "given", "")
     if task.layout == "pairs" and classes > 1:
         return _of_pairs(asked.path, classes, given)
     names = find_names(asked.path, classes, given, classifies=task.kind != "detect")

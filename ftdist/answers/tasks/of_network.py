@@ -29,11 +29,17 @@ def task_of_outputs(
         for each in network.outputs
     }
     last = network.layers[network.source(network.outputs[0])].operation
+    shares = frozenset(
+        network.layers[each].name
+        for each in network.outputs
+        if isinstance(network.layers[network.source(each)].operation, Softmax)
+    )
     found = line_of_text(network, words) or recognise(
         *((channels, height, width), outputs, words, labels),
         probabilities=isinstance(last, Softmax),
         scored=_scored(network),
         peaks=_peaks(network),
+        shares=shares,
     )
     if kind is None or found.kind == kind:
         return found

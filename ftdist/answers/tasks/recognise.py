@@ -12,7 +12,8 @@ better says so (``--task``). The rules, in the order in which they are tried:
 5. a map that is as large as the input, or a few times larger: an image where it has as many
    channels as the input, otherwise a mask or one score a class;
 6. a list of numbers from a network whose names speak of points: key points;
-7. anything else: arrays.
+7. several lists, each with scores of its own classes: a classifier of several things;
+8. anything else: arrays.
 """
 
 from __future__ import annotations
@@ -25,6 +26,11 @@ from ftdist.answers.tasks.by_maps import centres, key_points, pictures_and_masks
 from ftdist.network.task import ARRAYS, Task
 
 _EMBEDDINGS = frozenset({64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048})
+_MOST_CLASSES = 2000
+_TOLD = re.compile(
+    r"logits?|prob|softmax|class|label|age|gender|sex|race|emotion|digit|char|colou?r|type|attr",
+    re.IGNORECASE,
+)
 _SCORES = re.compile(r"logits?|prob|softmax|class|score|label", re.IGNORECASE)
 _POINTS = re.compile(
     r"landmark|key_?point|(?<!trans)(?<!com)pose(?!_?net.*seg)|pts|pfld|movenet", re.IGNORECASE
@@ -40,6 +46,7 @@ def recognise(
     probabilities: bool = False,
     scored: int = 0,
     peaks: Dims = (),
+    shares: frozenset[str] = frozenset(),
 ) -> Task:
     """The task of a network that reads a picture of `source` (channels, height, width).
 
@@ -47,7 +54,7 @@ def recognise(
     file says of itself (its name, its metadata), `labels` the names of classes where they are
     known, `probabilities` whether its only output is a softmax's, `scored` how many classes some
     layer tells apart where lists of what was found do not show it, `peaks` (channels, height,
-    width) of a heat map whose peaks some layer chooses.
+    width) of a heat map whose peaks some layer chooses, `shares` the outputs of softmaxes.
     """
     shapes = {name: _without_batch(dims) for name, dims in outputs.items()}
     seen = Seen(source, shapes, len(labels), words, scored, peaks)
@@ -58,6 +65,7 @@ def recognise(
         or _classes(seen, probabilities)
         or pictures_and_masks(seen)
         or _points(seen)
+        or _several_classes(seen, shares)
         or ARRAYS
     )
 
@@ -90,6 +98,22 @@ def _classes(seen: Seen, probabilities: bool) -> Task | None:
     if count <= 4 or count in _EMBEDDINGS or _POINTS.search(f"{seen.words} {name}"):
         return None  # angles, an embedding, or coordinates
     return Task("classify", classes=count, outputs=(name,))
+
+
+def _several_classes(seen: Seen, shares: frozenset[str]) -> Task | None:
+    """A list of scores for each of several things that are told at once: age, gender, digits.
+
+    What is one value is told beside them.
+    """
+    counts = {name: _elements(dims) for name, dims in seen.shapes.items()}
+    lists = {name: count for name, count in counts.items() if count > 1}
+    flat = all(max(dims, default=1) == counts[name] for name, dims in seen.shapes.items())
+    if len(counts) < 2 or not lists or not flat or max(lists.values()) > _MOST_CLASSES:
+        return None
+    scores = shares | {name for name in lists if _TOLD.search(name)}
+    if not scores.issuperset(lists):
+        return None
+    return Task("classify", classes=sum(lists.values()), outputs=tuple(counts))
 
 
 def _points(seen: Seen) -> Task | None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ftdist.answers.alphabets import UNWRITTEN, fitting, laid_out_again, read_characters
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import class_names, doubt, of_listed_pairs, read_names
+from ftdist.answers.several import names_of_parts, unnamed_parts
 from ftdist.errors import InputError
 from ftdist.network.about import Names
 from ftdist.network.graph import Network
@@ -40,6 +41,8 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
     if not detects and model.about.task is not None:
         if task.kind == "segment":
             return (), "none"
+        if len(task.outputs) > 1:
+            return unnamed_parts(network, task), "none"
         return tuple(f"class {number}" for number in range(count)), "none"
     return class_names(count), "guessed"
 
@@ -47,6 +50,8 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
 def _given(path: Path, network: Network, task: Task) -> tuple[str, ...]:
     """The names in a file, one for each class."""
     count = class_count(task)
+    if task.kind == "classify" and len(task.outputs) > 1:
+        return names_of_parts(path, network, task)
     if not count and task.kind != "detect":
         raise InputError(f"{path}: {network.name} does not distinguish classes")
     names = read_names(path)

@@ -9,7 +9,7 @@ from ftdist.cli.console import say
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
-    from ftdist.answers.seen import Found, Result, Written
+    from ftdist.answers.seen import Found, Part, Result, Written
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -20,7 +20,10 @@ def print_result(result: Result, *, everything: bool = False) -> None:
     # nobody has a result without it
     from ftdist.answers.seen import Classified, Pointed, Segmented, Written
 
-    if isinstance(result, Classified):
+    if isinstance(result, Classified) and result.parts:
+        for told in result.parts:
+            say(f"class      {told.name}: {_part(told)}")
+    elif isinstance(result, Classified):
         for each in result.classes:
             say(f"class      {each.label} {each.probability:.3f}")
     elif isinstance(result, Written):
@@ -58,6 +61,8 @@ def summary(result: Result) -> str:
 
     if isinstance(result, Written):
         return _written(result)
+    if isinstance(result, Classified) and result.parts:
+        return ", ".join(each.label for each in result.classes) or "nothing"
     if isinstance(result, Classified):
         return result.classes[0].label if result.classes else "nothing"
     if isinstance(result, Segmented):
@@ -65,6 +70,13 @@ def summary(result: Result) -> str:
     if isinstance(result, Pointed):
         return counted(len(result.points), "point")
     return counted(len(result.objects), "object")
+
+
+def _part(part: Part) -> str:
+    """The best of one output's classes, or its value."""
+    if part.value is not None:
+        return f"{part.value:.3f}"
+    return ", ".join(f"{each.label} {each.probability:.3f}" for each in part.classes)
 
 
 def _written(result: Written) -> str:
