@@ -3,7 +3,7 @@
 A machine that nobody has calibrated is measured without being asked, once: in a child, so that
 nothing of it stays in the process, within the budget of the run, and only where the result can be
 kept. A measurement that other programs disturbed, or that had little memory, is used all the same
-and made again by a later command, a few times at most. ``FTDIST_MEASURE=never`` forbids it: what is
+and made again by a later command, a few times and then once a day. ``FTDIST_MEASURE=never`` forbids it: what is
 shipped serves then until ``ftdist calibrate`` has been run.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from typing import Any
 
 from ftdist.errors import FtdistError, InputError
@@ -31,7 +32,9 @@ from ftdist.runtime.plans.fresh_process import is_fresh_start
 
 VARIABLE = "FTDIST_MEASURE"
 
-_MOST_TRIES = 3
+_MOST_TRIES, _OLD_S = 3, 86_400.0
+"""After so many tries the next one is made when so many seconds have gone by."""
+
 _MARGIN_BYTES = 2 << 20
 """What a child takes of its own beside what it measures."""
 
@@ -75,7 +78,8 @@ def _is_wanted(found: Calibration, room: int) -> bool:
     if found.quick is None:
         return found.measured_at is None
     better = found.quick.disturbed or found.quick.room_bytes < room
-    return better and found.quick.tries < _MOST_TRIES
+    old = time.time() - (found.measured_at or 0.0) > _OLD_S
+    return better and (found.quick.tries < _MOST_TRIES or old)
 
 
 def _can_be_kept() -> bool:

@@ -62,6 +62,17 @@ def test_a_disturbed_measurement_serves_and_is_made_again_a_few_times(asked: lis
     asked.clear()
 
 
+def test_after_a_day_it_is_made_again(asked: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked.append("disturbed")
+    for _ in range(5):
+        profile_for(2, PLENTY)
+    now_s = quick_profile.time.time()
+    monkeypatch.setattr(quick_profile.time, "time", lambda: now_s + 90_000)
+    asked.clear()  # nobody disturbs it now
+    assert "while other programs ran" not in profile_for(2, PLENTY).origin
+    assert profile_for(2, PLENTY).quick is not None and len(asked) == 1
+
+
 def test_more_room_than_before_is_used(asked: list[Any]) -> None:
     tight = replace(PLENTY, bytes=quick_profile.resident_bytes() + 16 * MIB)
     assert profile_for(2, tight).quick is not None and asked[0][1] < 16 * MIB
