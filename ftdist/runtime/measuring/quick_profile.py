@@ -3,8 +3,8 @@
 A machine that nobody has calibrated is measured without being asked, once: in a child, so that
 nothing of it stays in the process, within the budget of the run, and only where the result can be
 kept. A measurement that other programs disturbed, or that had little memory, is used all the same
-and made again by a later command, a few times and then once a day. ``FTDIST_MEASURE=never`` forbids it: what is
-shipped serves then until ``ftdist calibrate`` has been run.
+and made again by a later command, a few times and then once a day. ``FTDIST_MEASURE=never`` forbids
+it: what is shipped serves then until ``ftdist calibrate`` has been run.
 """
 
 from __future__ import annotations
