@@ -30,8 +30,6 @@ def accumulate(values: NDArray[Any], count: int, step: int, /) -> None:
 
 def mix(
     band: NDArray[np.uint8],
-    width: int,
-    channels: int,
     above: NDArray[np.uint8],
     upper: NDArray[np.int32],
     lower: NDArray[np.int32],
@@ -44,8 +42,12 @@ def mix(
 ) -> None:
     """Rows of a band, resized along themselves and mixed by these taps (src/mixing.hpp).
 
-    All arrays are flat. Row -1 of the band is `above`, if that is not empty.
+    `band`, `above` and `out` are (rows, width, channels), maybe with gaps between pixels (not of
+    `out`) and rows. Row -1 of the band is `above`, if that is not empty.
     """
+
+def marker(data: bytes, start: int, /) -> tuple[int, int]:
+    """Where a JPEG's next marker begins and ends; the data's end where there is none."""
 
 def colour(
     grey: NDArray[np.uint8],

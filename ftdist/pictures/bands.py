@@ -16,9 +16,11 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from ftdist.pictures.exif import ORIENTATION_TAG
 from ftdist.pictures.jpegheader import JpegHeader
-from ftdist.pictures.streaming import RAW_BITS, Stream, dressed, streams
+from ftdist.pictures.streaming import RAW_BITS, Stream, dressed, is_small, streams
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 
 Take = Callable[[int, "Image"], None]
 """Is given bands in order, each with the number of its first row."""
+
+TakeSamples = Callable[[int, NDArray[Any]], None]
+"""Is given bands as uint8 (rows, width, channels) in order, each with the number of its first row.
+It may keep nothing of them."""
 
 BAND_PIXELS = 1 << 16
 """How much of a decoded picture a band is, about; no less than a row."""
@@ -74,6 +80,21 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
     finally:
         if stream is not None:
             stream.close()
+
+
+def decode_samples(image: ImageFile, jpeg: JpegHeader, take: TakeSamples) -> None:
+    """Passes a JPEG that streams on as arrays, where its rows lie: nothing is copied."""
+    stream = Stream(image, jpeg)
+    total = image.size[1]
+    height = total if is_small(image) else band_rows(image)
+    try:
+        for first in range(0, total, height):
+            stop = min(first + height, total)
+            stream.decode_to(stop)
+            take(first, stream.samples(stop))
+            stream.let_go(stop)
+    finally:
+        stream.close()
 
 
 def load(image: ImageFile) -> None:

@@ -65,6 +65,8 @@ def orientation(image: ImageFile) -> int:
     if image.format == "PNG" and "exif" not in image.info:  # getexif() would decode all of it
         file: Any = image.fp
         return stated(_exif_of_png(file))
+    if image.format == "JPEG" and not {"exif", "xmp"} & image.info.keys():
+        return 1
     found = image.getexif().get(ORIENTATION_TAG)
     return found if found in TURNS else 1
 

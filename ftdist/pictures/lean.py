@@ -10,7 +10,7 @@ import io
 from itertools import accumulate
 from typing import IO
 
-from ftdist.pictures.jpegheader import segments
+from ftdist.pictures.jpegheader import JpegHeader, segments
 
 MOST_HEADER_BYTES = 1 << 20
 """Shorter headers stay as they are."""
@@ -19,11 +19,13 @@ _ADOBE, _EXIF, _COMMENT = 0xEE, b"Exif\x00\x00", 0xFE
 _APPLICATIONS = range(0xE0, 0xF0)
 
 
-def lean(file: IO[bytes]) -> IO[bytes]:
-    """The JPEG in the file, or one that reads the same with less before its pixels.
+def lean(file: IO[bytes], jpeg: JpegHeader | None) -> IO[bytes]:
+    """The file, or one that reads the same with less before a JPEG's pixels.
 
-    It closes the file when it is closed itself.
+    It closes the file when it is closed itself. `jpeg` is the file's header, if it has one.
     """
+    if jpeg is not None and jpeg.data_offset <= MOST_HEADER_BYTES:
+        return file
     spans: list[tuple[int, int]] = []
     end = exif = 0
     for marker, start, stop in segments(file):
@@ -36,7 +38,6 @@ def lean(file: IO[bytes]) -> IO[bytes]:
         if not needless:
             spans.append((start, stop))
     if end <= MOST_HEADER_BYTES:
-        file.seek(0)
         return file
     size = file.seek(0, io.SEEK_END)
     return io.BufferedReader(_Spans(file, [(0, 2), *spans, (end, size)]))

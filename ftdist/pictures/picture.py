@@ -6,14 +6,11 @@ Two decode: Pillow (``reading``), and our own readers by rows (``rowpicture``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from numpy.typing import NDArray
-
-from ftdist.pictures.bands import BAND_PIXELS, Take
+from ftdist.pictures.bands import BAND_PIXELS, Take, TakeSamples
 from ftdist.pictures.exif import TURNS, Turn
 
 if TYPE_CHECKING:
@@ -21,10 +18,6 @@ if TYPE_CHECKING:
 
 Size = tuple[int, int]
 """(width, height) in pixels."""
-
-TakeSamples = Callable[[int, NDArray[Any]], None]
-"""Is given bands as uint8 (rows, width, channels) in order, each with the number of its first row.
-It may keep nothing of them."""
 
 _TURNED_COPIES = 5
 

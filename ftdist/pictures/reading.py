@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.extras import needing
-from ftdist.pictures.bands import Take, decode
+from ftdist.pictures.bands import Take, TakeSamples, decode, decode_samples
 from ftdist.pictures.exif import TURNS, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
 from ftdist.pictures.lean import lean
-from ftdist.pictures.picture import Picture, PictureBytes, Size, Source, TakeSamples
+from ftdist.pictures.picture import Picture, PictureBytes, Size, Source
 from ftdist.pictures.silence import silence
+from ftdist.pictures.streaming import streams
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -81,6 +82,10 @@ class PillowPicture(Picture):
             self.image.draft(mode, (max(1, needed[0]), max(1, needed[1])))
 
     def samples(self, mode: str, take: TakeSamples) -> None:
+        if self.jpeg is not None and self.image.mode == mode and streams(self.image, self.jpeg):
+            decode_samples(self.image, self.jpeg, take)
+            return
+
         def sampled(first: int, band: Image) -> None:
             rows: NDArray[np.uint8] = np.asarray(band)
             take(first, rows if rows.ndim == 3 else rows[:, :, None])
@@ -99,27 +104,35 @@ class PillowPicture(Picture):
 def opened(source: Source) -> Iterator[Picture]:
     """The picture with its header read; what Pillow says against it becomes one line of ours."""
     with told(source):
-        picture: Picture = _by_rows(source) or left_open(source)
+        picture = _opened(source)
         try:
             yield picture
         finally:
             picture.close()
 
 
-def _by_rows(source: Source) -> Picture | None:
-    """The picture, where our own readers decode it."""
-    if isinstance(source, PictureBytes):
-        head = source.content[:_HEAD_BYTES]
-    else:
-        _refuse_no_file(Path(source))
-        with open(source, "rb", buffering=0) as file:
-            head = file.read(_HEAD_BYTES)
-    found = _read_by_rows(head)
-    if not found:
-        return None
-    from ftdist.pictures.rowpicture import by_rows  # code that a JPEG does without
+def _opened(source: Source) -> Picture:
+    """By our own readers, where they decode it; else by Pillow."""
+    file = _file(source)
+    with _closed_if_raised(file):
+        kind = _read_by_rows(file.read(_HEAD_BYTES))
+        if kind:
+            from ftdist.pictures.rowpicture import by_rows  # code that a JPEG does without
 
-    return by_rows(source, found)
+            if (found := by_rows(source, kind)) is not None:
+                file.close()
+                return found
+    return _viewed(file, source)
+
+
+@contextmanager
+def _closed_if_raised(each: IO[bytes] | ImageFile) -> Iterator[None]:
+    """Closes it if what is within fails."""
+    try:
+        yield
+    except BaseException:
+        each.close()
+        raise
 
 
 def _read_by_rows(head: bytes) -> str:
@@ -132,22 +145,27 @@ def _read_by_rows(head: bytes) -> str:
 
 
 def left_open(source: Source) -> PillowPicture:
-    """The picture with its header read, within ``told``; closing its image is the caller's."""
-    from PIL import Image
+    """The picture with its header read, within ``told``; closing it is the caller's."""
+    return _viewed(_file(source), source)
 
-    file = _file(source)
-    try:
-        image = Image.open(file, formats=FORMATS)
-    except BaseException:
-        file.close()
-        raise
-    try:
-        silence(image)
-        return _examined(image, file)
-    except BaseException:
-        image.close()
-        file.close()
-        raise
+
+def _viewed(file: IO[bytes], source: Source) -> PillowPicture:
+    """The picture in a file, which is closed with it, or where there is none."""
+    from PIL import Image, UnidentifiedImageError
+
+    with _closed_if_raised(file):
+        jpeg = read_header(file)
+        file, shorter = lean(file, jpeg), file
+        if file is not shorter:
+            jpeg = read_header(file)
+        file.seek(0)
+        try:
+            image = Image.open(file, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise InputError(_unidentified(source, file)) from None
+        with _closed_if_raised(image):
+            silence(image)
+            return _examined(image, file, jpeg)
 
 
 @contextmanager
@@ -158,14 +176,12 @@ def told(source: Source) -> Iterator[None]:
     ValueError, ...), hence the breadth; running out of memory is not the file's fault.
     """
     with needing("reading pictures", "Pillow", "image"):
-        from PIL import Image, UnidentifiedImageError  # noqa: F401 - what is used within
+        from PIL import Image  # noqa: F401 - what is used within
     try:
         with _PATIENCE:
             yield
     except (MemoryError, FtdistError):
         raise
-    except UnidentifiedImageError:
-        raise InputError(_unidentified(source)) from None
     except Exception as error:
         reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
         reason = " ".join(str(reason).split()) or type(error).__name__
@@ -210,30 +226,21 @@ class _Patience:
 _PATIENCE = _Patience()
 
 
-def _unidentified(source: Source) -> str:
+def _unidentified(source: Source, file: IO[bytes]) -> str:
     """What a file is that Pillow cannot say anything of."""
     from ftdist.pictures.foreign import HEAD_BYTES, kind  # for the few that are such
 
-    if isinstance(source, PictureBytes):
-        head = source.content[:HEAD_BYTES]
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    found = kind(head)
+    file.seek(0)
+    found = kind(file.read(HEAD_BYTES))
     return f"{source}: not a picture ({', '.join(FORMATS)})" + (f": {found}" if found else "")
 
 
 def _file(source: Source) -> IO[bytes]:
-    """The picture's file, open; whoever closes it closes all of it."""
+    """The picture's file, open; closing it is the caller's."""
     if isinstance(source, PictureBytes):
-        return lean(io.BytesIO(source.content))
+        return io.BytesIO(source.content)
     _refuse_no_file(Path(source))
-    file = open(source, "rb")  # noqa: SIM115 - the caller's to close
-    try:
-        return lean(file)
-    except BaseException:
-        file.close()
-        raise
+    return open(source, "rb")
 
 
 def _refuse_no_file(path: Path) -> None:
@@ -241,14 +248,14 @@ def _refuse_no_file(path: Path) -> None:
         raise InputError(f"{path}: not a file" if path.exists() else f"{path}: no such file")
 
 
-def _examined(image: ImageFile, file: IO[bytes]) -> PillowPicture:
+def _examined(image: ImageFile, file: IO[bytes], jpeg: JpegHeader | None) -> PillowPicture:
     if min(image.size) < 1:
         raise ValueError("it has no pixels")
     if image.mode == "F":
         raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
     if image.format == "TIFF" and image.mode.startswith("I") and _without_white(image):
         raise ValueError("its numbers have no fixed brightness; use 8 or 16 bits without sign")
-    jpeg = read_header(file) if image.format in ("JPEG", "MPO") else None
+    jpeg = jpeg if image.format in ("JPEG", "MPO") else None
     turned = orientation(image)
     if image.format == "TIFF" and turned != 1:  # load() turns it; some Pillows say so before
         tags: Any = image

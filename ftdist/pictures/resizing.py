@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 ROWS_AT_ONCE = 32
-"""Rows that are made at once where the result is a view into something wider."""
+"""Rows that are made at once where the result is a view that lies otherwise."""
 
 
 class Taps(NamedTuple):
@@ -61,7 +61,7 @@ class Resizer:
         self._columns = columns
         self._out = out
         self._needed = np.where(rows.share > 0, rows.after, rows.before)
-        self._last_row = np.empty(0, np.uint8)
+        self._last_row = np.empty((0, 1, 1), np.uint8)
         self._along = (
             columns.before.astype(np.int32),
             columns.after.astype(np.int32),
@@ -70,7 +70,10 @@ class Resizer:
         self._as_it_is = _in_steps_of_one(rows) and _in_steps_of_one(columns)
 
     def take(self, first: int, band: NDArray[np.uint8]) -> None:
-        """Rows of the picture from `first` on, (height, width, channels); bands follow in order."""
+        """Rows of the picture from `first` on, (height, width, channels); bands follow in order.
+
+        Between pixels and rows of a band may be gaps.
+        """
         ready = np.flatnonzero((self._needed >= first) & (self._needed < first + len(band)))
         if self._as_it_is:
             if len(ready):
@@ -79,8 +82,7 @@ class Resizer:
                     rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1
                 ]
             return
-        band = np.ascontiguousarray(band)
-        if len(ready) and self._out.flags.c_contiguous:
+        if len(ready) and self._out.strides[1:] == (self._out.shape[2], 1):
             self._mix(ready, first, band, self._out[ready[0] : ready[-1] + 1])
         else:
             for start in range(0, len(ready), ROWS_AT_ONCE):
@@ -88,7 +90,7 @@ class Resizer:
                 made = np.empty((len(part), *self._out.shape[1:]), np.uint8)
                 self._mix(part, first, band, made)
                 self._out[part] = made
-        self._last_row = band[-1].copy()
+        self._last_row = band[-1:].copy()
 
     def _mix(
         self,
@@ -100,11 +102,9 @@ class Resizer:
         """Makes rows of the result, of a band and the last row before it."""
         from ftdist.pictures import _decoding
 
-        height, width, channels = band.shape
         share = self._rows.share[part]
         upper, lower = (
-            np.minimum(each - first, height - 1).astype(np.int32)  # below is only what has no share
+            np.minimum(each - first, len(band) - 1).astype(np.int32)  # below is what has no share
             for each in (self._rows.before[part], self._rows.after[part])
         )
-        given = band.reshape(-1), width, channels, self._last_row.reshape(-1)
-        _decoding.mix(*given, upper, lower, share, *self._along, made.reshape(-1))
+        _decoding.mix(band, self._last_row, upper, lower, share, *self._along, made)

@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 
 from ftdist.errors import InputError
-from ftdist.pictures.bands import BAND_PIXELS, Take
+from ftdist.pictures.bands import BAND_PIXELS, Take, TakeSamples
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.nameless import nameless_file, write_all
-from ftdist.pictures.picture import Picture, PictureBytes, Source, TakeSamples
+from ftdist.pictures.picture import Picture, PictureBytes, Source
 from ftdist.pictures.rows.feed import as_seen
 from ftdist.pictures.rows.protocol import Rows, RowSource
 
@@ -144,7 +144,8 @@ class RowPicture(Picture):
         with _called(self._path, self._source):
             for first in range(0, height, step):
                 stop = min(first + step, height)
-                take(first, as_seen(self._rows.rows(first, stop), tags, channels))
+                seen = as_seen(self._rows.rows(first, stop), tags, channels)
+                take(first, np.ascontiguousarray(seen))
 
     def bands(self, mode: str, take: Take) -> None:
         from PIL.Image import fromarray

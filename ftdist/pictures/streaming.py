@@ -12,11 +12,11 @@ from __future__ import annotations
 import math
 import mmap
 import os
-import re
 from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.pictures.jpegheader import JpegHeader
 
@@ -33,7 +33,6 @@ _SMALL_PIXELS = 1 << 19
 _HEADER_PIECE_BYTES = 64 << 10
 _END_MARKER = b"\xff\xd9"
 _MAP_NORESERVE = 0x4000  # Linux, x86-64 and aarch64
-_MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _MARK_BYTES = 16
 _BITS_AT_ONCE = 64
 _MOST_INTERVAL_ROWS = 4
@@ -67,9 +66,14 @@ def streams(image: ImageFile, jpeg: JpegHeader | None) -> bool:
     return jpeg.restart_interval <= _MOST_INTERVAL_ROWS * jpeg.mcus_across
 
 
+def is_small(image: ImageFile) -> bool:
+    """Whether all of its rows may be decoded at once."""
+    return math.prod(image.size) <= _SMALL_PIXELS
+
+
 def piece_bytes(image: ImageFile, jpeg: JpegHeader) -> int:
     """How much data a decoder is given at once."""
-    if math.prod(image.size) <= _SMALL_PIXELS:
+    if is_small(image):
         return _MOST_PIECE_BYTES
     # with the MCU that the piece before began, and those of an interval
     row = (jpeg.mcus_across - 1 - jpeg.restart_interval) * jpeg.blocks * 2 // 8
@@ -108,12 +112,14 @@ class Stream:
         self._height = image.size[1]
         size = self._stride * self._height
         flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+        if is_small(image):  # all of its pages at once: asking for each takes longer than decoding
+            flags |= mmap.MAP_POPULATE
         self._memory = mmap.mmap(-1, size, flags=flags)
         library: Any = PIL.Image
         layout = (image.mode, self._stride, 1)
         self._pixels: Any = library.core.map_buffer(self._memory, image.size, "raw", 0, layout)
-        rows = np.frombuffer(self._memory, np.uint8).reshape(self._height, self._stride)
-        self._begins = rows[:, :_MARK_BYTES]
+        self._rows = np.frombuffer(self._memory, np.uint8).reshape(self._height, self._stride)
+        self._begins = self._rows[:, :_MARK_BYTES]
         self._mark = np.frombuffer(os.urandom(_MARK_BYTES), np.uint8)
         self._marked = self.decoded = self.passed = 0
         self._pieces = self._jpeg_pieces(jpeg)
@@ -153,13 +159,23 @@ class Stream:
 
     def take(self, stop: int) -> Image:
         """Rows from ``passed`` to `stop`, all of them decoded, as a picture; their pages go."""
-        page, first = mmap.PAGESIZE, self.passed
-        pixels = self._pixels.crop((0, first, self._image.size[0], stop))
-        gone, kept = first * self._stride // page * page, stop * self._stride // page * page
-        if kept > gone:
+        pixels = self._pixels.crop((0, self.passed, self._image.size[0], stop))
+        self.let_go(stop)
+        return dressed(self._image, pixels)
+
+    def samples(self, stop: int) -> NDArray[np.uint8]:
+        """The same rows where they lie, (rows, width, channels), until they are let go."""
+        pixel = self._stride // self._image.size[0]
+        found = self._rows[self.passed : stop].reshape(stop - self.passed, -1, pixel)
+        return found[:, :, : len(self._image.getbands())]
+
+    def let_go(self, stop: int) -> None:
+        """Rows up to `stop` have been passed on: their pages go."""
+        page = mmap.PAGESIZE
+        gone, kept = (row * self._stride // page * page for row in (self.passed, stop))
+        if kept > gone and stop < self._height:  # else all of them go at once, with the mapping
             self._memory.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
         self.passed = stop
-        return dressed(self._image, pixels)
 
     def _jpeg_pieces(self, jpeg: JpegHeader) -> Generator[bytes, None, None]:
         """The file's data up to the end of the scan, and the end marker if all rows are there."""
@@ -202,18 +218,21 @@ def _scan_pieces(file: Any, size: int, *, restarts: bool) -> Iterator[bytes]:
     A piece has `size` bytes, about, and one restart marker at most, at its end: at each of them a
     decoder that finds nothing before it makes up what an interval lacks.
     """
+    from ftdist.pictures._decoding import marker
+
     held = b""
     while data := file.read(size):
         data = held + data
-        start = 0
-        for found in _MARKER.finditer(data):
-            restart = 0xD0 <= found[0][-1] <= 0xD7
-            stop = found.end() if restart and restarts else found.start()
+        start, (begin, end) = 0, marker(data, 0)
+        while begin < len(data):
+            restart = 0xD0 <= data[end - 1] <= 0xD7
+            stop = end if restart and restarts else begin
             if start < stop:  # an empty piece would be the file's end
                 yield data[start:stop]
             start = stop
-            if stop == found.start():
+            if stop == begin:
                 return
+            begin, end = marker(data, end)
         keep = len(data) - len(data.rstrip(b"\xff"))
         held = data[len(data) - keep :]
         if start < len(data) - keep:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +114,30 @@ def test_a_header_says_how_it_will_be_decoded(tmp_path: Path) -> None:
         progressive = read_header(file)
     assert progressive is not None and not progressive.sequential
     assert progressive.coefficients == 64 * 6 * 13 * 7
+
+
+@given(
+    some.lists(some.sampled_from([b"\x00", b"\xff", b"\xd0", b"a"]), max_size=12),
+    some.integers(0, 12),
+)
+def test_markers_are_found(pieces: list[bytes], start: int) -> None:
+    from ftdist.pictures._decoding import marker
+
+    data = b"".join(pieces)
+    found = re.compile(rb"\xff+[^\x00\xff]").search(data, start)
+    assert marker(data, start) == (found.span() if found else (len(data), len(data)))
+
+
+@pytest.mark.parametrize("kind", ["baseline", "restarts", "grey-jpeg", "progressive", "png"])
+@pytest.mark.parametrize("size", [(333, 257), (1400, 700)])
+@pytest.mark.parametrize("mode", ["L", "RGB"])
+def test_samples_are_the_bands(tmp_path: Path, kind: str, size: tuple[int, int], mode: str) -> None:
+    path = saved(tmp_path, kind, *size)
+    parts: list[Any] = []
+    seen: list[Any] = []
+    with opened(path) as picture:
+        picture.samples(mode, lambda _, rows: parts.append(rows.copy()))
+    with opened(path) as picture:
+        picture.bands(mode, lambda _, band: seen.append(np.asarray(band).copy()))
+    found = np.concatenate(parts)
+    assert np.array_equal(found if mode == "RGB" else found[:, :, 0], np.concatenate(seen))

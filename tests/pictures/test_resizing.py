@@ -139,12 +139,33 @@ def test_a_picture_of_the_wanted_size_is_not_touched() -> None:
 def test_taps_beside_the_picture_are_refused_before_anything_is_read() -> None:
     from ftdist.pictures import _decoding
 
-    band, none = np.zeros(4 * 5 * 3, np.uint8), np.zeros(0, np.uint8)
-    good, share, out = np.zeros(2, np.int32), np.zeros(2, np.float32), np.zeros(12, np.uint8)
-    _decoding.mix(band, 5, 3, none, good, good, share, good, good, share, out)
+    band, none = np.zeros((4, 5, 3), np.uint8), np.zeros((0, 1, 1), np.uint8)
+    good, share, out = np.zeros(2, np.int32), np.zeros(2, np.float32), np.zeros((2, 2, 3), np.uint8)
+    _decoding.mix(band, none, good, good, share, good, good, share, out)
     for at in (-1, 4, 5):
         bad = np.array([0, at], np.int32)
         with pytest.raises(ValueError, match="beside the picture"):
-            _decoding.mix(band, 5, 3, none, good, bad, share, good, good, share, out)
+            _decoding.mix(band, none, good, bad, share, good, good, share, out)
     with pytest.raises(ValueError, match="another size"):
-        _decoding.mix(band, 5, 3, none, good, good, share, good, good, share, out[:-1])
+        _decoding.mix(band, none, good, good, share, good, good, share, out[:, :-1])
+    for turned in (band.transpose(1, 0, 2), band[:, :, ::-1], band[:, ::-1]):
+        with pytest.raises(ValueError, match="lie otherwise"):
+            _decoding.mix(turned, none, good, good, share, good, good, share, out)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("pixel", [0, 1, 2])
+def test_rows_may_lie_apart(channels: int, pixel: int) -> None:
+    """As a decoder has them, and as they lie in a wider network's input."""
+    chance = np.random.default_rng(6)
+    held = chance.integers(0, 256, (23, 19, channels + pixel), dtype=np.uint8)
+    wide = np.full((31, 40, channels), 7, np.uint8)
+    beside = wide[:, 3:37], np.zeros((31, 34, channels), np.uint8)
+    for out, picture in zip(
+        beside, (held[:, :, :channels], held[:, :, :channels].copy()), strict=True
+    ):
+        resizer = Resizer(taps(23, 31, range(31)), taps(19, 34, range(34)), out)
+        for first in range(0, 23, 5):
+            resizer.take(first, picture[first : first + 5])
+    assert np.array_equal(*beside)
+    assert (wide[:, :3] == 7).all() and (wide[:, 37:] == 7).all()

@@ -34,37 +34,41 @@ inline Four four(const uint8_t* from) {
 }
 
 // One row of the band, resized along itself; of `Channels` bytes a pixel, or, if that is 0, of the
-// band's.
-template <size_t Channels>
-void along(const Band& band, int64_t row, const Taps& columns, float* to) {
+// band's. `Padded`: a pixel has a byte more, which nobody reads.
+template <size_t Channels, bool Padded>
+void along(const Band& band, const Row& row, const Taps& columns, float* to) {
   const size_t channels = Channels == 0 ? band.channels : Channels;
-  const size_t stride = band.width * channels;
-  const uint8_t* from = row < 0 ? band.above : band.rows + static_cast<size_t>(row) * stride;
+  const size_t pixel = Padded ? Channels + 1 : row.pixel;
   size_t column = 0;
   if constexpr (Channels == 3)  // four bytes at a time: the fourth is the next pixel's, and goes
     for (; column + 1 < columns.count; column++, to += 3) {
       const auto left = static_cast<size_t>(columns.before[column]);
       const auto right = static_cast<size_t>(columns.after[column]);
-      if (left + 1 == band.width || right + 1 == band.width) break;
+      if (!Padded && (left + 1 == band.width || right + 1 == band.width)) break;
       const Four share = Four{} + columns.share[column], rest = 1.0f - share;
-      *reinterpret_cast<Four*>(to) = four(from + left * 3) * rest + four(from + right * 3) * share;
+      *reinterpret_cast<Four*>(to) =
+          four(row.values + left * pixel) * rest + four(row.values + right * pixel) * share;
     }
   for (; column < columns.count; column++) {
     const float share = columns.share[column], rest = 1.0f - share;
-    const uint8_t* left = from + static_cast<size_t>(columns.before[column]) * channels;
-    const uint8_t* right = from + static_cast<size_t>(columns.after[column]) * channels;
+    const uint8_t* left = row.values + static_cast<size_t>(columns.before[column]) * pixel;
+    const uint8_t* right = row.values + static_cast<size_t>(columns.after[column]) * pixel;
     for (size_t channel = 0; channel < channels; channel++)
       *to++ = static_cast<float>(left[channel]) * rest + static_cast<float>(right[channel]) * share;
   }
 }
 
-void across(const Band& band, int64_t row, const Taps& columns, float* to) {
-  if (band.channels == 3)
-    along<3>(band, row, columns, to);
+void across(const Band& band, int64_t number, const Taps& columns, float* to) {
+  const auto below = [&] { return band.rows.values + static_cast<size_t>(number) * band.stride; };
+  const Row row = number < 0 ? band.above : Row{below(), band.rows.pixel};
+  if (band.channels == 3 && row.pixel == 4)
+    along<3, true>(band, row, columns, to);
+  else if (band.channels == 3)
+    along<3, false>(band, row, columns, to);
   else if (band.channels == 1)
-    along<1>(band, row, columns, to);
+    along<1, false>(band, row, columns, to);
   else
-    along<0>(band, row, columns, to);
+    along<0, false>(band, row, columns, to);
 }
 
 // A row between two others. Bytes may be anything's: they are said to be nobody else's.
@@ -79,7 +83,8 @@ void between(const float* __restrict upper, const float* __restrict lower, float
 
 }  // namespace
 
-void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out) {
+void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
+         size_t stride) {
   const size_t size = columns.count * band.channels;
   float* held[2] = {scratch, scratch + size};
   int64_t held_row[2] = {kNone, kNone};
@@ -99,7 +104,7 @@ void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch
         held_row[each] = wanted[each];
       }
     between(held[0], held[1], rows.share[at], size, out);
-    out += size;
+    out += stride;
   }
 }
 

@@ -15,17 +15,25 @@ struct Taps {
   size_t count;
 };
 
-// Rows of `width` pixels of `channels` bytes; row -1 is `above`.
+// Pixels of `channels` bytes, `pixel` bytes from one to the next.
+struct Row {
+  const uint8_t* values;
+  size_t pixel;
+};
+
+// Rows of `width` pixels, `stride` bytes apart; row -1 is `above`.
 struct Band {
-  const uint8_t* rows;
-  const uint8_t* above;
+  Row rows;
+  Row above;
+  size_t stride;
   size_t width;
   size_t channels;
 };
 
-// Makes rows.count rows of columns.count pixels. `scratch` holds two of them, in floats. Each value
-// is (1 - share) * one + share * other, along the row, then between rows, every operation rounded
-// to float32; then rounded to 8 bits.
-void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out);
+// Makes rows.count rows of columns.count pixels, `stride` bytes apart. `scratch` holds two of them,
+// in floats. Each value is (1 - share) * one + share * other, along the row, then between rows,
+// every operation rounded to float32; then rounded to 8 bits.
+void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
+         size_t stride);
 
 }  // namespace ftdist::pictures

@@ -2,7 +2,9 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <cstring>
 #include <memory>
+#include <utility>
 
 #include "colouring.hpp"
 #include "mixing.hpp"
@@ -59,19 +61,59 @@ Taps taps(const Places& before, const Places& after, const Shares& share, int64_
   return {before.data(), after.data(), share.data(), before.size()};
 }
 
-void mix_rows(const Input& band, size_t width, size_t channels, const Input& above,
+template <typename T>
+using Pixels = nb::ndarray<T, nb::ndim<3>, nb::device::cpu>;
+
+// How far apart pixels and rows lie, in bytes; ValueError where values of a pixel do not lie
+// together, or rows overlap. Of a single one nobody goes to the next.
+template <typename T>
+std::pair<size_t, size_t> steps(const Pixels<T>& rows) {
+  const size_t width = rows.shape(1), channels = rows.shape(2);
+  const int64_t pixel = width > 1 ? rows.stride(1) : static_cast<int64_t>(channels);
+  const int64_t least = pixel * static_cast<int64_t>(width);
+  const int64_t row = rows.shape(0) > 1 ? rows.stride(0) : least;
+  if (channels == 0 || (channels > 1 && rows.stride(2) != 1) || pixel < static_cast<int64_t>(channels) ||
+      row < least - pixel + static_cast<int64_t>(channels))
+    throw nb::value_error("rows that lie otherwise");
+  return {static_cast<size_t>(pixel), static_cast<size_t>(row)};
+}
+
+void mix_rows(const Pixels<const uint8_t>& band, const Pixels<const uint8_t>& above,
               const Places& upper, const Places& lower, const Shares& down, const Places& left,
-              const Places& right, const Shares& along, const Bytes& out) {
-  if (width == 0 || channels == 0 || band.size() % (width * channels) != 0 ||
-      (above.size() != 0 && above.size() != width * channels))
+              const Places& right, const Shares& along, const Pixels<uint8_t>& out) {
+  const size_t height = band.shape(0), width = band.shape(1), channels = band.shape(2);
+  const bool follows = above.shape(0) != 0;
+  if (follows && (above.shape(1) != width || above.shape(2) != channels))
     throw nb::value_error("rows of another size");
-  const auto height = static_cast<int64_t>(band.size() / (width * channels));
-  const Taps rows = taps(upper, lower, down, above.size() == 0 ? 0 : -1, height);
+  const auto [pixel, stride] = steps(band);
+  const size_t pixel_above = follows ? steps(above).first : channels;
+  const auto [pixel_out, stride_out] = steps(out);
+  const Taps rows = taps(upper, lower, down, follows ? -1 : 0, static_cast<int64_t>(height));
   const Taps columns = taps(left, right, along, 0, static_cast<int64_t>(width));
-  if (out.size() != rows.count * columns.count * channels) throw nb::value_error("another size");
+  if (out.shape(0) != rows.count || out.shape(1) != columns.count || out.shape(2) != channels ||
+      pixel_out != channels)
+    throw nb::value_error("another size");
   nb::gil_scoped_release release;
   const auto scratch = std::make_unique<float[]>(2 * columns.count * channels);
-  mix({band.data(), above.data(), width, channels}, rows, columns, scratch.get(), out.data());
+  const Band from{{band.data(), pixel}, {above.data(), pixel_above}, stride, width, channels};
+  mix(from, rows, columns, scratch.get(), out.data(), stride_out);
+}
+
+// Where the first marker of a JPEG from `start` on begins and ends: bytes of ones, and one that is
+// neither zero nor ones. The data's end where there is none.
+nb::tuple marker(const nb::bytes& data, size_t start) {
+  const auto* values = reinterpret_cast<const uint8_t*>(data.c_str());
+  const size_t size = data.size();
+  while (start < size) {
+    const void* found = std::memchr(values + start, 0xFF, size - start);
+    if (found == nullptr) break;
+    const auto begin = static_cast<size_t>(static_cast<const uint8_t*>(found) - values);
+    size_t end = begin;
+    while (end < size && values[end] == 0xFF) end++;
+    if (end < size && values[end] != 0) return nb::make_tuple(begin, end + 1);
+    start = end;
+  }
+  return nb::make_tuple(size, size);
 }
 
 void colour_rows(const Input& grey, const Input& chroma, size_t width, const Places& upper,
@@ -98,6 +140,7 @@ NB_MODULE(_decoding, module) {
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
   module.def("mix", &mix_rows);
+  module.def("marker", &marker);
   module.def("colour", &colour_rows);
   module.def("accumulate", &accumulate_rows<uint8_t>);
   module.def("accumulate", &accumulate_rows<uint16_t>);
