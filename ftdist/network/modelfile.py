@@ -196,6 +196,7 @@ def _write_blob(file: BinaryIO, given: Parameters, operation: Operation, source:
             file.write(data)
             digest.update(data)
             size += piece.nbytes
+            del piece, data  # before the next is made
             given.release()
         end = bytes(aligned_size(size) - size)
         file.write(end)

@@ -38,7 +38,7 @@ SLICE_CHANNELS = 64
 """Input channels whose weights Winograd's kernel transforms at a time: TOGETHER_BLOCKS blocks of
 outputs by so many take 0.6 MB, and stay in the second cache."""
 
-_PIECE_BYTES = 4 << 20
+_PIECE_VALUES = 1 << 19
 """What is packed at a time of weights that are larger."""
 
 Array = NDArray[np.float32]
@@ -88,7 +88,7 @@ class Blocks:
         groups, shapes = operation.weight_groups(source), operation.weights(source)
         for name, shape in shapes.items():
             array = weights[name].reshape(shape)
-            outputs = BLOCK * max(1, _PIECE_BYTES * len(array) // max(1, array.nbytes) // BLOCK)
+            outputs = BLOCK * max(1, _PIECE_VALUES * len(array) // max(1, array.size) // BLOCK)
             if groups > 1 or outputs >= len(array):
                 outputs = len(array)
             yield (

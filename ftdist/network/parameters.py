@@ -23,7 +23,7 @@ def nothing_to_release() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """One layer's weights by name, as ``Operation.weights`` has them, float32.
+    """One layer's weights by name, as ``Operation.weights`` has them, float32 or float16.
 
     `release` gives back what was read of weights that are mapped from a file; it may be called at
     any time, as they are read again when they are used again.

@@ -15,6 +15,7 @@ import numpy as np
 from ftdist.network.onnx.constant_layers import LAYERS, computed_layer
 from ftdist.network.onnx.constant_maths import COMPUTED, MOST_VALUES, Compute, axes_of
 from ftdist.network.onnx.registry import Array, Node, Unsupported
+from ftdist.network.onnx.types import FLOAT
 
 _TYPES = {
     1: np.float32, 2: np.uint8, 3: np.int8, 4: np.uint16, 5: np.int16, 6: np.int32, 7: np.int64,
@@ -77,6 +78,8 @@ def _divide(a: Array, b: Array) -> Array:
 
 
 def _cast(node: Node, given: list[Any]) -> Array:
+    if given[0].dtype == np.float16 and node.integer("to") == FLOAT:
+        return np.asarray(given[0])  # widened by whoever reads it
     return np.asarray(given[0].astype(_TYPES[node.integer("to")]))
 
 

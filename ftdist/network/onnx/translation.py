@@ -31,7 +31,7 @@ from ftdist.network.onnx.registry import (
     made,
 )
 from ftdist.network.onnx.translators.lists.choosing import merged
-from ftdist.network.onnx.types import INT64, result_types, type_of
+from ftdist.network.onnx.types import FLOAT, FLOAT16, INT64, result_types, type_of
 from ftdist.network.onnx.views import Tensor
 
 MOST_REPEATED = 10_000
@@ -46,6 +46,11 @@ UNKNOWN = Unknown()
 
 _OF_MAPS = frozenset(("Conv", "ConvTranspose", "Resize", "Upsample", "GridSample"))
 """Operators that read maps, and are not computed at import where these are constants."""
+
+_WEIGHTS = dict.fromkeys(("Conv", "ConvTranspose", "MatMul", "Gemm"), (1,))
+"""Which inputs are read when a layer is written."""
+
+_MOVES = ("Identity", "Reshape", "Transpose", "Flatten", "Squeeze", "Unsqueeze")
 
 Result = Open | Unknown
 
@@ -69,6 +74,7 @@ class Translation:
         known = [each for each in given if not isinstance(each, Unknown)]
         results: list[Result] = [UNKNOWN] * len(node.outputs)
         self.building.name = node.outputs[0] if node.outputs else node.name
+        known = _widened(node, known) if len(known) == len(given) else known
         node = replace(node, types=tuple(self._type(name) for name in node.inputs))
         types = result_types(node, len(node.outputs))
         try:
@@ -188,6 +194,20 @@ class Translation:
         return _result(joined, self.building, lists)[0]
 
 
+def _widened(node: Node, given: Sequence[Open | None]) -> list[Open | None]:
+    """With half-wide floats as floats, but for weights that are read when their layer is written,
+    and where values are only moved."""
+    kept = range(len(given)) if node.kind in _MOVES else _WEIGHTS.get(node.kind, ())
+    if node.kind == "Cast" and node.integer("to") in (FLOAT, FLOAT16):
+        kept = (0,)
+    return [
+        each.astype(np.float32)
+        if isinstance(each, np.ndarray) and each.dtype == np.float16 and at not in kept
+        else each
+        for at, each in enumerate(given)
+    ]
+
+
 def _branch(node: Node, name: str, outputs: int) -> Branch:
     branch = node.attributes.get(name)
     if not isinstance(branch, Branch) or len(branch.outputs) != outputs:
@@ -269,5 +289,9 @@ def _sensible(translate: Callable[[], _Made]) -> _Made:
 def constants_of(translation: Translation, names: Sequence[str]) -> dict[str, Array] | None:
     """Values by name, None where one of them is no constant."""
     found = {name: translation.values.get(name) for name in names}
-    arrays = {name: each for name, each in found.items() if isinstance(each, np.ndarray)}
+    arrays = {
+        name: each.astype(np.float32) if each.dtype == np.float16 else each
+        for name, each in found.items()
+        if isinstance(each, np.ndarray)
+    }
     return arrays if len(arrays) == len(found) else None

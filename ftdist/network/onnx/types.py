@@ -12,7 +12,7 @@ import numpy as np
 
 from ftdist.network.onnx.registry import Array, Node
 
-FLOAT, INT64, TRUTH = 1, 7, 9
+FLOAT, INT64, TRUTH, FLOAT16 = 1, 7, 9, 10
 
 _BY_DTYPE = {
     "float32": 1, "uint8": 2, "int8": 3, "uint16": 4, "int16": 5, "int32": 6, "int64": 7, "bool": 9,

@@ -24,7 +24,7 @@ from ftdist.network.operators.channels import Activate
 from ftdist.network.parameters import Parameters, nothing_to_release
 from ftdist.network.ports import Input, Layout
 
-_ASKED_BYTES = 4 << 20
+_ASKED_VALUES = 1 << 19
 
 Read = Callable[[], NDArray[Any]]
 """Reads an array of weights, float32 or float64."""
@@ -160,7 +160,7 @@ def _names(draft: Draft) -> dict[int, str]:
 
 def _read(
     network: Network, number: int, step: Step, release: Callable[[], None]
-) -> dict[str, NDArray[np.float32]]:
+) -> dict[str, NDArray[Any]]:
     """The weights of a step; InputError for those that are not finite numbers."""
     shapes = step.operation.weights(network.shape(step.inputs[0]))
     found = {}
@@ -171,15 +171,17 @@ def _read(
         if values.size != math.prod(shape):
             raise InputError(f"{where} has {name} of {values.shape}, which do not suit its input")
         with np.errstate(over="ignore"):
-            found[name] = values.astype(np.float32, copy=False).reshape(shape)
+            if values.dtype != np.float16:  # packing widens these, a piece at a time
+                values = values.astype(np.float32, copy=False)
+            found[name] = values.reshape(shape)
         if not _is_finite(found[name], release):
             raise InputError(f"{where} has weights that are not finite numbers")
     return found
 
 
-def _is_finite(array: NDArray[np.float32], release: Callable[[], None]) -> bool:
+def _is_finite(array: NDArray[Any], release: Callable[[], None]) -> bool:
     """Whether all values are finite numbers, asked of some outputs at a time."""
-    some = max(1, _ASKED_BYTES * len(array) // max(1, array.nbytes))
+    some = max(1, _ASKED_VALUES * len(array) // max(1, array.size))
     for first in range(0, len(array), some):
         if not np.isfinite(array[first : first + some]).all():
             return False

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.onnxgraphs import Nodes
+from onnx import TensorProto
+from support.onnxgraphs import Nodes, assert_agree, imported
 
 from ftdist.network.modelfile import write_model
 from ftdist.network.onnx.importer import read_onnx
@@ -50,3 +51,32 @@ def test_folded_factors_take_no_array_of_a_higher_precision(tmp_path: Path) -> N
     path = nodes.save(tmp_path / "graph.onnx")
     largest = 512 * 512 * 9 * 4
     assert peak_bytes(path, tmp_path / "made.ftd") < 2 * largest + 3 * MIB
+
+
+@pytest.mark.parametrize("is_cast", [False, True])
+def test_half_wide_weights_are_widened_a_layer_at_a_time(is_cast: bool, tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 3, 8, 8)
+    for channels, filters in ((3, 512), (512, 512), (512, 512), (512, 64)):
+        weights = nodes.generator.standard_normal((filters, channels, 3, 3)) / 64
+        named = nodes.constant(weights.astype(np.float16))
+        if is_cast:
+            named = nodes.add("Cast", named, to=TensorProto.FLOAT)
+        x = nodes.add("Relu", nodes.add("Conv", x, named, pads=[1] * 4))
+    nodes.output(x)
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert path.stat().st_size > 9 * MIB
+    assert peak_bytes(path, tmp_path / "made.ftd") < 4 * MIB
+    if is_cast:  # without, the file's types do not suit each other
+        assert_agree(path, imported(path), tolerance=3e-5)
+
+
+def test_half_wide_constants_that_are_no_weights_are_floats(tmp_path: Path) -> None:
+    """Computed with in floats, as all values are, whatever their file holds them in."""
+    nodes = Nodes()
+    x = nodes.input(1, 5000, 1, 2)
+    half = nodes.constant(nodes.generator.random((1, 5000, 1, 1)).astype(np.float16))
+    factor = nodes.add("Exp", nodes.add("Cast", half, to=TensorProto.FLOAT))
+    nodes.output(nodes.add("Mul", x, factor))
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert_agree(path, imported(path))

@@ -1,7 +1,8 @@
 """Constants of ONNX files as arrays: decoded, or mapped where they lie in a file.
 
 What is mapped is read when it is used; ``Mapped.release`` gives its pages back. Half-wide floats
-are widened; what is not there is refused before memory is taken for it.
+are widened, large ones when their layer is written; what is not there is refused before memory is
+taken for it.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from ftdist.network.onnx.reading.stripped import Place
 from ftdist.network.onnx.registry import Array
 
 MOST_RANK = 16
+
+_MOST_WIDENED = 4096
 
 _BFLOAT16, _FLOAT16 = 16, 10
 _DTYPES = {
@@ -99,6 +102,8 @@ def array(proto: Any, mapped: Mapped, place: Place | None = None) -> Array:
 
 
 def _widened(found: Array) -> Array:
+    if found.dtype == np.float16 and found.size > _MOST_WIDENED:
+        return found
     wide = found.dtype.kind not in "fiub" or (found.dtype.itemsize < 4 and found.dtype.kind == "f")
     return found.astype(np.float32) if wide else found
 
