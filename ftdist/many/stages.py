@@ -110,7 +110,10 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._items = items
         self._stages = stages
         self._crowd = crowd
-        self._changed = threading.Condition()
+        lock = threading.Lock()
+        self._changed, self._ready = threading.Condition(lock), threading.Condition(lock)
+        """What threads wait for, and what the consumer does: it is woken for its next result only,
+        for each time that it wakes a thread that computes stands still."""
         self._read: deque[tuple[int, Item, Read]] = deque()
         self._computed: deque[tuple[int, Item, Computed]] = deque()
         self._finished: dict[int, Finished[Item, Result]] = {}
@@ -126,7 +129,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     raise self._failure
                 if self._exhausted and self._given == self._fetched:
                     return None
-                self._changed.wait(_LOOK_S)
+                self._ready.wait(_LOOK_S)
             found = self._finished.pop(self._given)
             self._given += 1
             self._changed.notify_all()
@@ -135,7 +138,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
     def stop(self) -> None:
         with self._changed:
             self._stopping = True
-            self._changed.notify_all()
+            self._wake_all()
         self._stages.stop()
 
     def serve(self, lane: int | None) -> None:
@@ -148,7 +151,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         except BaseException as error:  # whatever it is, the consumer raises it
             with self._changed:
                 self._failure = self._failure or error
-                self._changed.notify_all()
+                self._wake_all()
 
     def _step(self, lane: int | None) -> bool:
         """Does one thing; False when nothing is left to do."""
@@ -196,7 +199,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             if item is None:
                 self._exhausted = True
                 self._in_hand -= 1
-                self._changed.notify_all()
+                self._wake_all()
                 return
             number = self._fetched
             self._fetched += 1
@@ -232,3 +235,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             self._finished[number] = Finished(number, item, result)
             self._in_hand -= 1
             self._changed.notify_all()
+            if number == self._given:
+                self._ready.notify_all()
+
+    def _wake_all(self) -> None:
+        self._changed.notify_all()
+        self._ready.notify_all()
