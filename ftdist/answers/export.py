@@ -245,7 +245,7 @@ def pieces(
     scores: bool = False,
     kind: Kind = "detect",
 ) -> Iterator[str]:
-    """The results in one of FORMATS, never whole in memory; in yolo's, a picture after another."""
+    """The results in one of FORMATS, never whole in memory; in yolo's a picture after another."""
     if file_format == "json":
         return json_pieces(results)
     if file_format == "csv":

@@ -159,6 +159,10 @@ def _is_yolo_pair(task: Task) -> bool:
 
 
 def _usual_pixels(network: Network, task: Task, hints: Hints) -> tuple[Pixels, str]:
+    if task.layout == "ab":
+        return Pixels((0.0,), (2.55,)), "usual where networks colour a lightness of 0 to 100"
+    if task.layout == "flow":
+        return _RAW, "usual where networks tell how pixels move"
     interleaved = not network.inputs[0].layout.planar
     if task.layout == "grid_rows":
         return _RAW_BGR, "its boxes are laid out as YOLOX's"

@@ -76,7 +76,10 @@ def add_run(commands: Commands, defaults: Defaults) -> None:
     parser = command(commands, "run", about, defaults)
     parser.positional("model", metavar="MODEL", type=Path, help="model file (.ftd), or .onnx")
     add_size(parser, picture=True)
-    given = "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input"
+    given = (
+        "pictures, folders of them, or .npy float32 (C, H, W); '-' is standard input; of a network "
+        "with several inputs a picture for each, in their order, or a .npz file"
+    )
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help=given)
     output = (
         "raw outputs (.npy for one, .npz for several), a picture with boxes (.jpg, .png), data "

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ftdist.pictures.reading import Source
 
 
+_MIDDLE_GREY = 128
+
 COLOUR_ROWS = 64
 """Rows whose colours are converted at once."""
 
@@ -136,13 +138,18 @@ def _write_made(
     from ftdist.answers.tasks.images import value_range
     from ftdist.answers.tasks.segments import planar
 
-    array, box = shown.computed.outputs[task.outputs[0]], shown.computed.letterbox
+    box = shown.computed.letterbox
+    array: NDArray[Any] = shown.computed.outputs[task.outputs[0]]
     size = network.input.height, network.input.width
     colours = None
-    if network.input.channels == 1 and box is not None:
+    if task.layout in ("flow", "ab"):
+        array = _of_two_channels(array, network, task, about, shown)
+    elif network.input.channels == 1 and box is not None:
         colours = _colours(shown.photo, network, about)
     values = value_range(array, alone=len(planar(array, size)) == 1)
     blue_first = network.inputs[0].pixels.blue_first
+    if task.layout in ("flow", "ab"):
+        values, blue_first = (0.0, 255.0), False
     write_made(*(array, size, values, target, box), blue_first=blue_first, colours=colours)
     if box is not None and box.content_width < box.picture_width and about.fit != "stretch":
         return [
@@ -150,6 +157,23 @@ def _write_made(
             f"the network's input: import with --size {box.picture_height}x{box.picture_width}"
         ]
     return []
+
+
+def _of_two_channels(
+    array: NDArray[Any], network: Network, task: Task, about: About, shown: Shown
+) -> NDArray[np.uint8]:
+    """A flow, or a grey photo's colours, as red, green and blue (3, height, width)."""
+    from ftdist.answers.tasks.two_channels import flow_colours, lab_colours
+    from ftdist.pictures.fitted import load_picture
+
+    size = network.input.height, network.input.width
+    if task.layout == "flow":
+        return flow_colours(array, size)
+    if shown.computed.letterbox is None:
+        grey = np.full(size, _MIDDLE_GREY, np.uint8)
+    else:
+        grey = load_picture(shown.photo, network.input, about.fit, fill=about.fill)[0][:, :, 0]
+    return lab_colours(grey, array, size)
 
 
 def _colours(photo: Source, network: Network, about: About) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ An input that the network does not take is refused by one line that names the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -55,12 +55,19 @@ def read_input(
     is_array: bool | None = None,
     most_bytes: int | None = None,
     ask: Callable[[int], None] | None = None,
+    others: Sequence[Path] = (),
 ) -> Input:
     """The array in a .npy file, mapped, or a picture fitted into the network's input.
 
     What is not said to be one or the other is an array by its name. InputError for a picture that
-    takes more than `most_bytes` to read. `ask` is that of ``load_picture``.
+    takes more than `most_bytes` to read. `ask` is that of ``load_picture``; `others` are
+    pictures for the inputs after the first.
     """
+    if others:
+        assert isinstance(path, Path)
+        from ftdist.many.pictures_apart import read_pictures  # few networks need it
+
+        return Input(path, *read_pictures((path, *others), network, fit, fill))
     named_array = isinstance(path, Path) and path.suffix.lower() in ARRAYS
     if not isinstance(path, Path) or not (named_array if is_array is None else is_array):
         from ftdist.pictures.fitted import load_picture  # only pictures need it

@@ -45,6 +45,7 @@ class Source:
     """An input: what it is called, where it is read, and whether as an array.
 
     `picture`: it is there already, as a frame of a video is. `problem`: why it cannot be read.
+    `others` are the pictures for other inputs of the network than the first.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Source:
     is_array: bool
     picture: PictureBytes | None = None
     problem: str | None = None
+    others: tuple[Path, ...] = ()
 
     @property
     def readable(self) -> Path | PictureBytes:

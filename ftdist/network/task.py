@@ -37,9 +37,11 @@ Layout = Literal[
     "blank_first",
     "blank_last",
     "no_blank",
+    "flow",
+    "ab",
 ]
-"""How outputs hold boxes, key points or characters; "heads" are Darknet's, the others are said by
-``answers.tasks``."""
+"""How outputs hold boxes, key points, characters or colours; "heads" are Darknet's, the others are
+said by ``answers.tasks``."""
 
 Blank = Literal["blank_first", "blank_last", "no_blank"]
 """Which class of a reader of text is no character."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks.lines import line_of_text
 from ftdist.answers.tasks.recognise import recognise
+from ftdist.answers.tasks.two_channels import two_channels
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.operators.base import Sliding
@@ -34,12 +35,16 @@ def task_of_outputs(
         for each in network.outputs
         if isinstance(network.layers[network.source(each)].operation, Softmax)
     )
-    found = line_of_text(network, words) or recognise(
-        *((channels, height, width), outputs, words, labels),
-        probabilities=isinstance(last, Softmax),
-        scored=_scored(network),
-        peaks=_peaks(network),
-        shares=shares,
+    found = (
+        line_of_text(network, words)
+        or two_channels(network, words)
+        or recognise(
+            *((channels, height, width), outputs, words, labels),
+            probabilities=isinstance(last, Softmax),
+            scored=_scored(network),
+            peaks=_peaks(network),
+            shares=shares,
+        )
     )
     if kind is None or found.kind == kind:
         return found

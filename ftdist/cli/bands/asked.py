@@ -119,4 +119,6 @@ def _against_result(found: Outputs, network: Network, task: Task, *, plain: bool
         return "its result is written as rows: name one picture or .npy file by -o"
     if found.kind == "pictures" and task.kind != "image":
         return f"{network.name} makes no picture; write a .npy file"
+    if found.kind == "pictures" and task.layout in ("flow", "ab"):
+        return "two channels are put together as colours at once; write a .npy file"
     return f"{network.name} has several outputs" if len(network.outputs) != 1 else ""

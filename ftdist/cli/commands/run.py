@@ -21,7 +21,7 @@ from ftdist.cli.files.frames import Frames, for_all
 from ftdist.cli.files.input_queue import Looked, Queue
 from ftdist.cli.files.inputs import sizes_of_pictures
 from ftdist.cli.files.outputs import outputs
-from ftdist.cli.files.sources import Sources, sources
+from ftdist.cli.files.sources import Sources, grouped, sources
 from ftdist.cli.plan_and_budget import choose_plan, take_model_for_input, within_budget
 from ftdist.cli.reports.report import Report, machine
 from ftdist.cli.reports.run_results import RunResults
@@ -100,6 +100,7 @@ def _asked(
     task = task_of(model.network, model.about)
     names, origin = names_of(arguments, model)
     plain = arguments.labels_picture
+    given = grouped(given, model.network)
     found = outputs(arguments.output, arguments.format, given, model.network, task, plain=plain)
     if found.kind in ("pictures", "data") and arguments.plan is None and not arguments.tiling:
         model = of_outputs(model, task.outputs)  # nobody sees the others
@@ -119,6 +120,7 @@ def _refuse(asked: RunResults) -> None:
     if arguments.trace is not None:
         refuse_as_trace(arguments.trace)
     read = [(each.name, each.path) for each in asked.given.all]
+    read += [(str(path), path) for each in asked.given.all for path in each.others]
     others = (arguments.model, arguments.plan, arguments.names, arguments.config)
     read += [(str(path), path) for path in others if path is not None]
     refuse_overwriting([*asked.outputs.files, *more], read)

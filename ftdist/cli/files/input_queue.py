@@ -123,6 +123,7 @@ class Queue:
                 fit=self._about.fit,
                 fill=self._about.fill,
                 is_array=source.is_array,
+                others=source.others,
             )
         except InputError as error:
             self.drop(source, error)
@@ -189,6 +190,7 @@ class Queue:
                 drawn=drawn,
                 about=self._about,
                 names=self._names,
+                others=source.others,
             )
         except InputError as error:
             self.drop(source, error)

@@ -19,6 +19,7 @@ from ftdist.answers.kinds import (
 )
 from ftdist.cli.files.sources import Sources
 from ftdist.errors import InputError
+from ftdist.many.pictures_apart import reading_pictures_bytes
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.ports import Input
@@ -70,16 +71,18 @@ def phases(
     drawn: Path | None,
     about: About,
     names: Sequence[str],
+    others: Sequence[Path] = (),
 ) -> RunContext:
     """What reading, detecting and drawing will take, before anything but headers has been read.
 
     The whole process is to hold `most_bytes`; `drawn` is the picture to be made, if any, smaller if
-    it is for that. Reading comes before the run, detecting and then drawing when the session is
-    closed.
+    it is for that; `others` are pictures for the inputs after the first. Reading comes before the
+    run, detecting and then drawing when the session is closed.
     """
     task = task_of(network, about)
     after = answering_bytes(network, task)
-    _refuse_names(source, network)
+    if not others:
+        _refuse_names(source, network)
     if is_array:
         if drawn is not None:
             after = max(after, _made_bytes(source, drawn, network, task, about, is_array=True))
@@ -87,7 +90,10 @@ def phases(
     _refuse_picture(source, network)
     from ftdist.pictures.fitted import loading_bytes  # only pictures need it
 
-    reading = loading_bytes(source, network.input, about.fit)
+    if others:
+        reading = reading_pictures_bytes((source, *others), network, about.fit)
+    else:
+        reading = loading_bytes(source, network.input, about.fit)
     held = resident_bytes() + _CODE_BYTES  # with Pillow, which has looked at the picture
     left_behind = min(reading, _LEFT_BEHIND_BYTES)
     if drawn is not None and task.kind == "image":
@@ -95,7 +101,7 @@ def phases(
     elif drawn is not None:
         there = held + left_behind + lowering_bytes(network) + output_bytes(network)
         after = max(after, _drawn_bytes(source, drawn, network, task, names, most_bytes - there))
-    return RunContext(True, False, left_behind, after, held + reading)
+    return RunContext(not others, False, left_behind, after, held + reading)
 
 
 def _drawn_bytes(
@@ -147,6 +153,9 @@ def _refuse_names(source: Path, network: Network) -> None:
 _MOST_LOOKED_AT = 1000
 """Pictures whose sizes a network's own may depend on."""
 
+_COLOURED_BYTES = 96
+"""What turning two channels into colours takes a pixel: several copies of three floats."""
+
 _COLOUR_CODE_BYTES = 5 << 19
 """Code that reads the photo once more, measured: beside what writes the picture."""
 
@@ -163,10 +172,12 @@ def _made_bytes(
     number = next(n for n in network.outputs if network.layers[n].name == task.outputs[0])
     made = network.shape(number)
     taken = making_bytes(drawn, made.width, made.height) + _MADE_CODE_BYTES
+    if task.layout in ("flow", "ab"):
+        taken += network.input.height * network.input.width * _COLOURED_BYTES
     if is_array:
         is_jpeg = drawn.suffix.lower() in (".jpg", ".jpeg")
         taken += _PILLOW_BYTES + (_PILLOW_JPEG_BYTES if is_jpeg else 0)
-    if network.input.channels == 1 and not is_array:
+    if network.input.channels == 1 and task.layout != "flow" and not is_array:
         from ftdist.pictures.fitted import loading_bytes
 
         colours = network.input._replace(channels=3)

@@ -2,7 +2,8 @@
 
 A file is itself, whether it can be read or not: that is said when its turn comes. A folder stands
 for the pictures directly in it, in the order of their names; where it has none, for its arrays. A
-word with `*`, `?` or `[` that names no file is a pattern. `-`, a FIFO or a shell's `<(...)` is read
+word with `*`, `?` or `[` that names no file is a pattern. A network with an input for each of
+several pictures takes so many at a time. `-`, a FIFO or a shell's `<(...)` is read
 to its end into a file without a name, for pictures are looked at more than once: first at what they
 need, then to be read, then to be drawn on.
 """
@@ -13,7 +14,7 @@ import os
 import stat
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ftdist.errors import InputError
@@ -27,6 +28,9 @@ from ftdist.many.listing import (
     is_pattern,
     matching,
 )
+from ftdist.many.pictures_apart import takes_pictures
+from ftdist.network.graph import Network
+from ftdist.wording import counted
 
 __all__ = ["PICTURES", "STANDARD_INPUT", "Source", "Sources", "sources"]
 
@@ -71,6 +75,23 @@ def sources(words: Sequence[str], stack: ExitStack) -> Sources:
         else:
             found.append(Source(word, path, _is_array(word, path)))
     return Sources(tuple(found), several)
+
+
+def grouped(given: Sources, network: Network) -> Sources:
+    """A picture for each input of the network, in their order, where it takes several; InputError
+    where there are too few or too many. Anything else is as it was."""
+    together = len(network.inputs)
+    if not takes_pictures(network) or any(each.is_array for each in given.all):
+        return given
+    if len(given.all) % together or not given.all:
+        names = ", ".join(each.name for each in network.inputs)
+        raise InputError(
+            f"{network.name} takes {together} pictures at a time, in the order of its inputs "
+            f"({names}), or a .npz file; {counted(len(given.all), 'picture')} given"
+        )
+    groups = [given.all[at : at + together] for at in range(0, len(given.all), together)]
+    found = [replace(first, others=tuple(e.path for e in more)) for first, *more in groups]
+    return Sources(tuple(found), len(found) > 1)
 
 
 def _is_array(word: str, path: Path) -> bool:

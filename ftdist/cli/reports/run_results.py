@@ -177,6 +177,10 @@ class RunResults:
         print_report(report)
         if any(not source.is_array for source in self.given.all):
             say(f"picture    {preparation_line(self.network, self.about)}")
+        if not self.given.several and self.given.all[0].others:
+            paths = (self.given.all[0].name, *self.given.all[0].others)
+            pairs = zip(self.network.inputs, paths, strict=True)
+            say(f"inputs     {', '.join(f'{port.name} {path}' for port, path in pairs)}")
         if self.task.kind == "text":
             say(f"reads      {reading_line(self.task, self.names, self.names_from)}")
         elif unsure := unsure_of(self.names, self.names_from):
