@@ -2,13 +2,14 @@
 
 Wrong preparation is what most often makes a good network see nothing. In this order: what the
 file's metadata say; what words in it are known for; what its first operator does to its input; what
-networks of its task and layout are usually fed with. ``--mean``, ``--std``, ``--scale``, ``--bgr``
-and the ways to fit override each of it.
+networks of its task and layout are usually fed with, and how large its first weights are.
+``--mean``, ``--std``, ``--scale``, ``--bgr`` and the ways to fit override each of it.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -32,6 +33,9 @@ YOLO_GREY = 114
 
 _LARGE, _SMALL = 4.0, 0.1
 """Numbers above, or factors below, are meant for pixels of 0 to 255."""
+
+_MOST_OF_PIXELS = 2.5
+"""Networks for pixels of 0 to 255 make less of photos in their first layer, all others more."""
 
 _YOLO = ("rows", "columns", "selected", "bin_maps", *(f"yolo{n}_maps" for n in "3457"))
 """Layouts whose networks are fed with 0..1, letterboxed."""
@@ -83,8 +87,13 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
 """Words that stand in files and what these networks' authors feed them with."""
 
 
-def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
-    """The best guess, whole: how pixels become values, how pictures are fitted, and the reason."""
+def prepared(
+    network: Network, task: Task, hints: Hints, response: Callable[[], float] = lambda: 0.0
+) -> Preparation:
+    """The best guess, whole: how pixels become values, how pictures are fitted, and the reason.
+
+    `response` is what ``first_layer.response`` says of the network's weights; 0 for nothing.
+    """
     fit = _usual_fit(network, task, hints)
     fill = YOLO_GREY if fit in ("letterbox", "corner") and task.kind != "text" else GREY
     said = _said(hints)
@@ -108,6 +117,9 @@ def prepared(network: Network, task: Task, hints: Hints) -> Preparation:
     if opened is not None:
         return Preparation(opened[0], fit, fill, opened[1])
     pixels, because = _usual_pixels(network, task, hints)
+    if min(pixels.deviation) > _LARGE and 0 < response() < _MOST_OF_PIXELS:
+        pixels = _CAFFE if task.kind in ("classify", "detect") else _RAW
+        because = "its first weights are as small as those for pixels of 0 to 255"
     return Preparation(_suiting(pixels, network), fit, fill, because)
 
 

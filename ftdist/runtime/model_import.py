@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ftdist.answers.alphabets import found_characters
+from ftdist.answers.first_layer import response
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import (
     FoundNames,
@@ -21,7 +22,7 @@ from ftdist.answers.names import (
     of_one_class,
     read_names,
 )
-from ftdist.answers.preparing import prepared
+from ftdist.answers.preparing import Preparation, prepared
 from ftdist.answers.several import names_of_parts
 from ftdist.answers.tasks.of_network import task_of_outputs
 from ftdist.answers.told_inside import characters_inside, names_inside
@@ -36,11 +37,12 @@ from ftdist.network.heads import with_heads
 from ftdist.network.modelfile import Model, load, write_model
 from ftdist.network.parameters import random_parameters
 from ftdist.network.source import Source
-from ftdist.network.task import ARRAYS, Kind
+from ftdist.network.task import ARRAYS, Kind, Task
 from ftdist.runtime.import_sizes import USUAL_SIZES, SizeWanted, resized
 from ftdist.runtime.overriding import Wishes, overridden, with_blank
 
 if TYPE_CHECKING:
+    from ftdist.network.onnx.importer import OnnxModel
     from ftdist.runtime.imported import Pictures
 
 _Path = str | os.PathLike[str]
@@ -166,22 +168,22 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     found = read_onnx(asked.path, asked.size.named, until, usual=USUAL_SIZES, resized=True)
     inside = names_inside(found.hints)
 
-    def told(network: Network, kind: Kind | None) -> About:
+    def told(read: OnnxModel, kind: Kind | None) -> About:
         if until is not None and kind is None:
             return About("stretch", task=ARRAYS)
-        task = task_of_outputs(network, found.hints.words, inside, kind)
-        guess = prepared(network, task, found.hints)
+        task = task_of_outputs(read.network, read.hints.words, inside, kind)
+        guess = _guess(read, task)
         return About(guess.fit, fill=guess.fill, task=task, assumed=guess.because)
 
-    about = told(found.network, asked.task)
+    about = told(found, asked.task)
     assert about.task is not None
     sized = resized(asked.path, asked.size, found, about.task, until)
     if sized is not found:
         kind = "text" if about.task.kind == "text" else asked.task  # of whatever length
-        found, about = sized, told(sized.network, kind)
+        found, about = sized, told(sized, kind)
     network, remarks = found.network, found.remarks
     assert about.task is not None
-    pixels = prepared(network, about.task, found.hints).pixels
+    pixels = _guess(found, about.task).pixels
     beside = asked.path.with_suffix(".cfg")
     if beside.is_file() and until is None and asked.task in (None, "detect"):
         darknet = read_cfg(beside)
@@ -195,6 +197,15 @@ def _onnx(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]:
     if asked.random_weights is not None:
         found = replace(found, read=partial(random_parameters, network, asked.random_weights))
     return found, network, about, remarks
+
+
+def _guess(found: OnnxModel, task: Task) -> Preparation:
+    """How pictures enter, as far as the file, its task and its weights tell it."""
+    return prepared(found.network, task, found.hints, partial(_spread, found))
+
+
+def _spread(found: OnnxModel) -> float:
+    return response(found.network, found.parameters())
 
 
 def _labels(
