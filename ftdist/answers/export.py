@@ -30,7 +30,7 @@ from ftdist.answers.seen import (
     Classified,
     Found,
     Likely,
-    Part,
+    OfOutput,
     Pointed,
     Result,
     Seen,
@@ -87,7 +87,7 @@ def _likely(each: Likely) -> dict[str, Any]:
     return {"label": each.label, "class": each.number, "probability": probability}
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: OfOutput) -> dict[str, Any]:
     """One of several outputs as JSON holds it."""
     if part.value is not None:
         return {"output": part.name, "value": round(part.value, SCORE_DIGITS)}
@@ -113,7 +113,7 @@ def from_value(value: Mapping[str, Any]) -> Result:
     """The result that ``as_value`` made the value of."""
     if "outputs" in value:
         parts = tuple(
-            Part(each["output"], _classes(each.get("classes", ())), each.get("value"))
+            OfOutput(each["output"], _classes(each.get("classes", ())), each.get("value"))
             for each in value["outputs"]
         )
         return of_parts(value["file"], parts)

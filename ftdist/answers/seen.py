@@ -91,7 +91,7 @@ class Pointed:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class OfOutput:
     """What one of several outputs says of a picture: its likeliest classes, or its only value."""
 
     name: str
@@ -108,7 +108,7 @@ class Classified:
 
     file: str
     classes: tuple[Likely, ...]
-    parts: tuple[Part, ...] = ()
+    parts: tuple[OfOutput, ...] = ()
 
 
 def seen(
@@ -164,7 +164,7 @@ class Written:
     score: float
 
 
-def of_parts(file: str, parts: tuple[Part, ...]) -> Classified:
+def of_parts(file: str, parts: tuple[OfOutput, ...]) -> Classified:
     """What several outputs say of a picture."""
     best = tuple(part.classes[0] for part in parts if part.classes)
     return Classified(file, best, parts)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ftdist.answers.classify import classify
 from ftdist.answers.decode import Detection
 from ftdist.answers.names import read_names
-from ftdist.answers.seen import Classified, Likely, Part, name_of, of_parts
+from ftdist.answers.seen import Classified, Likely, OfOutput, name_of, of_parts
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
@@ -35,18 +35,18 @@ def classified_parts(
     file: str,
 ) -> Classified:
     """What each output says."""
-    parts: list[Part] = []
+    parts: list[OfOutput] = []
     before = 0
     for name in task.outputs:
         values = np.asarray(outputs[name]).reshape(-1)
         if values.size == 1:
-            parts.append(Part(name, (), float(values[0])))
+            parts.append(OfOutput(name, (), float(values[0])))
             continue
         own = names[before : before + values.size]
         before += values.size
         judged = classify(network, values, MOST_SHOWN)
         likely = (Likely(name_of(each.label, own), each.label, each.score) for each in judged)
-        parts.append(Part(name, tuple(likely)))
+        parts.append(OfOutput(name, tuple(likely)))
     return of_parts(file, tuple(parts))
 
 

@@ -9,7 +9,7 @@ from ftdist.cli.console import say
 from ftdist.wording import counted
 
 if TYPE_CHECKING:
-    from ftdist.answers.seen import Found, Part, Result, Written
+    from ftdist.answers.seen import Found, OfOutput, Result, Written
 
 MOST_PRINTED = 12
 """Detections that are listed unless all are asked for; a picture shows them all."""
@@ -72,7 +72,7 @@ def summary(result: Result) -> str:
     return counted(len(result.objects), "object")
 
 
-def _part(part: Part) -> str:
+def _part(part: OfOutput) -> str:
     """The best of one output's classes, or its value."""
     if part.value is not None:
         return f"{part.value:.3f}"

@@ -11,7 +11,7 @@ from onnx import helper
 from support.onnxgraphs import Nodes
 
 from ftdist.answers.export import as_text, as_value, from_value
-from ftdist.answers.seen import Classified, Likely, Part, of_parts
+from ftdist.answers.seen import Classified, Likely, OfOutput, of_parts
 from ftdist.answers.tasks.recognise import recognise
 from ftdist.cli.main import main
 from ftdist.network.task import ARRAYS, Task
@@ -102,7 +102,7 @@ def test_names_that_do_not_suit_are_refused(labels, reason, tmp_path: Path, caps
 
 
 def test_parts_are_written_and_read() -> None:
-    result = of_parts("a.jpg", (Part("sex", (Likely("x", 0, 0.75),)), Part("age", (), 0.5)))
+    result = of_parts("a.jpg", (OfOutput("sex", (Likely("x", 0, 0.75),)), OfOutput("age", (), 0.5)))
     assert result == Classified("a.jpg", (Likely("x", 0, 0.75),), result.parts)
     assert from_value(as_value(result)) == result
     assert as_text([result], "csv", (), kind="classify").splitlines()[1] == "a.jpg,sex: x,0,0.75"
