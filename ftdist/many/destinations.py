@@ -18,7 +18,7 @@ from pathlib import Path
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.atomic import refuse_unwritable
 from ftdist.errors import InputError
-from ftdist.many.listing import ARRAYS, Source
+from ftdist.many.listing import ARRAYS, VIDEOS, Source
 from ftdist.many.pictures import TOLD
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
@@ -37,6 +37,7 @@ _ENDINGS = {
 }
 _DRAWN = ("detect", "segment", "image", "points", "classify")
 _FOUND = "-found.jpg"
+_SINGLE = (*PICTURES, *ARRAYS, *VIDEOS, ".txt")
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def _each(
 ) -> Destination:
     """A file per input: a picture where the network has one, else its arrays."""
     if PLACE not in path.name:
+        _refuse_file(word, path)
         ending = ".npy" if len(network.outputs) == 1 else ".npz"
         path = path / (PLACE + (_FOUND if task.kind in _DRAWN else ending))
     elif path.suffix.lower() in PICTURES and task.kind not in _DRAWN:
@@ -117,6 +119,15 @@ def _each(
     elif path.suffix.lower() not in (*PICTURES, *ARRAYS):
         raise InputError(f"{word}: what is written of each input is .npy, .npz or a picture")
     return Destination("jsonl", path.parent / RECORDS, path, _again(inputs))
+
+
+def _refuse_file(word: str, path: Path) -> None:
+    """InputError for a name that stands for one file, of which a folder would be made."""
+    if path.suffix.lower() in _SINGLE and not word.endswith("/") and not path.is_dir():
+        raise InputError(
+            f"{word}: a batch writes a file of each input: name a folder, as -o out/, or a "
+            f"pattern, as -o 'out/{PLACE}.png'; or one file of records ({', '.join(_ENDINGS)})"
+        )
 
 
 def _refuse_untold(where: str, file_format: str, task: Task) -> None:

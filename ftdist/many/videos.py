@@ -66,8 +66,20 @@ def frames(name: str, timeout_s: float | None = None) -> Generator[PictureBytes,
             if number < 0:
                 raise InputError(f"{name}: no frame is in it")
     except (av.error.FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = _said(name) or getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot be read: {reason}") from None
+
+
+def _said(name: str) -> str | None:
+    """What a file is that has a video's name only; None for what may be one."""
+    from ftdist.pictures.foreign import HEAD_BYTES, VIDEO, kind
+
+    try:
+        with open(name, "rb") as file:
+            found = kind(file.read(HEAD_BYTES))
+    except OSError:
+        return None
+    return found if found != VIDEO else None
 
 
 def frame_bytes(name: str) -> int:

@@ -10,7 +10,7 @@ HEAD_BYTES = 512
 """How much of a file's beginning is looked at."""
 
 _RAW = "a camera's raw data; develop it to .tif or .jpg first"
-_VIDEO = "a video; 'ftdist batch' and 'ftdist watch' take its frames"
+VIDEO = "a video; 'ftdist batch' and 'ftdist watch' take its frames"
 _CONVERT = "convert it to .png or .jpg first"
 
 _BRANDS = {
@@ -43,10 +43,10 @@ _BEGINS = (
     (b"IIU\x00", _RAW),
     (b"IIRO", _RAW),
     (b"IIRS", _RAW),
-    (b"\x1a\x45\xdf\xa3", _VIDEO),
-    (b"\x00\x00\x01\xba", _VIDEO),
-    (b"\x00\x00\x01\xb3", _VIDEO),
-    (b"FLV\x01", _VIDEO),
+    (b"\x1a\x45\xdf\xa3", VIDEO),
+    (b"\x00\x00\x01\xba", VIDEO),
+    (b"\x00\x00\x01\xb3", VIDEO),
+    (b"FLV\x01", VIDEO),
     (b"%PDF", "a PDF; make pictures of its pages first (pdftoppm -r 150 IN.pdf page)"),
     (b"%!PS", f"PostScript; {_CONVERT}"),
     (b"PK\x03\x04", "a ZIP archive; unpack it first"),
@@ -71,7 +71,7 @@ def kind(head: bytes) -> str | None:
     if head[4:8] == b"ftyp":
         return _container(head)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return _VIDEO
+        return VIDEO
     for begins, told in _BEGINS:
         if head.startswith(begins):
             return told
@@ -101,7 +101,7 @@ def _container(head: bytes) -> str:
     for each in brands:
         if each in _BRANDS:
             return f"a photo in {_BRANDS[each]}; {_CONVERT}"
-    return _VIDEO
+    return VIDEO
 
 
 def _jpeg(head: bytes) -> str:

@@ -27,6 +27,9 @@ from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
 
 _NOTICEABLE = 1.01
 
+_NOTATION_TOLD = 60
+"""A refusal shows no more letters of a plan: behind them stands what is to be done."""
+
 
 @dataclass(frozen=True)
 class RunContext:
@@ -171,7 +174,7 @@ class Choice:
             raise BudgetError(
                 f"the picture does not fit {format_size(self.budget.bytes)} "
                 f"({self.budget.origin}): with it the run needs {ceil_size(smallest)}, the plan "
-                f"{self.plan.notation} alone "
+                f"{_shortened(self.plan.notation)} alone "
                 f"{ceil_size(self.footprint.peak_bytes + SPREAD_BYTES)}",
                 smallest,
             )
@@ -181,7 +184,7 @@ class Choice:
             reason = f"most of it is {largest.replace('_', ' ')} ({format_size(parts[largest])})"
         raise BudgetError(
             f"{otherwise} {format_size(self.budget.bytes)} ({self.budget.origin}): "
-            f"{self.plan.notation} needs {ceil_size(smallest)}, about "
+            f"{_shortened(self.plan.notation)} needs {ceil_size(smallest)}, about "
             f"{self.latency_s * 1e3:.0f} ms a frame; {reason}",
             smallest,
         )
@@ -191,6 +194,13 @@ class Choice:
         session = Session(self.model, self.plan, kernels)
         session.adopt(self.lowered, picture=self.context.picture)
         return session
+
+
+def _shortened(notation: str) -> str:
+    """A plan's notation, or its beginning."""
+    if len(notation) <= _NOTATION_TOLD:
+        return notation
+    return notation[:_NOTATION_TOLD].rpartition("/")[0] + "/..."
 
 
 def _without_disk(profile: DeviceProfile) -> DeviceProfile:

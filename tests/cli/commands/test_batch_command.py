@@ -162,3 +162,15 @@ def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, tmp_path: Pat
     refused("detector.ftd", "photos", "-o", "nowhere/out.jsonl")
     refused("detector.ftd", "photos", "-o", "detector.ftd/out.jsonl")
     refused("chain.ftd", "photos", "-o", tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize("name", ["found.jpg", "found.mp4", "found.npy", "found.txt"])
+def test_a_name_of_one_file_makes_no_folder(folder: Path, tmp_path: Path, name: str) -> None:
+    """A batch writes one of each input; a folder that is called so may be meant."""
+    given = ("batch", "detector.ftd", "photos/p00.jpg", "-o", tmp_path / name)
+    done = ftdist_command(*given, folder=folder)
+    assert_refused(done, 2)
+    assert "name a folder, as -o out/" in done.err
+    assert not (tmp_path / name).exists()
+    done = ftdist_command(*given[:-1], f"{tmp_path / name}/", folder=folder)
+    assert done.status == 0 and (tmp_path / name / "p00-found.jpg").exists()
