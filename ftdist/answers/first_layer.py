@@ -27,7 +27,8 @@ _LOOKED_AT = 4
 def response(network: Network, parameters: Iterator[Parameters]) -> float:
     """The spread of what the first convolution makes of photos, the median of its outputs.
 
-    0 where no convolution reads the picture itself.
+    0 where no convolution reads the picture itself. Sums are einsum's own: a matrix product's
+    library would take tens of MiB to work in.
     """
     for each in islice(parameters, _LOOKED_AT):
         layer = network.layers[each.layer]
@@ -41,16 +42,15 @@ def response(network: Network, parameters: Iterator[Parameters]) -> float:
         alike = np.full((channels, channels), _COLOURS)
         np.fill_diagonal(alike, 1.0)
         weights = np.asarray(each.weights, np.float64)
-        sums = np.tensordot(alike, weights, (1, 1)).swapaxes(0, 1)
-        sums = _along(2, sums, kernel[0])
-        sums = _along(3, sums, kernel[1])
+        sums = np.einsum("oabc,ad->odbc", weights, alike)
+        sums = np.einsum("oabc,bd->oadc", sums, _along(kernel[0]))
+        sums = np.einsum("oabc,cd->oabd", sums, _along(kernel[1]))
         variances = (weights * sums).reshape(outputs, -1).sum(1)
         return float(_SPREAD * np.sqrt(np.median(np.maximum(variances, 0.0))))
     return 0.0
 
 
-def _along(axis: int, values: NDArray[np.float64], length: int) -> NDArray[np.float64]:
-    """Sums of values times how alike their places along an axis are."""
+def _along(length: int) -> NDArray[np.float64]:
+    """How alike the places along an axis are."""
     places = np.arange(length)
-    alike = _NEXT ** np.abs(places[:, np.newaxis] - places)
-    return np.moveaxis(np.tensordot(alike, values, (1, axis)), 0, axis)
+    return np.asarray(_NEXT ** np.abs(places[:, np.newaxis] - places), np.float64)

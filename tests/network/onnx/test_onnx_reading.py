@@ -100,6 +100,22 @@ def test_weights_are_not_read_before_they_are_used(tmp_path: Path) -> None:
     graph.release()
 
 
+def test_a_file_that_is_read_twice_is_mapped_once(tmp_path: Path) -> None:
+    """As networks are whose size is chosen after a first look; address space is bounded, too."""
+    path = saved(tmp_path / "graph.onnx", [numpy_helper.from_array(np.ones(9000), "weights")])
+
+    def maps() -> int:
+        return Path("/proc/self/maps").read_text().count(str(path))
+
+    first, second = read_graph(path), read_graph(path)
+    assert maps() == 1
+    first.release()
+    del first
+    assert (second.constants["weights"] == 1).all()
+    del second
+    assert maps() == 0
+
+
 def test_the_rest_is_the_message_without_its_weights(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     tensors = [

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -54,6 +56,10 @@ _FIELDS = {
 """Where values are that are no raw data; those of all other types are int32_data."""
 
 
+_SHARED: WeakValueDictionary[tuple[int, ...], mmap.mmap] = WeakValueDictionary()
+"""What is mapped now: a file that is read at one size, and then at another, is mapped once."""
+
+
 @dataclass
 class Mapped:
     """The files that constants are mapped from, by path."""
@@ -65,7 +71,13 @@ class Mapped:
         """A file, mapped; OSError where it cannot be."""
         if path not in self.files:
             with path.open("rb") as file:
-                self.files[path] = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+                told = os.fstat(file.fileno())
+                key = told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns
+                found = _SHARED.get(key)
+                if found is None:
+                    found = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+                    _SHARED[key] = found
+                self.files[path] = found
         return self.files[path]
 
     def release(self) -> None:
