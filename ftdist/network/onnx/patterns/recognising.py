@@ -13,6 +13,7 @@ from ftdist.network.onnx.patterns.activations import Named, activation
 from ftdist.network.onnx.patterns.counts import of_counts
 from ftdist.network.onnx.patterns.expressions import Expressions, Unlike
 from ftdist.network.onnx.patterns.norms import norm
+from ftdist.network.onnx.patterns.quantised import of_whole_numbers
 from ftdist.network.onnx.registry import Array, Node
 from ftdist.network.onnx.views import Tensor
 
@@ -43,6 +44,9 @@ class Recogniser:
         counted = of_counts(node, self._given.made, self._values)
         if counted is not None:
             return [counted[0]], counted[1]
+        whole = of_whole_numbers(node, self._given.made, self._values)
+        if whole is not None:
+            return [whole[0]], whole[1]
         node = self._unexpanded(node)
         if node.kind not in _SINGLE or len(node.outputs) != 1 or self._computed(node):
             return [node], {}

@@ -159,8 +159,8 @@ def _scaled_product(building: Building, node: Node, given: Given) -> Value:
     if conv and len(given) > 8 and given[8] is not None:
         operands.append(constant(given[8], "the bias").astype(np.float32))
     product = made(building, "Conv" if conv else "MatMul", operands, node.attributes)
-    scales = [constant(given[at], "a scale").astype(np.float64) for at in (1, 4, 6)]
-    factor = scales[0] * scales[1] / scales[2]
+    scales = [constant(given[at], "a scale").astype(np.float32) for at in (1, 4, 6)]
+    factor = scales[0] * scales[1] / scales[2]  # in floats: it decides where ties fall
     if factor.size > 1:
         factor = factor.reshape([-1, *[1] * (product.rank - 2)] if conv else [-1])
     scaled = paired(building, "multiply", product, factor.reshape(factor.shape or ()))
