@@ -3,7 +3,8 @@
 The choice holds for every worker of a frame, for bits depend on it. Unless the user wants all
 layers computed directly, the layers for which the profile says that Winograd's kernels are faster
 come in order of what they gain for each byte that they need; the arithmetics that are tried compute
-the first of these so, up to some parts of all the bytes. ``AnySearch`` takes the fastest plan of
+the first of these so, up to some parts of all the bytes. Those whose sums are rounded (``rounded``)
+are computed directly in any case. ``AnySearch`` takes the fastest plan of
 them all, so it is never slower than direct kernels alone, by the cost model.
 """
 
@@ -23,6 +24,7 @@ from ftdist.planning.group import FusedGroup
 from ftdist.planning.plan import Plan
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.cutgraph import Grids, Progress
+from ftdist.planning.search.rounded import rounded_layers
 from ftdist.planning.search.search import FoundPlan, Search
 
 _PARTS = (1.0, 0.5, 0.25, 0.1)
@@ -57,7 +59,10 @@ def _gains(network: Network, profile: DeviceProfile) -> Iterator[tuple[float, in
             suited = [each for each in layers if implementation.suits(*network.asked(each))]
             other = network.computed_by(tuple((each, name) for each in suited))
             others[name] = suited, CostContext.of(other, profile)
+    exact = rounded_layers(network)
     for number, operation, source in weighted_layers(network):
+        if number in exact:
+            continue
         direct_s = _layer_s(context, number, context.weights_once_s)
         best = _WORTH * direct_s, DIRECT.name
         for name, (suited, other_context) in others.items():

@@ -26,7 +26,7 @@ from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.budget.sizes import SPREAD_BYTES
 from ftdist.runtime.measuring.profiles import cache_folder
 
-_VERSION = 5
+_VERSION = 6
 """Of the file and of the search: other plans are found by another search."""
 
 _MOST_ENTRIES, _MOST_FILES, _MOST_BYTES = 16, 128, 1 << 18

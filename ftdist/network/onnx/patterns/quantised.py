@@ -50,7 +50,7 @@ def of_whole_numbers(
         return None
     name = f"{node.outputs[0]} (bias)"
     inputs = (*value.inputs[:_GIVEN], *weights.inputs[:_GIVEN], *node.inputs[1:_GIVEN], name)
-    attributes = conv.attributes | {"opset": node.attributes.get("opset", 13)}
+    attributes = {**conv.attributes, "opset": node.attributes.get("opset", 13)}
     return replace(node, kind="QLinearConv", inputs=inputs, attributes=attributes), {name: bias}
 
 

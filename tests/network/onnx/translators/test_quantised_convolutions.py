@@ -10,6 +10,10 @@ import pytest
 from onnx import helper
 from support.onnxgraphs import Nodes, arrays_for, computed, expected, imported
 
+from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.arithmetic import arithmetics
+from ftdist.planning.search.rounded import rounded_layers
+
 DOMAIN = "com.microsoft"
 
 
@@ -97,3 +101,22 @@ def test_where_chooses_among_scales(condition: str, tmp_path: Path) -> None:
     (got,) = computed(read, arrays).values()
     assert len(np.unique(wanted)) > 20
     assert np.abs(got - wanted).max() < 1e-5
+
+
+def test_sums_that_are_rounded_are_never_winograds(tmp_path: Path) -> None:
+    """The last one's are not: what is behind no rounding may be computed in any way."""
+    nodes = Nodes()
+    scale, point = placed(nodes, 0.1, 128)
+    made = nodes.input(1, 16, 64, 64)
+    for last in (False, True):
+        made = nodes.add("Conv", made, nodes.random(16, 16, 3, 3), pads=[1, 1, 1, 1])
+        if not last:
+            made = nodes.add("QuantizeLinear", nodes.add("Relu", made), scale, point)
+            made = nodes.add("DequantizeLinear", made, scale, point)
+    nodes.output(made)
+    network = imported(nodes.save(tmp_path / "graph.onnx")).network
+    convolutions = [n for n, layer in enumerate(network.layers) if layer.shape.channels == 16]
+    assert rounded_layers(network) == {convolutions[0]}
+    chosen = {number for tried in arithmetics(network, DEFAULT) for number, _ in tried}
+    assert convolutions[0] not in chosen
+    assert chosen
