@@ -49,7 +49,7 @@ def run(
 
 def smallest_named(error: str) -> int:
     """The budget that the line of a refused run says would do, in bytes."""
-    named = re.search(r"needs ([0-9]+[KMG]?)\b", error)
+    named = re.search(r"(?:needs|or try) ([0-9]+[KMG]?)\b", error)
     if not named:
         raise RuntimeError(f"no budget is named in: {error.strip()}")
     return parse_size(named[1])

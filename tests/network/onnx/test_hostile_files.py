@@ -8,6 +8,9 @@ import pytest
 from support.hostileonnx import MIB, Trial, crafted, damaged, tried
 from support.onnxgraphs import Nodes
 
+from ftdist.errors import InputError
+from ftdist.network.onnx.importer import read_onnx
+
 BUDGET_BYTES = 512 * MIB
 
 
@@ -74,3 +77,25 @@ def test_what_an_operator_may_not_take_is_told_as_the_budgets_fault(tmp_path: Pa
     assert found.status == 3 and "takes more than 100.0 MiB (--mem)" in found.said
     (found,) = tried([file], BUDGET_BYTES)
     assert found.status == 0, found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (b"picture_in", b"\xff\xfeicture_in", "the name of an input or an output is no text"),
+        (b"made_of_it", b"\xff\xfeade_of_it", None),
+    ],
+    ids=["a name", "a note"],
+)
+def test_what_is_no_text_is_no_fault_of_ours(old, new, reason, tmp_path: Path) -> None:
+    nodes = Nodes()
+    nodes.output(nodes.add("Relu", nodes.input(1, 3, 8, 8, name="picture_in")))
+    model = nodes.model()
+    model.graph.doc_string = "made_of_it"
+    path = tmp_path / "graph.onnx"
+    path.write_bytes(model.SerializeToString().replace(old, new))
+    if reason is None:
+        assert "\ufffd" in read_onnx(path).hints.words
+    else:
+        with pytest.raises(InputError, match=reason):
+            read_onnx(path)

@@ -99,6 +99,8 @@ def _graph(model: Any, mapped: Mapped, places: Places) -> Graph:
     graph, path = model.graph, mapped.path
     if len(graph.node) > MOST_NODES:
         raise InputError(f"{path}: has {len(graph.node)} nodes; {MOST_NODES} are supported")
+    if not all(isinstance(each.name, str) for each in (*graph.input, *graph.output)):
+        raise InputError(f"{path}: is damaged: the name of an input or an output is no text")
     opset = opset_of(model.opset_import)
     _refuse_opset(graph, opset, path)
     tensors = zip(graph.initializer, places.initializers, strict=True)
@@ -111,12 +113,17 @@ def _graph(model: Any, mapped: Mapped, places: Places) -> Graph:
     outputs = tuple(dict.fromkeys(each.name for each in graph.output))
     if not outputs:
         raise InputError(f"{path}: has no outputs")
-    metadata = {each.key: each.value for each in model.metadata_props}
+    metadata = {_text(each.key): _text(each.value) for each in model.metadata_props}
     name = "".join(c for c in path.stem if c.isprintable()) or "network"
-    notes = " ".join((model.producer_name, graph.name, graph.doc_string[:200]))
+    notes = " ".join(map(_text, (model.producer_name, graph.name, graph.doc_string[:200])))
     types = {each.name: int(each.type.tensor_type.elem_type) for each in graph.input}
     given = name, opset, inputs, outputs, nodes, constants, metadata, notes, types
     return Graph(*given, release=mapped.release)
+
+
+def _text(value: str | bytes) -> str:
+    """What protobuf hands on as bytes where it is not UTF-8."""
+    return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
 def _refuse_opset(graph: Any, opset: int, path: Path) -> None:
@@ -145,7 +152,7 @@ def _as_in_7(defs: Any, graph: Any, opset: int) -> bool:
 
 def _dims(value: Any, path: Path) -> Dims:
     if not value.type.HasField("tensor_type"):
-        raise InputError(f"{path}: input {value.name} is no tensor")
+        raise InputError(f"{path}: input {value.name!r:.120} is no tensor")
     kind = value.type.tensor_type.elem_type
     if kind not in (*_FLOATS, *WHOLE, _TRUTH):
         raise InputError(
