@@ -82,8 +82,8 @@ def test_what_an_operator_may_not_take_is_told_as_the_budgets_fault(tmp_path: Pa
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
-        (b"picture_in", b"\xff\xfeicture_in", "the name of an input or an output is no text"),
-        (b"made_of_it", b"\xff\xfeade_of_it", None),
+        (b"picture_in", b"\xe2icture_in", "the name of an input or an output is no text"),
+        (b"made_of_it", b"\xe2ade_of_it", None),
     ],
     ids=["a name", "a note"],
 )
