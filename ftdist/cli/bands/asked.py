@@ -117,6 +117,8 @@ def _against_result(found: Outputs, network: Network, task: Task, *, plain: bool
         return f"classes are written by rows as {', '.join(written)}" if wrong else ""
     if found.kind not in ("arrays", "pictures") or len(found.each) != 1:
         return "its result is written as rows: name one picture or .npy file by -o"
+    if found.kind == "arrays" and found.each[0].suffix.lower() != ".npy":
+        return "arrays are written as rows to a .npy file"
     if found.kind == "pictures" and task.kind != "image":
         return f"{network.name} makes no picture; write a .npy file"
     if found.kind == "pictures" and task.layout in ("flow", "ab"):
