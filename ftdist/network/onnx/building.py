@@ -16,7 +16,7 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import LARGEST_SIDE, is_map
-from ftdist.network.onnx.registry import Array, Unsupported, Value
+from ftdist.network.onnx.nodes import Array, Unsupported, Value
 from ftdist.network.onnx.views import (
     Atom,
     AxisName,

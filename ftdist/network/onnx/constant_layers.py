@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ftdist.extras import needing
-from ftdist.network.onnx.registry import Array, Node, Unsupported
+from ftdist.network.onnx.nodes import Array, Node, Unsupported
 
 MOST_PRODUCTS = 1 << 33
 """The most multiplications that a layer of constants may take: seconds."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.network.onnx.registry import Array, Node, Unsupported
+from ftdist.network.onnx.nodes import Array, Node, Unsupported
 
 Compute = Callable[[Node, list[Any]], Any]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ftdist.network.onnx.constant_layers import LAYERS, computed_layer
 from ftdist.network.onnx.constant_maths import COMPUTED, MOST_VALUES, Compute, axes_of
-from ftdist.network.onnx.registry import Array, Node, Unsupported
+from ftdist.network.onnx.nodes import Array, Node, Unsupported
 from ftdist.network.onnx.types import FLOAT
 
 _TYPES = {

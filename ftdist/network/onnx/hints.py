@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ftdist.network.onnx.nodes import Node
 from ftdist.network.onnx.reading.file import Graph
-from ftdist.network.onnx.registry import Node
 from ftdist.network.source import Hints
 
 _MOST_WORDS = 2000

@@ -21,10 +21,10 @@ from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs, written_batch
 from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.measures import apart, measured, told
+from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
-from ftdist.network.onnx.registry import Array, Node, Open, Unsupported
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.translators.lists.entries import as_value, with_count
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full

@@ -12,8 +12,8 @@ from typing import Literal
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.graph import LARGEST_SIDE
+from ftdist.network.onnx.nodes import Node
 from ftdist.network.onnx.reading.file import Graph
-from ftdist.network.onnx.registry import Node
 from ftdist.network.onnx.views import Atom, Dim, Tensor, joined
 from ftdist.network.ports import Input, Layout
 

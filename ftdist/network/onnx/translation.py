@@ -18,18 +18,9 @@ from ftdist.network.onnx import translators  # noqa: F401 - they register themse
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, computes, shape_of
 from ftdist.network.onnx.lists import Lengths, List
+from ftdist.network.onnx.nodes import Array, Branch, Node, Open, Unsupported, Value
 from ftdist.network.onnx.refusals import Refused, unknown_operator
-from ftdist.network.onnx.registry import (
-    OF_LISTS,
-    OPERATORS,
-    Array,
-    Branch,
-    Node,
-    Open,
-    Unsupported,
-    Value,
-    made,
-)
+from ftdist.network.onnx.registry import OF_LISTS, OPERATORS, made
 from ftdist.network.onnx.translators.lists.choosing import merged
 from ftdist.network.onnx.types import FLOAT, FLOAT16, INT64, result_types, type_of
 from ftdist.network.onnx.views import Tensor

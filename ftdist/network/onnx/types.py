@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ftdist.network.onnx.registry import Array, Node
+from ftdist.network.onnx.nodes import Array, Node
 
 FLOAT, INT64, TRUTH, FLOAT16 = 1, 7, 9, 10
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.network.onnx.nodes import Node
 from ftdist.network.onnx.patterns.expressions import Expressions, Polynomial, Unlike, matches
-from ftdist.network.onnx.registry import Node
 
 
 class Named(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ftdist.network.onnx.lists import Lengths
-from ftdist.network.onnx.registry import Array, Node
+from ftdist.network.onnx.nodes import Array, Node
 
 _FLOATS, _WHOLE = (1, 11), (6, 7)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.network.onnx.registry import Node
+from ftdist.network.onnx.nodes import Node
 
 Monomial = tuple[str, ...]
 """Atoms that are multiplied, in order; "1/" before a name divides by it."""

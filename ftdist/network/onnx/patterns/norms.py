@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.network.onnx.nodes import Node
 from ftdist.network.onnx.patterns.activations import Named
 from ftdist.network.onnx.patterns.expressions import (
     MEANS,
@@ -19,7 +20,6 @@ from ftdist.network.onnx.patterns.expressions import (
     Monomial,
     matches,
 )
-from ftdist.network.onnx.registry import Node
 
 Numbers = NDArray[np.float64]
 

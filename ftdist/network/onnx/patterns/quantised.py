@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.network.onnx.registry import Array, Node
+from ftdist.network.onnx.nodes import Array, Node
 from ftdist.network.onnx.views import Tensor
 
 _GIVEN = 3

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.network.onnx.nodes import Array, Node
 from ftdist.network.onnx.patterns.activations import Named, activation
 from ftdist.network.onnx.patterns.counts import of_counts
 from ftdist.network.onnx.patterns.expressions import Expressions, Unlike
 from ftdist.network.onnx.patterns.norms import norm
 from ftdist.network.onnx.patterns.quantised import of_whole_numbers
-from ftdist.network.onnx.registry import Array, Node
 from ftdist.network.onnx.views import Tensor
 
 _SINGLE = ("Add", "Sub", "Mul", "Div", "Max", "Reciprocal")

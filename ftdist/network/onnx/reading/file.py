@@ -15,11 +15,11 @@ from typing import Any
 from ftdist.errors import InputError
 from ftdist.extras import needing
 from ftdist.network.encoding import disguise
+from ftdist.network.onnx.nodes import WHOLE, Array, Node
 from ftdist.network.onnx.reading.nodes import MOST_NODES, NodeReader, Scope, opset_of
 from ftdist.network.onnx.reading.schema import model_class
 from ftdist.network.onnx.reading.stripped import Places, stripped
 from ftdist.network.onnx.reading.tensors import MOST_RANK, Mapped, array, shown
-from ftdist.network.onnx.registry import WHOLE, Array, Node
 
 MOST_BYTES = (1 << 31) - 1
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ftdist.errors import InputError
+from ftdist.network.onnx.nodes import Branch, Node
 from ftdist.network.onnx.reading.schema import (
     FLOAT,
     FLOATS,
@@ -23,7 +24,6 @@ from ftdist.network.onnx.reading.schema import (
 )
 from ftdist.network.onnx.reading.stripped import Place
 from ftdist.network.onnx.reading.tensors import Mapped, array, shown
-from ftdist.network.onnx.registry import Branch, Node
 
 MOST_NODES = 100_000
 

@@ -20,9 +20,9 @@ import numpy as np
 from ftdist.errors import InputError
 from ftdist.extras import needing
 from ftdist.network.onnx.constant_maths import MOST_VALUES
+from ftdist.network.onnx.nodes import Array
 from ftdist.network.onnx.reading.schema import EXTERNAL
 from ftdist.network.onnx.reading.stripped import Place
-from ftdist.network.onnx.registry import Array
 
 MOST_RANK = 16
 

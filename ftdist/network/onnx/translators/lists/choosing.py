@@ -8,7 +8,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.lists import Count, Lengths, List
-from ftdist.network.onnx.registry import Node, Open, Unsupported, Value, made, translates_lists
+from ftdist.network.onnx.nodes import Node, Open, Unsupported, Value
+from ftdist.network.onnx.registry import made, translates_lists
 from ftdist.network.onnx.translators.lists.entries import (
     as_value,
     counted,

@@ -11,7 +11,8 @@ import numpy as np
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.registry import Open, Unsupported, Value, made
+from ftdist.network.onnx.nodes import Open, Unsupported, Value
+from ftdist.network.onnx.registry import made
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired

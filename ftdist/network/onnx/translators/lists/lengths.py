@@ -10,7 +10,7 @@ import numpy as np
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constants import computed, shape_of
 from ftdist.network.onnx.lists import Count, Lengths, List, lengths, most_of
-from ftdist.network.onnx.registry import Array, Node, Open, Unsupported
+from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported
 from ftdist.network.onnx.translators.lists.entries import least, number
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired

@@ -8,7 +8,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.registry import Node, Open, Unsupported, constant, made, translates_lists
+from ftdist.network.onnx.nodes import Node, Open, Unsupported, constant
+from ftdist.network.onnx.registry import made, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated, widened
 from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed, row_by_row

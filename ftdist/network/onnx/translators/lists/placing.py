@@ -8,16 +8,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Open,
-    Unsupported,
-    Value,
-    made,
-    tensor,
-    translates_lists,
-)
+from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported, Value, tensor
+from ftdist.network.onnx.registry import made, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import (
     as_value,

@@ -9,15 +9,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.registry import (
-    OPERATORS,
-    Node,
-    Open,
-    Unsupported,
-    Value,
-    tensor,
-    translates_lists,
-)
+from ftdist.network.onnx.nodes import Node, Open, Unsupported, Value, tensor
+from ftdist.network.onnx.registry import OPERATORS, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value
 from ftdist.network.onnx.translators.places.joining import part

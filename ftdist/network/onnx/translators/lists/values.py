@@ -6,12 +6,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Lengths, List
-from ftdist.network.onnx.registry import (
-    Node,
-    Open,
-    Unsupported,
-    translates_lists,
-)
+from ftdist.network.onnx.nodes import Node, Open, Unsupported
+from ftdist.network.onnx.registry import translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value, filled, shortened
 from ftdist.network.onnx.translators.lists.shaping import fixed, listed, of_fixed, row_by_row

@@ -9,14 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    made,
-    tensor,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, tensor
+from ftdist.network.onnx.registry import made
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.views import Tensor
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from ftdist.geometry import Window
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import Array, Unsupported, Value, made
+from ftdist.network.onnx.nodes import Array, Unsupported, Value
+from ftdist.network.onnx.registry import made
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.views import Atom, Tensor, full, joined, transposed
 from ftdist.network.operators.base import Sliding

@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-    whole,
-)
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor, whole
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full

@@ -12,14 +12,8 @@ import numpy as np
 
 from ftdist.geometry import Shape, Window
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Node,
-    Unsupported,
-    Value,
-    channel_by_channel,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, tensor
+from ftdist.network.onnx.registry import channel_by_channel, translates
 from ftdist.network.onnx.translators.maps.padding import padded
 from ftdist.network.onnx.translators.maps.windows import as_before, as_map, side
 from ftdist.network.onnx.translators.values.functions import applied

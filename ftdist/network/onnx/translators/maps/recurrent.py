@@ -13,16 +13,8 @@ from typing import cast
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    made,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.joining import Concatenate

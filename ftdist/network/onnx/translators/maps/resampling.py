@@ -10,15 +10,8 @@ import numpy as np
 
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-    whole,
-)
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor, whole
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.maps.resizing import (
     ROUNDINGS,
     by_matrices,

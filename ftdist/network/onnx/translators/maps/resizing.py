@@ -12,7 +12,7 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constant_maths import MOST_VALUES
-from ftdist.network.onnx.registry import Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor
 from ftdist.network.onnx.views import Tensor, full
 from ftdist.network.operators.resampling import Rounding
 from ftdist.network.operators.windows import Convolution

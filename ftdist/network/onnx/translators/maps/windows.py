@@ -8,16 +8,8 @@ import numpy as np
 
 from ftdist.geometry import Window
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    frame_by_frame,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import frame_by_frame, translates
 from ftdist.network.onnx.translators.maps.computed_weights import convolved
 from ftdist.network.onnx.translators.maps.frames import of_frames, over_depth
 from ftdist.network.onnx.views import Tensor, full

@@ -11,15 +11,8 @@ import numpy as np
 
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full

@@ -7,7 +7,8 @@ import numpy as np
 from ftdist.geometry import Shape, Window
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import Array, Node, Unsupported, Value, tensor, translates, whole
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, tensor, whole
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Atom, Tensor, full
 from ftdist.network.operators.base import Sliding

@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import Node, Unsupported, Value, tensor, translates, whole
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, tensor, whole
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.views import Tensor, transposed
 
 Given = list[Value | None]

@@ -9,17 +9,8 @@ import numpy as np
 from ftdist.network.graph import LARGEST_SIDE
 from ftdist.network.onnx.building import Building, spread
 from ftdist.network.onnx.lists import Count, List
-from ftdist.network.onnx.registry import (
-    OF_LISTS,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    made,
-    tensor,
-    translates,
-    whole,
-)
+from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor, whole
+from ftdist.network.onnx.registry import OF_LISTS, made, translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.reductions import reduced

@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import Node, Unsupported, Value, translates
+from ftdist.network.onnx.nodes import Node, Unsupported, Value
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.products import summed_product
 from ftdist.network.onnx.translators.values.reductions import reduced

@@ -11,15 +11,8 @@ from typing import Literal
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    WHOLE,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import WHOLE, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import activated, scaled
 from ftdist.network.onnx.views import Tensor

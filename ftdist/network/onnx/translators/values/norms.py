@@ -7,16 +7,8 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    frame_by_frame,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import frame_by_frame, translates
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import scaled

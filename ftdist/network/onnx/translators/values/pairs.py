@@ -5,15 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    WHOLE,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import WHOLE, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pointwise import (
     divided,
     lying_alike,

@@ -7,15 +7,8 @@ import math
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.views import Dim, Tensor, full, size
 from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate, PRelu

@@ -9,15 +9,8 @@ import numpy as np
 
 from ftdist.geometry import Window
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pointwise import operand, whole_axis
 from ftdist.network.onnx.views import Dim, Tensor, full, transposed
 from ftdist.network.operators.base import Sliding

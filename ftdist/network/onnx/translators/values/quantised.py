@@ -14,16 +14,8 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.constant_maths import RANGES, along
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    made,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.reductions import reduced

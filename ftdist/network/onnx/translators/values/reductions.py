@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.registry import Node, Value, constant, tensor, translates
+from ftdist.network.onnx.nodes import Node, Value, constant, tensor
+from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.views import Dim, Tensor, size
 from ftdist.network.operators.channels import largest_channel
 from ftdist.network.operators.joining import Multiply

@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import Node, Unsupported, Value, made, translates
+from ftdist.network.onnx.nodes import Node, Unsupported, Value
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.views import Tensor
 
 _DOMAIN = "com.microsoft."

@@ -14,17 +14,8 @@ from dataclasses import replace
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    OPERATORS,
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    made,
-    tensor,
-    translates,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
+from ftdist.network.onnx.registry import OPERATORS, made, translates
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.quantised import to_scale
 from ftdist.network.onnx.types import type_of

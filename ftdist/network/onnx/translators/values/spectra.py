@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 
 from ftdist.network.onnx.building import Building
-from ftdist.network.onnx.registry import (
-    Array,
-    Node,
-    Unsupported,
-    Value,
-    constant,
-    made,
-    tensor,
-    translates,
-    whole,
-)
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor, whole
+from ftdist.network.onnx.registry import made, translates
 
 Given = list[Value | None]
 
