@@ -130,8 +130,8 @@ def test_importing_on_the_way_stays_within_the_group(group: Group, tmp_path: Pat
     nodes.save(tmp_path / "net.onnx")
     np.save(tmp_path / "x.npy", np.zeros((3, 64, 64), np.float32))
     command = ("run", "net.onnx", "x.npy", "--threads", 1, "--mem")
-    outcome = ftdist_command(*command, "44M", folder=tmp_path)
-    assert_refused(outcome, 3, "importing net.onnx takes more than 44.0 MiB (--mem)")
+    outcome = ftdist_command(*command, "40M", folder=tmp_path)
+    assert_refused(outcome, 3, "importing net.onnx takes more than 40.0 MiB (--mem)")
     enough = outcome.err.split()[-1]
     group.limit(parse_size(enough))
     outcome = group.run(*command, enough, folder=tmp_path)

@@ -27,7 +27,7 @@ _PROGRAMS_BYTES = 1 << 20
 _REUSED_BYTES = 3 << 17
 """Of what detecting and drawing leave, free memory that reading the next picture takes again."""
 
-_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 13 << 18
+_LEFT_BY_SEEING_BYTES, _LEFT_BY_DRAWING_BYTES = 2 << 20, 10 << 18
 """What detecting in the first picture, and drawing it, leave for the next: modules, a font, and
 what is free between them. Their code is given back."""
 
@@ -165,7 +165,7 @@ class Queue:
 
             again = max(0, looked.reading_bytes - CODE_BYTES)
         told = self.left_bytes - self._left_by_one_bytes
-        code = AGAIN_BYTES * 3 // 2 + TELLING_BYTES - FOUND_BYTES  # both have the objects
+        code = AGAIN_BYTES // 2 + TELLING_BYTES - FOUND_BYTES  # both have the objects
         after = code + told + looked.context.after_bytes
         return max(self.left_bytes - _REUSED_BYTES + again, after)
 

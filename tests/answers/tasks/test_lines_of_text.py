@@ -70,7 +70,7 @@ def ran(arguments: list[str], folder: Path, capsys, status: int = 0) -> str:
     """What a run of a line that reads WRITTEN said."""
     picture = folder / "line.pgm"
     picture.write_bytes(printed(WRITTEN))
-    assert main(["run", arguments[0], str(picture), "--mem", "256M", *arguments[1:]]) == status
+    assert main(["run", arguments[0], str(picture), "--mem", "4G", *arguments[1:]]) == status
     said = capsys.readouterr()
     return said.out if status == 0 else said.err
 
@@ -252,7 +252,7 @@ def test_an_open_width_keeps_the_proportions_of_the_widest(tmp_path: Path, capsy
         (tmp_path / f"{name}.pgm").write_bytes(printed(text, width))
     out = tmp_path / "read.txt"
     given = [str(tmp_path / f"{name}.pgm") for name in ("short", "long")]
-    assert main(["run", str(path), *given, "--mem", "256M", "-o", str(out)]) == 0
+    assert main(["run", str(path), *given, "--mem", "4G", "-o", str(out)]) == 0
     assert "input 32x200x1" in capsys.readouterr().out
     assert out.read_text() == "12\n9876543210\n"
 

@@ -38,7 +38,7 @@ def network(path: Path) -> Path:
 def ran(path: Path, *more: str, status: int = 0) -> None:
     picture = path.parent / "photo.ppm"
     picture.write_bytes(b"P6 32 32 255 " + bytes(32 * 32 * 3))
-    assert main(["run", str(path), str(picture), "--mem", "256M", *more]) == status
+    assert main(["run", str(path), str(picture), "--mem", "4G", *more]) == status
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def flat(path: Path, *colour: int) -> str:
 
 
 def run(path: Path, *words: str, status: int = 0) -> None:
-    assert main(["run", str(path), *words, "--mem", "256M"]) == status
+    assert main(["run", str(path), *words, "--mem", "4G"]) == status
 
 
 def test_two_channels_of_two_pictures_are_a_flow(tmp_path: Path) -> None:

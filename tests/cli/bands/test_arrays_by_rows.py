@@ -16,7 +16,7 @@ def test_a_segmentations_arrays_by_name_are_no_picture_of_classes(tmp_path: Path
     nodes.output(nodes.add("Softmax", scores, axis=1))
     path = nodes.save(tmp_path / "seg.onnx")
     np.save(tmp_path / "in.npy", np.ones((3, 32, 32), np.float32))
-    words = ["run", str(path), str(tmp_path / "in.npy"), "--mem", "256M"]
+    words = ["run", str(path), str(tmp_path / "in.npy"), "--mem", "4G"]
     words += ["-o", str(tmp_path / "out.npz")]
     assert main([*words, "--bands", "always"]) == 2
     assert "arrays are written as rows to a .npy file" in capsys.readouterr().err
