@@ -108,8 +108,10 @@ def test_a_cut_transfer_of_weights_goes_on_where_it_was(
     joined(worker)
     while not cluster.status(coordinator.endpoint)["workers"][0]["link_bytes_per_s"]:
         pass  # its link is still measured
+    size = cluster.model.stat().st_size
+    link.slow(size)  # a cut loses what the worker has not read yet, which must not be all
     link.meter.passed = 0
-    link.meter.when_passed(cluster.model.stat().st_size * 3 // 4, link.cut)
+    link.meter.when_passed(size * 3 // 4, link.cut)
     client = cluster.submit(frames.paths[:1], coordinator.endpoint, cluster.folder / "out")
     ready(worker)
     assert client.status() == 0, client.log()
