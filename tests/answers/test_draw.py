@@ -137,6 +137,19 @@ def test_labels_of_one_box_do_not_cover_each_other(tmp_path: Path) -> None:
         assert is_colour(together, class_colour(label)).sum() > 300
 
 
+def test_a_small_box_is_not_hidden_by_its_own_label(tmp_path: Path) -> None:
+    """Where another label lies above it, its own goes below."""
+    path, letterbox = photo(tmp_path, 640, 480)
+    small = seen_at(letterbox, 5, 0.4, 300, 200, 316, 216)
+    above = drawn(path, [small], letterbox)
+    assert plate_of(above, 5)[3] <= 216
+    beside = seen_at(letterbox, 2, 0.9, 300, 200, 460, 440)
+    pixels = drawn(path, [small, beside], letterbox)
+    inner = pixels[204:212, 304:312]
+    assert is_colour(inner, BACKGROUND).all()
+    assert is_colour(pixels[216:250, 300:340], class_colour(5)).sum() > 100
+
+
 def test_the_better_outline_lies_on_top(tmp_path: Path) -> None:
     path, letterbox = photo(tmp_path, 640, 480)
     both = [

@@ -257,26 +257,37 @@ def _plate(text: str, font: Font, letters: int) -> Plate:
     return Plate(text, font, letters, width, letters + 2 * (margin // 2), margin)
 
 
+_HIGHER = 2
+"""So many plates high is a box that can have one inside."""
+
+
 def _free_place(
     plate: Plate, box: Box, picture: tuple[int, int], taken: NDArray[np.float64]
 ) -> Box:
     """Where the plate goes, in whole pixels inside the picture; `taken` are other plates, (n, 4).
 
     Above the box, inside it at the top, below it, or inside at the bottom: the first that is free
-    of other plates; else down from the box's top edge by whole plates; else above in any case.
+    of other plates. One that would hide most of its box goes beside it instead of inside. Else down
+    from the box's top edge by whole plates; else above in any case.
     """
     width, height = plate.width, plate.height
     left = min(max(0, int(box.left)), picture[0] - width)
-    above, below = int(box.top) - height, round(box.bottom)
-    ladder = range(int(box.top) + height, picture[1], height)
-    tops = [above, int(box.top), below, below - height, *ladder]
-    lowest = picture[1] - height
-    for top in tops:
-        place = Box(left, top, left + width, top + height)
-        if 0 <= top <= lowest and not _covers_any(place, taken):
+    top, bottom = int(box.top), round(box.bottom)
+    above, within = (left, top - height), [(left, top), (left, bottom), (left, bottom - height)]
+    if bottom - top < _HIGHER * height:
+        within = [(left, bottom), (round(box.right), top), (int(box.left) - width, top)]
+    ladder = [(left, each) for each in range(top + height, picture[1], height)]
+    for at in (above, *within, *ladder):
+        place = Box(*at, at[0] + width, at[1] + height)
+        if _lies_in(place, picture) and not _covers_any(place, taken):
             return place
-    top = min(max(0, above), lowest)
-    return Box(left, top, left + width, top + height)
+    highest = min(max(0, top - height), picture[1] - height)
+    return Box(left, highest, left + width, highest + height)
+
+
+def _lies_in(place: Box, picture: tuple[int, int]) -> bool:
+    inside = place.right <= picture[0] and place.bottom <= picture[1]
+    return inside and min(place.left, place.top) >= 0
 
 
 def _covers_any(place: Box, taken: NDArray[np.float64]) -> bool:
