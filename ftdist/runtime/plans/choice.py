@@ -200,7 +200,8 @@ def _shortened(notation: str) -> str:
     """A plan's notation, or its beginning."""
     if len(notation) <= _NOTATION_TOLD:
         return notation
-    return notation[:_NOTATION_TOLD].rpartition("/")[0] + "/..."
+    groups, slash, _ = notation[:_NOTATION_TOLD].rpartition("/")
+    return f"{groups}/..." if slash else f"{notation[:_NOTATION_TOLD]}..."
 
 
 def _without_disk(profile: DeviceProfile) -> DeviceProfile:

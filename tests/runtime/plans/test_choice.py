@@ -216,3 +216,7 @@ def test_a_refusal_shows_the_beginning_of_a_long_plan() -> None:
     long = "/".join(f"1x1s8/{each}" for each in range(2, 60, 3))
     short = _shortened(long)
     assert len(short) < 70 and short.endswith("/...") and long.startswith(short[:-4])
+    one_group = "1x1@winograd4=" + ",".join(map(str, range(1, 90, 2)))
+    short = _shortened(one_group)
+    assert len(short) < 70 and short.endswith("...") and one_group.startswith(short[:-3])
+    assert short.startswith("1x1@winograd4=1,3")
