@@ -95,7 +95,7 @@ def prepared(
     `response` is what ``first_layer.response`` says of the network's weights; 0 for nothing.
     """
     fit = _usual_fit(network, task, hints)
-    fill = YOLO_GREY if fit in ("letterbox", "corner") and task.kind != "text" else GREY
+    fill = _usual_fill(task, fit)
     said = _said(hints)
     if said is not None:
         return Preparation(said, fit, fill, "its metadata say so")
@@ -110,7 +110,7 @@ def prepared(
                 continue
             if task.kind != "text":
                 fit = own_fit or fit
-                fill = YOLO_GREY if fit in ("letterbox", "corner") else GREY
+                fill = _usual_fill(task, fit)
             because = f"it is called '{found[0]}'"
             return Preparation(_suiting(pixels, network), fit, fill, because)
     opened = _by_opening(task, hints)
@@ -141,6 +141,10 @@ def _suiting(pixels: Pixels, network: Network) -> Pixels:
         return pixels
     mean = (sum(pixels.mean) / len(pixels.mean),)
     return Pixels(mean, (sum(pixels.deviation) / len(pixels.deviation),))
+
+
+def _usual_fill(task: Task, fit: Fit) -> int:
+    return YOLO_GREY if fit in ("letterbox", "corner") and task.kind != "text" else GREY
 
 
 def _usual_fit(network: Network, task: Task, hints: Hints) -> Fit:

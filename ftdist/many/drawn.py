@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ftdist.geometry import Shape
 from ftdist.network.about import About
 from ftdist.network.graph import Network
-from ftdist.network.task import Task
+from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.rows.opening import WRITTEN, create_rows, open_rows
 from ftdist.runtime.local import Outputs
@@ -141,15 +141,14 @@ def _write_made(
     box = shown.computed.letterbox
     array: NDArray[Any] = shown.computed.outputs[task.outputs[0]]
     size = network.input.height, network.input.width
-    colours = None
-    if task.layout in ("flow", "ab"):
+    colours, values, blue_first = None, (0.0, 255.0), False
+    if task.layout in TWO_CHANNELS:
         array = _of_two_channels(array, network, task, about, shown)
-    elif network.input.channels == 1 and box is not None:
-        colours = _colours(shown.photo, network, about)
-    values = value_range(array, alone=len(planar(array, size)) == 1)
-    blue_first = network.inputs[0].pixels.blue_first
-    if task.layout in ("flow", "ab"):
-        values, blue_first = (0.0, 255.0), False
+    else:
+        values = value_range(array, alone=len(planar(array, size)) == 1)
+        blue_first = network.inputs[0].pixels.blue_first
+        if network.input.channels == 1 and box is not None:
+            colours = _colours(shown.photo, network, about)
     write_made(*(array, size, values, target, box), blue_first=blue_first, colours=colours)
     if box is not None and box.content_width < box.picture_width and about.fit != "stretch":
         return [

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ftdist.network.about import Fit
 from ftdist.network.graph import Network
-from ftdist.network.ports import PLAIN_PIXELS, Pixels
+from ftdist.network.ports import PLAIN_PIXELS
 from ftdist.pictures.fitting import Letterbox
 
 _LEAST_SIDE = 8
@@ -45,7 +45,7 @@ def read_pictures(
         pixels, box = load_picture(path, each.shape, fit, fill=fill)
         boxes.append(box)
         alike = each.shape.channels == first.shape.channels
-        values = _values(pixels, first.pixels if alike else PLAIN_PIXELS)
+        values = (first.pixels if alike else PLAIN_PIXELS).numbers(pixels)
         planar = np.moveaxis(values, -1, 0) if each.layout.planar else values
         arrays[each.name] = np.ascontiguousarray(planar).reshape(each.layout.inner(each.shape))
     return arrays, boxes[0]
@@ -59,12 +59,3 @@ def reading_pictures_bytes(paths: Sequence[Path], network: Network, fit: Fit) ->
     largest = max(loading_bytes(path, each.shape, fit) for each, path in pairs)
     held = sum(each.shape.bytes for each in network.inputs)
     return largest + held + _COPIES * max(each.shape.bytes for each in network.inputs)
-
-
-def _values(pixels: NDArray[np.uint8], how: Pixels) -> NDArray[np.float32]:
-    """(height, width, channels) as a network is fed with them."""
-    ordered = pixels[:, :, ::-1] if how.blue_first and pixels.shape[2] > 1 else pixels
-    values = ordered.astype(np.float32)
-    values -= np.array(how.mean, np.float32)
-    values /= np.array(how.deviation, np.float32)
-    return values

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,6 +129,15 @@ class Pixels:
                 raise InputError(f"a {what} of {len(values)} numbers; it is one, or one a channel")
         if any(not each > 0 for each in self.deviation):
             raise InputError("what pixels are divided by must be above zero")
+
+    def numbers(self, samples: NDArray[Any], steps: float = 1.0) -> NDArray[np.float32]:
+        """Pixels (height, width, channels) as the input's numbers, in the order of its channels;
+        `steps` of the samples are one of 0 to 255."""
+        found = (samples[:, :, ::-1] if self.blue_first else samples).astype(np.float32)
+        found /= np.float32(steps)
+        found -= np.array(self.mean, np.float32)
+        found /= np.array(self.deviation, np.float32)
+        return found
 
     @property
     def black_and_white(self) -> tuple[float, float]:

@@ -43,6 +43,9 @@ Layout = Literal[
 """How outputs hold boxes, key points, characters or colours; "heads" are Darknet's, the others are
 said by ``answers.tasks``."""
 
+TWO_CHANNELS: tuple[Layout, ...] = ("flow", "ab")
+"""Images that are put together as colours from a map of two channels."""
+
 Blank = Literal["blank_first", "blank_last", "no_blank"]
 """Which class of a reader of text is no character."""
 

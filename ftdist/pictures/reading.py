@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from ftdist.errors import FtdistError, InputError
 from ftdist.extras import needing
 from ftdist.pictures.bands import Take, TakeSamples, decode, decode_samples
+from ftdist.pictures.beginnings import PAM, PNG, TIFF
 from ftdist.pictures.exif import TURNS, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
@@ -43,8 +44,6 @@ __all__ = ["Picture", "PictureBytes", "Size", "Source", "opened", "read_picture"
 FORMATS = ("JPEG", "PNG", "BMP", "GIF", "PPM", "TIFF", "WEBP")
 """What may be read; the common ones first, because Pillow loads the others' code on demand."""
 
-_PNG_BEGINS, _PAM_BEGINS = b"\x89PNG\r\n\x1a\n", b"P7\n"
-_TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _HEAD_BYTES, _INTERLACED_AT = 29, 28
 
 _WIDTH_TAG, _HEIGHT_TAG, _BITS_TAG, _SAMPLE_FORMAT_TAG = 256, 257, 258, 339
@@ -137,11 +136,11 @@ def _closed_if_raised(each: IO[bytes] | ImageFile) -> Iterator[None]:
 
 def _read_by_rows(head: bytes) -> str:
     """The kind of picture that begins so, where Pillow is not needed for it."""
-    if head.startswith(_PNG_BEGINS):  # an interlaced one would need a place on the disk
+    if head.startswith(PNG):  # an interlaced one would need a place on the disk
         return "" if head[_INTERLACED_AT:] == b"\x01" else "PNG"
-    if head[:4] in _TIFF_BEGINS:
+    if head[:4] in TIFF:
         return "TIFF"
-    return "PAM" if head.startswith(_PAM_BEGINS) else ""
+    return "PAM" if head.startswith(PAM) else ""
 
 
 def left_open(source: Source) -> PillowPicture:
@@ -155,8 +154,8 @@ def _viewed(file: IO[bytes], source: Source) -> PillowPicture:
 
     with _closed_if_raised(file):
         jpeg = read_header(file)
-        file, shorter = lean(file, jpeg), file
-        if file is not shorter:
+        whole, file = file, lean(file, jpeg)
+        if file is not whole:
             jpeg = read_header(file)
         file.seek(0)
         try:

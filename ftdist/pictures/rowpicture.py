@@ -76,13 +76,12 @@ def _pam(path: Path) -> RowSource:
 
 
 def _tiff(path: Path) -> RowSource | None:
-    from ftdist.pictures.rows.tiff.layout import Unread  # as above
-    from ftdist.pictures.rows.tiff.source import TiffSource
+    from ftdist.pictures.rows.tiff.source import TiffSource, is_viewed  # as above
 
     try:
         return TiffSource(path)
     except InputError as refused:
-        if isinstance(refused.__cause__, Unread) and refused.__cause__.viewed:
+        if is_viewed(refused):
             return None
         raise
 

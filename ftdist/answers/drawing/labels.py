@@ -33,6 +33,9 @@ _GOLDEN_ANGLE = 0.6180339887
 _SMALLEST_LETTERS = 9
 _LONGEST_NAME = 60
 _UNNAMED, _SCORE_LETTERS = "class 1000", 5
+_HIGHER = 2
+"""So many labels high is a box that can have one inside."""
+
 _MOST_PLATE_PIXELS = 256 << 10
 """Where a label would be larger, as in pictures of 100 megapixels, its letters are smaller."""
 
@@ -255,10 +258,6 @@ def _plate(text: str, font: Font, letters: int) -> Plate:
     margin = max(2, letters // 4)
     width = int(font.sized(letters).getbbox(text)[2]) + 1 + 2 * margin
     return Plate(text, font, letters, width, letters + 2 * (margin // 2), margin)
-
-
-_HIGHER = 2
-"""So many plates high is a box that can have one inside."""
 
 
 def _free_place(

@@ -15,7 +15,7 @@ from ftdist.large.passes import against_size, passes_of
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
-from ftdist.network.task import Task
+from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.rows.opening import WRITTEN, open_rows
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
@@ -121,6 +121,6 @@ def _against_result(found: Outputs, network: Network, task: Task, *, plain: bool
         return "arrays are written as rows to a .npy file"
     if found.kind == "pictures" and task.kind != "image":
         return f"{network.name} makes no picture; write a .npy file"
-    if found.kind == "pictures" and task.layout in ("flow", "ab"):
+    if found.kind == "pictures" and task.layout in TWO_CHANNELS:
         return "two channels are put together as colours at once; write a .npy file"
     return f"{network.name} has several outputs" if len(network.outputs) != 1 else ""

@@ -23,7 +23,7 @@ from ftdist.many.pictures_apart import reading_pictures_bytes
 from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.ports import Input
-from ftdist.network.task import Task
+from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.planning.lowering.predictor import lowering_bytes, output_bytes
 from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.imported import Pictures
@@ -172,7 +172,7 @@ def _made_bytes(
     number = next(n for n in network.outputs if network.layers[n].name == task.outputs[0])
     made = network.shape(number)
     taken = making_bytes(drawn, made.width, made.height) + _MADE_CODE_BYTES
-    if task.layout in ("flow", "ab"):
+    if task.layout in TWO_CHANNELS:
         taken += network.input.height * network.input.width * _COLOURED_BYTES
     if is_array:
         is_jpeg = drawn.suffix.lower() in (".jpg", ".jpeg")

@@ -155,7 +155,7 @@ class Feed:
         if rows.dtype == np.float32:
             return rows
         found = with_channels(_told_apart(rows, self._source.tags), self.shape.channels)
-        return found if found.dtype == np.uint8 else _numbers(found, self._pixels)
+        return found if found.dtype == np.uint8 else self._pixels.numbers(found, _SIXTEEN_IN_EIGHT)
 
 
 def as_colours(rows: Rows, tags: Tags) -> NDArray[np.uint8]:
@@ -213,14 +213,3 @@ def _on_white(rows: Rows) -> Rows:
     alpha = rows[:, :, -1:].astype(np.uint32)
     mixed = rows[:, :, :-1] * alpha + (most - alpha) * most
     return ((mixed + most // 2) // most).astype(rows.dtype)
-
-
-def _numbers(rows: Rows, pixels: Pixels) -> NDArray[np.float32]:
-    """Samples of 16 bits as the network's numbers, in the order of its channels."""
-    if pixels.blue_first:
-        rows = rows[:, :, ::-1]
-    found = rows.astype(np.float32)
-    found /= np.float32(_SIXTEEN_IN_EIGHT)
-    found -= np.array(pixels.mean, np.float32)
-    found /= np.array(pixels.deviation, np.float32)
-    return found

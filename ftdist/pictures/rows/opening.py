@@ -14,6 +14,7 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.beginnings import PNG, TIFF
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.rows.plain import (
     PNM_SUFFIXES,
@@ -32,8 +33,7 @@ _JPEG, _PNG, _TIFF = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff")
 WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
 """The endings of files that are written by rows."""
 
-_NPY_BEGINS, _PNG_BEGINS, _PNM_BEGINS = b"\x93NUMPY", b"\x89PNG\r\n\x1a\n", (b"P5", b"P6", b"P7")
-_TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_NPY_BEGINS, _PNM_BEGINS = b"\x93NUMPY", (b"P5", b"P6", b"P7")
 _ENCODER_BYTES = 5 << 20
 """Pillow and its library for JPEG, where nothing has brought them before."""
 _PIECE_BYTES = 256 << 10
@@ -64,11 +64,11 @@ def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
         return open_array(path, planes=planes)
     if begin[:2] in _PNM_BEGINS:
         return open_pnm(path)
-    if begin.startswith(_PNG_BEGINS):
+    if begin.startswith(PNG):
         from ftdist.pictures.rows.png import PngSource  # as above
 
         return PngSource(path, folder)
-    if begin[:4] in _TIFF_BEGINS:
+    if begin[:4] in TIFF:
         return _tiff(path)
     from ftdist.pictures.rows.viewed import ViewedSource  # as above
 
@@ -77,14 +77,13 @@ def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
 
 def _tiff(path: Path) -> RowSource:
     """By rows; a kind that is not read so (fax, L*a*b*) is decoded whole, if Pillow knows it."""
-    from ftdist.pictures.rows.tiff.layout import Unread  # as above
-    from ftdist.pictures.rows.tiff.source import TiffSource
+    from ftdist.pictures.rows.tiff.source import TiffSource, is_viewed  # as above
     from ftdist.pictures.rows.viewed import ViewedSource
 
     try:
         return TiffSource(path)
     except InputError as refused:
-        if not (isinstance(refused.__cause__, Unread) and refused.__cause__.viewed):
+        if not is_viewed(refused):
             raise
         try:
             return ViewedSource(path)

@@ -22,11 +22,11 @@ from numpy.lib import format as npy
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.beginnings import PAM
 from ftdist.pictures.rows.partial import PartialFile
 from ftdist.pictures.rows.protocol import Rows, Tags
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
-_PAM = b"P7\n"
 _DTYPES = ("|u1", "<u2", "<f4")
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_SIDE = 1 << 30
@@ -139,7 +139,7 @@ def open_pnm(path: Path) -> PlainSource:
     """A binary PNM, or a PAM of up to four channels."""
     with path.open("rb") as file:
         head = file.read(_MOST_HEADER_BYTES)
-    numbers, at = _pam_numbers(head) if head.startswith(_PAM) else _pnm_numbers(head)
+    numbers, at = _pam_numbers(head) if head.startswith(PAM) else _pnm_numbers(head)
     if len(numbers) < 4 or not 0 < numbers[2] < 1 << 16 or 0 in numbers or numbers[3] > 4:
         raise InputError(f"{path}: not a binary PNM (P5, P6, P7), or its header is damaged")
     dtype = np.dtype("|u1" if numbers[2] < 256 else ">u2")

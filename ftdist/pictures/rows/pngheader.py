@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.pictures.beginnings import PNG
 from ftdist.pictures.exif import stated
 from ftdist.pictures.rows.codings import DEFLATED_MOST, PIECE_BYTES
 from ftdist.pictures.rows.protocol import Tags
@@ -26,7 +27,7 @@ from ftdist.pictures.rows.tiff.tags import (
     Y_RESOLUTION,
 )
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURE = PNG
 
 _CENTIMETRE = 3
 _STORED_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}

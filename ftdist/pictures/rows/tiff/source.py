@@ -12,13 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.codings import WIDE_BYTES, Bytes, Stream
 from ftdist.pictures.rows.protocol import Rows
 from ftdist.pictures.rows.sequential import Sequential, cut_off, reading
 from ftdist.pictures.rows.tiff.blocks import DECODER_BYTES, Blocks
 from ftdist.pictures.rows.tiff.directory import first_picture
-from ftdist.pictures.rows.tiff.layout import JPEG, block_bytes, read_layout
+from ftdist.pictures.rows.tiff.layout import JPEG, Unread, block_bytes, read_layout
 from ftdist.pictures.rows.tiff.tags import carried, filling
 
 _LINE_COPIES, _NUMBER_COPIES = 3, 2
@@ -162,3 +163,8 @@ class TiffSource(Sequential):
         if there < rows:
             raise cut_off(row + there, self.shape.height)
         return lines
+
+
+def is_viewed(refused: InputError) -> bool:
+    """Whether a TIFF that is not read by rows is a sound one, which Pillow may show rightly."""
+    return isinstance(refused.__cause__, Unread) and refused.__cause__.viewed
