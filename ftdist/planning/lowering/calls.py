@@ -56,13 +56,13 @@ def row_calls(
     """The calls of one row of tiles, in order; `tops` are the rows that maps outside begin with."""
     passes = layout.passes[row]
     writer = _Writer(group, layout, passes, numbers, tops)
-    count, most = 0, 0
+    if passes.in_one_block:
+        (block,) = passes.blocks()
+        return writer.calls(block)
+    counts = [writer.count(block) for block in passes.blocks()]
+    calls, at = np.empty(sum(counts), CALL), 0
     for block in passes.blocks():
-        counted = [int(np.count_nonzero(step.when)) for step in writer.steps(block)]
-        count, most = count + sum(counted), len(counted)
-    calls, at = np.empty(count, CALL), 0
-    for block in passes.blocks():
-        made = writer.calls(block, most)
+        made = writer.calls(block)
         calls[at : at + len(made)] = made
         at += len(made)
     return calls
@@ -89,14 +89,19 @@ class _Writer:
     numbers: Mapping[Number, int]
     tops: Mapping[int, int]
 
-    def calls(self, block: PassBlock, most: int) -> Table:
-        """The calls of a block of passes, in order; a pass has at most so many."""
-        table = np.empty((len(block), most), CALL)
-        when = np.empty(table.shape, bool)
+    def count(self, block: PassBlock) -> int:
+        """How many calls a block of passes has."""
+        return sum(int(np.count_nonzero(step.when)) for step in self.steps(block))
+
+    def calls(self, block: PassBlock) -> Table:
+        """The calls of a block of passes, in order; a pass calls each kernel at most once."""
+        table = np.empty((len(block), len(self.numbers)), CALL)
+        when = np.zeros(table.shape, bool)
+        columns = [table[name] for name in CALL.names or ()]
         for number, step in enumerate(self.steps(block)):
             when[:, number] = step.when
-            for name, values in zip(CALL.names or (), step[1:], strict=True):
-                table[name][:, number] = values
+            for column, values in zip(columns, step[1:], strict=True):
+                column[:, number] = values
         return table[when]
 
     def steps(self, block: PassBlock) -> Iterator[_Step]:

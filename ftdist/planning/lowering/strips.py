@@ -106,6 +106,11 @@ class Passes:
         if len(made) == 1 and self.parts <= _FEW_PARTS:
             self._kept.extend(made)
 
+    @property
+    def in_one_block(self) -> bool:
+        """Whether they are known to be one block, from having been worked out before."""
+        return len(self._kept) == 1
+
     @cached_property
     def _kept(self) -> list[PassBlock]:
         return []

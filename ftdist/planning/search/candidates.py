@@ -82,10 +82,22 @@ class CandidateTable:
         from ftdist.planning import _groups  # type: ignore[attr-defined]
 
         found = np.empty((len(caps), len(self.starts) - 1))
-        seconds = self.streamed_s if streamed else self.seconds
-        staging = self.staging if streamed else self.staging[:0]
-        _groups.least(self.starts, seconds, self.floats, staging, caps, TIE_S_PER_BYTE, found)
+        _groups.least(*self._columns(streamed), caps, TIE_S_PER_BYTE, found)
         return found
+
+    def cheapest(self, first: int, cap: float, *, streamed: bool) -> tuple[float, int]:
+        """(seconds, number) of the fastest candidate, within a cap, of the group from a cut."""
+        from ftdist.planning import _groups  # type: ignore[attr-defined]
+
+        columns = self._columns(streamed)
+        found: tuple[float, int] = _groups.cheapest(*columns, first - self.low, cap, TIE_S_PER_BYTE)
+        return found
+
+    def _columns(self, streamed: bool) -> tuple[NDArray[np.generic], ...]:
+        """What the native walks read: where groups begin, seconds, floats, and staging if any."""
+        if streamed:
+            return self.starts, self.streamed_s, self.floats, self.staging
+        return self.starts, self.seconds, self.floats, self.staging[:0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ class GroupsAtCut:
     streamed_s: Numbers
     bytes: Numbers
 
+    def without_missing(self) -> GroupsAtCut:
+        """Without the longest groups, where no schedule exists for them."""
+        missing = int(np.isfinite(self.seconds).any(axis=1).argmax())
+        if not missing:
+            return self
+        kept = (each[missing:] for each in (self.seconds, self.streamed_s, self.bytes))
+        return GroupsAtCut(self.low + missing, *kept)
+
 
 class MapBytes:
     """Bytes of the maps between groups, without the user's own arrays."""
@@ -182,7 +190,7 @@ class CutGraph:
                     self._fill(groups, at, later, held)
                 if gridded < len(self.schedules) and self._most_slices(later) > 1:
                     self._fill_sliced(groups, gridded, later, held)
-            yield later, groups
+            yield later, groups.without_missing()
             if progress is not None:
                 progress((later / (len(self.cuts) - 1)) ** 2)
 
@@ -240,14 +248,14 @@ class CutGraph:
         )
         if not possible:
             return
-        assert len(firsts) == len(held)
+        own = slice(len(held) - len(firsts), None)
         step = self.plan(later - 1, later, at)
         seconds = shared_s(self.context, step, self.threads, seconds)
         places = [at + heights.index(height) for height in possible]
-        groups.seconds[:, places] = seconds[::-1]
-        groups.streamed_s[:, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
+        groups.seconds[own, places] = seconds[::-1]
+        groups.streamed_s[own, places] = np.maximum(seconds + reading_s, disk_s)[::-1]
         workers = min(self.threads, step.tiles)
-        groups.bytes[:, places] = arena_bytes[::-1] * workers + held[:, None]
+        groups.bytes[own, places] = arena_bytes[::-1] * workers + held[own, None]
 
 
 def grids(network: Network, threads: int) -> Grids:

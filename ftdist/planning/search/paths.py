@@ -245,27 +245,28 @@ class EdgeCosts:
         found = self._fastest.get(key)
         if found is None:
             table = self._candidates.table(later)
-            own = table.of_group(first)
-            mask = None if self._mask is None else self._mask[later - 1]
-            costs = _costs(table, np.array(cap), mask, own, streamed=streamed)
-            at = int(costs.argmin())
-            found = self._fastest[key] = float(costs[at]), own.start + at
+            if self._mask is None:
+                found = table.cheapest(first, cap, streamed=streamed)
+            else:
+                own, mask = table.of_group(first), self._mask[later - 1]
+                costs = _costs(table, np.array(cap), mask, own, streamed=streamed)
+                at = int(costs.argmin())
+                found = float(costs[at]), own.start + at
+            self._fastest[key] = found
         return found
 
 
 def _costs(
     table: CandidateTable,
     cap: Numbers,
-    mask: NDArray[np.bool_] | None,
+    mask: NDArray[np.bool_],
     own: slice = slice(None),
     *,
     streamed: bool,
 ) -> Numbers:
     """Seconds of a table's candidates; infinite where they are above a cap or not in `mask`."""
     sizes = table.bytes(own, streamed=streamed)
-    within = sizes <= cap
-    if mask is not None:
-        within = within & mask[own]
+    within = (sizes <= cap) & mask[own]
     seconds = (table.streamed_s if streamed else table.seconds)[own] + sizes * TIE_S_PER_BYTE
     return np.where(within, seconds, np.inf)
 

@@ -279,7 +279,13 @@ void BackwardPass::add_rows(const Need& from, Need& to, const Axis& rows, int64_
   }
 }
 
-void BackwardPass::run(int first, const std::function<void(int, const LayerExtent&)>& visit) {
+bool BackwardPass::is_made_whole(int index, const LayerExtent& extent) const {
+  const Map& own = map(index);
+  return rows_ * columns_ > 1 && own.height >= rows_ && own.width >= columns_ &&
+         extent.rows == rows_ * own.height && extent.column_sum == columns_ * own.width;
+}
+
+void BackwardPass::run(int first, const std::function<bool(int, const LayerExtent&)>& visit) {
   if (strips_.empty()) return;
   for (int index = primary_; index >= first; index--) {
     if (!map(index).computed) continue;
@@ -287,7 +293,7 @@ void BackwardPass::run(int first, const std::function<void(int, const LayerExten
     if (!need(index).known) continue;
     const LayerExtent& own = extent(index);
     for (const Reading& reading : map(index).reads) add_reader(index, reading);
-    visit(index, own);
+    if (!visit(index, own)) return;
     need(index).known = false;
     dropped_.push_back(std::move(need(index)));
     need(index) = Need();

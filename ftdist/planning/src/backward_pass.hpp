@@ -41,11 +41,14 @@ class BackwardPass {
 
   const std::vector<int>& strips() const { return strips_; }
   int primary() const { return primary_; }
+  // Whether each of several tiles makes all of a layer that could be cut.
+  bool is_made_whole(int index, const LayerExtent& extent) const;
   bool is_output(int index) const { return is_output_[static_cast<size_t>(index)]; }
 
   // Visits the computed layers from the last to the one of index `first`. When a layer is visited,
-  // the extents of what it reads are those of the group that begins at it.
-  void run(int first, const std::function<void(int, const LayerExtent&)>& visit);
+  // the extents of what it reads are those of the group that begins at it. Ends sooner where
+  // `visit` says that it has seen enough.
+  void run(int first, const std::function<bool(int, const LayerExtent&)>& visit);
 
   const LayerExtent& extent(int index);
 

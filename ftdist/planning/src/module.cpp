@@ -30,6 +30,10 @@ Answer<T> answer(std::vector<T>&& values, std::initializer_list<size_t> shape) {
   return Answer<T>(data, shape, owner);
 }
 
+// Layers in a row that every tile of a group may make whole at its beginning: with more of them another
+// group is better, and a walk from each of hundreds of layers to the first is long. Chosen, not measured.
+constexpr int MOST_MADE_WHOLE = 8;
+
 AxisTerms axis_terms(const int64_t* numbers) {
   return {numbers[0], numbers[1], numbers[2], numbers[3],
           numbers[4], numbers[5], numbers[6], numbers[7]};
@@ -78,7 +82,8 @@ class Groups {
                        curve(traffic), curve(weights)};
   }
 
-  // All groups that end before map index `stop`, from first layers of index `first` and more:
+  // The groups that end before map index `stop`, from first layers of index `first` and more (see
+  // MOST_MADE_WHOLE):
   // (which of `strips` are possible, first layers, and by first layer and strip: seconds on one
   // thread, seconds of copying streamed weights, seconds of their disk, bytes of an arena).
   nb::tuple ending_at(int stop, int first, int rows, int columns, const std::vector<int>& strips) const {
@@ -92,6 +97,7 @@ class Groups {
       if (!possible.empty()) {
         GroupCost cost(tables_, backward);
         GroupCost::Totals totals;
+        int made_whole = 0;
         backward.run(first, [&](int index, const LayerExtent& extent) {
           cost.add_layer(index, extent);
           cost.totals(totals);
@@ -103,6 +109,8 @@ class Groups {
           append(reading_s, totals.reading_s);
           append(disk_s, totals.disk_s);
           append(arena_bytes, totals.arena_bytes);
+          made_whole = backward.is_made_whole(index, extent) ? made_whole + 1 : 0;
+          return made_whole <= MOST_MADE_WHOLE;
         });
       }
     }

@@ -10,22 +10,41 @@ namespace {
 
 constexpr double NEVER = std::numeric_limits<double>::infinity();
 
+// Bytes of a candidate, with what counts beside it.
+double bytes_of(const GroupCandidates& table, size_t group, size_t at) {
+  const double beside = table.staging ? static_cast<double>(table.staging[group]) : 0.0;
+  return 4.0 * static_cast<double>(table.floats[at]) + beside;
+}
+
+// Seconds of a candidate; smaller ones win ties.
+double seconds_of(const GroupCandidates& table, size_t at, double bytes) {
+  return static_cast<double>(table.seconds[at]) + bytes * table.tie_s_per_byte;
+}
+
 }  // namespace
 
 void least_seconds(const GroupCandidates& table, const double* caps, size_t count, double* least) {
   std::fill(least, least + count * table.groups, NEVER);
   for (size_t group = 0; group < table.groups; group++) {
-    const double beside = table.staging ? static_cast<double>(table.staging[group]) : 0.0;
     const size_t stop = static_cast<size_t>(table.starts[group + 1]);
     for (size_t at = static_cast<size_t>(table.starts[group]); at < stop; at++) {
-      const double bytes = 4.0 * static_cast<double>(table.floats[at]) + beside;
-      const double seconds = static_cast<double>(table.seconds[at]) + bytes * table.tie_s_per_byte;
+      const double bytes = bytes_of(table, group, at), seconds = seconds_of(table, at, bytes);
       for (size_t cap = 0; cap < count; cap++) {
         double& best = least[cap * table.groups + group];
         if (bytes <= caps[cap] && seconds < best) best = seconds;
       }
     }
   }
+}
+
+Cheapest cheapest(const GroupCandidates& table, size_t group, double cap) {
+  Cheapest found = {NEVER, table.starts[group]};
+  for (int64_t at = table.starts[group]; at < table.starts[group + 1]; at++) {
+    const double bytes = bytes_of(table, group, static_cast<size_t>(at));
+    const double seconds = seconds_of(table, static_cast<size_t>(at), bytes);
+    if (bytes <= cap && seconds < found.seconds) found = {seconds, at};
+  }
+  return found;
 }
 
 void relax(const CutCosts& costs, const int64_t* cap_of, const double* prices, size_t queries,

@@ -21,6 +21,14 @@ struct GroupCandidates {
 // For each cap and group the least seconds of its candidates within the cap: `least` [caps][groups].
 void least_seconds(const GroupCandidates& table, const double* caps, size_t count, double* least);
 
+struct Cheapest {
+  double seconds;  // infinite where no candidate is within the cap
+  int64_t candidate;
+};
+
+// The fastest candidate of one group within a cap.
+Cheapest cheapest(const GroupCandidates& table, size_t group, double cap);
+
 // One cut's part of a walk by many queries. By query: the number of its cap, and the price of a byte.
 // `resident`, `streamed`: seconds by cap and group; by group the bytes of weights that stay in memory.
 struct CutCosts {

@@ -62,6 +62,7 @@ int64_t arena_bytes(const Tables& tables, int first, int stop, int rows, int col
   backward.run(first, [&](int index, const LayerExtent& extent) {
     members.push_back(index);
     note(index, extent);
+    return true;
   });
   std::reverse(members.begin(), members.end());
   std::map<int, int> position, last;  // the step that makes a map, and that of its last reader

@@ -23,12 +23,21 @@ void demand(bool fits) {
   if (!fits) throw nb::value_error("arrays that do not belong together");
 }
 
+GroupCandidates candidates(const Row<int32_t>& starts, const Row<float>& seconds, const Row<uint32_t>& floats,
+                           const Row<float>& staging, double tie_s_per_byte) {
+  demand(starts.size() > 0);
+  const size_t groups = starts.size() - 1;
+  demand(staging.size() == 0 || staging.size() == groups);
+  const float* beside = staging.size() ? staging.data() : nullptr;
+  return {starts.data(), seconds.data(), floats.data(), beside, groups, tie_s_per_byte};
+}
+
 void least(const Row<int32_t>& starts, const Row<float>& seconds, const Row<uint32_t>& floats,
            const Row<float>& staging, const Row<double>& caps, double tie_s_per_byte,
            const WrittenTable<double>& found) {
-  const size_t groups = starts.size() - 1;
-  demand(starts.size() > 0 && found.shape(0) == caps.size() && found.shape(1) == groups);
-  demand(staging.size() == 0 || staging.size() == groups);
+  const GroupCandidates table = candidates(starts, seconds, floats, staging, tie_s_per_byte);
+  const size_t groups = table.groups;
+  demand(found.shape(0) == caps.size() && found.shape(1) == groups);
   int32_t before = 0;
   for (size_t group = 0; group <= groups; group++) {
     demand(starts.data()[group] >= before);
@@ -36,9 +45,17 @@ void least(const Row<int32_t>& starts, const Row<float>& seconds, const Row<uint
   }
   const size_t stop = static_cast<size_t>(before);
   demand(stop <= seconds.size() && stop <= floats.size());
-  const float* beside = staging.size() ? staging.data() : nullptr;
-  least_seconds({starts.data(), seconds.data(), floats.data(), beside, groups, tie_s_per_byte},
-                caps.data(), caps.size(), found.data());
+  least_seconds(table, caps.data(), caps.size(), found.data());
+}
+
+nb::tuple cheapest_of(const Row<int32_t>& starts, const Row<float>& seconds, const Row<uint32_t>& floats,
+                      const Row<float>& staging, size_t group, double cap, double tie_s_per_byte) {
+  const GroupCandidates table = candidates(starts, seconds, floats, staging, tie_s_per_byte);
+  demand(group < table.groups && starts.data()[group] >= 0);
+  const size_t stop = static_cast<size_t>(starts.data()[group + 1]);
+  demand(stop <= seconds.size() && stop <= floats.size());
+  const Cheapest found = cheapest(table, group, cap);
+  return nb::make_tuple(found.seconds, found.candidate);
 }
 
 void walk(const Table<double>& resident, const Table<double>& streamed, const Row<double>& resident_bytes,
@@ -73,6 +90,8 @@ void fill_room(const Row<double>& seconds, const Row<int64_t>& taken, const Tabl
 void ftdist::planning::add_walks(nb::module_& module) {
   module.def("least", &least, nb::arg("starts"), nb::arg("seconds"), nb::arg("floats"), nb::arg("staging"),
              nb::arg("caps"), nb::arg("tie_s_per_byte"), nb::arg("found"));
+  module.def("cheapest", &cheapest_of, nb::arg("starts"), nb::arg("seconds"), nb::arg("floats"),
+             nb::arg("staging"), nb::arg("group"), nb::arg("cap"), nb::arg("tie_s_per_byte"));
   module.def("walk", &walk, nb::arg("resident"), nb::arg("streamed"), nb::arg("resident_bytes"),
              nb::arg("streamed_bytes"), nb::arg("cap_of"), nb::arg("prices"), nb::arg("best"), nb::arg("low"),
              nb::arg("cost"), nb::arg("group"));

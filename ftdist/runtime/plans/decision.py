@@ -16,7 +16,11 @@ from ftdist.errors import BudgetError, InputError
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes, slack_bytes
 from ftdist.planning.plan import Plan, parse_notation
-from ftdist.runtime.budget.process_memory import after_planning, before_planning
+from ftdist.runtime.budget.process_memory import (
+    after_planning,
+    before_planning,
+    only_new_garbage,
+)
 from ftdist.runtime.budget.sizes import format_size
 from ftdist.runtime.plans.choice import Choice, PlanProblem
 from ftdist.runtime.plans.fresh_process import handed_over, peak_bytes, start_fresh
@@ -62,6 +66,10 @@ class Decision:
 
     def choice(self) -> Choice:
         """The fastest plan, or the named one, lowered; BudgetError if it does not fit."""
+        with only_new_garbage():
+            return self._choice()
+
+    def _choice(self) -> Choice:
         handed = handed_over(self._cache.key)
         known = handed or self._kept()
         choice = self._taken(known) if known else None

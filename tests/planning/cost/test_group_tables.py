@@ -16,7 +16,8 @@ from ftdist.network.graph import INPUT, Network, is_alias
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate
 from ftdist.network.operators.transposed import TransposedConvolution
-from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass
+from ftdist.network.operators.windows import Convolution
+from ftdist.planning.cost.backward_pass import STRIPS, BackwardPass, LayerExtent
 from ftdist.planning.cost.group_cost import CostContext, GroupCost
 from ftdist.planning.cost.group_tables import native_groups
 from ftdist.planning.group import FusedGroup
@@ -24,20 +25,33 @@ from ftdist.planning.lowering.kernel_tables import whole_maps
 from ftdist.planning.lowering.programs import lay_out_group
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.profile import DEFAULT
+from ftdist.planning.search.search import Search
 
 HEIGHTS = [strip or 0 for strip in STRIPS]
+MOST_MADE_WHOLE = 8
+
+
+def made_whole(shape: Shape, extent: LayerExtent, grid: tuple[int, int]) -> bool:
+    """Whether each of several tiles makes all of a map that could be cut."""
+    (rows, columns), (height, width, _) = grid, shape
+    made = extent.rows == rows * height and sum(extent.columns) == columns * width
+    return rows * columns > 1 and height >= rows and width >= columns and made
 
 
 def defined(context, stop, grid):
     """(strips, and for each first layer its number, seconds, streamed seconds, arena bytes)."""
     backward = BackwardPass(context.network, stop, *grid)
-    rows = []
+    rows, whole = [], 0
     if backward.strips:
         cost = GroupCost(context, backward)
         for number, extent, inputs in backward.members():
             cost.add_layer(number, extent, inputs)
             seconds = cost.seconds()
             rows.append((number, seconds, cost.streamed_s(seconds), cost.arena_bytes()))
+            is_whole = made_whole(context.network.shape(number), extent, grid)
+            whole = whole + 1 if is_whole else 0
+            if whole > MOST_MADE_WHOLE:
+                break
     return [strip or 0 for strip in backward.strips], rows
 
 
@@ -83,6 +97,21 @@ def test_a_position_behind_the_last_reads_the_last() -> None:
 def test_also_of_whole_architectures(name, grid) -> None:
     network = architectures.load(name).network
     compare(network, range(1, len(network.layers) + 1, 3), grid)
+
+
+def test_a_walk_ends_where_every_tile_makes_whole_maps() -> None:
+    builder = NetworkBuilder("chain", Shape(8, 8, 2))
+    for number in range(40):
+        same = Convolution(2, Sliding.square(3, padding=1))
+        builder.add(same, [number - 1 if number else INPUT])
+    network = builder.finish()
+    native = native_groups(CostContext.of(network, DEFAULT))
+    for grid, longest in (((1, 1), 40), ((2, 1), 13), ((2, 2), 13)):
+        compare(network, [40], grid)
+        assert len(native.ending_at(41, 1, *grid, HEIGHTS)[1]) == longest
+    plan = Search(network, 2, DEFAULT).smallest().plan
+    assert [group.first for group in plan.groups[1:]] == [group.stop for group in plan.groups[:-1]]
+    assert max(group.stop - group.first for group in plan.groups) <= 13
 
 
 def test_a_walk_may_end_early() -> None:

@@ -43,9 +43,11 @@ def test_the_least_seconds_of_each_group_within_each_cap(
             for group in range(len(table.starts) - 1):
                 which = range(int(table.starts[group]), int(table.starts[group + 1]))
                 within = [
-                    float(own[n]) + sizes[n] * TIE_S_PER_BYTE for n in which if sizes[n] <= cap
+                    (float(own[n]) + sizes[n] * TIE_S_PER_BYTE, n) for n in which if sizes[n] <= cap
                 ]
-                assert row[group] == min(within, default=np.inf)
+                expected = min(within, default=(np.inf, which.start))
+                assert row[group] == expected[0]
+                assert table.cheapest(table.low + group, cap, streamed=streamed) == expected
 
 
 def test_a_cut_is_reached_by_the_cheapest_group(candidates: Candidates) -> None:
