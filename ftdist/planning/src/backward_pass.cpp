@@ -255,10 +255,20 @@ void BackwardPass::add_reader(int reader, const Reading& reading) {
 
 // Adds how far each pass of a reader reaches into a map, and the first row that it reads.
 void BackwardPass::add_rows(const Need& from, Need& to, const Axis& rows, int64_t height, bool known) {
-  for (size_t pass = 0; pass < target_.size(); pass++) {
-    const int64_t reach = rows.stop(std::min(from.reach[pass], height));
-    to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;
-  }
+  const auto add_reach = [&](auto&& stop) {
+    for (size_t pass = 0; pass < target_.size(); pass++) {
+      const int64_t reach = stop(std::min(from.reach[pass], height));
+      to.reach[pass] = known ? std::max(to.reach[pass], reach) : reach;
+    }
+  };
+  const AxisTerms only = rows.terms.front();
+  const int shift = rows.shift();
+  if (shift >= 0)  // nearly always, and most of a search's time goes by here
+    add_reach([only, shift](int64_t position) {
+      return only.unit * ((only.multiplier * position + only.after) >> shift) + only.last;
+    });
+  else
+    add_reach([&rows](int64_t position) { return rows.stop(position); });
   for (size_t number = 0; number < stretches_.size(); number++) {
     const Stretch& stretch = stretches_[number];
     const size_t makes = from.makes_from[number];

@@ -48,6 +48,12 @@ struct Axis {
     for (size_t more = 1; more < terms.size(); more++) found = std::max(found, terms[more].stop(position));
     return found;
   }
+  // By how many bits its one term shifts what it divides; -1 if it is not such an axis.
+  int shift() const {
+    const AxisTerms& only = terms.front();
+    if (terms.size() > 1 || only.whole) return -1;
+    return only.divisor == 1 ? 0 : only.divisor == 2 ? 1 : only.divisor == 4 ? 2 : -1;
+  }
   bool whole() const {
     return std::any_of(terms.begin(), terms.end(), [](const AxisTerms& each) { return each.whole != 0; });
   }
