@@ -28,6 +28,7 @@ from ftdist.planning.throughput import (
     splits,
 )
 from ftdist.runtime.bound import Kernels
+from ftdist.runtime.budget.heap import REUSING_BYTES
 from ftdist.runtime.local import Session
 from ftdist.runtime.plans.choice import Choice, RunContext
 
@@ -50,7 +51,9 @@ class Lanes:
     """What a batch runs with: the plan of a lane, how many, and what else it holds.
 
     `room_bytes` is for reading and drawing; `peak_bytes` what the whole process is predicted to
-    hold at most, the room full.
+    hold at most, the room full. `heap_bytes` of it are for a heap that keeps what pictures leave,
+    so that the next ones find it there: their pages come and go for a tenth of a small picture's
+    time. 0 where the budget has none for that.
     """
 
     choice: Choice
@@ -58,6 +61,7 @@ class Lanes:
     hand: InHand
     room_bytes: int
     peak_bytes: int
+    heap_bytes: int = 0
 
     @property
     def pictures_per_s(self) -> float:
@@ -171,7 +175,16 @@ def _beside(decide: Decide, split: Split, pictures: Pictures, room: int, aside: 
     spare = aside - lanes_bytes(split, choice.footprint)
     peak = choice.peak_bytes - spare
     wider = max(0, min(choice.budget.bytes - peak, _MOST_ROOM_BYTES - room)) if spare >= 0 else 0
-    return Lanes(choice, split, hand, room + wider, peak + wider)
+    kept = _heap_bytes(split, hand, pictures)
+    kept = kept if wider >= kept else 0
+    return Lanes(choice, split, hand, room + wider - kept, peak + wider, kept)
+
+
+def _heap_bytes(split: Split, hand: InHand, pictures: Pictures) -> int:
+    """What a heap that reuses may hold beyond what is in use: its end, and between blocks as much
+    again as pictures in hand and under way have in it."""
+    under_way = min(pictures.largest_bytes, REUSING_BYTES) * (split.lanes + HELPERS)
+    return REUSING_BYTES + hand.pictures * hand.picture_bytes + under_way
 
 
 class OpenLanes:

@@ -34,6 +34,7 @@ from ftdist.many.stages import Crowd, Finished, in_order
 from ftdist.many.videos import expanded, frame_bytes
 from ftdist.planning.plan import Plan
 from ftdist.runtime.bound import Kernels
+from ftdist.runtime.budget.heap import REUSING_BYTES, SPARING_BYTES, settle_heap, trim_heap
 
 _SAMPLE = 48
 _LEAST_ROOM_BYTES = 2 << 20
@@ -135,9 +136,9 @@ def run_in(
 ) -> Generator[Record, None, None]:
     """The same in lanes that are open, and stay so."""
     lanes = batch.lanes
-    room = Room(lanes.room_bytes, lanes.peak_bytes - lanes.room_bytes)
+    room = Room(lanes.room_bytes, lanes.peak_bytes - lanes.room_bytes - lanes.heap_bytes)
     crowd = Crowd(lanes.split.lanes, HELPERS, lanes.hand.pictures)
-    with _promptly():
+    with _promptly(), _reusing(keeps=lanes.heap_bytes > 0):
         stages = _Timed(batch, opened, room, lane_time or LaneTime())
         yield from in_order(expanded(inputs), stages, crowd)
 
@@ -178,3 +179,17 @@ def _promptly() -> Iterator[None]:
         yield
     finally:
         sys.setswitchinterval(before)
+
+
+@contextmanager
+def _reusing(*, keeps: bool) -> Iterator[None]:
+    """A context in which the heap keeps what a picture leaves for the next one, if it may."""
+    if not keeps:
+        yield
+        return
+    settle_heap(REUSING_BYTES)
+    try:
+        yield
+    finally:
+        settle_heap(SPARING_BYTES)
+        trim_heap()

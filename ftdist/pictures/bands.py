@@ -84,7 +84,7 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
 
 def decode_samples(image: ImageFile, jpeg: JpegHeader, take: TakeSamples) -> None:
     """Passes a JPEG that streams on as arrays, where its rows lie: nothing is copied."""
-    stream = Stream(image, jpeg)
+    stream = Stream(image, jpeg, whole=is_small(image))
     total = image.size[1]
     height = total if is_small(image) else band_rows(image)
     try:

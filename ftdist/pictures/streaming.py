@@ -102,7 +102,8 @@ class Stream:
     Rows come as far as they are asked for: ``decoded`` of them, of which ``passed`` are gone.
     """
 
-    def __init__(self, image: ImageFile, jpeg: JpegHeader) -> None:
+    def __init__(self, image: ImageFile, jpeg: JpegHeader, *, whole: bool = False) -> None:
+        """`whole`: all rows are passed on at once, in memory that is any other's before and after."""
         import PIL.Image
 
         self._image = image
@@ -111,14 +112,12 @@ class Stream:
         self._stride = image.size[0] * pixel_bytes(image.mode)
         self._height = image.size[1]
         size = self._stride * self._height
-        flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
-        if is_small(image):  # all of its pages at once: asking for each takes longer than decoding
-            flags |= mmap.MAP_POPULATE
-        self._memory = mmap.mmap(-1, size, flags=flags)
+        self._pages = None if whole else _mapping(size, populated=is_small(image))
+        memory = np.empty(size, np.uint8) if self._pages is None else self._pages
         library: Any = PIL.Image
         layout = (image.mode, self._stride, 1)
-        self._pixels: Any = library.core.map_buffer(self._memory, image.size, "raw", 0, layout)
-        self._rows = np.frombuffer(self._memory, np.uint8).reshape(self._height, self._stride)
+        self._pixels: Any = library.core.map_buffer(memory, image.size, "raw", 0, layout)
+        self._rows = np.frombuffer(memory, np.uint8).reshape(self._height, self._stride)
         self._begins = self._rows[:, :_MARK_BYTES]
         self._mark = np.frombuffer(os.urandom(_MARK_BYTES), np.uint8)
         self._marked = self.decoded = self.passed = 0
@@ -173,8 +172,8 @@ class Stream:
         """Rows up to `stop` have been passed on: their pages go."""
         page = mmap.PAGESIZE
         gone, kept = (row * self._stride // page * page for row in (self.passed, stop))
-        if kept > gone and stop < self._height:  # else all of them go at once, with the mapping
-            self._memory.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
+        if kept > gone and stop < self._height and self._pages is not None:  # else all go at the end
+            self._pages.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
         self.passed = stop
 
     def _jpeg_pieces(self, jpeg: JpegHeader) -> Generator[bytes, None, None]:
@@ -206,6 +205,12 @@ class Stream:
         if stop > self._marked:
             self._begins[self._marked : stop] = self._mark
             self._marked = stop
+
+
+def _mapping(size: int, *, populated: bool) -> mmap.mmap:
+    """Pages of their own; `populated`: all at once, as asking for each takes longer than decoding."""
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
+    return mmap.mmap(-1, size, flags=flags | (mmap.MAP_POPULATE if populated else 0))
 
 
 def _nothing() -> Generator[bytes, None, None]:
