@@ -9,8 +9,11 @@ Scaled-YOLOv4 (2021), and Darknet's region_layer.c, yolo_layer.c, gaussian_yolo_
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import groupby
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ from ftdist.network.heads import GaussianYoloHead, Point, RegionHead, YoloHead, 
 Floats = NDArray[np.float32]
 
 _HALF_BOX: dict[Point, float] = {"centre": 0.0, "left_top": 0.5, "right_bottom": -0.5}
+_SIGMOID_ERROR = 1e-6
+"""More than ``sigmoid`` is ever wrong by; it is float32."""
+
 _TREE_THRESHOLD = 0.5
 """How sure Darknet must be of a kind of thing before it asks of which kind within."""
 
@@ -30,12 +36,22 @@ _TREE_THRESHOLD = 0.5
 class YoloAnchor:
     """An anchor of [yolo]: its size, in fractions of the input, and how far centres reach."""
 
+    objectness_at: ClassVar[int] = 4
+    """Which of its values is the objectness."""
+
     width: float
     height: float
     scale_xy: float = 1.0
 
+    @staticmethod
+    def needed(threshold: float) -> float:
+        """A value without which objectness is not above the threshold: where it is computed, which
+        takes longer than a comparison, so much is lost by rounding that some above it is not."""
+        share = threshold - _SIGMOID_ERROR
+        return math.log(share / (1 - share)) if share > 0 else -math.inf
+
     def objectness(self, values: Floats) -> Floats:
-        return sigmoid(values[4])
+        return sigmoid(values[self.objectness_at])
 
     def offsets(self, picked: Floats) -> Floats:
         """Where in its cell the centre is, (2, n): a sigmoid, widened around its middle."""
@@ -61,6 +77,10 @@ class YoloAnchor:
 class PlainAnchor(YoloAnchor):
     """An anchor of [yolo] with new_coords: the layer before has made scores and offsets."""
 
+    @staticmethod
+    def needed(threshold: float) -> float:
+        return threshold - _SIGMOID_ERROR
+
     def objectness(self, values: Floats) -> Floats:
         result: Floats = values[4]
         return result
@@ -81,10 +101,11 @@ class PlainAnchor(YoloAnchor):
 class GaussianAnchor(YoloAnchor):
     """An anchor of [Gaussian_yolo], whose scores sink with the coordinates' mean uncertainty."""
 
+    objectness_at: ClassVar[int] = 8
     point: Point = "centre"
 
     def objectness(self, values: Floats) -> Floats:
-        return sigmoid(values[8])
+        return sigmoid(values[self.objectness_at])
 
     def offsets(self, picked: Floats) -> Floats:
         return self._widened(sigmoid(picked[0:4:2]))
@@ -113,19 +134,20 @@ class RegionAnchor(YoloAnchor):
         return result
 
 
-def anchors(layer: Layer, source: Shape) -> list[YoloAnchor]:
+@lru_cache(maxsize=64)
+def anchors(layer: Layer, source: Shape) -> tuple[YoloAnchor, ...]:
     """The head's anchors in the order of its channels; `source` is the network's input."""
     head, (rows, columns, _) = layer.operation, layer.shape
     if isinstance(head, RegionHead):
         sizes = [(width / columns, height / rows) for width, height in head.anchors]
-        return [RegionAnchor(*size, softmax=head.softmax, parents=head.parents) for size in sizes]
+        return tuple(RegionAnchor(*s, softmax=head.softmax, parents=head.parents) for s in sizes)
     assert isinstance(head, YoloHead | GaussianYoloHead)
     chosen = masked(head.kind, head.anchors, head.mask)
     sizes = [(width / source.width, height / source.height) for width, height in chosen]
     if isinstance(head, GaussianYoloHead):
-        return [GaussianAnchor(*size, head.scale_xy, head.point) for size in sizes]
+        return tuple(GaussianAnchor(*size, head.scale_xy, head.point) for size in sizes)
     kind = PlainAnchor if head.new_coords else YoloAnchor
-    return [kind(*size, head.scale_xy) for size in sizes]
+    return tuple(kind(*size, head.scale_xy) for size in sizes)
 
 
 def shift(anchor: YoloAnchor) -> float:

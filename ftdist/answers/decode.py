@@ -74,9 +74,18 @@ def decode(
             found = _best(found + more, 2 * most)
             continue
         own = anchors(layer, network.input)
-        for anchor, values in zip(own, np.split(raw, len(own)), strict=True):
-            more = decoded(values, anchor, threshold, 0, values.shape[1:], most)
+        maps = raw.reshape(len(own), -1, *raw.shape[1:])
+        for number in _hopeful(maps, own[0], threshold):
+            more = decoded(maps[number], own[number], threshold, 0, raw.shape[1:], most)
             found = _best(found + more, 2 * most)
+    return found
+
+
+def _hopeful(maps: Floats, anchor: YoloAnchor, threshold: float) -> list[int]:
+    """The anchors of whose maps something may be above the threshold: of most pictures few are."""
+    with np.errstate(all="ignore"):
+        hopeful = maps[:, anchor.objectness_at] > np.float32(anchor.needed(threshold))
+    found: list[int] = np.flatnonzero(hopeful.any(axis=(1, 2))).tolist()
     return found
 
 

@@ -121,6 +121,27 @@ def test_equals_the_loops(network: Network, threshold: float) -> None:
         assert one.box == pytest.approx(other.box, rel=1e-4, abs=1e-5)
 
 
+@pytest.mark.parametrize("threshold", [0.0, 1e-7, 0.3, 0.5, 0.999999, 1.0])
+@pytest.mark.parametrize("new_coords", [False, True])
+def test_no_anchor_is_passed_over_that_has_something(monkeypatch, threshold, new_coords) -> None:
+    """Objectness lies at the threshold, or next to it; classes are certain."""
+    head = YoloHead(YOLO.anchors, YOLO.mask, classes=4, new_coords=new_coords)
+    network = network_of((head, 32))
+    (layer,) = (network.layers[number] for number in network.outputs)
+    (maps,) = random_maps(network, seed=3).values()
+    at = threshold
+    if not new_coords:
+        at = math.log(threshold / (1 - threshold)) if 0 < threshold < 1 else 20 * threshold - 10
+    chance, wide = np.random.default_rng(5), maps.reshape(2, 9, *maps.shape[1:])
+    wide[:, 4] = at + chance.normal(0, 1e-6 * max(1, abs(at)), wide[:, 4].shape)
+    wide[:, 5:] = 30
+    found = decode(network, {layer.name: maps}, threshold)
+    with monkeypatch.context() as patch:
+        patch.setattr("ftdist.answers.decode._hopeful", lambda maps, *_: range(len(maps)))
+        assert decode(network, {layer.name: maps}, threshold) == found
+    assert found or threshold > 0.9
+
+
 def one_object(*values: float) -> tuple[Network, Maps]:
     """A region head that sees nothing but one anchor's values in row 1, column 0."""
     network = network_of((RegionHead(((1.0, 2.0),), classes=len(values) - 5), 32))

@@ -37,7 +37,7 @@ _Place = tuple[int, int, int]
 @dataclass(frozen=True, slots=True)
 class _Head:
     source: int
-    anchors: list[YoloAnchor]
+    anchors: tuple[YoloAnchor, ...]
     cells: tuple[int, int]
 
 
