@@ -28,6 +28,17 @@ def unfilter(lines: NDArray[np.uint8], size: int, pixel: int, above: NDArray[np.
 def accumulate(values: NDArray[Any], count: int, step: int, /) -> None:
     """Adds each of `count` values of a row to the one `step` before; uint8, uint16, uint32."""
 
+def taps(
+    source: int,
+    target: int,
+    wanted: NDArray[np.int64],
+    before: NDArray[np.int32],
+    after: NDArray[np.int32],
+    share: NDArray[np.float32],
+    /,
+) -> None:
+    """Fills the last three: what the wanted pixels of an axis are made of (src/mixing.hpp)."""
+
 def mix(
     band: NDArray[np.uint8],
     above: NDArray[np.uint8],
@@ -48,6 +59,10 @@ def mix(
 
 def marker(data: bytes, start: int, /) -> tuple[int, int]:
     """Where a JPEG's next marker begins and ends; the data's end where there is none."""
+
+def plain_jpeg(data: bytes, /) -> tuple[int, int, tuple[tuple[int, int], ...], int, int] | None:
+    """Width, height, each component's sampling factors, begin and end of the data, of a JPEG of the
+    plainest kind (src/jpegs.hpp); None of any other file."""
 
 def colour(
     grey: NDArray[np.uint8],

@@ -84,9 +84,9 @@ def decode(image: ImageFile, jpeg: JpegHeader | None, take: Take) -> None:
 
 def decode_samples(image: ImageFile, jpeg: JpegHeader, take: TakeSamples) -> None:
     """Passes a JPEG that streams on as arrays, where its rows lie: nothing is copied."""
-    stream = Stream(image, jpeg, whole=is_small(image))
+    stream = Stream(image, jpeg, whole=is_small(image.size))
     total = image.size[1]
-    height = total if is_small(image) else band_rows(image)
+    height = total if is_small(image.size) else band_rows(image)
     try:
         for first in range(0, total, height):
             stop = min(first + height, total)

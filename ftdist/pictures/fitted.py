@@ -8,6 +8,7 @@ decoded at a half, a quarter or an eighth of its size where that is more than th
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.about import GREY, Fit
 from ftdist.pictures.fitting import Letterbox
+from ftdist.pictures.plainjpeg import NotPlain, plain_jpeg
 from ftdist.pictures.reading import Picture, Size, Source, opened
 from ftdist.pictures.resizing import Resizer, taps
 
@@ -47,21 +49,44 @@ def load_picture(
     1 nor 3 channels, or reading it would take more than `most_bytes`. `ask` is told what it will
     take before anything is decoded: it may wait, or raise.
     """
+    wanted = _Wanted(source, shape, fit, most_bytes, fill, ask)
     mode = _mode(source, shape)
+    plain = plain_jpeg(source, mode)
+    if plain is not None:
+        try:
+            return _loaded(plain, mode, wanted)
+        except NotPlain:
+            pass  # what is wrong with it is said below
     with opened(source) as picture:
-        box = Letterbox.fit(*picture.size, shape, fit)
-        _draft(picture, mode, box)
-        needed = _loading_bytes(picture, shape)
-        if most_bytes is not None and needed > most_bytes:
-            raise InputError(
-                f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
-                f"and there are {most_bytes >> 20}"
-            )
-        if ask is not None:
-            ask(needed)
-        pixels = np.full(shape, fill, np.uint8)
-        resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
-        picture.samples(mode, resizer.take)
+        return _loaded(picture, mode, wanted)
+
+
+class _Wanted(NamedTuple):
+    """What ``load_picture`` is asked for."""
+
+    source: Source
+    shape: Shape
+    fit: Fit
+    most_bytes: int | None
+    fill: int
+    ask: Callable[[int], None] | None
+
+
+def _loaded(picture: Picture, mode: str, wanted: _Wanted) -> tuple[NDArray[np.uint8], Letterbox]:
+    source, shape, fit, most_bytes, fill, ask = wanted
+    box = Letterbox.fit(*picture.size, shape, fit)
+    _draft(picture, mode, box)
+    needed = _loading_bytes(picture, shape)
+    if most_bytes is not None and needed > most_bytes:
+        raise InputError(
+            f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
+            f"and there are {most_bytes >> 20}"
+        )
+    if ask is not None:
+        ask(needed)
+    pixels = np.full(shape, fill, np.uint8)
+    resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
+    picture.samples(mode, resizer.take)
     return pixels, box
 
 

@@ -59,9 +59,9 @@ def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = F
         return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
     if jpeg is not None and streams(image, jpeg):
-        return each + min(whole, _streamed(image, jpeg)) + _jpeg_rows(image, jpeg)
+        return each + min(whole, _streamed(image, jpeg)) + _jpeg_rows(image.size[0], jpeg)
     if jpeg is not None:
-        return each + whole + 2 * jpeg.coefficients + _jpeg_rows(image, jpeg)
+        return each + whole + 2 * jpeg.coefficients + _jpeg_rows(image.size[0], jpeg)
     if image.format == "WEBP":
         return each + _WEBP_PIXEL_BYTES * width * height + 2 * _file_bytes(image)
     if image.format == "TIFF":
@@ -72,21 +72,26 @@ def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = F
     return each + _SLOW_PIXEL_BYTES.get(codec, _SLOWEST_PIXEL_BYTES) * width * height
 
 
+def decoding_whole_bytes(size: tuple[int, int], jpeg: JpegHeader, pixel_bytes: int) -> int:
+    """What decoding a small JPEG at once holds at most."""
+    return CODE_BYTES + size[0] * size[1] * pixel_bytes + _jpeg_rows(size[0], jpeg)
+
+
 def _streamed(image: ImageFile, jpeg: JpegHeader) -> int:
     """Rows that are decoded and not passed on, and the pages where rows to come are marked."""
     stride = image.size[0] * pixel_bytes(image.mode)
-    marked = undecided_rows(image, jpeg) + 1
+    marked = undecided_rows(image.size[1], jpeg) + 1
     rows = burst_rows(image, jpeg) + band_rows(image) - 1
     return rows * stride + marked * min(stride, mmap.PAGESIZE + 64)
 
 
-def _jpeg_rows(image: ImageFile, jpeg: JpegHeader) -> int:
+def _jpeg_rows(width: int, jpeg: JpegHeader) -> int:
     """libjpeg's rows of samples, and Pillow's one of pixels.
 
     Source: jdmainct.c has ten eighths of a row of MCUs where colours are interpolated, jdsample.c
     as many full rows of each colour as an MCU has blocks above each other.
     """
-    width = image.size[0] + jpeg.mcu_width
+    width += jpeg.mcu_width
     samples = jpeg.blocks * 64 * 10 // (8 * jpeg.mcu_width)
     return width * (samples + len(jpeg.sampling) * jpeg.mcu_height // 8 + 4)
 

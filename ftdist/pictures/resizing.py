@@ -15,6 +15,7 @@ by a rounding of `at`. The result is rounded to 8 bits.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -25,29 +26,32 @@ ROWS_AT_ONCE = 32
 
 
 class Taps(NamedTuple):
-    """For pixels of the result the pixel before their place, the one after it, and its share."""
+    """For pixels of the result the pixel before their place, the one after it, and its share; and
+    how many pixels the axis has, of the picture and of the whole result."""
 
-    before: NDArray[np.intp]
-    after: NDArray[np.intp]
+    before: NDArray[np.int32]
+    after: NDArray[np.int32]
     share: NDArray[np.float32]
+    source: int
+    target: int
 
 
 def taps(source: int, target: int, wanted: Sequence[int] | NDArray[np.intp]) -> Taps:
     """What the `wanted` pixels of an axis of `target` pixels are made of, out of `source` ones."""
-    index = np.asarray(wanted, dtype=np.intp)
-    scale = np.float32(source - 1) / np.float32(max(target - 1, 1))
-    place = index.astype(np.float32) * scale
-    before = np.minimum(place.astype(np.intp), source - 1)
-    share = place - before.astype(np.float32)
-    last = (index == target - 1) | (before == source - 1)
-    before[last], share[last] = source - 1, 0
-    return Taps(before, np.minimum(before + 1, source - 1), share)
+    from ftdist.pictures import _decoding
+
+    index = np.ascontiguousarray(wanted, dtype=np.int64)
+    before, after = np.empty(len(index), np.int32), np.empty(len(index), np.int32)
+    share = np.empty(len(index), np.float32)
+    _decoding.taps(source, target, index, before, after, share)
+    return Taps(before, after, share, source, target)
 
 
 def _in_steps_of_one(taps: Taps) -> bool:
     """Whether pixels are those of the picture, one after the other, and no mixtures."""
-    steps = np.diff(taps.before)
-    return bool(len(taps.before) and not taps.share.any() and (steps == 1).all())
+    if taps.source != taps.target or not len(taps.before):
+        return False
+    return not taps.share.any() and bool((np.diff(taps.before) == 1).all())
 
 
 class Resizer:
@@ -60,29 +64,38 @@ class Resizer:
         self._rows = rows
         self._columns = columns
         self._out = out
-        self._needed = np.where(rows.share > 0, rows.after, rows.before)
         self._last_row = np.empty((0, 1, 1), np.uint8)
-        self._along = (
-            columns.before.astype(np.int32),
-            columns.after.astype(np.int32),
-            np.ascontiguousarray(columns.share),
-        )
+        self._along = columns.before, columns.after, columns.share
         self._as_it_is = _in_steps_of_one(rows) and _in_steps_of_one(columns)
+        self._tight = out.strides[1:] == (out.shape[2], 1)
+
+    @cached_property
+    def _needed(self) -> NDArray[np.int32]:
+        """The last row of the picture that each row needs."""
+        return np.where(self._rows.share > 0, self._rows.after, self._rows.before)
 
     def take(self, first: int, band: NDArray[np.uint8]) -> None:
         """Rows of the picture from `first` on, (height, width, channels); bands follow in order.
 
         Between pixels and rows of a band may be gaps.
         """
+        rows = self._rows
+        if len(band) == rows.source and self._tight and not self._as_it_is and len(rows.before):
+            from ftdist.pictures import _decoding
+
+            down = rows.before, rows.after, rows.share
+            _decoding.mix(band, self._last_row, *down, *self._along, self._out)
+            return
         ready = np.flatnonzero((self._needed >= first) & (self._needed < first + len(band)))
         if self._as_it_is:
             if len(ready):
-                rows, columns = self._rows.before[ready] - first, self._columns.before
+                top, bottom = rows.before[ready[0]] - first, rows.before[ready[-1]] - first
+                columns = self._columns.before
                 self._out[ready[0] : ready[-1] + 1] = band[
-                    rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1
+                    top : bottom + 1, columns[0] : columns[-1] + 1
                 ]
             return
-        if len(ready) and self._out.strides[1:] == (self._out.shape[2], 1):
+        if len(ready) and self._tight:
             self._mix(ready, first, band, self._out[ready[0] : ready[-1] + 1])
         else:
             for start in range(0, len(ready), ROWS_AT_ONCE):

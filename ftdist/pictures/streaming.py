@@ -31,9 +31,9 @@ blocks may be. Of a small picture all rows may come at once."""
 _SMALL_PIXELS = 1 << 19
 
 _HEADER_PIECE_BYTES = 64 << 10
-_END_MARKER = b"\xff\xd9"
+END_MARKER = b"\xff\xd9"
 _MAP_NORESERVE = 0x4000  # Linux, x86-64 and aarch64
-_MARK_BYTES = 16
+MARK_BYTES = 16
 _BITS_AT_ONCE = 64
 _MOST_INTERVAL_ROWS = 4
 RAW_BITS = {
@@ -59,21 +59,21 @@ def pixel_bytes(mode: str) -> int:
 
 def streams(image: ImageFile, jpeg: JpegHeader | None) -> bool:
     """Whether rows come out in order, in bounded number, as data goes in."""
-    if image.size[0] * pixel_bytes(image.mode) < _MARK_BYTES or len(image.tile) != 1:
+    if image.size[0] * pixel_bytes(image.mode) < MARK_BYTES or len(image.tile) != 1:
         return False
     if image.tile[0][0] != "jpeg" or jpeg is None or not jpeg.sequential:
         return False
     return jpeg.restart_interval <= _MOST_INTERVAL_ROWS * jpeg.mcus_across
 
 
-def is_small(image: ImageFile) -> bool:
-    """Whether all of its rows may be decoded at once."""
-    return math.prod(image.size) <= _SMALL_PIXELS
+def is_small(size: tuple[int, int]) -> bool:
+    """Whether all rows of a picture of that size may be decoded at once."""
+    return math.prod(size) <= _SMALL_PIXELS
 
 
 def piece_bytes(image: ImageFile, jpeg: JpegHeader) -> int:
     """How much data a decoder is given at once."""
-    if is_small(image):
+    if is_small(image.size):
         return _MOST_PIECE_BYTES
     # with the MCU that the piece before began, and those of an interval
     row = (jpeg.mcus_across - 1 - jpeg.restart_interval) * jpeg.blocks * 2 // 8
@@ -87,13 +87,13 @@ def burst_rows(image: ImageFile, jpeg: JpegHeader) -> int:
     return 1 + rows * image.size[1] // jpeg.height
 
 
-def undecided_rows(image: ImageFile, jpeg: JpegHeader) -> int:
-    """The most rows that may still be missing when all of a JPEG's data has been given.
+def undecided_rows(height: int, jpeg: JpegHeader) -> int:
+    """The most rows of `height` that may still be missing when all of a JPEG's data has been given.
 
     Two rows of MCUs wait for the ones below, and as many MCUs as the last bits can hold for more.
     """
     waiting = 2 + math.ceil(_BITS_AT_ONCE / (2 * jpeg.blocks) / jpeg.mcus_across)
-    return 1 + waiting * jpeg.mcu_height * image.size[1] // jpeg.height
+    return 1 + waiting * jpeg.mcu_height * height // jpeg.height
 
 
 class Stream:
@@ -103,23 +103,23 @@ class Stream:
     """
 
     def __init__(self, image: ImageFile, jpeg: JpegHeader, *, whole: bool = False) -> None:
-        """`whole`: all rows are passed on at once, in memory that is any other's before and after."""
+        """`whole`: all rows are passed on at once, in memory that others have before and after."""
         import PIL.Image
 
         self._image = image
         self._piece = piece_bytes(image, jpeg)
-        self._ahead = burst_rows(image, jpeg) + undecided_rows(image, jpeg)
+        self._ahead = burst_rows(image, jpeg) + undecided_rows(image.size[1], jpeg)
         self._stride = image.size[0] * pixel_bytes(image.mode)
         self._height = image.size[1]
         size = self._stride * self._height
-        self._pages = None if whole else _mapping(size, populated=is_small(image))
+        self._pages = None if whole else _mapping(size, populated=is_small(image.size))
         memory = np.empty(size, np.uint8) if self._pages is None else self._pages
         library: Any = PIL.Image
         layout = (image.mode, self._stride, 1)
         self._pixels: Any = library.core.map_buffer(memory, image.size, "raw", 0, layout)
         self._rows = np.frombuffer(memory, np.uint8).reshape(self._height, self._stride)
-        self._begins = self._rows[:, :_MARK_BYTES]
-        self._mark = np.frombuffer(os.urandom(_MARK_BYTES), np.uint8)
+        self._begins = self._rows[:, :MARK_BYTES]
+        self._mark = np.frombuffer(os.urandom(MARK_BYTES), np.uint8)
         self._marked = self.decoded = self.passed = 0
         self._pieces = self._jpeg_pieces(jpeg)
         codec, extents, self._offset, arguments = image.tile[0]
@@ -172,7 +172,9 @@ class Stream:
         """Rows up to `stop` have been passed on: their pages go."""
         page = mmap.PAGESIZE
         gone, kept = (row * self._stride // page * page for row in (self.passed, stop))
-        if kept > gone and stop < self._height and self._pages is not None:  # else all go at the end
+        if (
+            kept > gone and stop < self._height and self._pages is not None
+        ):  # else all go at the end
             self._pages.madvise(mmap.MADV_DONTNEED, gone, kept - gone)
         self.passed = stop
 
@@ -188,10 +190,10 @@ class Stream:
             self._look()
             yield piece
         self._look()
-        if self.decoded < self._height - undecided_rows(self._image, jpeg):
+        if self.decoded < self._height - undecided_rows(self._height, jpeg):
             raise OSError(f"the file is cut off: {self.decoded} of {self._height} rows are there")
         self._mark_to(self._height)
-        yield _END_MARKER
+        yield END_MARKER
 
     def _look(self) -> None:
         """Counts what has been decoded, and marks what the next piece may decode."""
@@ -208,7 +210,7 @@ class Stream:
 
 
 def _mapping(size: int, *, populated: bool) -> mmap.mmap:
-    """Pages of their own; `populated`: all at once, as asking for each takes longer than decoding."""
+    """Its own pages; `populated`: all at once, as asking for each takes longer than decoding."""
     flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE
     return mmap.mmap(-1, size, flags=flags | (mmap.MAP_POPULATE if populated else 0))
 

@@ -30,6 +30,11 @@ struct Band {
   size_t channels;
 };
 
+// What `count` pixels of an axis of `target` are made of, of `source` ones: as Darknet has it, each
+// operation rounded to float32 (resizing.py).
+void find_taps(size_t source, size_t target, const int64_t* wanted, size_t count, int32_t* before,
+               int32_t* after, float* share);
+
 // Makes rows.count rows of columns.count pixels, `stride` bytes apart. `scratch` holds two of them,
 // in floats. Each value is (1 - share) * one + share * other, along the row, then between rows,
 // every operation rounded to float32; then rounded to 8 bits.

@@ -2,11 +2,12 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
-#include <cstring>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
 #include "colouring.hpp"
+#include "jpegs.hpp"
 #include "mixing.hpp"
 #include "rows.hpp"
 
@@ -61,6 +62,16 @@ Taps taps(const Places& before, const Places& after, const Shares& share, int64_
   return {before.data(), after.data(), share.data(), before.size()};
 }
 
+void taps_of(size_t source, size_t target, const Values<const int64_t>& wanted, const Values<int32_t>& before,
+             const Values<int32_t>& after, const Values<float>& share) {
+  if (source == 0 || source > INT32_MAX || target > INT32_MAX || before.size() != wanted.size() ||
+      after.size() != wanted.size() || share.size() != wanted.size())
+    throw nb::value_error("taps of several lengths");
+  for (size_t at = 0; at < wanted.size(); at++)
+    if (wanted.data()[at] < 0 || wanted.data()[at] > INT32_MAX) throw nb::value_error("no such pixel");
+  find_taps(source, target, wanted.data(), wanted.size(), before.data(), after.data(), share.data());
+}
+
 template <typename T>
 using Pixels = nb::ndarray<T, nb::ndim<3>, nb::device::cpu>;
 
@@ -99,21 +110,20 @@ void mix_rows(const Pixels<const uint8_t>& band, const Pixels<const uint8_t>& ab
   mix(from, rows, columns, scratch.get(), out.data(), stride_out);
 }
 
-// Where the first marker of a JPEG from `start` on begins and ends: bytes of ones, and one that is
-// neither zero nor ones. The data's end where there is none.
 nb::tuple marker(const nb::bytes& data, size_t start) {
   const auto* values = reinterpret_cast<const uint8_t*>(data.c_str());
-  const size_t size = data.size();
-  while (start < size) {
-    const void* found = std::memchr(values + start, 0xFF, size - start);
-    if (found == nullptr) break;
-    const auto begin = static_cast<size_t>(static_cast<const uint8_t*>(found) - values);
-    size_t end = begin;
-    while (end < size && values[end] == 0xFF) end++;
-    if (end < size && values[end] != 0) return nb::make_tuple(begin, end + 1);
-    start = end;
-  }
-  return nb::make_tuple(size, size);
+  const Marker found = next_marker(values, data.size(), start);
+  return nb::make_tuple(found.begin, found.end);
+}
+
+// (width, height, sampling factors of each component, begin and end of the data), or None.
+nb::object plain(const nb::bytes& data) {
+  PlainJpeg found;
+  if (!plain_jpeg(reinterpret_cast<const uint8_t*>(data.c_str()), data.size(), found)) return nb::none();
+  nb::list sampling;
+  for (size_t each = 0; each < found.components; each++)
+    sampling.append(nb::make_tuple(found.across[each], found.down[each]));
+  return nb::make_tuple(found.width, found.height, nb::tuple(sampling), found.begin, found.end);
 }
 
 void colour_rows(const Input& grey, const Input& chroma, size_t width, const Places& upper,
@@ -139,8 +149,10 @@ NB_MODULE(_decoding, module) {
       .def_prop_ro("ended", &Lzw::ended);
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
+  module.def("taps", &taps_of);
   module.def("mix", &mix_rows);
   module.def("marker", &marker);
+  module.def("plain_jpeg", &plain);
   module.def("colour", &colour_rows);
   module.def("accumulate", &accumulate_rows<uint8_t>);
   module.def("accumulate", &accumulate_rows<uint16_t>);

@@ -1,0 +1,108 @@
+"""Small plain JPEGs, decoded at once, are what all other pictures' way makes of them."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ftdist.errors import InputError
+from ftdist.geometry import Shape
+from ftdist.pictures import fitted
+from ftdist.pictures.picture import PictureBytes
+from ftdist.pictures.plainjpeg import plain_jpeg
+
+
+def jpeg(mode: str, size: tuple[int, int], **options: Any) -> bytes:
+    chance = np.random.default_rng(size[0])
+    small = Image.fromarray(chance.integers(0, 256, (7, 9, 3), np.uint8)).resize(size)
+    file = io.BytesIO()
+    small.convert(mode).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def loaded(content: bytes, shape: Shape, fit: Any = "letterbox") -> tuple[str, bytes]:
+    """What is told of it, and the pixels."""
+    try:
+        pixels, box = fitted.load_picture(PictureBytes("photo.jpg", content), shape, fit)
+    except InputError as error:
+        return str(error), b""
+    return str(box), pixels.tobytes()
+
+
+def both_ways(
+    monkeypatch: pytest.MonkeyPatch, content: bytes, shape: Shape, fit: Any = "letterbox"
+) -> tuple[str, bytes]:
+    """The same, which is also that of pictures which are not plain."""
+    found = loaded(content, shape, fit)
+    with monkeypatch.context() as patch:
+        patch.setattr(fitted, "plain_jpeg", lambda *_: None)
+        assert loaded(content, shape, fit) == found
+    return found
+
+
+@pytest.mark.parametrize("size", [(16, 5), (97, 64), (321, 203), (640, 480)])
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_plain_one_is_the_same(monkeypatch, size, subsampling, channels) -> None:
+    content = jpeg("RGB", size, subsampling=subsampling)
+    assert plain_jpeg(PictureBytes("photo.jpg", content), "RGB") is not None
+    for fit in ("letterbox", "stretch", "crop", "corner", "pad"):
+        _, pixels = both_ways(monkeypatch, content, Shape(96, 128, channels), fit)
+        assert pixels
+
+
+def test_a_grey_one_is_decoded_so_for_a_network_that_sees_grey(monkeypatch) -> None:
+    content = jpeg("L", (200, 150))
+    assert plain_jpeg(PictureBytes("photo.jpg", content), "L") is not None
+    assert plain_jpeg(PictureBytes("photo.jpg", content), "RGB") is None
+    for channels in (1, 3):
+        assert both_ways(monkeypatch, content, Shape(64, 64, channels))[1]
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("RGB", {"progressive": True}),
+        ("CMYK", {}),
+        ("RGB", {"exif": b"Exif\x00\x00" + b"MM\x00*\x00\x00\x00\x08" + b"\x00" * 6}),
+        ("RGB", {"restart_marker_rows": 1}),
+    ],
+)
+def test_others_are_not_plain(monkeypatch, mode, options) -> None:
+    content = jpeg(mode, (120, 90), **options)
+    assert plain_jpeg(PictureBytes("photo.jpg", content), mode) is None
+    assert both_ways(monkeypatch, content, Shape(64, 64, 3))[1]
+
+
+def test_a_large_file_and_no_file_are_not_plain(tmp_path: Path) -> None:
+    assert plain_jpeg(PictureBytes("photo.jpg", jpeg("RGB", (800, 700))), "RGB") is None
+    padded = jpeg("RGB", (64, 64)) + bytes(600 << 10)
+    assert plain_jpeg(PictureBytes("photo.jpg", padded), "RGB") is None
+    assert plain_jpeg(tmp_path, "RGB") is None
+    assert plain_jpeg(tmp_path / "missing.jpg", "RGB") is None
+    (tmp_path / "none.jpg").write_bytes(b"\xff")
+    assert plain_jpeg(tmp_path / "none.jpg", "RGB") is None
+    (tmp_path / "photo.jpg").write_bytes(jpeg("RGB", (64, 64)))
+    assert plain_jpeg(tmp_path / "photo.jpg", "RGB") is not None
+
+
+def test_cut_ones_are_told_of_as_others_are(monkeypatch) -> None:
+    content = jpeg("RGB", (90, 70))
+    told = set()
+    for length in range(0, len(content), 23):
+        told.add(both_ways(monkeypatch, content[:length], Shape(64, 64, 3))[1] == b"")
+    assert told == {True, False}, "the last bytes may be missing"
+
+
+def test_damaged_ones_too(monkeypatch) -> None:
+    content, chance = jpeg("RGB", (90, 70)), np.random.default_rng(3)
+    for _ in range(300):
+        damaged = bytearray(content)
+        for at in chance.integers(0, len(content), chance.integers(1, 4)):
+            damaged[at] ^= 1 << int(chance.integers(0, 8))
+        both_ways(monkeypatch, bytes(damaged), Shape(64, 64, 3))
