@@ -19,7 +19,13 @@ from support.smallmodels import CHAIN, DETECTOR, write_small_model
 from ftdist.cli.commands import batch
 from ftdist.cli.main import main
 from ftdist.cli.signals import Interrupted
+from ftdist.errors import BudgetError
 from ftdist.many import local
+from ftdist.many.asking import Allowed, asked_of, ready
+from ftdist.many.lanes import Lanes
+from ftdist.many.listing import Listing
+from ftdist.network.modelfile import load
+from ftdist.runtime.budget.heap import REUSING_BYTES
 from ftdist.runtime.budget.memory import MIB
 
 COUNT, BROKEN = 24, 5
@@ -148,6 +154,23 @@ def test_the_budget_holds_with_all_stages_at_once(folder: Path, tmp_path: Path) 
         assert done.status == 1, done
         assert done.peak_bytes <= mem * MIB
         assert len(names(out.read_bytes())) == COUNT + 1 - lost
+
+
+def test_the_heap_keeps_what_pictures_leave_where_there_is_room(folder: Path) -> None:
+    """It is in the budget, and given up first."""
+    model = load(folder / "detector.ftd")
+    photos = Listing([str(folder / "photos")], recursive=False)
+    asked = asked_of(model, {"threshold": 0.3, "overlap": 0.45})
+
+    def lanes(mem: int) -> Lanes:
+        return ready(model, asked, photos, lambda _: None, Allowed(mem, 2)).lanes
+
+    wide = lanes(2048 * MIB)
+    assert wide.heap_bytes > REUSING_BYTES and wide.room_bytes > 0
+    with pytest.raises(BudgetError) as refused:
+        lanes(MIB)
+    tight = lanes(refused.value.smallest_bytes + MIB)
+    assert tight.heap_bytes == 0 < tight.room_bytes
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
