@@ -37,7 +37,8 @@ _LARGE, _SMALL = 4.0, 0.1
 _MOST_OF_PIXELS = 2.5
 """Networks for pixels of 0 to 255 make less of photos in their first layer, all others more."""
 
-_YOLO = ("rows", "columns", "selected", "bin_maps", *(f"yolo{n}_maps" for n in "3457"))
+_YOLO = ("rows", "columns", "selected", "bin_maps", *(f"yolo{n}_maps" for n in "3457"),
+         "yolo2_map", "tiny_yolo2_map")  # fmt: skip
 """Layouts whose networks are fed with 0..1, letterboxed."""
 
 
@@ -108,6 +109,8 @@ def prepared(
                 continue
             if task.kind == "detect" and "paddle" in pattern:  # those read text
                 continue
+            if pattern.startswith("yolo") and (opened := _by_opening(task, hints)) is not None:
+                return Preparation(opened[0], own_fit or fit, fill, opened[1])
             if task.kind != "text":
                 fit = own_fit or fit
                 fill = _usual_fill(task, fit)

@@ -27,6 +27,8 @@ Layout = Literal[
     "bins",
     "bin_lists",
     "bin_maps",
+    "yolo2_map",
+    "tiny_yolo2_map",
     "yolo3_maps",
     "yolo4_maps",
     "yolo5_maps",

@@ -38,6 +38,8 @@ def network(channels: int = 3, *, planar: bool = True):
         (Task("detect", "pairs", 2), Hints("RFB"), Pixels((127.0,), (128.0,)), "stretch"),
         (Task("image"), Hints(), Pixels(), "pad"),
         (Task("image"), Hints(opening=("Div", 255.0)), Pixels((0.0,), (1.0,)), "pad"),
+        (Task("detect", "yolo2_map"), Hints("yolo", opening=("Mul", 1 / 255)), RAW, "letterbox"),
+        (Task("detect", "yolo2_map"), Hints("yolo"), Pixels(), "letterbox"),
         (Task("image"), Hints(opening=("Mul", 2.0)), Pixels(), "pad"),
         (ARRAYS, Hints(metadata=HALF), Pixels((127.5,), (127.5,)), "stretch"),
         (Task("image"), Hints(endings=frozenset({"Tanh"})), Pixels((127.5,), (127.5,)), "pad"),

@@ -7,24 +7,16 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Mapping
 
+from ftdist.answers.tasks.by_raw_maps import bin_maps, raw_maps
 from ftdist.answers.tasks.details import detailed, selected_values
+from ftdist.answers.tasks.seen_outputs import BINS, CLASS_COUNTS, STRIDES, Dims, Seen
 from ftdist.network.task import Layout, Task
 
-Dims = tuple[int, ...]
-
-STRIDES = (8, 16, 32, 64)
 _RARER_STRIDES = (16, 32), (4, 8, 16, 32), (4, 8, 16)
 """Those of tiny networks, and of networks for small objects, which hand on decoded boxes."""
 
-CENTRE_STRIDE = 4
-"""Pixels of a cell of CenterNet's heat map."""
-
-_CLASS_COUNTS = frozenset({1, 2, 20, 80, 90, 91})
-_BINS = (32, 64)
-"""Values of a box whose edges are distributions: 4 edges of 8 or 16 bins."""
 
 _BINNED = re.compile(r"nanodet|gfl|dfl", re.IGNORECASE)
 
@@ -36,41 +28,9 @@ _POSE = re.compile(r"(?<!trans)(?<!com)pose|key_?point|kpt", re.IGNORECASE)
 _SCORE = re.compile(r"score|conf|prob|cls|class|logit|label|obj", re.IGNORECASE)
 
 
-class Seen(NamedTuple):
-    """What is known of a network: `source` (channels, height, width) of its input, the shapes of
-    its outputs without batch, how many classes have names, and its file's words; `scored` is how
-    many classes some layer tells apart, and `peaks` (channels, height, width) of a heat map whose
-    peaks some layer chooses, where that is known."""
-
-    source: Dims
-    shapes: Mapping[str, Dims]
-    labels: int
-    words: str
-    scored: int = 0
-    peaks: Dims = ()
-
-    @property
-    def has_centres(self) -> bool:
-        """Whether peaks are chosen in cells as large as CenterNet's."""
-        return self.peaks[1:] == tuple(side // CENTRE_STRIDE for side in self.source[1:])
-
-    def cells(self, strides: Sequence[int]) -> int:
-        """Positions of grids with these strides over the input."""
-        _, height, width = self.source
-        return sum(-(-height // stride) * -(-width // stride) for stride in strides)
-
-    def anchors_a_cell(self, count: int) -> int:
-        """How many boxes each grid cell has of `count` in all; 0 when that fits no grid."""
-        for most in (3, 4, 2):
-            cells = self.cells(STRIDES[:most])
-            if count in (cells, 3 * cells):
-                return count // cells
-        return 0
-
-
 def detector(seen: Seen) -> Task | None:
     """The detector that outputs of such shapes are of; None for something else."""
-    for told in (_counted, _per_grid, _binned_grids, _raw_maps, _bin_maps, _pair, _table):
+    for told in (_counted, _per_grid, _binned_grids, raw_maps, bin_maps, _pair, _table):
         found = told(seen)
         if found is not None:
             return detailed(found, seen.shapes, seen.words, named=seen.labels > 0)
@@ -105,14 +65,14 @@ def _table(seen: Seen) -> Task | None:
             return Task("detect", "scored", seen.labels, (name,))
         return Task("detect", "selected", seen.labels, (name,))
     if rows in (seen.cells(STRIDES[:3]), seen.cells(STRIDES)):
-        for bins in _BINS:
+        for bins in BINS:
             named = values - bins == seen.labels or _BINNED.search(seen.words)
             if values - bins == 80 or (named and values - bins > 0):
                 return Task("detect", "bins", values - bins, (name,))
     if each and values >= 6:
         layout: Layout = "grid_rows" if each == 1 else "rows"
         return Task("detect", layout, _classes_of_rows(seen, values), (name,))
-    if rows > values > 4 and (values - 4 == seen.labels or values - 4 in _CLASS_COUNTS):
+    if rows > values > 4 and (values - 4 == seen.labels or values - 4 in CLASS_COUNTS):
         return Task("detect", "rows_plain", values - 4, (name,))
     return None
 
@@ -231,7 +191,7 @@ def _binned_grids(seen: Seen) -> Task | None:
     if len(tables) != len(seen.shapes) or len(tables) not in (6, 8):
         return None
     own = [seen.cells((stride,)) for stride in STRIDES[: len(tables) // 2]]
-    for values in _BINS:
+    for values in BINS:
         edges = {dims[0]: name for name, dims in tables.items() if dims[1] == values}
         scores = {dims[0]: name for name, dims in tables.items() if dims[1] != values}
         classes = {tables[name][1] for name in scores.values()}
@@ -248,53 +208,3 @@ def _scores_first(group: list[str], tables: Mapping[str, Dims]) -> list[str]:
         scores.reverse()
     boxes = [name for name in group if tables[name][1] in (4, 12, 16, 18)]
     return [*scores, *boxes]
-
-
-def _raw_maps(seen: Seen) -> Task | None:
-    """Maps of YOLO's heads before their decoding: anchors * (5 + classes) values a cell."""
-    planes = {name: _planes(dims, seen) for name, dims in seen.shapes.items()}
-    known = {name: each for name, each in planes.items() if each is not None}
-    if len(known) != len(planes) or not 2 <= len(known) <= 4:
-        return None
-    channels = {each[0] for each in known.values()}
-    strides = [each[1] for each in known.values()]
-    classes = next(iter(channels)) // 3 - 5
-    if len(channels) > 1 or len(set(strides)) < len(strides) or classes < 1:
-        return None
-    if next(iter(channels)) % 3 or not (classes in _CLASS_COUNTS or classes == seen.labels):
-        return None
-    ordered = tuple(sorted(known, key=lambda name: known[name][1]))
-    apart = any(len(dims) == 4 for dims in seen.shapes.values())
-    newer = re.search(r"yolo_?-?v?[457]", seen.words, re.IGNORECASE)
-    number = newer[0][-1] if newer else ("5" if apart else "3")
-    layout: Layout = f"yolo{number}_maps"  # type: ignore[assignment]
-    return Task("detect", layout, classes, ordered)
-
-
-def _planes(dims: Dims, seen: Seen) -> tuple[int, int] | None:
-    """Values of a cell and the stride of a map, with or without its three anchors apart."""
-    _, height, width = seen.source
-    if len(dims) == 4 and dims[0] == 3:
-        dims = (3 * dims[3], dims[1], dims[2]) if dims[3] > 5 else dims
-    if len(dims) != 3:
-        return None
-    for values, rows, columns in (dims, (dims[2], dims[0], dims[1])):
-        for stride in STRIDES:
-            if (rows, columns) == (height // stride, width // stride):
-                return values, stride
-    return None
-
-
-def _bin_maps(seen: Seen) -> Task | None:
-    """Maps of YOLOv8's heads before their decoding: 64 bins and the classes a cell."""
-    planes = {name: _planes(dims, seen) for name, dims in seen.shapes.items()}
-    known = {name: each for name, each in planes.items() if each is not None}
-    strides = sorted(each[1] for each in known.values())
-    if len(known) != len(planes) or strides != list(STRIDES[: len(strides)]) or len(strides) != 3:
-        return None
-    channels = {each[0] for each in known.values()}
-    classes = next(iter(channels)) - _BINS[1]
-    if len(channels) > 1 or not (classes in _CLASS_COUNTS or 0 < classes == seen.labels):
-        return None
-    ordered = tuple(sorted(known, key=lambda name: known[name][1]))
-    return Task("detect", "bin_maps", classes, ordered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from ftdist.answers.tasks.by_boxes import Dims, Seen
+from ftdist.answers.tasks.seen_outputs import Dims, Seen
 from ftdist.network.task import Layout, Task
 
 _LARGEST_SCALE = 8

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.decode import Detection, above
-from ftdist.answers.tasks.by_boxes import CENTRE_STRIDE
+from ftdist.answers.tasks.seen_outputs import CENTRE_STRIDE
 from ftdist.network.task import Task
 
 Floats = NDArray[np.float32]

@@ -135,7 +135,7 @@ def bin_lists(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Flo
 def bin_maps(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, Floats]:
     boxes, scores = [], []
     for values in tables:
-        rows, stride, cells = _rows(values, task.classes + 64, size)
+        rows, stride, cells = rows_of_map(values, task.classes + 64, size)
         edges = _expected(rows[:, :64].reshape(len(rows), 4, -1))
         cells = cells + _HALF
         boxes.append(_around(cells, edges.T) * np.float32(stride))
@@ -149,7 +149,7 @@ def yolo_maps(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, 
     newer = task.layout in ("yolo5_maps", "yolo7_maps")
     boxes, scores = [], []
     for values, sides in zip(tables, anchors, strict=True):
-        rows, stride, cells = _rows(values, 3 * (5 + task.classes), size)
+        rows, stride, cells = rows_of_map(values, 3 * (5 + task.classes), size)
         for raw, side in zip(np.split(rows, 3, axis=1), sides, strict=True):
             known = raw if raw.min() >= 0 and raw.max() <= 1 else None
             places = (sigmoid(raw[:, :4]) if known is None else raw[:, :4]).T
@@ -183,7 +183,7 @@ def rows_of(table: Table) -> Floats:
     return table.values if isinstance(table, Picked) else table
 
 
-def _rows(values: Table, channels: int, size: Size) -> tuple[Floats, float, Floats]:
+def rows_of_map(values: Table, channels: int, size: Size) -> tuple[Floats, float, Floats]:
     """A map as rows, one a cell, (rows * columns, channels), its stride, and the cells.
 
     The map is (channels, rows, columns), or has its channels last, or its anchors first.

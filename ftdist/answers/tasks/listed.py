@@ -33,6 +33,7 @@ from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks import grids
 from ftdist.answers.tasks.priors import decoded
+from ftdist.answers.tasks.yolo2 import yolo2_map
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
 
@@ -297,6 +298,8 @@ _READERS: dict[Layout, _Reader] = {
     "bins": _of_grids(grids.bins),
     "bin_lists": _of_grids(grids.bin_lists),
     "bin_maps": _of_grids(grids.bin_maps),
+    "yolo2_map": _of_grids(yolo2_map),
+    "tiny_yolo2_map": _of_grids(yolo2_map),
     "yolo3_maps": _of_grids(grids.yolo_maps),
     "yolo4_maps": _of_grids(grids.yolo_maps),
     "yolo5_maps": _of_grids(grids.yolo_maps),

@@ -21,8 +21,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ftdist.answers.tasks.by_boxes import Dims, Seen, detector
+from ftdist.answers.tasks.by_boxes import detector
 from ftdist.answers.tasks.by_maps import centres, key_points, pictures_and_masks
+from ftdist.answers.tasks.seen_outputs import Dims, Seen
 from ftdist.network.task import ARRAYS, Task
 
 _EMBEDDINGS = frozenset({64, 96, 128, 192, 256, 384, 512, 768, 1024, 1280, 1536, 2048})

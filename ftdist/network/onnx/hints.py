@@ -10,7 +10,7 @@ from ftdist.network.source import Hints
 
 _MOST_WORDS = 2000
 _PASSED = ("Transpose", "Split", "Concat", "Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze")
-_SCALES = ("Sub", "Add", "Mul", "Div", "BatchNormalization")
+_SCALES = ("Sub", "Add", "Mul", "Div", "BatchNormalization", "ImageScaler")
 
 
 def hints(graph: Graph) -> Hints:
@@ -59,6 +59,9 @@ def _opening(graph: Graph) -> tuple[str, float]:
         if node.kind in _PASSED:
             names.update(node.outputs)
         elif node.kind in _SCALES:
+            if node.kind == "ImageScaler":
+                scale = node.attributes.get("scale")
+                return "Mul", scale if isinstance(scale, float) else 1.0
             return node.kind, _largest(graph, node)
         else:
             return "", 0.0

@@ -22,6 +22,7 @@ from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs, writte
 from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.measures import apart, measured, told
 from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported
+from ftdist.network.onnx.older import renewed
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
@@ -121,8 +122,9 @@ def folded(path: Path) -> dict[str, Array]:
     """The outputs of a file that reads no inputs, by name."""
     graph = read_graph(path)
     translation = Translation(Building(()), dict(graph.constants))
-    for node in _needed(graph, graph.outputs, str(path)):
-        translation.take(node)
+    for old in _needed(graph, graph.outputs, str(path)):
+        for node in _renewed(old, translation):
+            translation.take(node)
     found = constants_of(translation, graph.outputs)
     if translation.refused or found is None:
         reason = "its outputs are not constants"
@@ -151,15 +153,10 @@ def drafted(
     translation.values |= {each.name: tensor for each, tensor in zip(inputs, given, strict=True)}
     refused = translation.refused
     recogniser = Recogniser(nodes, translation.values)
-    for node in nodes:
-        become, constants = recogniser.become(node)
-        translation.values.update(constants)
-        before = len(refused)
-        for each in become:
-            translation.take(each)
-        if len(refused) > before and become != [node]:
-            del refused[before:]
-            translation.take(node)
+    for old in nodes:
+        for node in _renewed(old, translation):
+            recogniser.know(node)
+            _take(node, translation, recogniser)
         if len(building.steps) > MOST_STEPS:
             raise InputError(f"{file}: makes more than {MOST_STEPS} layers, which is too many")
     if not refused:
@@ -169,6 +166,26 @@ def drafted(
         raise refusal(file, refused, outputs, found)
     steps = tuple(building.steps)
     return Draft(graph.name, inputs, steps, tuple(each for each in made if each))
+
+
+def _renewed(node: Node, translation: Translation) -> list[Node]:
+    """What a node is today; constants that this needs are known then."""
+    found, constants = renewed(node, translation.values)
+    translation.values.update(constants)
+    return found
+
+
+def _take(node: Node, translation: Translation, recogniser: Recogniser) -> None:
+    """Translates a node, or what it is the last one of; where that is refused, itself."""
+    refused = translation.refused
+    before = len(refused)
+    become, constants = recogniser.become(node)
+    translation.values.update(constants)
+    for each in become:
+        translation.take(each)
+    if len(refused) > before and become != [node]:
+        del refused[before:]
+        translation.take(node)
 
 
 def _is_unknown(value: Open | Unknown | None) -> bool:

@@ -129,7 +129,7 @@ def _axis_names(name: str, dims: tuple[int | str, ...], nodes: list[Node]) -> st
     """Which axis each dim is: "-chw", or "-hwc" as TensorFlow has it; three dims of a picture."""
     if len(dims) == 4:
         readers = [node for node in nodes if name in node.inputs]
-        moved = [n.integers("perm") for n in readers if n.kind == "Transpose"]
+        moved = [n.attributes.get("perm") for n in readers if n.kind == "Transpose"]
         if moved and all(each == (0, 3, 1, 2) for each in moved):
             return "-hwc"
         if any(node.kind in ("Conv", "MaxPool", "BatchNormalization") for node in readers):

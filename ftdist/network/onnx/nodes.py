@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.views import Tensor
 
 Array = NDArray[Any]
+
+_Number = TypeVar("_Number", int, float)
 Value = Tensor | Array
 
 Open = Value | List | Lengths
@@ -66,16 +68,26 @@ class Node:
         return (*self.inputs, *(name for each in branches for name in each.reads))
 
     def integer(self, name: str, default: int = 0) -> int:
-        return int(self.attributes.get(name, default))
+        return _of(int, name, self.attributes.get(name, default))
 
     def number(self, name: str, default: float) -> float:
-        return float(self.attributes.get(name, default))
+        return _of(float, name, self.attributes.get(name, default))
 
     def word(self, name: str, default: str) -> str:
         return str(self.attributes.get(name, default))
 
     def integers(self, name: str, default: tuple[int, ...] = ()) -> tuple[int, ...]:
-        return tuple(int(each) for each in self.attributes.get(name, default))
+        values = self.attributes.get(name, default)
+        if not isinstance(values, tuple | list):
+            raise Unsupported(f"{name}: is no list of numbers")
+        return tuple(_of(int, name, each) for each in values)
+
+
+def _of(kind: type[_Number], name: str, value: Any) -> _Number:
+    try:
+        return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        raise Unsupported(f"{name}: is no number") from None
 
 
 WHOLE = (2, 3, 4, 5, 6, 7, 12, 13)

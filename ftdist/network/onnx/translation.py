@@ -65,10 +65,11 @@ class Translation:
         known = [each for each in given if not isinstance(each, Unknown)]
         results: list[Result] = [UNKNOWN] * len(node.outputs)
         self.building.name = node.outputs[0] if node.outputs else node.name
-        known = _widened(node, known) if len(known) == len(given) else known
         node = replace(node, types=tuple(self._type(name) for name in node.inputs))
-        types = result_types(node, len(node.outputs))
+        types: Sequence[int] = (0,) * len(node.outputs)
         try:
+            known = _widened(node, known) if len(known) == len(given) else known
+            types = result_types(node, len(node.outputs))
             if node.kind in ("If", "Loop") and len(known) == len(given):
                 results, types = self._chosen(node, known)
             elif not _is_known(node.kind):

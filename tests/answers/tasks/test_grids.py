@@ -161,6 +161,30 @@ def test_yolo_maps_before_their_decoding(layout, words, apart, anchor, squares) 
     one_found(outputs, layout, words=words, label=11)
 
 
+@pytest.mark.parametrize(
+    ("layout", "words", "classes", "anchor", "last"),
+    [
+        ("tiny_yolo2_map", "", 20, (3.42, 4.41), False),
+        ("tiny_yolo2_map", "tinyyolov2-8", 20, (3.42, 4.41), True),
+        ("yolo2_map", "yolov2-voc", 20, (3.19275, 4.00944), False),
+        ("yolo2_map", "tiny-yolov2", 80, (1.87446, 2.06253), False),
+    ],
+)
+def test_yolov2_has_one_map_of_five_anchors(layout, words, classes, anchor, last) -> None:
+    """The box is the second anchor's."""
+    values = np.full((5, 5 + classes, HEIGHT // 32, WIDTH // 32), -9, np.float32)
+    _, column, row = cell_of(32)
+    own = np.full(5 + classes, -30.0)
+    inside = np.clip(CENTRE / 32 - [column, row], 1e-6, 1 - 1e-6)
+    own[:5] = *logit(inside), *np.log(SIDES / 32 / anchor), logit(SCORE)
+    own[5 + 11] = 9
+    values[1, :, row, column] = own
+    shaped = values.reshape(1, -1, *values.shape[2:])
+    one_found(
+        {"grid": shaped.transpose(0, 2, 3, 1) if last else shaped}, layout, words=words, label=11
+    )
+
+
 def offset_to(prior_centre, prior_sides):
     return [
         *((CENTRE - prior_centre) / prior_sides / 0.1),
@@ -289,6 +313,7 @@ def test_no_values_of_grids_make_it_fail() -> None:
         "bins": [(1, sum(map(places, (8, 16, 32))), 36)],
         "bin_lists": [(1, places(s), n) for s in (8, 16, 32) for n in (4, 32)],
         "bin_maps": [(1, 68, *each) for each in shapes.values()],
+        "yolo2_map": [(1, 45, *shapes[32])],
         "yolo3_maps": [(1, 27, *each) for each in shapes.values()],
         "yolo5_maps": [(1, 3, *each, 9) for each in shapes.values()],
         "queries": [(1, 100, 4), (1, 100, 4)],

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.network.onnx.nodes import Array, Node
+from ftdist.network.onnx.nodes import Array, Node, Unsupported
 from ftdist.network.onnx.patterns.activations import Named, activation
 from ftdist.network.onnx.patterns.counts import of_counts
 from ftdist.network.onnx.patterns.expressions import Expressions, Unlike
@@ -26,9 +26,13 @@ class Recogniser:
     """Reads the nodes of a graph, of which `values` have what is known so far."""
 
     def __init__(self, nodes: list[Node], values: Mapping[str, Any]) -> None:
-        made = {name: node for node in nodes for name in node.outputs if name}
+        self._made = {name: node for node in nodes for name in node.outputs if name}
         self._values = values
-        self._given = Expressions(made, self._constant, self._shape)
+        self._given = Expressions(self._made, self._constant, self._shape)
+
+    def know(self, node: Node) -> None:
+        """A node in the place of another that made the same, or before it."""
+        self._made.update((name, node) for name in node.outputs if name)
 
     def _constant(self, name: str) -> NDArray[np.float64] | None:
         value = self._values.get(name)
@@ -41,6 +45,12 @@ class Recogniser:
 
     def become(self, node: Node) -> tuple[list[Node], dict[str, Array]]:
         """The nodes that take the place of a node, often itself, and constants that they read."""
+        try:
+            return self._become(node)
+        except Unsupported:  # its translator says why
+            return [node], {}
+
+    def _become(self, node: Node) -> tuple[list[Node], dict[str, Array]]:
         counted = of_counts(node, self._given.made, self._values)
         if counted is not None:
             return [counted[0]], counted[1]

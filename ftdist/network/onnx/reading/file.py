@@ -102,7 +102,7 @@ def _graph(model: Any, mapped: Mapped, places: Places) -> Graph:
     if not all(isinstance(each.name, str) for each in (*graph.input, *graph.output)):
         raise InputError(f"{path}: is damaged: the name of an input or an output is no text")
     opset = opset_of(model.opset_import)
-    _refuse_opset(graph, opset, path)
+    _refuse_opset(opset, path)
     tensors = zip(graph.initializer, places.initializers, strict=True)
     constants = {each.name: array(each, mapped, place) for each, place in tensors}
     if graph.sparse_initializer:
@@ -126,28 +126,14 @@ def _text(value: str | bytes) -> str:
     return value if isinstance(value, str) else value.decode("utf-8", "replace")
 
 
-def _refuse_opset(graph: Any, opset: int, path: Path) -> None:
-    if 7 <= opset <= NEWEST_OPSET:
+def _refuse_opset(opset: int, path: Path) -> None:
+    if 1 <= opset <= NEWEST_OPSET:
         return
     with needing(f"opset {opset}", "onnx", "onnx"):
         from onnx import defs
     newest = max(NEWEST_OPSET, defs.onnx_opset_version())
-    if not 7 <= opset <= newest and not _as_in_7(defs, graph, opset):
-        raise InputError(f"{path}: is of opset {opset}; 7 to {newest} are read")
-
-
-def _as_in_7(defs: Any, graph: Any, opset: int) -> bool:
-    """Whether an older opset has the same definitions of all that a graph has."""
-    if not 1 <= opset < 7:
-        return False
-    try:
-        return all(
-            defs.get_schema(node.op_type, opset).since_version
-            == defs.get_schema(node.op_type, 7).since_version
-            for node in graph.node
-        )
-    except defs.SchemaError:
-        return False
+    if not 1 <= opset <= newest:
+        raise InputError(f"{path}: is of opset {opset}; 1 to {newest} are read")
 
 
 def _dims(value: Any, path: Path) -> Dims:
