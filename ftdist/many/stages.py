@@ -25,8 +25,9 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.many.room import Closed
 
 _AHEAD = 4
-_LOOK_S = 0.5
-"""How often the consumer looks up while it waits: an interrupt just before would go unseen."""
+_BUNCH_S = 0.02
+"""How long a result may wait for others before the consumer takes them: each time that it is woken
+a thread that computes stands still."""
 
 Item = TypeVar("Item")
 Read = TypeVar("Read")
@@ -112,8 +113,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._crowd = crowd
         lock = threading.Lock()
         self._changed, self._ready = threading.Condition(lock), threading.Condition(lock)
-        """What threads wait for, and what the consumer does: it is woken for its next result only,
-        for each time that it wakes a thread that computes stands still."""
+        """What threads wait for, and what the consumer does: it is woken for several results."""
         self._read: deque[tuple[int, Item, Read]] = deque()
         self._computed: deque[tuple[int, Item, Computed]] = deque()
         self._finished: dict[int, Finished[Item, Result]] = {}
@@ -129,10 +129,11 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     raise self._failure
                 if self._exhausted and self._given == self._fetched:
                     return None
-                self._ready.wait(_LOOK_S)
+                self._ready.wait(_BUNCH_S)
             found = self._finished.pop(self._given)
+            if self._is_ahead:  # who waits for that may go on
+                self._changed.notify_all()
             self._given += 1
-            self._changed.notify_all()
             return found
 
     def stop(self) -> None:
@@ -190,7 +191,12 @@ class _Hall(Generic[Item, Read, Computed, Result]):
     def _may_fetch(self) -> bool:
         if self._fetching or self._exhausted or self._in_hand >= self._crowd.hand:
             return False
-        return self._fetched - self._given < _AHEAD * self._crowd.hand
+        return not self._is_ahead
+
+    @property
+    def _is_ahead(self) -> bool:
+        """Whether so many results wait for an earlier one, or for the consumer, that none is read."""
+        return self._fetched - self._given >= _AHEAD * self._crowd.hand
 
     def _fetch_and_read(self) -> None:
         item = next(self._items, None)
@@ -235,7 +241,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             self._finished[number] = Finished(number, item, result)
             self._in_hand -= 1
             self._changed.notify_all()
-            if number == self._given:
+            if len(self._finished) >= self._crowd.hand or self._over:
                 self._ready.notify_all()
 
     def _wake_all(self) -> None:
