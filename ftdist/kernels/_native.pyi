@@ -42,6 +42,9 @@ def transform(
 ) -> int:
     """Transforms 3x3 weights from a float on in a file; returns 0 or an error number."""
 
+def file_bytes(file: int) -> int:
+    """The size of an open file, -1 where it has none; the interpreter is kept meanwhile."""
+
 def touch(bytes: NDArray[np.uint8], start: int, stop: int) -> bool:
     """Reads every page of a span; False when a mapped file gave no more."""
 

@@ -196,7 +196,7 @@ class NativeSteps:
         """
         bases = self._inside + [_base(array) for array in maps]
         # where threads have to share processors, one that looks holds up one that works
-        alone = workers <= len(os.sched_getaffinity(0))
+        alone = workers > 1 and workers <= len(os.sched_getaffinity(0))
         self._native.begin(bases, workers, _LOOK_NS if alone else 0)
 
     def work(self, worker: int, stopped: Stopped, watch: Watch | None = None) -> None:
@@ -230,6 +230,12 @@ def transform(file: int, start: int, blocks: int, channels: int, size: int, to: 
     failure = _native.transform(chosen().name, file, start, blocks, channels, size, to)
     if failure:
         raise FtdistError(f"{LOST} ({os.strerror(failure)})")
+
+
+def file_bytes(file: int) -> int:
+    """The size of an open file. ``os.fstat`` says it too, yet gives the interpreter away meanwhile:
+    before each run of a batch that takes longer than all else that is checked."""
+    return _native.file_bytes(file)
 
 
 def touch(mapped: Bytes, start: int, stop: int) -> None:

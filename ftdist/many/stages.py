@@ -90,8 +90,8 @@ def in_order(
                 thread.start()
             except RuntimeError as error:
                 raise FtdistError(f"{error}; use fewer threads") from None
-        while (finished := hall.next()) is not None:
-            yield finished
+        while found := hall.take():
+            yield from found
     finally:
         hall.stop()
         for thread in threads:
@@ -121,19 +121,21 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._fetching = self._exhausted = self._stopping = False
         self._failure: BaseException | None = None
 
-    def next(self) -> Finished[Item, Result] | None:
-        """Waits for the next result in order; None after the last."""
+    def take(self) -> list[Finished[Item, Result]]:
+        """Waits for the next results in order; none after the last."""
         with self._changed:
             while self._given not in self._finished:
                 if self._failure is not None:
                     raise self._failure
                 if self._exhausted and self._given == self._fetched:
-                    return None
+                    return []
                 self._ready.wait(_BUNCH_S)
-            found = self._finished.pop(self._given)
             if self._is_ahead:  # who waits for that may go on
                 self._changed.notify_all()
-            self._given += 1
+            found = []
+            while self._given in self._finished:
+                found.append(self._finished.pop(self._given))
+                self._given += 1
             return found
 
     def stop(self) -> None:
@@ -195,7 +197,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
 
     @property
     def _is_ahead(self) -> bool:
-        """Whether so many results wait for an earlier one, or for the consumer, that none is read."""
+        """Whether so many results wait, for others or for the consumer, that none is read."""
         return self._fetched - self._given >= _AHEAD * self._crowd.hand
 
     def _fetch_and_read(self) -> None:

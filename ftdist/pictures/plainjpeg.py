@@ -10,7 +10,6 @@ picture is none of these, and ``reading`` reads it, and says why not.
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -27,6 +26,7 @@ from ftdist.pictures.streaming import END_MARKER, MARK_BYTES, is_small, pixel_by
 
 _BEGINNING = b"\xff\xd8"
 _PIXEL_BYTES = 4
+_FIRST_BYTES = 64 << 10
 _MOST_FILE_BYTES = 512 << 10
 _MOST_PIXEL_BYTES = 10
 """Larger files are read piece by piece: so a small picture's takes no more than its bands would."""
@@ -112,16 +112,23 @@ def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
 
 
 def _small_jpeg(path: str | Path) -> bytes | None:
-    """The content of a file that begins as a JPEG, and is small."""
+    """The content of a file that begins as a JPEG, and is small. Calls of the system are few: at
+    each of them a thread that computes may get the interpreter, and keep it for a while."""
     try:
-        about = os.stat(path)
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _MOST_FILE_BYTES:
-            return None
-        with open(path, "rb", buffering=0) as file:
-            begins = file.read(len(_BEGINNING))
-            return begins + file.read(_MOST_FILE_BYTES) if begins == _BEGINNING else None
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
+    try:
+        content = os.read(file, _FIRST_BYTES)
+        if not content.startswith(_BEGINNING):
+            return None
+        if len(content) == _FIRST_BYTES:
+            content += os.read(file, _MOST_FILE_BYTES)
+        return content
+    except OSError:
+        return None
+    finally:
+        os.close(file)
 
 
 @cache

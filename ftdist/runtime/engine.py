@@ -128,7 +128,7 @@ class Engine:
         and than `most_bytes` is given back.
         """
         model = self._model
-        if os.fstat(model.file).st_size < len(model.weights):
+        if self._file_bytes() < len(model.weights):
             raise FtdistError(f"{model.path}: was cut short; import the model again")
         needed = lowered.block_bytes
         most = self.block_bytes if most_bytes is None else max(most_bytes, needed)
@@ -176,6 +176,13 @@ class Engine:
     def _release(self) -> None:
         self._unbind()
         self._block = None
+
+    def _file_bytes(self) -> int:
+        if not self._native:
+            return os.fstat(self._model.file).st_size
+        from ftdist.kernels import native
+
+        return native.file_bytes(self._model.file)
 
     def _bring_in(self, layers: frozenset[int]) -> None:
         from ftdist.kernels import native

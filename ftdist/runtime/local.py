@@ -116,7 +116,7 @@ class Session(Closing):
 def _arrays(given: Given, model: Model) -> tuple[dict[int, NDArray[Any]], bool]:
     """The input arrays by number, as kernels read them, and whether they have a batch axis."""
     network = model.network
-    if isinstance(given, Mapping):
+    if not isinstance(given, np.ndarray) and isinstance(given, Mapping):
         named = dict(given)
     elif len(network.inputs) == 1:
         named = {network.inputs[0].name: as_array(given, network, model.about)}

@@ -6,6 +6,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "guard.hpp"
@@ -177,6 +178,12 @@ void read_pages(const void* context) {
   if (pages.bytes > 0) (void)pages.first[pages.bytes - 1];
 }
 
+// -1 where it has none.
+int64_t file_bytes(int file) {
+  struct stat found;
+  return fstat(file, &found) == 0 ? static_cast<int64_t>(found.st_size) : -1;
+}
+
 // Whether every page of the bytes [start, stop) could be read.
 bool touch(const Bytes& bytes, int64_t start, int64_t stop) {
   if (start < 0 || stop < start || stop > static_cast<int64_t>(bytes.size()))
@@ -229,6 +236,8 @@ NB_MODULE(_native, module) {
   module.def("transform", &transform, nb::arg("isa"), nb::arg("file"), nb::arg("start"), nb::arg("blocks"),
              nb::arg("channels"), nb::arg("size"), nb::arg("to"),
              "Transforms 3x3 weights from a float on in a file; returns 0 or an error number.");
+  module.def("file_bytes", &file_bytes, nb::arg("file"),
+             "The size of an open file, -1 where it has none; the interpreter is kept meanwhile.");
   module.def("touch", &touch, nb::arg("bytes"), nb::arg("start"), nb::arg("stop"),
              "Reads every page of a span; False when a mapped file gave no more.");
 }

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -20,6 +21,7 @@ namespace ftdist::pictures {
 namespace {
 
 constexpr int64_t kNone = -2;
+constexpr size_t kPairFloats = 8;
 
 typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
 
@@ -96,32 +98,38 @@ void between(const float* upper, const float* lower, float share, size_t size, u
 }
 
 #if defined(__x86_64__)
-// The same by vectors of eight: two pixels of four bytes, side by side, come by one load.
-__attribute__((target("avx2"))) void across_by_eight(const Band& band, int64_t number,
-                                                     const Taps& columns, float* to) {
-  const Row row = row_of(band, number);
-  if (band.channels != 3 || row.pixel != 4) return across(band, number, columns, to);
-  size_t column = 0;
-  for (; column + 1 < columns.count; column++, to += 3) {
-    const auto left = static_cast<size_t>(columns.before[column]);
-    const auto right = static_cast<size_t>(columns.after[column]);
-    const __m128 share = _mm_set1_ps(columns.share[column]);
-    const __m128 rest = _mm_sub_ps(_mm_set1_ps(1.0f), share);
-    __m128i bytes;
-    if (right == left + 1) {
-      bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(row.values + left * 4));
-    } else {
-      int32_t one, other;
-      std::memcpy(&one, row.values + left * 4, 4);
-      std::memcpy(&other, row.values + right * 4, 4);
-      bytes = _mm_set_epi32(0, 0, other, one);
-    }
-    const __m256 both = _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes)),
-                                      _mm256_set_m128(share, rest));
+// What each of two pixels of four bytes, side by side, has of a pixel of the result, four times each:
+// so that takes one load and one product. The row's last pixel comes with the one before it. False
+// where pixels to be mixed do not lie side by side.
+bool find_pairs(const Taps& columns, int32_t width, float* pairs) {
+  for (size_t column = 0; column < columns.count; column++, pairs += kPairFloats) {
+    const int32_t left = columns.before[column], right = columns.after[column];
+    float share = columns.share[column], rest = 1.0f - share;
+    const bool last = left == width - 1 && right == left && share == 0.0f && width > 1;
+    if (right != left + 1 && !last) return false;
+    if (last) std::swap(share, rest);
+    std::fill_n(pairs, kPairFloats / 2, rest);
+    std::fill_n(pairs + kPairFloats / 2, kPairFloats / 2, share);
+  }
+  return true;
+}
+
+__attribute__((target("avx2"))) void across_by_pairs(const Row& row, const Taps& columns, int32_t width,
+                                                     const float* pairs, float* to) {
+  const auto begin = [&](size_t column) {
+    return row.values + 4 * static_cast<ptrdiff_t>(std::min(columns.before[column], width - 2));
+  };
+  const size_t last = columns.count - 1;
+  for (size_t column = 0; column < last; column++, pairs += kPairFloats, to += 3) {
+    const auto* bytes = reinterpret_cast<const __m128i*>(begin(column));
+    const __m256 both =
+        _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64(bytes))), _mm256_loadu_ps(pairs));
     _mm_storeu_ps(to, _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1)));
   }
-  along<3, true>(band, row, {columns.before + column, columns.after + column, columns.share + column, 1},
-                 to);
+  const uint8_t* bytes = begin(last);  // four floats would be more than there is room for
+  for (size_t channel = 0; channel < 3; channel++)
+    to[channel] = static_cast<float>(bytes[channel]) * pairs[0] +
+                  static_cast<float>(bytes[4 + channel]) * pairs[kPairFloats / 2];
 }
 
 __attribute__((target("avx2"))) void between_by_eight(const float* upper, const float* lower, float share,
@@ -129,18 +137,6 @@ __attribute__((target("avx2"))) void between_by_eight(const float* upper, const 
   between_two(upper, lower, share, size, out);
 }
 #endif
-
-struct Means {
-  decltype(&across) along_a_row;
-  decltype(&between) between_rows;
-};
-
-Means chosen() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2")) return {across_by_eight, between_by_eight};
-#endif
-  return {across, between};
-}
 
 }  // namespace
 
@@ -161,28 +157,44 @@ void find_taps(size_t source, size_t target, const int64_t* wanted, size_t count
   }
 }
 
+size_t scratch_floats(size_t columns, size_t channels) { return columns * (2 * channels + kPairFloats); }
+
 void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
          size_t stride) {
-  static const Means means = chosen();
   const size_t size = columns.count * band.channels;
+  auto* between_rows = &between;
+  [[maybe_unused]] bool paired = false;
+#if defined(__x86_64__)
+  static const bool has_eight = __builtin_cpu_supports("avx2");
+  float* const pairs = scratch + 2 * size;
+  const auto width = static_cast<int32_t>(band.width);
+  if (has_eight) {
+    between_rows = &between_by_eight;
+    paired = band.channels == 3 && band.rows.pixel == 4 && size > 0 && find_pairs(columns, width, pairs);
+  }
+#endif
+  const auto along_a_row = [&](int64_t number, float* to) {
+#if defined(__x86_64__)
+    if (paired && number >= 0) return across_by_pairs(row_of(band, number), columns, width, pairs, to);
+#endif
+    across(band, number, columns, to);
+  };
   float* held[2] = {scratch, scratch + size};
   int64_t held_row[2] = {kNone, kNone};
   for (size_t at = 0; at < rows.count; at++) {
     const int64_t upper = rows.before[at], lower = rows.after[at];
     if (held_row[1] == upper) {  // a lower row is the next one's upper one, mostly
-      float* const other = held[0];
-      held[0] = held[1];
-      held[1] = other;
+      std::swap(held[0], held[1]);
       held_row[1] = held_row[0];
       held_row[0] = upper;
     }
     const int64_t wanted[2] = {upper, lower};
     for (int each = 0; each < 2; each++)
       if (held_row[each] != wanted[each]) {
-        means.along_a_row(band, wanted[each], columns, held[each]);
+        along_a_row(wanted[each], held[each]);
         held_row[each] = wanted[each];
       }
-    means.between_rows(held[0], held[1], rows.share[at], size, out);
+    between_rows(held[0], held[1], rows.share[at], size, out);
     out += stride;
   }
 }

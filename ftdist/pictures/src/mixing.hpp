@@ -35,8 +35,10 @@ struct Band {
 void find_taps(size_t source, size_t target, const int64_t* wanted, size_t count, int32_t* before,
                int32_t* after, float* share);
 
-// Makes rows.count rows of columns.count pixels, `stride` bytes apart. `scratch` holds two of them,
-// in floats. Each value is (1 - share) * one + share * other, along the row, then between rows,
+// How many floats mixing rows of so many pixels takes beside them.
+size_t scratch_floats(size_t columns, size_t channels);
+
+// Makes rows.count rows of columns.count pixels, `stride` bytes apart. Each value is (1 - share) * one + share * other, along the row, then between rows,
 // every operation rounded to float32; then rounded to 8 bits.
 void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
          size_t stride);

@@ -105,7 +105,7 @@ void mix_rows(const Pixels<const uint8_t>& band, const Pixels<const uint8_t>& ab
       pixel_out != channels)
     throw nb::value_error("another size");
   nb::gil_scoped_release release;
-  const auto scratch = std::make_unique<float[]>(2 * columns.count * channels);
+  const auto scratch = std::make_unique<float[]>(scratch_floats(columns.count, channels));
   const Band from{{band.data(), pixel}, {above.data(), pixel_above}, stride, width, channels};
   mix(from, rows, columns, scratch.get(), out.data(), stride_out);
 }
