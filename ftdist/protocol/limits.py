@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from numpy.typing import NDArray
 
-PROTOCOL = 6
+PROTOCOL = 7
 """One more whenever messages change, or the bits that kernels make: boards share a frame."""
 
 

@@ -1,5 +1,6 @@
 // What each kernel computes, as plain loops over whole maps: one output element at a time, nothing
-// packed, nothing placed. Sums are fused multiply-adds in the order bias, ky, kx, input channel.
+// packed, nothing placed. Sums are fused multiply-adds in the order bias, ky, kx, input channel; those
+// of many terms are put together of partial sums.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -41,6 +42,29 @@ struct Output {
   float largest;  // of all sums on the way: what a rounding error is measured by
 };
 
+// A sum that begins with a bias. After every `most` terms another partial sum begins, from zero.
+struct Sum {
+  float sum, largest;
+  int most = ftdist::PARTIAL_TERMS, terms = 0;
+  bool has_before = false;
+  float before = 0.0f;
+
+  explicit Sum(float bias) : sum(bias), largest(std::fabs(bias)) {}
+
+  void add(float value, float weight) {
+    if (terms == most) {
+      before = total();
+      has_before = true;
+      sum = 0.0f, terms = 0;
+    }
+    sum = std::fma(value, weight, sum);
+    terms++;
+    largest = std::fmax(largest, std::fabs(total()));
+  }
+  float total() const { return has_before ? before + sum : sum; }
+  Output output() const { return {total(), largest}; }
+};
+
 inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
   const Kernel& k = layer.kernel;
   const int depth = k.channels / k.groups;
@@ -48,7 +72,8 @@ inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
   const size_t place = k.op == ftdist::OP_LOCAL
                            ? (static_cast<size_t>(y) * k.out_width + x) * k.filters + filter
                            : static_cast<size_t>(filter);
-  float sum = layer.bias[place], largest = std::fabs(sum);
+  Sum sum(layer.bias[place]);
+  if (k.op == ftdist::OP_DEPTHWISE) sum.most = std::numeric_limits<int>::max();
   for (int ky = 0; ky < k.kernel_height; ky++)
     for (int kx = 0; kx < k.kernel_width; kx++)
       for (int ic = 0; ic < depth; ic++) {
@@ -57,10 +82,9 @@ inline Output naive_convolution(const Layer& layer, int y, int x, int filter) {
         if (row < 0 || row >= k.height) continue;
         const size_t weight =
             ((place * depth + ic) * k.kernel_height + ky) * k.kernel_width + kx;
-        sum = std::fma(layer.in.at(row, column, first_channel + ic), layer.weights[weight], sum);
-        largest = std::fmax(largest, std::fabs(sum));
+        sum.add(layer.in.at(row, column, first_channel + ic), layer.weights[weight]);
       }
-  return {sum, largest};
+  return sum.output();
 }
 
 // G times a column of three.
@@ -158,7 +182,7 @@ inline Output naive_transposed(const Layer& layer, int y, int x, int filter) {
   const Kernel& k = layer.kernel;
   const int depth = k.channels / k.groups;
   const int first_channel = filter / (k.filters / k.groups) * depth;
-  float sum = layer.bias[filter], largest = std::fabs(sum);
+  Sum sum(layer.bias[filter]);
   for (int ky = 0; ky < k.kernel_height; ky++)
     for (int kx = 0; kx < k.kernel_width; kx++)
       for (int ic = 0; ic < depth; ic++) {
@@ -167,10 +191,9 @@ inline Output naive_transposed(const Layer& layer, int y, int x, int filter) {
         if (row < 0 || column < 0) continue;
         const size_t weight =
             ((static_cast<size_t>(filter) * depth + ic) * k.kernel_height + ky) * k.kernel_width + kx;
-        sum = std::fma(layer.in.at(row, column, first_channel + ic), layer.weights[weight], sum);
-        largest = std::fmax(largest, std::fabs(sum));
+        sum.add(layer.in.at(row, column, first_channel + ic), layer.weights[weight]);
       }
-  return {sum, largest};
+  return sum.output();
 }
 
 inline Output naive_pool(const Layer& layer, bool maximum, int y, int x, int channel) {

@@ -2,10 +2,10 @@
 //
 // One micro-kernel: `P` pixels of a row by `B` blocks of 16 output channels stay in registers while
 // all taps and input channels stream past in the fixed order (ky, kx, ic), each product added by one
-// fused multiply-add onto the bias. Weights lie as [filters/16][ky][kx][ic][16]. Columns outside the
-// map are zeros stored beside the rows; rows outside the map are skipped. Where a pool takes the
-// maximum of every 2x2 pixels and nobody else wants them, only the maxima are written: the pixels go
-// to a scratch of some KB that stays in the first cache.
+// fused multiply-add onto the bias; many of them in partial sums (runs.hpp). Weights lie as
+// [filters/16][ky][kx][ic][16]. Columns outside the map are zeros stored beside the rows; rows outside
+// the map are skipped. Where a pool takes the maximum of every 2x2 pixels and nobody else wants them,
+// only the maxima are written: the pixels go to a scratch of some KB that stays in the first cache.
 #pragma once
 #include "pool.hpp"
 #include "runs.hpp"
@@ -23,18 +23,20 @@ template <int P, int B>
 static void micro(const float* in, const Runs& runs, const float* weights, const float* bias,
                   float* out, const float* added, const Epilogue& end, Ahead ahead) {
   constexpr int N = B * BLOCK / LANES;
-  Sums<P, N> sums;
-  sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
+  alignas(64) float before[P * N * LANES];
+  LongSums<P, N> all(before);
+  all.sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(bias + j * LANES);
   });
   for (int y = 0; y < runs.rows; y++) {
     for (int x = 0; x < runs.runs; x++) {
       const float* from = in + y * runs.row_step + x * runs.run_step;
-      weights =
-          add_run<P, B>(from, runs.pixel_step, runs.length, weights, runs.block_step, sums, ahead);
+      weights = all.template add<B>(from, runs.pixel_step, runs.length, weights, runs.block_step,
+                                    ahead);
     }
   }
-  finish<P, N>(out, sums, end, added);
+  all.put_together();
+  finish<P, N>(out, all.sums, end, added);
 }
 
 typedef void (*Micro)(const float*, const Runs&, const float*, const float*, float*, const float*,

@@ -1,9 +1,9 @@
 // A convolution whose weights differ from position to position. Sums as in convolution.hpp: bias,
-// then ky, kx, input channel.
+// then ky, kx, input channel, in partial sums.
 #pragma once
 #include "rows.hpp"
 #include "rules.hpp"
-#include "sums.hpp"
+#include "runs.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
 
@@ -12,19 +12,19 @@ static inline void local_block(const Kernel& kernel, const float* in, const Taps
                                const float* weights, const float* bias, float* out,
                                const Epilogue& end) {
   constexpr int N = BLOCK / LANES;
-  Sums<1, N> sums;
-  sums.each([&](Vec& sum, int, int j) { sum = load(bias + j * LANES); });
+  alignas(64) float before[N * LANES];
+  LongSums<1, N> all(before);
+  Ahead none = {weights, 0, 0};
+  all.sums.each([&](Vec& sum, int, int j) { sum = load(bias + j * LANES); });
   weights += (int64_t)rows.first * kernel.kernel_width * kernel.channels * BLOCK;
   for (int y = rows.first; y < rows.last; y++)
     for (int x = 0; x < kernel.kernel_width; x++) {
       const float* from = in + y * kernel.dilation_y * kernel.in.row +
                           x * kernel.dilation_x * kernel.in.pixel;
-      for (int channel = 0; channel < kernel.channels; channel++, weights += BLOCK) {
-        const Vec value = splat(from[channel]);
-        sums.each([&](Vec& sum, int, int j) { sum = fma(load(weights + j * LANES), value, sum); });
-      }
+      weights = all.template add<1>(from, 0, kernel.channels, weights, 0, none);
     }
-  finish<1, N>(out, sums, end);
+  all.put_together();
+  finish<1, N>(out, all.sums, end);
 }
 
 static void local(const Program& program, const Kernel& kernel, const Call& call) {

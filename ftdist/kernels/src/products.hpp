@@ -1,16 +1,15 @@
 // Matrix products of two maps, read by a view: each output is the sum over the terms of an element of
-// the first map times one of the second, added in the order of the terms by fused multiply-adds.
+// the first map times one of the second, added in the order of the terms by fused multiply-adds; of many
+// terms in partial sums (runs.hpp).
 //
 // 16 outputs that follow one another in the channels share the first map's element; of the second map
 // a block of 16 columns by some terms is packed where the first cache holds it, and all positions
-// that read it go past. Sums stand in the output between blocks of terms.
+// that read it go past. Each such block is a partial sum; their sum stands in the output.
 #pragma once
 #include "sums.hpp"
 #include "tensors.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
-
-constexpr int TERMS = 256;  // of a packed block
 
 // Output positions of a call, row by row, and what they read.
 struct Positions {
@@ -43,8 +42,8 @@ struct Positions {
 
 // A block of the second map: 16 columns side by side for each of the terms.
 struct Packed {
-  alignas(64) float values[TERMS * BLOCK];
-  int64_t terms[TERMS];  // where in the first map they are read
+  alignas(64) float values[PARTIAL_TERMS * BLOCK];
+  int64_t terms[PARTIAL_TERMS];  // where in the first map they are read
   int count;
 };
 
@@ -73,13 +72,7 @@ template <int P> static void product_block(const Rows& rows, const Packed& packe
                                            int channels) {
   constexpr int N = BLOCK / LANES;
   Sums<P, N> sums;
-  if (begins)
-    sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = splat(0.0f); });
-  else
-    sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
-      const int here = smaller(LANES, channels - j * LANES);
-      sum = here > 0 ? load_part(rows.out[i] + j * LANES, here) : splat(0.0f);
-    });
+  sums.each([&](Vec& sum, int, int) __attribute__((always_inline)) { sum = splat(0.0f); });
   const float* values = packed.values;
   for (int k = 0; k < packed.count; k++, values += BLOCK) {
     const int64_t term = packed.terms[k];
@@ -92,7 +85,9 @@ template <int P> static void product_block(const Rows& rows, const Packed& packe
   }
   sums.each([&](Vec& sum, int i, int j) __attribute__((always_inline)) {
     const int here = smaller(LANES, channels - j * LANES);
-    if (here > 0) store_part(rows.out[i] + j * LANES, sum, here);
+    if (here <= 0) return;
+    float* const out = rows.out[i] + j * LANES;
+    store_part(out, begins ? sum : load_part(out, here) + sum, here);
   });
 }
 
@@ -140,8 +135,8 @@ static void product(const Program& program, const Kernel& kernel, const Call& ca
       const int count = smaller(BLOCK, kernel.filters - channel);
       for (int j = 0; j < count; j++, channels.next()) columns[j] = channels.offset2;
       Odometer all = term_odometer(v);
-      for (int64_t term = 0; term < terms; term += TERMS) {
-        packed.count = (int)least(TERMS, terms - term);
+      for (int64_t term = 0; term < terms; term += PARTIAL_TERMS) {
+        packed.count = (int)least(PARTIAL_TERMS, terms - term);
         pack(b + begin.offset2(), columns, count, all, packed);
         product_run(program, kernel, call, begin, run, a, packed, channel, term == 0);
       }

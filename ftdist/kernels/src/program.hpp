@@ -175,6 +175,8 @@ constexpr int TOGETHER_BLOCKS = 4;   // blocks of outputs whose products Winogra
 
 constexpr int SLICE_CHANNELS = 64;   // channels whose weights it transforms at a time
 
+constexpr int PARTIAL_TERMS = 256;   // the most terms that are added one after another: see runs.hpp
+
 // Some kernels read whole vectors of channels; the arena ends with room for one more.
 constexpr int64_t OVERREAD_BYTES = 64;
 

@@ -1,6 +1,7 @@
 // Recurrent layers: each step of a sequence from what its input adds and from the state before it.
 #pragma once
 #include "activation.hpp"
+#include "runs.hpp"
 #include "selecting.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -13,7 +14,8 @@ constexpr int MOST_SUMS = 1 << 13;                  // what all gates of a cell 
 static inline int gates_of(int cell) { return cell == CELL_LSTM ? 4 : cell <= CELL_GRU_AFTER ? 3 : 1; }
 static inline int states_of(int cell) { return cell == CELL_LSTM ? 2 : 1; }
 
-// What the state adds to each gate: bias + weights * state, in the order of the state's values.
+// What the state adds to each gate: bias + weights * state, in the order of the state's values, in
+// partial sums.
 struct GateSums {
   alignas(64) float all[MOST_SUMS + BLOCK];
 
@@ -22,11 +24,14 @@ struct GateSums {
     const int outputs = gates_of(k.kind & CELL_MASK) * k.size;
     for (int block = first / BLOCK; block * BLOCK < outputs; block++) {
       const float* weights = program.weights + k.weights + (int64_t)block * k.size * BLOCK;
-      float* const sums = all + block * BLOCK;
-      __builtin_memcpy(sums, program.weights + k.bias + block * BLOCK, sizeof(float) * BLOCK);
-      for (int value = 0; value < k.size; value++, weights += BLOCK)
-        for (int lane = 0; lane < BLOCK; lane += LANES)
-          store(sums + lane, fma(load(weights + lane), splat(state[value]), load(sums + lane)));
+      const float* bias = program.weights + k.bias + block * BLOCK;
+      alignas(64) float before[BLOCK];
+      LongSums<1, BLOCK / LANES> own(before);
+      Ahead none = {weights, 0, 0};
+      own.sums.each([&](Vec& sum, int, int j) { sum = load(bias + j * LANES); });
+      own.template add<1>(state, 0, k.size, weights, 0, none);
+      own.put_together();
+      own.sums.each([&](Vec& sum, int, int j) { store(all + block * BLOCK + j * LANES, sum); });
     }
   }
 

@@ -108,7 +108,7 @@ static inline Vec lesser(Vec a, Vec b) {
 }
 
 // Asks for a line of memory, which need not be there, to come to the second cache.
-static inline void fetch(const float* line) {
+[[gnu::always_inline]] static inline void fetch(const float* line) {
   if constexpr (MOST_AHEAD > 0) __builtin_prefetch(line, 0, 2);
   (void)line;
 }
@@ -165,6 +165,13 @@ template <class To, class From> static inline To bits(From value) {
   To result;
   __builtin_memcpy(&result, &value, sizeof(To));
   return result;
+}
+
+// The same pointer, of which the compiler knows nothing: what is there stays there, and is read when it
+// is wanted, instead of taking registers until then.
+template <class T> static inline T* hidden(T* pointer) {
+  __asm__ volatile("" : "+r"(pointer));
+  return pointer;
 }
 
 constexpr int smaller(int a, int b) { return a < b ? a : b; }

@@ -2,9 +2,9 @@
 //
 // Output position o and tap k meet the input position (o + pad - k * dilation) / stride, where that
 // is a whole number and on the map. Sums go bias, then ky, kx, input channel, over the taps that
-// meet one. Output pixels `stride` apart meet the same taps of neighbouring input pixels: as many of
-// them by a block of 16 output channels stay in registers as in a convolution, whose weights lie so
-// too.
+// meet one, in partial sums (runs.hpp). Output pixels `stride` apart meet the same taps of
+// neighbouring input pixels: as many of them by a block of 16 output channels stay in registers as in
+// a convolution, whose weights lie so too.
 #pragma once
 #include "rows.hpp"
 #include "rules.hpp"
@@ -31,8 +31,9 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
   constexpr int N = BLOCK / LANES;
   const int depth = kernel.channels / kernel.groups;
   Ahead none = {block.weights, 0, 0};
-  Sums<P, N> sums;
-  sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
+  alignas(64) float before[P * N * LANES];
+  LongSums<P, N> all(before);
+  all.sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(block.bias + j * LANES);
   });
   for (int ky = 0; ky < kernel.kernel_height; ky++) {
@@ -45,12 +46,13 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
       const float* from = at(program, kernel.in, call.in_row, y, x) + block.reads_from;
       const float* weights =
           block.weights + ((int64_t)ky * kernel.kernel_width + kx) * depth * BLOCK;
-      add_run<P, 1>(from, kernel.in.pixel, depth, weights, 0, sums, none);
+      all.template add<1>(from, kernel.in.pixel, depth, weights, 0, none);
     }
   }
   const Epilogue end = {kernel.stride_x * kernel.out.pixel, kernel.slope, kernel.activation,
                         block.channels};
-  finish<P, N>(at(program, kernel.out, call.out_row, row, column) + block.writes_to, sums, end);
+  all.put_together();
+  finish<P, N>(at(program, kernel.out, call.out_row, row, column) + block.writes_to, all.sums, end);
 }
 
 typedef void (*SpreadPixels)(const Program&, const Kernel&, const Call&, const SpreadBlock&, int,

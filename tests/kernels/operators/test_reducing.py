@@ -150,6 +150,15 @@ def test_sums_are_fused_in_the_order_of_terms() -> None:
         assert not output.any(), how
 
 
+def test_sums_of_more_than_256_terms_are_put_together_of_partial_sums() -> None:
+    """1 + 1 is added to 2^24 as 2, which counts; each by itself is lost."""
+    terms = np.zeros((1, 1, 520), np.float32)
+    terms[0, 0, [0, 300, 400, 519]] = 2.0**24, 1, 1, -(2.0**24)
+    ones = np.ones((1, 520, 3), np.float32)
+    for how, output in _native(Product(matrices(1, 1, 520, 3)), [terms, ones]):
+        assert (output == 2).all(), how
+
+
 def _native(operation: Product, maps: list[np.ndarray]) -> list[tuple[str, np.ndarray]]:
     from support.wholemaps import outputs
 
