@@ -18,6 +18,7 @@ Layout = Literal[
     "selected",
     "selected_cells",
     "counted",
+    "chosen",
     "scored",
     "queries",
     "centres",

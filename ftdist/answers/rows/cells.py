@@ -176,7 +176,8 @@ class CellObjects:
         """The values of a cell that say whether scores are probabilities."""
         if self._task.layout in ("grid_rows", "bins", "bin_maps"):
             return self._strengths
-        return list(range(_values(self._task)))
+        each = 5 + self._task.classes
+        return [number for number in range(3 * each) if number % each > 3]
 
     def _picked(self, source: int) -> Picked:
         kept, shape = self._kept[source], self._network.shape(source)

@@ -30,7 +30,7 @@ _SCORE = re.compile(r"score|conf|prob|cls|class|logit|label|obj", re.IGNORECASE)
 
 def detector(seen: Seen) -> Task | None:
     """The detector that outputs of such shapes are of; None for something else."""
-    for told in (_counted, _per_grid, _binned_grids, raw_maps, bin_maps, _pair, _table):
+    for told in (_counted, _chosen, _per_grid, _binned_grids, raw_maps, bin_maps, _pair, _table):
         found = told(seen)
         if found is not None:
             return detailed(found, seen.shapes, seen.words, named=seen.labels > 0)
@@ -156,6 +156,19 @@ def _counted(seen: Seen) -> Task | None:
         scores, classes = lists[:1], lists[1:]  # values tell which is which
     if len(scores) == 1 and len(classes) == 1 and len(lists) == 2:
         return Task("detect", "counted", seen.scored, (*boxes, *scores, *classes, *count))
+    return None
+
+
+def _chosen(seen: Seen) -> Task | None:
+    """All boxes (n, 4) beside scores (classes, n), and which of them a suppression inside chose,
+    (m, 3), as the Keras' YOLOv3 of the ONNX model zoo hands them on."""
+    tables = _tables(seen)
+    if len(tables) != len(seen.shapes) or len(tables) != 3:
+        return None
+    for boxes, scores, rows in itertools.permutations(tables):
+        (count, values), (classes, length) = tables[boxes], tables[scores]
+        if values == 4 and length == count > classes and tables[rows][1] == 3:
+            return Task("detect", "chosen", classes, (boxes, scores, rows))
     return None
 
 

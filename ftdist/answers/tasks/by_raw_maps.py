@@ -54,8 +54,10 @@ def _single_map(seen: Seen) -> Task | None:
 def _planes(dims: Dims, seen: Seen) -> tuple[int, int] | None:
     """Values of a cell and the stride of a map, with or without its three anchors apart."""
     _, height, width = seen.source
-    if len(dims) == 4 and dims[0] == 3:
-        dims = (3 * dims[3], dims[1], dims[2]) if dims[3] > 5 else dims
+    if len(dims) == 4 and dims[0] == 3 and dims[3] > 5:
+        dims = (3 * dims[3], dims[1], dims[2])
+    elif len(dims) == 4 and dims[2] == 3:
+        dims = (3 * dims[3], dims[0], dims[1])
     if len(dims) != 3:
         return None
     for values, rows, columns in (dims, (dims[2], dims[0], dims[1])):

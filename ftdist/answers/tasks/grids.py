@@ -32,6 +32,8 @@ _V3 = (10, 13, 16, 30, 33, 23, 30, 61, 62, 45, 59, 119, 116, 90, 156, 198, 373, 
 _V4 = (12, 16, 19, 36, 40, 28, 36, 75, 76, 55, 72, 146, 142, 110, 192, 243, 459, 401)
 _TINY = (10, 14, 23, 27, 37, 58, 81, 82, 135, 169, 344, 319)
 _TINY_V4 = (23, 27, 37, 58, 81, 82, 81, 82, 135, 169, 344, 319)
+_WIDES, _PLAIN = (1.2, 1.1, 1.05), (1.0,) * 4
+"""How far centres reach around the middle of a cell: of each of YOLOv4's maps, and of others'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,22 +150,27 @@ def yolo_maps(task: Task, tables: Sequence[Table], size: Size) -> tuple[Floats, 
     anchors = _anchors(task.layout, len(tables))
     newer = task.layout in ("yolo5_maps", "yolo7_maps")
     boxes, scores = [], []
-    for values, sides in zip(tables, anchors, strict=True):
+    wides = _WIDES if task.layout == "yolo4_maps" and len(tables) == len(_WIDES) else _PLAIN
+    for values, sides, wide in zip(tables, anchors, wides, strict=False):
         rows, stride, cells = rows_of_map(values, 3 * (5 + task.classes), size)
         for raw, side in zip(np.split(rows, 3, axis=1), sides, strict=True):
-            known = raw if raw.min() >= 0 and raw.max() <= 1 else None
-            places = (sigmoid(raw[:, :4]) if known is None else raw[:, :4]).T
+            places = (raw[:, :4] if _are_shares(raw) else sigmoid(raw[:, :4])).T
             if newer:
                 centres = places[:2] * 2 - _HALF + cells
                 extents = np.square(places[2:] * 2) * side[:, np.newaxis]
             else:
-                centres = places[:2] + cells
+                centres = (places[:2] - _HALF) * np.float32(wide) + _HALF + cells
                 extents = np.exp(raw[:, 2:4].T) * side[:, np.newaxis]
             centres, extents = centres * np.float32(stride), extents * _HALF
             boxes.append(np.concatenate([centres - extents, centres + extents]))
-            strength = sigmoid(raw[:, 4:]) if known is None else raw[:, 4:]
+            strength = raw[:, 4:] if _are_shares(raw[:, 4:]) else sigmoid(raw[:, 4:])
             scores.append(strength[:, 1:] * strength[:, :1])
     return np.concatenate(boxes, axis=1), np.concatenate(scores)
+
+
+def _are_shares(values: Floats) -> bool:
+    """Whether the network itself has put values through a sigmoid; YOLOv4's its scores alone."""
+    return bool(values.min() >= 0 and values.max() <= 1)
 
 
 def _anchors(layout: str, maps: int) -> Floats:
@@ -186,11 +193,15 @@ def rows_of(table: Table) -> Floats:
 def rows_of_map(values: Table, channels: int, size: Size) -> tuple[Floats, float, Floats]:
     """A map as rows, one a cell, (rows * columns, channels), its stride, and the cells.
 
-    The map is (channels, rows, columns), or has its channels last, or its anchors first.
+    The map is (channels, rows, columns), or has its channels last. With its anchors apart it is
+    (anchors, rows, columns, values), (anchors, values, rows, columns) or as YOLOv4's from
+    TensorFlow (rows, columns, anchors, values).
     """
     if isinstance(values, Picked):
         return values.values, float(values.strides[0]), values.cells
-    if values.ndim == 4:  # (anchors, rows, columns, values) or (anchors, values, rows, columns)
+    if values.ndim == 4 and values.shape[0] != 3 == values.shape[2]:
+        values = values.reshape(*values.shape[:2], channels)
+    elif values.ndim == 4:
         last = values.shape[3] * values.shape[0] == channels
         moved = values if last else values.transpose(0, 2, 3, 1)
         values = moved.transpose(1, 2, 0, 3).reshape(*moved.shape[1:3], channels)

@@ -17,6 +17,7 @@ and sizes, whether scores still want a sigmoid or a softmax. Here n is the numbe
   behind six values there may be more (``details``), as behind the classes of rows and columns;
 - scored: (n, 5): box and score, and perhaps (n,) classes beside;
 - counted: the same as four arrays: boxes, scores, classes, how many;
+- chosen: (n, 4), (classes, n), and (m, 3): batch, class and number of each box that was chosen;
 - what is said of each cell of a grid is read by ``grids``.
 """
 
@@ -31,20 +32,21 @@ from numpy.typing import NDArray
 from ftdist.answers.decode import Detection, above
 from ftdist.answers.kinds import most_candidates
 from ftdist.answers.names import NUMBERED_COCO
-from ftdist.answers.tasks import grids
+from ftdist.answers.tasks import grids, inside
+from ftdist.answers.tasks.fractions import (
+    FRACTIONS_AT_MOST,
+    Floats,
+    Size,
+    corners_of,
+    in_fractions,
+    scaled,
+)
 from ftdist.answers.tasks.priors import decoded
 from ftdist.answers.tasks.yolo2 import yolo2_map
 from ftdist.errors import InputError
 from ftdist.network.task import Layout, Task
 
-Floats = NDArray[np.float32]
-Size = tuple[int, int]
-"""(height, width) of the network's input, in pixels."""
-
 _Reader = Callable[[Task, list[Any], Size], tuple[Floats, Floats]]
-
-_FRACTIONS_AT_MOST = 4.0
-"""Boxes of which no number is larger are fractions of the input, others pixels."""
 
 _MOST_UNSOUND = 0.05
 """Of boxes in the shape that is tried at most this share may make no sense."""
@@ -72,7 +74,7 @@ def listed(
 
 def suppressed_inside(task: Task) -> bool:
     """Whether the network itself has dropped doubles."""
-    return task.layout in ("selected", "selected_cells", "counted", "scored", "queries")
+    return task.layout in ("selected", "selected_cells", "counted", "chosen", "scored", "queries")
 
 
 def _table(array: NDArray[Any] | grids.Picked) -> Any:
@@ -88,7 +90,7 @@ def _table(array: NDArray[Any] | grids.Picked) -> Any:
 def _rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Faces of YOLOv5 have ten numbers of landmarks between objectness and class."""
     values = tables[0]
-    places = _corners(_in_fractions(values[:, :4].T, size))
+    places = corners_of(in_fractions(values[:, :4].T, size))
     scores = values[:, 15:16] if _has_landmarks(values) else values[:, 5 : 5 + task.classes]
     return places, _probable(scores) * _probable(values[:, 4:5])
 
@@ -101,13 +103,13 @@ def _has_landmarks(values: Floats) -> bool:
 def _rows_plain(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     values = tables[0]
     scores = _probable(values[:, 4 : 4 + task.classes])
-    return _corners(_in_fractions(values[:, :4].T, size)), scores
+    return corners_of(in_fractions(values[:, :4].T, size)), scores
 
 
 def _columns(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     values = tables[0]
     scores = _probable(values[4 : 4 + task.classes].T)
-    return _corners(_in_fractions(values[:4], size)), scores
+    return corners_of(in_fractions(values[:4], size)), scores
 
 
 def _grid_rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
@@ -120,7 +122,7 @@ def _grid_rows(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Fl
     centres = (places[:2] + cells) * strides
     pixels = np.concatenate([centres, np.exp(places[2:]) * strides])
     scores = _probable(values[:, 5:]) * _probable(values[:, 4:5])
-    return _corners(_scaled(pixels, size)), scores
+    return corners_of(scaled(pixels, size)), scores
 
 
 def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
@@ -129,13 +131,13 @@ def _pairs(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats
     boxes, scores = (_merged(each) for each in (tables[:half], tables[half:]))
     if scores.shape[0] != len(boxes) == scores.shape[1]:
         scores = scores.T
-    places = _in_fractions(boxes[:, :4].T, size)
+    places = in_fractions(boxes[:, :4].T, size)
     if boxes.shape[1] == 4 and _makes_sense(places):
         corners = places
     elif (known := decoded(boxes, size)) is not None:
-        corners = _corners(known)
+        corners = corners_of(known)
     elif (places[2:] > 0).mean() >= 1 - _MOST_UNSOUND and (places[:2] > -0.5).all():
-        corners = _corners(places)
+        corners = corners_of(places)
     else:
         raise InputError(
             "the boxes of this network are offsets to priors that are not in its file: "
@@ -163,18 +165,12 @@ def _merged(tables: list[Floats]) -> Floats:
 def _queries(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
     """Centres and sizes in fractions, or corners; DETR's last of 92 classes is none."""
     boxes, scores = tables
-    places = _in_fractions(boxes.T, size)
-    in_pixels = float(np.abs(boxes).max(initial=0)) > _FRACTIONS_AT_MOST
-    corners = places if in_pixels and _makes_sense(places) else _corners(places)
+    places = in_fractions(boxes.T, size)
+    in_pixels = float(np.abs(boxes).max(initial=0)) > FRACTIONS_AT_MOST
+    corners = places if in_pixels and _makes_sense(places) else corners_of(places)
     if scores.shape[1] == 92:
         return corners, _softmax(scores)[:, :-1]
     return corners, _probable(scores)
-
-
-def _scored(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    values = tables[0]
-    labels = tables[1].reshape(-1) if len(tables) > 1 else np.zeros(len(values), np.float32)
-    return _in_fractions(values[:, :4].T, size), _one_hot(labels, values[:, 4], task.classes)
 
 
 def _of_grids(read: _Reader) -> _Reader:
@@ -182,7 +178,7 @@ def _of_grids(read: _Reader) -> _Reader:
 
     def in_fractions(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
         boxes, scores = read(task, tables, size)
-        return _scaled(boxes, size), _probable(scores)
+        return scaled(boxes, size), _probable(scores)
 
     return in_fractions
 
@@ -191,63 +187,6 @@ def _makes_sense(corners: Floats) -> bool:
     """Whether the right edge is right of the left one, and so on."""
     wrong = (corners[2] < corners[0]) | (corners[3] < corners[1])
     return bool(wrong.mean() <= _MOST_UNSOUND)
-
-
-def _selected(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """Six values: box, score, class, or class and score first; seven: batch, box, class, score."""
-    values = np.atleast_2d(tables[0])
-    if values.shape[1] == 7 and task.detail != "turned":
-        boxes, labels, strength = values[:, 1:5].T, values[:, 5], values[:, 6]
-    else:
-        values = _box_first(values)
-        boxes, strength, labels = values[:, :4].T, values[:, 4], values[:, 5]
-        boxes = _corners(boxes) if task.detail == "turned" else boxes
-        if strength.max(initial=0) > 1 >= labels.max(initial=0):
-            strength, labels = labels, strength
-    return _in_fractions(boxes, size), _one_hot(labels, strength, task.classes)
-
-
-def _selected_cells(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """As selected, in cells of the heat map of whose peaks they were chosen, or in pixels."""
-    from ftdist.answers.tasks.centres import in_pixels  # most detectors do without
-
-    return _selected(task, [in_pixels(np.atleast_2d(tables[0]), size)], size)
-
-
-def _box_first(values: Floats) -> Floats:
-    """Rows of PaddleDetection begin with class and score: what others have last are pixels then."""
-    labels, scores = values[:, 0], values[:, 1]
-    is_unlike = (values[:, 4:6] > 1).all(axis=1).any()
-    if values.shape[1] == 6 and is_unlike and (labels % 1 == 0).all() and (scores <= 1).all():
-        return values[:, [2, 3, 4, 5, 1, 0]]
-    return values
-
-
-def _counted(task: Task, tables: list[Floats], size: Size) -> tuple[Floats, Floats]:
-    """Boxes are (left, top, right, bottom), or top first in files made by TensorFlow.
-
-    Where names do not say which list has the scores, that is the one that is not of whole numbers.
-    """
-    boxes = tables[0].reshape(-1, 4)
-    strength, labels = (each.reshape(-1) for each in tables[1:3])
-    if (strength % 1 == 0).all() and (labels % 1 != 0).any():
-        strength, labels = labels, strength
-    count = int(tables[3].reshape(-1)[0]) if len(tables) > 3 else len(boxes)
-    count = min(max(count, 0), len(boxes))
-    places = boxes[:count].T
-    if task.outputs[0].startswith("detection_boxes"):
-        places = places[[1, 0, 3, 2]]
-    scores = _one_hot(labels[:count], strength[:count], task.classes)
-    return _in_fractions(places, size), scores
-
-
-def _one_hot(labels: Floats, strength: Floats, classes: int) -> Floats:
-    """(n, classes): the score of each box at its class, 0 elsewhere."""
-    numbers = np.clip(np.nan_to_num(labels), 0, 1 << 12).astype(np.int64)
-    count = max(classes, int(numbers.max(initial=0)) + 1)
-    scores = np.zeros((len(numbers), count), np.float32)
-    scores[np.arange(len(numbers)), numbers] = strength
-    return scores
 
 
 def _probable(scores: Floats) -> Floats:
@@ -263,35 +202,17 @@ def _softmax(scores: Floats) -> Floats:
     return result
 
 
-def _in_fractions(places: Floats, size: Size) -> Floats:
-    """(4, n) in fractions of the input, whatever it was in."""
-    finite = places[np.isfinite(places)]
-    if finite.size and np.abs(finite).max() > _FRACTIONS_AT_MOST:
-        return _scaled(places, size)
-    return places
-
-
-def _scaled(pixels: Floats, size: Size) -> Floats:
-    sides: Floats = np.array([size[1], size[0]] * 2, np.float32)
-    return pixels / sides[:, np.newaxis]
-
-
-def _corners(places: Floats) -> Floats:
-    """Left, top, right, bottom of centres and sizes."""
-    half = places[2:] * np.float32(0.5)
-    return np.concatenate([places[:2] - half, places[:2] + half])
-
-
 _READERS: dict[Layout, _Reader] = {
     "rows": _rows,
     "rows_plain": _rows_plain,
     "columns": _columns,
     "grid_rows": _grid_rows,
     "pairs": _pairs,
-    "selected": _selected,
-    "selected_cells": _selected_cells,
-    "counted": _counted,
-    "scored": _scored,
+    "selected": inside.selected,
+    "selected_cells": inside.selected_cells,
+    "counted": inside.counted,
+    "chosen": inside.chosen,
+    "scored": inside.scored,
     "queries": _queries,
     "distances": _of_grids(grids.distances),
     "yunet": _of_grids(grids.yunet),

@@ -58,7 +58,9 @@ def task_of_outputs(
 def _scored(network: Network) -> int:
     """How many classes a network tells apart that hands on lists: known of COCO's own numbers."""
     numbered = len(NUMBERED_COCO)
-    return numbered if any(each.shape.channels == numbered for each in network.layers) else 0
+    shapes = [each.shape for each in network.layers]
+    told = any(numbered in (each.channels, each.height * each.width) for each in shapes)
+    return numbered if told else 0
 
 
 def _peaks(network: Network) -> tuple[int, ...]:

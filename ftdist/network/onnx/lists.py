@@ -19,10 +19,14 @@ from ftdist.network.onnx.views import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A whole number that the network computes, from 0 to `most`: a tensor without dims."""
+    """A whole number that the network computes, from 0 to `most`: a tensor without dims.
+
+    `lacking`: where it is what another one lacks to a known number, that number and the other.
+    """
 
     value: Tensor
     most: int
+    lacking: tuple[int, Tensor] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,10 @@ class List:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lengths:
-    """A tensor of whole numbers, some of them counts: an array of numbers and ``Count``."""
+    """A tensor of whole numbers, some of them counts: an array of numbers and ``Count``.
+
+    Where they were cast to floats, the numbers are floats.
+    """
 
     numbers: NDArray[Any]
 
@@ -68,11 +75,12 @@ class Lengths:
 
 
 def lengths(numbers: object) -> Lengths | NDArray[Any]:
-    """Numbers and counts, which are a constant where there are no counts."""
+    """Numbers and counts, which are a constant where there are no counts; of floats if one is."""
     array = np.array(numbers, object)
     if any(isinstance(each, Count) for each in array.ravel()):
         return Lengths(array)
-    return np.array(array, np.int64)
+    is_real = any(isinstance(each, float) for each in array.ravel())
+    return np.array(array, np.float32 if is_real else np.int64)
 
 
 def most_of(numbers: Sequence[int | Count]) -> tuple[int, ...]:

@@ -1,8 +1,8 @@
-"""What PaddleDetection's files ask for beside the picture: its size, and how it was scaled.
+"""What some detectors' files ask for beside the picture: its size, and how it was scaled.
 
-Their decoding divides boxes by `scale_factor`, to bring them to the picture as it was before it was
-fitted. Here boxes are brought back by whoever fitted it, so the factor is 1, and `im_shape` the
-size of the input; both are constants.
+Their decoding divides boxes by `scale_factor`, as PaddleDetection's does, or multiplies them by
+sides, to bring them to the picture as it was before it was fitted. Here boxes are brought back by
+whoever fitted it, so the factor is 1, and all else the size of the input; they are constants.
 """
 
 from __future__ import annotations
@@ -11,10 +11,17 @@ from dataclasses import replace
 
 import numpy as np
 
+from ftdist.network.onnx.nodes import Array
 from ftdist.network.onnx.reading.file import Dims, Graph
 
-_NAMES = ("scale_factor", "im_shape")
+_ACROSS_FIRST = "orig_target_sizes"
+"""RT-DETR's and its kin's: width and height."""
+
+_NAMES = ("scale_factor", "im_shape", "image_shape", _ACROSS_FIRST)
+"""`image_shape` is that of Keras' YOLOv3."""
+
 _PICTURE_RANK = 4
+_WHOLE: dict[int, type] = {6: np.int32, 7: np.int64}
 
 
 def apart(graph: Graph) -> Graph:
@@ -28,7 +35,12 @@ def apart(graph: Graph) -> Graph:
 
 def measured(graph: Graph, size: tuple[int, int] | None) -> Graph:
     """The graph with its measures as constants; `size` (rows, columns) where it is left open."""
-    found = {name: np.array([_value(name, graph, size)], np.float32) for name in graph.measures}
+    found: dict[str, Array] = {
+        name: np.array(
+            [_value(name, graph, size)], _WHOLE.get(graph.types.get(name, 0), np.float32)
+        )
+        for name in graph.measures
+    }
     return replace(graph, constants={**graph.constants, **found})
 
 
@@ -46,9 +58,10 @@ def _value(name: str, graph: Graph, size: tuple[int, int] | None) -> tuple[float
     given = size if size is not None else (0, 0)
     sides = [
         own if isinstance(own, int) and not (graph.is_resized and size) else side
-        for own, side in zip(dims[2:], given, strict=True)
+        for own, side in zip(dims[1:3] if dims[3] == 3 else dims[2:], given, strict=True)
     ]
-    return float(sides[0]), float(sides[1])
+    rows, columns = float(sides[0]), float(sides[1])
+    return (columns, rows) if name == _ACROSS_FIRST else (rows, columns)
 
 
 def _is_pair(dims: Dims) -> bool:

@@ -133,6 +133,7 @@ def test_yolov8_maps_before_their_decoding() -> None:
     [
         ("yolo3_maps", "yolov3", False, (59, 119), False),
         ("yolo4_maps", "yolov4", False, (72, 146), False),
+        ("yolo4_maps", "yolov4", "inner", (72, 146), False),
         ("yolo5_maps", "", "last", (59, 119), True),
         ("yolo7_maps", "yolov7", "first", (72, 146), True),
     ],
@@ -146,6 +147,8 @@ def test_yolo_maps_before_their_decoding(layout, words, apart, anchor, squares) 
         if stride == 16:
             _, column, row = cell_of(stride)
             inside = CENTRE / stride - [column, row]
+            if layout == "yolo4_maps":  # the middle map's centres reach a little farther
+                inside = (inside - 0.5) / 1.1 + 0.5
             if squares:
                 inside = (inside + 0.5) / 2
                 sides = logit(np.sqrt(SIDES / anchor) / 2)
@@ -154,7 +157,11 @@ def test_yolo_maps_before_their_decoding(layout, words, apart, anchor, squares) 
             own = [*logit(np.clip(inside, 1e-6, 1 - 1e-6)), *sides, 30, *[-9] * 20]
             own[5 + 11] = logit(SCORE)
             values[2, :, row, column] = own
+        if apart == "inner":  # as from TensorFlow, where scores are probabilities
+            values[:, 4:] = 1 / (1 + np.exp(-values[:, 4:]))
         shaped = values.reshape(1, 75, rows, columns)
+        if apart == "inner":
+            shaped = values.transpose(2, 3, 0, 1)[np.newaxis]
         if apart == "last":
             shaped = values.transpose(0, 2, 3, 1)[np.newaxis]
         outputs[f"map{stride}"] = np.ascontiguousarray(shaped)

@@ -153,8 +153,12 @@ def test_offsets_to_priors_are_no_boxes() -> None:
 
 @pytest.mark.parametrize(
     "row",
-    [[*BOX, SCORE, LABEL], [0, *BOX, LABEL, SCORE]],
-    ids=["score, class", "batch, box, class, score"],
+    [
+        [*BOX, SCORE, LABEL],
+        [0, *BOX, LABEL, SCORE],
+        [0, BOX[1], BOX[0], BOX[3], BOX[2], SCORE, LABEL],
+    ],
+    ids=["score, class", "batch, box, class, score", "EfficientDet's: top first, score, class"],
 )
 def test_what_a_suppression_inside_left(row) -> None:
     output = np.zeros((1, 20, len(row)), np.float32)
@@ -170,6 +174,22 @@ def test_as_many_as_it_says() -> None:
     boxes[0, :2] = np.array(BOX) * [WIDTH, HEIGHT, WIDTH, HEIGHT]
     scores, classes = np.full((1, 10), SCORE, np.float32), np.full((1, 10), LABEL, np.int64)
     outputs = {"boxes": boxes, "scores": scores, "classes": classes, "num": np.array([[1]])}
+    one_found(task, outputs)
+
+
+def test_what_was_chosen_may_be_told_by_numbers_of_boxes() -> None:
+    """Keras' YOLOv3: boxes in pixels, top first; rows of another batch are none."""
+    count = 12
+    boxes = np.tile(np.array([1, 2, 30, 40], np.float32), (count, 1))
+    left, top, right, bottom = np.array(BOX) * [WIDTH, HEIGHT, WIDTH, HEIGHT]
+    boxes[7] = top, left, bottom, right
+    scores = np.full((CLASSES, count), 0.9, np.float32)
+    scores[LABEL, 7] = SCORE
+    rows = np.array([[0, LABEL, 7], [-1, 0, 0], [0, CLASSES, 0], [0, 0, count]])
+    outputs = {"scores": scores[np.newaxis], "rows": rows, "boxes": boxes[np.newaxis]}
+    task = recognise((3, HEIGHT, WIDTH), {name: each.shape for name, each in outputs.items()})
+    assert (task.layout, task.classes) == ("chosen", CLASSES)
+    assert task.outputs == ("boxes", "scores", "rows") and suppressed_inside(task)
     one_found(task, outputs)
 
 

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from ftdist.network.onnx.nodes import Array, Node, Unsupported
 from ftdist.network.onnx.patterns.activations import Named, activation
-from ftdist.network.onnx.patterns.counts import of_counts
 from ftdist.network.onnx.patterns.expressions import Expressions, Unlike
 from ftdist.network.onnx.patterns.norms import norm
 from ftdist.network.onnx.patterns.quantised import of_whole_numbers
@@ -51,9 +50,6 @@ class Recogniser:
             return [node], {}
 
     def _become(self, node: Node) -> tuple[list[Node], dict[str, Array]]:
-        counted = of_counts(node, self._given.made, self._values)
-        if counted is not None:
-            return [counted[0]], counted[1]
         whole = of_whole_numbers(node, self._given.made, self._values)
         if whole is not None:
             return [whole[0]], whole[1]

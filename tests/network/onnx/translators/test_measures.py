@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 from support.onnxgraphs import Nodes, computed, expected, imported
 
 from ftdist.network.onnx.importer import read_onnx
@@ -53,3 +54,27 @@ def test_with_other_inputs_they_are_inputs(tmp_path: Path) -> None:
     model = imported(detector(tmp_path / "detector.onnx", others=1))
     names = {each.name for each in model.network.inputs}
     assert names == {"im_shape", "image", "scale_factor", "other0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted"),
+    [
+        ("image_shape", TensorProto.FLOAT, (8, 12)),
+        ("orig_target_sizes", TensorProto.INT64, (12, 8)),
+    ],
+)
+@pytest.mark.parametrize("is_last", [False, True], ids=["channels first", "channels last"])
+def test_sides_of_the_picture_have_other_names_too(
+    name: str, kind: int, wanted: tuple[int, int], is_last: bool, tmp_path: Path
+) -> None:
+    """Of Keras' YOLOv3, and of RT-DETR, where the width comes first."""
+    nodes = Nodes()
+    picture = nodes.input("n", *((8, 12, 3) if is_last else (3, 8, 12)), name="image")
+    sides = nodes.add("Cast", nodes.input("n", 2, name=name, kind=kind), to=TensorProto.FLOAT)
+    mean = nodes.add("ReduceMean", picture, axes=[1, 2, 3], keepdims=1)
+    flat = nodes.add("Reshape", mean, nodes.constant(np.array([1, 1])))
+    nodes.output(nodes.add("Add", nodes.add("Sub", flat, flat), sides))
+    model = imported(nodes.save(tmp_path / "detector.onnx"))
+    shape = model.network.inputs[0].layout.of(model.network.inputs[0].shape)
+    (found,) = computed(model, {"image": np.zeros(shape, np.float32)}).values()
+    assert found.ravel().tolist() == list(wanted)

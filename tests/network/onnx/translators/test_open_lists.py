@@ -209,6 +209,9 @@ def maps_of_regions(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     return padded, n.add("MaxPool", large, kernel_shape=[2, 2], strides=[2, 2]), wide
 
 
+FLOAT = TensorProto.FLOAT
+
+
 def filled_up(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     """As Ultralytics exports its detectors with suppression: always as many rows."""
     found, values = chosen(n, boxes, first(n, scores))
@@ -228,6 +231,46 @@ def filled_up(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     return whole, flat, n.add("Squeeze", put, ints(n, 0))
 
 
+def filled_up_by_floats(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """As TensorFlow fills up what a suppression chose: always as many, so beside constants."""
+    found, values = chosen(n, boxes, first(n, scores))
+    lacking = n.add("Cast", n.add("Sub", ints(n, COUNT), n.add("Shape", values)), to=FLOAT)
+    more = n.add("Cast", n.add("Relu", lacking), to=TensorProto.INT64)
+    whole = n.add("Pad", values, n.add("Concat", ints(n, 0), more, axis=0))
+    rows = n.add("Pad", found, n.add("Concat", ints(n, 0, 0), more, ints(n, 0), axis=0))
+    column = n.constant(np.ones((COUNT, 1), np.float32))
+    return whole, n.add("Concat", column, rows, n.add("Unsqueeze", whole, ints(n, 1)), axis=1)
+
+
+def within_a_branch(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """Nodes within nodes are read one by one: no pattern of several is found there."""
+    regions, values = chosen(n, boxes, first(n, scores))
+    outer, n.nodes = n.nodes, []
+    found = best_by_floats(n, regions, values, 3.0)
+    results = [helper.make_tensor_value_info(each, FLOAT, None) for each in found]
+    then = helper.make_graph(n.nodes, "then", [], results)
+    n.nodes = outer
+    yes = n.constant(np.array(True))
+    made: tuple[str, ...] = n.add("If", yes, then_branch=then, else_branch=then, outputs=2)
+    return made
+
+
+def floats_of_counts(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """What a count is divided by is no whole number, though a part of the shape is one."""
+    found, _ = chosen(n, boxes, first(n, scores))
+    dims = n.add("Cast", n.add("Shape", found), to=FLOAT)
+    side = n.add("Slice", dims, ints(n, 1), ints(n, 2), ints(n, 0))
+    joined = n.add("Concat", dims, f32(n, [0.5]), axis=0)
+    half = n.add("Slice", joined, ints(n, 2), ints(n, 3), ints(n, 0))
+    return (
+        n.add("Div", side, f32(n, [3])),
+        n.add("Div", dims, f32(n, [3])),
+        n.add("Add", half, f32(n, [1])),
+        n.add("ReduceSum", dims, keepdims=1),
+        n.add("Sub", dims, f32(n, [COUNT + 1.0])),
+    )
+
+
 CASES: dict[str, Build] = {
     "detector": detector,
     "everything there is": of_one(everything_there_is),
@@ -237,6 +280,9 @@ CASES: dict[str, Build] = {
     "a list of a list": of_one(a_list_of_a_list),
     "by levels": by_levels,
     "filled up": filled_up,
+    "filled up by floats": filled_up_by_floats,
+    "within a branch": within_a_branch,
+    "floats of counts": floats_of_counts,
     "maps of regions": maps_of_regions,
     "the best by floats": lambda n, boxes, scores: best_by_floats(
         n, *chosen(n, boxes, first(n, scores)), 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial, reduce
 
@@ -60,11 +61,16 @@ def _product(building: Building, first: Length, second: Length) -> Length:
 
 
 def longer(building: Building, first: Length, second: Length) -> Length:
-    """A length and another one behind it."""
+    """A length and another one behind it; what is lacking behind what lacks it is known."""
     if isinstance(first, int) and isinstance(second, int):
         return first + second
     if 0 in (first, second):
         return second if first == 0 else first
+    for one, other in ((first, second), (second, first)):
+        if isinstance(one, Count) and isinstance(other, Count) and one.lacking is not None:
+            whole, part = one.lacking
+            if part == other.value:
+                return whole
     most = sum(most_of((first, second)))
     value = paired(building, "add", number(building, first), number(building, second))
     return Count(applied(building, value, "clip", 0.0, float(most)), most)
@@ -76,7 +82,10 @@ def _difference(building: Building, first: Length, second: Length) -> Length:
         return first - second
     (most,) = most_of((first,))
     value = paired(building, "subtract", number(building, first), number(building, second))
-    return Count(applied(building, value, "clip", 0.0, float(most)), most)
+    rest = applied(building, value, "clip", 0.0, float(most))
+    if isinstance(first, int) and isinstance(second, Count) and second.most <= first:
+        return Count(rest, most, (first, second.value))
+    return Count(rest, most)
 
 
 def _greatest(building: Building, first: Length, second: Length) -> Length:
@@ -105,15 +114,29 @@ _REDUCTIONS: dict[str, _How] = {
     "ReduceMin": least,
     "ReduceMax": _greatest,
 }
-ARITHMETIC = frozenset((*_PAIRS, *_REDUCTIONS, "Equal", "Where"))
+ARITHMETIC = frozenset((*_PAIRS, *_REDUCTIONS, "Equal", "Where", "Relu"))
+
+_FLOATS = (FLOAT, 11)
+_OF_FLOATS = frozenset(("Min", "Max", "Relu", "ReduceMin", "ReduceMax"))
+"""What keeps counts whole that exporters have cast to floats: before opset 12 Min and Max are of
+floats alone, so "the best hundred, or as many as there are" is said by casts there and back."""
 
 
 def arithmetic(building: Building, node: Node, given: Given) -> Open | None:
     """What arithmetic makes of whole numbers and counts; None where there is anything else."""
-    arrays = [_numbers(each) for each in given if each is not None]
+    is_real = any(each in _FLOATS for each in node.types)
+    if is_real and node.kind not in _OF_FLOATS:
+        return None
+    arrays = [_numbers(each, is_real=is_real) for each in given if each is not None]
     if any(each is None for each in arrays):
         return None
-    known: list[Array] = [each for each in arrays if each is not None]
+    found = _computed(building, node, [each for each in arrays if each is not None])
+    return _cast(found, float) if is_real and found is not None else found
+
+
+def _computed(building: Building, node: Node, known: list[Array]) -> Open | None:
+    if node.kind == "Relu":
+        return lengths(known[0])
     if node.kind == "Equal":
         return _equal(*known)
     if node.kind == "Where":
@@ -145,14 +168,35 @@ def _equal(first: Array, second: Array) -> Array | None:
     return np.array(truths, bool).reshape(np.broadcast_shapes(first.shape, second.shape))
 
 
-def _numbers(given: Open) -> Array | None:
-    if isinstance(given, Lengths):
-        return given.numbers
-    if isinstance(given, np.ndarray) and given.dtype.kind in "iub" and given.size <= _MOST_NUMBERS:
-        return np.array([int(each) for each in given.ravel()], object).reshape(given.shape)
-    return None
+def _numbers(given: Open, *, is_real: bool) -> Array | None:
+    """As whole numbers and counts; `is_real`: floats that are whole are taken, too."""
+    values = given.numbers if isinstance(given, Lengths) else given
+    kinds = "iubfO" if is_real else "iubO"
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in kinds:
+        return None
+    if values.size > _MOST_NUMBERS:
+        return None
+    known = [each for each in values.ravel().tolist() if not isinstance(each, Count)]
+    if not all(math.isfinite(each) and each == int(each) for each in known):
+        return None
+    whole = [each if isinstance(each, Count) else int(each) for each in values.ravel().tolist()]
+    found = np.empty(len(whole), object)
+    found[:] = whole
+    return found.reshape(values.shape)
 
 
-def is_kept(node: Node) -> bool:
-    """Whether a cast leaves whole numbers what they are."""
-    return node.kind == "Cast" and node.integer("to", FLOAT) in (6, 7, 12, 13)
+def cast(node: Node, given: Lengths) -> Open | None:
+    """Counts as floats, or as whole numbers again; None for other types."""
+    to = node.integer("to", FLOAT) if node.kind == "Cast" else 0
+    if to in _FLOATS:
+        return _cast(given, float)
+    return _cast(given, int) if to in (6, 7, 12, 13) else None
+
+
+def _cast(given: Open, kind: type) -> Open:
+    if not isinstance(given, Lengths):
+        return np.asarray(given, np.float32 if kind is float else np.int64)
+    numbers = given.numbers.copy()
+    for at, each in np.ndenumerate(numbers):
+        numbers[at] = each if isinstance(each, Count) else kind(each)
+    return Lengths(numbers)

@@ -8,12 +8,14 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
-from ftdist.network.onnx.nodes import Node, Open, Unsupported, constant
+from ftdist.network.onnx.nodes import Node, Open, Unsupported, constant, tensor
 from ftdist.network.onnx.registry import made, translates_lists
 from ftdist.network.onnx.translators.lists import lengths
 from ftdist.network.onnx.translators.lists.entries import as_value, filled, repeated, widened
 from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed, row_by_row
+from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import scaled
+from ftdist.network.onnx.views import Tensor
 
 Given = list[Open | None]
 
@@ -100,9 +102,19 @@ def _pad(building: Building, node: Node, given: Given) -> Open:
     (most,) = most_of((after,))
     whole = filled(building, value, number)
     count = lengths.longer(building, value.count, after)
-    if not most or not isinstance(count, Count):
+    if not most:
         return List(whole, value.axis, value.count)
-    shape = [most if at == value.axis else length for at, length in enumerate(whole.shape)]
-    more = building.constant(np.full(shape, number, np.float32))
-    joined = made(building, "Concat", [whole, more], {"axis": value.axis})
+    if isinstance(count, int):  # as long as said, however many entries there are
+        return _of_length(building, whole, value.axis, count, number)
+    joined = _of_length(building, whole, value.axis, value.capacity + most, number)
     return List(joined, value.axis, count)
+
+
+def _of_length(building: Building, value: Tensor, axis: int, length: int, number: float) -> Tensor:
+    """The first so many entries, and behind them numbers where there are not as many."""
+    if value.shape[axis] >= length:
+        return part(building, value, axis, range(length))
+    shape = list(value.shape)
+    shape[axis] = length - value.shape[axis]
+    more = building.constant(np.full(shape, number, np.float32))
+    return tensor(made(building, "Concat", [value, more], {"axis": axis}))

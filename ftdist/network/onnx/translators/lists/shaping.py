@@ -180,8 +180,11 @@ def reshaped(building: Building, value: List, wanted: Sequence[int | Count]) -> 
 @translates_lists("Identity", "Cast", "CastLike", "Dropout")
 def _same(building: Building, node: Node, given: Given) -> Open | list[Open]:
     if isinstance(given[0], Lengths):
-        if node.kind != "Cast" or lengths.is_kept(node):
+        if node.kind not in ("Cast", "CastLike"):
             return given[0]
+        kept = lengths.cast(node, given[0])
+        if kept is not None:
+            return kept
         return of_fixed(building, node, [as_value(building, given[0])])[0]
     value = listed(given)
     (found, *_) = row_by_row(building, node, [value, *map(_plain, given[1:])])

@@ -81,8 +81,9 @@ def _reduce(building: Building, node: Node, given: Given) -> Open:
     if isinstance(given[0], Lengths):
         if node.kind in lengths.ARITHMETIC:
             found = lengths.arithmetic(building, node, given)
-            assert found is not None
-            return found
+            if found is not None:
+                return found
+            return of_fixed(building, node, [as_value(building, each) for each in given])[0]
         raise Unsupported("of a shape of open length")
     value = listed(given)
     keep = bool(node.integer("keepdims", 1))
