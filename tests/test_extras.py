@@ -42,7 +42,7 @@ USES: dict[str, tuple[str, Callable[[], object]]] = {
     "PIL": ("image", lambda: load_picture("photo.png", Shape(8, 8, 3))),
     "PIL.Image": ("image", lambda: JpegEncoder(Shape(8, 8, 3), np.dtype(np.uint8), NOTHING)),
     "matplotlib": ("plot", lambda: plot.draw(Path("plot.png"), NOTHING, [], [], "")),
-    "av": ("video", videos._library),
+    "av": ("video", videos.library),
     "pyarrow": ("parquet", lambda: formats._write_parquet(Path("a.parquet"), NOTHING, NOTHING)),
     "paho": ("mqtt", mqtt._paho),
     "distributed": ("dask", lambda: connected("dask", 1, ExitStack())),

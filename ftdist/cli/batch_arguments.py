@@ -27,6 +27,7 @@ _BATCH = """
   ftdist batch net.ftd photos/ -o found.jsonl            a line of JSON for each picture
   ftdist batch net.ftd -r archive/ -o found.csv          with all folders below, as a table
   ftdist batch net.ftd @list.txt -o drawn/               pictures with boxes, drawn/results.jsonl
+  ftdist batch net.ftd trip.mp4 -o seen.mp4              the video with boxes
   ftdist batch net.ftd -r archive/ -o found.csv --resume goes on after a crash or Ctrl-C
 
 What cannot be read is named and left out; the exit status is then 1."""
@@ -43,7 +44,8 @@ def add_batch(commands: Commands, defaults: Defaults) -> None:
     parser.add_argument("-r", "--recursive", action="store_true", help=below)
     output = (
         "records of all inputs (.jsonl, .json, .csv, .parquet; '-' for JSON lines on standard "
-        "output, the default), or a folder or a pattern such as out/{}.png, for a file of each"
+        "output, the default), or a folder or a pattern such as out/{}.png, for a file of each; of "
+        "one video as INPUT also a video with what was found (.mp4, .mkv, .mov)"
     )
     parser.add_argument("-o", metavar="OUTPUT", dest="output", help=output)
     resume = "continue where the same batch was interrupted, or begin if there was none"

@@ -4,6 +4,7 @@
     FILE.json, .csv, .parquet   the same records as one list, a table, a table in row groups
     FILE.json --format coco     as COCO's own files have them
     FOLDER, A{}B                a file per input, and beside them the records, in results.jsonl
+    FILE.mp4, .mkv, .mov        of one video as input: a video of its frames with what was found
 
 Two inputs of one name get different files: the second is NAME-2.
 """
@@ -13,18 +14,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
-from ftdist.atomic import refuse_unwritable
+from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.errors import InputError
+from ftdist.many.films import FILMS
 from ftdist.many.listing import ARRAYS, VIDEOS, Source
 from ftdist.many.pictures import TOLD
+from ftdist.many.videos import library
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
 
 STANDARD_OUTPUT = "-"
 PLACE = "{}"
+VIDEO = "video"
 RECORDS = "results.jsonl"
 
 FORMATS = ("jsonl", "json", "csv", "coco", "parquet")
@@ -68,7 +73,9 @@ class Destination:
         """
         if self.records is None:
             return None
-        if self.place is not None:
+        if self.file_format == VIDEO:
+            library()
+        elif self.place is not None:
             try:
                 self.records.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
@@ -92,6 +99,9 @@ def destination(
         return Destination("jsonl", None)
     path = Path(word)
     suffix = path.suffix.lower()
+    one_file = PLACE not in path.name and not word.endswith("/") and not path.is_dir()
+    if one_file and suffix in FILMS and (sources := _of_one_video(inputs)):
+        return _film(word, wanted, path, sources, network, task)
     if PLACE not in path.name and not word.endswith("/") and suffix in _ENDINGS:
         file_format = wanted or _ENDINGS[suffix]
         _refuse_untold(word, file_format, task)
@@ -102,6 +112,24 @@ def destination(
     if wanted not in (None, "jsonl"):
         raise InputError(f"{word}: --format {wanted} is one file for all inputs")
     return _each(word, path, inputs, network, task)
+
+
+def _of_one_video(inputs: Iterable[Source]) -> list[Source]:
+    """The video that is the only input, or nothing."""
+    first = list(islice(iter(inputs), 2))
+    return first if len(first) == 1 and first[0].is_video else []
+
+
+def _film(
+    word: str, wanted: str | None, path: Path, sources: list[Source], network: Network, task: Task
+) -> Destination:
+    """A video of frames that are drawn in a folder beside it first."""
+    if wanted is not None:
+        raise InputError(f"{word}: a video has no records; leave out --format {wanted}")
+    if task.kind not in _DRAWN:
+        raise InputError(f"{word}: {network.name} gives only numbers; name a folder for arrays")
+    refuse_overwriting([path], [(each.name, each.path) for each in sources])
+    return Destination(VIDEO, path, path.with_name(path.name + ".frames") / (PLACE + ".ppm"))
 
 
 def _each(
@@ -126,7 +154,8 @@ def _refuse_file(word: str, path: Path) -> None:
     if path.suffix.lower() in _SINGLE and not word.endswith("/") and not path.is_dir():
         raise InputError(
             f"{word}: a batch writes a file of each input: name a folder, as -o out/, or a "
-            f"pattern, as -o 'out/{PLACE}.png'; or one file of records ({', '.join(_ENDINGS)})"
+            f"pattern, as -o 'out/{PLACE}.png'; or one file of records ({', '.join(_ENDINGS)}); a "
+            f"video ({', '.join(FILMS)}) is made of one video"
         )
 
 

@@ -12,12 +12,13 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from ftdist.answers.kinds import answering_bytes
 from ftdist.errors import InputError
 from ftdist.many.drawn import Computed
+from ftdist.many.films import encoding_bytes
 from ftdist.many.inputs import Input, read_input
 from ftdist.many.lanes import HELPERS, Decide, Lanes, OpenLanes, Pictures, choose
 from ftdist.many.listing import Listing, Source
@@ -31,7 +32,7 @@ from ftdist.many.pictures import (
 )
 from ftdist.many.room import Room
 from ftdist.many.stages import Crowd, Finished, in_order
-from ftdist.many.videos import expanded, frame_bytes
+from ftdist.many.videos import expanded, frames_bytes, shape_and_rate
 from ftdist.planning.plan import Plan
 from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.heap import REUSING_BYTES, SPARING_BYTES, settle_heap, trim_heap
@@ -64,10 +65,13 @@ class LaneTime:
     pictures: int = 0
 
 
-def look(listing: Listing, asked: Asked, target: Target, most_bytes: int) -> Pictures:
+def look(
+    listing: Listing, asked: Asked, target: Target, most_bytes: int, *, filmed: bool = False
+) -> Pictures:
     """What the inputs take, as far as some of them show; the first that can be read is read.
 
-    With it comes all that reads pictures, so that it is counted with what the process holds.
+    `filmed`: a video is made of what they become. All that reads pictures comes in, so that it is
+    counted with what the process holds.
     """
     least, first = max(_LEAST_ROOM_BYTES, answering_bytes(asked.network, asked.task)), None
     all_taken = [least]
@@ -91,9 +95,20 @@ def look(listing: Listing, asked: Asked, target: Target, most_bytes: int) -> Pic
             continue
     _bring_in(asked)
     videos = {source.path.suffix: source for source in listing if source.is_video}
-    video = max((frame_bytes(each.name) for each in videos.values()), default=0)
+    pixels = max((shape_and_rate(each.name)[0] for each in videos.values()), default=0)
+    beside = frames_bytes(pixels)
+    if filmed:
+        beside += encoding_bytes(_filmed_pixels(pixels, asked))
     plain = first is None or first.is_picture
-    return Pictures.of(asked.network, all_taken, plain=plain, beside_bytes=video)
+    found = Pictures.of(asked.network, all_taken, plain=plain, beside_bytes=beside)
+    return replace(found, each_bytes=found.each_bytes + 3 * pixels)
+
+
+def _filmed_pixels(pixels: int, asked: Asked) -> int:
+    """Pixels of a frame as it is drawn, or of what is made of it, at most."""
+    shapes = (asked.network.shape(number) for number in asked.network.outputs)
+    made = (each.height * each.width for each in shapes if asked.task.kind == "image")
+    return max(pixels, *made, 0)
 
 
 def _readable(listing: Listing) -> Iterable[Source]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -153,6 +153,12 @@ class PictureStages:
                 return self._finished(item, computed, lease.ask)
             except InputError as error:
                 raise called(item, error) from None
+
+    def done_with(self, item: Source) -> Source:
+        """Of a frame its name."""
+        if item.picture is None:
+            return item
+        return replace(item, picture=replace(item.picture, content=b""))
 
     def stop(self) -> None:
         self._room.close()

@@ -33,18 +33,21 @@ Item = TypeVar("Item")
 Read = TypeVar("Read")
 Computed = TypeVar("Computed")
 Result = TypeVar("Result")
-Given_contra = TypeVar("Given_contra", contravariant=True)
+Given = TypeVar("Given")
 Made_co = TypeVar("Made_co", covariant=True)
 
 
-class Stages(Protocol[Given_contra, Read, Computed, Made_co]):
+class Stages(Protocol[Given, Read, Computed, Made_co]):
     """What is done with an item; InputError in any stage makes that its result."""
 
-    def read(self, item: Given_contra) -> Read: ...
+    def read(self, item: Given) -> Read: ...
 
-    def compute(self, lane: int, item: Given_contra, read: Read) -> Computed: ...
+    def compute(self, lane: int, item: Given, read: Read) -> Computed: ...
 
-    def finish(self, item: Given_contra, computed: Computed) -> Made_co: ...
+    def finish(self, item: Given, computed: Computed) -> Made_co: ...
+
+    def done_with(self, item: Given) -> Given:
+        """What is left of an item once it is finished: few bytes, as results are."""
 
     def stop(self) -> None:
         """Ends the waiting of threads within a stage."""
@@ -239,6 +242,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._end(number, item, result)
 
     def _end(self, number: int, item: Item, result: Result | InputError) -> None:
+        item = self._stages.done_with(item)
         with self._changed:
             self._finished[number] = Finished(number, item, result)
             self._in_hand -= 1

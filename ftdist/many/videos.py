@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ftdist.errors import InputError
@@ -25,6 +26,9 @@ _DECODER_FRAMES = 20
 """H.264 keeps up to 16 frames to look back at; some more are on their way."""
 
 CAMERAS = "/dev/video"
+
+_USUAL_RATE = Fraction(25)
+"""Frames a second where a video does not say it."""
 
 
 def expanded(inputs: Iterable[Source]) -> Iterator[Source]:
@@ -46,7 +50,7 @@ def expanded(inputs: Iterable[Source]) -> Iterator[Source]:
 def frames(name: str, timeout_s: float | None = None) -> Generator[PictureBytes, None, None]:
     """The frames of a file, a device or an address; InputError when there are none, or no more
     because something is wrong."""
-    av = _library()
+    av = library()
     options: dict[str, Any] = {}
     if name.startswith(CAMERAS):
         options["format"] = "v4l2"
@@ -84,14 +88,24 @@ def _said(name: str) -> str | None:
 
 def frame_bytes(name: str) -> int:
     """What a frame takes and what decoding it does, beside the process as it is before."""
-    av = _library()
+    return frames_bytes(shape_and_rate(name)[0])
+
+
+def frames_bytes(pixels: int) -> int:
+    """The same of frames of so many pixels."""
+    return _LIBRARY_BYTES + pixels * 3 // 2 * _DECODER_FRAMES + 2 * pixels * 3 if pixels else 0
+
+
+def shape_and_rate(name: str) -> tuple[int, Fraction]:
+    """The pixels of a video's frame, 0 where it cannot be read, and its frames a second."""
+    av = library()
     try:
         with av.open(name) as container:
             stream = container.streams.video[0]
             pixels = stream.codec_context.width * stream.codec_context.height
+            return pixels, Fraction(stream.average_rate or _USUAL_RATE)
     except (av.error.FFmpegError, OSError, IndexError):
-        return 0
-    return int(_LIBRARY_BYTES + pixels * 3 // 2 * _DECODER_FRAMES + 2 * pixels * 3)
+        return 0, _USUAL_RATE
 
 
 def _picture(name: str, frame: Any) -> PictureBytes:
@@ -103,7 +117,8 @@ def _picture(name: str, frame: Any) -> PictureBytes:
     return PictureBytes(name, b"P6\n%d %d\n255\n" % (width, height) + pixels.tobytes())
 
 
-def _library() -> Any:
+def library() -> Any:
+    """PyAV; InputError where it is not installed."""
     with needing("reading videos and cameras", "PyAV", "video"):
         import av
     av.logging.set_level(av.logging.FATAL)

@@ -59,6 +59,9 @@ class Stages:
         self._gone(item)
         return computed + 1
 
+    def done_with(self, item: int) -> int:
+        return item
+
     def stop(self) -> None:
         self.stopped.set()
         for each in self.waits.values():
@@ -81,6 +84,15 @@ def test_results_come_in_order_and_errors_in_their_place(crowd: Crowd) -> None:
             assert each.result == 2 * each.item + 1
     assert stages.most_in_hand <= crowd.hand
     assert not stages.in_hand
+
+
+def test_of_what_waits_there_is_what_is_left_of_it() -> None:
+    class Leaves(Stages):
+        def done_with(self, item: int) -> int:
+            return -item
+
+    found = list(in_order(iter(range(20)), Leaves(), Crowd(2, 1, 4)))
+    assert [each.item for each in found] == [-number for number in range(20)]
 
 
 def test_one_is_read_and_one_finished_while_another_is_computed() -> None:

@@ -25,13 +25,14 @@ from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
-from ftdist.many.destinations import Destination, destination
+from ftdist.many.destinations import VIDEO, Destination, destination
+from ftdist.many.films import Film
 from ftdist.many.listing import LIST, STANDARD_INPUT, Listing, Source
 from ftdist.many.local import Batch, Record, after, look, planned
 from ftdist.many.local import run as computed
 from ftdist.many.pictures import Asked, as_line
 from ftdist.many.spool import Spool
-from ftdist.many.videos import expanded
+from ftdist.many.videos import expanded, shape_and_rate
 from ftdist.network.modelfile import Model
 from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.heap import SPARING_BYTES, settle_heap
@@ -83,7 +84,9 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         else:
             compute = _spread(arguments, model, asked, goes_to, told, stack)
         told.begin()
-        if spool is None:
+        if goes_to.file_format == VIDEO:
+            _film(_results(compute(listing), told), listing, goes_to)
+        elif spool is None:
             _print_records(_results(compute(listing), told))
         else:
             given = spool, compute, listing, told, goes_to.file_format, asked
@@ -93,7 +96,9 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
     if arguments.json is not None:
         write_batch(arguments.json, told, arguments.kernels)
     if spool is not None:
-        print_batch(told, spool)
+        print_batch(told, spool.path, spool.left_out)
+    elif goes_to.file_format == VIDEO and goes_to.records is not None:
+        print_batch(told, goes_to.records)
     told.summarize()
     return 1 if told.left_out_in_all else 0
 
@@ -121,15 +126,17 @@ def _spool(
 ) -> Spool | None:
     """Where records are kept, checked; None where they go to standard output."""
     path = goes_to.prepared()
+    is_film = goes_to.file_format == VIDEO
     more = [each for each in (arguments.json,) if each is not None]
     for each in more:
         refuse_unwritable(each)
     given = (arguments.model, arguments.plan, arguments.names, arguments.config)
     read = [(str(each), each) for each in given if each is not None]
     refuse_overwriting([*more, *((path,) if path is not None else ())], read)
-    if path is None:
+    if path is None or is_film:
         if arguments.resume:
-            raise InputError("--resume goes on with a file: name one by -o")
+            what = "a file of records: a video begins anew" if is_film else "a file: name one by -o"
+            raise InputError(f"--resume goes on with {what}")
         return None
     about = {"model": model.digest, "inputs": listing.digest, "format": goes_to.file_format}
     spool = Spool(path, about | asked.told)
@@ -148,7 +155,8 @@ def _planned(
     line: PassingLine,
 ) -> Batch:
     machine(arguments.kernels)  # its code is in memory before the process is measured
-    pictures = look(listing, asked, goes_to.target, limit.bytes)
+    filmed = goes_to.file_format == VIDEO
+    pictures = look(listing, asked, goes_to.target, limit.bytes, filmed=filmed)
     threads = arguments.threads or default_threads()
 
     def decide(count: int, context: RunContext) -> Choice:
@@ -211,6 +219,18 @@ def _print_records(results: Iterator[Record]) -> None:
         if sys.stdout is not None and not isinstance(finished.result, InputError):
             sys.stdout.buffer.write(finished.result + b"\n")
             sys.stdout.buffer.flush()
+
+
+def _film(results: Generator[Record, None, None], listing: Listing, goes_to: Destination) -> None:
+    """The video of the frames as they are drawn; those that cannot be are not in it."""
+    assert goes_to.records is not None and goes_to.place is not None
+    (video,) = listing
+    _, rate = shape_and_rate(video.name)
+    with Film(goes_to.records, goes_to.place.parent, rate) as film, closing(results):
+        for finished in results:
+            picture = goes_to.target(finished.item)
+            if not isinstance(finished.result, InputError) and picture is not None:
+                film.add(picture)
 
 
 def _spool_records(

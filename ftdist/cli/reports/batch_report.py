@@ -14,7 +14,7 @@ from ftdist.cli.reports.report import algorithm_lines, budget_line, machine, pre
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
 from ftdist.many.local import Batch, LaneTime, Record
-from ftdist.many.spool import Progress, Spool
+from ftdist.many.spool import Progress
 from ftdist.runtime.budget.memory import format_size
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.wording import counted
@@ -107,8 +107,8 @@ def write_batch(path: Path, told: Told, kernels: str) -> None:
     write_json(path, value)
 
 
-def print_batch(told: Told, spool: Spool) -> None:
-    """All of it for people."""
+def print_batch(told: Told, wrote: Path, left_out: Path | None = None) -> None:
+    """All of it for people; `left_out` names those that were."""
     rate = f"{told.done / told.wall_s if told.wall_s else 0.0:.1f} a second"
     if told.batch is None:
         say(f"cluster    {told.cluster}")
@@ -117,9 +117,9 @@ def print_batch(told: Told, spool: Spool) -> None:
         _print_lanes(told.batch, told, rate)
     done = told.before + told.done
     say(f"inputs     {done - told.left_out_in_all:,} of {done:,}")
-    say(f"wrote      {spool.path}")
-    if told.left_out_in_all:
-        say(f"left out   {counted(told.left_out_in_all, 'input')}: named in {spool.left_out}")
+    say(f"wrote      {wrote}")
+    if told.left_out_in_all and left_out is not None:
+        say(f"left out   {counted(told.left_out_in_all, 'input')}: named in {left_out}")
 
 
 def _print_lanes(batch: Batch, told: Told, rate: str) -> None:

@@ -1,0 +1,144 @@
+"""A video with what was found on each frame."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from support.command import ftdist_command
+from support.pictures import scene
+from support.smallmodels import CHAIN, DETECTOR, write_small_model
+
+from ftdist.cli.main import main
+from ftdist.errors import InputError
+from ftdist.many import films
+from ftdist.many.asking import Allowed, asked_of, ready
+from ftdist.many.films import Film
+from ftdist.many.listing import Listing
+from ftdist.many.local import run
+from ftdist.many.videos import shape_and_rate
+from ftdist.network.modelfile import load
+from ftdist.planning.lowering.predictor import input_bytes
+from ftdist.runtime.budget.memory import MIB
+
+av = pytest.importorskip("av", reason="videos need PyAV")
+
+FRAMES, RATE = 7, Fraction(12)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A detector, and a video."""
+    found = tmp_path_factory.mktemp("films")
+    write_small_model(found / "detector.ftd", DETECTOR, labels=("cat", "dog"))
+    write_small_model(found / "chain.ftd", CHAIN)
+    with Film(found / "trip.mkv", found / "frames", RATE) as film:
+        for number in range(FRAMES):
+            picture = found / "frames" / f"{number}.ppm"
+            scene(96, 64, seed=number).save(picture)
+            film.add(picture)
+    return found
+
+
+def frames(path: Path) -> list[NDArray[np.uint8]]:
+    with av.open(str(path)) as container:
+        return [each.to_ndarray(format="rgb24") for each in container.decode(video=0)]
+
+
+def test_a_video_is_made_of_its_pictures_at_its_rate(folder: Path) -> None:
+    made = frames(folder / "trip.mkv")
+    assert shape_and_rate(str(folder / "trip.mkv")) == (96 * 64, RATE)
+    for number, frame in enumerate(made):
+        away = np.abs(frame.astype(int) - np.asarray(scene(96, 64, seed=number)))
+        assert away.mean() < 12
+    assert len(made) == FRAMES and not (folder / "frames").exists()
+
+
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+def test_each_frame_is_there_with_its_boxes(folder: Path, tmp_path: Path, ending: str) -> None:
+    def batch(out: Path) -> list[NDArray[np.uint8]]:
+        words = "batch", "detector.ftd", "trip.mkv", "-o", out, "--thresh", "0.2"
+        done = ftdist_command(*words, folder=folder)
+        assert done.status == 0 and f"inputs     {FRAMES} of {FRAMES}" in done.out, done
+        return frames(out) if out.suffix else []
+
+    found = batch(tmp_path / f"seen.{ending}")
+    batch(tmp_path / "drawn")
+    from PIL import Image
+
+    assert len(found) == FRAMES and {each.name for each in tmp_path.iterdir()} == {
+        f"seen.{ending}",
+        "drawn",
+    }
+    for number, (frame, plain) in enumerate(zip(found, frames(folder / "trip.mkv"), strict=True)):
+        drawn = np.asarray(Image.open(tmp_path / "drawn" / f"trip-{number}-found.jpg"))
+        away, before = (np.abs(each.astype(int) - drawn).mean() for each in (frame, plain))
+        assert away < before / 2, "colours of thin lines are lost where four pixels have one"
+
+
+def test_frames_that_wait_are_names_and_those_in_hand_are_in_the_budget(folder: Path) -> None:
+    model = load(folder / "detector.ftd")
+    listing = Listing([str(folder / "trip.mkv")], recursive=False)
+    asked = asked_of(model, {"threshold": 0.3, "overlap": 0.45})
+    ready_batch = ready(model, asked, listing, lambda _: None, Allowed(2048 * MIB, 2))
+    assert ready_batch.lanes.hand.picture_bytes > 3 * 96 * 64 + input_bytes(
+        model.network, picture=True
+    )
+    pictures = [each.item.picture for each in run(ready_batch, listing)]
+    assert [each.content for each in pictures if each is not None] == [b""] * FRAMES
+
+
+def test_an_odd_size_loses_its_last_row_and_column(tmp_path: Path) -> None:
+    with Film(tmp_path / "odd.mp4", tmp_path / "frames", RATE) as film:
+        for size in ((31, 23), (40, 50)):
+            scene(*size, seed=1).save(tmp_path / "frames" / "one.png")
+            film.add(tmp_path / "frames" / "one.png")
+    assert [each.shape for each in frames(tmp_path / "odd.mp4")] == [(22, 30, 3)] * 2
+
+
+def test_another_codec_is_taken_where_one_is_missing(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(films, "_CODECS", {"missing": {}, "mpeg4": films._CODECS["mpeg4"]})
+    with Film(tmp_path / "old.mp4", tmp_path / "frames", RATE) as film:
+        scene(32, 32, seed=1).save(tmp_path / "frames" / "one.png")
+        film.add(tmp_path / "frames" / "one.png")
+    assert len(frames(tmp_path / "old.mp4")) == 1
+
+
+def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
+    with (
+        pytest.raises(InputError, match="there is no frame"),
+        Film(tmp_path / "none.mp4", tmp_path / "frames", RATE),
+    ):
+        pass
+    with (
+        pytest.raises(ZeroDivisionError),
+        Film(tmp_path / "none.mp4", tmp_path / "frames", RATE) as film,
+    ):
+        scene(32, 32, seed=1).save(tmp_path / "frames" / "one.png")
+        film.add(tmp_path / "frames" / "one.png")
+        raise ZeroDivisionError
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, capsys, monkeypatch) -> None:
+    monkeypatch.chdir(folder)
+
+    def refused(words: str, *inputs: str) -> None:
+        assert main(["batch", *inputs]) == 2
+        said = capsys.readouterr().err
+        assert said.count("\n") == 1 and words in said, said
+
+    refused("made of one video", "detector.ftd", "trip.mkv", "trip.mkv", "-o", "out.mp4")
+    refused("a video begins anew", "detector.ftd", "trip.mkv", "-o", "out.mp4", "--resume")
+    refused("has no records", "detector.ftd", "trip.mkv", "-o", "out.mp4", "--format", "csv")
+    refused("gives only numbers", "chain.ftd", "trip.mkv", "-o", "out.mp4")
+    refused("is an input", "detector.ftd", "trip.mkv", "-o", "trip.mkv")
+    refused("out.mp4", "detector.ftd", "trip.mkv", "-o", "nowhere/out.mp4")
+    (folder / "broken.mp4").write_bytes(b"hello")
+    done = ftdist_command("batch", "detector.ftd", "broken.mp4", "-o", "out.mp4", folder=folder)
+    first, second = done.err.splitlines()
+    assert done.status == 2 and "a text file" in first and "there is no frame" in second
+    assert not (folder / "out.mp4").exists() and not (folder / "out.mp4.frames").exists()
