@@ -44,24 +44,29 @@ _WIDTH, _HEIGHT, _BITS_PER_SAMPLE = 256, 257, 258
 _ORIENTATION, _ROWS_PER_STRIP, _TILE_LENGTH = 274, 278, 323
 
 
-def decoding_bytes(image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = False) -> int:
+def decoding_bytes(
+    image: ImageFile, jpeg: JpegHeader | None, *, shown: bool = False, beside: int = 0
+) -> int:
     """What ``decode`` holds at most, its bands and their conversion to L or RGB included.
 
-    Bands are sampled as arrays, or `shown` as they are.
+    Bands are sampled as arrays, or `shown` as they are; `beside` is what is held beside them. By
+    then the coefficients of a JPEG that was decoded whole are free.
     """
     width, height = image.size
     band = min(band_rows(image), height) * width
     plain, converted = _BAND_COPIES, _CONVERTED_COPIES
     if shown:
         plain, converted = _SHOWN_COPIES, _SHOWN_CONVERTED_COPIES
-    each = band * (plain if image.mode == "RGB" else converted) + CODE_BYTES
+    bands = band * (plain if image.mode == "RGB" else converted) + beside
+    each = bands + CODE_BYTES
     if raw_stride(image):
         return each + 2 * min(band_rows(image), height) * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
     if jpeg is not None and streams(image, jpeg):
         return each + min(whole, _streamed(image, jpeg)) + _jpeg_rows(image.size[0], jpeg)
     if jpeg is not None:
-        return each + whole + 2 * jpeg.coefficients + _jpeg_rows(image.size[0], jpeg)
+        decoder = 2 * jpeg.coefficients + _jpeg_rows(image.size[0], jpeg)
+        return CODE_BYTES + whole + max(bands, decoder)
     if image.format == "WEBP":
         return each + _WEBP_PIXEL_BYTES * width * height + 2 * _file_bytes(image)
     if image.format == "TIFF":

@@ -76,15 +76,13 @@ class Picture(ABC):
     def decoding_bytes(self) -> int:
         """What ``samples`` holds at most, beside what the process holds now."""
 
-    @property
     @abstractmethod
-    def shown_bytes(self) -> int:
-        """What ``bands`` holds at most."""
+    def shown_bytes(self, beside: int = 0) -> int:
+        """What ``bands`` holds at most, with what is held `beside` it once it gives bands."""
 
-    @property
-    def showing_bytes(self) -> int:
+    def showing_bytes(self, beside: int = 0) -> int:
         """The same where they are turned upright."""
-        return self.shown_bytes + (_TURNED_COPIES * BAND_PIXELS if any(self.turn) else 0)
+        return self.shown_bytes(beside + (_TURNED_COPIES * BAND_PIXELS if any(self.turn) else 0))
 
     def draft(self, mode: str, needed: Size) -> None:  # noqa: B027 - few can
         """Lets a decoder that can make it smaller, by 2, 4 or 8, yet no smaller than needed."""

@@ -72,9 +72,8 @@ class PillowPicture(Picture):
     def decoding_bytes(self) -> int:
         return decoding_bytes(self.image, self.jpeg)
 
-    @property
-    def shown_bytes(self) -> int:
-        return decoding_bytes(self.image, self.jpeg, shown=True)
+    def shown_bytes(self, beside: int = 0) -> int:
+        return decoding_bytes(self.image, self.jpeg, shown=True, beside=beside)
 
     def draft(self, mode: str, needed: Size) -> None:
         if self.jpeg is not None:

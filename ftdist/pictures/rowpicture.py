@@ -112,9 +112,8 @@ class RowPicture(Picture):
     def decoding_bytes(self) -> int:
         return self._rows.holding_bytes() + CODE_BYTES + self._band_pixels * self._pixel_bytes
 
-    @property
-    def shown_bytes(self) -> int:
-        return self.decoding_bytes + self._band_pixels * _SHOWN_BYTES
+    def shown_bytes(self, beside: int = 0) -> int:
+        return self.decoding_bytes + self._band_pixels * _SHOWN_BYTES + beside
 
     @property
     def _mixed(self) -> bool:

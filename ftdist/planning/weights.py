@@ -8,6 +8,7 @@ stay in memory.
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 from ftdist.network.graph import Network, weighted_layers
@@ -19,11 +20,20 @@ from ftdist.planning.plan import GroupPlan, Plan
 @dataclass(frozen=True, slots=True)
 class LayerWeights:
     """Bytes of one layer's weights: `whole`; when streamed, the `rest` that stays in memory, and
-    one `chunk`, which is all that a thread holds of the others."""
+    one `chunk`, which is all that a thread holds of the others.
+
+    Weights that are transformed before a run, and so do not lie in the model's file, have pages of
+    their own.
+    """
 
     whole: int
     rest: int
     chunk: int
+
+
+def in_pages(size: int) -> int:
+    """Bytes of the pages that a block of its own takes."""
+    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
 
 
 def layer_weights(
@@ -33,7 +43,10 @@ def layer_weights(
     found = {}
     for number, operation, source in weighted_layers(network, first, stop):
         implementation = network.layers[number].implementation
-        whole = 4 * sum(implementation.form(operation, source).sizes(operation, source).values())
+        form = implementation.form(operation, source)
+        whole = 4 * sum(form.sizes(operation, source).values())
+        if not form.stored:
+            whole = in_pages(whole)
         if implementation.streams(operation, source):
             chunk = 4 * implementation.chunk_floats(operation, source)
             found[number] = LayerWeights(whole, 0, chunk)

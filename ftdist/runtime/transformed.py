@@ -18,6 +18,7 @@ from ftdist.network.modelfile import Model
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.packing import BLOCK, BLOCKS
 from ftdist.planning.lowering.lowered import Lowered
+from ftdist.planning.weights import in_pages
 from ftdist.runtime.budget.memory import page_block
 
 
@@ -31,8 +32,8 @@ class TransformedWeights:
 
     @property
     def bytes(self) -> dict[int, int]:
-        """Bytes by layer."""
-        return {layer: array.nbytes for layer, (_, array) in self._held.items()}
+        """Bytes by layer, in whole pages."""
+        return {layer: in_pages(array.nbytes) for layer, (_, array) in self._held.items()}
 
     def array(self, layer: int) -> NDArray[np.uint8]:
         """The transformed weights of a layer, then its bias."""

@@ -126,6 +126,21 @@ def test_a_drawn_picture_is_predicted_closely(
     assert report["predicted"]["peak_bytes"] <= 1.05 * peak + MIB
 
 
+@pytest.mark.parametrize("size", ["96M", "46M"])
+def test_a_photo_decoded_whole_is_drawn_as_was_predicted(
+    things: Path, tmp_path: Path, size: str
+) -> None:
+    """Coefficients are gone when bands are drawn; where there is less room the photo is smaller."""
+    images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+    photo = images.effect_noise((1800, 1400), 60).convert("RGB")
+    photo.save(tmp_path / "photo.jpg", progressive=True)
+    report = run_within(tmp_path, size, things / "detector.ftd", "photo.jpg", "-o", "found.jpg")
+    peak, predicted = (report[each]["peak_bytes"] for each in ("measured", "predicted"))
+    assert predicted - MIB <= 1.05 * peak <= 1.05 * predicted
+    with images.open(tmp_path / "found.jpg") as found:
+        assert (found.size == photo.size) == (size == "96M")
+
+
 def test_several_drawn_pictures_are_predicted_closely(things: Path, tmp_path: Path) -> None:
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     (tmp_path / "photos").mkdir()

@@ -43,6 +43,10 @@ __all__ = ["class_colour", "draw", "drawing_bytes"]
 _CODE_BYTES = 4_000_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
+_RETURNING_BYTES = 3 << 20
+"""Of code that was given back before, and is counted, what comes back only once bands are drawn,
+not while a photo is decoded whole; 3.7 MiB and more."""
+
 _CORNER = Box(0, 0, 1, 1)
 
 _REDUCTIONS = (1, 2, 4, 8)
@@ -145,9 +149,10 @@ def _scales(
                 break
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
-            taken = picture.showing_bytes + encoding_bytes(file_format, *size)
-            taken += label_bytes(size, names) + OVERLAY_BYTES
-            taken += _CODE_BYTES if code else -CODE_BYTES
+            later = encoding_bytes(file_format, *size) + label_bytes(size, names)
+            returning = 0 if code else _RETURNING_BYTES
+            taken = picture.showing_bytes(later + returning) + OVERLAY_BYTES
+            taken += _CODE_BYTES if code else -CODE_BYTES - returning
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break

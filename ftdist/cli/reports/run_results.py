@@ -47,7 +47,10 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunResults:
-    """What is asked for of the inputs, and what came of them so far."""
+    """What is asked for of the inputs, and what came of them so far.
+
+    `predicted_bytes`: the peak that was predicted, which what is drawn keeps to.
+    """
 
     arguments: argparse.Namespace
     given: Sources
@@ -59,6 +62,7 @@ class RunResults:
     names: tuple[str, ...]
     names_from: Names
     outputs: Outputs
+    predicted_bytes: int = 0
     results: list[Result] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -102,7 +106,7 @@ class RunResults:
             return result, None
         target = self.outputs.each[looked.number]
         trim_heap()  # what candidates took is free for what is written
-        most_bytes = self.limit.bytes - resident_bytes()
+        most_bytes = self.predicted_bytes - resident_bytes()
         give_back_code()
         if self.outputs.kind == "arrays":
             write_arrays(target, computed.outputs)
