@@ -69,6 +69,7 @@ _KNOWN: tuple[tuple[str, Pixels, Fit | None], ...] = (
         (102.890434, 111.25247, 126.91212), (16048.0, 16019.5, 16920.7), True), "stretch"),
     (r"(pp-?_?ocr|paddle).*det|det.*pp-?_?ocr", replace(_IMAGENET, blue_first=True), "stretch"),
     (r"pp-?_?ocr|paddle", replace(_SIGNED, blue_first=True), "stretch"),
+    (r"zero_?-?dce", PLAIN_PIXELS, None),
     (r"modnet", _SIGNED, "stretch"),
     (r"depth_?anything|midas|zoe_?depth|fast_?depth|metric3d", _IMAGENET, "stretch"),
     (r"(?<![a-z])dpt(?![a-z])", _SIGNED, "stretch"),

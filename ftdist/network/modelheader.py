@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from ftdist.errors import InputError
 from ftdist.network.about import About
+from ftdist.network.foreign import foreign
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.packing import BLOCKS
 from ftdist.network.serialise import from_json, to_json
@@ -119,6 +120,9 @@ def refuse_idle(network: Network) -> None:
 def _read_header(file: BinaryIO, path: Path, alone: bool) -> tuple[bytes, str]:
     start = file.read(HEADER_AT)
     if not start.startswith(MAGIC):
+        other = foreign(path)
+        if other is not None and path.suffix.lower() != ".ftd":
+            raise InputError(f"{path}: is {other}")
         raise InputError(f"{path}: not a model file; make one with 'ftdist import'")
     if len(start) < HEADER_AT:
         raise InputError(f"{path}: cut short at {len(start)} bytes; import the model again")

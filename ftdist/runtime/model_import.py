@@ -32,6 +32,7 @@ from ftdist.network import architectures
 from ftdist.network.about import About
 from ftdist.network.darknet.importer import read_cfg
 from ftdist.network.darknet.source import DarknetSource
+from ftdist.network.foreign import foreign
 from ftdist.network.graph import Network
 from ftdist.network.heads import with_heads
 from ftdist.network.modelfile import Model, load, write_model
@@ -149,6 +150,9 @@ def _understood(asked: _Asked) -> tuple[Source, Network, About, tuple[str, ...]]
     is_file = asked.path.suffix == ".cfg" or asked.path.is_file()
     if asked.size.named is not None and not is_file:
         raise InputError(f"{asked.name}: has a size of its own; --size is for files")
+    other = foreign(asked.path) if is_file and asked.path.suffix != ".cfg" else None
+    if other is not None:
+        raise InputError(f"{asked.path}: is {other}")
     model = read_cfg(asked.path, asked.until, asked.size.named) if is_file else None
     model = architectures.load(asked.name, asked.until) if model is None else model
     weights = None if asked.weights is None else Path(asked.weights)

@@ -40,6 +40,7 @@ def network(channels: int = 3, *, planar: bool = True):
         (Task("image"), Hints(opening=("Div", 255.0)), Pixels((0.0,), (1.0,)), "pad"),
         (Task("detect", "yolo2_map"), Hints("yolo", opening=("Mul", 1 / 255)), RAW, "letterbox"),
         (Task("detect", "yolo2_map"), Hints("yolo"), Pixels(), "letterbox"),
+        (Task("image"), Hints("zero_dce", endings=frozenset({"Add", "Tanh"})), Pixels(), "pad"),
         (Task("image"), Hints(opening=("Mul", 2.0)), Pixels(), "pad"),
         (ARRAYS, Hints(metadata=HALF), Pixels((127.5,), (127.5,)), "stretch"),
         (Task("image"), Hints(endings=frozenset({"Tanh"})), Pixels((127.5,), (127.5,)), "pad"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ftdist.answers.tasks.seen_outputs import Dims, Seen
 from ftdist.network.task import Layout, Task
@@ -155,8 +155,10 @@ def _chosen(fitting: Mapping[str, Dims], seen: Seen) -> str | None:
         return speaking[0]
     main = [name for name in fitting if not _SPARE.search(name)] or list(fitting)
     pictures = [name for name in main if fitting[name][0] == seen.source[0] == 3]
-    if len(pictures) == 1 and _ENHANCED.search(" ".join((seen.words, *seen.shapes))):
-        return pictures[0]  # beside the curves, masks or noise that it was made by
+    if pictures and _ENHANCED.search(" ".join((seen.words, *seen.shapes))):
+        last = _last_of_steps(pictures)
+        if last is not None:
+            return last  # beside the curves, masks or noise that it was made by
     alike = len({fitting[name][0] for name in fitting}) == 1
     if not alike or len(fitting) < len([d for d in seen.shapes.values() if len(d) == 3]):
         return None
@@ -165,6 +167,12 @@ def _chosen(fitting: Mapping[str, Dims], seen: Seen) -> str | None:
         return fused[-1] if len(fused) == 1 else main[-1]
     largest = max(fitting[name][1] for name in main)
     return next(name for name in main if fitting[name][1] == largest)
+
+
+def _last_of_steps(names: Sequence[str]) -> str | None:
+    """The one that is not numbered, as Zero-DCE has `enhance_image_1` before `enhance_image`."""
+    shortest = min(names, key=len)
+    return shortest if all(each.startswith(shortest) for each in names) else None
 
 
 def _planar(dims: Dims, source: Dims, name: str) -> Dims | None:

@@ -64,6 +64,16 @@ WIDE = (3, 640, 640)
             {},
             ("image", "", 0),
         ),
+        (
+            (3, 64, 96),
+            {
+                "enhanced_1": (1, 3, 64, 96),
+                "enhanced": (1, 3, 64, 96),
+                "curves": (1, 24, 64, 96),
+            },
+            {},
+            ("image", "", 0),
+        ),
         ((3, 64, 96), {"a": (1, 3, 64, 96), "b": (1, 24, 64, 96)}, {}, ("arrays", "", 0)),
         ((1, 64, 64), {"ab": (1, 2, 64, 64)}, {"words": "colorization"}, ("arrays", "", 0)),
         ((1, 64, 64), {"ab": (1, 2, 64, 64)}, {}, ("segment", "", 2)),
@@ -193,6 +203,12 @@ def test_a_task_is_told_by_its_outputs(source, outputs, more, found) -> None:
     assert (task.kind, task.layout, task.classes) == found
     assert set(task.outputs) <= set(outputs)
     assert Task.from_json(task.to_json()) == task
+
+
+def test_the_last_of_several_steps_is_shown() -> None:
+    """Zero-DCE hands on an earlier picture, and the curves that make both."""
+    shapes = {"enhanced_1": (1, 3, 64, 96), "enhanced": (1, 3, 64, 96), "r": (1, 24, 64, 96)}
+    assert recognise((3, 64, 96), shapes).outputs == ("enhanced",)
 
 
 def test_pairs_name_boxes_first() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from ftdist.errors import InputError
 from ftdist.extras import needing
-from ftdist.network.encoding import disguise
+from ftdist.network.foreign import foreign
 from ftdist.network.onnx.nodes import WHOLE, Array, Node
 from ftdist.network.onnx.reading.nodes import MOST_NODES, NodeReader, Scope, opset_of
 from ftdist.network.onnx.reading.schema import model_class
@@ -72,7 +72,7 @@ def read_graph(path: Path) -> Graph:
         data = memoryview(mapped.of(path))
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
-    if (other := disguise(bytes(data[:512]))) is not None:
+    if (other := foreign(path, bytes(data[:512]))) is not None:
         raise InputError(f"{path}: is {other}")
     model = made()
     try:
