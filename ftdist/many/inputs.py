@@ -132,6 +132,8 @@ def write_arrays(path: Path, outputs: Mapping[str, NDArray[np.float32]]) -> None
 
 
 def _write_npy(file: IO[bytes], array: NDArray[np.float32]) -> None:
-    """As np.save does it, without a copy in memory, and with the system's word for a full disk."""
+    """As np.save does it, without a copy of what lies in one piece, and with the system's word for
+    a full disk. Lists of what was found may be empty."""
+    array = np.ascontiguousarray(array)
     npy.write_array_header_1_0(file, npy.header_data_from_array_1_0(array))
-    file.write(array.data.cast("B"))
+    file.write(array.reshape(-1).view(np.uint8).data)
