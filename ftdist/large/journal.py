@@ -17,6 +17,7 @@ from typing import Any
 from ftdist.atomic import write_json
 from ftdist.errors import InputError
 from ftdist.large.results import Judge, Reading
+from ftdist.protocol.limits import PROTOCOL
 
 _EVERY_S = 2.0
 _MOST_BYTES = 1 << 20
@@ -24,16 +25,18 @@ _MOST_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a run is of: digests and sizes, and `how` its result is made of the network's map."""
+    """What a run is of: digests and sizes, `how` its result is made of the network's map, and the
+    `kernels` that compute it, by the protocol's version."""
 
     model: str
     picture: str
     how: str
+    kernels: int = 0
 
     @classmethod
     def of(cls, model_digest: str, picture: Path, how: str) -> Begun:
         status = picture.stat()
-        return cls(model_digest, f"{status.st_size} {status.st_mtime_ns}", how)
+        return cls(model_digest, f"{status.st_size} {status.st_mtime_ns}", how, PROTOCOL)
 
 
 @dataclass(slots=True)
@@ -100,4 +103,5 @@ class Journal:
             self._path.unlink(missing_ok=True)
 
 
-_NAMES = {"model": "model", "picture": "picture", "how": "way of making it"}
+_NAMES = {"model": "model", "picture": "picture", "how": "way of making it",
+          "kernels": "version of ftdist"}  # fmt: skip

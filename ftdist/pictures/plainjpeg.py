@@ -54,9 +54,8 @@ class PlainJpeg(Picture):
     def decoding_bytes(self) -> int:
         return len(self.content) + decoding_whole_bytes(self.full, self.header, _PIXEL_BYTES)
 
-    @property
-    def shown_bytes(self) -> int:
-        return self.decoding_bytes
+    def shown_bytes(self, beside: int = 0) -> int:
+        return self.decoding_bytes + beside
 
     def samples(self, mode: str, take: TakeSamples) -> None:
         """All rows at once; NotPlain where they are not all there."""

@@ -129,6 +129,18 @@ def test_a_journal_remembers_what_was_delivered(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_picture_in_bands_is_not_gone_on_with_by_other_kernels(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, "night", ["a"])
+    journal.begin("m", 64, 10)
+    journal.add(2)
+    journal.close()
+    assert Journal(tmp_path, "night", ["a"]).done == {2}
+    path = tmp_path / "night.job"
+    path.write_text(path.read_text().replace('"kernels": ', '"kernels": 1'))
+    with pytest.raises(InputError, match="begun with another version of ftdist; remove that file"):
+        Journal(tmp_path, "night", ["a"])
+
+
 def test_a_cut_journal_says_less_but_nothing_wrong(tmp_path: Path) -> None:
     journal = Journal(tmp_path, "night", ["a"] * 30)
     journal.begin("m")

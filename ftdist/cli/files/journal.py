@@ -11,6 +11,7 @@ from typing import Any
 
 from ftdist.errors import InputError
 from ftdist.many.journal import JournalFile
+from ftdist.protocol.limits import PROTOCOL
 
 
 class Journal:
@@ -37,7 +38,7 @@ class Journal:
             )
         if not self._file.is_open:
             self._model = model
-            about: dict[str, Any] = {"inputs": self._inputs, "model": model}
+            about: dict[str, Any] = {"inputs": self._inputs, "model": model, "kernels": PROTOCOL}
             if band_rows:
                 about |= {"band_rows": band_rows, "bands": bands}
             self._file.open(about)
@@ -61,8 +62,14 @@ class Journal:
         try:
             inputs, self._model = about["inputs"], str(about["model"])
             self.band_rows, bands = int(about.get("band_rows", 0)), int(about.get("bands", 1))
+            kernels = int(about.get("kernels", 0))
         except (LookupError, TypeError, ValueError):
             raise self._file.no_journal() from None
+        if self.band_rows and kernels != PROTOCOL:  # one picture is the work of one version
+            raise InputError(
+                f"{self._file.path}: the job was begun with another version of ftdist; remove that "
+                "file to begin anew"
+            )
         if inputs != self._inputs:
             raise InputError(
                 f"{self._file.path}: a job of that name was begun with other inputs; "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -91,4 +92,22 @@ def test_another_picture_is_not_gone_on_with(folder: Path) -> None:
     assert outcome.status == 2
     assert "other.ppm: was begun with another" in outcome.err and outcome.err.count("\n") <= 2
     assert command(folder, "other.ppm").status == 0
+    assert not hidden(folder)
+
+
+def test_what_other_kernels_began_is_not_gone_on_with(folder: Path) -> None:
+    """Their last digits may differ, and a picture is the work of one version."""
+    killer = [sys.executable, "-c", _KILLER, 3, *words("older.ppm")]
+    assert measured(*killer, folder=folder).status == KILLED
+    (journal,) = folder.glob(".older.ppm.ftdist-run")
+    content = json.loads(journal.read_text())
+    for older in (content["begun"]["kernels"] - 1, None):
+        content["begun"]["kernels"] = older
+        if older is None:
+            del content["begun"]["kernels"]  # as journals were before
+        journal.write_text(json.dumps(content))
+        outcome = command(folder, "older.ppm", "--resume")
+        assert outcome.status == 2
+        assert "older.ppm: was begun with another version of ftdist" in outcome.err
+    assert command(folder, "older.ppm").status == 0
     assert not hidden(folder)
