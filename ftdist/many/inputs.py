@@ -79,7 +79,8 @@ def read_input(
 
 
 def _mapped(path: Path, network: Network) -> NDArray[Any]:
-    """The array of a .npy file, where it lies; a copy if it does not lie as the kernels read it."""
+    """The array of a .npy file, where it lies; a copy if it does not lie as the kernels read it, or
+    is of other numbers."""
     array: NDArray[Any]
     try:
         array = npy.open_memmap(path, mode="r")
@@ -87,6 +88,7 @@ def _mapped(path: Path, network: Network) -> NDArray[Any]:
         raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except Exception:  # numpy raises nearly anything on damaged headers
         raise InputError(f"{path}: is not a .npy file, or is damaged") from None
+    array = _as_taken(array, network)
     try:
         check_input(array, network)
     except InputError as error:
@@ -94,6 +96,21 @@ def _mapped(path: Path, network: Network) -> NDArray[Any]:
     if array.flags.c_contiguous and array.flags.aligned:
         return array
     return np.array(array, order="C")
+
+
+def _as_taken(array: NDArray[Any], network: Network) -> NDArray[Any]:
+    """An array as programs save it: numbers of other types are made float32, pixels lose an axis of
+    1 that is before them."""
+    shape, layout = network.inputs[0].shape, network.inputs[0].layout
+    is_pixels = array.dtype == np.uint8
+    if is_pixels and array.shape == (1, *shape):
+        return array[0]
+    if is_pixels and array.shape == shape:
+        return array
+    is_number = array.dtype.kind in "biuf" and array.dtype != np.float32
+    if is_number and array.shape in (layout.of(shape), layout.inner(shape)):
+        return array.astype(np.float32)
+    return array
 
 
 def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:

@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.networks import model_of, plans, ported_networks
 from support.oracles.oracle import evaluate_maps
+from support.smallmodels import CHAIN
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.many.inputs import read_input
 from ftdist.network.builder import NetworkBuilder
+from ftdist.network.darknet.importer import parse_cfg
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.channels import Activate
@@ -164,3 +166,27 @@ def test_files_hold_several_inputs_by_name(tmp_path: Path) -> None:
     (tmp_path / "none.npz").write_bytes(b"PK\x03\x04nothing")
     with pytest.raises(InputError, match=r"none.npz: is not a .npz file"):
         read_input(tmp_path / "none.npz", network)
+
+
+@pytest.mark.parametrize("kind", ["f8", "f2", "i4", "i8", ">f4", "u1", "b1"])
+def test_a_file_of_other_numbers_is_read_as_float32(tmp_path: Path, kind: str) -> None:
+    network = parse_cfg(CHAIN, "chain").network
+    values = np.random.default_rng(1).integers(0, 2, (1, 3, 64, 64))
+    for array in (values, values[0]):
+        np.save(tmp_path / "values.npy", array.astype(kind))
+        found = read_input(tmp_path / "values.npy", network)
+        assert found.array.dtype == np.float32 and not found.is_picture
+        assert np.array_equal(found.array, array)
+
+
+def test_pixels_may_have_an_axis_before_them(tmp_path: Path) -> None:
+    network = parse_cfg(CHAIN, "chain").network
+    pixels = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), np.uint8)
+    np.save(tmp_path / "pixels.npy", pixels)
+    found = read_input(tmp_path / "pixels.npy", network)
+    assert found.is_picture and np.array_equal(found.array, pixels[0])
+    np.save(tmp_path / "pixels.npy", pixels.astype("c8"))
+    with pytest.raises(
+        InputError, match=r"pixels.npy: the input is complex64; chain takes float32"
+    ):
+        read_input(tmp_path / "pixels.npy", network)
