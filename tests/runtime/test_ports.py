@@ -175,8 +175,8 @@ def test_a_file_of_other_numbers_is_read_as_float32(tmp_path: Path, kind: str) -
     for array in (values, values[0]):
         np.save(tmp_path / "values.npy", array.astype(kind))
         found = read_input(tmp_path / "values.npy", network)
-        assert found.array.dtype == np.float32 and not found.is_picture
-        assert np.array_equal(found.array, array)
+        assert isinstance(found.array, np.ndarray) and not found.is_picture
+        assert found.array.dtype == np.float32 and np.array_equal(found.array, array)
 
 
 def test_pixels_may_have_an_axis_before_them(tmp_path: Path) -> None:
@@ -184,7 +184,8 @@ def test_pixels_may_have_an_axis_before_them(tmp_path: Path) -> None:
     pixels = np.random.default_rng(1).integers(0, 256, (1, 64, 64, 3), np.uint8)
     np.save(tmp_path / "pixels.npy", pixels)
     found = read_input(tmp_path / "pixels.npy", network)
-    assert found.is_picture and np.array_equal(found.array, pixels[0])
+    assert isinstance(found.array, np.ndarray) and found.is_picture
+    assert np.array_equal(found.array, pixels[0])
     np.save(tmp_path / "pixels.npy", pixels.astype("c8"))
     with pytest.raises(
         InputError, match=r"pixels.npy: the input is complex64; chain takes float32"
