@@ -3,6 +3,7 @@
 In the order in which a picture passes:
 
     listing     which inputs there are
+    videos      frames of videos among them
     inputs      a file as a network's input
     room        who may decode or draw now, within the budget
     stages      reading, computing and finishing overlap; results come in order
@@ -10,4 +11,5 @@ In the order in which a picture passes:
     answers     outputs as a record of JSON
     spool       records so far, on the disk, to go on from
     formats     records as CSV, COCO, Parquet
+    films       drawn frames as a video
 """
