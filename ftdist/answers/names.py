@@ -38,6 +38,9 @@ _COCO = (
 COCO = tuple(_COCO.split(", "))
 """The 80 classes of COCO, in Darknet's order."""
 
+TEXT = ("text",)
+"""The only class of what finds lines of text."""
+
 _UNUSED_NUMBERS = {0, 12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
 _IN_ORDER = iter(COCO)
 NUMBERED_COCO = tuple(

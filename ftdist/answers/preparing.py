@@ -103,12 +103,15 @@ def prepared(
         return Preparation(said, fit, fill, "its metadata say so")
     if hints.takes_bytes:
         return Preparation(_RAW, fit, fill, "its input is of whole numbers")
+    if task.layout == "text_map":
+        pixels = _suiting(replace(_IMAGENET, blue_first=True), network)
+        return Preparation(pixels, fit, fill, "usual where networks find text")
     words = hints.words.lower()
     for pattern, pixels, own_fit in _KNOWN:
         if found := re.search(pattern, words):
             if task.kind != "detect" and pattern.startswith("yolo"):
                 continue
-            if task.kind == "detect" and "paddle" in pattern:  # those read text
+            if task.kind == "detect" and "paddle" in pattern:  # those read text, or find it
                 continue
             if pattern.startswith("yolo") and (opened := _by_opening(task, hints)) is not None:
                 return Preparation(opened[0], own_fit or fit, fill, opened[1])

@@ -34,6 +34,7 @@ Layout = Literal[
     "yolo4_maps",
     "yolo5_maps",
     "yolo7_maps",
+    "text_map",
     "peaks",
     "simcc",
     "rows_first",

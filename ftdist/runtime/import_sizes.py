@@ -29,6 +29,9 @@ _CLASSIFIED_SIZE = (224, 224)
 _MOST_COLUMNS = 1 << 13
 """Of a line of text."""
 
+_PAGE_SIDE, _PAGE_STEP = 640, 32
+"""Of a picture on which lines of text are found, the longer one."""
+
 _STRIDES = (1, 8, 32, 64)
 """Networks that make pictures may want sides that are multiples of one of these."""
 
@@ -36,7 +39,7 @@ _STRIDES = (1, 8, 32, 64)
 @dataclass(frozen=True, slots=True)
 class SizeWanted:
     """(height, width): as it is `named`, else that of the first `picture` for networks that make
-    pictures, the proportions of the `widest` for those that read text.
+    pictures, the proportions of the `widest` for those that read or find text.
 
     `as_picture`: all take that of the picture, whatever size the file names.
     """
@@ -62,6 +65,8 @@ def resized(
         return _as_large(path, wanted.picture, until, resized=wanted.as_picture)
     if wanted.widest is not None and assumed and task.kind == "text":
         return _as_large(path, _line_size(found.network, *wanted.widest), until, resized=False)
+    if wanted.widest is not None and assumed and task.layout == "text_map":
+        return _as_large(path, _page_size(*wanted.widest), until, resized=False)
     usual = size_inside(found.hints) or DEFAULT_SIZE
     if task.kind == "classify" and usual == DEFAULT_SIZE:
         usual = known_size(found.hints) or _CLASSIFIED_SIZE
@@ -74,6 +79,13 @@ def _line_size(network: Network, height: int, width: int) -> tuple[int, int]:
     """As high as the network is, with the proportions of a picture."""
     rows = network.input.height
     return rows, max(rows, min(_MOST_COLUMNS, round(rows * width / height)))
+
+
+def _page_size(height: int, width: int) -> tuple[int, int]:
+    """With the proportions of a picture, in the steps that text is found in."""
+    scale = _PAGE_SIDE / max(height, width)
+    rows, columns = (max(1, round(side * scale / _PAGE_STEP)) for side in (height, width))
+    return rows * _PAGE_STEP, columns * _PAGE_STEP
 
 
 def _as_large(

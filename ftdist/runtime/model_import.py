@@ -16,6 +16,7 @@ from ftdist.answers.alphabets import found_characters
 from ftdist.answers.first_layer import response
 from ftdist.answers.kinds import class_count, task_of
 from ftdist.answers.names import (
+    TEXT,
     FoundNames,
     find_names,
     of_listed_pairs,
@@ -232,6 +233,8 @@ def _labels(
         return FoundNames(inside, "inside", "")
     if given is not None and task.kind == "classify" and len(task.outputs) > 1:
         return FoundNames(names_of_parts(given, network, task), "given", "")
+    if task.layout == "text_map" and given is None:
+        return FoundNames(TEXT, "guessed", "")
     if task.layout == "pairs" and classes > 1:
         return _of_pairs(asked.path, classes, given)
     names = find_names(asked.path, classes, given, classifies=task.kind != "detect")

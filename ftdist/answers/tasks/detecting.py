@@ -13,6 +13,7 @@ from ftdist.answers.suppress import suppress, suppress_turned
 from ftdist.answers.tasks.centres import centred
 from ftdist.answers.tasks.details import turned, with_details
 from ftdist.answers.tasks.listed import listed, suppressed_inside
+from ftdist.answers.tasks.text_maps import lines_found
 from ftdist.errors import InputError
 from ftdist.network.task import Task
 
@@ -24,9 +25,12 @@ def detect_listed(
     threshold: float = 0.3,
     overlap: float = 0.45,
 ) -> list[Detection]:
-    """The objects, best first, as ``detectors.detect`` gives them; `size` is (height, width)."""
+    """The objects, best first, as ``detectors.detect`` gives them, lines of text from top to
+    bottom; `size` is (height, width)."""
     if not 0 <= threshold <= 1:
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
+    if task.layout == "text_map":
+        return lines_found(task, outputs, size, threshold, most_candidates(*size))
     if task.layout in ("centres", "centres_exp"):
         found = centred(task, outputs, threshold, most_candidates(*size))
     else:

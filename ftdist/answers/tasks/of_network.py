@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from ftdist.answers.names import NUMBERED_COCO
 from ftdist.answers.tasks.lines import line_of_text
 from ftdist.answers.tasks.recognise import recognise
+from ftdist.answers.tasks.text_maps import text_map
 from ftdist.answers.tasks.two_channels import two_channels
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -38,6 +39,7 @@ def task_of_outputs(
     found = (
         line_of_text(network, words)
         or two_channels(network, words)
+        or text_map(network, words)
         or recognise(
             *((channels, height, width), outputs, words, labels),
             probabilities=isinstance(last, Softmax),
@@ -85,6 +87,8 @@ def _forced(kind: Kind, network: Network, words: str) -> Task | None:
         return ARRAYS
     if kind == "text":
         return line_of_text(network, words, asked=True)
+    if kind == "detect":
+        return text_map(network, words, asked=True)
     shapes = {network.layers[each].name: network.shape(each) for each in network.outputs}
     lists = {name: shape for name, shape in shapes.items() if shape.height == shape.width == 1}
     maps = {name: shape for name, shape in shapes.items() if min(shape.height, shape.width) > 1}

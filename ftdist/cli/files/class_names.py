@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ftdist.answers.alphabets import UNWRITTEN, fitting, laid_out_again, read_characters
 from ftdist.answers.kinds import class_count, task_of
-from ftdist.answers.names import class_names, doubt, of_listed_pairs, read_names
+from ftdist.answers.names import TEXT, class_names, doubt, of_listed_pairs, read_names
 from ftdist.answers.several import names_of_parts, unnamed_parts
 from ftdist.errors import InputError
 from ftdist.network.about import Names
@@ -38,6 +38,8 @@ def names_of(arguments: argparse.Namespace, model: Model | Header) -> tuple[tupl
         return model.labels, model.about.names
     if model.labels:
         return class_names(count, model.labels), model.about.names
+    if task.layout == "text_map":
+        return TEXT, "guessed"
     if not detects and model.about.task is not None:
         if task.kind == "segment":
             return (), "none"
