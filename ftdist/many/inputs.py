@@ -104,7 +104,7 @@ def _as_taken(array: NDArray[Any], network: Network) -> NDArray[Any]:
     shape, layout = network.inputs[0].shape, network.inputs[0].layout
     is_pixels = array.dtype == np.uint8
     if is_pixels and array.shape == (1, *shape):
-        return array[0]
+        return array.reshape(shape)
     if is_pixels and array.shape == shape:
         return array
     is_number = array.dtype.kind in "biuf" and array.dtype != np.float32
