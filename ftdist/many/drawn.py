@@ -66,9 +66,10 @@ def write_picture(
     about: About,
     shown: Shown,
     most_bytes: int,
+    drawing_bytes: int | None = None,
     between: Between | None = None,
 ) -> list[str]:
-    """Writes it; gives what is to be said of it, a line each. `between` is that of ``draw``."""
+    """Writes it; gives what is to be said of it, a line each. Bytes, `between`: as ``draw``'s."""
     if task.kind == "image":
         return _write_made(target, network, task, about, shown)
     numbers = shown.plain and shown.answer is not None and shown.answer.classes is not None
@@ -80,7 +81,8 @@ def write_picture(
     box, detections = shown.computed.letterbox, shown.answer.detections
     over = _over(shown, box)
     given = shown.photo, detections, shown.names, target, box
-    return draw(*given, most_bytes, between, over, listed=task.kind == "classify")
+    listed = task.kind == "classify"
+    return draw(*given, most_bytes, between, over, listed=listed, drawing_bytes=drawing_bytes)
 
 
 def _write_numbers(target: Path, shown: Shown) -> list[str]:

@@ -8,13 +8,15 @@ stay in memory.
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 
 from ftdist.network.graph import Network, weighted_layers
 from ftdist.network.modelheader import ArrayName
 from ftdist.network.packing import BLOCKS
 from ftdist.planning.plan import GroupPlan, Plan
+
+_PAGE_BYTES = 4 << 10
+"""Where pages are larger each layer of its own pages takes some KiB more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class LayerWeights:
 
 def in_pages(size: int) -> int:
     """Bytes of the pages that a block of its own takes."""
-    return -(-size // mmap.PAGESIZE) * mmap.PAGESIZE
+    return -(-size // _PAGE_BYTES) * _PAGE_BYTES
 
 
 def layer_weights(

@@ -83,11 +83,13 @@ def draw(
     over: Over | None = None,
     *,
     listed: bool = False,
+    drawing_bytes: int | None = None,
 ) -> list[str]:
     """Writes the photo with a box and a label, name and score, for each detection.
 
     `letterbox` is what ``load_picture`` said of that photo; `path_out` ends in one of FORMATS. The
-    largest size is taken that takes no more than `most_bytes`, else the smallest there is. Gives
+    largest size is taken that takes no more than `drawing_bytes`, which the function of that name
+    has said, else than `most_bytes`, else the smallest there is. Gives
     how it was drawn where that has to be said, a line each. `between` gives back what code is in
     memory; it is called where other code follows what was used, and only data count then. `over`
     makes what is painted on a photo of a size (width, height) instead of boxes; `listed`: labels
@@ -95,7 +97,8 @@ def draw(
     photo, or a place that cannot be written.
     """
     file_format = output_format(path_out)
-    scales = _scales(source, names, file_format, most_bytes, code=between is None)
+    room = most_bytes if drawing_bytes is None else drawing_bytes
+    scales = _scales(source, names, file_format, room, code=between is None)
     scale = scales[-1]
     known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
 

@@ -157,7 +157,6 @@ def _prepare(
     arguments.restartable = arguments.restartable and stays
     choice = choose_plan(arguments, model, limit, around, line)
     choice, keeps = for_all(choice, queue, limit)
-    results.predicted_bytes = choice.peak_bytes
     planned_s = time.perf_counter()
     if page is not None:
         inputs = len(queue.waiting) * arguments.repeat

@@ -95,31 +95,36 @@ def phases(
     else:
         reading = loading_bytes(source, network.input, about.fit)
     held = resident_bytes() + _CODE_BYTES  # with Pillow, which has looked at the picture
-    left_behind = min(reading, _LEFT_BEHIND_BYTES)
+    left_behind, drawing = min(reading, _LEFT_BEHIND_BYTES), None
     if drawn is not None and task.kind == "image":
         after = max(after, _made_bytes(source, drawn, network, task, about, is_array=False))
     elif drawn is not None:
         there = held + left_behind + lowering_bytes(network) + output_bytes(network)
-        after = max(after, _drawn_bytes(source, drawn, network, task, names, most_bytes - there))
-    return RunContext(not others, False, left_behind, after, held + reading)
+        drawing = _drawing_bytes(source, drawn, network, task, names, most_bytes - there)
+        after = max(after, _drawn_bytes(network, task, drawing))
+    return RunContext(not others, False, left_behind, after, held + reading, drawing)
 
 
-def _drawn_bytes(
+def _drawing_bytes(
     source: Path, drawn: Path, network: Network, task: Task, names: Sequence[str], most_bytes: int
 ) -> int:
-    """What answering and then drawing on the picture take; it is made smaller for `most_bytes`."""
+    """What drawing on the picture takes; it is made smaller for `most_bytes`, with the answer."""
     from ftdist.answers.drawing.draw import drawing_bytes  # only pictures need it
 
-    seen = answered_bytes(network, task)
     if drawn.suffix.lower() == ".npy":  # numbers of classes, written as a picture's are
         drawn = drawn.with_suffix(".png")
-    drawing = drawing_bytes(source, names, drawn, most_bytes - seen, code=False)
+    most_bytes -= answered_bytes(network, task)
+    return drawing_bytes(source, names, drawn, most_bytes, code=False)
+
+
+def _drawn_bytes(network: Network, task: Task, drawing: int) -> int:
+    """What answering and then drawing take, of which `drawing` is the picture's."""
     drawing += _DOTTING_BYTES if task.kind == "points" else 0
     drawing += _LISTS_BYTES if task.kind == "detect" and task.layout != "heads" else 0
     drawing += FOUND_BYTES if task.kind == "detect" else 0
     more = most_candidates(*network.input[:2]) - MOST_CANDIDATES
     telling = TELLING_BYTES + more * _TELLING_EACH_BYTES
-    return seen + max(_LAYING_OUT_BYTES, drawing, telling)
+    return answered_bytes(network, task) + max(_LAYING_OUT_BYTES, drawing, telling)
 
 
 def _dims(wanted: Input) -> str:

@@ -47,10 +47,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class RunResults:
-    """What is asked for of the inputs, and what came of them so far.
-
-    `predicted_bytes`: the peak that was predicted, which what is drawn keeps to.
-    """
+    """What is asked for of the inputs, and what came of them so far."""
 
     arguments: argparse.Namespace
     given: Sources
@@ -62,7 +59,6 @@ class RunResults:
     names: tuple[str, ...]
     names_from: Names
     outputs: Outputs
-    predicted_bytes: int = 0
     results: list[Result] = field(default_factory=list)
     left_out: list[dict[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -106,7 +102,7 @@ class RunResults:
             return result, None
         target = self.outputs.each[looked.number]
         trim_heap()  # what candidates took is free for what is written
-        most_bytes = self.predicted_bytes - resident_bytes()
+        most_bytes = self.limit.bytes - resident_bytes()
         give_back_code()
         if self.outputs.kind == "arrays":
             write_arrays(target, computed.outputs)
@@ -114,7 +110,8 @@ class RunResults:
             plain = self.arguments.labels_picture
             shown = Shown(looked.source.path, computed, found, self.names, plain)
             about = (self.network, self.task, self.about)
-            notes = write_picture(target, *about, shown, most_bytes, give_back_code)
+            room = most_bytes, looked.context.drawing_bytes
+            notes = write_picture(target, *about, shown, *room, give_back_code)
             self.notes += [note for note in notes if note not in self.notes]
         else:
             assert result is not None

@@ -39,6 +39,7 @@ class RunContext:
     may leave behind beside the array, when that is still to come. `after_bytes`: what is done with
     the outputs takes (detecting, drawing), while they are in memory, but input and session are not.
     `other_phases_bytes`: a peak that the process has in any case (reading a picture).
+    `drawing_bytes`: what drawing takes of `after_bytes`, to which the size of what is drawn keeps.
     """
 
     picture: bool = False
@@ -46,6 +47,7 @@ class RunContext:
     reading_bytes: int = 0
     after_bytes: int = 0
     other_phases_bytes: int = 0
+    drawing_bytes: int | None = None
 
 
 @dataclass(frozen=True)
