@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.planning import _groups  # type: ignore[attr-defined]
 from ftdist.planning.search.cutgraph import CutGraph, GroupsAtCut, Numbers, Progress
 
 TIE_S_PER_BYTE = 1e-16
@@ -79,16 +80,12 @@ class CandidateTable:
 
     def least_seconds(self, caps: Numbers, *, streamed: bool) -> Numbers:
         """The least seconds of each group's candidates within each cap, by cap and group."""
-        from ftdist.planning import _groups  # type: ignore[attr-defined]
-
         found = np.empty((len(caps), len(self.starts) - 1))
         _groups.least(*self._columns(streamed), caps, TIE_S_PER_BYTE, found)
         return found
 
     def cheapest(self, first: int, cap: float, *, streamed: bool) -> tuple[float, int]:
         """(seconds, number) of the fastest candidate, within a cap, of the group from a cut."""
-        from ftdist.planning import _groups  # type: ignore[attr-defined]
-
         columns = self._columns(streamed)
         found: tuple[float, int] = _groups.cheapest(*columns, first - self.low, cap, TIE_S_PER_BYTE)
         return found

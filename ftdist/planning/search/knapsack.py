@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ftdist.planning import _groups  # type: ignore[attr-defined]
 from ftdist.planning.search.candidates import Candidates
 from ftdist.planning.search.paths import Edge, EdgeCosts, Path, PathQuery, path_along
 
@@ -46,8 +47,6 @@ def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | No
     For each cut and each number of units of weights the least time is found. Weights are rounded to
     the nearest unit, so the path is fitted to the limit at the end.
     """
-    from ftdist.planning import _groups  # type: ignore[attr-defined]
-
     graph = candidates.graph
     unit = (limit - cap) / _UNITS
     if unit <= 0:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.planning import _groups  # type: ignore[attr-defined]
 from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates, CandidateTable
 from ftdist.planning.search.cutgraph import Numbers
 
@@ -201,8 +202,6 @@ class EdgeCosts:
 
         This is what `at_cut` and ``_relax`` do, natively.
         """
-        from ftdist.planning import _groups  # type: ignore[attr-defined]
-
         graph = self._candidates.graph
         low, (resident, streamed) = self.by_residency(later)
         kept = [before[later] - before[low:later] for before in (graph.weights, graph.rest)]
@@ -228,11 +227,9 @@ class EdgeCosts:
 
     def edge(self, query: PathQuery, first: int, later: int) -> Edge:
         """The cheapest candidate for a query between two cuts."""
-        graph = self._candidates.graph
-        (kept_s, kept), (streamed_s, streamed) = (
-            self._cheapest(cap, first, later, streamed=streamed)
-            for cap, streamed in zip(query.caps, (False, True), strict=True)
-        )
+        graph, (kept_cap, streamed_cap) = self._candidates.graph, query.caps
+        kept_s, kept = self._cheapest(kept_cap, first, later, streamed=False)
+        streamed_s, streamed = self._cheapest(streamed_cap, first, later, streamed=True)
         kept_s += query.price * (graph.weights[later] - graph.weights[first])
         streamed_s += query.price * (graph.rest[later] - graph.rest[first])
         if kept_s <= streamed_s:
