@@ -29,7 +29,7 @@ from ftdist.network.task import Task
 
 STANDARD_OUTPUT = "-"
 PLACE = "{}"
-VIDEO = "video"
+_VIDEO = "video"
 RECORDS = "results.jsonl"
 
 FORMATS = ("jsonl", "json", "csv", "coco", "parquet")
@@ -58,6 +58,11 @@ class Destination:
     place: Path | None = None
     again: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def is_film(self) -> bool:
+        """Whether a video is made of what is drawn, and no records."""
+        return self.file_format == _VIDEO
+
     def target(self, source: Source) -> Path | None:
         """The file that is written for an input, if any."""
         if self.place is None:
@@ -73,7 +78,7 @@ class Destination:
         """
         if self.records is None:
             return None
-        if self.file_format == VIDEO:
+        if self.is_film:
             library()
         elif self.place is not None:
             try:
@@ -129,7 +134,7 @@ def _film(
     if task.kind not in _DRAWN:
         raise InputError(f"{word}: {network.name} gives only numbers; name a folder for arrays")
     refuse_overwriting([path], [(each.name, each.path) for each in sources])
-    return Destination(VIDEO, path, path.with_name(path.name + ".frames") / (PLACE + ".ppm"))
+    return Destination(_VIDEO, path, path.with_name(path.name + ".frames") / (PLACE + ".ppm"))
 
 
 def _each(

@@ -86,13 +86,8 @@ def _said(name: str) -> str | None:
     return found if found != VIDEO else None
 
 
-def frame_bytes(name: str) -> int:
-    """What a frame takes and what decoding it does, beside the process as it is before."""
-    return frames_bytes(shape_and_rate(name)[0])
-
-
 def frames_bytes(pixels: int) -> int:
-    """The same of frames of so many pixels."""
+    """What a frame of so many pixels takes and what decoding it does, beside the process before."""
     return _LIBRARY_BYTES + pixels * 3 // 2 * _DECODER_FRAMES + 2 * pixels * 3 if pixels else 0
 
 

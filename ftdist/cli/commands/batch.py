@@ -25,7 +25,7 @@ from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
 from ftdist.cli.terminal import PassingLine
 from ftdist.errors import InputError
-from ftdist.many.destinations import VIDEO, Destination, destination
+from ftdist.many.destinations import Destination, destination
 from ftdist.many.films import Film
 from ftdist.many.listing import LIST, STANDARD_INPUT, Listing, Source
 from ftdist.many.local import Batch, Record, after, look, planned
@@ -84,7 +84,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         else:
             compute = _spread(arguments, model, asked, goes_to, told, stack)
         told.begin()
-        if goes_to.file_format == VIDEO:
+        if goes_to.is_film:
             _film(_results(compute(listing), told), listing, goes_to)
         elif spool is None:
             _print_records(_results(compute(listing), told))
@@ -97,7 +97,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         write_batch(arguments.json, told, arguments.kernels)
     if spool is not None:
         print_batch(told, spool.path, spool.left_out)
-    elif goes_to.file_format == VIDEO and goes_to.records is not None:
+    elif goes_to.is_film and goes_to.records is not None:
         print_batch(told, goes_to.records)
     told.summarize()
     return 1 if told.left_out_in_all else 0
@@ -126,7 +126,7 @@ def _spool(
 ) -> Spool | None:
     """Where records are kept, checked; None where they go to standard output."""
     path = goes_to.prepared()
-    is_film = goes_to.file_format == VIDEO
+    is_film = goes_to.is_film
     more = [each for each in (arguments.json,) if each is not None]
     for each in more:
         refuse_unwritable(each)
@@ -155,7 +155,7 @@ def _planned(
     line: PassingLine,
 ) -> Batch:
     machine(arguments.kernels)  # its code is in memory before the process is measured
-    filmed = goes_to.file_format == VIDEO
+    filmed = goes_to.is_film
     pictures = look(listing, asked, goes_to.target, limit.bytes, filmed=filmed)
     threads = arguments.threads or default_threads()
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Protocol
+from functools import cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,14 +47,20 @@ class NativeGroups(Protocol):
         ...
 
 
-def native_groups(context: CostContext) -> NativeGroups:
-    """The native backward passes over a network on a device."""
+@cache
+def native() -> Any:
+    """The planner's native module; FtdistError where it cannot be loaded."""
     try:
         from ftdist.planning import _groups  # type: ignore[attr-defined]
     except ImportError as error:  # pragma: no cover - a broken installation
         raise FtdistError(f"the planner cannot be loaded ({error}); reinstall ftdist") from error
+    return _groups
+
+
+def native_groups(context: CostContext) -> NativeGroups:
+    """The native backward passes over a network on a device."""
     row_s, row_at = _row_seconds(context.network, context.profile)
-    found: NativeGroups = _groups.Groups(
+    found: NativeGroups = native().Groups(
         _sizes(context),
         _costs(context),
         _readings(context.network),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.planning import _groups  # type: ignore[attr-defined]
+from ftdist.planning.cost.group_tables import native
 from ftdist.planning.search.cutgraph import CutGraph, GroupsAtCut, Numbers, Progress
 
 TIE_S_PER_BYTE = 1e-16
@@ -81,13 +81,15 @@ class CandidateTable:
     def least_seconds(self, caps: Numbers, *, streamed: bool) -> Numbers:
         """The least seconds of each group's candidates within each cap, by cap and group."""
         found = np.empty((len(caps), len(self.starts) - 1))
-        _groups.least(*self._columns(streamed), caps, TIE_S_PER_BYTE, found)
+        native().least(*self._columns(streamed), caps, TIE_S_PER_BYTE, found)
         return found
 
     def cheapest(self, first: int, cap: float, *, streamed: bool) -> tuple[float, int]:
         """(seconds, number) of the fastest candidate, within a cap, of the group from a cut."""
         columns = self._columns(streamed)
-        found: tuple[float, int] = _groups.cheapest(*columns, first - self.low, cap, TIE_S_PER_BYTE)
+        found: tuple[float, int] = native().cheapest(
+            *columns, first - self.low, cap, TIE_S_PER_BYTE
+        )
         return found
 
     def _columns(self, streamed: bool) -> tuple[NDArray[np.generic], ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ftdist.planning import _groups  # type: ignore[attr-defined]
+from ftdist.planning.cost.group_tables import native
 from ftdist.planning.search.candidates import Candidates
 from ftdist.planning.search.paths import Edge, EdgeCosts, Path, PathQuery, path_along
 
@@ -62,7 +62,7 @@ def knapsack_path(candidates: Candidates, cap: float, limit: float) -> Path | No
             seconds = both[int(streamed)][0]
             taken = np.rint((before[later] - before[low:later]) / unit).astype(np.int64)
             group = np.full(_UNITS + 1, -1)
-            _groups.fill(seconds, taken, best[low:later], best[later], group)
+            native().fill(seconds, taken, best[low:later], best[later], group)
             better = group >= 0
             came[later, better] = low + group[better]
             streams[later, better] = streamed

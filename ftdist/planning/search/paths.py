@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.planning import _groups  # type: ignore[attr-defined]
+from ftdist.planning.cost.group_tables import native
 from ftdist.planning.search.candidates import TIE_S_PER_BYTE, Candidates, CandidateTable
 from ftdist.planning.search.cutgraph import Numbers
 
@@ -207,7 +207,7 @@ class EdgeCosts:
         kept = [before[later] - before[low:later] for before in (graph.weights, graph.rest)]
         cost, group = np.empty(len(best)), np.empty(len(best), np.int64)
         given = *kept, self._cap_numbers, self._price[:, 0], best, low
-        _groups.walk(resident, streamed, *given, cost, group)
+        native().walk(resident, streamed, *given, cost, group)
         best[:, later], came[:, later] = cost, low + group
 
     def by_residency(self, later: int) -> tuple[int, tuple[Numbers, Numbers]]:
