@@ -121,11 +121,10 @@ def seen(
     objects = []
     for each in detections:
         box = letterbox.to_picture(each.box)
-        width, height = box.right - box.left, box.bottom - box.top
-        if width > 0 and height > 0:
+        if not box.is_empty:
             label = name_of(each.label, names)
             more = points_of(each, letterbox), outlines_of(each, letterbox)
-            place = box.left, box.top, width, height
+            place = box.left, box.top, box.right - box.left, box.bottom - box.top
             objects.append(Found(label, each.label, each.score, *place, *more))
     return Seen(file, letterbox.picture_width, letterbox.picture_height, tuple(objects))
 

@@ -33,6 +33,11 @@ class Box(NamedTuple):
     right: float
     bottom: float
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing lies in it."""
+        return self.left >= self.right or self.top >= self.bottom
+
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:

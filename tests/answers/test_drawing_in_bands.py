@@ -101,6 +101,17 @@ def test_of_very_many_objects_the_likeliest_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "all.png").read_bytes() == (tmp_path / "likely.png").read_bytes()
 
 
+def test_objects_beside_the_picture_take_the_place_of_none(tmp_path: Path) -> None:
+    path, out = saved(tmp_path, "png", 200, 150), tmp_path / "one.png"
+    beside = [Detection(0, 0.9, Box(1.2, 0.2, 1.5, 0.8)) for _ in range(MOST_DRAWN)]
+    one = [Detection(1, 0.5, Box(0.2, 0.3, 0.8, 0.6))]
+    pictures = []
+    for found in (beside + one, one):
+        assert draw(path, found, NAMES, out, Letterbox.fit(200, 150, NETWORK)) == []
+        pictures.append(out.read_bytes())
+    assert pictures[0] == pictures[1]
+
+
 def test_a_damaged_photo_is_not_called_a_failure_to_write(tmp_path: Path) -> None:
     exif = images.Exif()
     exif[0x0112] = 6

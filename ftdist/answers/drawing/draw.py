@@ -101,11 +101,15 @@ def draw(
     scales = _scales(source, names, file_format, room, code=between is None)
     scale = scales[-1]
     known = Names(names, may_ask=most_bytes is None or most_bytes >= ASKING_BYTES)
+    likeliest = sorted(
+        (each for each in detections if listed or not letterbox.to_picture(each.box).is_empty),
+        key=lambda each: -each.score,
+    )
 
     def boxes(size: Size) -> Painting:
         placed = [
             (each, _CORNER if listed else _part(letterbox.to_picture(each.box), scale))
-            for each in sorted(detections, key=lambda each: -each.score)[:MOST_DRAWN]
+            for each in likeliest[:MOST_DRAWN]
         ]
         overlay = Overlay(size, placed, known, between or _nothing, outlined=not listed)
         if not any(each.points or each.outlines for each, _ in placed):
@@ -118,7 +122,7 @@ def draw(
         _check_same(photo, letterbox, source)
         _reduce(photo, scale.divisor)
         _paint(photo, (over or boxes)(scale.size), file, file_format, scale.size, Path(path_out))
-    return _said(scales, known, len(detections))
+    return _said(scales, known, len(likeliest))
 
 
 def drawing_bytes(

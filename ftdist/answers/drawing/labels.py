@@ -129,7 +129,7 @@ class Overlay:
         outlined: bool = True,
     ) -> None:
         self._between = between
-        visible = [(e, box) for e, box in seen if box.left < box.right and box.top < box.bottom]
+        visible = [(each, box) for each, box in seen if not box.is_empty]
         width = line_width(size)
         self._all: list[Outline | Label] = [
             _outline(box, width, class_colour(each.label))
