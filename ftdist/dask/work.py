@@ -121,7 +121,7 @@ class _Worker:
 def _source(name: str, folder: str) -> Source:
     """The input as the client calls it, where this process reads it."""
     found = as_source(name)
-    return replace(found, path=Path(folder) / found.path)
+    return replace(found, place=Path(folder) / found.path)
 
 
 _WORKER = _Worker()

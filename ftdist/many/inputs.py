@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.lib import format as npy
@@ -25,6 +26,9 @@ from ftdist.runtime.local import check_input, check_inputs
 if TYPE_CHECKING:
     from ftdist.pictures.reading import PictureBytes
 
+Place: TypeAlias = "str | Path | PictureBytes"
+"""Where an input is read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -33,7 +37,7 @@ class Input:
     `resident`: whether the array is in memory already; arrays from .npy files are mapped.
     """
 
-    path: Path | PictureBytes
+    path: Place
     array: NDArray[Any] | dict[str, NDArray[Any]]
     letterbox: Letterbox | None
 
@@ -47,7 +51,7 @@ class Input:
 
 
 def read_input(
-    path: Path | PictureBytes,
+    path: Place,
     network: Network,
     *,
     fit: Fit = "letterbox",
@@ -64,21 +68,29 @@ def read_input(
     pictures for the inputs after the first.
     """
     if others:
-        assert isinstance(path, Path)
+        assert isinstance(path, str | Path)
         from ftdist.many.pictures_apart import read_pictures  # few networks need it
 
-        return Input(path, *read_pictures((path, *others), network, fit, fill))
-    named_array = isinstance(path, Path) and path.suffix.lower() in ARRAYS
-    if not isinstance(path, Path) or not (named_array if is_array is None else is_array):
-        from ftdist.pictures.fitted import load_picture  # only pictures need it
-
-        return Input(path, *load_picture(path, network.input, fit, most_bytes, fill, ask))
+        return Input(path, *read_pictures((Path(path), *others), network, fit, fill))
+    if is_array is None:
+        is_array = isinstance(path, str | Path) and Path(path).suffix.lower() in ARRAYS
+    if not isinstance(path, str | Path) or not is_array:
+        pixels, box = _picture_loader()(path, network.input, fit, most_bytes, fill, ask)
+        return Input(path, pixels, box)
     if len(network.inputs) > 1:
         return Input(path, _read_named(path, network), None)
     return Input(path, _mapped(path, network), None)
 
 
-def _mapped(path: Path, network: Network) -> NDArray[Any]:
+@cache
+def _picture_loader() -> Callable[..., tuple[NDArray[np.uint8], Letterbox]]:
+    """``load_picture``, with all that it brings: only pictures need it."""
+    from ftdist.pictures.fitted import load_picture
+
+    return load_picture
+
+
+def _mapped(path: str | Path, network: Network) -> NDArray[Any]:
     """The array of a .npy file, where it lies; a copy if it does not lie as the kernels read it, or
     is of other numbers."""
     array: NDArray[Any]
@@ -113,11 +125,11 @@ def _as_taken(array: NDArray[Any], network: Network) -> NDArray[Any]:
     return array
 
 
-def _read_named(path: Path, network: Network) -> dict[str, NDArray[Any]]:
+def _read_named(path: str | Path, network: Network) -> dict[str, NDArray[Any]]:
     """The arrays of a .npz file that are the network's inputs; others are not looked at."""
     found: dict[str, NDArray[Any]] = {}
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             for each in network.inputs:
                 if each.name in archive:
                     found[each.name] = archive[each.name]

@@ -36,29 +36,35 @@ VIDEOS = (".mp4", ".mkv", ".mov", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts
 ARRAYS = (".npy", ".npz")
 
 LIST = "@"
+_CODING = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _WILD = "*?["
 _MOST_LIST_BYTES = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An input: what it is called, where it is read, and whether as an array.
+    """An input: what it is called, the place where it is read, and whether as an array.
 
     `picture`: it is there already, as a frame of a video is. `problem`: why it cannot be read.
     `others` are the pictures for other inputs of the network than the first.
     """
 
     name: str
-    path: Path
+    place: str | Path
     is_array: bool
     picture: PictureBytes | None = None
     problem: str | None = None
     others: tuple[Path, ...] = ()
 
     @property
-    def readable(self) -> Path | PictureBytes:
+    def path(self) -> Path:
+        """The place as a path, which takes longer to make than to open."""
+        return Path(self.place)
+
+    @property
+    def readable(self) -> str | Path | PictureBytes:
         """What is to be read."""
-        return self.picture or self.path
+        return self.picture or self.place
 
     @property
     def stem(self) -> str:
@@ -77,13 +83,14 @@ class Source:
     def is_video(self) -> bool:
         """Whether it stands for frames that have yet to be read."""
         untouched = self.picture is None and self.problem is None
-        return untouched and self.path.suffix.lower() in VIDEOS
+        return untouched and _ends(self.place, VIDEOS)
 
     def named(self, error: InputError) -> InputError:
         """The error with the input called as it was given."""
-        if str(self.path) == self.name:
+        path, text = str(self.path), str(error)
+        if path == self.name or (self.place == self.name and self.name in text):
             return error
-        return InputError(str(error).replace(str(self.path), self.name))
+        return InputError(text.replace(path, self.name))
 
 
 class Listing:
@@ -103,7 +110,7 @@ class Listing:
         at = 0
         for _ in range(self._count):
             end = self._names.index(0, at)
-            name = os.fsdecode(bytes(self._names[at:end]))
+            name = self._names[at:end].decode(*_CODING)
             at = end + 1
             yield as_source(name)
 
@@ -142,8 +149,12 @@ class Listing:
 
 def as_source(name: str) -> Source:
     """The input of that name: what it is read as, its ending tells."""
-    path = Path(name)
-    return Source(name, path, path.suffix.lower() in ARRAYS)
+    return Source(name, name, _ends(name, ARRAYS))
+
+
+def _ends(place: str | Path, endings: tuple[str, ...]) -> bool:
+    """Whether a place's suffix is one of these; most have another, which is soon seen."""
+    return str(place).lower().endswith(endings) and Path(place).suffix.lower() in endings
 
 
 def is_pattern(word: str) -> bool:

@@ -1,5 +1,6 @@
 """What undoing picture files' codings needs a loop over bytes for (src/rows.hpp)."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,34 +29,24 @@ def unfilter(lines: NDArray[np.uint8], size: int, pixel: int, above: NDArray[np.
 def accumulate(values: NDArray[Any], count: int, step: int, /) -> None:
     """Adds each of `count` values of a row to the one `step` before; uint8, uint16, uint32."""
 
-def taps(
-    source: int,
-    target: int,
-    wanted: NDArray[np.int64],
-    before: NDArray[np.int32],
-    after: NDArray[np.int32],
-    share: NDArray[np.float32],
-    /,
-) -> None:
-    """Fills the last three: what the wanted pixels of an axis are made of (src/mixing.hpp)."""
-
-def mix(
+def resize(
     band: NDArray[np.uint8],
+    first: int,
     above: NDArray[np.uint8],
-    upper: NDArray[np.int32],
-    lower: NDArray[np.int32],
-    down: NDArray[np.float32],
-    left: NDArray[np.int32],
-    right: NDArray[np.int32],
-    along: NDArray[np.float32],
+    rows: tuple[int, int, int, int, int],
+    columns: tuple[int, int, int, int, int],
     out: NDArray[np.uint8],
     /,
 ) -> None:
-    """Rows of a band, resized along themselves and mixed by these taps (src/mixing.hpp).
+    """Makes those rows of `out` that need nothing below a band (src/mixing.hpp), whose first row is
+    number `first` of its picture; `above` is the row before it, if there is one.
 
-    `band`, `above` and `out` are (rows, width, channels), maybe with gaps between pixels (not of
-    `out`) and rows. Row -1 of the band is `above`, if that is not empty.
+    `band`, `above` and `out` are (rows, width, channels), maybe with gaps between pixels and rows.
+    Of each axis: source, target, first, length and step, as ``resizing.Axis`` has them.
     """
+
+def small_file(path: str | Path, beginning: bytes, most: int, /) -> bytes | None:
+    """The content of a file that begins so and has at most so many bytes; None of any other."""
 
 def marker(data: bytes, start: int, /) -> tuple[int, int]:
     """Where a JPEG's next marker begins and ends; the data's end where there is none."""

@@ -18,17 +18,17 @@ from ftdist.geometry import Shape
 from ftdist.network.about import GREY, Fit
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.plainjpeg import NotPlain, plain_jpeg
-from ftdist.pictures.reading import Picture, Size, Source, opened
-from ftdist.pictures.resizing import Resizer, taps
+from ftdist.pictures.reading import Picture, Source, opened
+from ftdist.pictures.resizing import Axis, Resizer
 
 __all__ = ["Letterbox", "load_picture", "loading_bytes"]
 
 _MODES = {1: "L", 3: "RGB"}
 """Pillow's name of a picture with that many channels."""
 
-_RESIZING_BYTES = 256
-"""For a value of a row: ROWS_AT_ONCE rows in 8 bits, two in float32, the taps, and the band again
-where it has to be put in order."""
+_RESIZING_BYTES = 64
+"""For a value of a row: one in 8 bits, two in float32, what it is made of, and the picture's last
+row of a band."""
 
 _PIXELS_IN_FULL = 1 << 20
 """Up to here a JPEG is decoded in its own size, so that it is resized exactly as Darknet does."""
@@ -84,8 +84,7 @@ def _loaded(picture: Picture, mode: str, wanted: _Wanted) -> tuple[NDArray[np.ui
         )
     if ask is not None:
         ask(needed)
-    pixels = np.full(shape, fill, np.uint8)
-    resizer = _resizer(picture, box, pixels, repeats=fit in ("crop", "pad"))
+    pixels, resizer = _resized(picture, box, shape, fill, repeats=fit in ("crop", "pad"))
     picture.samples(mode, resizer.take)
     return pixels, box
 
@@ -121,34 +120,43 @@ def _draft(picture: Picture, mode: str, box: Letterbox) -> None:
     picture.draft(mode, picture.full if width * height <= _PIXELS_IN_FULL else needed)
 
 
-def _resizer(
-    picture: Picture, box: Letterbox, pixels: NDArray[np.uint8], *, repeats: bool
-) -> Resizer:
-    """What fills the network's input with the picture's content as its rows come by, upright.
+def _resized(
+    picture: Picture, box: Letterbox, shape: Shape, fill: int, *, repeats: bool
+) -> tuple[NDArray[np.uint8], Resizer]:
+    """The network's input with its padding, and what fills the rest of it with the picture's
+    content as its rows come by, upright.
 
-    What the content leaves free `repeats` its edges, as crop_image does, or stays as it is.
+    What the content leaves free `repeats` its edges, as crop_image does, or is padding.
     """
-    across, columns = _visible(box.left, box.content_width, box.network_width, repeats=repeats)
-    down, rows = _visible(box.top, box.content_height, box.network_height, repeats=repeats)
-    window = pixels[down : down + len(rows), across : across + len(columns)]
-    content: Size = picture.as_stored((box.content_width, box.content_height))
-    turn = picture.turn
+    width, height = picture.as_stored(picture.decoded)
+    across = box.left, box.content_width, box.network_width
+    down = box.top, box.content_height, box.network_height
+    left, columns = _visible(width, *across, repeats=repeats)
+    top, rows = _visible(height, *down, repeats=repeats)
+    pixels = np.empty(shape, np.uint8)
+    right, bottom = left + columns.length, top + rows.length
+    if rows.length < shape.height:
+        pixels[:top] = pixels[bottom:] = fill
+    if columns.length < shape.width:
+        pixels[top:bottom, :left] = pixels[top:bottom, right:] = fill
+    window, turn = pixels[top:bottom, left:right], picture.turn
     if turn.sideways:
         window, rows, columns = window.transpose(1, 0, 2), columns, rows
     if turn.rows_reversed:
-        rows = content[1] - 1 - rows
+        rows = _reversed(rows)
     if turn.columns_reversed:
-        columns = content[0] - 1 - columns
-    stored_width, stored_height = picture.decoded
-    return Resizer(
-        taps(stored_height, content[1], rows), taps(stored_width, content[0], columns), window
-    )
+        columns = _reversed(columns)
+    return pixels, Resizer(rows, columns, window)
 
 
 def _visible(
-    offset: int, content: int, network: int, *, repeats: bool
-) -> tuple[int, NDArray[np.intp]]:
+    source: int, offset: int, content: int, network: int, *, repeats: bool
+) -> tuple[int, Axis]:
     """Along an axis, where the content begins in the network's input, and its pixels there."""
     if repeats:
-        return 0, np.clip(np.arange(network) - offset, 0, content - 1)
-    return offset, np.arange(content)
+        return 0, Axis(source, content, -offset, network)
+    return offset, Axis(source, content, 0, content)
+
+
+def _reversed(axis: Axis) -> Axis:
+    return axis._replace(first=axis.target - 1 - axis.first, step=-1)

@@ -12,7 +12,6 @@ is, however it would be fitted: so it enters in bands of rows, which nobody resi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -39,8 +38,7 @@ class Box(NamedTuple):
         return self.left >= self.right or self.top >= self.bottom
 
 
-@dataclass(frozen=True, slots=True)
-class Letterbox:
+class Letterbox(NamedTuple):
     """Where a picture lies in a network's input; everything in whole pixels.
 
     The picture, resized to `content_width` x `content_height`, has its corner at `left`, `top` of
@@ -108,9 +106,10 @@ class Letterbox:
 
 def _as_it_is(picture: tuple[int, int], size: tuple[int, int]) -> bool:
     """Whether a picture is large, and the network's input has its size, rounded up."""
+    if picture[0] * picture[1] < _LARGE_PIXELS:
+        return False
     beside = [own - its for own, its in zip(size, picture, strict=True)]
-    rounded = min(beside) >= 0 and max(beside) < _ROUNDED_UP
-    return rounded and picture[0] * picture[1] >= _LARGE_PIXELS
+    return min(beside) >= 0 and max(beside) < _ROUNDED_UP
 
 
 def _inside(picture: tuple[int, int], size: tuple[int, int]) -> tuple[int, int]:

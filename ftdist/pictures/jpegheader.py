@@ -9,8 +9,8 @@ Source: ITU-T T.81, annex B.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import IO
+from functools import lru_cache
+from typing import IO, NamedTuple
 
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_SEQUENTIAL = (0xC0, 0xC1)
@@ -18,8 +18,7 @@ _SCAN, _RESTART_INTERVAL = 0xDA, 0xDD
 _MOST_SEGMENTS = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class JpegHeader:
+class JpegHeader(NamedTuple):
     """Size, sampling factors (across, down) of each component, and kind of the scans.
 
     `sequential`: baseline or extended, Huffman-coded, all components in one scan, so that rows come
@@ -36,11 +35,11 @@ class JpegHeader:
 
     @property
     def mcu_width(self) -> int:
-        return 8 * max(across for across, _ in self.sampling) if len(self.sampling) > 1 else 8
+        return _mcu(self.sampling).width
 
     @property
     def mcu_height(self) -> int:
-        return 8 * max(down for _, down in self.sampling) if len(self.sampling) > 1 else 8
+        return _mcu(self.sampling).height
 
     @property
     def mcus_across(self) -> int:
@@ -53,13 +52,28 @@ class JpegHeader:
     @property
     def blocks(self) -> int:
         """Blocks of 64 samples in an MCU."""
-        several = len(self.sampling) > 1
-        return sum(across * down for across, down in self.sampling) if several else 1
+        return _mcu(self.sampling).blocks
 
     @property
     def coefficients(self) -> int:
         """Samples that a decoder of several scans holds at once, in all components."""
         return 64 * self.blocks * self.mcus_across * self.mcus_down
+
+
+class _Mcu(NamedTuple):
+    """What is coded together: its size in samples, and its blocks of 64."""
+
+    width: int
+    height: int
+    blocks: int
+
+
+@lru_cache(maxsize=16)  # a batch's pictures have the same factors, mostly
+def _mcu(sampling: tuple[tuple[int, int], ...]) -> _Mcu:
+    if len(sampling) == 1:
+        return _Mcu(8, 8, 1)
+    across, down = (max(factors) for factors in zip(*sampling, strict=True))
+    return _Mcu(8 * across, 8 * down, sum(x * y for x, y in sampling))
 
 
 def read_header(file: IO[bytes]) -> JpegHeader | None:

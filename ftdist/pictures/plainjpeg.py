@@ -12,12 +12,13 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ftdist.extras import needing
+from ftdist.pictures import _decoding
 from ftdist.pictures.bands import Take, TakeSamples
 from ftdist.pictures.footprint import decoding_whole_bytes
 from ftdist.pictures.jpegheader import JpegHeader
@@ -26,7 +27,6 @@ from ftdist.pictures.streaming import END_MARKER, MARK_BYTES, is_small, pixel_by
 
 _BEGINNING = b"\xff\xd8"
 _PIXEL_BYTES = 4
-_FIRST_BYTES = 64 << 10
 _MOST_FILE_BYTES = 512 << 10
 _MOST_PIXEL_BYTES = 10
 """Larger files are read piece by piece: so a small picture's takes no more than its bands would."""
@@ -59,11 +59,11 @@ class PlainJpeg(Picture):
 
     def samples(self, mode: str, take: TakeSamples) -> None:
         """All rows at once; NotPlain where they are not all there."""
-        (width, height), library = self.full, _library()
+        (width, height), core = self.full, _library().core
         stride = width * pixel_bytes(mode)
         memory = np.empty(height * stride, np.uint8)
-        pixels = library.core.map_buffer(memory, self.full, "raw", 0, (mode, stride, 1))
-        decoder = library._getdecoder(mode, "jpeg", (mode, ""), ())
+        pixels = core.map_buffer(memory, self.full, "raw", 0, (mode, stride, 1))
+        decoder = core.jpeg_decoder(mode, mode, "")
         try:
             decoder.setimage(pixels, (0, 0, width, height))
             self._decode(decoder, memory, stride)
@@ -72,11 +72,12 @@ class PlainJpeg(Picture):
         rows = memory.reshape(height, width, -1)
         take(0, rows[:, :, : 1 if mode == "L" else 3])
 
-    def _decode(self, decoder: Any, memory: Any, stride: int) -> None:
+    def _decode(self, decoder: Any, memory: NDArray[np.uint8], stride: int) -> None:
         """Decodes all of it; the last row that must be there before the end is told by a mark."""
+        mark, marking = _mark()
         last = self.full[1] - undecided_rows(self.full[1], self.header) - 1
-        row, mark = memory[max(0, last) * stride :][:MARK_BYTES], os.urandom(MARK_BYTES)
-        row[:] = np.frombuffer(mark, np.uint8)
+        row = memory[max(0, last) * stride :][:MARK_BYTES]
+        row[:] = marking
         used, _ = decoder.decode(self.content[: self.end])
         if used < 0 or (last >= 0 and row.tobytes() == mark):
             raise NotPlain
@@ -93,13 +94,12 @@ class PlainJpeg(Picture):
 
 def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
     """The picture, if it seems to be such a JPEG and its decoder makes pixels in that mode."""
-    content = source.content if isinstance(source, PictureBytes) else _small_jpeg(source)
-    if content is None or len(content) > _MOST_FILE_BYTES:
-        return None
-    from ftdist.pictures import _decoding
-
-    found = _decoding.plain_jpeg(content)
-    if found is None:
+    if isinstance(source, PictureBytes):
+        content = source.content if len(source.content) <= _MOST_FILE_BYTES else None
+    else:
+        content = _decoding.small_file(source, _BEGINNING, _MOST_FILE_BYTES)
+    found = None if content is None else _decoding.plain_jpeg(content)
+    if content is None or found is None:
         return None
     width, height, sampling, begin, end = found
     if not is_small((width, height)) or len(content) > _MOST_PIXEL_BYTES * width * height:
@@ -110,28 +110,15 @@ def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
     return PlainJpeg(content, (width, height), header, end)
 
 
-def _small_jpeg(path: str | Path) -> bytes | None:
-    """The content of a file that begins as a JPEG, and is small. Calls of the system are few: at
-    each of them a thread that computes may get the interpreter, and keep it for a while."""
-    try:
-        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        content = os.read(file, _FIRST_BYTES)
-        if not content.startswith(_BEGINNING):
-            return None
-        if len(content) == _FIRST_BYTES:
-            content += os.read(file, _MOST_FILE_BYTES)
-        return content
-    except OSError:
-        return None
-    finally:
-        os.close(file)
-
-
 @cache
 def _library() -> Any:
     with needing("reading pictures", "Pillow", "image"):
         import PIL.Image
     return PIL.Image
+
+
+@cache
+def _mark() -> tuple[bytes, NDArray[np.uint8]]:
+    """What no picture has on purpose, for nobody is told of it."""
+    mark = os.urandom(MARK_BYTES)
+    return mark, np.frombuffer(mark, np.uint8)

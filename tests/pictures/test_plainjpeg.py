@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.pictures import fitted
+from ftdist.pictures import _decoding, fitted
 from ftdist.pictures.picture import PictureBytes
 from ftdist.pictures.plainjpeg import plain_jpeg
 
@@ -106,3 +107,28 @@ def test_damaged_ones_too(monkeypatch) -> None:
         for at in chance.integers(0, len(content), chance.integers(1, 4)):
             damaged[at] ^= 1 << int(chance.integers(0, 8))
         both_ways(monkeypatch, bytes(damaged), Shape(64, 64, 3))
+
+
+def test_a_small_file_is_read_if_it_begins_so(tmp_path: Path) -> None:
+    path, link = tmp_path / "a", tmp_path / "b"
+    path.write_bytes(b"\xff\xd8" + bytes(100_000))
+    link.symlink_to(path)
+    for place in (path, str(path), link):
+        assert _decoding.small_file(place, b"\xff\xd8", 100_002) == path.read_bytes()
+    assert _decoding.small_file(path, b"\xff\xd8", 100_001) is None
+    assert _decoding.small_file(path, b"\xff\xd9", 100_002) is None
+    path.write_bytes(b"\xff")
+    assert _decoding.small_file(path, b"\xff\xd8", 100) is None
+    for nothing in (tmp_path, tmp_path / "none"):
+        assert _decoding.small_file(nothing, b"", 100_000) is None
+
+
+def test_what_waits_in_a_pipe_is_left_there(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    handle = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(handle, b"\xff\xd8 and more")
+        assert _decoding.small_file(tmp_path / "pipe", b"\xff\xd8", 100) is None
+        assert os.read(handle, 100) == b"\xff\xd8 and more"
+    finally:
+        os.close(handle)

@@ -13,10 +13,10 @@ from support.pictures import scene
 
 from ftdist.geometry import Shape
 from ftdist.network.about import Fit
-from ftdist.pictures import bands
+from ftdist.pictures import _decoding, bands
 from ftdist.pictures.fitted import load_picture
 from ftdist.pictures.fitting import Letterbox
-from ftdist.pictures.resizing import Resizer, taps
+from ftdist.pictures.resizing import Axis, Resizer
 
 pytest.importorskip("PIL.Image", reason="pictures need Pillow")
 
@@ -95,7 +95,7 @@ def test_bands_of_any_height_give_the_same(tmp_path: Path) -> None:
     results = []
     for step in (1, 7, 61):
         out = np.zeros((40, 50, 3), np.uint8)
-        resizer = Resizer(taps(61, 40, range(40)), taps(97, 50, range(50)), out)
+        resizer = Resizer(Axis(61, 40, 0, 40), Axis(97, 50, 0, 50), out)
         for first in range(0, 61, step):
             resizer.take(first, picture[first : first + step])
         results.append(out)
@@ -130,27 +130,52 @@ def type_of_box(*edges: float) -> Any:
 def test_a_picture_of_the_wanted_size_is_not_touched() -> None:
     picture = np.random.default_rng(4).integers(0, 256, (13, 9, 3), dtype=np.uint8)
     out = np.zeros((10, 9, 3), np.uint8)
-    resizer = Resizer(taps(13, 13, range(2, 12)), taps(9, 9, range(9)), out)
+    resizer = Resizer(Axis(13, 13, 2, 10), Axis(9, 9, 0, 9), out)
     for first in range(0, 13, 4):
         resizer.take(first, picture[first : first + 4])
     assert (out == picture[2:12]).all()
 
 
-def test_taps_beside_the_picture_are_refused_before_anything_is_read() -> None:
-    from ftdist.pictures import _decoding
-
+def test_what_leaves_a_band_or_the_result_is_refused_before_anything_is_read() -> None:
     band, none = np.zeros((4, 5, 3), np.uint8), np.zeros((0, 1, 1), np.uint8)
-    good, share, out = np.zeros(2, np.int32), np.zeros(2, np.float32), np.zeros((2, 2, 3), np.uint8)
-    _decoding.mix(band, none, good, good, share, good, good, share, out)
-    for at in (-1, 4, 5):
-        bad = np.array([0, at], np.int32)
-        with pytest.raises(ValueError, match="beside the picture"):
-            _decoding.mix(band, none, good, bad, share, good, good, share, out)
+    rows, columns, out = Axis(4, 2, 0, 2), Axis(5, 2, 0, 2), np.zeros((2, 2, 3), np.uint8)
+    _decoding.resize(band, 0, none, rows, columns, out)
+    for bad in (rows._replace(source=3), rows._replace(length=3), rows._replace(step=2)):
+        with pytest.raises(ValueError, match="another size"):
+            _decoding.resize(band, 0, none, bad, columns, out)
+    for bad in (rows._replace(source=0), rows._replace(target=0), rows._replace(first=1 << 40)):
+        with pytest.raises(ValueError, match="no such axis"):
+            _decoding.resize(band, 0, none, bad, columns, out)
+    for first in (-1, 1, 4):
+        with pytest.raises(ValueError, match="another size"):
+            _decoding.resize(band, first, none, rows, columns, out)
+    for bad in (columns._replace(source=6), columns._replace(length=1)):
+        with pytest.raises(ValueError, match="another size"):
+            _decoding.resize(band, 0, none, rows, bad, out)
+    with pytest.raises(ValueError, match="rows of another size"):
+        _decoding.resize(band, 4, none, Axis(8, 2, 0, 2), columns, out)
     with pytest.raises(ValueError, match="another size"):
-        _decoding.mix(band, none, good, good, share, good, good, share, out[:, :-1])
+        _decoding.resize(band, 0, none, rows, columns, out[:, :-1])
     for turned in (band.transpose(1, 0, 2), band[:, :, ::-1], band[:, ::-1]):
+        axes = Axis(len(turned), 2, 0, 2), Axis(turned.shape[1], 2, 0, 2)
         with pytest.raises(ValueError, match="lie otherwise"):
-            _decoding.mix(turned, none, good, good, share, good, good, share, out)
+            _decoding.resize(turned, 0, none, *axes, out)
+
+
+@pytest.mark.parametrize("size", [(23, 19), (31, 34)])
+@pytest.mark.parametrize("step", [7, 40])
+def test_a_result_may_be_turned_and_cut(size: tuple[int, int], step: int) -> None:
+    """As of a photo that EXIF turns, and of one whose edges are repeated; mixed or as it is."""
+    picture = np.random.default_rng(8).integers(0, 256, (*size, 3), dtype=np.uint8)
+    upright = np.zeros((31, 34, 3), np.uint8)
+    Resizer(Axis(size[0], 31, 0, 31), Axis(size[1], 34, 0, 34), upright).take(0, picture)
+    found = np.zeros((40, 37, 3), np.uint8)
+    rows, columns = Axis(size[0], 31, 30 + 2, 37, -1), Axis(size[1], 34, -3, 40)
+    resizer = Resizer(rows, columns, found.transpose(1, 0, 2))
+    for first in range(0, size[0], step):
+        resizer.take(first, picture[first : first + step])
+    expected = crop_image(upright[::-1], -3, -2, 40, 37).transpose(1, 0, 2)
+    assert np.array_equal(found, expected)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
@@ -164,7 +189,7 @@ def test_rows_may_lie_apart(channels: int, pixel: int) -> None:
     for out, picture in zip(
         beside, (held[:, :, :channels], held[:, :, :channels].copy()), strict=True
     ):
-        resizer = Resizer(taps(23, 31, range(31)), taps(19, 34, range(34)), out)
+        resizer = Resizer(Axis(23, 31, 0, 31), Axis(19, 34, 0, 34), out)
         for first in range(0, 23, 5):
             resizer.take(first, picture[first : first + 5])
     assert np.array_equal(*beside)

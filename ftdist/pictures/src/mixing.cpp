@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -93,10 +94,6 @@ inline __attribute__((always_inline)) void between_two(const float* __restrict u
   }
 }
 
-void between(const float* upper, const float* lower, float share, size_t size, uint8_t* out) {
-  between_two(upper, lower, share, size, out);
-}
-
 #if defined(__x86_64__)
 // What each of two pixels of four bytes, side by side, has of a pixel of the result, four times each:
 // so that takes one load and one product. The row's last pixel comes with the one before it. False
@@ -136,66 +133,137 @@ __attribute__((target("avx2"))) void between_by_eight(const float* upper, const 
                                                       size_t size, uint8_t* out) {
   between_two(upper, lower, share, size, out);
 }
+
+bool has_eight() {
+  static const bool found = __builtin_cpu_supports("avx2");
+  return found;
+}
 #endif
 
-}  // namespace
+void between(const float* upper, const float* lower, float share, size_t size, uint8_t* out) {
+#if defined(__x86_64__)
+  if (has_eight()) return between_by_eight(upper, lower, share, size, out);
+#endif
+  between_two(upper, lower, share, size, out);
+}
 
-void find_taps(size_t source, size_t target, const int64_t* wanted, size_t count, int32_t* before,
-               int32_t* after, float* share) {
-  const auto last = static_cast<int64_t>(source) - 1, end = static_cast<int64_t>(target) - 1;
-  const float scale = static_cast<float>(last) / static_cast<float>(std::max<int64_t>(end, 1));
-  for (size_t at = 0; at < count; at++) {
-    const float place = static_cast<float>(wanted[at]) * scale;
-    int64_t first = std::min(static_cast<int64_t>(place), last);
-    share[at] = place - static_cast<float>(first);
-    if (wanted[at] == end || first == last) {
-      first = last;
-      share[at] = 0.0f;
+// For pixels of an axis of the result: what they are made of.
+class AxisTaps {
+ public:
+  explicit AxisTaps(const Axis& axis)
+      : before_(static_cast<size_t>(axis.length)), after_(before_.size()), share_(before_.size()) {
+    const int64_t last = axis.source - 1, end = axis.target - 1;
+    const float scale = static_cast<float>(last) / static_cast<float>(std::max<int64_t>(end, 1));
+    for (size_t at = 0; at < before_.size(); at++) {
+      const int64_t along = axis.first + axis.step * static_cast<int64_t>(at);
+      const int64_t wanted = std::min(std::max<int64_t>(along, 0), end);
+      const float place = static_cast<float>(wanted) * scale;
+      int64_t first = std::min(static_cast<int64_t>(place), last);
+      share_[at] = place - static_cast<float>(first);
+      if (wanted == end || first == last) {
+        first = last;
+        share_[at] = 0.0f;
+      }
+      before_[at] = static_cast<int32_t>(first);
+      after_[at] = static_cast<int32_t>(std::min(first + 1, last));
     }
-    before[at] = static_cast<int32_t>(first);
-    after[at] = static_cast<int32_t>(std::min(first + 1, last));
+  }
+
+  Taps taps() const { return {before_.data(), after_.data(), share_.data(), before_.size()}; }
+
+ private:
+  std::vector<int32_t> before_, after_;
+  std::vector<float> share_;
+};
+
+// Rows of a band, resized along themselves; of which two are kept: the lower one of a pair is the
+// next one's upper one, mostly.
+class ResizedRows {
+ public:
+  ResizedRows(const Band& band, const Taps& columns)
+      : band_(band), columns_(columns), size_(columns.count * band.channels), held_(2 * size_) {
+#if defined(__x86_64__)
+    if (!has_eight() || band.channels != 3 || band.rows.pixel != 4 || size_ == 0) return;
+    pairs_.resize(columns.count * kPairFloats);
+    paired_ = find_pairs(columns, static_cast<int32_t>(band.width), pairs_.data());
+#endif
+  }
+
+  // Good until the one after the next is asked for.
+  const float* row(int64_t number) {
+    if (number_[latest_] != number) latest_ = 1 - latest_;
+    float* const held = held_.data() + latest_ * size_;
+    if (number_[latest_] == number) return held;
+    number_[latest_] = number;
+#if defined(__x86_64__)
+    if (paired_ && number >= 0) {
+      const auto width = static_cast<int32_t>(band_.width);
+      across_by_pairs(row_of(band_, number), columns_, width, pairs_.data(), held);
+      return held;
+    }
+#endif
+    across(band_, number, columns_, held);
+    return held;
+  }
+
+  size_t size() const { return size_; }
+
+ private:
+  const Band& band_;
+  const Taps columns_;
+  const size_t size_;
+  std::vector<float> held_, pairs_;
+  bool paired_ = false;
+  int64_t number_[2] = {kNone, kNone};
+  size_t latest_ = 0;
+};
+
+// A row's pixels as they are.
+void copy(const Row& row, const Taps& columns, size_t channels, uint8_t* out) {
+  const auto first = columns.count > 0 ? columns.before[0] : 0;
+  const bool in_a_row = columns.count > 0 && row.pixel == channels &&
+                        columns.before[columns.count - 1] - first == static_cast<int64_t>(columns.count) - 1;
+  if (in_a_row) {
+    std::memcpy(out, row.values + static_cast<size_t>(first) * channels, columns.count * channels);
+    return;
+  }
+  for (size_t column = 0; column < columns.count; column++, out += channels) {
+    const uint8_t* from = row.values + static_cast<size_t>(columns.before[column]) * row.pixel;
+    for (size_t channel = 0; channel < channels; channel++) out[channel] = from[channel];
   }
 }
 
-size_t scratch_floats(size_t columns, size_t channels) { return columns * (2 * channels + kPairFloats); }
+// Puts a row's pixels where they belong, if that is not side by side.
+void scatter(const uint8_t* row, size_t count, size_t channels, const Result& to, uint8_t* out) {
+  for (size_t column = 0; column < count; column++, out += to.pixel, row += channels)
+    for (size_t channel = 0; channel < channels; channel++) out[channel] = row[channel];
+}
 
-void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
-         size_t stride) {
-  const size_t size = columns.count * band.channels;
-  auto* between_rows = &between;
-  [[maybe_unused]] bool paired = false;
-#if defined(__x86_64__)
-  static const bool has_eight = __builtin_cpu_supports("avx2");
-  float* const pairs = scratch + 2 * size;
-  const auto width = static_cast<int32_t>(band.width);
-  if (has_eight) {
-    between_rows = &between_by_eight;
-    paired = band.channels == 3 && band.rows.pixel == 4 && size > 0 && find_pairs(columns, width, pairs);
-  }
-#endif
-  const auto along_a_row = [&](int64_t number, float* to) {
-#if defined(__x86_64__)
-    if (paired && number >= 0) return across_by_pairs(row_of(band, number), columns, width, pairs, to);
-#endif
-    across(band, number, columns, to);
-  };
-  float* held[2] = {scratch, scratch + size};
-  int64_t held_row[2] = {kNone, kNone};
-  for (size_t at = 0; at < rows.count; at++) {
-    const int64_t upper = rows.before[at], lower = rows.after[at];
-    if (held_row[1] == upper) {  // a lower row is the next one's upper one, mostly
-      std::swap(held[0], held[1]);
-      held_row[1] = held_row[0];
-      held_row[0] = upper;
+}  // namespace
+
+void resize(const Band& band, int64_t first, const Axis& rows, const Axis& columns, const Result& out) {
+  const AxisTaps row_taps(rows), column_taps(columns);
+  const Taps down = row_taps.taps(), along = column_taps.taps();
+  const auto height = static_cast<int64_t>(band.height);
+  const bool mixes = rows.source != rows.target || columns.source != columns.target;
+  const bool tight = out.pixel == static_cast<int64_t>(band.channels);
+  ResizedRows resized(band, along);
+  std::vector<uint8_t> apart(tight ? 0 : resized.size());
+  for (size_t each = 0; each < down.count; each++) {
+    const size_t at = rows.step > 0 ? each : down.count - 1 - each;  // as the picture's rows come
+    const int64_t upper = down.before[at] - first, lower = down.after[at] - first;
+    const int64_t needed = down.share[at] > 0.0f ? lower : upper;
+    if (needed < 0 || needed >= height) continue;
+    uint8_t* const place = out.values + static_cast<int64_t>(at) * out.stride;
+    uint8_t* const made = tight ? place : apart.data();
+    if (mixes) {
+      const float* one = resized.row(upper);
+      const float* other = resized.row(needed);  // has no share, if it is not the lower one
+      between(one, other, down.share[at], resized.size(), made);
+    } else {
+      copy(row_of(band, upper), along, band.channels, made);
     }
-    const int64_t wanted[2] = {upper, lower};
-    for (int each = 0; each < 2; each++)
-      if (held_row[each] != wanted[each]) {
-        along_a_row(wanted[each], held[each]);
-        held_row[each] = wanted[each];
-      }
-    between_rows(held[0], held[1], rows.share[at], size, out);
-    out += stride;
+    if (!tight) scatter(made, along.count, band.channels, out, place);
   }
 }
 

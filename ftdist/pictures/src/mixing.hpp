@@ -1,4 +1,4 @@
-// Rows of a picture resized along themselves and mixed, for resizing.py, which says what is wanted.
+// Pictures resized as their rows come by, for resizing.py, which says what is wanted.
 #pragma once
 
 #include <cstddef>
@@ -21,26 +21,36 @@ struct Row {
   size_t pixel;
 };
 
-// Rows of `width` pixels, `stride` bytes apart; row -1 is `above`.
+// `height` rows of `width` pixels, `stride` bytes apart; row -1 is `above`.
 struct Band {
   Row rows;
   Row above;
   size_t stride;
+  size_t height;
   size_t width;
   size_t channels;
 };
 
-// What `count` pixels of an axis of `target` are made of, of `source` ones: as Darknet has it, each
-// operation rounded to float32 (resizing.py).
-void find_taps(size_t source, size_t target, const int64_t* wanted, size_t count, int32_t* before,
-               int32_t* after, float* share);
+// Some of the `target` pixels that the `source` ones of an axis become: `length` of them, from number
+// `first` on, `step` (1 or -1) apart. Beside the axis the pixel at its end is repeated.
+struct Axis {
+  int64_t source;
+  int64_t target;
+  int64_t first;
+  int64_t length;
+  int64_t step;
+};
 
-// How many floats mixing rows of so many pixels takes beside them.
-size_t scratch_floats(size_t columns, size_t channels);
+// Pixels to be made, side by side or not.
+struct Result {
+  uint8_t* values;
+  int64_t stride;
+  int64_t pixel;
+};
 
-// Makes rows.count rows of columns.count pixels, `stride` bytes apart. Each value is (1 - share) * one + share * other, along the row, then between rows,
-// every operation rounded to float32; then rounded to 8 bits.
-void mix(const Band& band, const Taps& rows, const Taps& columns, float* scratch, uint8_t* out,
-         size_t stride);
+// Makes those rows of a resized picture that a band of it, whose first row is number `first`, is the
+// last to be needed for. Each value is (1 - share) * one + share * other, along the row, then between
+// rows, as Darknet has it: every operation rounded to float32 (resizing.py); then rounded to 8 bits.
+void resize(const Band& band, int64_t first, const Axis& rows, const Axis& columns, const Result& out);
 
 }  // namespace ftdist::pictures

@@ -1,12 +1,16 @@
 // The Python face of what undoes picture files' codings.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/array.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "colouring.hpp"
+#include "files.hpp"
 #include "jpegs.hpp"
 #include "mixing.hpp"
 #include "rows.hpp"
@@ -51,25 +55,14 @@ void accumulate_rows(const Values<T>& values, size_t count, size_t step) {
 using Places = Values<const int32_t>;
 using Shares = Values<const float>;
 
-// Taps of an axis of `size` pixels, the first of which is number `first`; ValueError for others.
-Taps taps(const Places& before, const Places& after, const Shares& share, int64_t first, int64_t size) {
+// Taps of an axis of `size` pixels; ValueError for others.
+Taps taps(const Places& before, const Places& after, const Shares& share, int64_t size) {
   if (before.size() != after.size() || before.size() != share.size())
     throw nb::value_error("taps of several lengths");
   for (size_t at = 0; at < before.size(); at++)
-    if (before.data()[at] < first || before.data()[at] >= size || after.data()[at] < first ||
-        after.data()[at] >= size)
+    if (before.data()[at] < 0 || before.data()[at] >= size || after.data()[at] < 0 || after.data()[at] >= size)
       throw nb::value_error("a tap beside the picture");
   return {before.data(), after.data(), share.data(), before.size()};
-}
-
-void taps_of(size_t source, size_t target, const Values<const int64_t>& wanted, const Values<int32_t>& before,
-             const Values<int32_t>& after, const Values<float>& share) {
-  if (source == 0 || source > INT32_MAX || target > INT32_MAX || before.size() != wanted.size() ||
-      after.size() != wanted.size() || share.size() != wanted.size())
-    throw nb::value_error("taps of several lengths");
-  for (size_t at = 0; at < wanted.size(); at++)
-    if (wanted.data()[at] < 0 || wanted.data()[at] > INT32_MAX) throw nb::value_error("no such pixel");
-  find_taps(source, target, wanted.data(), wanted.size(), before.data(), after.data(), share.data());
 }
 
 template <typename T>
@@ -89,25 +82,51 @@ std::pair<size_t, size_t> steps(const Pixels<T>& rows) {
   return {static_cast<size_t>(pixel), static_cast<size_t>(row)};
 }
 
-void mix_rows(const Pixels<const uint8_t>& band, const Pixels<const uint8_t>& above,
-              const Places& upper, const Places& lower, const Shares& down, const Places& left,
-              const Places& right, const Shares& along, const Pixels<uint8_t>& out) {
+// Source, target, first, length, step.
+using AxisNumbers = std::array<int64_t, 5>;
+
+// An axis along which a picture of `source` pixels becomes `length`; ValueError for any other.
+Axis axis(const AxisNumbers& numbers, size_t length) {
+  const auto [source, target, first, made, step] = numbers;
+  const auto most = static_cast<int64_t>(INT32_MAX);
+  if (source < 1 || source > most || target < 1 || target > most || first < -most || first > most)
+    throw nb::value_error("no such axis");
+  if (made != static_cast<int64_t>(length) || made > most || (step != 1 && step != -1))
+    throw nb::value_error("another size");
+  return {source, target, first, made, step};
+}
+
+void resize_band(const Pixels<const uint8_t>& band, int64_t first, const Pixels<const uint8_t>& above,
+                 const AxisNumbers& rows, const AxisNumbers& columns, const Pixels<uint8_t>& out) {
   const size_t height = band.shape(0), width = band.shape(1), channels = band.shape(2);
-  const bool follows = above.shape(0) != 0;
-  if (follows && (above.shape(1) != width || above.shape(2) != channels))
+  const Axis down = axis(rows, out.shape(0)), along = axis(columns, out.shape(1));
+  if (along.source != static_cast<int64_t>(width) || first < 0 || first > down.source ||
+      static_cast<int64_t>(height) > down.source - first || out.shape(2) != channels)
+    throw nb::value_error("another size");
+  if (channels > 1 && out.stride(2) != 1) throw nb::value_error("rows that lie otherwise");
+  if (first > 0 && (above.shape(0) == 0 || above.shape(1) != width || above.shape(2) != channels))
     throw nb::value_error("rows of another size");
   const auto [pixel, stride] = steps(band);
-  const size_t pixel_above = follows ? steps(above).first : channels;
-  const auto [pixel_out, stride_out] = steps(out);
-  const Taps rows = taps(upper, lower, down, follows ? -1 : 0, static_cast<int64_t>(height));
-  const Taps columns = taps(left, right, along, 0, static_cast<int64_t>(width));
-  if (out.shape(0) != rows.count || out.shape(1) != columns.count || out.shape(2) != channels ||
-      pixel_out != channels)
-    throw nb::value_error("another size");
+  const size_t pixel_above = first > 0 ? steps(above).first : channels;
   nb::gil_scoped_release release;
-  const auto scratch = std::make_unique<float[]>(scratch_floats(columns.count, channels));
-  const Band from{{band.data(), pixel}, {above.data(), pixel_above}, stride, width, channels};
-  mix(from, rows, columns, scratch.get(), out.data(), stride_out);
+  const Band from{{band.data(), pixel}, {above.data(), pixel_above}, stride, height, width, channels};
+  resize(from, first, down, along, {out.data(), out.stride(0), out.stride(1)});
+}
+
+// The content of a small file that begins so, or None. Calls of the system are made without the
+// interpreter, and at once: after each of them a thread that computes might have it, and keep it.
+nb::object small_file(const nb::object& path, const nb::bytes& beginning, size_t most) {
+  PyObject* encoded = nullptr;
+  if (!PyUnicode_FSConverter(path.ptr(), &encoded)) throw nb::python_error();
+  const auto name = nb::steal<nb::bytes>(encoded);
+  const std::string begins(beginning.c_str(), beginning.size());
+  std::string content;
+  bool found = false;
+  {
+    nb::gil_scoped_release release;
+    found = read_small(name.c_str(), begins, most, content);
+  }
+  return found ? nb::object(nb::bytes(content.data(), content.size())) : nb::none();
 }
 
 nb::tuple marker(const nb::bytes& data, size_t start) {
@@ -130,8 +149,8 @@ void colour_rows(const Input& grey, const Input& chroma, size_t width, const Pla
                  const Places& lower, const Shares& down, const Places& left, const Places& right,
                  const Shares& along, const Bytes& out) {
   if (width == 0 || chroma.size() % (width * 2) != 0) throw nb::value_error("rows of another size");
-  const Taps rows = taps(upper, lower, down, 0, static_cast<int64_t>(chroma.size() / (width * 2)));
-  const Taps columns = taps(left, right, along, 0, static_cast<int64_t>(width));
+  const Taps rows = taps(upper, lower, down, static_cast<int64_t>(chroma.size() / (width * 2)));
+  const Taps columns = taps(left, right, along, static_cast<int64_t>(width));
   if (grey.size() != rows.count * columns.count || out.size() != grey.size() * 3)
     throw nb::value_error("another size");
   nb::gil_scoped_release release;
@@ -149,8 +168,8 @@ NB_MODULE(_decoding, module) {
       .def_prop_ro("ended", &Lzw::ended);
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
-  module.def("taps", &taps_of);
-  module.def("mix", &mix_rows);
+  module.def("resize", &resize_band);
+  module.def("small_file", &small_file);
   module.def("marker", &marker);
   module.def("plain_jpeg", &plain);
   module.def("colour", &colour_rows);
