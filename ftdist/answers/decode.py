@@ -67,13 +67,12 @@ def decode(
         raise InputError(f"the score threshold must be in 0..1, it is {threshold}")
     found: list[Detection] = []
     most = most_candidates(*network.input[:2])
-    for layer in heads(network):
+    for layer, own in network.once(_heads_and_anchors):
         raw = _raw_map(outputs, layer)
         if isinstance(layer.operation, GridHead):
             more = _decode_grid(raw.reshape(-1), layer.operation, threshold)
             found = _best(found + more, 2 * most)
             continue
-        own = anchors(layer, network.input)
         maps = raw.reshape(len(own), -1, *raw.shape[1:])
         for number in _hopeful(maps, own[0], threshold):
             more = decoded(maps[number], own[number], threshold, 0, raw.shape[1:], most)
@@ -81,11 +80,22 @@ def decode(
     return found
 
 
+def _heads_and_anchors(network: Network) -> list[tuple[Layer, tuple[YoloAnchor, ...]]]:
+    """The heads in order, each with its anchors; a grid has none."""
+    return [
+        (layer, () if isinstance(layer.operation, GridHead) else anchors(layer, network.input))
+        for layer in heads(network)
+    ]
+
+
 def _hopeful(maps: Floats, anchor: YoloAnchor, threshold: float) -> list[int]:
-    """The anchors of whose maps something may be above the threshold: of most pictures few are."""
+    """The anchors of whose maps something may be above the threshold: of most pictures none."""
+    objectness = maps[:, anchor.objectness_at]
+    needed = np.float32(anchor.needed(threshold))
+    if np.maximum.reduce(objectness, axis=None) <= needed:  # never so where one is no number
+        return []
     with np.errstate(all="ignore"):
-        hopeful = maps[:, anchor.objectness_at] > np.float32(anchor.needed(threshold))
-    found: list[int] = np.flatnonzero(hopeful.any(axis=(1, 2))).tolist()
+        found: list[int] = np.flatnonzero((objectness > needed).any(axis=(1, 2))).tolist()
     return found
 
 
@@ -140,8 +150,10 @@ def _raw_map(outputs: Mapping[str, NDArray[Any]], layer: Layer) -> Floats:
     expected = (layer.shape.channels, layer.shape.height, layer.shape.width)
     if raw.shape != expected:
         raise InputError(f"the map of {layer.name} is {raw.shape}, it should be {expected}")
+    if raw.dtype == np.float32:
+        return raw
     with np.errstate(all="ignore"):
-        return raw.astype(np.float32, copy=False)
+        return raw.astype(np.float32)
 
 
 def decoded(
@@ -161,12 +173,15 @@ def decoded(
         if not len(rows):
             return []
         picked = values[:, rows, columns]
+        scores = anchor.scores(picked)
+        if not (scores > threshold).any():
+            return []
         cells = np.array(size[::-1], np.float32)[:, np.newaxis]
         centres = (np.stack([columns, rows + top]) + anchor.offsets(picked)) / cells
         sizes = anchor.sizes(picked)
         boxes = _corners(centres + np.float32(shift(anchor)) * sizes, sizes)
         sound = np.isfinite(picked).all(axis=0) & np.isfinite(boxes).all(axis=0)
-        return above(boxes[:, sound], anchor.scores(picked[:, sound]), threshold, most)
+        return above(boxes[:, sound], scores[sound], threshold, most)
 
 
 def _decode_grid(values: Floats, head: GridHead, threshold: float) -> list[Detection]:

@@ -34,7 +34,8 @@ def detect(
     in the way that the network's last head asks for. Of more than ``most_candidates``
     the best are kept.
     """
-    found = suppress(decode(network, outputs, threshold), overlap, suppression_of(network))
+    found = decode(network, outputs, threshold)
+    found = suppress(found, overlap, suppression_of(network) if found else PLAIN)
     return found[: most_candidates(*network.input[:2])]
 
 

@@ -38,6 +38,10 @@ _LISTED_COPIES = {"detect": 5.0, "classify": 3.0, "segment": 3.0, "points": 3.0,
 
 def heads(network: Network) -> tuple[Layer, ...]:
     """The outputs of the network that are detection heads, in order."""
+    return network.once(_heads)
+
+
+def _heads(network: Network) -> tuple[Layer, ...]:
     outputs = (network.layers[number] for number in network.outputs)
     return tuple(layer for layer in outputs if isinstance(layer.operation, Head))
 

@@ -11,8 +11,9 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
@@ -27,6 +28,11 @@ from ftdist.network.about import About
 from ftdist.network.graph import Network
 from ftdist.network.task import Task
 from ftdist.runtime.local import Session
+
+_LINES = json.JSONEncoder(ensure_ascii=False)
+
+if TYPE_CHECKING:
+    from ftdist.answers.seen import Answer
 
 TOLD = ("detect", "classify", "segment", "points", "text")
 """The tasks whose records say what was seen."""
@@ -166,9 +172,7 @@ class PictureStages:
     def _finished(self, item: Source, computed: Computed, ask: Callable[[int], None]) -> bytes:
         asked, answer, record = self._asked, None, {"file": item.name}
         if asked.is_told:
-            from ftdist.answers.export import as_value
-            from ftdist.answers.seen import answer as answered
-
+            answered, as_value = _telling()
             ask(self._answering_bytes)
             given = asked.names, item.name, computed.letterbox, asked.thresholds
             answer = answered(asked.network, asked.task, computed.outputs, *given)
@@ -187,10 +191,18 @@ class PictureStages:
         return as_line(record)
 
 
+@cache
+def _telling() -> tuple[Callable[..., Answer], Callable[[Any], dict[str, Any]]]:
+    """What tells of what was seen, and makes a value of it: for tasks whose records say so."""
+    from ftdist.answers.export import as_value
+    from ftdist.answers.seen import answer
+
+    return answer, as_value
+
+
 def as_line(record: Mapping[str, Any]) -> bytes:
     """A record as a line without its end; names that are not UTF-8 keep their bytes."""
-    text = json.dumps(record, ensure_ascii=False, separators=(", ", ": "))
-    return text.encode("utf-8", "surrogateescape")
+    return _LINES.encode(record).encode("utf-8", "surrogateescape")
 
 
 def called(item: Source, error: InputError) -> InputError:

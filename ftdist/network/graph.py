@@ -9,9 +9,10 @@ What nobody reads is an output always, for else nobody would need it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, TypeVar
 
 from ftdist.errors import InputError
 from ftdist.geometry import Axes, Shape
@@ -19,6 +20,8 @@ from ftdist.network.implementations import DIRECT, IMPLEMENTATIONS, Arithmetic, 
 from ftdist.network.operators.base import Alias, Operation
 from ftdist.network.operators.joining import Concatenate
 from ftdist.network.ports import PLANAR, Input, Layout
+
+Made = TypeVar("Made")
 
 INPUT = -1
 """The number by which layers refer to the network's (first) input."""
@@ -71,6 +74,17 @@ class Network:
     layers: tuple[Layer, ...]
     outputs: tuple[int, ...]
     layouts: tuple[tuple[int, Layout], ...] = ()
+
+    def once(self, make: Callable[[Network], Made]) -> Made:
+        """What `make` makes of the network: made when it is first asked for."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
+    @cached_property
+    def _made(self) -> dict[Callable[[Network], Any], Any]:
+        return {}
 
     @property
     def input(self) -> Shape:

@@ -170,6 +170,13 @@ def test_what_is_not_finite_is_no_detection(place: int, value: float) -> None:
     assert decode(*one_object(*values), 0.5) == []
 
 
+def test_what_is_no_number_hides_nothing_beside_it() -> None:
+    network, maps = one_object(0, 0, 0, 0, 20, 20, 0)
+    for each in maps.values():
+        each[4, 0, 0] = math.nan
+    assert len(decode(network, maps, 0.5)) == 1
+
+
 def test_large_class_values_do_not_overflow() -> None:
     (found,) = decode(*one_object(0, 0, 0, 0, 20, 3000, 3002), 0.5)
     assert found.label == 1
