@@ -25,7 +25,9 @@ class Room:
         self._beside_bytes = beside_bytes
         self._taken = 0
         self._closed = False
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
+        self._waiting = 0
 
     def lease(self) -> Lease:
         """A part of the room, to be asked for within a ``with``, and given back at its end."""
@@ -33,7 +35,7 @@ class Room:
 
     def close(self) -> None:
         """Ends all waiting, now and later."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             self._changed.notify_all()
 
@@ -45,17 +47,20 @@ class Room:
                 f"{ceil_size(self.size)}; with --mem {ceil_size(self._beside_bytes + size)} or "
                 "more there is room for it"
             )
-        with self._changed:
+        with self._lock:
             while self._taken + size > self.size and not self._closed:
+                self._waiting += 1
                 self._changed.wait()
+                self._waiting -= 1
             if self._closed:
                 raise Closed
             self._taken += size
 
     def give_back(self, size: int) -> None:
-        with self._changed:
+        with self._lock:
             self._taken -= size
-            self._changed.notify_all()
+            if self._waiting:
+                self._changed.notify_all()
 
 
 class Lease:
@@ -67,7 +72,8 @@ class Lease:
 
     def ask(self, size: int) -> None:
         """Waits for so many bytes, in place of what was held before."""
-        self.give_back()
+        if self._size:
+            self.give_back()
         self._room.take(size)
         self._size = size
 

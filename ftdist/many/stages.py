@@ -114,9 +114,10 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._items = items
         self._stages = stages
         self._crowd = crowd
-        lock = threading.Lock()
+        self._lock = lock = threading.Lock()
         self._changed, self._ready = threading.Condition(lock), threading.Condition(lock)
         """What threads wait for, and what the consumer does: it is woken for several results."""
+        self._waiting = 0
         self._read: deque[tuple[int, Item, Read]] = deque()
         self._computed: deque[tuple[int, Item, Computed]] = deque()
         self._finished: dict[int, Finished[Item, Result]] = {}
@@ -126,7 +127,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
 
     def take(self) -> list[Finished[Item, Result]]:
         """Waits for the next results in order; none after the last."""
-        with self._changed:
+        with self._lock:
             while self._given not in self._finished:
                 if self._failure is not None:
                     raise self._failure
@@ -134,7 +135,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     return []
                 self._ready.wait(_BUNCH_S)
             if self._is_ahead:  # who waits for that may go on
-                self._changed.notify_all()
+                self._wake()
             found = []
             while self._given in self._finished:
                 found.append(self._finished.pop(self._given))
@@ -142,7 +143,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             return found
 
     def stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self._stopping = True
             self._wake_all()
         self._stages.stop()
@@ -155,13 +156,13 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         except Closed:
             pass
         except BaseException as error:  # whatever it is, the consumer raises it
-            with self._changed:
+            with self._lock:
                 self._failure = self._failure or error
                 self._wake_all()
 
     def _step(self, lane: int | None) -> bool:
         """Does one thing; False when nothing is left to do."""
-        with self._changed:
+        with self._lock:
             while True:
                 if self._stopping or self._failure is not None or self._over:
                     return False
@@ -178,7 +179,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     self._in_hand += 1
                     job = "read"
                     break
+                self._waiting += 1
                 self._changed.wait()
+                self._waiting -= 1
         if job == "read":
             self._fetch_and_read()
         elif job == "compute":
@@ -205,7 +208,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
 
     def _fetch_and_read(self) -> None:
         item = next(self._items, None)
-        with self._changed:
+        with self._lock:
             self._fetching = False
             if item is None:
                 self._exhausted = True
@@ -214,15 +217,15 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                 return
             number = self._fetched
             self._fetched += 1
-            self._changed.notify_all()
+            self._wake()
         try:
             read = self._stages.read(item)
         except InputError as error:
             self._end(number, item, error)
             return
-        with self._changed:
+        with self._lock:
             self._read.append((number, item, read))
-            self._changed.notify_all()
+            self._wake()
 
     def _compute(self, lane: int, number: int, item: Item, read: Read) -> None:
         try:
@@ -230,9 +233,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         except InputError as error:
             self._end(number, item, error)
             return
-        with self._changed:
+        with self._lock:
             self._computed.append((number, item, computed))
-            self._changed.notify_all()
+            self._wake()
 
     def _finish(self, number: int, item: Item, computed: Computed) -> None:
         try:
@@ -243,12 +246,17 @@ class _Hall(Generic[Item, Read, Computed, Result]):
 
     def _end(self, number: int, item: Item, result: Result | InputError) -> None:
         item = self._stages.done_with(item)
-        with self._changed:
+        with self._lock:
             self._finished[number] = Finished(number, item, result)
             self._in_hand -= 1
-            self._changed.notify_all()
+            self._wake()
             if len(self._finished) >= self._crowd.hand or self._over:
                 self._ready.notify_all()
+
+    def _wake(self) -> None:
+        """Has those look again who found nothing to do; mostly there are none."""
+        if self._waiting:
+            self._changed.notify_all()
 
     def _wake_all(self) -> None:
         self._changed.notify_all()

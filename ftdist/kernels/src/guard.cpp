@@ -41,7 +41,7 @@ void on_fault(int signal, siginfo_t* info, void* context) {
 bool install() {
   struct sigaction ours = {};
   ours.sa_sigaction = on_fault;
-  ours.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  ours.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;  // so no landing has a mask to put back
   sigemptyset(&ours.sa_mask);
   if (sigaction(SIGBUS, nullptr, &before) != 0) return false;
   return sigaction(SIGBUS, &ours, nullptr) == 0;
@@ -53,7 +53,7 @@ const void* guarded(void (*work)(const void*), const void* context) {
   static const bool installed = install();
   (void)installed;
   sigjmp_buf here;
-  if (sigsetjmp(here, 1) != 0) return unreadable;
+  if (sigsetjmp(here, 0) != 0) return unreadable;
   landing = &here;
   std::atomic_signal_fence(std::memory_order_seq_cst);
   work(context);
