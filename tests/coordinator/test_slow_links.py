@@ -171,6 +171,32 @@ def test_a_worker_that_does_not_answer_holds_up_the_others_only_for_a_while() ->
     assert [each.name for each in simulation.asked[-1].workers] == ["pi"]
 
 
+@pytest.mark.parametrize(
+    ("shared", "loaded", "ahead"), [(5e6, 1, 2), (5e6, 3, 1), (math.inf, 1, 1)]
+)
+def test_who_alone_has_weights_behind_a_shared_link_has_one_task_more(
+    shared: float, loaded: int, ahead: int
+) -> None:
+    """Inputs come late at times, and nobody else fills the time."""
+    simulation = Simulation()
+    simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=1, columns=1)
+    simulation.shared_link_bytes_per_s = shared
+    nodes = [simulation.worker(f"pi{number}", relative_time=20.0) for number in range(3)]
+    for number, node in enumerate(nodes):
+        node.bytes_per_s = 5e6
+        simulation.as_worker(node).slow_weights = number >= loaded
+    simulation.run(30.0)
+    watched, most = simulation.as_client(simulation.client("job", 12)), 0
+
+    def looked() -> bool:
+        nonlocal most
+        most = max(most, len(simulation.as_worker(nodes[0]).tasks))
+        return watched.finished
+
+    simulation.run_until(looked)
+    assert most == 1 + ahead
+
+
 def sharing(simulation: Simulation) -> list[str]:
     """The names of those who are said to share a link."""
     peers = simulation.shares[-1].peers if simulation.shares else ()

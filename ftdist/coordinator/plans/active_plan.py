@@ -115,6 +115,10 @@ class ActivePlan:
         """The slots that have the weights of a stage."""
         return self._ready[stage]
 
+    def alone_ready(self, slot: int) -> bool:
+        """Whether the worker of a slot has weights of some stage, and no other one there has."""
+        return any(self._ready) and not any(ready & ~(1 << slot) for ready in self._ready)
+
     def layers(self, stage: int) -> frozenset[int]:
         """The layers of a stage that have weights."""
         return self._layers[stage]

@@ -90,7 +90,13 @@ class WorkerQueue:
 
     @property
     def room(self) -> bool:
-        return self.to_do < TASKS_AT_ONCE
+        """Whether it is to have one more.
+
+        Inputs come late at times over a link that others use too. They get weights as long as one
+        alone has them, and then nobody else fills the time: one task more is on its way to it.
+        """
+        alone = any(plan.alone_ready(slot) for plan, slot in self.slots.items())
+        return self.to_do < TASKS_AT_ONCE + (self.worker.crowded and alone)
 
     def takes(self, count_bytes: int) -> bool:
         """Whether it has credit for so many bytes more; a single task may be larger than it."""

@@ -44,9 +44,10 @@ CLOCK_S = 5000.0
 class FakeWorker:
     """Does what it is told, one task at a time, when ``work`` is called.
 
-    `relative_time`: the true one. `refused`: the Refusal it got since its last Hello.
-    `slow_weights`: it gets weights when ``fetch_weights`` is called. `kept`: by what the
-    coordinator calls job and frame, places and the seed of their values.
+    `relative_time`: the true one. `refused`: the Refusal it got since its last Hello. `ahead`:
+    tasks that it may have beside the one to run. `slow_weights`: it gets weights when
+    ``fetch_weights`` is called. `kept`: by what the coordinator calls job and frame, places and the
+    seed of their values.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FakeWorker:
         }
         self.said: Any = usual | said
         self.slow_weights = self.forgetful = False
+        self.ahead = 1
         self.layers: set[int] = set()
         self.unfetched: list[Prepare] = []
         self.done: list[Assign] = []
@@ -155,7 +157,7 @@ class FakeWorker:
         assert self._weights_of(assign) <= self.layers, "a task came before its weights"
         held = [piece.data.nbytes for each in (*self.tasks, assign) for piece in each.pieces]
         assert not self.tasks or sum(held) <= self.said["credit_bytes"], "more than its credit"
-        assert len(self.tasks) < 2, "more than one task to run and one prefetched"
+        assert len(self.tasks) <= self.ahead, "more than one task to run and those prefetched"
         inputs, outputs = region_needs(self.network, first, stop, assign.region)
         given: list[Piece | Place] = [*assign.pieces, *assign.kept]
         for source, region in inputs.items():

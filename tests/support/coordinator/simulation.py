@@ -218,6 +218,8 @@ class Simulation:
                 self.traced.append(action)
             case Shares():
                 self.shares.append(action)
+                for peer in action.peers:
+                    self.as_worker(self.nodes[peer]).ahead = 2
             case Ended():
                 self.ended = True
 
