@@ -1,6 +1,7 @@
 """Native kernels of ftdist (src/module.cpp)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,14 @@ def touch(bytes: NDArray[np.uint8], start: int, stop: int) -> bool:
     """Reads every page of a span; False when a mapped file gave no more."""
 
 class Steps:
-    """The steps of a plan, gone through by several threads; whoever makes it keeps all arrays."""
+    """The steps of a plan, gone through by several threads; whoever makes it keeps all arrays.
 
-    def __init__(self, isa: str, weights: NDArray[np.uint8], file: int) -> None: ...
+    Maps are arrays of any numbers, each in one piece.
+    """
+
+    def __init__(
+        self, isa: str, weights: NDArray[np.uint8], file: int, inside: Sequence[NDArray[Any]]
+    ) -> None: ...
     def add(
         self,
         kernels: Sequence[NDArray[np.uint8]],
@@ -64,8 +70,8 @@ class Steps:
         """Adds a step: kernels by column, calls by row, numbers of its maps, an arena and counters
         for each thread or tile."""
 
-    def begin(self, maps: Sequence[tuple[int, int]], workers: int, look_ns: int) -> None:
-        """Begins a run on maps (address, bytes), while no thread works.
+    def begin(self, maps: Sequence[NDArray[Any]], workers: int, look_ns: int) -> None:
+        """Begins a run on these maps, which follow those inside, while no thread works.
 
         ValueError when a call would leave its buffers.
         """

@@ -176,8 +176,7 @@ class NativeSteps:
         self, steps: Sequence[Step], inside: Sequence[Map], weights: Bytes, file: int
     ) -> None:
         self._held = (*steps, *inside)  # native code points to their arrays
-        self._inside = [_base(array) for array in inside]
-        self._native = _native.Steps(chosen().name, weights, file)
+        self._native = _native.Steps(chosen().name, weights, file, inside)
         for step in steps:
             self._native.add(
                 [table.view(np.uint8) for table in step.kernels],
@@ -194,10 +193,9 @@ class NativeSteps:
 
         ValueError when a call would leave its buffers: nothing will have run then.
         """
-        bases = self._inside + [_base(array) for array in maps]
         # where threads have to share processors, one that looks holds up one that works
         alone = workers > 1 and workers <= len(os.sched_getaffinity(0))
-        self._native.begin(bases, workers, _LOOK_NS if alone else 0)
+        self._native.begin(maps, workers, _LOOK_NS if alone else 0)
 
     def work(self, worker: int, stopped: Stopped, watch: Watch | None = None) -> None:
         """Takes part in a run as thread number `worker`, until it is over or `stopped`.
@@ -215,11 +213,6 @@ class NativeSteps:
                     watch(worker, step, tile, began / 1e9, ended / 1e9)
         if status != _native.GOES_ON:
             refuse_lost(status)
-
-
-def _base(array: Map) -> tuple[int, int]:
-    """The address of an array, and its bytes."""
-    return array.ctypes.data, array.nbytes
 
 
 def transform(file: int, start: int, blocks: int, channels: int, size: int, to: Bytes) -> None:

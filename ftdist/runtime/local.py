@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ftdist.closing import Closing
 from ftdist.errors import InputError
+from ftdist.geometry import Shape
 from ftdist.kernels.program import Watch
 from ftdist.network.about import About
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelfile import Model
-from ftdist.network.ports import Input
+from ftdist.network.ports import Input, Layout
 from ftdist.planning.lowering.lowered import Lowered, lower
 from ftdist.planning.plan import Plan, check
 from ftdist.runtime.bound import Kernels, LayerCounters
@@ -100,17 +101,23 @@ class Session(Closing):
         have one too. What the network has other layouts for (NHWC, lists) has theirs. A network of
         several inputs takes all of them by name.
         """
-        network = self.model.network
         arrays, batched = _arrays(image, self.model)
         lowered = self.lowered(picture=arrays[INPUT].dtype == np.uint8)
         self._runner.prepare(lowered)
         maps = self._runner.run(lowered, arrays) | arrays
-        outputs = {}
-        for number in network.outputs:
-            source, layout = network.source(number), network.layout(number)
-            shape, name = network.shape(source), network.layers[number].name
-            outputs[name] = layout.array(maps[source], shape, inner=not batched)
-        return outputs
+        return {
+            name: layout.array(maps[source], shape, inner=not batched)
+            for name, source, shape, layout in self.model.network.once(_outputs)
+        }
+
+
+def _outputs(network: Network) -> tuple[tuple[str, int, Shape, Layout], ...]:
+    """Of each output its name, the source and the shape of its map, and how its array lies."""
+    sources = [(number, network.source(number)) for number in network.outputs]
+    return tuple(
+        (network.layers[number].name, source, network.shape(source), network.layout(number))
+        for number, source in sources
+    )
 
 
 def _arrays(given: Given, model: Model) -> tuple[dict[int, NDArray[Any]], bool]:

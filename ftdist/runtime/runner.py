@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,7 @@ class Runner(Closing):
         self.model = model
         self._engine: Engine = Engine(model, kernels, threads, beside._engine if beside else None)
         self._prepared: Lowered | None = None
+        self._ports: _Ports | None = None
 
     @property
     def counters(self) -> dict[int, LayerCounters]:
@@ -52,12 +53,12 @@ class Runner(Closing):
     def rest(self) -> None:
         """Gives block and weights back, but keeps the threads for the next run."""
         self._engine.rest()
-        self._prepared = None
+        self._prepared = self._ports = None
 
     def forget(self) -> None:
         """Lets the programs of plans go that will not run again; block and weights stay."""
         self._engine.forget()
-        self._prepared = None
+        self._prepared = self._ports = None
 
     @property
     def progress(self) -> int:
@@ -90,7 +91,7 @@ class Runner(Closing):
     def close(self) -> None:
         """Ends the threads and gives the memory back; a later run takes both again."""
         self._engine.close()
-        self._prepared = None
+        self._prepared = self._ports = None
 
     def prepare(
         self,
@@ -104,7 +105,7 @@ class Runner(Closing):
         Weights that other plans left in memory stay if their layers are in `keep`. A block that is
         larger than the plan needs stays too, unless it is larger than `most_block_bytes`.
         """
-        layers = frozenset(lowered.weights) | (self._engine.resident & keep)
+        layers = lowered.layers | (self._engine.resident & keep) if keep else lowered.layers
         self._engine.prepare(lowered, layers, most_block_bytes)
         self._prepared = lowered
 
@@ -115,24 +116,35 @@ class Runner(Closing):
         positions may be left out. InputError when they are not what the plan reads. A plan that was
         not prepared last is prepared now.
         """
-        maps = {
-            source: self._input(lowered, source, region, inputs)
-            for source, region in lowered.inputs.items()
-        }
+        ports = self._ports_of(lowered)
+        maps = {port.source: _given(port, inputs) for port in ports.inputs}
         if self._prepared is not lowered:
             self.prepare(lowered)
-        for source, region in lowered.outputs.items():
-            if source not in lowered.maps:
-                maps[source] = np.empty(self._shape(lowered, source, region), np.float32)
-        for program in lowered.programs:
-            for source in program.inputs:
-                if source not in lowered.maps:
-                    maps.setdefault(source, _NOTHING)
+        for port in ports.made:
+            maps[port.source] = np.empty(port.shape, port.dtype)
+        for source in lowered.untouched:
+            maps[source] = _NOTHING
         held = self._engine.run(maps)
         return {
             source: self._cut(lowered, source, held[source]) if source in held else maps[source]
             for source in lowered.outputs
         }
+
+    def _ports_of(self, lowered: Lowered) -> _Ports:
+        """The plan's ports, which are the same in the next run."""
+        if self._ports is None or self._ports.lowered is not lowered:
+            inputs = lowered.inputs.items()
+            made = {s: each for s, each in lowered.outputs.items() if s not in lowered.maps}
+            self._ports = _Ports(
+                lowered,
+                tuple(self._port(lowered, source, region) for source, region in inputs),
+                tuple(self._port(lowered, source, region) for source, region in made.items()),
+            )
+        return self._ports
+
+    def _port(self, lowered: Lowered, source: int, region: Region) -> _Port:
+        dtype = np.uint8 if source == INPUT and lowered.picture else np.float32
+        return _Port(source, self._shape(lowered, source, region), np.dtype(dtype))
 
     def _shape(self, lowered: Lowered, source: int, region: Region) -> tuple[int, int, int]:
         """The shape of the array of a region: in a whole plan's as the network's users have it."""
@@ -143,19 +155,6 @@ class Runner(Closing):
             return channels, rows, columns
         return rows, columns, channels
 
-    def _input(
-        self, lowered: Lowered, source: int, region: Region, inputs: Mapping[int, NDArray[Any]]
-    ) -> NDArray[Any]:
-        if not region.size:
-            return _NOTHING
-        shape = self._shape(lowered, source, region)
-        dtype = np.dtype(np.uint8 if source == INPUT and lowered.picture else np.float32)
-        array = inputs.get(source)
-        if array is None or array.shape != shape or array.dtype != dtype:
-            found = "nothing" if array is None else f"{array.dtype} {array.shape}"
-            raise InputError(f"the part reads {dtype} {shape} of layer {source}, not {found}")
-        return tidy(array)
-
     def _cut(self, lowered: Lowered, source: int, held: NDArray[np.uint8]) -> NDArray[Any]:
         """A copy of the wanted part of a map, where the block holds more of it."""
         there, wanted = lowered.map_regions[source], lowered.outputs[source]
@@ -165,6 +164,34 @@ class Runner(Closing):
         values = held.view(np.float32)[: math.prod(shape)].reshape(shape)
         rows = slice(wanted.top - there.top, wanted.bottom - there.top)
         return values[rows, wanted.left - there.left : wanted.right - there.left].copy()
+
+
+class _Port(NamedTuple):
+    """An array that a run reads or makes: the map that it is (a part of), shape and type."""
+
+    source: int
+    shape: tuple[int, int, int]
+    dtype: np.dtype[Any]
+
+
+class _Ports(NamedTuple):
+    """The arrays that runs of a plan read, and those that they make."""
+
+    lowered: Lowered
+    inputs: tuple[_Port, ...]
+    made: tuple[_Port, ...]
+
+
+def _given(port: _Port, inputs: Mapping[int, NDArray[Any]]) -> NDArray[Any]:
+    """The input that a plan reads there; InputError when it is another."""
+    source, shape, dtype = port
+    if 0 in shape:
+        return _NOTHING
+    array = inputs.get(source)
+    if array is None or array.shape != shape or array.dtype != dtype:
+        found = "nothing" if array is None else f"{array.dtype} {array.shape}"
+        raise InputError(f"the part reads {dtype} {shape} of layer {source}, not {found}")
+    return tidy(array)
 
 
 _NOTHING = np.empty(0, np.float32)

@@ -8,7 +8,8 @@ their kernels transform the weights as they go.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+import weakref
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ class TransformedWeights:
         self._model = model
         self._native = native
         self._held: dict[int, tuple[str, NDArray[np.uint8]]] = {}
+        self._ready: Callable[[], Lowered | None] = _no_plan
+        """The plan that was found to have what it wants, while nothing has changed."""
 
     @property
     def bytes(self) -> dict[int, int]:
@@ -41,15 +44,21 @@ class TransformedWeights:
 
     def clear(self) -> None:
         """Gives all of them back."""
+        self._ready = _no_plan
         self._held.clear()
 
     def ready(self, lowered: Lowered) -> bool:
         """Whether of a plan's layers just those are there that it wants, for its algorithms."""
+        if self._ready() is lowered:
+            return True
         held = {n: name for n, (name, _) in self._held.items() if n in lowered.weights}
-        return held == lowered.transformed
+        is_ready = held == lowered.transformed
+        self._ready = weakref.ref(lowered) if is_ready else _no_plan
+        return is_ready
 
     def let_go(self, layers: Collection[int], lowered: Lowered) -> None:
         """Gives back those of other layers, and those that a plan wants otherwise."""
+        self._ready = _no_plan
         for layer, (name, _) in tuple(self._held.items()):
             wanted = lowered.transformed.get(layer, name if layer not in lowered.weights else None)
             if layer not in layers or wanted != name:
@@ -57,6 +66,7 @@ class TransformedWeights:
 
     def prepare(self, algorithms: Mapping[int, str]) -> None:
         """Makes those that are missing; FtdistError when the model file is no longer whole."""
+        self._ready = _no_plan
         for layer, name in algorithms.items():
             if layer not in self._held:
                 self._held[layer] = name, self._made(layer, name)
@@ -91,3 +101,7 @@ class TransformedWeights:
             packed = form.pack(operation, source, BLOCKS.unpack(operation, source, arrays))
             weights[:], bias[:] = packed["weights"], packed["bias"]
         return made
+
+
+def _no_plan() -> None:
+    return None

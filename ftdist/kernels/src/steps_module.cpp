@@ -27,6 +27,17 @@ template <class Item> std::vector<Items<Item>> all_items(const std::vector<Bytes
   return found;
 }
 
+// An array in one piece, of any numbers.
+using Map = nb::ndarray<nb::ro, nb::device::cpu>;
+
+std::vector<Base> bases(const std::vector<Map>& maps) {
+  std::vector<Base> found;
+  for (const Map& each : maps)
+    found.push_back({static_cast<unsigned char*>(const_cast<void*>(each.data())),
+                     static_cast<int64_t>(each.nbytes())});
+  return found;
+}
+
 int64_t after(int64_t nanoseconds) {
   struct timespec time;
   clock_gettime(CLOCK_MONOTONIC, &time);
@@ -35,8 +46,9 @@ int64_t after(int64_t nanoseconds) {
 
 class BoundSteps {
  public:
-  BoundSteps(const std::string& isa, Bytes weights, int file)
-      : isa_(find_isa(isa)), weights_(std::move(weights)), file_(file) {}
+  BoundSteps(const std::string& isa, Bytes weights, int file, const std::vector<Map>& inside)
+      : isa_(find_isa(isa)), weights_(std::move(weights)), file_(file), maps_(bases(inside)),
+        inside_(maps_.size()) {}
 
   void add(const std::vector<Bytes>& kernels, const std::vector<Bytes>& calls, const Bytes& views,
            const std::vector<int32_t>& maps, const std::vector<WritableBytes>& arenas,
@@ -60,18 +72,17 @@ class BoundSteps {
     collected_.push_back(std::move(step));
   }
 
-  void begin(const std::vector<std::pair<uintptr_t, int64_t>>& maps, int workers, int64_t look_ns) {
-    if (most_map_ >= static_cast<int64_t>(maps.size())) throw nb::value_error("no such map");
+  void begin(const std::vector<Map>& outside, int workers, int64_t look_ns) {
+    if (most_map_ >= static_cast<int64_t>(inside_ + outside.size())) throw nb::value_error("no such map");
     if (workers < 1 || static_cast<size_t>(workers) > most_workers_)
       throw nb::value_error("as many arenas are needed as there are threads, or tiles");
     if (!steps_)
       steps_.emplace(*isa_, items<float>(weights_), file_, std::move(collected_));
-    std::vector<Base> bases;
-    for (const auto& [address, bytes] : maps)
-      bases.push_back({reinterpret_cast<unsigned char*>(address), bytes});
+    maps_.resize(inside_);
+    for (const Base& each : bases(outside)) maps_.push_back(each);
     int64_t step = 0, place = 0;
     ready_ = 0;
-    if (const char* fault = steps_->begin(bases, workers, look_ns, &step, &place))
+    if (const char* fault = steps_->begin(maps_, workers, look_ns, &step, &place))
       throw nb::value_error((std::string(fault) + " (step " + std::to_string(step) + ", number " +
                              std::to_string(place) + ")").c_str());
     ready_ = workers;
@@ -105,6 +116,8 @@ class BoundSteps {
   int64_t most_map_ = -1;
   size_t most_workers_ = INT32_MAX;
   int ready_ = 0;
+  std::vector<Base> maps_;  // those inside the block first, then those of a run
+  size_t inside_;
   std::vector<Step> collected_;
   std::optional<Steps> steps_;
 };
@@ -114,15 +127,15 @@ class BoundSteps {
 void bind_steps(nb::module_& module) {
   module.attr("GOES_ON") = GOES_ON;
   nb::class_<BoundSteps>(module, "Steps", "The steps of a plan, gone through by several threads.")
-      .def(nb::init<const std::string&, Bytes, int>(), nb::arg("isa"), nb::arg("weights"),
-           nb::arg("file"))
+      .def(nb::init<const std::string&, Bytes, int, const std::vector<Map>&>(), nb::arg("isa"),
+           nb::arg("weights"), nb::arg("file"), nb::arg("inside"))
       .def("add", &BoundSteps::add, nb::arg("kernels"), nb::arg("calls"), nb::arg("views"),
            nb::arg("maps"), nb::arg("arenas"), nb::arg("counters"),
            "Adds a step: kernels by column, calls by row, numbers of its maps, an arena and counters "
            "for each thread or tile.")
       .def("begin", &BoundSteps::begin, nb::arg("maps"), nb::arg("workers"), nb::arg("look_ns"),
-           "Begins a run on maps (address, bytes), while no thread works. ValueError when a call "
-           "would leave its buffers.")
+           "Begins a run on these maps, which follow those inside, while no thread works. ValueError "
+           "when a call would leave its buffers.")
       .def("work", &BoundSteps::work, nb::arg("worker"), nb::arg("most_ns"), nb::arg("made"),
            "Takes part in a run, without the GIL. Returns 0 when it is over, GOES_ON after a while "
            "or where `made` is full, else what `run` returns; and how many tiles are in `made`.");

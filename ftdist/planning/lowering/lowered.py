@@ -49,6 +49,18 @@ class Lowered:
     block_bytes: int
 
     @cached_property
+    def layers(self) -> frozenset[int]:
+        """The layers whose weights stay in memory."""
+        return frozenset(self.weights)
+
+    @cached_property
+    def untouched(self) -> tuple[int, ...]:
+        """The sources that programs name and no kernel touches: regions without positions."""
+        named = dict.fromkeys(source for program in self.programs for source in program.inputs)
+        known = self.maps.keys() | self.inputs.keys() | self.outputs.keys()
+        return tuple(source for source in named if source not in known)
+
+    @cached_property
     def transformed(self) -> dict[int, str]:
         """The layers whose weights are transformed before a run, each with its algorithm."""
         algorithms = dict(self.plan.arithmetic)
