@@ -39,6 +39,12 @@ _STAGES_CODE_BYTES = 6 << 20
 """Code and small objects of reading, answering and writing that are in memory together while the
 kernels run, and that the account before planning had given back."""
 
+_AHEAD = 4
+"""So many pictures more are in hand for each lane where there is room for them and they are soon
+computed, so that a helper does several at a time: two lanes of 9 ms made 3% more of them."""
+
+_SOON_S = 0.05
+
 _MOST_ROOM_BYTES = 1 << 30
 _MOST_TRIES = 5
 
@@ -176,6 +182,12 @@ def _beside(decide: Decide, split: Split, pictures: Pictures, room: int, aside: 
     peak = choice.peak_bytes - spare
     wider = max(0, min(choice.budget.bytes - peak, _MOST_ROOM_BYTES - room)) if spare >= 0 else 0
     kept = _heap_bytes(split, hand, pictures)
+    if choice.latency_s <= _SOON_S:
+        many = replace(hand, pictures=hand.pictures + _AHEAD * split.lanes)
+        more = _AHEAD * split.lanes * hand.picture_bytes
+        heap = _heap_bytes(split, many, pictures)
+        if wider >= 2 * (heap + more):  # the rest is for pictures larger than those looked at
+            return Lanes(choice, split, many, room + wider - heap - more, peak + wider, heap)
     kept = kept if wider >= kept else 0
     return Lanes(choice, split, hand, room + wider - kept, peak + wider, kept)
 

@@ -9,7 +9,7 @@ nothing else bounds what they take. Results are few bytes; of those that wait fo
 there are no more than `_AHEAD` times as many.
 
     lane        computes, else finishes, else reads
-    helper      finishes, else reads
+    helper      finishes, else reads; begins again when little is left to be computed
     consumer    takes results in the order of the inputs
 """
 
@@ -118,6 +118,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._changed, self._ready = threading.Condition(lock), threading.Condition(lock)
         """What threads wait for, and what the consumer does: it is woken for several results."""
         self._waiting = 0
+        self._low = threading.Condition(lock)
+        """What helpers wait for: when one begins a lane stands still, and its code is in no cache.
+        So they begin when little is left to be computed, and do all there is."""
         self._read: deque[tuple[int, Item, Read]] = deque()
         self._computed: deque[tuple[int, Item, Computed]] = deque()
         self._finished: dict[int, Finished[Item, Result]] = {}
@@ -168,6 +171,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     return False
                 if lane is not None and self._read:
                     number, item, read = self._read.popleft()
+                    self._wake()
                     job = "compute"
                     break
                 if self._computed:
@@ -179,9 +183,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
                     self._in_hand += 1
                     job = "read"
                     break
-                self._waiting += 1
-                self._changed.wait()
-                self._waiting -= 1
+                self._wait(lane)
         if job == "read":
             self._fetch_and_read()
         elif job == "compute":
@@ -253,11 +255,22 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             if len(self._finished) >= self._crowd.hand or self._over:
                 self._ready.notify_all()
 
+    def _wait(self, lane: int | None) -> None:
+        if lane is None:
+            self._low.wait()
+            return
+        self._waiting += 1
+        self._changed.wait()
+        self._waiting -= 1
+
     def _wake(self) -> None:
         """Has those look again who found nothing to do; mostly there are none."""
         if self._waiting:
             self._changed.notify_all()
+        if len(self._read) <= self._crowd.lanes or self._exhausted:
+            self._low.notify_all()
 
     def _wake_all(self) -> None:
+        self._low.notify_all()
         self._changed.notify_all()
         self._ready.notify_all()

@@ -22,9 +22,10 @@ from ftdist.cli.signals import Interrupted
 from ftdist.errors import BudgetError
 from ftdist.many import local
 from ftdist.many.asking import Allowed, asked_of, ready
-from ftdist.many.lanes import Lanes
+from ftdist.many.lanes import HELPERS, Lanes
 from ftdist.many.listing import Listing
 from ftdist.network.modelfile import load
+from ftdist.planning.throughput import pictures_in_hand
 from ftdist.runtime.budget.heap import REUSING_BYTES
 from ftdist.runtime.budget.memory import MIB
 
@@ -156,8 +157,10 @@ def test_the_budget_holds_with_all_stages_at_once(folder: Path, tmp_path: Path) 
         assert len(names(out.read_bytes())) == COUNT + 1 - lost
 
 
-def test_the_heap_keeps_what_pictures_leave_where_there_is_room(folder: Path) -> None:
-    """It is in the budget, and given up first."""
+def test_the_heap_keeps_what_pictures_leave_and_more_are_in_hand_where_there_is_room(
+    folder: Path,
+) -> None:
+    """Both are in the budget, and given up first."""
     model = load(folder / "detector.ftd")
     photos = Listing([str(folder / "photos")], recursive=False)
     asked = asked_of(model, {"threshold": 0.3, "overlap": 0.45})
@@ -167,10 +170,13 @@ def test_the_heap_keeps_what_pictures_leave_where_there_is_room(folder: Path) ->
 
     wide = lanes(2048 * MIB)
     assert wide.heap_bytes > REUSING_BYTES and wide.room_bytes > 0
+    assert wide.hand.pictures > pictures_in_hand(wide.split, HELPERS)
+    assert wide.peak_bytes <= 2048 * MIB
     with pytest.raises(BudgetError) as refused:
         lanes(MIB)
     tight = lanes(refused.value.smallest_bytes + MIB)
     assert tight.heap_bytes == 0 < tight.room_bytes
+    assert tight.hand.pictures == pictures_in_hand(tight.split, HELPERS)
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
