@@ -181,15 +181,14 @@ def _beside(decide: Decide, split: Split, pictures: Pictures, room: int, aside: 
     spare = aside - lanes_bytes(split, choice.footprint)
     peak = choice.peak_bytes - spare
     wider = max(0, min(choice.budget.bytes - peak, _MOST_ROOM_BYTES - room)) if spare >= 0 else 0
-    kept = _heap_bytes(split, hand, pictures)
-    if choice.latency_s <= _SOON_S:
-        many = replace(hand, pictures=hand.pictures + _AHEAD * split.lanes)
-        more = _AHEAD * split.lanes * hand.picture_bytes
-        heap = _heap_bytes(split, many, pictures)
-        if wider >= 2 * (heap + more):  # the rest is for pictures larger than those looked at
-            return Lanes(choice, split, many, room + wider - heap - more, peak + wider, heap)
-    kept = kept if wider >= kept else 0
-    return Lanes(choice, split, hand, room + wider - kept, peak + wider, kept)
+    many = replace(hand, pictures=hand.pictures + _AHEAD * split.lanes)
+    heap = _heap_bytes(split, many, pictures)
+    more = heap + (many.pictures - hand.pictures) * hand.picture_bytes
+    if choice.latency_s <= _SOON_S and wider >= 2 * more:  # others may be larger than those seen
+        return Lanes(choice, split, many, room + wider - more, peak + wider, heap)
+    heap = _heap_bytes(split, hand, pictures)
+    heap = heap if wider >= heap else 0
+    return Lanes(choice, split, hand, room + wider - heap, peak + wider, heap)
 
 
 def _heap_bytes(split: Split, hand: InHand, pictures: Pictures) -> int:
