@@ -18,7 +18,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.extras import needing
-from ftdist.pictures import _decoding
 from ftdist.pictures.bands import Take, TakeSamples
 from ftdist.pictures.footprint import decoding_whole_bytes
 from ftdist.pictures.jpegheader import JpegHeader
@@ -94,6 +93,8 @@ class PlainJpeg(Picture):
 
 def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
     """The picture, if it seems to be such a JPEG and its decoder makes pixels in that mode."""
+    from ftdist.pictures import _decoding  # a look at a picture's size needs none of it
+
     if isinstance(source, PictureBytes):
         content = source.content if len(source.content) <= _MOST_FILE_BYTES else None
     else:

@@ -19,8 +19,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.pictures import _decoding
-
 
 class Axis(NamedTuple):
     """Some of the `target` pixels that the `source` ones of an axis become: `length` of them, from
@@ -51,6 +49,8 @@ class Resizer:
 
         Between pixels and rows of a band may be gaps.
         """
+        from ftdist.pictures import _decoding  # a look at a picture's size needs none of it
+
         _decoding.resize(band, first, self._last_row, self._rows, self._columns, self._out)
         if first + len(band) < self._rows.source:
             self._last_row = band[-1:].copy()

@@ -29,7 +29,7 @@ from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.imported import Pictures
 from ftdist.runtime.plans.choice import RunContext
 
-_CODE_BYTES = 1 << 20
+_CODE_BYTES = 3 << 18
 """What the interpreter and numpy run while they read a picture and did not run before."""
 
 _MADE_CODE_BYTES = 5 << 19
