@@ -47,9 +47,6 @@ _RETURNING_BYTES = 3 << 20
 """Of code that was given back before, and is counted, what comes back only once bands are drawn,
 not while a photo is decoded whole; 3.7 MiB and more."""
 
-_SPARED_BYTES = 1 << 20
-"""Of that code, what drawing bands never runs again; 1.5 MiB and more with Python 3.11."""
-
 _CORNER = Box(0, 0, 1, 1)
 
 _REDUCTIONS = (1, 2, 4, 8)
@@ -160,12 +157,9 @@ def _scales(
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
             later = encoding_bytes(file_format, *size) + label_bytes(size, names)
-            if code:
-                taken = picture.showing_bytes(later) + _CODE_BYTES
-            else:
-                taken = picture.showing_bytes(later + _RETURNING_BYTES - _SPARED_BYTES)
-                taken -= CODE_BYTES + _RETURNING_BYTES
-            taken += OVERLAY_BYTES
+            returning = 0 if code else _RETURNING_BYTES
+            taken = picture.showing_bytes(later + returning) + OVERLAY_BYTES
+            taken += _CODE_BYTES if code else -CODE_BYTES - returning
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break

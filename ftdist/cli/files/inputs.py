@@ -29,8 +29,8 @@ from ftdist.runtime.budget.memory import resident_bytes
 from ftdist.runtime.imported import Pictures
 from ftdist.runtime.plans.choice import RunContext
 
-_CODE_BYTES = 3 << 18
-"""What the interpreter and numpy run while they read a picture and did not run before."""
+_CODE_BYTES = 1 << 19
+"""What the interpreter runs while it reads a picture and did not run before."""
 
 _MADE_CODE_BYTES = 5 << 19
 """The same of writing a picture that a network has made: numpy's code, Pillow's encoder."""
