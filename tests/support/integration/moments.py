@@ -156,6 +156,7 @@ class _Harm:
         self._worker = worker
         self._proxy = proxy
         self._happened = threading.Event()
+        self._lock = threading.Lock()
         self.done_s = 0.0
 
     def await_moment(self, job: Process) -> None:
@@ -165,7 +166,13 @@ class _Harm:
                 self.do()
 
     def do(self) -> None:
-        """Once, by whichever thread comes first."""
+        """Once, by whichever thread comes first: what is undone must not be done again later."""
+        with self._lock:
+            if not self._happened.is_set():
+                self._harm()
+                self._happened.set()
+
+    def _harm(self) -> None:
         match self._kind:
             case "kill":
                 self.done_s = self._worker.kill()
@@ -175,7 +182,6 @@ class _Harm:
                 self.done_s = self._proxy.cut()
             case "stall":
                 self.done_s = self._proxy.stall()
-        self._happened.set()
 
     def undo(self) -> None:
         """As far as it can be."""
