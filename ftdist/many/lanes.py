@@ -44,6 +44,7 @@ _AHEAD = 4
 computed, so that a helper does several at a time: two lanes of 9 ms made 3% more of them."""
 
 _SOON_S = 0.05
+"""How long a picture takes at most that is soon computed. Chosen."""
 
 _MOST_ROOM_BYTES = 1 << 30
 _MOST_TRIES = 5

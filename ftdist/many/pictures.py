@@ -29,10 +29,10 @@ from ftdist.network.graph import Network
 from ftdist.network.task import Task
 from ftdist.runtime.local import Session
 
-_LINES = json.JSONEncoder(ensure_ascii=False)
-
 if TYPE_CHECKING:
     from ftdist.answers.seen import Answer
+
+_LINES = json.JSONEncoder(ensure_ascii=False)
 
 TOLD = ("detect", "classify", "segment", "points", "text")
 """The tasks whose records say what was seen."""

@@ -34,8 +34,8 @@ class Box(NamedTuple):
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing lies in it."""
-        return self.left >= self.right or self.top >= self.bottom
+        """Whether nothing lies in it; of an edge that is no number nothing does."""
+        return not (self.left < self.right and self.top < self.bottom)
 
 
 class Letterbox(NamedTuple):

@@ -101,6 +101,13 @@ def test_of_very_many_objects_the_likeliest_are_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "all.png").read_bytes() == (tmp_path / "likely.png").read_bytes()
 
 
+def test_a_box_without_a_size_or_with_an_edge_that_is_no_number_is_empty() -> None:
+    nan = float("nan")
+    assert not Box(0, 0, 1, 1).is_empty
+    assert all(Box(*sides).is_empty for sides in [(1, 0, 1, 1), (0, 2, 1, 1), (nan, 0, 1, 1)])
+    assert Box(0, 0, 1, nan).is_empty
+
+
 def test_objects_beside_the_picture_take_the_place_of_none(tmp_path: Path) -> None:
     path, out = saved(tmp_path, "png", 200, 150), tmp_path / "one.png"
     beside = [Detection(0, 0.9, Box(1.2, 0.2, 1.5, 0.8)) for _ in range(MOST_DRAWN)]

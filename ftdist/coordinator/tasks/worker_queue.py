@@ -95,8 +95,9 @@ class WorkerQueue:
         Inputs come late at times over a link that others use too. They get weights as long as one
         alone has them, and then nobody else fills the time: one task more is on its way to it.
         """
-        alone = any(plan.alone_ready(slot) for plan, slot in self.slots.items())
-        return self.to_do < TASKS_AT_ONCE + (self.worker.crowded and alone)
+        if self.to_do != TASKS_AT_ONCE or not self.worker.crowded:
+            return self.to_do < TASKS_AT_ONCE
+        return any(plan.alone_ready(slot) for plan, slot in self.slots.items())
 
     def takes(self, count_bytes: int) -> bool:
         """Whether it has credit for so many bytes more; a single task may be larger than it."""
