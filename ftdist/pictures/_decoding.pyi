@@ -36,13 +36,14 @@ def resize(
     rows: tuple[int, int, int, int, int],
     columns: tuple[int, int, int, int, int],
     out: NDArray[np.uint8],
-    /,
+    most_lanes: int = 16,
 ) -> None:
     """Makes those rows of `out` that need nothing below a band (src/mixing.hpp), whose first row is
     number `first` of its picture; `above` is the row before it, if there is one.
 
     `band`, `above` and `out` are (rows, width, channels), maybe with gaps between pixels and rows.
     Of each axis: source, target, first, length and step, as ``resizing.Axis`` has them.
+    Vectors have `most_lanes` values at most.
     """
 
 def small_file(path: str | Path, beginning: bytes, most: int, /) -> bytes | None:

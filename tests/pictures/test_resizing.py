@@ -194,3 +194,32 @@ def test_rows_may_lie_apart(channels: int, pixel: int) -> None:
             resizer.take(first, picture[first : first + 5])
     assert np.array_equal(*beside)
     assert (wide[:, :3] == 7).all() and (wide[:, 37:] == 7).all()
+
+
+@given(
+    size=some.tuples(some.integers(1, 90), some.integers(1, 12)),
+    wanted=some.tuples(some.integers(1, 90), some.integers(1, 12)),
+    channels=some.sampled_from([1, 3]),
+    apart=some.integers(0, 1),
+    turned=some.booleans(),
+    seed=some.integers(0, 99),
+)
+def test_vectors_of_any_width_give_the_same(
+    size: tuple[int, int],
+    wanted: tuple[int, int],
+    channels: int,
+    apart: int,
+    turned: bool,
+    seed: int,
+) -> None:
+    """Of machines with narrower ones, too; in the middle of a row, at its end, cut and turned."""
+    (width, height), (columns, rows) = size, wanted
+    held = np.random.default_rng(seed).integers(0, 256, (height, width, 4), dtype=np.uint8)
+    band = held[:, :, : channels + apart].copy()[:, :, :channels]
+    along = Axis(width, columns, columns + 1, columns + 3, -1) if turned else None
+    along = along or Axis(width, columns, 0, columns)
+    found = [np.zeros((rows, along.length, channels), np.uint8) for _ in range(3)]
+    for out, lanes in zip(found, (16, 8, 1), strict=True):
+        none = np.zeros((0, 1, 1), np.uint8)
+        _decoding.resize(band, 0, none, Axis(height, rows, 0, rows), along, out, lanes)
+    assert np.array_equal(found[0], found[2]) and np.array_equal(found[1], found[2])

@@ -129,22 +129,113 @@ __attribute__((target("avx2"))) void across_by_pairs(const Row& row, const Taps&
                   static_cast<float>(bytes[4 + channel]) * pairs[kPairFloats / 2];
 }
 
+// Sixteen values of a row that is resized along itself: they come of a window of the row's bytes.
+struct Sixteen {
+  uint8_t before[16], after[16];  // where in the window
+  float rest[16], share[16];
+  size_t begin;
+  uint64_t in_window;
+};
+
+constexpr size_t kWindow = 64;
+
+// What the values from `first` on of `size` are made of; false where no window holds it.
+bool find_window(const Taps& columns, const Band& band, size_t first, size_t size, Sixteen& found) {
+  size_t before[16], after[16], end = 0;
+  found.begin = SIZE_MAX;
+  for (size_t each = 0; each < 16; each++) {
+    const size_t value = std::min(first + each, size - 1);
+    const size_t column = value / band.channels, channel = value % band.channels;
+    before[each] = static_cast<size_t>(columns.before[column]) * band.rows.pixel + channel;
+    after[each] = static_cast<size_t>(columns.after[column]) * band.rows.pixel + channel;
+    found.begin = std::min(found.begin, before[each]);
+    end = std::max(end, after[each] + 1);
+    found.share[each] = columns.share[column];
+    found.rest[each] = 1.0f - columns.share[column];
+  }
+  if (end - found.begin > kWindow) return false;
+  for (size_t each = 0; each < 16; each++) {
+    found.before[each] = static_cast<uint8_t>(before[each] - found.begin);
+    found.after[each] = static_cast<uint8_t>(after[each] - found.begin);
+  }
+  found.in_window = ~uint64_t{0} >> (kWindow - (end - found.begin));
+  return true;
+}
+
+// Those of all values; false where some come of no window, or there are none.
+bool find_windows(const Taps& columns, const Band& band, std::vector<Sixteen>& found) {
+  const size_t size = columns.count * band.channels;
+  found.resize((size + 15) / 16);
+  for (size_t part = 0; part < found.size(); part++)
+    if (!find_window(columns, band, 16 * part, size, found[part])) {
+      found.clear();
+      return false;
+    }
+  return size > 0;
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) inline __m512 sixteen_of(__m512i window,
+                                                                              const uint8_t* places) {
+  const __m512i at = _mm512_castsi128_si512(_mm_loadu_si128(reinterpret_cast<const __m128i*>(places)));
+  const __m128i bytes = _mm512_castsi512_si128(_mm512_permutexvar_epi8(at, window));
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+}
+
+__attribute__((target("avx512f,avx512bw,avx512vbmi"))) void across_by_windows(
+    const uint8_t* row, const std::vector<Sixteen>& parts, size_t size, float* to) {
+  for (const Sixteen& part : parts) {
+    const __m512i window = _mm512_maskz_loadu_epi8(part.in_window, row + part.begin);
+    const __m512 before = _mm512_mul_ps(sixteen_of(window, part.before), _mm512_loadu_ps(part.rest));
+    const __m512 after = _mm512_mul_ps(sixteen_of(window, part.after), _mm512_loadu_ps(part.share));
+    const auto made = static_cast<__mmask16>(size < 16 ? (1u << size) - 1 : 0xffffu);
+    _mm512_mask_storeu_ps(to, made, _mm512_add_ps(before, after));
+    to += 16;
+    size -= 16;
+  }
+}
+
+// What is left over at the end is for others.
+__attribute__((target("avx512f"))) size_t between_by_sixteen(const float* upper, const float* lower,
+                                                             float share, size_t size, uint8_t* out) {
+  const __m512 of_lower = _mm512_set1_ps(share), of_upper = _mm512_set1_ps(1.0f - share);
+  const __m512 half = _mm512_set1_ps(0.5f);
+  size_t value = 0;
+  for (; value + 16 <= size; value += 16) {
+    const __m512 one = _mm512_mul_ps(of_upper, _mm512_loadu_ps(upper + value));
+    const __m512 other = _mm512_mul_ps(of_lower, _mm512_loadu_ps(lower + value));
+    const __m512i rounded = _mm512_cvttps_epi32(_mm512_add_ps(_mm512_add_ps(one, other), half));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + value), _mm512_cvtepi32_epi8(rounded));
+  }
+  return value;
+}
+
 __attribute__((target("avx2"))) void between_by_eight(const float* upper, const float* lower, float share,
                                                       size_t size, uint8_t* out) {
   between_two(upper, lower, share, size, out);
 }
 
-bool has_eight() {
-  static const bool found = __builtin_cpu_supports("avx2");
-  return found;
-}
 #endif
 
-void between(const float* upper, const float* lower, float share, size_t size, uint8_t* out) {
+// Lanes of the widest vectors that are used here, of `most`.
+size_t lanes_of(size_t most) {
 #if defined(__x86_64__)
-  if (has_eight()) return between_by_eight(upper, lower, share, size, out);
+  static const bool eight = __builtin_cpu_supports("avx2");
+  static const bool sixteen = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                              __builtin_cpu_supports("avx512vbmi");
+  if (sixteen && most >= 16) return 16;
+  if (eight && most >= 8) return 8;
 #endif
-  between_two(upper, lower, share, size, out);
+  return std::min<size_t>(most, 4);
+}
+
+void between(const float* upper, const float* lower, float share, size_t size, uint8_t* out,
+             [[maybe_unused]] size_t lanes) {
+  size_t made = 0;
+#if defined(__x86_64__)
+  if (lanes == 8) return between_by_eight(upper, lower, share, size, out);
+  if (lanes == 16) made = between_by_sixteen(upper, lower, share, size, out);
+#endif
+  between_two(upper + made, lower + made, share, size - made, out + made);
 }
 
 // For pixels of an axis of the result: what they are made of.
@@ -180,10 +271,11 @@ class AxisTaps {
 // next one's upper one, mostly.
 class ResizedRows {
  public:
-  ResizedRows(const Band& band, const Taps& columns)
+  ResizedRows(const Band& band, const Taps& columns, [[maybe_unused]] size_t lanes)
       : band_(band), columns_(columns), size_(columns.count * band.channels), held_(2 * size_) {
 #if defined(__x86_64__)
-    if (!has_eight() || band.channels != 3 || band.rows.pixel != 4 || size_ == 0) return;
+    if (lanes == 16 && find_windows(columns, band, windows_)) return;
+    if (lanes < 8 || band.channels != 3 || band.rows.pixel != 4 || size_ == 0) return;
     pairs_.resize(columns.count * kPairFloats);
     paired_ = find_pairs(columns, static_cast<int32_t>(band.width), pairs_.data());
 #endif
@@ -196,6 +288,10 @@ class ResizedRows {
     if (number_[latest_] == number) return held;
     number_[latest_] = number;
 #if defined(__x86_64__)
+    if (!windows_.empty() && number >= 0) {
+      across_by_windows(row_of(band_, number).values, windows_, size_, held);
+      return held;
+    }
     if (paired_ && number >= 0) {
       const auto width = static_cast<int32_t>(band_.width);
       across_by_pairs(row_of(band_, number), columns_, width, pairs_.data(), held);
@@ -212,7 +308,11 @@ class ResizedRows {
   const Band& band_;
   const Taps columns_;
   const size_t size_;
-  std::vector<float> held_, pairs_;
+  std::vector<float> held_;
+#if defined(__x86_64__)
+  std::vector<Sixteen> windows_;
+#endif
+  std::vector<float> pairs_;
   bool paired_ = false;
   int64_t number_[2] = {kNone, kNone};
   size_t latest_ = 0;
@@ -241,13 +341,15 @@ void scatter(const uint8_t* row, size_t count, size_t channels, const Result& to
 
 }  // namespace
 
-void resize(const Band& band, int64_t first, const Axis& rows, const Axis& columns, const Result& out) {
+void resize(const Band& band, int64_t first, const Axis& rows, const Axis& columns, const Result& out,
+            size_t most_lanes) {
+  const size_t lanes = lanes_of(most_lanes);
   const AxisTaps row_taps(rows), column_taps(columns);
   const Taps down = row_taps.taps(), along = column_taps.taps();
   const auto height = static_cast<int64_t>(band.height);
   const bool mixes = rows.source != rows.target || columns.source != columns.target;
   const bool tight = out.pixel == static_cast<int64_t>(band.channels);
-  ResizedRows resized(band, along);
+  ResizedRows resized(band, along, lanes);
   std::vector<uint8_t> apart(tight ? 0 : resized.size());
   for (size_t each = 0; each < down.count; each++) {
     const size_t at = rows.step > 0 ? each : down.count - 1 - each;  // as the picture's rows come
@@ -259,7 +361,7 @@ void resize(const Band& band, int64_t first, const Axis& rows, const Axis& colum
     if (mixes) {
       const float* one = resized.row(upper);
       const float* other = resized.row(needed);  // has no share, if it is not the lower one
-      between(one, other, down.share[at], resized.size(), made);
+      between(one, other, down.share[at], resized.size(), made, lanes);
     } else {
       copy(row_of(band, upper), along, band.channels, made);
     }

@@ -17,6 +17,7 @@
 
 namespace nb = nanobind;
 using namespace ftdist::pictures;
+using namespace nb::literals;
 
 namespace {
 
@@ -97,7 +98,8 @@ Axis axis(const AxisNumbers& numbers, size_t length) {
 }
 
 void resize_band(const Pixels<const uint8_t>& band, int64_t first, const Pixels<const uint8_t>& above,
-                 const AxisNumbers& rows, const AxisNumbers& columns, const Pixels<uint8_t>& out) {
+                 const AxisNumbers& rows, const AxisNumbers& columns, const Pixels<uint8_t>& out,
+                 size_t most_lanes) {
   const size_t height = band.shape(0), width = band.shape(1), channels = band.shape(2);
   const Axis down = axis(rows, out.shape(0)), along = axis(columns, out.shape(1));
   if (along.source != static_cast<int64_t>(width) || first < 0 || first > down.source ||
@@ -110,7 +112,7 @@ void resize_band(const Pixels<const uint8_t>& band, int64_t first, const Pixels<
   const size_t pixel_above = first > 0 ? steps(above).first : channels;
   nb::gil_scoped_release release;
   const Band from{{band.data(), pixel}, {above.data(), pixel_above}, stride, height, width, channels};
-  resize(from, first, down, along, {out.data(), out.stride(0), out.stride(1)});
+  resize(from, first, down, along, {out.data(), out.stride(0), out.stride(1)}, most_lanes);
 }
 
 // The content of a small file that begins so, or None. Calls of the system are made without the
@@ -168,7 +170,8 @@ NB_MODULE(_decoding, module) {
       .def_prop_ro("ended", &Lzw::ended);
   nb::class_<PackBits>(module, "PackBits").def(nb::init<>()).def("decode", &decode<PackBits>);
   module.def("unfilter", &unfilter_rows);
-  module.def("resize", &resize_band);
+  module.def("resize", &resize_band, "band"_a, "first"_a, "above"_a, "rows"_a, "columns"_a, "out"_a,
+             "most_lanes"_a = 16);
   module.def("small_file", &small_file);
   module.def("marker", &marker);
   module.def("plain_jpeg", &plain);
