@@ -125,7 +125,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         self._computed: deque[tuple[int, Item, Computed]] = deque()
         self._finished: dict[int, Finished[Item, Result]] = {}
         self._fetched = self._given = self._in_hand = 0
-        self._fetching = self._exhausted = self._stopping = False
+        self._fetching = self._exhausted = False
+        self._ended = False
+        """All is done, or something failed, or nobody wants it: threads end."""
         self._failure: BaseException | None = None
 
     def take(self) -> list[Finished[Item, Result]]:
@@ -147,8 +149,7 @@ class _Hall(Generic[Item, Read, Computed, Result]):
 
     def stop(self) -> None:
         with self._lock:
-            self._stopping = True
-            self._wake_all()
+            self._end_all()
         self._stages.stop()
 
     def serve(self, lane: int | None) -> None:
@@ -161,13 +162,13 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         except BaseException as error:  # whatever it is, the consumer raises it
             with self._lock:
                 self._failure = self._failure or error
-                self._wake_all()
+                self._end_all()
 
     def _step(self, lane: int | None) -> bool:
         """Does one thing; False when nothing is left to do."""
         with self._lock:
             while True:
-                if self._stopping or self._failure is not None or self._over:
+                if self._ended:
                     return False
                 if lane is not None and self._read:
                     number, item, read = self._read.popleft()
@@ -194,10 +195,6 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         return True
 
     @property
-    def _over(self) -> bool:
-        return self._exhausted and self._in_hand == 0
-
-    @property
     def _may_fetch(self) -> bool:
         if self._fetching or self._exhausted or self._in_hand >= self._crowd.hand:
             return False
@@ -215,7 +212,9 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             if item is None:
                 self._exhausted = True
                 self._in_hand -= 1
-                self._wake_all()
+                self._wake()
+                if not self._in_hand:
+                    self._end_all()
                 return
             number = self._fetched
             self._fetched += 1
@@ -252,8 +251,10 @@ class _Hall(Generic[Item, Read, Computed, Result]):
             self._finished[number] = Finished(number, item, result)
             self._in_hand -= 1
             self._wake()
-            if len(self._finished) >= self._crowd.hand or self._over:
+            if len(self._finished) >= self._crowd.hand:
                 self._ready.notify_all()
+            if self._exhausted and not self._in_hand:
+                self._end_all()
 
     def _wait(self, lane: int | None) -> None:
         if lane is None:
@@ -270,7 +271,8 @@ class _Hall(Generic[Item, Read, Computed, Result]):
         if len(self._read) <= self._crowd.lanes or self._exhausted:
             self._low.notify_all()
 
-    def _wake_all(self) -> None:
+    def _end_all(self) -> None:
+        self._ended = True
         self._low.notify_all()
         self._changed.notify_all()
         self._ready.notify_all()

@@ -8,7 +8,6 @@ decoded at a half, a quarter or an eighth of its size where that is more than th
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,10 @@ from numpy.typing import NDArray
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.about import GREY, Fit
+from ftdist.pictures.exif import TURNS, Turn
 from ftdist.pictures.fitting import Letterbox
-from ftdist.pictures.plainjpeg import NotPlain, plain_jpeg
+from ftdist.pictures.picture import Size
+from ftdist.pictures.plainjpeg import plain_jpeg
 from ftdist.pictures.reading import Picture, Source, opened
 from ftdist.pictures.resizing import Axis, Resizer
 
@@ -49,44 +50,34 @@ def load_picture(
     1 nor 3 channels, or reading it would take more than `most_bytes`. `ask` is told what it will
     take before anything is decoded: it may wait, or raise.
     """
-    wanted = _Wanted(source, shape, fit, most_bytes, fill, ask)
     mode = _mode(source, shape)
+    repeats = fit in ("crop", "pad")
     plain = plain_jpeg(source, mode)
-    if plain is not None:
-        try:
-            return _loaded(plain, mode, wanted)
-        except NotPlain:
-            pass  # what is wrong with it is said below
-    with opened(source) as picture:
-        return _loaded(picture, mode, wanted)
-
-
-class _Wanted(NamedTuple):
-    """What ``load_picture`` is asked for."""
-
-    source: Source
-    shape: Shape
-    fit: Fit
-    most_bytes: int | None
-    fill: int
-    ask: Callable[[int], None] | None
-
-
-def _loaded(picture: Picture, mode: str, wanted: _Wanted) -> tuple[NDArray[np.uint8], Letterbox]:
-    source, shape, fit, most_bytes, fill, ask = wanted
-    box = Letterbox.fit(*picture.size, shape, fit)
-    _draft(picture, mode, box)
-    needed = _loading_bytes(picture, shape)
-    if most_bytes is not None and needed > most_bytes:
-        raise InputError(
-            f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
-            f"and there are {most_bytes >> 20}"
-        )
-    if ask is not None:
-        ask(needed)
-    pixels, resizer = _resized(picture, box, shape, fill, repeats=fit in ("crop", "pad"))
-    picture.samples(mode, resizer.take)
-    return pixels, box
+    needed = 0 if plain is None else plain.decoding_bytes + _input_bytes(shape)
+    if plain is not None and (most_bytes is None or needed <= most_bytes):
+        if ask is not None:
+            ask(needed)
+        rows = plain.rows(mode)
+        if rows is not None:
+            box = Letterbox.fit(*plain.size, shape, fit)
+            pixels, resizer = _placed(plain.size, TURNS[1], box, shape, fill, repeats=repeats)
+            resizer.take(0, rows)
+            return pixels, box
+    with opened(source) as picture:  # says what is wrong with it
+        box = Letterbox.fit(*picture.size, shape, fit)
+        _draft(picture, mode, box)
+        needed = picture.decoding_bytes + _input_bytes(shape)
+        if most_bytes is not None and needed > most_bytes:
+            raise InputError(
+                f"{source}: too large a picture: {picture.named} takes {needed >> 20} MiB to read, "
+                f"and there are {most_bytes >> 20}"
+            )
+        if ask is not None:
+            ask(needed)
+        stored = picture.as_stored(picture.decoded)
+        pixels, resizer = _placed(stored, picture.turn, box, shape, fill, repeats=repeats)
+        picture.samples(mode, resizer.take)
+        return pixels, box
 
 
 def loading_bytes(source: Source, shape: Shape, fit: Fit = "letterbox") -> int:
@@ -97,12 +88,13 @@ def loading_bytes(source: Source, shape: Shape, fit: Fit = "letterbox") -> int:
     mode = _mode(source, shape)
     with opened(source) as picture:
         _draft(picture, mode, Letterbox.fit(*picture.size, shape, fit))
-        return _loading_bytes(picture, shape)
+        return picture.decoding_bytes + _input_bytes(shape)
 
 
-def _loading_bytes(picture: Picture, shape: Shape) -> int:
-    resizing = _RESIZING_BYTES * max(shape.width, shape.height) * shape.channels
-    return picture.decoding_bytes + shape.elements + resizing
+def _input_bytes(shape: Shape) -> int:
+    """The network's input, and what resizing into it takes."""
+    height, width, channels = shape
+    return height * width * channels + _RESIZING_BYTES * max(width, height) * channels
 
 
 def _mode(source: Source, shape: Shape) -> str:
@@ -120,15 +112,15 @@ def _draft(picture: Picture, mode: str, box: Letterbox) -> None:
     picture.draft(mode, picture.full if width * height <= _PIXELS_IN_FULL else needed)
 
 
-def _resized(
-    picture: Picture, box: Letterbox, shape: Shape, fill: int, *, repeats: bool
+def _placed(
+    size: Size, turn: Turn, box: Letterbox, shape: Shape, fill: int, *, repeats: bool
 ) -> tuple[NDArray[np.uint8], Resizer]:
-    """The network's input with its padding, and what fills the rest of it with the picture's
-    content as its rows come by, upright.
+    """The network's input with its padding, and what fills the rest of it with the content of a
+    picture of that upright size as its rows come by, `turn` of which makes them upright.
 
     What the content leaves free `repeats` its edges, as crop_image does, or is padding.
     """
-    width, height = picture.as_stored(picture.decoded)
+    width, height = size
     across = box.left, box.content_width, box.network_width
     down = box.top, box.content_height, box.network_height
     left, columns = _visible(width, *across, repeats=repeats)
@@ -139,7 +131,7 @@ def _resized(
         pixels[:top] = pixels[bottom:] = fill
     if columns.length < shape.width:
         pixels[top:bottom, :left] = pixels[top:bottom, right:] = fill
-    window, turn = pixels[top:bottom, left:right], picture.turn
+    window = pixels[top:bottom, left:right]
     if turn.sideways:
         window, rows, columns = window.transpose(1, 0, 2), columns, rows
     if turn.rows_reversed:

@@ -96,9 +96,9 @@ def _jpeg_rows(width: int, jpeg: JpegHeader) -> int:
     Source: jdmainct.c has ten eighths of a row of MCUs where colours are interpolated, jdsample.c
     as many full rows of each colour as an MCU has blocks above each other.
     """
-    width += jpeg.mcu_width
-    samples = jpeg.blocks * 64 * 10 // (8 * jpeg.mcu_width)
-    return width * (samples + len(jpeg.sampling) * jpeg.mcu_height // 8 + 4)
+    mcu = jpeg.mcu
+    samples = mcu.blocks * 64 * 10 // (8 * mcu.width)
+    return (width + mcu.width) * (samples + len(jpeg.sampling) * mcu.height // 8 + 4)
 
 
 def _tiff_bytes(image: Any, whole: int) -> int:

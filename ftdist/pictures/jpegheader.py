@@ -34,6 +34,10 @@ class JpegHeader(NamedTuple):
     data_offset: int
 
     @property
+    def mcu(self) -> Mcu:
+        return _mcu(self.sampling)
+
+    @property
     def mcu_width(self) -> int:
         return _mcu(self.sampling).width
 
@@ -60,7 +64,7 @@ class JpegHeader(NamedTuple):
         return 64 * self.blocks * self.mcus_across * self.mcus_down
 
 
-class _Mcu(NamedTuple):
+class Mcu(NamedTuple):
     """What is coded together: its size in samples, and its blocks of 64."""
 
     width: int
@@ -69,11 +73,11 @@ class _Mcu(NamedTuple):
 
 
 @lru_cache(maxsize=16)  # a batch's pictures have the same factors, mostly
-def _mcu(sampling: tuple[tuple[int, int], ...]) -> _Mcu:
+def _mcu(sampling: tuple[tuple[int, int], ...]) -> Mcu:
     if len(sampling) == 1:
-        return _Mcu(8, 8, 1)
+        return Mcu(8, 8, 1)
     across, down = (max(factors) for factors in zip(*sampling, strict=True))
-    return _Mcu(8 * across, 8 * down, sum(x * y for x, y in sampling))
+    return Mcu(8 * across, 8 * down, sum(x * y for x, y in sampling))
 
 
 def read_header(file: IO[bytes]) -> JpegHeader | None:

@@ -10,18 +10,16 @@ picture is none of these, and ``reading`` reads it, and says why not.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.extras import needing
-from ftdist.pictures.bands import Take, TakeSamples
 from ftdist.pictures.footprint import decoding_whole_bytes
 from ftdist.pictures.jpegheader import JpegHeader
-from ftdist.pictures.picture import Picture, PictureBytes, Size, Source
+from ftdist.pictures.picture import PictureBytes, Size, Source
 from ftdist.pictures.streaming import END_MARKER, MARK_BYTES, is_small, pixel_bytes, undecided_rows
 
 _BEGINNING = b"\xff\xd8"
@@ -31,64 +29,51 @@ _MOST_PIXEL_BYTES = 10
 """Larger files are read piece by piece: so a small picture's takes no more than its bands would."""
 
 
-class NotPlain(Exception):
-    """It is not what it seemed to be."""
-
-
-@dataclass(slots=True)
-class PlainJpeg(Picture):
+class PlainJpeg(NamedTuple):
     """Such a picture; `content` is its whole file, whose scan's data end at `end`."""
 
     content: bytes
-    full: Size
     header: JpegHeader
     end: int
-    orientation: int = 1
 
     @property
-    def named(self) -> str:
-        return f"a JPEG of {self.full[0]}x{self.full[1]}"
+    def size(self) -> Size:
+        return self.header[:2]
 
     @property
     def decoding_bytes(self) -> int:
-        return len(self.content) + decoding_whole_bytes(self.full, self.header, _PIXEL_BYTES)
+        """What ``rows`` holds at most, beside what the process holds now."""
+        return len(self.content) + decoding_whole_bytes(self.size, self.header, _PIXEL_BYTES)
 
-    def shown_bytes(self, beside: int = 0) -> int:
-        return self.decoding_bytes + beside
-
-    def samples(self, mode: str, take: TakeSamples) -> None:
-        """All rows at once; NotPlain where they are not all there."""
-        (width, height), core = self.full, _library().core
+    def rows(self, mode: str) -> NDArray[np.uint8] | None:
+        """All rows at once, (height, width, channels) with gaps between pixels; None where they
+        are not all there."""
+        core, size = _core(), self.size
+        width, height = size
         stride = width * pixel_bytes(mode)
         memory = np.empty(height * stride, np.uint8)
-        pixels = core.map_buffer(memory, self.full, "raw", 0, (mode, stride, 1))
         decoder = core.jpeg_decoder(mode, mode, "")
         try:
+            pixels = core.map_buffer(memory, size, "raw", 0, (mode, stride, 1))
             decoder.setimage(pixels, (0, 0, width, height))
-            self._decode(decoder, memory, stride)
+            whole = self._decode(decoder, memory, stride)
         finally:
             decoder.cleanup()
         rows = memory.reshape(height, width, -1)
-        take(0, rows[:, :, : 1 if mode == "L" else 3])
+        return rows[:, :, : 1 if mode == "L" else 3] if whole else None
 
-    def _decode(self, decoder: Any, memory: NDArray[np.uint8], stride: int) -> None:
+    def _decode(self, decoder: Any, memory: NDArray[np.uint8], stride: int) -> bool:
         """Decodes all of it; the last row that must be there before the end is told by a mark."""
-        mark, marking = _mark()
-        last = self.full[1] - undecided_rows(self.full[1], self.header) - 1
+        (mark, marking), height = _mark(), self.header.height
+        last = height - undecided_rows(height, self.header) - 1
         row = memory[max(0, last) * stride :][:MARK_BYTES]
         row[:] = marking
         used, _ = decoder.decode(self.content[: self.end])
         if used < 0 or (last >= 0 and row.tobytes() == mark):
-            raise NotPlain
+            return False
         used, failure = decoder.decode(self.content[used : self.end] + END_MARKER)
-        if used >= 0 or failure < 0:
-            raise NotPlain
-
-    def bands(self, mode: str, take: Take) -> None:
-        raise NotPlain
-
-    def close(self) -> None:
-        pass
+        whole: bool = used < 0 and failure >= 0
+        return whole
 
 
 def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
@@ -107,15 +92,15 @@ def plain_jpeg(source: Source, mode: str) -> PlainJpeg | None:
         return None
     if width < MARK_BYTES or (len(sampling) == 1 and mode != "L"):
         return None
-    header = JpegHeader(width, height, sampling, True, 0, begin)
-    return PlainJpeg(content, (width, height), header, end)
+    return PlainJpeg(content, JpegHeader(width, height, sampling, True, 0, begin), end)
 
 
 @cache
-def _library() -> Any:
+def _core() -> Any:
     with needing("reading pictures", "Pillow", "image"):
         import PIL.Image
-    return PIL.Image
+    library: Any = PIL.Image
+    return library.core
 
 
 @cache

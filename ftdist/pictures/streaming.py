@@ -92,8 +92,10 @@ def undecided_rows(height: int, jpeg: JpegHeader) -> int:
 
     Two rows of MCUs wait for the ones below, and as many MCUs as the last bits can hold for more.
     """
-    waiting = 2 + math.ceil(_BITS_AT_ONCE / (2 * jpeg.blocks) / jpeg.mcus_across)
-    return 1 + waiting * jpeg.mcu_height * height // jpeg.height
+    mcu = jpeg.mcu
+    across = -(-jpeg.width // mcu.width)
+    waiting = 2 + math.ceil(_BITS_AT_ONCE / (2 * mcu.blocks) / across)
+    return 1 + waiting * mcu.height * height // jpeg.height
 
 
 class Stream:
