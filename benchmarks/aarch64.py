@@ -34,9 +34,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import planned
-from debian_root import RootError
-from emulated_root import Root
+from common import planned
+from common.debian_root import RootError
+from common.emulated_root import Root
 
 import ftdist
 from ftdist.runtime.budget.sizes import MIB

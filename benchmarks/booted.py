@@ -20,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from debian_root import RootError, bootstrapped, host, needed, overlaid
+from common.debian_root import RootError, bootstrapped, host, needed, overlaid
 
 ROOT = Path(__file__).resolve().parents[1]
 KVM = ("-accel", "kvm", "-cpu", "host")

@@ -24,10 +24,10 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from boards import Board, Make, Shelf
-from clusters import HERE, Cluster, ClusterError, Process, Somewhere, finished, ftdist
-from groups import GroupError
-from models import Prepared, builtin, on_disk
+from common.boards import Board, Make, Shelf
+from common.clusters import HERE, Cluster, ClusterError, Process, Somewhere, finished, ftdist
+from common.groups import GroupError
+from common.models import Prepared, builtin, on_disk
 
 MIB = 1 << 20
 NETWORK = "yolov2-first16"

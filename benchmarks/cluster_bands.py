@@ -21,7 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from clusters import Cluster, finished, ftdist
+from common.clusters import Cluster, finished, ftdist
 from numpy.typing import NDArray
 
 import ftdist as package

@@ -18,8 +18,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-import planned
-from clusters import HERE, Cluster
+from common import planned
+from common.clusters import HERE, Cluster
 
 import ftdist
 from ftdist.coordinator.events import AskPlan

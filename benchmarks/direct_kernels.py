@@ -22,7 +22,7 @@ from statistics import median
 
 import numpy as np
 import openvino
-from onnx_export import export
+from common.onnx_export import export
 
 import ftdist
 from ftdist.network import architectures

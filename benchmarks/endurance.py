@@ -22,7 +22,7 @@ from pathlib import Path
 from random import Random
 
 from cluster_bits import TEAM, Job, coordinator, jobs_for
-from clusters import HERE, Cluster, ClusterError, Process
+from common.clusters import HERE, Cluster, ClusterError, Process
 
 from ftdist.kernels import native
 

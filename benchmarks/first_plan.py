@@ -20,10 +20,9 @@ import time
 from pathlib import Path
 from statistics import median, quantiles
 
-import command
 import numpy as np
-import peer_networks
-from models import Prepared, builtin
+from common import command, peer_networks
+from common.models import Prepared, builtin
 
 from ftdist.network.modelfile import load
 

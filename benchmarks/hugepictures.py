@@ -30,10 +30,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from groups import Group
+from common.groups import Group
+from common.slicing import sliced_objects
 from many_pictures import BROKEN_EACH, alone_s, check
 from PIL import Image
-from slicing import sliced_objects
 
 from ftdist.network.modelfile import load
 from ftdist.runtime.budget.memory import MIB, parse_size

@@ -26,8 +26,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from debian_root import RootError, bootstrapped, host, needed, overlaid
-from groups import Group
+from common.debian_root import RootError, bootstrapped, host, needed, overlaid
+from common.groups import Group
 
 from ftdist.runtime.budget.memory import parse_size
 

@@ -29,14 +29,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import charts
-import command
-import ncnn_export
 import numpy as np
-import onnx_export
-from groups import Group, GroupError, swap_bytes, swap_file
-from models import Prepared, builtin, drop_from_memory, on_disk
-from outcomes import Outcome, Outcomes, draw, figures, print_table
+from common import charts, command, ncnn_export, onnx_export
+from common.groups import Group, GroupError, swap_bytes, swap_file
+from common.models import Prepared, builtin, drop_from_memory, on_disk
+from common.outcomes import Outcome, Outcomes, draw, figures, print_table
 
 MIB = 1 << 20
 DEFAULT_LIMITS = {
@@ -185,7 +182,7 @@ class _Arena:
             return command.run_command(
                 self._prepared, self._report, mem=mem, threads=1, repeat=1 + runs
             )
-        script = Path(__file__).with_name("contestants.py")
+        script = Path(__file__).with_name("common") / "contestants.py"
         words = [sys.executable, script, contestant.engine, contestant.model, self._prepared.image]
         words += ["--runs", runs, "-o", self._folder / f"{contestant.engine}.npz"]
         return [str(word) for word in words]

@@ -30,11 +30,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from boards import Make, Shelf
-from clusters import Cluster, ClusterError
-from groups import GroupError
-from linkuse import Recorder
-from models import Prepared, builtin, on_disk
+from common.boards import Make, Shelf
+from common.clusters import Cluster, ClusterError
+from common.groups import GroupError
+from common.linkuse import Recorder
+from common.models import Prepared, builtin, on_disk
 
 BAR = 1.2
 SHARED_BITS, SHARING = 40_000_000, 4

@@ -29,11 +29,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import charts
-import command
 import numpy as np
-from configurations import algorithms, published, relative_work, strips
-from models import Prepared, builtin
+from common import charts, command
+from common.configurations import algorithms, published, relative_work, strips
+from common.models import Prepared, builtin
 from numpy.typing import NDArray
 
 from ftdist.errors import BudgetError

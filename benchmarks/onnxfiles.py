@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from command import NO_PLAN_FITS, smallest_named
+from common.command import NO_PLAN_FITS, smallest_named
 
 from ftdist.network.modelfile import Model, load
 

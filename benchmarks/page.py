@@ -40,8 +40,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 import numpy as np
-from clusters import finished
-from clusters import ftdist as command
+from common.clusters import finished
+from common.clusters import ftdist as command
 from support.browser import chromium
 from support.clusterprocesses import Cluster, cluster
 from support.pageclient import TOKEN, Site, site_of

@@ -27,13 +27,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import command
-import ncnn_export
 import numpy as np
 import onnx
-import onnx_export
-from models import Prepared, builtin, darknet
-from peer_networks import NETWORKS as WRITTEN
+from common import command, ncnn_export, onnx_export
+from common.models import Prepared, builtin, darknet
+from common.peer_networks import NETWORKS as WRITTEN
 
 from ftdist.kernels.native import chosen
 from ftdist.network.graph import weighted_layers

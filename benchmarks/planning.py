@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import deepnets
+from common import deepnets
 
 TRAINED = Path(__file__).resolve().parents[2] / "shared" / "models" / "yolo-fastest-1.1-xl.cfg"
 NETWORKS: dict[str, tuple[Callable[[], str], float]] = {

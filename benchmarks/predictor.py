@@ -23,9 +23,8 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
-import charts
-import command
-from models import DETECTOR, Prepared, builtin, darknet
+from common import charts, command
+from common.models import DETECTOR, Prepared, builtin, darknet
 
 from ftdist.errors import BudgetError
 

@@ -25,8 +25,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import deepnets
-from groups import Group
+from common import deepnets
+from common.groups import Group
 
 from ftdist.runtime.budget.memory import MIB, ceil_size, parse_size
 

@@ -1,6 +1,6 @@
 """Coordinators whose plans are made by no search, for benchmarks to cut frames as they want.
 
-    python benchmarks/planned.py MODEL.ftd --listen tcp://127.0.0.1:5555 --trace FILE
+    python benchmarks/common/planned.py MODEL.ftd --listen tcp://127.0.0.1:5555 --trace FILE
 
 shares every frame evenly: each worker makes its part of each stage, however slow it is, and nobody
 takes over what is late.

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from debian_root import RootError, bootstrapped, host, needed
+from common.debian_root import RootError, bootstrapped, host, needed
 
 _BINFMT = Path("/proc/sys/fs/binfmt_misc/qemu-aarch64")
 _PACKAGES = ("python3", "python3-venv", "python3-pip")

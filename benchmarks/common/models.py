@@ -20,7 +20,7 @@ from ftdist.network.graph import Network
 from ftdist.network.modelfile import write_model
 from ftdist.network.parameters import Parameters, random_parameters
 
-DETECTOR = Path(__file__).resolve().parents[1] / "ftdist" / "demo" / "detector.cfg"
+DETECTOR = Path(__file__).resolve().parents[2] / "ftdist" / "demo" / "detector.cfg"
 _SEED = 1
 
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from groups import Group, GroupError
+from common.groups import Group, GroupError
 
 _TOOLS = ("ip", "tc", "nsenter")
 _SUBNET = "10.77"

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from models import Prepared
+from common.models import Prepared
 
 from ftdist.errors import BudgetError
 from ftdist.runtime.budget.memory import parse_size

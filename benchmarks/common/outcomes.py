@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import charts
+from common import charts
 
 MIB = 1 << 20
 OURS = "ftdist"

@@ -5,7 +5,7 @@ Engines compute in float32, on one thread unless told otherwise, as they come ot
 line of JSON: `ms`, each run's, and `peak_bytes` of the whole process (VmHWM). Nothing of ftdist is
 loaded. ::
 
-    python benchmarks/contestants.py onnxruntime model.onnx input.npy --runs 5 [-o output.npy]
+    python contestants.py onnxruntime model.onnx input.npy --runs 5 [-o output.npy]
 """
 
 from __future__ import annotations
