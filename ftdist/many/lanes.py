@@ -87,6 +87,8 @@ class Pictures:
     plain: bool
     beside_bytes: int = 0
     """What else is there while they come: a video's decoder."""
+    frame_pixels: int = 0
+    """Pixels of a video's frame at most; 0 where there is none."""
 
     @classmethod
     def of(

@@ -38,6 +38,10 @@ from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.heap import REUSING_BYTES, SPARING_BYTES, settle_heap, trim_heap
 
 _SAMPLE = 48
+_MOST_VIDEOS = 48
+"""Of more videos not all are looked at, for each takes some 20 ms; those with larger frames than
+these are left out."""
+
 _LEAST_ROOM_BYTES = 2 << 20
 _SWITCH_S = 0.0005
 """How long a thread may keep the interpreter from a lane whose kernel has ended."""
@@ -53,6 +57,8 @@ class Batch:
     target: Target
     lanes: Lanes
     plain: bool
+    frame_pixels: int = 0
+    """Those of a video's frame at most."""
     kernels: Kernels = "native"
     onlooker: Onlooker | None = None
 
@@ -94,14 +100,20 @@ def look(
         except InputError:
             continue
     _bring_in(asked)
-    videos = {source.path.suffix: source for source in listing if source.is_video}
-    pixels = max((shape_and_rate(each.name)[0] for each in videos.values()), default=0)
+    pixels = max((shape_and_rate(each.name)[0] for each in _videos(listing)), default=0)
     beside = frames_bytes(pixels)
     if filmed:
         beside += encoding_bytes(_filmed_pixels(pixels, asked))
     plain = first is None or first.is_picture
     found = Pictures.of(asked.network, all_taken, plain=plain, beside_bytes=beside)
-    return replace(found, each_bytes=found.each_bytes + 3 * pixels)
+    return replace(found, each_bytes=found.each_bytes + 3 * pixels, frame_pixels=pixels)
+
+
+def _videos(listing: Listing) -> Iterator[Source]:
+    """The videos, each of which may have larger frames; of very many some, evenly spread."""
+    count = sum(source.is_video for source in listing)
+    step = -(-count // _MOST_VIDEOS) or 1
+    return islice((source for source in listing if source.is_video), 0, None, step)
 
 
 def _filmed_pixels(pixels: int, asked: Asked) -> int:
@@ -132,7 +144,8 @@ def planned(
     kernels: Kernels = "native",
 ) -> Batch:
     """The batch with its lanes; BudgetError when nothing fits."""
-    return Batch(asked, target, choose(decide, threads, pictures, named), pictures.plain, kernels)
+    lanes = choose(decide, threads, pictures, named)
+    return Batch(asked, target, lanes, pictures.plain, pictures.frame_pixels, kernels)
 
 
 def run(
@@ -155,7 +168,7 @@ def run_in(
     crowd = Crowd(lanes.split.lanes, HELPERS, lanes.hand.pictures)
     with _promptly(), _reusing(keeps=lanes.heap_bytes > 0):
         stages = _Timed(batch, opened, room, lane_time or LaneTime())
-        yield from in_order(expanded(inputs), stages, crowd)
+        yield from in_order(expanded(inputs, batch.frame_pixels), stages, crowd)
 
 
 class _Timed(PictureStages):

@@ -31,15 +31,15 @@ _USUAL_RATE = Fraction(25)
 """Frames a second where a video does not say it."""
 
 
-def expanded(inputs: Iterable[Source]) -> Iterator[Source]:
-    """The inputs, of which videos are their frames; one that cannot be read is itself, and says
-    why when it is read."""
+def expanded(inputs: Iterable[Source], most_pixels: int = 0) -> Iterator[Source]:
+    """The inputs, of which videos are their frames; one that cannot be read, or whose frames have
+    more than `most_pixels`, is itself, and says why when it is read."""
     for source in inputs:
         if not source.is_video:
             yield source
             continue
         try:
-            with closing(frames(source.name)) as found:
+            with closing(frames(source.name, most_pixels=most_pixels)) as found:
                 for number, picture in enumerate(found):
                     name = f"{source.name}#{number}"
                     yield replace(source, name=name, picture=replace(picture, name=name))
@@ -47,9 +47,11 @@ def expanded(inputs: Iterable[Source]) -> Iterator[Source]:
             yield replace(source, problem=str(error))
 
 
-def frames(name: str, timeout_s: float | None = None) -> Generator[PictureBytes, None, None]:
+def frames(
+    name: str, timeout_s: float | None = None, most_pixels: int = 0
+) -> Generator[PictureBytes, None, None]:
     """The frames of a file, a device or an address; InputError when there are none, or no more
-    because something is wrong."""
+    because something is wrong, or they have more than `most_pixels`, if that is not 0."""
     av = library()
     options: dict[str, Any] = {}
     if name.startswith(CAMERAS):
@@ -65,13 +67,23 @@ def frames(name: str, timeout_s: float | None = None) -> Generator[PictureBytes,
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             number = -1
+            _check_size(name, stream.codec_context, most_pixels)
             for number, frame in enumerate(container.decode(stream)):
+                _check_size(name, frame, most_pixels)
                 yield _picture(f"{name}#{number}", frame)
             if number < 0:
                 raise InputError(f"{name}: no frame is in it")
     except (av.error.FFmpegError, OSError) as error:
         reason = _said(name) or getattr(error, "strerror", None) or str(error)
         raise InputError(f"{name}: cannot be read: {reason}") from None
+
+
+def _check_size(name: str, sized: Any, most_pixels: int) -> None:
+    if most_pixels and sized.width * sized.height > most_pixels:
+        raise InputError(
+            f"{name}: its frames of {sized.width}x{sized.height} are larger than those that were "
+            "looked at before; run it apart"
+        )
 
 
 def _said(name: str) -> str | None:

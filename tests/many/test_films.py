@@ -14,11 +14,11 @@ from support.smallmodels import CHAIN, DETECTOR, write_small_model
 
 from ftdist.cli.main import main
 from ftdist.errors import InputError
-from ftdist.many import films
+from ftdist.many import films, local
 from ftdist.many.asking import Allowed, asked_of, ready
 from ftdist.many.films import Film
 from ftdist.many.listing import Listing
-from ftdist.many.local import run
+from ftdist.many.local import look, run
 from ftdist.many.videos import shape_and_rate
 from ftdist.network.modelfile import load
 from ftdist.planning.lowering.predictor import input_bytes
@@ -89,6 +89,35 @@ def test_frames_that_wait_are_names_and_those_in_hand_are_in_the_budget(folder: 
     )
     pictures = [each.item.picture for each in run(ready_batch, listing)]
     assert [each.content for each in pictures if each is not None] == [b""] * FRAMES
+
+
+@pytest.fixture
+def several(tmp_path: Path) -> Listing:
+    """Videos of one ending, of which the second has the largest frames."""
+    for name, width in (("a", 64), ("b", 128), ("c", 96)):
+        with Film(tmp_path / f"{name}.mkv", tmp_path / "frames", RATE) as film:
+            scene(width, 48, seed=1).save(tmp_path / "frames" / "one.png")
+            film.add(tmp_path / "frames" / "one.png")
+    return Listing([str(tmp_path)], recursive=False)
+
+
+def test_the_largest_of_several_videos_is_counted(folder: Path, several: Listing) -> None:
+    asked = asked_of(load(folder / "detector.ftd"), {"threshold": 0.3, "overlap": 0.45})
+    found = look(several, asked, lambda _: None, 2048 * MIB)
+    assert found.frame_pixels == 128 * 48
+
+
+def test_one_that_is_larger_than_all_that_were_looked_at_is_left_out(
+    folder: Path, several: Listing, monkeypatch
+) -> None:
+    monkeypatch.setattr(local, "_MOST_VIDEOS", 2)
+    model = load(folder / "detector.ftd")
+    asked = asked_of(model, {"threshold": 0.3, "overlap": 0.45})
+    batch = ready(model, asked, several, lambda _: None, Allowed(2048 * MIB, 2))
+    results = [(Path(each.item.name).name, each.result) for each in run(batch, several)]
+    assert [name for name, _ in results] == ["a.mkv#0", "b.mkv", "c.mkv#0"]
+    assert isinstance(results[1][1], InputError)
+    assert "frames of 128x48 are larger" in str(results[1][1])
 
 
 def test_an_odd_size_loses_its_last_row_and_column(tmp_path: Path) -> None:

@@ -245,7 +245,9 @@ def _spool_records(
 ) -> None:
     spool.begin(resume=resume)
     told.go_on(spool.progress)
-    results = _results(compute(after(expanded(listing), told.before)), told)
+    most_pixels = 0 if told.batch is None else told.batch.frame_pixels
+    frames = expanded(listing, most_pixels)
+    results = _results(compute(after(frames, told.before)), told)
     try:
         for finished in results:
             if isinstance(finished.result, InputError):
