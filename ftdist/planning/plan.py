@@ -128,6 +128,15 @@ def untiled(network: Network) -> Plan:
     return Plan(split(network, [GroupPlan(0, len(network.layers))]))
 
 
+def shortened(notation: str, most: int = 60) -> str:
+    """A plan's notation or, where it has more than `most` characters, its beginning: whole groups
+    where one fits."""
+    if len(notation) <= most:
+        return notation
+    groups, slash, _ = notation[:most].rpartition("/")
+    return f"{groups}/..." if slash else f"{notation[:most]}..."
+
+
 def parse_notation(notation: str, network: Network, threads: int = 1) -> Plan:
     """The plan that a notation means for a network; InputError says what does not fit."""
     tiling, *algorithms = notation.strip().split("@")

@@ -15,7 +15,15 @@ from ftdist.network.builder import NetworkBuilder
 from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Identity, Sliding
 from ftdist.network.operators.windows import Convolution, Pool
-from ftdist.planning.plan import GroupPlan, Plan, check, parse_json, parse_notation, untiled
+from ftdist.planning.plan import (
+    GroupPlan,
+    Plan,
+    check,
+    parse_json,
+    parse_notation,
+    shortened,
+    untiled,
+)
 
 DIGEST = "ab" * 16
 
@@ -236,3 +244,14 @@ GOOD = parse_notation("2x2", NETWORK).to_json(DIGEST)
 def test_a_text_that_is_no_plan_is_an_input_error(text) -> None:
     with pytest.raises(InputError):
         parse_json(text, NETWORK, DIGEST)
+
+
+def test_of_a_long_notation_the_beginning_is_shown() -> None:
+    assert shortened("5x5/8/2x2") == "5x5/8/2x2"
+    long = "/".join(f"1x1s8/{each}" for each in range(2, 60, 3))
+    short = shortened(long)
+    assert len(short) < 70 and short.endswith("/...") and long.startswith(short[:-4])
+    one_group = "1x1@winograd4=" + ",".join(map(str, range(1, 90, 2)))
+    short = shortened(one_group)
+    assert len(short) < 70 and short.endswith("...") and one_group.startswith(short[:-3])
+    assert short.startswith("1x1@winograd4=1,3")

@@ -12,6 +12,7 @@ from ftdist.cli.console import one_line
 from ftdist.cli.reports.published_plans import PublishedPlan
 from ftdist.errors import InputError
 from ftdist.extras import needing
+from ftdist.planning.plan import shortened
 from ftdist.runtime.budget.memory import MIB
 from ftdist.runtime.plans.choice import Choice
 from ftdist.runtime.plans.frontier import FrontierPoint, undominated
@@ -112,8 +113,7 @@ def _draw_frontier(axes: Axes, points: Sequence[FrontierPoint]) -> None:
 
 
 def _draw_choice(axes: Axes, choice: Choice) -> None:
-    notation = choice.plan.notation
-    short = notation if len(notation) <= _MOST_SHOWN else f"{notation[: _MOST_SHOWN - 3]}..."
+    short = shortened(choice.plan.notation, _MOST_SHOWN)
     axes.plot(
         choice.peak_bytes / MIB,
         choice.latency_s * 1e3,

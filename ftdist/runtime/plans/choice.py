@@ -16,7 +16,7 @@ from ftdist.planning.lowering.predictor import (
     footprint,
     input_bytes,
 )
-from ftdist.planning.plan import Plan
+from ftdist.planning.plan import Plan, shortened
 from ftdist.planning.profile import DeviceProfile
 from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.limits import Budget
@@ -26,9 +26,6 @@ from ftdist.runtime.local import Session
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
 
 _NOTICEABLE = 1.01
-
-_NOTATION_TOLD = 60
-"""A refusal shows no more letters of a plan: behind them stands what is to be done."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +173,7 @@ class Choice:
             raise BudgetError(
                 f"the picture does not fit {format_size(self.budget.bytes)} "
                 f"({self.budget.origin}): with it the run needs {ceil_size(smallest)}, the plan "
-                f"{_shortened(self.plan.notation)} alone "
+                f"{shortened(self.plan.notation)} alone "
                 f"{ceil_size(self.footprint.peak_bytes + SPREAD_BYTES)}",
                 smallest,
             )
@@ -186,7 +183,7 @@ class Choice:
             reason = f"most of it is {largest.replace('_', ' ')} ({format_size(parts[largest])})"
         raise BudgetError(
             f"{otherwise} {format_size(self.budget.bytes)} ({self.budget.origin}): "
-            f"{_shortened(self.plan.notation)} needs {ceil_size(smallest)}, about "
+            f"{shortened(self.plan.notation)} needs {ceil_size(smallest)}, about "
             f"{self.latency_s * 1e3:.0f} ms a frame; {reason}",
             smallest,
         )
@@ -196,14 +193,6 @@ class Choice:
         session = Session(self.model, self.plan, kernels)
         session.adopt(self.lowered, picture=self.context.picture)
         return session
-
-
-def _shortened(notation: str) -> str:
-    """A plan's notation, or its beginning."""
-    if len(notation) <= _NOTATION_TOLD:
-        return notation
-    groups, slash, _ = notation[:_NOTATION_TOLD].rpartition("/")
-    return f"{groups}/..." if slash else f"{notation[:_NOTATION_TOLD]}..."
 
 
 def _without_disk(profile: DeviceProfile) -> DeviceProfile:

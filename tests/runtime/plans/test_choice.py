@@ -207,16 +207,3 @@ def test_a_library_finds_a_plan_beside_what_planning_left(
     assert fresh.peak_bytes + left > size, "the plan of a fresh process does not fit"
     assert found.fits and found.plan != fresh.plan
     assert found.problem.process.planning_bytes == left
-
-
-def test_a_refusal_shows_the_beginning_of_a_long_plan() -> None:
-    from ftdist.runtime.plans.choice import _shortened
-
-    assert _shortened("5x5/8/2x2") == "5x5/8/2x2"
-    long = "/".join(f"1x1s8/{each}" for each in range(2, 60, 3))
-    short = _shortened(long)
-    assert len(short) < 70 and short.endswith("/...") and long.startswith(short[:-4])
-    one_group = "1x1@winograd4=" + ",".join(map(str, range(1, 90, 2)))
-    short = _shortened(one_group)
-    assert len(short) < 70 and short.endswith("...") and one_group.startswith(short[:-3])
-    assert short.startswith("1x1@winograd4=1,3")
