@@ -90,7 +90,8 @@ class MixedPaths:
         caps = [cap for bound_s, cap in bounds if cap < limit][:_KNAPSACKS]
         caps = ([best.peak_bytes] if best else []) + caps
         found: list[Path] = []
-        while caps and (best is None or best.seconds > bounds[0][0] * (1 + _WORTH_WHILE)):
+        least_s = self.bound_s(limit)
+        while caps and (best is None or best.seconds > least_s * (1 + _WORTH_WHILE)):
             cap = caps.pop(0)
             path = self._knapsack(cap, limit)
             if path is None or path.bytes > limit:

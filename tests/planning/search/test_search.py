@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import itertools
 from functools import cache
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from support.onnxgraphs import Nodes, imported
 
 from ftdist.geometry import Shape
 from ftdist.kernels.program import OVERREAD_BYTES
@@ -157,3 +160,14 @@ def test_maps_smaller_than_the_threads_are_planned_in_one_tile() -> None:
     for found in (fastest, smallest):
         check(found.plan, network)
         assert (found.plan.groups[-1].rows, found.plan.groups[-1].columns) == (1, 1)
+
+
+def test_a_smallest_plan_that_no_price_finds_is_refined_all_the_same(tmp_path: Path) -> None:
+    """Of four layers, all of which need whole maps."""
+    nodes = Nodes()
+    made = nodes.add("Conv", nodes.input(1, 3, 20, 24), nodes.random(4, 3, 1, 1))
+    rows = nodes.add("Reshape", made, nodes.constant(np.array([1, 4, -1])))
+    nodes.output(nodes.add("MatMul", rows, nodes.add("Transpose", rows, perm=[0, 2, 1])))
+    network = imported(nodes.save(tmp_path / "graph.onnx")).network
+    search = Search(network, 1)
+    assert search.smallest().peak_bytes <= search.fastest().peak_bytes
