@@ -33,14 +33,16 @@ LARGEST_SIDE = 1 << 16
 """The most rows, columns or channels of a map, and the most of anything that is counted in them."""
 
 LONGEST_LIST = 1 << 22
-"""The most columns of a map of one row: lists of positions, as attention has them."""
+"""The most columns or channels of a map of one row: lists of positions, as attention has them, of
+the boxes of a large picture, and the same by channels, where one function is of all of them."""
 
 
 def is_map(shape: Shape) -> bool:
     """Whether there are maps of that shape."""
-    longest = LONGEST_LIST if shape.height == 1 else LARGEST_SIDE
-    sides = shape.height, shape.channels
-    return min(shape) >= 1 and max(sides) <= LARGEST_SIDE and shape.width <= longest
+    if shape.height > 1:
+        return min(shape) >= 1 and max(shape) <= LARGEST_SIDE
+    shorter, longer = sorted(shape[1:])
+    return min(shape) >= 1 and shorter <= LARGEST_SIDE and longer <= LONGEST_LIST
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,15 @@ static inline bool meets(int place, int stride, int size, int& position) {
   return place >= 0 && place % stride == 0 && position < size;
 }
 
+// The taps that may meet a position of the map, first to last, where far more do not: constants that
+// lie as maps are windows of a map's size over a single position.
+static inline Span near_taps(int64_t place, int64_t stride, int64_t size, int64_t kernel,
+                             int64_t dilation) {
+  const int64_t beside = place - stride * size + 1;  // below the first place that is on the map
+  return clipped({beside > 0 ? (beside + dilation - 1) / dilation : 0,
+                  place < 0 ? 0 : place / dilation + 1}, kernel);
+}
+
 // One block of output channels: where its weights are, and the channels that it reads and writes.
 struct SpreadBlock {
   const float *weights, *bias;
@@ -36,11 +45,15 @@ static void spread_pixels(const Program& program, const Kernel& kernel, const Ca
   all.sums.each([&](Vec& sum, int, int j) __attribute__((always_inline)) {
     sum = load(block.bias + j * LANES);
   });
-  for (int ky = 0; ky < kernel.kernel_height; ky++) {
+  const Span down = near_taps(row + kernel.pad_top, kernel.stride_y, kernel.height,
+                              kernel.kernel_height, kernel.dilation_y);
+  const Span across = near_taps(column + kernel.pad_left, kernel.stride_x, kernel.width,
+                                kernel.kernel_width, kernel.dilation_x);
+  for (int ky = (int)down.first; ky < down.last; ky++) {
     int y, x;
     if (!meets(row + kernel.pad_top - ky * kernel.dilation_y, kernel.stride_y, kernel.height, y))
       continue;
-    for (int kx = 0; kx < kernel.kernel_width; kx++) {
+    for (int kx = (int)across.first; kx < across.last; kx++) {
       if (!meets(column + kernel.pad_left - kx * kernel.dilation_x, kernel.stride_x, kernel.width, x))
         continue;
       const float* from = at(program, kernel.in, call.in_row, y, x) + block.reads_from;

@@ -19,16 +19,17 @@ from ftdist.network.graph import LARGEST_SIDE, is_map
 from ftdist.network.onnx.nodes import Array, Unsupported, Value
 from ftdist.network.onnx.views import (
     Atom,
-    AxisName,
     CannotView,
     Dim,
     Tensor,
     full,
     joined,
+    lying,
     order_of,
     planar,
     reshaped,
-    size,
+    rows_of,
+    spread,
 )
 from ftdist.network.operators.base import Operation, Sliding
 from ftdist.network.operators.resampling import DepthToSpace, Reorg
@@ -170,8 +171,8 @@ class Building:
 
     def listed(self, value: Tensor) -> Tensor:
         """The tensor on a map where its values lie as in an array: its last dim are channels."""
-        axes = range(value.rank)
-        return self.grouped(value, axes[:-2], axes[-2:-1], axes[-1:])
+        axes, rows = range(value.rank), rows_of(value.shape)
+        return self.grouped(value, axes[:rows], axes[rows:-1], axes[-1:])
 
     def by_channels(self, value: Tensor, axis: int, split: int | None = None) -> Tensor:
         """The tensor on a map whose channels are one of its dims.
@@ -181,18 +182,20 @@ class Building:
         """
         rest = [each for each in range(value.rank) if each != axis]
         at = self.split_by(value, axis) if split is None else split
+        if not _fits(value, rest[:at], rest[at:], [axis]):
+            at = 0
         return self.grouped(value, rest[:at], rest[at:], [axis])
 
     def split_by(self, value: Tensor, axis: int) -> int:
         """How many of the dims beside one are rows, if all others are columns."""
-        rest = [dim for at, dim in enumerate(value.dims) if at != axis]
+        rest = [at for at in range(value.rank) if at != axis]
         for at in range(len(rest) + 1):
-            rows = {atom.axis for dim in rest[:at] for atom in dim}
-            columns = {atom.axis for dim in rest[at:] for atom in dim}
+            rows = {atom.axis for each in rest[:at] for atom in value.dims[each]}
+            columns = {atom.axis for each in rest[at:] for atom in value.dims[each]}
             if rows <= {"h"} and columns <= {"w"}:
                 return at
         places = [axis, *range(len(rest), -1, -1)]
-        return next((at for at in places if _fits(rest[:at]) and _fits(rest[at:])), axis)
+        return next((at for at in places if _fits(value, rest[:at], rest[at:], [])), axis)
 
     def expanded(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor with its values repeated, as broadcasting to a shape repeats them."""
@@ -207,11 +210,11 @@ class Building:
             else (Factor(length, 0),)
             for dim, length in zip(dims, shape, strict=True)
         ]
-        factors = [_ONCE] * (3 - len(shape)) + factors
-        rows = tuple(factor for each in factors[:-2] for factor in each)
-        step = self.add(Rearrange(View(rows, factors[-2], factors[-1]).merged()), [value.step])
-        made = [*spread("h", shape[:-2]), *spread("w", shape[-2:-1]), *spread("c", shape[-1:])]
-        return Tensor(step, tuple(made))
+        at = rows_of(shape)
+        groups = factors[:at], factors[at:-1], factors[-1:]
+        rows, columns, channels = (sum(each, ()) or _ONCE for each in groups)
+        step = self.add(Rearrange(View(rows, columns, channels).merged()), [value.step])
+        return Tensor(step, tuple(lying(shape, at)))
 
     def reshaped(self, value: Tensor, shape: Sequence[int]) -> Tensor:
         """The tensor in another shape of as many values, which are copied where they must be."""
@@ -221,11 +224,12 @@ class Building:
             value = self.listed(value)
         # Their order in memory is now that of both shapes.
         target = [1] * (3 - len(shape)) + list(shape)
-        rows, columns, channels = math.prod(target[:-2]), target[-2], target[-1]
+        at, channels = rows_of(target), target[-1]
+        rows, columns = math.prod(target[:at]), math.prod(target[at:-1])
         lengths = (rows, columns * channels), (columns, channels), (channels, 1)
         factors = [(Factor(count, step),) for count, step in lengths]
         step = self.add(Rearrange(View(factors[0], factors[1], factors[2])), [value.step])
-        dims = [*spread("h", target[:-2]), *spread("w", [columns]), *spread("c", [channels])]
+        dims = lying(target, at)
         return Tensor(step, tuple(dims[-len(shape) :]) if shape else ())
 
     def _to_space(self, step: int, channels: Dim, rows: Dim, columns: Dim) -> int | None:
@@ -265,25 +269,15 @@ class Building:
         return planar(step, self.shape(step))
 
 
-def _fits(dims: Sequence[Dim]) -> bool:
-    """Whether a side of a map is as long as these dims together."""
-    return math.prod(size(each) for each in dims) <= LARGEST_SIDE
+def _fits(value: Tensor, *groups: Dims) -> bool:
+    """Whether there is a map whose rows, columns and channels are these dims of a tensor."""
+    return is_map(Shape(*(math.prod(value.shape[each] for each in group) for group in groups)))
 
 
 def _as_rows(array: Array) -> Array:
     """(rows, columns, channels) that lie in memory as the array does."""
     shape = (1,) * (3 - array.ndim) + array.shape
     return array.reshape(math.prod(shape[:-2]), *shape[-2:])
-
-
-def spread(axis: AxisName, lengths: Sequence[int]) -> list[Dim]:
-    """Dims that are, in order, the factors of an axis."""
-    found: list[Dim] = []
-    stride = math.prod(lengths)
-    for length in lengths:
-        stride //= length
-        found.append(joined([Atom(axis, length, stride)]))
-    return found
 
 
 def _behind(dim: Dim, axis: str, length: int) -> Atom | None:

@@ -176,6 +176,26 @@ def _plain(function: Callable[[Any], Any]) -> Compute:
     return lambda node, given: np.asarray(function(given[0]), given[0].dtype)
 
 
+_PUT: dict[str, Any] = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _scattered(node: Node, given: list[Any]) -> Any:
+    """Updates at places of the first array, one after another."""
+    data, indices, updates = np.array(given[0]), given[1], given[2]
+    if node.kind == "ScatterND":
+        places = tuple(np.moveaxis(indices, -1, 0))
+    else:
+        grid: list[Any] = list(np.indices(indices.shape))
+        grid[node.integer("axis")] = indices
+        places = tuple(grid)
+    how = node.word("reduction", "none")
+    if how == "none":
+        data[places] = updates
+    else:
+        _PUT[how].at(data, places, updates)
+    return data
+
+
 COMPUTED: dict[str, Compute] = {
     "MatMul": lambda node, given: _product(given[0], given[1]),
     "Gemm": _general_product,
@@ -198,6 +218,9 @@ COMPUTED: dict[str, Compute] = {
     "GatherElements": lambda node, given: np.take_along_axis(
         given[0], given[1] % given[0].shape[node.integer("axis")], node.integer("axis")
     ),
+    "ScatterND": _scattered,
+    "ScatterElements": _scattered,
+    "Compress": lambda node, given: np.compress(given[1], given[0], node.attributes.get("axis")),
     "OneHot": _one_hot,
     "Trilu": _triangle,
     "DequantizeLinear": _dequantized,

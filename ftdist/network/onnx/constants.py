@@ -100,6 +100,7 @@ def _squeeze(node: Node, given: list[Any]) -> Array:
 
 def _slice(node: Node, given: list[Any]) -> Array:
     if len(given) > 1:
+        given = [None if each is None else np.atleast_1d(each) for each in given]
         starts, ends = given[1], given[2]
         axes = given[3] if len(given) > 3 and given[3] is not None else range(len(starts))
         steps = given[4] if len(given) > 4 and given[4] is not None else [1] * len(starts)

@@ -22,6 +22,7 @@ from ftdist.network.onnx.nodes import Array, Branch, Node, Open, Unsupported, Va
 from ftdist.network.onnx.refusals import Refused, unknown_operator
 from ftdist.network.onnx.registry import OF_LISTS, OPERATORS, made
 from ftdist.network.onnx.translators.lists.choosing import merged
+from ftdist.network.onnx.translators.lists.pasting import pasted, pasting
 from ftdist.network.onnx.types import FLOAT, FLOAT16, INT64, result_types, type_of
 from ftdist.network.onnx.views import Tensor
 
@@ -86,8 +87,9 @@ class Translation:
                 self.types[name] = kind
 
     def _before(self, node: Node) -> str:
-        """A value that a node reads and that some layer makes; "" where there is none."""
-        for name in node.inputs:
+        """A value that a node, or one within it, reads and that some layer makes; "" where there is
+        none."""
+        for name in (*node.inputs, *node.reads):
             value = self.values.get(name)
             if isinstance(value, List) or (isinstance(value, Tensor) and value.step >= 0):
                 return name
@@ -142,7 +144,8 @@ class Translation:
         """The last values of what is carried on, then what each round makes, side by side."""
         most, condition = (*given, None, None)[:2]
         if isinstance(most, _COMPUTED) or isinstance(condition, _COMPUTED):
-            raise Unsupported("how often it runs depends on the input")
+            body = _branch(node, "body", 1 + len(node.outputs))
+            return [self._of_regions(body, given[2:])], (FLOAT,)
         carried: list[Result] = [each for each in given[2:] if each is not None]
         types = [node.type_of(at + 2) for at in range(len(carried))]
         rows = len(node.outputs) - len(carried)
@@ -171,6 +174,14 @@ class Translation:
             for each, result in zip(made, found[1 + len(carried) :], strict=True):
                 each.append(result)
         return [*carried, *(self._stacked(each) for each in made)], [*types, *made_types]
+
+    def _of_regions(self, body: Branch, start: Sequence[Open | None]) -> Result:
+        """What comes of as many rounds as the network finds regions: masks that lie where these
+        do."""
+        known = {name: self.values.get(name) for name in pasting(body)}
+        if any(isinstance(each, Unknown) for each in known.values()):
+            return UNKNOWN
+        return _sensible(partial(pasted, self.building, [*known.values()], start))
 
     def _stacked(self, rounds: Sequence[Result]) -> Result:
         """What each round of a Loop made, along a new first dim."""
@@ -224,7 +235,7 @@ def _result(node: Node, building: Building, given: Sequence[Open | None]) -> lis
     return list(found) if isinstance(found, list) else [found]
 
 
-_MAKES_LISTS = ("NonZero", "NonMaxSuppression")
+_MAKES_LISTS = ("NonZero", "NonMaxSuppression", "Compress")
 
 
 def _of_fixed(node: Node, building: Building, given: Sequence[Value | None]) -> list[Value]:

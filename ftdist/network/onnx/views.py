@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from ftdist.geometry import Shape
+from ftdist.network.graph import is_map
 
 AxisName = Literal["h", "w", "c"]
 
@@ -138,3 +139,27 @@ def order_of(dim: Dim) -> tuple[int, ...]:
         order = order[..., None] + np.arange(atom.size) * atom.stride
     assert order.size == size(dim)
     return tuple(order.ravel().tolist())
+
+
+def spread(axis: AxisName, lengths: Sequence[int]) -> list[Dim]:
+    """Dims that are, in order, the factors of an axis."""
+    found: list[Dim] = []
+    stride = math.prod(lengths)
+    for length in lengths:
+        stride //= length
+        found.append(joined([Atom(axis, length, stride)]))
+    return found
+
+
+def rows_of(shape: Sequence[int]) -> int:
+    """How many dims are rows of a map whose values lie as in an array of that shape: all but two,
+    or none where these were more than a map has rows. The last one is channels."""
+    at = max(0, len(shape) - 2)
+    rows, columns = math.prod(shape[:at]), math.prod(shape[at:-1])
+    return at if is_map(Shape(rows, columns, math.prod(shape[-1:]))) else 0
+
+
+def lying(shape: Sequence[int], rows: int) -> list[Dim]:
+    """Dims that lie as in an array, of which the first so many are rows."""
+    columns = spread("w", shape[rows:-1])
+    return [*spread("h", shape[:rows]), *columns, *spread("c", shape[-1:])]

@@ -6,7 +6,6 @@ that cutting the map changes no bit. Nothing is spread into a larger map first.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -82,9 +81,13 @@ class TransposedConvolution(Operation):
         return True
 
     def macs(self, source: Shape, output: Shape) -> int:
-        """On average: an output position meets one of so many taps as the strides say."""
-        strides = self.window.vertical.stride * self.window.horizontal.stride
-        return -(-math.prod(self.weights(source)["weights"]) // strides)
+        """On average: an output position meets one of so many taps as the strides say, and no more
+        than there are positions."""
+        down, across = self.window.vertical, self.window.horizontal
+        taps = min(down.kernel, source.height * down.stride)
+        taps *= min(across.kernel, source.width * across.stride)
+        terms = taps * self.filters * (source.channels // self.groups)
+        return -(-terms // (down.stride * across.stride))
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 0

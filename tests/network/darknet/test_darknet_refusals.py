@@ -88,7 +88,7 @@ def failure(text: str) -> str:
         ("[conv]\n[rbm]\n", "small.cfg:6: [rbm]: is a layer of Darknet's first versions that is"),
         ("[iseg]\nclasses=3\nids=4\n", "small.cfg:5: [iseg]: 3 classes and 4 ids need 7 channel"),
         ("[iseg]\nclasses=0\n", "small.cfg:6: [iseg] classes: 0 is less than 1"),
-        ("[implicit]\nfilters=99999\n", "small.cfg:5: [implicit]: layer 1 (implicit0): a map of"),
+        ("[implicit]\nfilters=9999999\n", "small.cfg:5: [implicit]: layer 1 (implicit0): a map of"),
         ("[conv]\n[implicit]\nfilters=2\n[scale_channels]\nfrom=0\n", "factors of 1x1x2 do no"),
         (
             "[conv]\n[shortcut]\nfrom=0\nactivation=normalize_channels\n",

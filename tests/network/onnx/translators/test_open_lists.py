@@ -271,7 +271,75 @@ def floats_of_counts(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
     )
 
 
+def combined(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """As tf2onnx writes CombinedNonMaxSuppression: the best of all classes that are left, each put
+    to a place of its own; the first one of all boxes is that of none."""
+    turned = n.add("Unsqueeze", n.add("Transpose", scores, perm=[1, 0]), ints(n, 0))
+    all_boxes = n.add("Unsqueeze", boxes, ints(n, 0))
+    found = n.add("NonMaxSuppression", all_boxes, turned, ints(n, 4), f32(n, [0.4]), f32(n, [0.3]))
+    values = n.add("GatherND", turned, found)
+    frame, box = (n.add("Slice", found, ints(n, a), ints(n, a + 1), ints(n, 1)) for a in (0, 2))
+    own = n.add("GatherND", all_boxes, n.add("Concat", frame, box, axis=1))
+    zero, one = (n.constant(np.array(each, np.int64)) for each in (0, 1))
+    numbers = n.add("Range", zero, n.add("Squeeze", n.add("Shape", values), ints(n, 0)), one)
+    hot = n.add(
+        "Gather", n.constant(np.ones((1, 1), np.int64)), n.add("Squeeze", frame, ints(n, 1))
+    )
+    so_far = n.add("CumSum", hot, zero, exclusive=1)
+    within = n.add("GatherND", so_far, frame, batch_dims=1)
+    place = n.add("Concat", frame, n.add("Unsqueeze", within, ints(n, 1)), axis=1)
+    by_frame = n.add("ScatterND", n.constant(np.zeros((1, 12), np.float32)), place, values)
+    nothing = n.constant(np.full((1, 12), -1, np.int64))
+    entry = n.add("ScatterND", nothing, place, numbers)
+    best, at = n.add("TopK", by_frame, ints(n, 5), axis=1, outputs=2)
+    entry = n.add("Add", n.add("GatherElements", entry, at, axis=1), one)
+    rows = n.add("Pad", own, ints(n, 1, 0, 0, 0), f32(n, 0))
+    return tuple(
+        n.add("Squeeze", each, ints(n, 0)) for each in (best, n.add("Gather", rows, entry))
+    )
+
+
+def descriptors(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """Of key points where they are in a map, as SuperPoint has them; the best of them."""
+    places, values = chosen(n, boxes, first(n, scores))
+    where = n.add("Slice", places, ints(n, 0), ints(n, 2), ints(n, 1))
+    where = n.add("Reshape", n.add("Sub", where, f32(n, 2)), ints(n, 1, 1, -1, 2))
+    features = n.add("Reshape", scores, ints(n, 1, 3, 3, 4))
+    taken = n.add("GridSample", features, where, mode="bilinear", align_corners=1)
+    column = n.add("GridSample", features, n.add("Transpose", where, perm=[0, 2, 1, 3]))
+    column = n.add("Transpose", n.add("Squeeze", column, ints(n, 0, 3)), perm=[1, 0])
+    return n.add("Reshape", taken, ints(n, 3, -1)), column, values
+
+
+def named_by_the_best(n: Nodes, values: str) -> tuple[str, ...]:
+    """Entries of a list by as many numbers as the file says."""
+    _, at = n.add("TopK", values, ints(n, 1), axis=0, outputs=2)
+    pairs = n.add("Concat", *(n.add("Unsqueeze", values, ints(n, 1)),) * 2, axis=1)
+    so_far = n.add("CumSum", values, n.constant(np.array(0, np.int64)))
+    backwards = n.add("CumSum", values, n.constant(np.array(0, np.int64)), reverse=1)
+    named = n.add("GatherND", pairs, n.add("Unsqueeze", at, ints(n, 1)))
+    return n.add("Squeeze", named, ints(n, 0)), so_far, backwards
+
+
+def compressed(n: Nodes, boxes: str, scores: str) -> tuple[str, ...]:
+    """What is left where a condition is true, of tensors and of lists."""
+    is_good = n.add("Greater", first(n, scores), f32(n, 0.5))
+    rows, own = (n.add("Compress", each, is_good, axis=0) for each in (boxes, scores))
+    again = n.add("Greater", first(n, own), f32(n, 0.7))
+    flat = n.add("Greater", n.add("Reshape", scores, ints(n, -1)), f32(n, 0.5))
+    known = n.constant(np.array([True, False, True]))
+    return (
+        n.add("Compress", rows, again, axis=0),
+        n.add("Compress", scores, flat),
+        n.add("Compress", scores, known, axis=1),
+    )
+
+
 CASES: dict[str, Build] = {
+    "combined suppression": combined,
+    "descriptors": descriptors,
+    "named by the best": of_one(named_by_the_best),
+    "compressed": compressed,
     "detector": detector,
     "everything there is": of_one(everything_there_is),
     "shaped": of_one(shaped),
@@ -330,10 +398,10 @@ def test_nothing_may_be_found(tmp_path: Path) -> None:
 
 def test_what_lists_do_not_have_is_refused(tmp_path: Path) -> None:
     def sorted_by_hand(n: Nodes, values: str) -> tuple[str, ...]:
-        return (n.add("CumSum", values, n.constant(np.array(0, np.int64))),)
+        return (n.add("Hardmax", values, axis=0),)
 
     path = graph(of_one(sorted_by_hand), tmp_path / "graph.onnx")
-    with pytest.raises(InputError, match=r"CumSum.*lists whose length depends on the input"):
+    with pytest.raises(InputError, match=r"Hardmax.*lists whose length depends on the input"):
         imported(path, batch="whole")
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List
 from ftdist.network.onnx.nodes import Node, Open, Unsupported, Value
-from ftdist.network.onnx.registry import made, translates_lists
+from ftdist.network.onnx.registry import OF_LISTS, made, translates_lists
 from ftdist.network.onnx.translators.lists.entries import (
     as_value,
     counted,
@@ -18,13 +19,19 @@ from ftdist.network.onnx.translators.lists.entries import (
     one_after_another,
     places,
 )
-from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, listed, row_by_row
+from ftdist.network.onnx.translators.lists.shaping import (
+    dims_of,
+    fixed,
+    listed,
+    reshaped,
+    row_by_row,
+)
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.places.selecting import suppressed
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import scaled
-from ftdist.network.onnx.views import Dim, Tensor
+from ftdist.network.onnx.views import Dim, Tensor, spread
 from ftdist.network.operators.lists import TopOfList
 
 Given = list[Open | None]
@@ -37,22 +44,42 @@ _NEVER = -3e38
 def _non_zero(building: Building, node: Node, given: Given) -> Open:
     value = as_value(building, given[0])
     whole = filled(building, value, 0.0) if isinstance(value, List) else value
-    tensor = building.tensor(whole, "its input")  # type: ignore[arg-type]
-    if not tensor.rank:
+    known = building.tensor(whole, "its input")  # type: ignore[arg-type]
+    if not known.rank:
         raise Unsupported("of a single value")
-    flat, count = places(building, tensor)
+    flat, count = places(building, known)
     one = Tensor(flat.step, ((), *flat.dims))
     coordinates: list[Value | None] = [one]
-    if tensor.rank > 1:
+    if known.rank > 1:
         coordinates = []
-        for at, length in enumerate(tensor.shape):
-            behind = np.array(np.prod(tensor.shape[at + 1 :]), np.float32)
+        for at, length in enumerate(known.shape):
+            behind = np.array(np.prod(known.shape[at + 1 :]), np.float32)
             each = applied(building, paired(building, "divide", one, behind), "floor")
             if at:
                 each = paired(building, "modulo", each, np.array(length, np.float32))
             coordinates.append(each)
     found = one if len(coordinates) == 1 else made(building, "Concat", coordinates, {"axis": 0})
     return List(found, 1, count)
+
+
+@translates_lists("Compress")
+def _compress(building: Building, node: Node, given: Given) -> Open:
+    """The entries of one dim, or of all, for which a condition is true."""
+    data, condition = (as_value(building, each) for each in given[:2])
+    axis = node.integer("axis", 0)
+    if "axis" not in node.attributes and isinstance(data, List):
+        data = reshaped(building, data, (-1,))
+    elif "axis" not in node.attributes:
+        whole = building.tensor(fixed(data, "data"), "data")
+        data = building.reshaped(whole, (math.prod(whole.shape),))
+    if isinstance(condition, np.ndarray):
+        where: Open = np.flatnonzero(condition)
+    else:
+        found = _non_zero(building, node, [condition])
+        assert isinstance(found, List)
+        where = List(Tensor(found.tensor.step, found.tensor.dims[1:]), 0, found.count)
+    by = Node(node.name, "Gather", ("", ""), ("",), {"axis": axis})
+    return OF_LISTS["Gather"](building, by, [data, where])  # type: ignore[return-value]
 
 
 @translates_lists("TopK")
@@ -74,11 +101,11 @@ def _top(building: Building, node: Node, given: Given) -> list[Open]:
         chosen = part(building, both, 1, range(each, each + 1))
         dims: list[Dim] = [()] * value.rank
         dims[axis] = chosen.dims[0]
-        tensor = Tensor(chosen.step, tuple(dims))
+        best = Tensor(chosen.step, tuple(dims))
         if isinstance(wanted, Count):
-            found.append(List(tensor, axis, Count(wanted.value, most)))
+            found.append(List(best, axis, Count(wanted.value, most)))
         else:
-            found.append(tensor)
+            found.append(best)
     return found[: len(node.outputs)]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ftdist.network.graph import LARGEST_SIDE
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, Lengths, List, most_of
 from ftdist.network.onnx.nodes import Open, Unsupported, Value
 from ftdist.network.onnx.registry import made
@@ -88,16 +88,6 @@ def _lies_in_order(building: Building, value: Tensor) -> bool:
     """Whether the values of a map lie in memory as those of the array."""
     height, width, channels = building.shape(value.step)
     return flat_order(value) == (*full("h", height), *full("w", width), *full("c", channels))
-
-
-def taken(building: Building, value: Tensor, axes: Sequence[int], by: Tensor) -> Tensor:
-    """Entries of a tensor by their numbers among those of these (neighbouring) dims."""
-    value = in_columns(building, value, axes)
-    numbers = in_columns(building, by, range(by.rank))
-    step = building.add(GatherBy("columns"), [value.step, numbers.step])
-    first = axes[0]
-    dims = *value.dims[:first], *spread("w", by.shape), *value.dims[first + len(axes) :]
-    return Tensor(step, dims)
 
 
 def repeated(building: Building, value: Tensor, shape: Sequence[int]) -> Tensor:

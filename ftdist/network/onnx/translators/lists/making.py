@@ -95,10 +95,14 @@ def _pad(building: Building, node: Node, given: Given) -> Open:
     if len(given) > 2 and given[2] is not None:
         number = float(constant(fixed(given[2], "the value"), "the value").ravel()[0])
     after = pads[value.rank + value.axis] if len(pads) == 2 * value.rank else -1
-    others = [each for at, each in enumerate(pads) if at != value.rank + value.axis]
+    ends = value.axis, value.rank + value.axis
+    others = [each for at, each in enumerate(pads) if at not in ends]
     by_axes = len(given) > 3 and given[3] is not None
     if any(others) or by_axes or node.word("mode", "constant") != "constant":
-        raise Unsupported("pads: entries may be added behind those of a list")
+        raise Unsupported("pads: entries may be added before and behind those of a list")
+    before = pads[value.axis]
+    if before:
+        value = _behind(building, value, before, number)
     (most,) = most_of((after,))
     whole = filled(building, value, number)
     count = lengths.longer(building, value.count, after)
@@ -108,6 +112,16 @@ def _pad(building: Building, node: Node, given: Given) -> Open:
         return _of_length(building, whole, value.axis, count, number)
     joined = _of_length(building, whole, value.axis, value.capacity + most, number)
     return List(joined, value.axis, count)
+
+
+def _behind(building: Building, value: List, before: int | Count, number: float) -> List:
+    """The list behind so many entries of a number."""
+    if not isinstance(before, int) or before < 0:
+        raise Unsupported("pads: as many entries before those of a list as the file says")
+    shape = (*value.shape[: value.axis], before, *value.shape[value.axis + 1 :])
+    more = np.full(shape, number, np.float32)
+    whole = tensor(made(building, "Concat", [more, value.tensor], {"axis": value.axis}))
+    return List(whole, value.axis, lengths.longer(building, value.count, before))  # type: ignore[arg-type]
 
 
 def _of_length(building: Building, value: Tensor, axis: int, length: int, number: float) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,16 +20,19 @@ from ftdist.network.onnx.translators.lists.entries import (
     number,
     one_after_another,
     shortened,
-    taken,
 )
-from ftdist.network.onnx.translators.lists.shaping import dims_of, fixed, of_fixed, row_by_row
+from ftdist.network.onnx.translators.lists.shaping import (
+    dims_of,
+    fixed,
+    listed,
+    of_fixed,
+    row_by_row,
+)
+from ftdist.network.onnx.translators.places.gathering import replaced, slice_places, taken
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
-from ftdist.network.onnx.translators.values.reductions import reduced
 from ftdist.network.onnx.views import Tensor
-from ftdist.network.operators.windows import Convolution
-from ftdist.network.rewriting.scaling import ONE_TAP
 
 Given = list[Open | None]
 
@@ -76,26 +80,42 @@ def _gather_of_one_dim(building: Building, node: Node, given: Given) -> Open | l
 @translates_lists("GatherND")
 def _gather_slices(building: Building, node: Node, given: Given) -> Open:
     """Indices of several dims become numbers of slices by a product."""
-    by = given[1]
-    if not isinstance(by, List) or by.axis == by.rank - 1 or node.integer("batch_dims"):
+    data, by, batch = given[0], given[1], node.integer("batch_dims")
+    if not isinstance(by, Tensor | List) or (isinstance(by, List) and by.axis == by.rank - 1):
         raise Unsupported("indices: a list of places is supported")
-    data, depth = given[0], by.shape[-1]
+    depth = by.shape[-1]
+    if batch and isinstance(data, List):
+        if isinstance(by, Tensor):
+            raise Unsupported("batch_dims: of lists of one number for each entry")
+        return _of_own_entry(building, node, data, by)
     if isinstance(data, np.ndarray) and not data.size:
-        return np.zeros((*by.shape[:-1], *data.shape[depth:]), np.float32)
+        return np.zeros((*by.shape[:-1], *data.shape[batch + depth :]), np.float32)
     value = _tensor(building, data, "data")
-    if isinstance(given[0], List) and given[0].axis > 0 and given[0].axis < depth:
+    if isinstance(data, List) and data.axis > 0 and data.axis < depth:
         raise Unsupported("data: the first dim may be of open length")
-    numbers = in_columns(building, by.tensor, range(by.rank - 1))
-    step = numbers.step
-    if depth > 1:
-        strides = np.cumprod([1, *value.shape[1:depth][::-1]])[::-1].astype(np.float32)
-        weights = {
-            "weights": lambda: strides.reshape(1, depth, 1, 1),
-            "bias": lambda: np.zeros(1, np.float32),
-        }
-        step = building.add(Convolution(1, ONE_TAP), [step], weights)
-    found = taken(building, value, range(depth), Tensor(step, numbers.dims[:-1]))
-    return List(found, by.axis, by.count)
+    whole = by.tensor if isinstance(by, List) else by
+    numbers = slice_places(building, value, whole, batch)
+    found = taken(building, value, range(batch + depth), numbers)
+    return List(found, by.axis, by.count) if isinstance(by, List) else found
+
+
+def _of_own_entry(building: Building, node: Node, data: List, by: List) -> Open:
+    """Of each entry of one list the value that the same entry of another names."""
+    if (data.axis, data.rank, by.axis, by.shape[1:]) != (0, 2, 0, (1,)):
+        raise Unsupported("batch_dims: of lists of one number for each entry")
+    shortest = min(data.capacity, by.capacity)
+    pair: list[Value | None] = [
+        in_columns(building, shortened(building, each, shortest).tensor, [0]) for each in (data, by)
+    ]
+    chosen = tensor(made(building, "GatherElements", pair, {"axis": 1}))
+    return List(Tensor(chosen.step, chosen.dims[:1]), 0, by.count)
+
+
+@translates_lists("CumSum")
+def _sums_so_far(building: Building, node: Node, given: Given) -> Open:
+    value = listed(given)
+    (found,) = row_by_row(building, node, [filled(building, value, 0.0), *given[1:]])
+    return List(found, value.axis, value.count)
 
 
 @translates_lists("Concat")
@@ -205,36 +225,32 @@ def _split(building: Building, node: Node, given: Given) -> list[Open]:
 
 @translates_lists("ScatterElements")
 def _scatter(building: Building, node: Node, given: Given) -> Open:
-    """Whole entries go to the places that a list says, which are different from each other: each
-    place finds out which entry is for it."""
+    """Whole entries go to the places that a list says: each place finds out which entry is for
+    it."""
     data, by, updates = (as_value(building, each) for each in given[:3])
     narrow = by.narrow if isinstance(by, List) else None
     axis = node.integer("axis") % _rank(data)
     if not isinstance(by, List) or narrow is None or by.axis != axis:
         raise Unsupported("indices: a list of numbers of whole entries is supported")
-    if math.prod(narrow.shape) != by.capacity or node.word("reduction", "none") != "none":
+    if math.prod(narrow.shape) != by.capacity:
         raise Unsupported("indices: they differ within an entry")
-    whole = _tensor(building, data, "data")
-    own = filled(building, List(narrow, axis, by.count), -1.0)
-    numbers = building.reshaped(own, (by.capacity, 1))
-    line = np.arange(whole.shape[axis], dtype=np.float32)[np.newaxis]
-    fits = paired(building, "equal", numbers, building.constant(line))
-    entry = reduced(building, fits, "arg_max", (0,), keep=False)
-    found = reduced(building, fits, "max", (0,), keep=False)
-    source = taken(building, _tensor(building, updates, "updates"), [axis], entry)
-    rows = whole.shape[axis], math.prod(whole.shape) // whole.shape[axis]
-    if whole.shape[:axis] != (1,) * axis or source.shape != whole.shape:
-        raise Unsupported(f"updates: {source.shape} for {whole.shape}")
-    flat = [building.reshaped(each, rows) for each in (source, whole)]
-    chosen = made(building, "Where", [building.reshaped(found, (rows[0], 1)), *flat])
-    result = building.reshaped(chosen, whole.shape)
-    return List(result, axis, data.count) if isinstance(data, List) else result
+    numbers = filled(building, List(narrow, axis, by.count), -1.0)
+    flat = building.reshaped(numbers, (by.capacity,))
+    return _placed(building, node, data, flat, updates, [axis])
 
 
 @translates_lists("ScatterND")
 def _put(building: Building, node: Node, given: Given) -> Open:
-    """Whole slices of a tensor are set to a list that was filled up to their length."""
-    data, by, updates = given[:3]
+    """Slices go to the places that a list says; or whole slices of a tensor are set to a list that
+    was filled up to their length."""
+    data, by, updates = (as_value(building, each) for each in given[:3])
+    if isinstance(by, List):
+        if by.axis != 0 or by.rank != 2:
+            raise Unsupported("indices: a list of places is supported")
+        value = _tensor(building, data, "data")
+        numbers = slice_places(building, value, by.tensor)
+        numbers = filled(building, List(numbers, 0, by.count), -1.0)
+        return _placed(building, node, data, numbers, updates, range(by.shape[1]))
     if not isinstance(by, np.ndarray) or not isinstance(updates, List) or isinstance(data, List):
         raise Unsupported("indices: constants are supported where updates are of open length")
     value = building.tensor(fixed(data, "data"), "data")
@@ -245,6 +261,24 @@ def _put(building: Building, node: Node, given: Given) -> Open:
     return of_fixed(building, node, [value, by, whole])[0]
 
 
+def _placed(
+    building: Building,
+    node: Node,
+    data: Open | None,
+    numbers: Tensor,
+    updates: Open | None,
+    axes: Sequence[int],
+) -> Open:
+    """What is there, with entries of a list put to places by their numbers."""
+    if node.word("reduction", "none") != "none":
+        raise Unsupported("reduction: of a list of open length entries are put, not added")
+    value, entries = _tensor(building, data, "data"), _tensor(building, updates, "updates")
+    if entries.shape[axes[0] + 1 :] != value.shape[axes[-1] + 1 :]:
+        raise Unsupported(f"updates: {entries.shape} for {value.shape}")
+    result = replaced(building, value, numbers, entries, axes)
+    return List(result, data.axis, data.count) if isinstance(data, List) else result
+
+
 @translates_lists("RoiAlign")
 def _regions(building: Building, node: Node, given: Given) -> Open:
     """Of each region of a list; behind them are regions of nothing."""
@@ -253,3 +287,13 @@ def _regions(building: Building, node: Node, given: Given) -> Open:
         raise Unsupported("rois: their number may be of open length")
     (found,) = row_by_row(building, node, [given[0], filled(building, regions, 0.0)])
     return List(found, 0, regions.count)
+
+
+@translates_lists("GridSample")
+def _places(building: Building, node: Node, given: Given) -> Open:
+    """At the places of a list, as descriptors of key points are taken from a map."""
+    grid = given[1]
+    if not isinstance(grid, List) or grid.axis not in (1, 2) or isinstance(given[0], List):
+        raise Unsupported("grid: its places may be of open length")
+    (found,) = row_by_row(building, node, [given[0], filled(building, grid, 0.0)])
+    return List(found, grid.axis + 1, grid.count)

@@ -14,11 +14,11 @@ from dataclasses import replace
 import numpy as np
 
 from ftdist.geometry import Window
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Array, Unsupported, Value
 from ftdist.network.onnx.registry import made
 from ftdist.network.onnx.translators.places.joining import part
-from ftdist.network.onnx.views import Atom, Tensor, full, joined, transposed
+from ftdist.network.onnx.views import Atom, Tensor, full, joined, spread, transposed
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.placing import Pad
 from ftdist.network.operators.windows import Convolution

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ftdist.geometry import Window
-from ftdist.network.onnx.building import Building, spread
-from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
-from ftdist.network.onnx.registry import frame_by_frame, translates
+from ftdist.network.onnx.building import Building
+from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor, whole
+from ftdist.network.onnx.registry import frame_by_frame, made, translates
 from ftdist.network.onnx.translators.maps.computed_weights import convolved
 from ftdist.network.onnx.translators.maps.frames import of_frames, over_depth
-from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.onnx.views import Tensor, full, spread
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.resampling import Crop, DepthToSpace
 from ftdist.network.operators.transposed import TransposedConvolution
@@ -115,6 +116,35 @@ def _transposed_batch(building: Building, node: Node, given: Given) -> Value:
     found = building.grouped(found, [2], [3], [1])
     number, row = spread("h", [frames, rows // frames])
     return Tensor(found.step, (number, full("c", channels), row, full("w", columns)))
+
+
+@translates("Col2Im")
+def _blocks_to_map(building: Building, node: Node, given: Given) -> Value:
+    """Blocks that may overlap are added where they lie: a transposed convolution each of whose taps
+    takes a channel of its own."""
+    value = tensor(given[0])
+    image, block = (whole(given[at], name) for at, name in ((1, "image_shape"), (2, "block_shape")))
+    if len(image) != 2 or value.rank != 3:
+        raise Unsupported(f"over {len(image)} axes; 2 are supported")
+    strides, dilations = (node.integers(name, (1, 1)) for name in ("strides", "dilations"))
+    pads, taps = node.integers("pads", (0, 0, 0, 0)), math.prod(block)
+    places, more = zip(
+        *(
+            divmod(size + before + behind - dilation * (kernel - 1) - 1, stride)
+            for size, kernel, stride, dilation, before, behind in zip(
+                image, block, strides, dilations, pads[:2], pads[2:], strict=True
+            )
+        ),
+        strict=True,
+    )
+    counts = [each + 1 for each in places]
+    channels = value.shape[1] // taps
+    if (channels * taps, math.prod(counts)) != value.shape[1:]:
+        raise Unsupported(f"blocks {value.shape} do not make a map of {image}")
+    maps = building.reshaped(value, (*value.shape[:2], *counts))
+    own = np.tile(np.eye(taps, dtype=np.float32), (channels, 1)).reshape(-1, 1, *block)
+    how = {"strides": strides, "dilations": dilations, "pads": pads, "output_padding": more}
+    return made(building, "ConvTranspose", [maps, own], {**how, "group": channels})
 
 
 def _transposed(building: Building, node: Node, given: Given) -> Value:

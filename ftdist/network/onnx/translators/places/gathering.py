@@ -10,12 +10,14 @@ from typing import Literal
 import numpy as np
 
 from ftdist.network.graph import LARGEST_SIDE
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
-from ftdist.network.onnx.registry import translates
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.translators.places.joining import part
+from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
-from ftdist.network.onnx.views import Tensor, full
+from ftdist.network.onnx.views import Tensor, full, spread
+from ftdist.network.operators.lists import EntryOfPlace
 from ftdist.network.operators.placing import Scatter, ScatterKind
 from ftdist.network.operators.selecting import GatherBy
 from ftdist.network.operators.tensors import Gather
@@ -32,7 +34,7 @@ def _gather(building: Building, node: Node, given: Given) -> Value:
     value, indices = building.tensor(given[0], "data"), given[1]
     axis = node.integer("axis") % value.rank
     if isinstance(indices, Tensor):
-        return _gathered_by(building, value, axis, indices)
+        return _slices_by(building, value, [axis], indices)
     length, numbers = value.shape[axis], constant(indices, "indices")
     places = [int(each) for each in numbers.ravel()]
     if any(not -length <= each < length for each in places):
@@ -54,9 +56,7 @@ def _gather(building: Building, node: Node, given: Given) -> Value:
         if sorted(places) == list(range(length)):
             return Tensor(building.add(Reorder(tuple(places)), [value.step]), tuple(dims))
         return Tensor(_taken(building, value.step, "channels", np.array(places)), tuple(dims))
-    value = _by_rows(building, value, [axis])
-    step = _taken(building, value.step, "rows", np.array(places))
-    return _with_dims(value, step, axis, 1, numbers.shape)
+    return _slices(building, value, [axis], np.array(places).reshape(numbers.shape))
 
 
 def _without(value: Tensor, axis: int) -> Tensor:
@@ -66,6 +66,38 @@ def _without(value: Tensor, axis: int) -> Tensor:
 def _taken(building: Building, step: int, axis: Literal["rows", "channels"], places: Array) -> int:
     weights = {"indices": lambda: places.astype(np.float32)}
     return building.add(Gather(axis, len(places)), [step], weights)
+
+
+def _slices(building: Building, value: Tensor, axes: Sequence[int], numbers: Array) -> Tensor:
+    """Slices by their numbers among those of these (neighbouring) dims: rows of a map, or columns
+    where they are more than a map has rows."""
+    if max(math.prod(value.shape[axis] for axis in axes), numbers.size) > LARGEST_SIDE:
+        return taken(building, value, axes, building.constant(numbers.astype(np.float32)))
+    value = _by_rows(building, value, axes)
+    step = _taken(building, value.step, "rows", numbers.ravel())
+    return _with_dims(value, step, axes[0], len(axes), numbers.shape)
+
+
+def _slices_by(building: Building, value: Tensor, axes: Sequence[int], numbers: Tensor) -> Tensor:
+    """The same by numbers that the network computes."""
+    count = math.prod(numbers.shape)
+    if max(math.prod(value.shape[axis] for axis in axes), count) > LARGEST_SIDE:
+        return taken(building, value, axes, numbers)
+    value = _by_rows(building, value, axes)
+    listed = building.grouped(numbers, range(numbers.rank), [], [])
+    step = building.add(GatherBy("rows"), [value.step, listed.step])
+    return _with_dims(value, step, axes[0], len(axes), numbers.shape)
+
+
+def taken(building: Building, value: Tensor, axes: Sequence[int], by: Tensor) -> Tensor:
+    """Entries of a tensor by their numbers among those of these (neighbouring) dims, in columns."""
+    rest = [axis for axis in range(value.rank) if axis not in axes]
+    value = building.grouped(value, [], axes, rest)
+    numbers = building.grouped(by, [], range(by.rank), [])
+    step = building.add(GatherBy("columns"), [value.step, numbers.step])
+    first = axes[0]
+    dims = *value.dims[:first], *spread("w", by.shape), *value.dims[first + len(axes) :]
+    return Tensor(step, dims)
 
 
 def _by_rows(building: Building, value: Tensor, axes: Sequence[int]) -> Tensor:
@@ -78,14 +110,6 @@ def _with_dims(value: Tensor, step: int, axis: int, count: int, shape: Sequence[
     """Rows in another shape in place of `count` dims from `axis` on."""
     dims = value.dims
     return Tensor(step, (*dims[:axis], *spread("h", shape), *dims[axis + count :]))
-
-
-def _gathered_by(building: Building, value: Tensor, axis: int, indices: Tensor) -> Tensor:
-    """Rows by numbers that the network computes."""
-    value = _by_rows(building, value, [axis])
-    numbers = building.grouped(indices, range(indices.rank), [], [])
-    step = building.add(GatherBy("rows"), [value.step, numbers.step])
-    return _with_dims(value, step, axis, 1, indices.shape)
 
 
 @translates("GatherElements")
@@ -108,13 +132,11 @@ def _gather_elements(building: Building, node: Node, given: Given) -> Value:
 def _gather_slices(building: Building, node: Node, given: Given) -> Value:
     value, batch = tensor(given[0]), node.integer("batch_dims")
     if isinstance(given[1], Tensor):
-        return _slices_by(building, value, given[1], batch)
+        axes = range(batch + given[1].shape[-1])
+        return _slices_by(building, value, axes, slice_places(building, value, given[1], batch))
     indices = constant(given[1], "indices")
     numbers = _slice_numbers(value.shape, indices, batch)
-    count = batch + indices.shape[-1]
-    value = _by_rows(building, value, range(count))
-    step = _taken(building, value.step, "rows", numbers.ravel())
-    return _with_dims(value, step, 0, count, numbers.shape)
+    return _slices(building, value, range(batch + indices.shape[-1]), numbers)
 
 
 def _slice_numbers(shape: Sequence[int], indices: Array, batch: int = 0) -> Array:
@@ -136,23 +158,48 @@ def _slice_numbers(shape: Sequence[int], indices: Array, batch: int = 0) -> Arra
     return numbers
 
 
-def _slices_by(building: Building, value: Tensor, indices: Tensor, batch: int) -> Tensor:
+def slice_places(building: Building, value: Tensor, indices: Tensor, batch: int = 0) -> Tensor:
     """Indices that the network computes become numbers of slices by a product."""
-    depth = indices.shape[-1]
-    if batch:
-        raise Unsupported("batch_dims: supported of constant indices only")
-    strides = np.cumprod([1, *value.shape[1:depth][::-1]])[::-1].astype(np.float32)
-    last = indices.rank - 1
-    listed = building.grouped(indices, range(last), [], [last])
-    weights = {
-        "weights": lambda: strides.reshape(1, depth, 1, 1),
-        "bias": lambda: np.zeros(1, np.float32),
-    }
-    numbers = building.add(Convolution(1, ONE_TAP), [listed.step], weights)
-    value = _by_rows(building, value, range(depth))
-    step = building.add(GatherBy("rows"), [value.step, numbers])
-    return _with_dims(value, step, 0, depth, indices.shape[:-1])
+    depth, last = indices.shape[-1], indices.rank - 1
+    if not depth or batch + depth > value.rank:
+        raise Unsupported(f"indices: {depth} of {value.rank} dims")
+    lengths = value.shape[batch : batch + depth]
+    strides = np.cumprod([1, *lengths[:0:-1]])[::-1].astype(np.float32)
+    listed = building.grouped(indices, [], range(last), [last])
+    numbers = Tensor(listed.step, listed.dims[:-1])
+    if depth > 1:
+        weights = {
+            "weights": lambda: strides.reshape(1, depth, 1, 1),
+            "bias": lambda: np.zeros(1, np.float32),
+        }
+        step = building.add(Convolution(1, ONE_TAP), [listed.step], weights)
+        numbers = Tensor(step, listed.dims[:-1])
+    if math.prod(value.shape[:batch]) == 1:
+        return numbers
+    first = np.arange(math.prod(value.shape[:batch]), dtype=np.float32) * math.prod(lengths)
+    first = first.reshape(*value.shape[:batch], *[1] * (numbers.rank - batch))
+    return paired(building, "add", numbers, first)
 
+
+def replaced(
+    building: Building, value: Tensor, numbers: Tensor, updates: Tensor, axes: Sequence[int]
+) -> Tensor:
+    """A tensor with updates (entries, ...) put to places by their numbers (entries,) among those of
+    its first dims; a number below zero is none. The last one for a place counts."""
+    count, rest = math.prod(value.shape[axis] for axis in axes), value.shape[axes[-1] + 1 :]
+    if value.shape[: axes[0]] != (1,) * axes[0]:
+        raise Unsupported("axis: the first one that is longer than 1 is supported")
+    listed = building.grouped(numbers, [], range(numbers.rank), [])
+    entry = Tensor(building.add(EntryOfPlace(count), [listed.step]), (full("w", count),))
+    rows = math.prod(rest)
+    flat = building.reshaped(updates, (math.prod(updates.shape) // rows, rows))
+    new = taken(building, flat, [0], entry)
+    old = building.reshaped(value, (count, rows))
+    is_new = paired(building, "greater_or_equal", building.reshaped(entry, (count, 1)), _ZERO)
+    return building.reshaped(tensor(made(building, "Where", [is_new, new, old])), value.shape)
+
+
+_ZERO = np.zeros(1, np.float32)
 
 _REDUCTIONS: dict[str, ScatterKind] = {
     "none": "set",
@@ -169,6 +216,8 @@ def _scatter(building: Building, node: Node, given: Given) -> Value:
     if how not in _REDUCTIONS:
         raise Unsupported(f"reduction: {how}")
     value, updates = (building.tensor(given[at], "an operand") for at in (0, 2))
+    if isinstance(given[1], Tensor):
+        return _scattered_by(building, node, value, given[1], updates)
     indices = constant(given[1], "indices")
     if node.kind == "ScatterND":
         numbers = _slice_numbers(value.shape, indices).ravel()
@@ -179,6 +228,39 @@ def _scatter(building: Building, node: Node, given: Given) -> Value:
     weights = {"indices": lambda: numbers.astype(np.float32)}
     operation = Scatter(len(numbers), size, _REDUCTIONS[how])
     return Tensor(building.add(operation, [value.step, updates.step], weights), value.dims)
+
+
+def _scattered_by(
+    building: Building, node: Node, value: Tensor, indices: Tensor, updates: Tensor
+) -> Tensor:
+    """Indices that the network computes: each place finds out which update is for it."""
+    if node.word("reduction", "none") != "none":
+        raise Unsupported("reduction: with indices that the network computes updates are put only")
+    if node.kind == "ScatterND":
+        numbers = slice_places(building, value, indices)
+        rest = value.shape[indices.shape[-1] :]
+        flat = building.reshaped(value, (math.prod(value.shape) // math.prod(rest), *rest))
+        many = math.prod(numbers.shape)
+    else:
+        axis = node.integer("axis") % value.rank
+        stride = np.array(math.prod(value.shape[axis + 1 :]), np.float32)
+        first = _element_numbers(value.shape, np.zeros(_but(indices.shape, axis)), axis)
+        others = first.reshape(_but(indices.shape, axis)).astype(np.float32)
+        numbers = paired(building, "multiply", indices, stride)
+        numbers = paired(building, "add", numbers, others)
+        flat, many, rest = (
+            building.reshaped(value, (math.prod(value.shape),)),
+            math.prod(numbers.shape),
+            (),
+        )
+    flat_updates = building.reshaped(updates, (many, *rest))
+    numbers = building.reshaped(numbers, (many,))
+    return building.reshaped(replaced(building, flat, numbers, flat_updates, [0]), value.shape)
+
+
+def _but(shape: Sequence[int], axis: int) -> tuple[int, ...]:
+    """A shape whose dim is 1."""
+    return (*shape[:axis], 1, *shape[axis + 1 :])
 
 
 def _element_numbers(shape: Sequence[int], indices: Array, axis: int) -> Array:

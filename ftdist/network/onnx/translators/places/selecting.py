@@ -7,14 +7,15 @@ import math
 import numpy as np
 
 from ftdist.network.graph import LARGEST_SIDE
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.lists import Count, List
 from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor, whole
 from ftdist.network.onnx.registry import OF_LISTS, made, translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pairs import paired
+from ftdist.network.onnx.translators.values.pointwise import scaled
 from ftdist.network.onnx.translators.values.reductions import reduced
-from ftdist.network.onnx.views import Tensor, full, transposed
+from ftdist.network.onnx.views import Tensor, full, spread, transposed
 from ftdist.network.operators.placing import RoiAlign
 from ftdist.network.operators.selecting import (
     CumulateChannels,
@@ -76,6 +77,22 @@ def _largest_only(building: Building, node: Node, given: Given) -> Value:
     return paired(building, "equal", place, building.constant(line))
 
 
+@translates("OneHot")
+def _one_hot(building: Building, node: Node, given: Given) -> Value:
+    """Of numbers that the network computes; those below zero count from the end."""
+    value, depth = tensor(given[0]), whole(given[1], "depth")[0]
+    off, on = (float(each) for each in constant(given[2], "values").ravel())
+    axis = node.integer("axis", -1) % (value.rank + 1)
+    if not 0 < depth <= LARGEST_SIDE:
+        raise Unsupported(f"depth: {depth}")
+    beside = paired(building, "less", value, np.zeros((), np.float32))
+    value = paired(building, "add", value, scaled(building, beside, float(depth)))
+    wide = Tensor(value.step, (*value.dims[:axis], (), *value.dims[axis:]))
+    line = np.arange(depth, dtype=np.float32).reshape(depth, *[1] * (value.rank - axis))
+    hot = paired(building, "equal", wide, building.constant(line))
+    return scaled(building, hot, on - off, off)
+
+
 def suppressed(building: Building, node: Node, given: Given) -> Value:
     """What NonMaxSuppression makes, as many rows as there can be: behind those that are chosen all
     numbers are -1."""
@@ -112,11 +129,15 @@ def _grid_sample(building: Building, node: Node, given: Given) -> Value:
     if mode not in ("linear", "nearest", "cubic") or beside not in _BESIDE:
         raise Unsupported(f"mode: {mode} with {beside}")
     align, frames = bool(node.integer("align_corners")), value.shape[0]
-    maps = building.grouped(value, [0, 2], [3], [1]), building.grouped(grid, [0, 1], [2], [3])
+    is_list = frames == 1 and grid.shape[1] > LARGEST_SIDE  # of places, one below the other
+    rows, columns = ([0], [1, 2]) if is_list else ([0, 1], [2])
+    maps = building.grouped(value, [0, 2], [3], [1]), building.grouped(grid, rows, columns, [3])
     operation = GridSample(mode, beside, align, frames)  # type: ignore[arg-type]
     step = building.add(operation, [each.step for each in maps])
-    count, high = spread("h", [frames, grid.shape[1]])
     _, channels, _, wide = building.planar(step).dims
+    count, high = spread("h", [frames, grid.shape[1]]) if not is_list else ((), ())
+    if is_list:
+        high, wide = spread("w", grid.shape[1:3])
     return Tensor(step, (count, channels, high, wide))
 
 

@@ -6,13 +6,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Node, Unsupported, Value
 from ftdist.network.onnx.registry import translates
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.products import summed_product
 from ftdist.network.onnx.translators.values.reductions import reduced
-from ftdist.network.onnx.views import Tensor, transposed
+from ftdist.network.onnx.views import Tensor, spread, transposed
 from ftdist.network.operators.tensors import Rearrange
 from ftdist.network.operators.views import Factor, View
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
-from ftdist.network.onnx.registry import frame_by_frame, translates
+from ftdist.network.onnx.registry import frame_by_frame, made, translates
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import scaled
@@ -17,6 +17,7 @@ from ftdist.network.onnx.views import Atom, Tensor, full
 from ftdist.network.operators.channels import NormalizeResponses
 from ftdist.network.operators.normalizing import Normalize, SoftmaxAlong
 from ftdist.network.operators.reducing import ReductionKind
+from ftdist.network.rewriting.scaling import batch_norm
 
 Given = list[Value | None]
 
@@ -26,6 +27,47 @@ def _normalized(
 ) -> int:
     weights = {"scale": lambda: scale, "bias": lambda: bias}
     return building.add(operation, [step], weights)
+
+
+@translates("BatchNormalization")
+def _batch_norm(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    if node.integer("training_mode"):
+        return _norm_of_itself(building, node, value, given[1:3])
+    if any(isinstance(each, Tensor) for each in given[1:5]):
+        return _norm_by_computed(building, node, value, given[1:5])
+    scale, bias, mean, variance = (constant(each, "a statistic") for each in given[1:5])
+    factor, shift = batch_norm(scale, bias, mean, variance, node.number("epsilon", 1e-5))
+    if value.rank == 4 and not value.dims[0]:
+        return building.planar(building.scale(building.map(value), factor, shift))
+    if value.rank > 1:
+        value = building.by_channels(value, 1)
+    return Tensor(building.scale(value.step, factor, shift), value.dims)
+
+
+def _norm_of_itself(building: Building, node: Node, value: Tensor, rest: Given) -> Tensor:
+    """With the statistics of what it is given, as layers have it that keep none (torch's
+    `track_running_stats=False`): those of one picture are an instance's."""
+    if value.rank < 3 or value.shape[0] != 1:
+        raise Unsupported("training_mode: export the network for inference")
+    epsilon = node.number("epsilon", 1e-5)
+    return made(building, "InstanceNormalization", [value, *rest], {"epsilon": epsilon})
+
+
+def _norm_by_computed(building: Building, node: Node, value: Tensor, given: Given) -> Tensor:
+    """With statistics that the network computes, as Keras exports LayerNormalization."""
+    shape = (1, -1, *(1,) * (value.rank - 2))
+    scale, bias, mean, variance = (
+        building.reshaped(each, (1, math.prod(each.shape), *shape[2:]))
+        if isinstance(each, Tensor)
+        else constant(each, "a statistic").reshape(shape)
+        for each in given
+    )
+    epsilon = np.array(node.number("epsilon", 1e-5), np.float32)
+    spread = made(building, "Add", [building.tensor(variance, "a variance"), epsilon])
+    found = made(building, "Sub", [value, mean])
+    found = made(building, "Div", [found, made(building, "Sqrt", [spread])])
+    return made(building, "Add", [made(building, "Mul", [found, scale]), bias])
 
 
 @translates("InstanceNormalization")

@@ -14,7 +14,7 @@ from ftdist.network.operators.base import Activation, Operation
 from ftdist.network.operators.channels import Activate, PRelu
 from ftdist.network.operators.joining import Add, Multiply, Sum
 from ftdist.network.operators.pairs import Pair, PairKind
-from ftdist.network.rewriting.scaling import Floats, batch_norm
+from ftdist.network.rewriting.scaling import Floats
 
 Given = list[Value | None]
 
@@ -118,20 +118,6 @@ def divided(building: Building, given: Given) -> Tensor:
     with np.errstate(all="ignore"):  # what is not finite is found by whoever reads
         factor = 1 / divisor
     return Tensor(building.scale(value.step, factor, np.zeros(len(factor))), value.dims)
-
-
-@translates("BatchNormalization")
-def _batch_norm(building: Building, node: Node, given: Given) -> Value:
-    value = tensor(given[0])
-    if node.integer("training_mode"):
-        raise Unsupported("training_mode: export the network for inference")
-    scale, bias, mean, variance = (constant(each, "a statistic") for each in given[1:5])
-    factor, shift = batch_norm(scale, bias, mean, variance, node.number("epsilon", 1e-5))
-    if value.rank == 4 and not value.dims[0]:
-        return building.planar(building.scale(building.map(value), factor, shift))
-    if value.rank > 1:
-        value = building.by_channels(value, 1)
-    return Tensor(building.scale(value.step, factor, shift), value.dims)
 
 
 def lying_alike(building: Building, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

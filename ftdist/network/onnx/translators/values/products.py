@@ -8,11 +8,11 @@ from functools import partial
 import numpy as np
 
 from ftdist.geometry import Window
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, constant, tensor
-from ftdist.network.onnx.registry import translates
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.translators.values.pointwise import operand, whole_axis
-from ftdist.network.onnx.views import Dim, Tensor, full, transposed
+from ftdist.network.onnx.views import Dim, Tensor, full, spread, transposed
 from ftdist.network.operators.base import Sliding
 from ftdist.network.operators.channels import Softmax
 from ftdist.network.operators.reducing import Product
@@ -24,7 +24,9 @@ Given = list[Value | None]
 
 @translates("Gemm")
 def _gemm(building: Building, node: Node, given: Given) -> Value:
-    value, matrix = tensor(given[0]), constant(given[1], "the matrix")
+    if not isinstance(given[0], Tensor) or any(isinstance(e, Tensor) for e in given[1:]):
+        return _gemm_of_tensors(building, node, given)
+    value, matrix = given[0], constant(given[1], "the matrix")
     if value.rank != 2 or matrix.ndim != 2:
         raise Unsupported(f"a product of {value.shape} and {matrix.shape}")
     value = transposed(value, (1, 0)) if node.integer("transA") else value
@@ -38,6 +40,22 @@ def _gemm(building: Building, node: Node, given: Given) -> Value:
             return Tensor(building.scale(made.step, np.ones(len(shift)), shift), made.dims)
         bias = np.broadcast_to(bias[0], matrix.shape[1:])
     return _product(building, value, matrix, bias, factor)
+
+
+def _gemm_of_tensors(building: Building, node: Node, given: Given) -> Value:
+    """Of which the matrix, or what is added, depends on the input, too."""
+    pair: Given = [building.tensor(each, "a matrix") for each in given[:2]]
+    for at, name in enumerate(("transA", "transB")):
+        if node.integer(name):
+            pair[at] = transposed(tensor(pair[at]), (1, 0))
+    found = made(building, "MatMul", pair)
+    bias = given[2] if len(given) > 2 else None
+    for how, value in (("alpha", found), ("beta", bias)):
+        factor = np.array(node.number(how, 1.0), np.float32)
+        if factor != 1 and value is not None:
+            scaled = made(building, "Mul", [building.tensor(value, "a matrix"), factor])
+            found, bias = (scaled, bias) if value is found else (found, scaled)
+    return found if bias is None else made(building, "Add", [found, bias])
 
 
 @translates("MatMul")

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ftdist.network.onnx.building import Building, spread
+from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Node, Value, constant, tensor
 from ftdist.network.onnx.registry import translates
-from ftdist.network.onnx.views import Dim, Tensor, size
+from ftdist.network.onnx.views import Dim, Tensor, rows_of, size, spread
 from ftdist.network.operators.channels import largest_channel
 from ftdist.network.operators.joining import Multiply
 from ftdist.network.operators.pairs import Pair
@@ -54,7 +54,8 @@ def reduced(
         left = [() if axis in axes else dim for axis, dim in enumerate(value.dims)]
         return Tensor(step, tuple(d for axis, d in enumerate(left) if keep or axis not in axes))
     kept = [axis for axis in range(value.rank) if axis not in axes]
-    groups = kept[:-2], kept[-2:-1], kept[-1:]
+    at = rows_of([value.shape[axis] for axis in kept])
+    groups = kept[:at], kept[at:-1], kept[-1:]
     rows, columns, channels = (building.factors(value, group) for group in groups)
     view = View(rows, columns, channels, building.factors(value, axes)).merged()
     step = building.add(Reduce(how, view), [value.step])
