@@ -18,6 +18,7 @@ from ftdist.protocol.limits import (
     Bytes,
     Count,
     Digest,
+    Length,
     Line,
     Name,
     Prose,
@@ -101,8 +102,8 @@ class OutputMap:
     name: Annotated[str, AtMost(256, least=1)]
     source: Source
     height: Side
-    width: Side
-    channels: Side
+    width: Length
+    channels: Length
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ class Accepted:
     job: Name
     model: Digest
     model_header_bytes: Annotated[int, Between(0, 2 << 20)]
-    input: tuple[Side, Side, Side]
+    input: tuple[Side, Length, Length]
     outputs: Annotated[tuple[OutputMap, ...], AtMost(64)]
     band_rows: Side = 0
 

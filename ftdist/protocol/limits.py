@@ -86,7 +86,7 @@ class Hex:
 class Values:
     """An array that travels as a frame of its own: its allowed dtypes, and how many dimensions.
 
-    With three dimensions each side is 1 to ``SIDE``.
+    With three dimensions each side is 1 to ``LENGTH``.
     """
 
     dtypes: tuple[Literal["float32", "uint8"], ...]
@@ -94,7 +94,10 @@ class Values:
 
 
 SIDE = 1 << 16
-"""The largest coordinate, and the most layers of a network."""
+"""The most rows of a map, and the most layers of a network."""
+
+LENGTH = 1 << 22
+"""The most columns, and channels: those of a map of one row, as lists of boxes are."""
 
 Count = Annotated[int, Between(0, 1 << 24)]
 Total = Annotated[int, Between(0, 1 << 50)]
@@ -105,6 +108,7 @@ Rate = Annotated[float, Between(1.0, 1e16)]
 Source = Annotated[int, Between(-1, SIDE)]
 Layer = Annotated[int, Between(0, SIDE)]
 Side = Annotated[int, Between(0, SIDE)]
+Length = Annotated[int, Between(0, LENGTH)]
 Name = Annotated[str, AtMost(64, least=1)]
 Word = Annotated[str, AtMost(16, least=1)]
 Line = Annotated[str, Prose(500)]

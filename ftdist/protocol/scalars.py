@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ftdist.geometry import Region
-from ftdist.protocol.limits import FRAME_BYTES, SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.limits import FRAME_BYTES, LENGTH, SIDE, AtMost, Between, Hex, Prose, Values
 
 
 class WireError(Exception):
@@ -131,7 +131,7 @@ def _safe(text: str, most: int) -> str:
 
 
 def region(where: str) -> Codec:
-    """A region of a map of up to SIDE rows and columns, perhaps empty."""
+    """A region of a map of up to SIDE rows and LENGTH columns, perhaps empty."""
 
     def check(value: Any, _frames: Any) -> Any:
         if type(value) not in (Region, tuple) or len(value) != 4:
@@ -139,7 +139,7 @@ def region(where: str) -> Codec:
         top, bottom, left, right = value
         if not (type(top) is type(bottom) is type(left) is type(right) is int):
             raise WireError(f"{where}: coordinates that are not whole numbers")
-        if not 0 <= top <= bottom <= SIDE or not 0 <= left <= right <= SIDE:
+        if not 0 <= top <= bottom <= SIDE or not 0 <= left <= right <= LENGTH:
             raise WireError(f"{where}: rows {top} to {bottom}, columns {left} to {right} are none")
         return Region._make(value)
 
@@ -153,7 +153,7 @@ def tensor(limit: Values, where: str) -> Codec:
     """An array: its dtype and shape in the header, its bytes in a frame of their own."""
     codes = {code: dtype for code, dtype in _DTYPES.items() if dtype.name in limit.dtypes}
     code_of = {dtype: code for code, dtype in codes.items()}
-    least, most = (1, SIDE) if limit.dimensions == 3 else (0, FRAME_BYTES)
+    least, most = (1, LENGTH) if limit.dimensions == 3 else (0, FRAME_BYTES)
 
     def refuse_shape(code: Any, shape: tuple[Any, ...]) -> None:
         if code not in codes:

@@ -189,8 +189,8 @@ def test_a_piece_may_be_as_large_as_a_frame(dtype: Any, shape: tuple[int, int, i
     [
         (np.float32, (SIDE, 1, 65), "are more than 16777216 bytes"),
         (np.uint8, (SIDE, 257, 1), "are more than 16777216 bytes"),
-        (np.uint8, (0, 2, 3), "0 is not a side from 1 to 65536"),
-        (np.uint8, (2, 0, 3), "0 is not a side from 1 to 65536"),
+        (np.uint8, (0, 2, 3), "0 is not a side from 1 to 4194304"),
+        (np.uint8, (2, 0, 3), "0 is not a side from 1 to 4194304"),
     ],
 )
 def test_a_piece_is_neither_empty_nor_larger_than_a_frame(

@@ -170,4 +170,6 @@ def test_a_smallest_plan_that_no_price_finds_is_refined_all_the_same(tmp_path: P
     nodes.output(nodes.add("MatMul", rows, nodes.add("Transpose", rows, perm=[0, 2, 1])))
     network = imported(nodes.save(tmp_path / "graph.onnx")).network
     search = Search(network, 1)
-    assert search.smallest().peak_bytes <= search.fastest().peak_bytes
+    smallest, fastest = search.smallest(), search.fastest()
+    assert fastest is not None
+    assert smallest.peak_bytes <= fastest.peak_bytes

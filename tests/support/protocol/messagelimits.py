@@ -11,7 +11,17 @@ import numpy as np
 
 from ftdist.geometry import Region
 from ftdist.protocol.client_messages import Submit
-from ftdist.protocol.limits import FRAME_BYTES, PROTOCOL, SIDE, AtMost, Between, Hex, Prose, Values
+from ftdist.protocol.limits import (
+    FRAME_BYTES,
+    LENGTH,
+    PROTOCOL,
+    SIDE,
+    AtMost,
+    Between,
+    Hex,
+    Prose,
+    Values,
+)
 from ftdist.protocol.records import Group
 from support.protocol.anymessage import flaws, hints, taken_apart
 
@@ -76,7 +86,7 @@ def allowed(annotation: Any) -> list[Any]:
     """Values at the very limits."""
     kind, limit = taken_apart(annotation)
     if kind is Region:
-        return [Region(0, 0, 0, 0), Region(0, SIDE, 0, SIDE), Region(SIDE, SIDE, 5, 5)]
+        return [Region(0, 0, 0, 0), Region(0, SIDE, 0, LENGTH), Region(SIDE, SIDE, 5, 5)]
     if kind is bool:
         return [False, True]
     if get_origin(kind) is Literal:
@@ -108,7 +118,7 @@ def refused(annotation: Any) -> list[Any]:
     """Values just outside the limits, and of other types."""
     kind, limit = taken_apart(annotation)
     if kind is Region:
-        ends = [(-1, 1, 0, 1), (0, SIDE + 1, 0, 1), (0, 1, -1, 1), (0, 1, 0, SIDE + 1)]
+        ends = [(-1, 1, 0, 1), (0, SIDE + 1, 0, 1), (0, 1, -1, 1), (0, 1, 0, LENGTH + 1)]
         others = [(3, 2, 0, 1), (0, 1, 3, 2), (0, True, 0, 1), (0, 1.0, 0, 1), (0, 1, 0, "1")]
         return [*ends, *others, (0, 1, 0), (0, 1, 0, 1, 1), (), None, 3]
     if kind is bool:
@@ -151,7 +161,7 @@ def refused_arrays(limit: Values) -> list[Any]:
     if limit.dimensions == 1:
         wrong = [np.zeros((1, 5), np.uint8), np.zeros(5, np.float32), np.zeros((), np.uint8)]
         return [*others, *wrong, np.zeros(FRAME_BYTES + 1, np.uint8), None, 3]
-    sizes = [(1, 2), (1, 2, 3, 1), (0, 2, 3), (1, 0, 3), (1, 2, 0), (SIDE + 1, 1, 1)]
+    sizes = [(1, 2), (1, 2, 3, 1), (0, 2, 3), (1, 0, 3), (1, 2, 0), (LENGTH + 1, 1, 1)]
     wrong = [np.zeros(each, np.float32) for each in sizes]
     large = [np.zeros((SIDE, 1, 65), np.float32), np.zeros((SIDE, 257, 1), np.uint8)]
     return [*others, *wrong, *large, None, 3]

@@ -157,9 +157,9 @@ def test_another_loop_of_as_many_rounds_is_refused(tmp_path: Path) -> None:
         nodes, n.nodes = n.nodes[len(outer) :], outer
         value = helper.make_tensor_value_info
         starts = value("round", TensorProto.INT64, []), value("goes", TensorProto.BOOL, [])
-        starts = *starts, value("before", TensorProto.FLOAT, None)
+        before = value("before", TensorProto.FLOAT, None)
         ends = value(still, TensorProto.BOOL, []), value(made, TensorProto.FLOAT, None)
-        return helper.make_graph(nodes, "body", starts, ends)
+        return helper.make_graph(nodes, "body", [*starts, before], ends)
 
     path = graph(tmp_path / "graph.onnx", body)
     told = r"Loop\): how often it runs depends on the input\. --until Gather\d+_0 ends the network"

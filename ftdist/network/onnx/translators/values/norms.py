@@ -30,10 +30,10 @@ def _normalized(
 
 
 @translates("BatchNormalization")
-def _batch_norm(building: Building, node: Node, given: Given) -> Value:
+def _batch_norm(building: Building, node: Node, given: Given) -> Value | list[Value]:
     value = tensor(given[0])
     if node.integer("training_mode"):
-        return _norm_of_itself(building, node, value, given[1:3])
+        return _norm_of_itself(building, node, value, given[1:5])
     if any(isinstance(each, Tensor) for each in given[1:5]):
         return _norm_by_computed(building, node, value, given[1:5])
     scale, bias, mean, variance = (constant(each, "a statistic") for each in given[1:5])
@@ -45,13 +45,34 @@ def _batch_norm(building: Building, node: Node, given: Given) -> Value:
     return Tensor(building.scale(value.step, factor, shift), value.dims)
 
 
-def _norm_of_itself(building: Building, node: Node, value: Tensor, rest: Given) -> Tensor:
+def _norm_of_itself(building: Building, node: Node, value: Tensor, given: Given) -> list[Value]:
     """With the statistics of what it is given, as layers have it that keep none (torch's
-    `track_running_stats=False`): those of one picture are an instance's."""
-    if value.rank < 3 or value.shape[0] != 1:
+    `track_running_stats=False`), then what would be kept of them; those of one picture are an
+    instance's."""
+    if value.rank < 3 or building.batch > 1:
         raise Unsupported("training_mode: export the network for inference")
-    epsilon = node.number("epsilon", 1e-5)
-    return made(building, "InstanceNormalization", [value, *rest], {"epsilon": epsilon})
+    epsilon = {"epsilon": node.number("epsilon", 1e-5)}
+    if value.shape[0] == 1 and not any(node.outputs[1:]):
+        return [made(building, "InstanceNormalization", [value, *given[:2]], epsilon)]
+    axes = {"axes": (0, *range(2, value.rank)), "keepdims": 0}
+    mean = made(building, "ReduceMean", [value], axes)
+    wide = building.reshaped(mean, (1, value.shape[1], *(1,) * (value.rank - 2)))
+    apart = made(building, "Sub", [value, wide])
+    spread = made(building, "ReduceMean", [made(building, "Mul", [apart, apart])], axes)
+    found = _norm_by_computed(building, node, value, [*given[:2], mean, spread])
+    share = np.float32(node.number("momentum", 0.9))
+    kept: list[Value] = [
+        made(
+            building,
+            "Add",
+            [
+                made(building, "Mul", [building.tensor(old, "a statistic"), np.array(share)]),
+                made(building, "Mul", [new, np.array(1 - share)]),
+            ],
+        )
+        for old, new in zip(given[2:4], (mean, spread), strict=True)
+    ]
+    return [found, *kept]
 
 
 def _norm_by_computed(building: Building, node: Node, value: Tensor, given: Given) -> Tensor:
