@@ -12,6 +12,8 @@ import pytest
 from onnx import TensorProto, helper
 from support.onnxgraphs import Nodes, assert_agree, imported
 
+from ftdist.errors import InputError
+
 Build = Callable[[Nodes, str], str]
 
 
@@ -131,4 +133,59 @@ def test_an_exported_operator_is_as_onnxruntime_has_it(name: str, tmp_path: Path
     nodes = Nodes(opset=18)
     nodes.output(CASES[name](nodes, nodes.input(1, 8, 6, 8)))
     path = nodes.save(tmp_path / "graph.onnx")
+    assert_agree(path, imported(path))
+
+
+@pytest.mark.parametrize("how", ["heads", "side by side", "mask", "truths", "causal"])
+def test_attention_is_as_onnxruntime_has_it(how: str, tmp_path: Path) -> None:
+    """As one operator; two heads of queries look by one of keys, or all by their own."""
+    n = Nodes(opset=23)
+    x = n.input(1, 8, 6, 8)
+    wide = n.add("Reshape", x, ints(n, 1, 4, 12, 8))
+    few = n.add("Slice", wide, ints(n, 1), ints(n, 3), ints(n, 1))
+    if how == "heads":
+        made = n.add("Attention", wide, few, few, scale=0.7)
+    elif how == "side by side":
+        rows = n.add("Reshape", x, ints(n, 1, 12, 32))
+        made = n.add("Attention", rows, rows, rows, q_num_heads=4, kv_num_heads=4)
+    elif how == "causal":
+        made = n.add("Attention", wide, wide, wide, is_causal=1)
+    else:
+        mask = n.random(12, 12)
+        if how == "truths":
+            mask = n.add("Greater", n.add("ReduceMax", wide, ints(n, 1, 3)), f32(n, 0.97))
+            mask = n.add("Expand", n.add("Reshape", mask, ints(n, 1, 12)), ints(n, 12, 12))
+        made = n.add("Attention", wide, wide, wide, mask)
+    n.output(made)
+    path = n.save(tmp_path / "graph.onnx")
+    assert_agree(path, imported(path))
+
+
+def test_attention_with_what_it_does_not_know_is_refused(tmp_path: Path) -> None:
+    n = Nodes(opset=23)
+    wide = n.add("Reshape", n.input(1, 8, 6, 8), ints(n, 1, 4, 12, 8))
+    n.output(n.add("Attention", wide, wide, wide, softcap=2.0))
+    with pytest.raises(InputError, match=r"Attention\): softcap: attention without it"):
+        imported(n.save(tmp_path / "graph.onnx"))
+
+
+@pytest.mark.parametrize("shares", [1, 2])
+@pytest.mark.parametrize("how", ["plain", "mask and bias", "strides"])
+def test_a_deformable_convolution_is_as_onnxruntime_has_it(
+    how: str, shares: int, tmp_path: Path
+) -> None:
+    """Each tap is moved by what the network says, also beside the map."""
+    n = Nodes(opset=22)
+    x = n.input(1, 8, 6, 8)
+    settings: dict[str, Any] = {"pads": [1, 1, 1, 1], "offset_group": shares}
+    if how == "strides":
+        settings |= {"strides": [2, 1], "dilations": [1, 2], "pads": [1, 2, 1, 2], "group": 2}
+    rows = n.add("MaxPool", x, kernel_shape=[1, 1], strides=[2, 1]) if how == "strides" else x
+    offsets = n.add("Conv", rows, n.random(18 * shares, 8, 1, 1, scale=1.5))
+    given = [x, n.random(4, 4 if how == "strides" else 8, 3, 3), offsets]
+    if how == "mask and bias":
+        mask = n.add("Sigmoid", n.add("Conv", rows, n.random(9 * shares, 8, 1, 1)))
+        given += [n.random(4), mask]
+    n.output(n.add("DeformConv", *given, **settings))
+    path = n.save(tmp_path / "graph.onnx")
     assert_agree(path, imported(path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftdist.network.onnx.translators.maps import (
+    deformed,
     padding,
     pooling,
     recurrent,
@@ -12,6 +13,7 @@ from ftdist.network.onnx.translators.maps import (
 )
 
 __all__ = (
+    "deformed",
     "padding",
     "pooling",
     "recurrent",

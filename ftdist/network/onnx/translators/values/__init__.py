@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ftdist.network.onnx.translators.values import (
+    attention,
     einsum,
     functions,
     norms,
@@ -17,6 +18,7 @@ from ftdist.network.onnx.translators.values import (
 )
 
 __all__ = (
+    "attention",
     "einsum",
     "functions",
     "norms",
