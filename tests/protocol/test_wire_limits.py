@@ -23,12 +23,14 @@ from support.protocol.anymessage import (
 from support.protocol.messagelimits import allowed, places, put, refused, sampled
 
 from ftdist.geometry import Region
-from ftdist.protocol.client_messages import Submit
+from ftdist.network.graph import LARGEST_SIDE, LONGEST_LIST
+from ftdist.protocol.client_messages import Accepted, OutputMap, Submit
 from ftdist.protocol.codec import record
 from ftdist.protocol.limits import (
     CHUNK_BYTES,
     FRAME_BYTES,
     HEADER_BYTES,
+    LENGTH,
     PROTOCOL,
     SIDE,
     TENSORS,
@@ -265,3 +267,13 @@ def refuse_both_ways(message: Any, complaint: str) -> None:
 def test_no_field_is_without_limits(annotation: Any) -> None:
     with pytest.raises(TypeError, match=r"Made\.field"):
         record(dataclasses.make_dataclass("Made", [("field", annotation)]))
+
+
+def test_whatever_a_network_makes_goes_over_the_wire() -> None:
+    """Lists of boxes have more columns than any map has rows."""
+    assert SIDE >= LARGEST_SIDE
+    assert LENGTH >= LONGEST_LIST
+    long = OutputMap("boxes", 3, 1, LONGEST_LIST, LARGEST_SIDE)
+    flat = OutputMap("scores", 4, 1, LARGEST_SIDE, LONGEST_LIST)
+    accepted = Accepted("job", "0f" * 16, 100, (1, LONGEST_LIST, 1), (long, flat))
+    assert decode(encode(accepted)) == accepted
