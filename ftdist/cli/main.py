@@ -49,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:  # it is None where standard output is closed
                 sys.stdout.flush()
             if hasattr(arguments, "mem"):
+                _trim_heap()
                 _give_back_code()  # ending runs code of every library
     except FtdistError as error:
         complain(f"ftdist: {error}")
@@ -84,6 +85,12 @@ def _give_back_code() -> None:
     from ftdist.runtime.budget.code import give_back_code  # brings ctypes
 
     give_back_code()
+
+
+def _trim_heap() -> None:
+    from ftdist.runtime.budget.heap import trim_heap  # as above
+
+    trim_heap()
 
 
 def _parsed(argv: Sequence[str]) -> argparse.Namespace:

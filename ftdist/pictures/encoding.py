@@ -15,14 +15,14 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.jpegwriter import JpegEncoder
 from ftdist.pictures.rows.pngwriter import PngEncoder
-from ftdist.pictures.rows.strips import Encoder, strip_bytes, strip_rows
+from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_bytes, strip_rows
 from ftdist.pictures.rows.tiff.writer import TiffEncoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 _ENCODERS: dict[str, Callable[..., Encoder]]
-_ENCODERS = {"JPEG": JpegEncoder, "PNG": PngEncoder, "TIFF": TiffEncoder}
+_ENCODERS = {"PNG": PngEncoder, "TIFF": TiffEncoder}
 _SAMPLE = np.dtype(np.uint8)
 _LARGEST_FILE = (1 << 32) - 1024
 
@@ -39,8 +39,10 @@ class Writer(Protocol):
 
 def writer(file: IO[bytes], file_format: str, width: int, height: int) -> Writer:
     """What writes a picture of that size; ValueError when the format has no such pictures."""
+    shape = Shape(height, width, 3)
+    if file_format == "JPEG":
+        return _Jpeg(file, JpegEncoder(shape, _SAMPLE, {}))
     if file_format in _ENCODERS:
-        shape = Shape(height, width, 3)
         return _Strips(file, _ENCODERS[file_format](shape, _SAMPLE, {}))
     kinds: dict[str, Callable[[IO[bytes], int, int], Writer]] = {"BMP": _Bmp, "PPM": _Ppm}
     return kinds[file_format](file, width, height)
@@ -53,7 +55,10 @@ def band_rows(width: int) -> int:
 
 def encoding_bytes(file_format: str, width: int, height: int) -> int:
     """What writing holds at most: a band, and the band in the file's form."""
-    return strip_bytes(Shape(height, width, 3), _SAMPLE, jpeg=file_format == "JPEG")
+    shape = Shape(height, width, 3)
+    if file_format == "JPEG":
+        return jpeg_strip_bytes(shape)
+    return strip_bytes(shape, _SAMPLE)
 
 
 class _Strips:
@@ -71,6 +76,20 @@ class _Strips:
         at, content = self._encoder.patch()
         self._file.seek(at)
         self._file.write(content)
+
+
+class _Jpeg:
+    """Bands are encoded as they are: as arrays they would be copied three times."""
+
+    def __init__(self, file: IO[bytes], encoder: JpegEncoder) -> None:
+        self._file, self._encoder = file, encoder
+        self.rows = encoder.strip_rows
+
+    def take(self, band: Image) -> None:
+        self._file.write(self._encoder.picture(band))
+
+    def end(self) -> None:
+        self._file.write(self._encoder.tail())
 
 
 class _Ppm:

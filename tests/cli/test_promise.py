@@ -110,14 +110,19 @@ def test_the_smallest_budget_that_an_error_names_is_enough(
     assert (tmp_path / output).exists()
 
 
-@pytest.mark.parametrize("more", [(), ("--thresh", "0", "--nms", "1")])
+MUCH, NOTHING = ("--thresh", "0", "--nms", "1"), ("--thresh", "0.9999")
+"""Options with which 500 objects are found in noise, and none."""
+
+
+@pytest.mark.parametrize("more", [(), MUCH, NOTHING])
 @pytest.mark.parametrize(
     ("output", "size"), [("jpg", (2000, 1500)), ("png", (2000, 1500)), ("jpg", (12000, 900))]
 )
 def test_a_drawn_picture_is_predicted_closely(
     things: Path, tmp_path: Path, output: str, size: tuple[int, int], more: tuple[str, ...]
 ) -> None:
-    """Session, input and candidates are gone when drawing begins, however much is found."""
+    """Session, input and candidates are gone when drawing begins, however much is found: laying
+    many labels out takes code, painting them data, never both."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     images.effect_noise(size, 60).convert("RGB").save(tmp_path / "photo.jpg")
     arguments = (things / "detector.ftd", "photo.jpg", "-o", f"found.{output}", *more)
@@ -126,17 +131,19 @@ def test_a_drawn_picture_is_predicted_closely(
     assert report["predicted"]["peak_bytes"] <= 1.05 * peak + MIB
 
 
-@pytest.mark.parametrize("size", ["96M", "46M"])
+@pytest.mark.parametrize(("size", "more"), [("96M", ()), ("46M", ()), ("96M", MUCH)])
 def test_a_photo_decoded_whole_is_drawn_as_was_predicted(
-    things: Path, tmp_path: Path, size: str
+    things: Path, tmp_path: Path, size: str, more: tuple[str, ...]
 ) -> None:
     """Coefficients are gone when bands are drawn; where there is less room the photo is smaller."""
     images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
     photo = images.effect_noise((1800, 1400), 60).convert("RGB")
     photo.save(tmp_path / "photo.jpg", progressive=True)
-    report = run_within(tmp_path, size, things / "detector.ftd", "photo.jpg", "-o", "found.jpg")
+    arguments = (things / "detector.ftd", "photo.jpg", "-o", "found.jpg", *more)
+    report = run_within(tmp_path, size, *arguments)
     peak, predicted = (report[each]["peak_bytes"] for each in ("measured", "predicted"))
     assert predicted - MIB <= 1.05 * peak <= 1.05 * predicted
+    assert peak + COUNT_ERROR_BYTES <= predicted or not more
     with images.open(tmp_path / "found.jpg") as found:
         assert (found.size == photo.size) == (size == "96M")
 

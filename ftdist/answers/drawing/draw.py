@@ -43,9 +43,13 @@ __all__ = ["class_colour", "draw", "drawing_bytes"]
 _CODE_BYTES = 4_000_000
 """Pillow's code for drawing and letters, FreeType, the encoder, and a font's tables."""
 
-_RETURNING_BYTES = 3 << 20
+_RETURNING_BYTES = 2 << 20
 """Of code that was given back before, and is counted, what comes back only once bands are drawn,
-not while a photo is decoded whole; 3.7 MiB and more."""
+not while a photo is decoded whole; 2.5 MiB and more beside 500 objects."""
+
+_SPARED_BYTES = 3 << 18
+"""Of that code, what painting bands does not run again: what laid labels out has been given back by
+then, and is counted apart."""
 
 _CORNER = Box(0, 0, 1, 1)
 
@@ -157,9 +161,9 @@ def _scales(
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
             later = encoding_bytes(file_format, *size) + label_bytes(size, names)
-            returning = 0 if code else _RETURNING_BYTES
+            returning = 0 if code else _RETURNING_BYTES - _SPARED_BYTES
             taken = picture.showing_bytes(later + returning) + OVERLAY_BYTES
-            taken += _CODE_BYTES if code else -CODE_BYTES - returning
+            taken += _CODE_BYTES if code else -CODE_BYTES - _RETURNING_BYTES
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break

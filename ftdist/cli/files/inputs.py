@@ -35,7 +35,7 @@ _CODE_BYTES = 1 << 19
 _MADE_CODE_BYTES = 5 << 19
 """The same of writing a picture that a network has made: numpy's code, Pillow's encoder."""
 
-_DOTTING_BYTES = 2 << 20
+_DOTTING_BYTES = 9 << 18
 """Code that paints points, beside what draws boxes."""
 
 _LISTS_BYTES = 7 << 18
@@ -47,9 +47,9 @@ _PILLOW_BYTES, _PILLOW_JPEG_BYTES = 4 << 19, 4 << 19
 AGAIN_BYTES = 512 << 10
 """Code that read a picture and was given back before the run, where more are read or drawn on."""
 
-_LAYING_OUT_BYTES = 9 << 18
-"""Code that lays labels out, and small blocks, beside what was given back before: in memory before
-any row of the picture is."""
+_LAYING_OUT_BYTES = 3 << 20
+"""Code that lays labels out, small blocks and up to 500 objects, beside what was given back before:
+in memory before any row of the picture is, and code that is given back before one is."""
 
 FOUND_BYTES = 5 << 17
 """What 500 objects take while they are drawn: 0.2 to 0.6 MiB as the system counts it."""

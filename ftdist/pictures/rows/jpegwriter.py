@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from ftdist.geometry import Shape
 from ftdist.pictures.rows.protocol import Rows, Tags
 from ftdist.pictures.rows.strips import strip_rows
 from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 JPEG_QUALITY = 92
 """With colours in full resolution, which keeps small letters on coloured plates legible."""
@@ -56,9 +59,12 @@ class JpegEncoder:
     def strip(self, rows: Rows) -> bytes:
         from PIL.Image import fromarray
 
+        return self.picture(fromarray(rows[:, :, 0] if self._shape.channels == 1 else rows))
+
+    def picture(self, picture: Image) -> bytes:
+        """The next strip, given as a picture in mode L or RGB."""
         encoded = io.BytesIO()
         more = self._more if self._strips == 0 else {}
-        picture = fromarray(rows[:, :, 0] if self._shape.channels == 1 else rows)
         picture.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=0, **more)
         content = encoded.getvalue()
         scan = content.index(_START_OF_SCAN, content.index(_START_OF_FRAME))
@@ -67,7 +73,7 @@ class JpegEncoder:
         if self._strips == 0:
             begin = self._header(content[:scan]) + content[scan:data]
         self._strips += 1
-        return begin + content[data : -len(_END)]
+        return b"".join((begin, memoryview(content)[data : -len(_END)]))
 
     def _header(self, header: bytes) -> bytes:
         """A strip's header, with the whole picture's height and the restart interval."""

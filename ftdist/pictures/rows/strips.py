@@ -22,6 +22,9 @@ STRIP_PIXELS, STRIP_BYTES, _BLOCK = 1 << 16, 512 << 10, 8
 _COPIES, _JPEG_COPIES = {1: 3, 2: 4, 4: 4}, 3
 """Of a strip, by the bytes of a sample: numbers of several bytes are put in the file's order."""
 
+_PICTURE_PIXEL_BYTES = 4
+"""What a strip that is one of Pillow's pictures takes a pixel; nothing copies it."""
+
 _JPEG_COLUMN_BYTES = 44
 """What libjpeg holds for each column: a row of blocks of three colours (8 rows each, in jcmainct.c
 and again, a little more, in jcprepct.c)."""
@@ -136,6 +139,12 @@ def strip_bytes(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> in
     if jpeg:
         return _JPEG_COPIES * strip + _JPEG_COLUMN_BYTES * shape.width
     return _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES
+
+
+def jpeg_strip_bytes(shape: Shape) -> int:
+    """What writing a JPEG of 8 bits by strips holds that are Pillow's pictures."""
+    rows = min(strip_rows(shape, np.dtype(np.uint8)), shape.height)
+    return (_PICTURE_PIXEL_BYTES * rows + _JPEG_COLUMN_BYTES) * shape.width
 
 
 def _understood(notes: list[str]) -> list[tuple[int, ...]]:

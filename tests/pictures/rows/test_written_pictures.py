@@ -13,6 +13,7 @@ from support.tiffs import Kind, write_tiff
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.encoding import writer
 from ftdist.pictures.rows import partial, strips
 from ftdist.pictures.rows.opening import create_rows, open_rows
 
@@ -86,6 +87,17 @@ def test_a_jpeg_of_strips_is_the_one_that_pillow_writes(tmp_path: Path) -> None:
     images.fromarray(pixels).save(tmp_path / "whole.jpg", quality=92, subsampling=0)
     with images.open(tmp_path / "whole.jpg") as whole:
         assert np.array_equal(read(written(tmp_path / "a.jpg", pixels, 50)), np.asarray(whole))
+
+
+def test_bands_that_are_pictures_already_make_the_same_jpeg(tmp_path: Path) -> None:
+    pixels = picture(3, "u1")
+    with (tmp_path / "bands.jpg").open("wb") as file:
+        sink = writer(file, "JPEG", WIDTH, HEIGHT)
+        for first in range(0, HEIGHT, sink.rows):
+            sink.take(images.fromarray(pixels[first : first + sink.rows]))
+        sink.end()
+    whole = written(tmp_path / "a.jpg", pixels, 50).read_bytes()
+    assert (tmp_path / "bands.jpg").read_bytes() == whole
 
 
 @pytest.mark.parametrize(("suffix", "channels", "dtype"), CASES[::2])
