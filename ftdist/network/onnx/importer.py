@@ -161,6 +161,10 @@ def drafted(
             raise InputError(f"{file}: makes more than {MOST_STEPS} layers, which is too many")
     if not refused:
         made = [_output(building, name, translation.values[name], refused) for name in outputs]
+        for name, each in zip(outputs, made, strict=True):
+            if each is None and not refused:
+                missing = "the node that should make it does not; name others with --until"
+                refused.append(Refused(name, "output", missing))
     if refused:
         found = [name for name in outputs if not _is_unknown(translation.values.get(name))]
         raise refusal(file, refused, outputs, found)

@@ -137,6 +137,22 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert layer.name == "Relu0_0"
 
 
+def test_an_output_that_is_not_made_is_named(tmp_path: Path) -> None:
+    """As of a node that has more outputs than its operator: the others are no network."""
+    names = ("x", "y", "more")
+    x, y, more = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1, 3, 8, 8]) for n in names)
+    node = helper.make_node("Softmax", ["x"], ["y", "more"])
+    opset = [helper.make_opsetid("", 17)]
+    file = helper.make_model(
+        helper.make_graph([node], "graph", [x], [y, more]), opset_imports=opset
+    )
+    (tmp_path / "graph.onnx").write_bytes(file.SerializeToString())
+    text = refused(tmp_path / "graph.onnx")
+    assert "more (output): the node that should make it does not; name others with" in text, text
+    (output,) = read_onnx(tmp_path / "graph.onnx", until="y").network.outputs
+    assert output == 0
+
+
 def test_what_can_be_had_is_named_too(tmp_path: Path) -> None:
     """Boxes and scores stay where only what follows them is not supported."""
     nodes = Nodes()
