@@ -3,8 +3,8 @@
 Each search is a fresh process that tries all arithmetics; times are of its processor. "free" is a
 search that no budget binds, "tight", "half" and "loose" are at 1.3, 2 and 5 times the smallest
 plan's memory; "kept" is the second of two processes that decide on a plan for the same budget, a
-plentiful one. Bars, on one
-core: 1 s for yolo-fastest, 1.5 for yolov3, 2 for yolov4, 4 for densenet201; a kept plan 0.1 s. ::
+plentiful one. Bars, on one core: 1 s for yolo-fastest, 1.5 for yolov3, 2 for yolov4, 4 for
+densenet201; a kept plan 0.1 s. ::
 
     python benchmarks/planning.py [yolov4 ...] [--threads N]
 """

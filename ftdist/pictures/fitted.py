@@ -27,6 +27,9 @@ __all__ = ["Letterbox", "load_picture", "loading_bytes"]
 _MODES = {1: "L", 3: "RGB"}
 """Pillow's name of a picture with that many channels."""
 
+_AS_STORED = TURNS[1]
+"""Of a picture that says nothing of how to turn it."""
+
 _RESIZING_BYTES = 64
 """For a value of a row: one in 8 bits, two in float32, what it is made of, and the picture's last
 row of a band."""
@@ -60,7 +63,7 @@ def load_picture(
         rows = plain.rows(mode)
         if rows is not None:
             box = Letterbox.fit(*plain.size, shape, fit)
-            pixels, resizer = _placed(plain.size, TURNS[1], box, shape, fill, repeats=repeats)
+            pixels, resizer = _placed(plain.size, _AS_STORED, box, shape, fill, repeats=repeats)
             resizer.take(0, rows)
             return pixels, box
     with opened(source) as picture:  # says what is wrong with it

@@ -65,9 +65,10 @@ def measured(out: Path | str, path: Path) -> tuple[int, int, int]:
 
 
 def check(taken: int, held: int, promised: int) -> None:
-    """Never more than promised; the promise as near as a whole process's peak is predicted."""
+    """Never more than promised; the promise as near as a whole process's peak is predicted, or
+    nearly: code that others have brought in before is promised here, too."""
     assert taken <= promised
-    assert held + promised <= 1.05 * (held + taken) + 1.75 * MIB
+    assert held + promised <= 1.05 * (held + taken) + 2 * MIB
 
 
 SIZES = [(1400, 1100), (3000, 40), (40, 3000)]
