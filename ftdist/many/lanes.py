@@ -187,7 +187,7 @@ def _beside(decide: Decide, split: Split, pictures: Pictures, room: int, aside: 
     many = replace(hand, pictures=hand.pictures + _AHEAD * split.lanes)
     heap = _heap_bytes(split, many, pictures)
     more = heap + (many.pictures - hand.pictures) * hand.picture_bytes
-    if choice.latency_s <= _SOON_S and wider >= 2 * more:  # others may be larger than those seen
+    if choice.latency_s <= _SOON_S and wider - more >= room:  # others may be twice as large
         return Lanes(choice, split, many, room + wider - more, peak + wider, heap)
     heap = _heap_bytes(split, hand, pictures)
     heap = heap if wider >= heap else 0

@@ -19,11 +19,12 @@ namespace ftdist::pictures {
 namespace {
 
 constexpr int64_t kNone = -2;
+constexpr size_t kMostLanes = 16;
 
-typedef float Four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef float Floats __attribute__((vector_size(16), aligned(4), may_alias));
 
 // The bytes from `from` on.
-inline Four four(const uint8_t* from) {
+inline Floats four(const uint8_t* from) {
   typedef uint8_t Bytes __attribute__((vector_size(16)));
   typedef uint16_t Words __attribute__((vector_size(16)));
   typedef int32_t Ints __attribute__((vector_size(16)));
@@ -34,7 +35,7 @@ inline Four four(const uint8_t* from) {
   const auto words = reinterpret_cast<Words>(
       FTDIST_SHUFFLE(Bytes, bytes, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
   const auto ints = reinterpret_cast<Ints>(FTDIST_SHUFFLE(Words, words, 0, 8, 1, 9, 2, 10, 3, 11));
-  return __builtin_convertvector(ints, Four);
+  return __builtin_convertvector(ints, Floats);
 }
 
 Row row_of(const Band& band, int64_t number) {
@@ -54,8 +55,8 @@ void along(const Band& band, const Row& row, const Taps& columns, float* to) {
       const auto left = static_cast<size_t>(columns.before[column]);
       const auto right = static_cast<size_t>(columns.after[column]);
       if (!Padded && (left + 1 == band.width || right + 1 == band.width)) break;
-      const Four share = Four{} + columns.share[column], rest = 1.0f - share;
-      *reinterpret_cast<Four*>(to) =
+      const Floats share = Floats{} + columns.share[column], rest = 1.0f - share;
+      *reinterpret_cast<Floats*>(to) =
           four(row.values + left * pixel) * rest + four(row.values + right * pixel) * share;
     }
   for (; column < columns.count; column++) {
@@ -95,7 +96,7 @@ void between(const float* upper, const float* lower, float share, size_t size, u
              [[maybe_unused]] size_t lanes) {
   size_t made = 0;
 #if defined(__x86_64__)
-  if (lanes == 8) return between_by_eight(upper, lower, share, size, out);
+  if (lanes == 8) made = between_by_eight(upper, lower, share, size, out);
   if (lanes == 16) made = between_by_sixteen(upper, lower, share, size, out);
 #endif
   between_two(upper + made, lower + made, share, size - made, out + made);
@@ -135,29 +136,29 @@ class AxisTaps {
 class ResizedRows {
  public:
   ResizedRows(const Band& band, const Taps& columns, [[maybe_unused]] size_t lanes)
-      : band_(band), columns_(columns), size_(columns.count * band.channels), held_(2 * size_) {
+      : band_(band), columns_(columns), size_(columns.count * band.channels) {
 #if defined(__x86_64__)
-    if (lanes == 16 && find_windows(columns, band, windows_)) return;
-    if (lanes < 8 || band.channels != 3 || band.rows.pixel != 4 || size_ == 0) return;
-    pairs_.resize(columns.count * kPairFloats);
-    paired_ = find_pairs(columns, static_cast<int32_t>(band.width), pairs_.data());
+    if (lanes == 16) windows_ = find_windows(columns, band);
+    if (lanes >= 8 && windows_.empty()) fours_ = find_fours(columns, band);
 #endif
+    room_ = (size_ + kMostLanes - 1) / kMostLanes * kMostLanes;
+    held_.resize(2 * room_);
   }
 
   // Good until the one after the next is asked for.
   const float* row(int64_t number) {
     if (number_[latest_] != number) latest_ = 1 - latest_;
-    float* const held = held_.data() + latest_ * size_;
+    float* const held = held_.data() + latest_ * room_;
     if (number_[latest_] == number) return held;
     number_[latest_] = number;
 #if defined(__x86_64__)
-    if (!windows_.empty() && number >= 0) {
-      across_by_windows(row_of(band_, number).values, windows_, size_, held);
+    const uint8_t* const bytes = row_of(band_, number).values;
+    if (number >= 0 && !windows_.empty()) {
+      across_by_windows(bytes, windows_, held);
       return held;
     }
-    if (paired_ && number >= 0) {
-      const auto width = static_cast<int32_t>(band_.width);
-      across_by_pairs(row_of(band_, number), columns_, width, pairs_.data(), held);
+    if (number >= 0 && !fours_.empty()) {
+      across_by_fours(bytes, fours_, held);
       return held;
     }
 #endif
@@ -171,12 +172,12 @@ class ResizedRows {
   const Band& band_;
   const Taps columns_;
   const size_t size_;
+  size_t room_;
   std::vector<float> held_;
 #if defined(__x86_64__)
   std::vector<Sixteen> windows_;
+  std::vector<Four> fours_;
 #endif
-  std::vector<float> pairs_;
-  bool paired_ = false;
   int64_t number_[2] = {kNone, kNone};
   size_t latest_ = 0;
 };

@@ -24,6 +24,7 @@ from ftdist.many import local
 from ftdist.many.asking import Allowed, asked_of, ready
 from ftdist.many.lanes import HELPERS, Lanes
 from ftdist.many.listing import Listing
+from ftdist.many.local import look
 from ftdist.network.modelfile import load
 from ftdist.planning.throughput import pictures_in_hand
 from ftdist.runtime.budget.heap import REUSING_BYTES
@@ -177,6 +178,12 @@ def test_the_heap_keeps_what_pictures_leave_and_more_are_in_hand_where_there_is_
     tight = lanes(refused.value.smallest_bytes + MIB)
     assert tight.heap_bytes == 0 < tight.room_bytes
     assert tight.hand.pictures == pictures_in_hand(tight.split, HELPERS)
+    sizes = range(refused.value.smallest_bytes, 2048 * MIB, 4 * MIB)
+    more = (lanes(mem) for mem in sizes)
+    first = next(each for each in more if each.hand.pictures > tight.hand.pictures)
+    seen = look(photos, asked, lambda _: None, 2048 * MIB).largest_bytes
+    assert first.room_bytes >= 2 * seen * (first.split.lanes + HELPERS), "for larger ones"
+    assert first.heap_bytes > 0
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
