@@ -25,7 +25,7 @@ from ftdist.network.builder import NetworkBuilder
 from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
-from ftdist.network.operators.lists import ONE, EntryOfPlace, Fill, NonZero, TopOfList
+from ftdist.network.operators.lists import ONE, Fill, NonZero, TopOfList
 from ftdist.network.operators.reducing import CellKind, Recurrent
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions
@@ -196,7 +196,6 @@ def _run_lists() -> None:
     places, count = builder.add(NonZero(), [INPUT]), INPUT - 1
     for operation in (Fill(-2.5), TopOfList(7), TopOfList(30, smallest=True)):
         builder.add(operation, [places, count])
-    builder.add(EntryOfPlace(9), [places])
     network = builder.finish()
     values = np.random.default_rng(0).integers(0, 2, (3, 4, 5)).astype(np.float32)
     given = {"map": values, "count": np.full((1, 1, 1), np.count_nonzero(values), np.float32)}

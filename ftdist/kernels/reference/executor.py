@@ -33,6 +33,7 @@ from ftdist.kernels.reference.placing import Placing
 from ftdist.kernels.reference.recurrent import Recurrent
 from ftdist.kernels.reference.selecting import Selecting
 from ftdist.kernels.reference.tensors import Tensors
+from ftdist.kernels.reference.unpooling import Unpooling
 from ftdist.kernels.reference.views import Array
 from ftdist.kernels.reference.windows import Windows
 from ftdist.kernels.reference.winograd import Winograd
@@ -89,6 +90,7 @@ class _Call(
     Channels,
     Functions,
     Tensors,
+    Unpooling,
     Selecting,
     Placing,
     Lists,

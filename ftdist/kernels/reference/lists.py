@@ -34,14 +34,6 @@ class Lists(Views):
         out[0, : len(order)] = np.stack([x[order], order.astype(np.float32)], -1)
         return out
 
-    def entry_of_place(self) -> Array:
-        k = self.k
-        out = np.full((1, int(k["out_width"]), 1), -1, np.float32)
-        for entry, place in enumerate(self.view("in", (0, 1), (0, k["width"]), 1)[0, :, 0]):
-            if 0 <= place < k["out_width"]:
-                out[0, int(place), 0] = entry
-        return out
-
     def _entries(self) -> int:
         """How long the list is that is read."""
         count = float(self.view("in2", (0, 1), (0, 1), 1)[0, 0, 0])

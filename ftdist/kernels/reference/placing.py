@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -80,6 +81,41 @@ class Placing(Views):
                 old = by_slice[int(number)]
                 old[...] = _SCATTERED[int(k["kind"])](old, update)
         return whole[own].reshape(self.rows, int(k["width"]), -1)
+
+    def scatter_by(self) -> Array:
+        k = self.k
+        found = self.view("in", (0, 1), (0, k["width"]), k["channels"]).copy()
+        for number, *update in self.view("in2", (0, 1), (0, k["in2_width"]), k["in2_channels"])[0]:
+            if 0 <= number < k["width"]:
+                old = found[0, int(number)]
+                old[...] = _SCATTERED[int(k["kind"])](old, np.array(update, np.float32))
+        return found
+
+    def roi_pool(self) -> Array:
+        k = self.k
+        high, wide = int(k["kernel_height"]), int(k["kernel_width"])
+        source = self.view("in", (0, k["height"]), (0, k["width"]), k["channels"])
+        found = np.zeros((self.rows, self.right - self.left, int(k["filters"])), np.float32)
+        for row in range(self.row, self.row + self.rows):
+            number, bin_row = divmod(row, high)
+            region = self.view("in2", (number, number + 1), (0, 1), 4)[0, 0]
+            down = self._bin(region[1], region[3], high, bin_row, "height")
+            for column in range(self.left, self.right):
+                across = self._bin(region[0], region[2], wide, column, "width")
+                seen = source[down, across]
+                if seen.size:
+                    found[row - self.row, column - self.left] = seen.max((0, 1))
+        return found
+
+    def _bin(self, start: float, stop: float, bins: int, number: int, side: str) -> slice:
+        """The positions of a part of a region whose edges lie on whole positions."""
+        ends = [np.float32(each) * self.k["factor"] for each in (start, stop)]
+        if not np.isfinite(ends).all():
+            return slice(0)
+        first, last = (math.copysign(math.floor(abs(each) + 0.5), each) for each in ends)
+        part = np.float32(max(last - first + 1, 1)) / np.float32(bins)
+        places = (math.floor(number * part) + first, math.ceil((number + 1) * part) + first)
+        return slice(*(int(np.clip(each, 0, self.k[side])) for each in places))
 
     def roi_align(self) -> Array:
         k = self.k

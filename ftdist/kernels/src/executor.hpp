@@ -24,6 +24,7 @@
 #include "selecting.hpp"
 #include "tensors.hpp"
 #include "transposed.hpp"
+#include "unpooling.hpp"
 #include "winograd.hpp"
 
 namespace ftdist::FTDIST_NAMESPACE {
@@ -58,7 +59,7 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LISTS, LOCAL, MOVING,
                                    NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, RECURRENT,
-                                   REDUCING, RESAMPLING, SELECTING, TENSORS, TRANSPOSED, WINOGRAD);
+                                   REDUCING, RESAMPLING, SELECTING, TENSORS, TRANSPOSED, UNPOOLING, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

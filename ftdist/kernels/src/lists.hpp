@@ -46,16 +46,6 @@ static void top_of_list(const Program& program, const Kernel& kernel, const Call
     for (int i = 0; i < 2; i++) out[column * kernel.out.pixel + i] = 0.0f;
 }
 
-static void entry_of_place(const Program& program, const Kernel& kernel, const Call& call) {
-  float* const out = at(program, kernel.out, call.out_row, 0, 0);
-  const int64_t pixel = kernel.out.pixel;
-  for (int place = 0; place < kernel.out_width; place++) out[place * pixel] = -1.0f;
-  for (int entry = 0; entry < kernel.width; entry++) {
-    const float place = *at(program, kernel.in, call.in_row, 0, entry);
-    if (place >= 0.0f && place < (float)kernel.out_width) out[(int)place * pixel] = (float)entry;
-  }
-}
-
 // The only row, and all of its columns.
 static bool reads_list(const Kernel& k, Area& area) {
   if (area.rows.first != 0 || area.rows.last != 1) return false;
@@ -91,10 +81,6 @@ static bool top_of_list_fits(const Kernel& k) {
          (k.kind == 0 || k.kind == 1);
 }
 
-static bool entry_of_place_fits(const Kernel& k) {
-  return makes_list(k) && k.height == 1 && k.channels == 1 && k.filters == 1;
-}
-
 constexpr Operation LISTS[] = {
     {.name = "non_zero", .run = non_zero, .reads = reads_list, .fits = non_zero_fits},
     {.name = "fill",
@@ -107,10 +93,6 @@ constexpr Operation LISTS[] = {
      .reads = reads_list,
      .fits = top_of_list_fits,
      .reads_second = reads_count},
-    {.name = "entry_of_place",
-     .run = entry_of_place,
-     .reads = reads_list,
-     .fits = entry_of_place_fits},
 };
 
 }  // namespace ftdist::FTDIST_NAMESPACE

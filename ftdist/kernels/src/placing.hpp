@@ -46,6 +46,21 @@ static void scatter(const Program& program, const Kernel& k, const Call& call) {
   }
 }
 
+// The first map, a row, some of whose columns are updated by entries of the second, in order: each is
+// the number of a column and then its values. What is no such number is left out.
+static void scatter_by(const Program& program, const Kernel& k, const Call& call) {
+  for (int column = 0; column < k.width; column++)
+    __builtin_memcpy(at(program, k.out, call.out_row, 0, column),
+                     at(program, k.in, call.in_row, 0, column), sizeof(float) * k.channels);
+  for (int entry = 0; entry < k.in2_width; entry++) {
+    const float* update = at(program, k.in2, call.in2_row, 0, entry);
+    if (!(*update >= 0.0f) || !(*update < (float)k.width)) continue;
+    float* out = at(program, k.out, call.out_row, 0, (int)*update);
+    for (int channel = 0; channel < k.channels; channel++)
+      out[channel] = scattered(k.kind, out[channel], update[1 + channel]);
+  }
+}
+
 enum RegionKind : int32_t { REGION_MAX = 1, REGION_HALF_PIXEL = 2 };
 
 constexpr float MOST_SAMPLES = 1024.0f;  // of one bin, on one axis
@@ -119,6 +134,37 @@ static void roi_align(const Program& program, const Kernel& k, const Call& call)
     }
 }
 
+// The positions of a bin on one axis of a region whose edges lie on whole positions.
+static inline Span bin(float from, float to, float scale, int bins, int number, int size) {
+  const float first = __builtin_roundf(from * scale), last = __builtin_roundf(to * scale);
+  if (!(first > -FAR && first < FAR && last > -FAR && last < FAR)) return {0, 0};
+  const float length = last - first + 1.0f > 1.0f ? last - first + 1.0f : 1.0f;
+  const float each = length / (float)bins;
+  const int64_t start = (int64_t)__builtin_floorf((float)number * each) + (int64_t)first;
+  const int64_t stop = (int64_t)__builtin_ceilf((float)(number + 1) * each) + (int64_t)first;
+  return clipped({start < size ? start : size, stop > 0 ? stop : 0}, size);
+}
+
+static void roi_pool(const Program& program, const Kernel& k, const Call& call) {
+  for (int row = call.row; row < call.row + call.rows; row++)
+    for (int column = k.left; column < k.right; column++) {
+      const float* region = at(program, k.in2, call.in2_row, row / k.kernel_height, 0);
+      const int high = k.kernel_height, number = row % high;
+      const Span rows = bin(region[1], region[3], k.factor, high, number, k.height);
+      const Span columns = bin(region[0], region[2], k.factor, k.kernel_width, column, k.width);
+      float* out = at(program, k.out, call.out_row, row, column);
+      const bool empty = rows.first >= rows.last || columns.first >= columns.last;
+      for (int channel = 0; channel < k.filters; channel++)
+        out[channel] = empty ? 0.0f : -__builtin_inff();
+      for (int64_t y = rows.first; y < rows.last; y++)
+        for (int64_t x = columns.first; x < columns.last; x++) {
+          const float* in = at(program, k.in, call.in_row, (int)y, (int)x);
+          for (int channel = 0; channel < k.filters; channel++)
+            out[channel] = scattered(SCATTER_MAX, in[channel], out[channel]);
+        }
+    }
+}
+
 static bool scatter_fits(const Kernel& k) {
   const int64_t updates = (int64_t)k.in2_height * k.in2_width * k.in2_channels;
   const int64_t line = (int64_t)k.in2_width * k.in2_channels;
@@ -138,6 +184,23 @@ static int64_t scatter_reads_second(const Kernel& k, Area& area) {
 
 static WeightLayout scatter_weights(const Kernel& k) {
   return {1, (double)update_count(k), 1, false};
+}
+
+static bool scatter_by_fits(const Kernel& k) {
+  return same_channels(k) && k.height == 1 && k.width >= 1 && k.left == 0 && k.right == k.width &&
+         k.in2_height == 1 && k.in2_width >= 1 && k.in2_channels == (int64_t)k.channels + 1 &&
+         k.kind >= 0 && k.kind < SCATTER_COUNT;
+}
+
+static bool scatter_by_reads(const Kernel& k, Area& area) {
+  if (area.rows.first != 0 || area.rows.last != 1) return false;
+  area.columns = {0, k.width};
+  return true;
+}
+
+static int64_t scatter_by_reads_second(const Kernel& k, Area& area) {
+  area = {{0, 1}, {0, k.in2_width}};
+  return k.in2_channels;
 }
 
 static bool roi_fits(const Kernel& k) {
@@ -162,6 +225,16 @@ constexpr Operation PLACING[] = {
      .fits = scatter_fits,
      .weights = scatter_weights,
      .reads_second = scatter_reads_second},
+    {.name = "scatter_by",
+     .run = scatter_by,
+     .reads = scatter_by_reads,
+     .fits = scatter_by_fits,
+     .reads_second = scatter_by_reads_second},
+    {.name = "roi_pool",
+     .run = roi_pool,
+     .reads = roi_reads,
+     .fits = roi_fits,
+     .reads_second = roi_reads_second},
     {.name = "roi_align",
      .run = roi_align,
      .reads = roi_reads,

@@ -19,15 +19,17 @@ from ftdist.network.graph import Network
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.hints import hints
 from ftdist.network.onnx.inputs import Batch, frame_inputs, whole_inputs, written_batch
+from ftdist.network.onnx.kept import Kept, Places, Values
 from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.measures import apart, measured, told
-from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported
+from ftdist.network.onnx.nodes import Array, Node, Unsupported
 from ftdist.network.onnx.older import renewed
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.translators.lists.entries import as_value, with_count
+from ftdist.network.onnx.translators.maps.unpooling import flat
 from ftdist.network.onnx.views import Dim, Tensor, flat_order, full
 from ftdist.network.parameters import Parameters
 from ftdist.network.ports import Layout
@@ -192,7 +194,7 @@ def _take(node: Node, translation: Translation, recogniser: Recogniser) -> None:
         translation.take(node)
 
 
-def _is_unknown(value: Open | Unknown | None) -> bool:
+def _is_unknown(value: Kept | Unknown | None) -> bool:
     return value is None or isinstance(value, Unknown)
 
 
@@ -237,11 +239,15 @@ def _refuse_cycles(order: list[Node], there: set[str], file: str) -> None:
 
 
 def _output(
-    building: Building, name: str, value: Open | Unknown, refused: list[Refused]
+    building: Building, name: str, value: Kept | Unknown, refused: list[Refused]
 ) -> Output | None:
     """An output with the layout of its array; where a map must move first it moves here."""
     building.name = name
     try:
+        if isinstance(value, Values):
+            raise Unsupported("a sequence; name its values with --until")
+        if isinstance(value, Places):
+            value = flat(building, value)
         if isinstance(value, Lengths):
             value = as_value(building, value)  # type: ignore[assignment]
         if isinstance(value, np.ndarray):

@@ -31,7 +31,8 @@ def frame_inputs(
     for name, dims in graph.inputs.items():
         if name not in read:
             continue
-        names = _axis_names(name, dims, nodes)
+        own = bool(found) and not _counts_frames(dims, graph)
+        names = _whole_names(len(dims)) if own else _axis_names(name, dims, nodes)
         lengths: dict[str, int] = {}
         fixed = []
         for axis, dim in zip(names, dims, strict=True):
@@ -49,13 +50,28 @@ def frame_inputs(
             lengths[axis] = lengths.get(axis, 1) * length
             fixed.append(length)
         shape = Shape(*(lengths.get(axis, 1) for axis in "hwc"))
-        standard = names in ("-chw", "-hwc")
-        layout = Layout(not names.endswith("hwc"), () if standard else tuple(fixed))
+        standard = not own and names in ("-chw", "-hwc")
+        planar = names != "wc" and not names.endswith("hwc")
+        layout = Layout(planar, () if standard else tuple(fixed))
         found.append(Input(name, shape, layout))
         tensors.append(_spread(-1 - len(tensors), tuple(fixed), names))
     if not found:
         raise InputError(f"{file}: nothing in it depends on an input")
     return tuple(found), tensors
+
+
+def _counts_frames(dims: tuple[int | str, ...], graph: Graph) -> bool:
+    """Whether the first dim of an input that is not the first one may count frames: where it is a
+    length of its own, as of a list of regions beside a picture, it does not."""
+    first = next(iter(graph.inputs.values()), ())
+    own = dims[0] if dims else 1
+    return len(first) < 4 or isinstance(own, str) or own == 1 or own == first[0]
+
+
+def _whole_names(count: int) -> str:
+    """The axis of each dim where none counts frames: the last two of three or more are rows and
+    columns, those before them channels; two dims are columns of channels."""
+    return "c" * (count - 2) + "hw" if count > 2 else "wc"[2 - count :]
 
 
 def written_batch(graph: Graph) -> int:
@@ -67,11 +83,7 @@ def written_batch(graph: Graph) -> int:
 def whole_inputs(
     graph: Graph, nodes: list[Node], file: str
 ) -> tuple[tuple[Input, ...], list[Tensor]]:
-    """The inputs that nodes read with all their dims.
-
-    The last two dims of three or more are rows and columns, those before them the channels; two
-    dims are columns of channels.
-    """
+    """The inputs that nodes read with all their dims."""
     read = {name for node in nodes for name in node.reads}
     inputs: list[Input] = []
     tensors: list[Tensor] = []
@@ -79,7 +91,7 @@ def whole_inputs(
         if name not in read:
             continue
         lengths = tuple(each for each in dims if isinstance(each, int))
-        before = "c" * (len(lengths) - 2) + "hw" if len(lengths) > 2 else "wc"[2 - len(lengths) :]
+        before = _whole_names(len(lengths))
         sides = {
             side: math.prod(n for n, s in zip(lengths, before, strict=True) if s == side)
             for side in "hwc"

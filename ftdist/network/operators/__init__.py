@@ -18,6 +18,7 @@ from ftdist.network.operators import (
     selecting,
     tensors,
     transposed,
+    unpooling,
     windows,
 )
 
@@ -35,5 +36,6 @@ __all__ = (
     "selecting",
     "tensors",
     "transposed",
+    "unpooling",
     "windows",
 )

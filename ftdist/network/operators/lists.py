@@ -1,5 +1,4 @@
-"""Lists of open length: which values are there, the best of them, what stands behind them, and
-which entry goes to a place.
+"""Lists of open length: which values are there, the best of them, what stands behind them.
 
 How long such a list is depends on the values. It is a map of one row, a column an entry, as wide as
 the list can become (its capacity); a map of a single value beside it counts its entries, and what
@@ -88,32 +87,6 @@ class TopOfList(WholeMaps):
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         fields = view_fields(output) | _COUNT | {"kind": self.smallest}
         return KernelRecord("top_of_list", fields)
-
-
-@operator
-@dataclass(frozen=True, slots=True)
-class EntryOfPlace(WholeMaps):
-    """For each of `size` places the last entry that names it, of a list (1, entries, 1).
-
-    The output is (1, size, 1): -1 where none does. What is not the number of a place, as -1, names
-    none.
-    """
-
-    kind: ClassVar[str] = "entry_of_place"
-    kernels: ClassVar[tuple[str, ...]] = ("entry_of_place",)
-    size: int
-
-    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        source = only(inputs)
-        if self.size < 1 or (source.height, source.channels) != (1, 1):
-            raise InputError(f"{self.kind}: a list of places in one row is read, not {source}")
-        return Shape(1, self.size, 1)
-
-    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return 2 + 2 * only(inputs).width // output.width
-
-    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
-        return KernelRecord("entry_of_place", view_fields(output))
 
 
 _COUNT: dict[str, float] = {"in2_height": 1, "in2_width": 1, "in2_channels": 1}

@@ -106,7 +106,93 @@ class Scatter(WholeMaps):
 
 @operator
 @dataclass(frozen=True, slots=True)
-class RoiAlign(Operation):
+class ScatterBy(WholeMaps):
+    """The first map (1, places, channels), some of whose columns are set to, or put together with,
+    entries of the second (1, entries, 1 + channels), one after another.
+
+    An entry is the number of a column and then its values; what is no such number, as -1, is none.
+    """
+
+    kind: ClassVar[str] = "scatter_by"
+    kernels: ClassVar[tuple[str, ...]] = ("scatter_by",)
+    how: ScatterKind = "set"
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        rows = [each.height for each in inputs]
+        if rows != [1, 1] or inputs[1].channels != inputs[0].channels + 1:
+            told = " and ".join(map(str, inputs))
+            raise InputError(f"{self.kind}: a row and entries for it are read, not {told}")
+        return inputs[0]
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        return (2 + 3 * inputs[1].width // output.width) * output.channels
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        height, width, channels = inputs[1]
+        fields = {"in2_height": height, "in2_width": width, "in2_channels": channels}
+        return KernelRecord("scatter_by", fields | {"kind": get_args(ScatterKind).index(self.how)})
+
+
+class Regions(Operation):
+    """Shared answers of operations that make `rows` x `columns` positions of each region (N, 1, 4),
+    one below the other."""
+
+    rows: int
+    columns: int
+    scale: float
+
+    def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
+        if len(inputs) != 2:
+            raise InputError(f"{self.kind}: two maps are read, not {len(inputs)}")
+        source, regions = inputs
+        if regions[1:] != (1, 4):
+            raise InputError(f"{self.kind}: regions are (N, 1, 4), not {regions}")
+        if min(self.rows, self.columns) < 1 or not math.isfinite(self.scale):
+            size = f"{self.rows}x{self.columns}"
+            raise InputError(f"{self.kind}: {size} positions, at a scale of {self.scale}")
+        return Shape(regions.height * self.rows, self.columns, source.channels)
+
+    def whole(self, inputs: tuple[Shape, ...]) -> bool:
+        return True
+
+    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
+        source, regions = inputs
+        return Axes(Whole(source.height), Whole(source.width)), Axes(
+            Whole(regions.height), Whole(1)
+        )
+
+    def fields(self, regions: Shape) -> dict[str, float]:
+        """What both kernels are told."""
+        fields: dict[str, float] = {"kernel_height": self.rows, "kernel_width": self.columns}
+        for name, size in zip(("height", "width", "channels"), regions, strict=True):
+            fields[f"in2_{name}"] = size
+        return fields | {"factor": self.scale}
+
+
+@operator
+@dataclass(frozen=True, slots=True)
+class RoiPool(Regions):
+    """Regions (x1, y1, x2, y2), times `scale` and rounded to whole positions, both of which belong
+    to them: the largest value of each part; parts may overlap by a position, empty ones are 0."""
+
+    kind: ClassVar[str] = "roi_pool"
+    kernels: ClassVar[tuple[str, ...]] = ("roi_pool",)
+    rows: int
+    columns: int
+    scale: float = 1.0
+
+    def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
+        source = inputs[0]
+        parts = self.rows * self.columns
+        return output.channels * (1 + source.height * source.width // parts // 4)
+
+    def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
+        return KernelRecord("roi_pool", self.fields(inputs[1]))
+
+
+@operator
+@dataclass(frozen=True, slots=True)
+class RoiAlign(Regions):
     """Regions of interest (N, 1, 4), each as `rows` x `columns` positions one below the other.
 
     Regions are (x1, y1, x2, y2) times `scale`. Each position is the mean (or the largest term, with
@@ -125,35 +211,18 @@ class RoiAlign(Operation):
     half_pixel: bool = True
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
-        if len(inputs) != 2:
-            raise InputError(f"{self.kind}: two maps are read, not {len(inputs)}")
-        source, regions = inputs
-        if regions[1:] != (1, 4):
-            raise InputError(f"{self.kind}: regions are (N, 1, 4), not {regions}")
-        if min(self.rows, self.columns) < 1 or not 0 <= self.samples <= _MOST_SAMPLES:
-            raise InputError(f"{self.kind}: {self.rows}x{self.columns} of {self.samples} samples")
-        if not math.isfinite(self.scale):
-            raise InputError(f"{self.kind}: the scale must be finite")
-        return Shape(regions.height * self.rows, self.columns, source.channels)
-
-    def whole(self, inputs: tuple[Shape, ...]) -> bool:
-        return True
-
-    def axes(self, inputs: tuple[Shape, ...]) -> tuple[Axes, ...]:
-        source, regions = inputs
-        return Axes(Whole(source.height), Whole(source.width)), Axes(
-            Whole(regions.height), Whole(1)
-        )
+        if not 0 <= self.samples <= _MOST_SAMPLES:
+            raise InputError(f"{self.kind}: {self.samples} samples")
+        return super(RoiAlign, self).output_shape(inputs)
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
         return 4 * max(1, self.samples) ** 2 * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
-        height, width, channels = inputs[1]
-        fields = {"in2_height": height, "in2_width": width, "in2_channels": channels}
-        fields |= {"kernel_height": self.rows, "kernel_width": self.columns, "size": self.samples}
-        fields["kind"] = self.largest + 2 * self.half_pixel
-        return KernelRecord("roi_align", fields | {"factor": self.scale})
+        kind = self.largest + 2 * self.half_pixel
+        return KernelRecord(
+            "roi_align", self.fields(inputs[1]) | {"size": self.samples, "kind": kind}
+        )
 
 
 _MOST_SAMPLES = 1024

@@ -12,7 +12,7 @@ from support.wholemaps import check, random_map
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.operators.lists import EntryOfPlace, Fill, NonZero, TopOfList
+from ftdist.network.operators.lists import Fill, NonZero, TopOfList
 from ftdist.network.operators.selecting import GatherBy
 
 sides = st.tuples(st.integers(1, 5), st.integers(1, 5), st.sampled_from([1, 2, 9, 40]))
@@ -64,20 +64,6 @@ def test_any_number_may_stand_where_a_count_should(count: float) -> None:
 
 
 @settings(max_examples=20)
-@given(st.integers(1, 40), st.integers(1, 30), st.booleans())
-def test_the_last_entry_for_each_place(length: int, size: int, apart: bool) -> None:
-    generator = np.random.default_rng(length)
-    places = generator.integers(-2, size + 2, length).astype(np.float32)
-    if apart:
-        places[generator.integers(length)] = np.nan
-    expected = np.full((1, size, 1), -1, np.float32)
-    for place in range(size):
-        found = np.flatnonzero(places == place)
-        expected[0, place, 0] = found[-1] if len(found) else -1
-    check(EntryOfPlace(size), [places.reshape(1, length, 1)], expected)
-
-
-@settings(max_examples=20)
 @given(sides, st.integers(1, 30))
 def test_columns_by_numbers(shape: Any, length: int) -> None:
     x = random_map(shape)
@@ -94,9 +80,6 @@ def test_columns_by_numbers(shape: Any, length: int) -> None:
         (Fill(float("inf")), [Shape(1, 3, 1), Shape(1, 1, 1)]),
         (TopOfList(4), [Shape(1, 3, 1), Shape(1, 1, 1)]),
         (TopOfList(2), [Shape(1, 3, 2), Shape(1, 1, 1)]),
-        (EntryOfPlace(0), [Shape(1, 3, 1)]),
-        (EntryOfPlace(5), [Shape(1, 3, 2)]),
-        (EntryOfPlace(5), [Shape(2, 3, 1)]),
         (GatherBy("columns"), [Shape(1, 3, 2), Shape(2, 1, 1)]),
     ],
 )

@@ -17,7 +17,14 @@ from ftdist.geometry import Shape
 from ftdist.network.operators.base import Operation
 from ftdist.network.operators.channels import NormalizeResponses
 from ftdist.network.operators.normalizing import Normalize
-from ftdist.network.operators.placing import Pad, PadMode, RoiAlign, Scatter
+from ftdist.network.operators.placing import (
+    Pad,
+    PadMode,
+    RoiAlign,
+    RoiPool,
+    Scatter,
+    ScatterBy,
+)
 from ftdist.network.operators.resampling import Resize
 from ftdist.network.operators.selecting import GatherBy
 from ftdist.planning.plan import parse_notation, untiled
@@ -103,16 +110,72 @@ def test_updates_of_slices(shape: Any, size: int, count: int, how: Any, seed: in
     numbers = random.integers(0, len(expected), count)
     for number, update in zip(numbers, updates[:, 0], strict=True):
         old = expected[number]
-        expected[number] = {
-            "set": update,
-            "add": old + update,
-            "multiply": old * update,
-            "max": np.maximum(old, update),
-            "min": np.minimum(old, update),
-        }[how]
+        expected[number] = UPDATES[how](old, update)
     operation = Scatter(count, size, how)
     weights = {"indices": numbers.astype(np.float32)}
     check(operation, [data, updates], expected.reshape(shape), 1e-6, weights)
+
+
+UPDATES: dict[str, Any] = {
+    "set": lambda old, update: update,
+    "add": lambda old, update: old + update,
+    "multiply": lambda old, update: old * update,
+    "max": np.maximum,
+    "min": np.minimum,
+}
+
+
+@settings(max_examples=30)
+@given(
+    st.integers(1, 30),
+    st.sampled_from([1, 2, 17]),
+    st.integers(1, 40),
+    st.sampled_from(list(UPDATES)),
+    st.booleans(),
+)
+def test_entries_of_a_list_update_columns(
+    places: int, channels: int, count: int, how: Any, apart: bool
+) -> None:
+    random = np.random.default_rng(count)
+    data, values = random_map((1, places, channels)), random_map((1, count, channels), 1)
+    numbers = random.integers(-2, places + 2, (1, count, 1)).astype(np.float32)
+    if apart:
+        numbers[0, random.integers(count)] = np.nan
+    expected = data.copy()
+    for number, value in zip(numbers[0, :, 0], values[0], strict=True):
+        if number in range(places):
+            expected[0, int(number)] = UPDATES[how](expected[0, int(number)], value)
+    entries = np.concatenate([numbers, values], axis=-1)
+    check(ScatterBy(how), [data, entries], expected, 1e-6)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_regions_of_whole_positions(scale: float) -> None:
+    """Against loops in double precision: edges are rounded, both belong to the region."""
+    height, width = 7, 9
+    x = random_map((height, width, 5))
+    regions = np.array([[1, 2, 8, 6], [-4, 3, 20, 30], [5, 5, 4, 4], [20, 20, 30, 30]]) / scale
+    regions[0, 0] += 0.4 / scale
+    expected = np.zeros((len(regions), 3, 2, 5))
+    for n, region in enumerate(regions):
+        left, top, right, bottom = (math.floor(abs(e) + 0.5) * np.sign(e) for e in region * scale)
+        high, wide = max(bottom - top + 1, 1) / 3, max(right - left + 1, 1) / 2
+        for row, column in np.ndindex(3, 2):
+            rows = range(math.floor(row * high + top), math.ceil((row + 1) * high + top))
+            columns = range(math.floor(column * wide + left), math.ceil((column + 1) * wide + left))
+            seen = [
+                x[i, j] for i in rows for j in columns if i in range(height) and j in range(width)
+            ]
+            if seen:
+                expected[n, row, column] = np.max(seen, axis=0)
+    given_regions = regions.astype(np.float32).reshape(-1, 1, 4)
+    check(RoiPool(3, 2, scale), [x, given_regions], expected.reshape(-1, 2, 5))
+
+
+def test_regions_that_are_no_numbers_are_empty() -> None:
+    x = random_map((4, 4, 3))
+    regions = np.array([[np.nan, 0, 2, 2], [0, 0, np.inf, 2]], np.float32).reshape(2, 1, 4)
+    check(RoiPool(2, 2), [x, regions], np.zeros((4, 2, 3)))
 
 
 @pytest.mark.parametrize("samples", [0, 2])
@@ -187,7 +250,12 @@ def test_what_does_not_suit_is_refused() -> None:
         (Pad("edge", -1, 0, 0, 0), (one,), "less than no rows"),
         (Scatter(2, 3), (one, Shape(1, 1, 7)), "not a map of"),
         (Scatter(1, 7), (one, Shape(1, 1, 7)), "no slices of 7"),
+        (ScatterBy(), (Shape(1, 3, 4), Shape(1, 3, 4)), "entries for it"),
+        (ScatterBy(), (one, Shape(1, 3, 5)), "a row and entries"),
+        (RoiPool(2, 2), (one, Shape(3, 1, 5)), "regions are"),
+        (RoiPool(0, 2), (one, Shape(3, 1, 4)), "0x2 positions"),
         (RoiAlign(2, 2), (one, Shape(3, 1, 5)), "regions are"),
+        (RoiAlign(2, 2, samples=2000), (one, Shape(3, 1, 4)), "2000 samples"),
     ):
         with pytest.raises(InputError, match=words):
             operation.output_shape(inputs)  # type: ignore[attr-defined]

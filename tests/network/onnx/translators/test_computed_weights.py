@@ -37,12 +37,30 @@ def of_a_constant(n: Nodes, x: str, z: str) -> str:
     return str(n.add("Conv", n.random(1, 3, 20, 18), weights))
 
 
+def dilated_template(n: Nodes, x: str, z: str) -> str:
+    """Transposed: what a picture's map is spread out by comes of the other one."""
+    weights = n.add(
+        "Reshape",
+        n.add("Slice", z, *(n.constant([e]) for e in (0, 4, 3))),
+        n.constant([3, 4, 3, 2]),
+    )
+    how: dict[str, Any] = {"strides": [2, 3], "pads": [1, 0, 0, 1], "output_padding": [1, 0]}
+    return str(n.add("ConvTranspose", x, weights, n.random(4), dilations=[2, 1], **how))
+
+
+def spread_by_channel(n: Nodes, x: str, z: str) -> str:
+    weights = n.add("Transpose", n.add("Conv", z, n.random(3, 3, 5, 5)), perm=[1, 0, 2, 3])
+    return str(n.add("ConvTranspose", x, weights, group=3, strides=[2, 2]))
+
+
 CASES: dict[str, Callable[[Nodes, str, str], str]] = {
     "template": template,
     "padded template": lambda n, x, z: template(n, x, z, pads=[1, 2, 1, 2]),
     "template by channel": template_by_channel,
     "mixture": mixture,
     "constant under computed weights": of_a_constant,
+    "spread out": dilated_template,
+    "spread out by channel": spread_by_channel,
 }
 
 

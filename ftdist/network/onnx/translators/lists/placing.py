@@ -28,7 +28,12 @@ from ftdist.network.onnx.translators.lists.shaping import (
     of_fixed,
     row_by_row,
 )
-from ftdist.network.onnx.translators.places.gathering import replaced, slice_places, taken
+from ftdist.network.onnx.translators.places.gathering import (
+    reduction,
+    replaced,
+    slice_places,
+    taken,
+)
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.functions import applied
 from ftdist.network.onnx.translators.values.pairs import paired
@@ -270,16 +275,14 @@ def _placed(
     axes: Sequence[int],
 ) -> Open:
     """What is there, with entries of a list put to places by their numbers."""
-    if node.word("reduction", "none") != "none":
-        raise Unsupported("reduction: of a list of open length entries are put, not added")
     value, entries = _tensor(building, data, "data"), _tensor(building, updates, "updates")
     if entries.shape[axes[0] + 1 :] != value.shape[axes[-1] + 1 :]:
         raise Unsupported(f"updates: {entries.shape} for {value.shape}")
-    result = replaced(building, value, numbers, entries, axes)
+    result = replaced(building, value, numbers, entries, axes, reduction(node))
     return List(result, data.axis, data.count) if isinstance(data, List) else result
 
 
-@translates_lists("RoiAlign")
+@translates_lists("RoiAlign", "MaxRoiPool")
 def _regions(building: Building, node: Node, given: Given) -> Open:
     """Of each region of a list; behind them are regions of nothing."""
     regions = given[1]

@@ -9,6 +9,7 @@ from ftdist.network.onnx.translators.maps import (
     recurrent,
     resampling,
     resizing,
+    transposed,
     windows,
 )
 
@@ -19,5 +20,6 @@ __all__ = (
     "recurrent",
     "resampling",
     "resizing",
+    "transposed",
     "windows",
 )

@@ -12,7 +12,7 @@ from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Array, Node, Unsupported, Value, tensor
 from ftdist.network.onnx.registry import made
 from ftdist.network.onnx.translators.values.pairs import paired
-from ftdist.network.onnx.views import Tensor
+from ftdist.network.onnx.views import Tensor, transposed
 
 Given = list[Value | None]
 
@@ -30,13 +30,35 @@ def convolved(building: Building, node: Node, given: Given, weights: Tensor) -> 
     rows = _reshaped(building, weights, (groups, filters // groups, taps))
     product = made(building, "MatMul", [rows, columns])
     found = _reshaped(building, product, (1, filters, *spread.shape[2:]))
-    bias = given[2] if len(given) > 2 else None
+    return _with_bias(building, found, given[2] if len(given) > 2 else None)
+
+
+def _with_bias(building: Building, found: Tensor, bias: Value | None) -> Tensor:
     if bias is None:
         return found
-    lying = (1, filters, *(1 for _ in kernel))
+    lying = (1, found.shape[1], *(1 for _ in found.shape[2:]))
     if isinstance(bias, Tensor):
         return paired(building, "add", found, _reshaped(building, bias, lying))
     return paired(building, "add", found, bias.astype(np.float32).reshape(lying))
+
+
+def spread_out(building: Building, node: Node, given: Given, weights: Tensor) -> Tensor:
+    """The transposed convolution by weights (channels, filters / groups, taps ...) of a map: what
+    each tap adds is a product, and is put to its place by a transposed convolution of ones."""
+    value, groups = as_tensor(building, given[0]), node.integer("group", 1)
+    channels, own, *kernel = weights.shape
+    suits = value.rank == weights.rank and value.shape[:2] == (1, channels)
+    if not suits or groups < 1 or channels % groups:
+        raise Unsupported(f"weights of {weights.shape} do not suit a value of {value.shape}")
+    taps = int(np.prod(kernel))
+    columns = _reshaped(building, value, (groups, channels // groups, -1))
+    rows = _reshaped(building, weights, (groups, channels // groups, own * taps))
+    product = made(building, "MatMul", [transposed(rows, (0, 2, 1)), columns])
+    maps = _reshaped(building, product, (1, groups * own * taps, *value.shape[2:]))
+    ones = np.tile(np.eye(taps, dtype=np.float32), (groups * own, 1)).reshape(-1, 1, *kernel)
+    attributes = {**node.attributes, "group": groups * own, "kernel_shape": tuple(kernel)}
+    found = made(building, "ConvTranspose", [maps, ones], attributes)
+    return _with_bias(building, found, given[2] if len(given) > 2 else None)
 
 
 def _spread(building: Building, node: Node, value: Tensor, kernel: tuple[int, ...]) -> Tensor:

@@ -27,20 +27,23 @@ from ftdist.network.operators.windows import Convolution, Pool
 Given = list[Value | None]
 
 
-@translates("MaxPool", "AveragePool", "LpPool")
-@channel_by_channel
-def _pool(building: Building, node: Node, given: Given) -> Value:
-    value = tensor(given[0])
-    if len([name for name in node.outputs if name]) > 1:
-        raise Unsupported("its second output (indices); use the first alone")
+def pool_windows(node: Node, value: Tensor) -> tuple[list[Window], list[Window]]:
+    """The windows of a pool, as they are said and with as much behind them as it takes."""
     kernel = node.integers("kernel_shape")
     if len(kernel) != value.rank - 2 or len(kernel) not in (1, 2, 3):
         raise Unsupported(f"kernel_shape: pools over {len(kernel)} axes are not supported")
     windows = [side(node, kernel, axis, length) for axis, length in enumerate(value.shape[2:])]
-    own = windows
-    if node.integer("ceil_mode"):
-        lengths = value.shape[2:]
-        windows = [_ceiled(each, length) for each, length in zip(windows, lengths, strict=True)]
+    if not node.integer("ceil_mode"):
+        return windows, windows
+    lengths = value.shape[2:]
+    return windows, [_ceiled(each, length) for each, length in zip(windows, lengths, strict=True)]
+
+
+@translates("MaxPool", "AveragePool", "LpPool")
+@channel_by_channel
+def _pool(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    own, windows = pool_windows(node, value)
     if node.kind == "LpPool":
         return _powers(building, value, windows, float(node.integer("p", 2)))
     mode: Literal["max", "average"] = "max" if node.kind == "MaxPool" else "average"

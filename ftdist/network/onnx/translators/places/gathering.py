@@ -17,8 +17,7 @@ from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full, spread
-from ftdist.network.operators.lists import EntryOfPlace
-from ftdist.network.operators.placing import Scatter, ScatterKind
+from ftdist.network.operators.placing import Scatter, ScatterBy, ScatterKind
 from ftdist.network.operators.selecting import GatherBy
 from ftdist.network.operators.tensors import Gather
 from ftdist.network.operators.windows import Convolution
@@ -182,24 +181,31 @@ def slice_places(building: Building, value: Tensor, indices: Tensor, batch: int 
 
 
 def replaced(
-    building: Building, value: Tensor, numbers: Tensor, updates: Tensor, axes: Sequence[int]
+    building: Building,
+    value: Tensor,
+    numbers: Tensor,
+    updates: Tensor,
+    axes: Sequence[int],
+    how: ScatterKind = "set",
 ) -> Tensor:
-    """A tensor with updates (entries, ...) put to places by their numbers (entries,) among those of
-    its first dims; a number below zero is none. The last one for a place counts."""
+    """A tensor with updates (entries, ...) put to places, or put together with what is there, by
+    their numbers (entries,) among those of its first dims; a number below zero is none. They come
+    one after another."""
     count, rest = math.prod(value.shape[axis] for axis in axes), value.shape[axes[-1] + 1 :]
     if value.shape[: axes[0]] != (1,) * axes[0]:
         raise Unsupported("axis: the first one that is longer than 1 is supported")
-    listed = building.grouped(numbers, [], range(numbers.rank), [])
-    entry = Tensor(building.add(EntryOfPlace(count), [listed.step]), (full("w", count),))
-    rows = math.prod(rest)
-    flat = building.reshaped(updates, (math.prod(updates.shape) // rows, rows))
-    new = taken(building, flat, [0], entry)
-    old = building.reshaped(value, (count, rows))
-    is_new = paired(building, "greater_or_equal", building.reshaped(entry, (count, 1)), _ZERO)
-    return building.reshaped(tensor(made(building, "Where", [is_new, new, old])), value.shape)
+    each = math.prod(rest)
+    entries = math.prod(updates.shape) // each
+    columns = [
+        building.reshaped(numbers, (entries, 1)),
+        building.reshaped(updates, (entries, each)),
+    ]
+    together = made(building, "Concat", [*columns], {"axis": 1})
+    maps = [building.reshaped(value, (count, each)), together]
+    steps = [building.grouped(one, [], [0], [1]).step for one in maps]
+    found = Tensor(building.add(ScatterBy(how), steps), (full("w", count), full("c", each)))
+    return building.reshaped(found, value.shape)
 
-
-_ZERO = np.zeros(1, np.float32)
 
 _REDUCTIONS: dict[str, ScatterKind] = {
     "none": "set",
@@ -210,11 +216,17 @@ _REDUCTIONS: dict[str, ScatterKind] = {
 }
 
 
-@translates("ScatterND", "ScatterElements", "Scatter")
-def _scatter(building: Building, node: Node, given: Given) -> Value:
+def reduction(node: Node) -> ScatterKind:
+    """How what is put to places is put together with what is there."""
     how = node.word("reduction", "none")
     if how not in _REDUCTIONS:
         raise Unsupported(f"reduction: {how}")
+    return _REDUCTIONS[how]
+
+
+@translates("ScatterND", "ScatterElements", "Scatter")
+def _scatter(building: Building, node: Node, given: Given) -> Value:
+    how = reduction(node)
     value, updates = (building.tensor(given[at], "an operand") for at in (0, 2))
     if isinstance(given[1], Tensor):
         return _scattered_by(building, node, value, given[1], updates)
@@ -226,16 +238,14 @@ def _scatter(building: Building, node: Node, given: Given) -> Value:
         numbers, size = _element_numbers(value.shape, indices, node.integer("axis")), 1
     value, updates = building.listed(value), building.listed(updates)
     weights = {"indices": lambda: numbers.astype(np.float32)}
-    operation = Scatter(len(numbers), size, _REDUCTIONS[how])
+    operation = Scatter(len(numbers), size, how)
     return Tensor(building.add(operation, [value.step, updates.step], weights), value.dims)
 
 
 def _scattered_by(
     building: Building, node: Node, value: Tensor, indices: Tensor, updates: Tensor
 ) -> Tensor:
-    """Indices that the network computes: each place finds out which update is for it."""
-    if node.word("reduction", "none") != "none":
-        raise Unsupported("reduction: with indices that the network computes updates are put only")
+    """By indices that the network computes."""
     if node.kind == "ScatterND":
         numbers = slice_places(building, value, indices)
         rest = value.shape[indices.shape[-1] :]
@@ -255,7 +265,8 @@ def _scattered_by(
         )
     flat_updates = building.reshaped(updates, (many, *rest))
     numbers = building.reshaped(numbers, (many,))
-    return building.reshaped(replaced(building, flat, numbers, flat_updates, [0]), value.shape)
+    found = replaced(building, flat, numbers, flat_updates, [0], reduction(node))
+    return building.reshaped(found, value.shape)
 
 
 def _but(shape: Sequence[int], axis: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from ftdist.network.onnx.translators.values.pairs import paired
 from ftdist.network.onnx.translators.values.pointwise import scaled
 from ftdist.network.onnx.translators.values.reductions import reduced
 from ftdist.network.onnx.views import Tensor, full, spread, transposed
-from ftdist.network.operators.placing import RoiAlign
+from ftdist.network.operators.placing import RoiAlign, RoiPool
 from ftdist.network.operators.selecting import (
     CumulateChannels,
     GridSample,
@@ -187,8 +187,29 @@ def _regions(building: Building, node: Node, given: Given) -> Value:
         node.word("mode", "avg") == "max",
         transform == "half_pixel",
     )
+    return _of_regions(building, value, regions, operation)
+
+
+@translates("MaxRoiPool")
+def _pooled_regions(building: Building, node: Node, given: Given) -> Value:
+    """Regions stand behind the number of their frame, of which there is one."""
+    value = tensor(given[0])
+    regions = building.tensor(given[1], "rois")
+    if value.rank != 4 or value.shape[0] > 1 or regions.rank != 2 or regions.shape[1] != 5:
+        raise Unsupported(f"its inputs are {value.shape} and {regions.shape}")
+    size = node.integers("pooled_shape")
+    if len(size) != 2:
+        raise Unsupported("pooled_shape: it has two numbers")
+    operation = RoiPool(size[0], size[1], node.number("spatial_scale", 1.0))
+    return _of_regions(building, value, part(building, regions, 1, range(1, 5)), operation)
+
+
+def _of_regions(
+    building: Building, value: Tensor, regions: Tensor, operation: RoiAlign | RoiPool
+) -> Tensor:
+    """(regions, channels, rows, columns) of a map."""
     listed = building.grouped(regions, [0], [], [1])
     step = building.add(operation, [building.map(value), listed.step])
-    count, high = spread("h", [regions.shape[0], rows])
+    count, high = spread("h", [regions.shape[0], operation.rows])
     _, channels, _, wide = building.planar(step).dims
     return Tensor(step, (count, channels, high, wide))
