@@ -3,8 +3,9 @@
     python benchmarks/links.py [2] [10] [30] [shared] [--frames N] [--network NAME]
 
 Emulated boards (``boards.py``: as root), one behind a link of 2, 10 or 30 Mbit/s, slow both ways or
-one way, and four behind one of 40 Mbit/s together. Workers begin without weights. Nobody may be
-lost.
+one way, and four behind one of 40 Mbit/s together. A *cold* job comes before workers have weights;
+the others when these were made ready, as they are where nobody asks for anything else. Nobody may
+be lost.
 
 *bytes* are the inputs, results and weights themselves that went down and up, at the link's rate;
 what headers and encryption add (some 5 per cent) counts against the bar. *over* is the time of the
@@ -13,8 +14,7 @@ before the busier direction begins the weights and the first input must have com
 last result goes back, and a task is computed in between. Jobs are held to 1.2 times *least*; with
 many frames the two are the same. Of the weights those count that boards had to have which computed
 something, and one board's must come before anything else. Time is what `submit` measures, of jobs
-that begin when links have been measured, the later ones when all boards have their weights. The
-exit status is 1 when a bar is missed.
+that begin when links have been measured. The exit status is 1 when a bar is missed.
 """
 
 from __future__ import annotations
@@ -145,25 +145,37 @@ class Bench:
         shelf: Shelf,
         rates: tuple[float, float],
     ) -> bool:
-        sound = True
-        name = re.sub(r"\W+", "-", label)
-        weights = self._prepared.model.stat().st_size
-        with Cluster(self._prepared.model, self._folder / name, shelf, trace=True) as cluster:
+        cold = self._cluster(label, shelf, rates, [("cold", self._frames)])
+        kinds = [("first", self._frames), ("next", self._frames), ("one", 1)]
+        return self._cluster(label, shelf, rates, kinds) and cold
+
+    def _cluster(
+        self,
+        label: str,
+        shelf: Shelf,
+        rates: tuple[float, float],
+        jobs: list[tuple[str, int]],
+    ) -> bool:
+        sound, cold = True, jobs[0][0] == "cold"
+        name = re.sub(r"\W+", "-", f"{label} {jobs[0][0]}")
+        weights = self._prepared.model.stat().st_size if cold else 0
+        settings = f"[job]\nprepare = {str(not cold).lower()}\n"
+        where = self._prepared.model, self._folder / name, shelf, settings
+        with Cluster(*where, trace=True) as cluster:
             for board in shelf.boards:
                 cluster.add(board.make.name, "256M", board, board.coordinator)
             time.sleep(_MEASURING_S)
-            for kind, frames in (("first", self._frames), ("next", self._frames), ("one", 1)):
+            for worker in () if cold else cluster.workers.values():
+                worker.wait_for("has the weights of")
+            for kind, frames in jobs:
                 with self._recorder(shelf) as recorder:
                     report = cluster.submit(self._picture, repeat=frames)
                     ended_s = time.monotonic()
                 lost = len(re.findall(r": lost", cluster.coordinator.said))
-                job = _job(report, cluster.trace, weights if kind == "first" else 0, lost)
+                job = _job(report, cluster.trace, weights, lost)
                 sound &= _tell(label, f"{kind} {frames}", job, rates)
                 if self._draw:
                     print(recorder.drawn(ended_s - job.seconds - 0.2, ended_s, min(rates)))
-
-                for worker in cluster.workers.values():
-                    worker.wait_for("has the weights of")
             said = re.findall(r"plan for .*|\d+ workers share .*", cluster.coordinator.said)
             print("   ", "\n    ".join(said), flush=True)
         return sound

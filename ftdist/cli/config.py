@@ -3,7 +3,8 @@
     [model]        file, cache, cache_size
     [memory]       budget
     [coordinator]  listen, address, threads, heartbeat_s, trace, announce
-    [job]          threads, in_flight, band_rows, attempts, speculate, mix_unfused
+    [job]          threads, in_flight, band_rows, attempts, speculate, mix_unfused,
+                   prepare
     [security]     keys, insecure
     [observe]      page, page_token, log
 
@@ -91,6 +92,7 @@ class JobTable:
     attempts: Annotated[int, whole_number(1, 100)] = 3
     speculate: Annotated[bool, flag] = True
     mix_unfused: Annotated[bool, flag] = False
+    prepare: Annotated[bool, flag] = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,13 +128,14 @@ class Handover:
 
     def _serve(self) -> None:
         """Sees to the job whose turn it is: that it has a plan, and frames in flight."""
-        job = self._table.next_job()
+        job, workers = self._table.next_job(), list(self._roster.by_number.values())
         if job is None:
+            if not self._table.jobs:
+                self._planner.get_ready(workers)
             return
         terms = self._table.terms(job)
         frames = job.frames if terms.many else 1
         frames = frames if job.unbegun else 0
-        workers = list(self._roster.by_number.values())
         under_way, single = self._table.under_way, job.frames == 1
         self._planner.ask(workers, terms, frames, under_way=under_way, single=single)
         if self._planner.adopt(terms):

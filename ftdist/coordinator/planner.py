@@ -5,6 +5,9 @@ faster or slower or to have less memory than was believed. It is taken into use 
 have their weights; the old one serves new frames until then, if it still can. One for many frames
 serves a single one, and the other way round, where waiting for a better plan gains nothing, as long
 as planning takes. Where no plan serves, workers get first weights while one is searched for.
+
+While nobody has a job a plan for the likeliest is made as soon as no worker has come for a while,
+and workers get their weights (the setting `prepare`): the first job finds both.
 """
 
 from __future__ import annotations
@@ -29,15 +32,22 @@ from ftdist.wording import counted
 _SHARE = 10
 """Planning for changed speeds may take at most one part in this many of the time."""
 
+_QUIET_BEATS = 3
+"""For so many heartbeats no worker has come before a plan is made that nobody waits for."""
+
+_LIKELY_FRAMES = 100
+"""How many frames such a plan is made for. Chosen: many, as most jobs on clusters have."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An AskPlan without its answer yet."""
+    """An AskPlan without its answer yet; `early`: no job waits for it."""
 
     ask: AskPlan
     workers: tuple[Worker, ...]
     terms: Terms
     asked_s: float
+    early: bool
 
 
 class Planner:
@@ -60,7 +70,7 @@ class Planner:
         self._asked: Question | None = None
         self._answered: Terms | None = None
         self._number = 0
-        self._changed = False
+        self._changed = self._hopeless = False
         self._drift_s: float | None = None
         self._next_drift_s = 0.0
         self._planning_s: dict[Terms, float] = {}
@@ -72,7 +82,7 @@ class Planner:
 
     def changed(self) -> None:
         """Workers are not what the plan was made for."""
-        self._changed = True
+        self._changed, self._hopeless = True, False
         self._out.review()
 
     def take_fault(self) -> str:
@@ -110,6 +120,20 @@ class Planner:
 
     # ---- asking
 
+    def get_ready(self, workers: list[Worker]) -> None:
+        """Nobody has a job: asks for the plan of the likeliest if one is due, and takes it into
+        use; workers get its weights."""
+        quiet_s = self._out.now_s - _QUIET_BEATS * self._settings.heartbeat_s
+        if not self._settings.prepare or self._hopeless:
+            return
+        if any(each.probe_sent_s > quiet_s for each in workers):
+            return
+        channels = self._model.network.input.channels
+        likely = Terms(picture=channels in (1, 3), many=self._settings.in_flight != 1)
+        terms = self._answered or likely
+        self.ask(workers, terms, _LIKELY_FRAMES if terms.many else 1, early=True)
+        self.adopt(terms)
+
     def ask(
         self,
         workers: list[Worker],
@@ -118,12 +142,13 @@ class Planner:
         *,
         under_way: bool = False,
         single: bool = False,
+        early: bool = False,
     ) -> None:
         """Asks for a plan if one is due; `frames` of the job are not begun yet.
 
-        `under_way`: frames of some job are begun or done. Then the plan has the arithmetic of the
-        present one, so that all frames of a job do; so it has where frames may follow that one
-        meanwhile, unless the job has a `single` frame.
+        `early`: no job waits for it. `under_way`: frames of some job are begun or done. Then the
+        plan has the arithmetic of the present one, so that all frames of a job do; so it has where
+        frames may follow that one meanwhile, unless the job has a `single` frame.
         """
         now_s = self._out.now_s
         drifted = self._drift_s is not None and now_s >= self._next_drift_s and frames > 0
@@ -143,7 +168,7 @@ class Planner:
         keeps = under_way or (not single and self.usable(terms) is not None)
         arithmetic = current.plan.arithmetic if current is not None and keeps else None
         ask = AskPlan(self._number, specs, max(1, frames), terms.picture, kept_frames, arithmetic)
-        self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s)
+        self._asked = Question(ask, tuple(worker for worker, _ in known), terms, now_s, early)
         self._changed = False
         self._drift_s = None
         self._out.actions.append(ask)
@@ -172,6 +197,8 @@ class Planner:
         self._asked = None
         self._answered = asked.terms
         self.fault = event.reason if event.fault else ""
+        if event.fault and asked.early:  # whoever has a job has it tried again, and is told
+            self.fault, self._answered, self._hopeless = "", None, True
         now_s = self._out.now_s
         if self._settings.trace:
             span = trace_spans.planning(len(asked.workers), asked.asked_s, now_s)

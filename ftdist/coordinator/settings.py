@@ -27,6 +27,7 @@ class Settings:
     `memory_bytes`: the most that inputs, maps and results of frames in flight may take.
     `band_rows`: rows of the output in a band, where frames are bands; 0: they are whole.
     `kept_frames`: frames whose maps a worker keeps at a time; plans rely on it.
+    `prepare`: a plan is made, and workers get weights, before there is a job.
     `orphan_s`: a job whose client is gone is dropped after so long.
     `patience_s`: a job whose client does not send what it was asked for lets others pass then.
     `replan_change`: the change of a worker's speed, as a part of it, that renews the plan...
@@ -45,6 +46,7 @@ class Settings:
     kept_frames: int = KEPT_FRAMES
     speculate: bool = True
     mix_unfused: bool = False
+    prepare: bool = True
     orphan_s: float = 60.0
     patience_s: float = 10.0
     replan_change: float = 0.1

@@ -38,6 +38,7 @@ band_rows = 64
 attempts = 5
 speculate = false
 mix_unfused = true
+prepare = false
 [security]
 keys = "keys"
 insecure = true
@@ -66,7 +67,7 @@ def test_every_value_is_read(tmp_path: Path) -> None:
     assert coordinator.announce
     job = config.job
     assert (job.threads, job.in_flight, job.attempts) == (3, 1, 5) and job.band_rows == 64
-    assert (job.speculate, job.mix_unfused) == (False, True)
+    assert (job.speculate, job.mix_unfused, job.prepare) == (False, True, False)
     assert config.security.keys == tmp_path / "keys" and config.security.insecure
     observe = config.observe
     assert (observe.page, observe.log) == ("127.0.0.1:8080", "json")

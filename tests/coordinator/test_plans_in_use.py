@@ -32,11 +32,63 @@ def labels(line: Line) -> list[tuple[int, int]]:
 # ---- asking
 
 
-def test_no_plan_is_asked_for_without_a_job() -> None:
-    cluster = Manual()
+def test_no_plan_is_asked_for_without_a_job_if_nothing_is_to_be_prepared() -> None:
+    cluster = Manual(Settings(prepare=False))
     cluster.worker("a")
     cluster.wait(5.0)
     assert not cluster.questions
+
+
+def test_without_a_job_a_plan_for_many_frames_is_made_once_nobody_has_come_for_a_while() -> None:
+    cluster = Manual()
+    cluster.worker("a")
+    cluster.wait(2.0)
+    cluster.worker("b")
+    cluster.wait(2.0)
+    assert not cluster.questions
+    cluster.wait(2.0)
+    (question,) = cluster.questions
+    assert len(question.workers) == 2 and question.frames > 1 and question.picture
+    cluster.plan()
+    assert [line for line in cluster.logs if line.startswith("plan for 2 workers")]
+    cluster.wait(20.0)
+    assert not cluster.questions, "nothing has changed"
+    cluster.client("job", 9, picture=True)
+    assert not cluster.questions, "the job has the plan that is there"
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_a_plan_that_was_made_early_is_made_anew_for_other_workers_and_other_jobs() -> None:
+    cluster = Manual()
+    cluster.worker("a")
+    cluster.wait(5.0)
+    cluster.plan()
+    cluster.worker("b")
+    cluster.wait(5.0)
+    assert [len(each.workers) for each in cluster.questions] == [2]
+    cluster.plan()
+    cluster.client("job", 9, picture=False)
+    assert [each.picture for each in cluster.questions] == [False]
+    cluster.plan()
+    cluster.run()
+    assert client(cluster).finished
+
+
+def test_a_fault_in_planning_early_is_tried_again_only_for_a_job() -> None:
+    cluster = Manual()
+    cluster.worker("a")
+    cluster.wait(5.0)
+    (ask,) = cluster.questions
+    cluster.questions.clear()
+    cluster.handle(Planned(ask.number, None, "a fault in planning: KeyError(3)", fault=True))
+    cluster.wait(20.0)
+    assert not cluster.questions
+    job = cluster.client("job", 1)
+    assert cluster.questions and job.client.failed is None
+    cluster.plan()
+    cluster.run()
+    assert client(cluster).finished
 
 
 def test_no_plan_is_asked_for_without_workers() -> None:

@@ -178,7 +178,7 @@ def test_who_alone_has_weights_behind_a_shared_link_has_one_task_more(
     shared: float, loaded: int, ahead: int
 ) -> None:
     """Inputs come late at times, and nobody else fills the time."""
-    simulation = Simulation()
+    simulation = Simulation(Settings(prepare=False))
     simulation.planning = lambda ask: gridded(simulation.network, ask.workers, rows=1, columns=1)
     simulation.shared_link_bytes_per_s = shared
     nodes = [simulation.worker(f"pi{number}", relative_time=20.0) for number in range(3)]
@@ -263,7 +263,7 @@ def probes(simulation: Simulation) -> list[Probe]:
 def test_who_waits_for_its_weights_behind_others_is_not_stuck() -> None:
     """One gets them after another; while bytes move to somebody the next one waits its turn."""
     for moves in (True, False):
-        simulation = Simulation(Settings(trace=True, stuck_after_s=20.0))
+        simulation = Simulation(Settings(trace=True, stuck_after_s=20.0, prepare=False))
         simulation.shared_link_bytes_per_s = 5e6
         nodes = [simulation.worker(f"pi{number}") for number in range(3)]
         for each in nodes:

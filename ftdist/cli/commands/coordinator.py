@@ -164,6 +164,7 @@ def _settings(asked: _Asked) -> Settings:
         band_rows=band_rows,
         speculate=job.speculate,
         mix_unfused=job.mix_unfused,
+        prepare=job.prepare,
         reference_macs_per_s=max(*profile.narrow, *profile.wide),
         trace=asked.arguments.trace is not None,
     )

@@ -99,10 +99,24 @@ def test_a_worker_that_is_told_to_stop_leaves_in_order(
     assert not coordinator.said("lost")
 
 
+def test_the_first_job_finds_workers_that_have_their_weights(
+    cluster: Cluster, frames: Frames
+) -> None:
+    coordinator = cluster.coordinator()
+    workers = [cluster.worker(name, coordinator.endpoint) for name in ("ann", "ben")]
+    for worker in workers:
+        joined(worker)
+        ready(worker)
+    assert not cluster.status(coordinator.endpoint)["jobs"]
+    client = cluster.submit(frames.paths, coordinator.endpoint, cluster.folder / "out")
+    assert client.status() == 0, client.log()
+    assert not frames.wrong(cluster.folder / "out")
+
+
 def test_a_cut_transfer_of_weights_goes_on_where_it_was(
     cluster: Cluster, frames: Frames, links: ExitStack
 ) -> None:
-    coordinator = cluster.coordinator()
+    coordinator = cluster.coordinator(prepare=False)
     link = links.enter_context(Proxy(coordinator.port, recording=True))
     worker = cluster.worker("ann", link.endpoint)
     joined(worker)

@@ -17,17 +17,21 @@ from support.coordinator.started import client, started
 
 from ftdist.coordinator.events import Origin
 from ftdist.coordinator.plans.loading_ahead import loaded_ahead
+from ftdist.coordinator.settings import Settings
+from ftdist.coordinator.workers.shared_link import FIRST_NUMBER
 from ftdist.coordinator.workers.worker import Worker
 from ftdist.protocol.limits import PROTOCOL
-from ftdist.protocol.worker_messages import Assign, Hello, Prepare
+from ftdist.protocol.worker_messages import Assign, Hello, Prepare, Probe
 
 MODEL = model_of(small_network())
 WHOLE = sum(MODEL.weight_bytes.values())
 
 
 def idle(names: str = "ab", wait_s: float = 2.0) -> Manual:
-    """Workers without weights, there for a while, and no job yet."""
-    cluster = Manual(planning=lambda ask: gridded(cluster.network, ask.workers))
+    """Workers without weights, there for a while, and no job yet, for which nothing is prepared."""
+    cluster = Manual(
+        Settings(prepare=False), planning=lambda ask: gridded(cluster.network, ask.workers)
+    )
     for name in names:
         cluster.worker(name).worker.slow_weights = True
     cluster.wait(wait_s)
@@ -62,8 +66,36 @@ def test_weights_come_while_a_plan_is_searched_for() -> None:
     assert client(cluster).finished
 
 
-def test_no_weights_come_without_a_job() -> None:
+def test_no_weights_come_without_a_job_if_nothing_is_to_be_prepared() -> None:
     assert not any(told(line) for line in idle(wait_s=20.0).workers())
+
+
+def test_weights_are_there_before_the_job() -> None:
+    """All workers get theirs; and the link that all share is measured when these have come."""
+    simulation = Simulation()
+    simulation.shared_link_bytes_per_s = 5e6
+    for name in "abc":
+        simulation.worker(name).bytes_per_s = 5e6
+    simulation.run(30.0)
+    told = [node for _, node, each in simulation.sent if isinstance(each, Prepare)]
+    assert {node.peer for node in told} == set(simulation.nodes)
+    late = simulation.worker("d")
+    late.bytes_per_s = 5e6
+    simulation.as_worker(late).slow_weights = True
+    simulation.run(10.0)
+    assert simulation.as_worker(late).unfetched
+    probes = len([each for *_, each in simulation.sent if isinstance(each, Probe)])
+    fifth = simulation.worker("e")
+    fifth.bytes_per_s = 5e6
+    simulation.run(10.0)
+    shared = [each for *_, each in simulation.sent if isinstance(each, Probe)][probes:]
+    assert not [each for each in shared if each.number >= FIRST_NUMBER], "weights are on the link"
+    count = len(simulation.sent)
+    job = simulation.client("job", 9)
+    simulation.run_until(lambda: simulation.as_client(job).finished, 600.0)
+    early = {node.who for _, node, each in simulation.sent[:count] if isinstance(each, Prepare)}
+    used = {node.who for _, node, each in simulation.sent[count:] if isinstance(each, Assign)}
+    assert used and used <= early
 
 
 def test_no_weights_come_while_workers_join() -> None:
@@ -150,7 +182,7 @@ def test_of_those_who_share_a_link_the_first_gets_all_of_it() -> None:
 
 def test_a_shared_link_is_not_idle_while_a_plan_is_searched_for() -> None:
     """Who is told first computes first."""
-    simulation = Simulation(planning_s=5.0)
+    simulation = Simulation(Settings(prepare=False), planning_s=5.0)
     simulation.shared_link_bytes_per_s = 5e6
     for name in "abcd":
         simulation.worker(name).bytes_per_s = 5e6
