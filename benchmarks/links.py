@@ -39,7 +39,7 @@ from common.models import Prepared, builtin, on_disk
 BAR = 1.2
 SHARED_BITS, SHARING = 40_000_000, 4
 CORES = 1.0
-_MEASURING_S = 5.0
+_MEASURING_S, _LOOKS_S = 5.0, 0.5
 LIMIT_BYTES = 1 << 30
 WAYS = {"both ways": ("down", "up"), "down": ("down",), "up": ("up",)}
 
@@ -165,8 +165,8 @@ class Bench:
             for board in shelf.boards:
                 cluster.add(board.make.name, "256M", board, board.coordinator)
             time.sleep(_MEASURING_S)
-            for worker in () if cold else cluster.workers.values():
-                worker.wait_for("has the weights of")
+            if not cold:
+                _wait_for_weights(cluster)
             for kind, frames in jobs:
                 with self._recorder(shelf) as recorder:
                     report = cluster.submit(self._picture, repeat=frames)
@@ -179,6 +179,13 @@ class Bench:
             said = re.findall(r"plan for .*|\d+ workers share .*", cluster.coordinator.said)
             print("   ", "\n    ".join(said), flush=True)
         return sound
+
+
+def _wait_for_weights(cluster: Cluster) -> None:
+    """Waits until a plan is in use and its workers have their weights."""
+    cluster.coordinator.wait_for("plan for .*")
+    while any(each["state"] == "loading weights" for each in cluster.status()["workers"]):
+        time.sleep(_LOOKS_S)
 
 
 def _job(report: dict[str, Any], trace: Path, weights: int, lost: int) -> Job:
