@@ -67,6 +67,9 @@ class Selecting(Views):
         k, count = self.k, int(self.k["size"])
         height, width = int(k["height"]) // count, int(k["width"])
         source = self.view("in", (0, int(k["height"])), (0, width), k["channels"])
+        if k["in2_channels"] == 3:
+            volume = source.reshape(count, height, width, -1)
+            return _volume_samples(volume, self.same("in2", 3), int(k["kind"]))
         grid = self.same("in2", 2)
         rows = np.arange(self.row, self.row + self.rows) // (int(k["in2_height"]) // count)
         found = np.zeros((*grid.shape[:2], source.shape[2]), np.float32)
@@ -100,6 +103,17 @@ def _overlap(a: Array, b: Array) -> float:
     shared = sides.prod()
     areas = [(each[2:] - each[:2]).prod() for each in (a, b)]
     return float(shared / (areas[0] + areas[1] - shared))
+
+
+def _volume_samples(volume: Array, grid: Array, kind: int) -> Array:
+    """Slices, each at its places, by how near to it a place is."""
+    z = _places(grid[..., 2], len(volume), kind)
+    z = np.rint(z) if kind & 1 else z
+    total: Any = 0
+    for number, source in enumerate(volume):
+        near = np.maximum(0, 1 - np.abs(z - number))[..., None]
+        total = total + near * _samples(source, grid[..., :2], kind)
+    return np.asarray(total, np.float32)
 
 
 def _samples(source: Array, grid: Array, kind: int) -> Array:

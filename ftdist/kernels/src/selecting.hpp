@@ -222,31 +222,43 @@ static void cubic_sample(const Program& program, const Kernel& k, const Call& ca
   }
 }
 
-// `size` frames lie one below the other, in the map as in the grid.
+static inline bool is_volume(const Kernel& k) { return k.in2_channels == 3; }
+
+// `size` frames lie one below the other, in the map as in the grid; or, where a place has a third
+// coordinate, the slices of a volume in the map.
 static void grid_sample(const Program& program, const Kernel& k, const Call& call) {
-  const int height = k.height / k.size, grid_height = k.in2_height / k.size;
+  const int height = k.height / k.size, corners = is_volume(k) ? 8 : 4;
+  const int grid_height = larger(1, k.in2_height / k.size);
   for (int row = call.row; row < call.row + call.rows; row++) {
-    const int first = smaller(row / grid_height, k.size - 1) * height;
+    const int frame = is_volume(k) ? 0 : smaller(row / grid_height, k.size - 1);
+    const int first = frame * height;
     for (int column = k.left; column < k.right; column++) {
       const float* grid = at(program, k.in2, call.in2_row, row, column);
       float x = grid_place(grid[0], k.width, k.kind), y = grid_place(grid[1], height, k.kind);
       if (k.kind & NEAREST) x = __builtin_rintf(x), y = __builtin_rintf(y);
       const int left = (int)__builtin_floorf(x), top = (int)__builtin_floorf(y);
       const float right_part = x - (float)left, lower_part = y - (float)top;
+      float z = is_volume(k) ? grid_place(grid[2], k.size, k.kind) : 0.0f;
+      if (k.kind & NEAREST) z = __builtin_rintf(z);
+      const int front = (int)__builtin_floorf(z);
+      const float far_part = z - (float)front;
       float* out = at(program, k.out, call.out_row, row, column);
       __builtin_memset(out, 0, sizeof(float) * k.filters);
       if (k.kind & CUBIC) {
         cubic_sample(program, k, call, first, height, x, y, out);
         continue;
       }
-      for (int corner = 0; corner < 4; corner++) {
-        const int from_row = top + corner / 2, from_column = left + corner % 2;
-        const float weight = (corner / 2 ? lower_part : 1.0f - lower_part) *
-                             (corner % 2 ? right_part : 1.0f - right_part);
+      for (int corner = 0; corner < corners; corner++) {
+        const int from_row = top + corner / 2 % 2, from_column = left + corner % 2;
+        const int slice = front + corner / 4;
+        const float weight = (corner / 2 % 2 ? lower_part : 1.0f - lower_part) *
+                             (corner % 2 ? right_part : 1.0f - right_part) *
+                             (corner / 4 ? far_part : 1.0f - far_part);
         if (weight == 0.0f || from_row < 0 || from_row >= height || from_column < 0 ||
-            from_column >= k.width)
+            from_column >= k.width || slice < 0 || slice >= k.size)
           continue;
-        const float* in = at(program, k.in, call.in_row, first + from_row, from_column);
+        const int from = is_volume(k) ? slice * height : first;
+        const float* in = at(program, k.in, call.in_row, from + from_row, from_column);
         for (int channel = 0; channel < k.filters; channel++)
           out[channel] = fma_one(in[channel], weight, out[channel]);
       }
@@ -304,9 +316,10 @@ static int64_t suppress_reads_second(const Kernel& k, Area& area) {
 }
 
 static bool grid_fits(const Kernel& k) {
-  return same_channels(k) && k.in2_channels == 2 && k.height >= 1 && k.width >= 1 && k.kind >= 0 &&
-         k.kind < 32 && k.size >= 1 && k.height % k.size == 0 && k.in2_height >= 1 &&
-         k.in2_height % k.size == 0;
+  const bool places = is_volume(k) ? !(k.kind & CUBIC)
+                                   : k.in2_channels == 2 && k.in2_height % larger(1, k.size) == 0;
+  return same_channels(k) && places && k.height >= 1 && k.width >= 1 && k.kind >= 0 &&
+         k.kind < 32 && k.size >= 1 && k.height % k.size == 0 && k.in2_height >= 1;
 }
 
 static bool grid_reads(const Kernel& k, Area& area) {
@@ -314,7 +327,7 @@ static bool grid_reads(const Kernel& k, Area& area) {
   return true;
 }
 
-static int64_t grid_reads_second(const Kernel&, Area&) { return 2; }
+static int64_t grid_reads_second(const Kernel& k, Area&) { return k.in2_channels; }
 
 constexpr Operation SELECTING[] = {
     {.name = "top_channels", .run = top_channels, .reads = reads_position, .fits = top_fits},

@@ -155,6 +155,8 @@ class GridSample(Operation):
 
     Where places lie beside the map its values are 0, those of the border, or reflected. `frames`
     may lie one below the other, in the map as among the places: each is a map of its own.
+
+    Of a volume, whose `slices` lie one below the other, places are (x, y, z).
     """
 
     kind: ClassVar[str] = "grid_sample"
@@ -163,12 +165,19 @@ class GridSample(Operation):
     beside: Literal["zeros", "border", "reflection"] = "zeros"
     align_corners: bool = False
     frames: int = field(default=1, metadata={"added_later": True})
+    slices: int = field(default=0, metadata={"added_later": True})
+    """0 where it is no volume."""
 
     def output_shape(self, inputs: tuple[Shape, ...]) -> Shape:
         _two(self.kind, inputs)
         source, grid = inputs
-        if grid.channels != 2:
-            raise InputError(f"{self.kind}: a grid has x and y, not {grid.channels} channels")
+        if grid.channels != (3 if self.slices else 2):
+            axes = "x, y and z" if self.slices else "x and y"
+            raise InputError(f"{self.kind}: a grid has {axes}, not {grid.channels} channels")
+        if self.slices and (self.frames > 1 or self.mode == "cubic"):
+            raise InputError(f"{self.kind}: volumes are sampled one at a time, and not cubically")
+        if self.slices < 0 or source.height % max(1, self.slices):
+            raise InputError(f"{self.kind}: {source.height} rows are not {self.slices} slices")
         if not self.frames or source.height % self.frames or grid.height % self.frames:
             rows = f"{source.height} and {grid.height} rows"
             raise InputError(f"{self.kind}: {rows} are not those of {self.frames} frames")
@@ -181,13 +190,13 @@ class GridSample(Operation):
         return Axes(Whole(inputs[0].height), Whole(inputs[0].width)), PLAIN
 
     def moved(self, inputs: tuple[Shape, ...], output: Shape) -> int:
-        return (32 if self.mode == "cubic" else 8) * output.channels
+        return (32 if self.mode == "cubic" else 16 if self.slices else 8) * output.channels
 
     def record(self, inputs: tuple[Shape, ...], output: Shape, part: int) -> KernelRecord:
         kind = (self.mode == "nearest") + 2 * self.align_corners
         kind += {"zeros": 0, "border": 4, "reflection": 8}[self.beside]
         kind += 16 * (self.mode == "cubic")
-        fields = {"kind": kind, "size": self.frames, **_second(inputs[1])}
+        fields = {"kind": kind, "size": self.slices or self.frames, **_second(inputs[1])}
         return KernelRecord("grid_sample", fields)
 
 

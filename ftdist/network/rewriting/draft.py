@@ -167,9 +167,10 @@ def _read(
     where = f"{network.name}: layer {number} ({network.layers[number].name})"
     for name, shape in shapes.items():
         read = step.weights[name]
-        values = getattr(read, "rounded", read)()
-        if values.size != math.prod(shape):
-            raise InputError(f"{where} has {name} of {values.shape}, which do not suit its input")
+        values = _array(read)
+        if values is None or values.size != math.prod(shape):
+            told = "" if values is None else f" of {values.shape}"
+            raise InputError(f"{where} has {name}{told}, which do not suit its input")
         with np.errstate(over="ignore"):
             if values.dtype != np.float16:  # packing widens these, a piece at a time
                 values = values.astype(np.float32, copy=False)
@@ -177,6 +178,14 @@ def _read(
         if not _is_finite(found[name], release):
             raise InputError(f"{where} has weights that are not finite numbers")
     return found
+
+
+def _array(read: Read) -> NDArray[Any] | None:
+    """The array; None where what is put together for it does not suit each other."""
+    try:
+        return np.asarray(getattr(read, "rounded", read)())
+    except ValueError:
+        return None
 
 
 def _is_finite(array: NDArray[Any], release: Callable[[], None]) -> bool:

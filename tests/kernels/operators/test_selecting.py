@@ -183,6 +183,25 @@ def test_frames_are_sampled_each_by_itself(mode: Any) -> None:
     check(GridSample(mode, frames=3), [x, grid], np.concatenate(alone), 1e-5)
 
 
+@pytest.mark.parametrize("mode", ["linear", "nearest"])
+@pytest.mark.parametrize("beside", ["zeros", "border"])
+def test_samples_of_a_volume(mode: Any, beside: Any) -> None:
+    sizes = 3, 4, 5
+    volume, grid = random_map((12, 5, 18)), (random_map((6, 4, 3), 1) * 1.5).astype(np.float32)
+    slices = volume.reshape(*sizes, 18).astype(np.float64)
+    expected = np.zeros((6, 4, 18))
+    for at in np.ndindex(6, 4):
+        places = [((grid[at][2 - n] + 1) * size - 1) / 2 for n, size in enumerate(sizes)]
+        if beside == "border":
+            places = [min(max(each, 0), size - 1) for each, size in zip(places, sizes, strict=True)]
+        if mode == "nearest":
+            places = [round(float(each)) for each in places]
+        for z, y, x in np.ndindex(*sizes):
+            parts = [max(0, 1 - abs(p - q)) for p, q in zip(places, (z, y, x), strict=True)]
+            expected[at] += np.prod(parts) * slices[z, y, x]
+    check(GridSample(mode, beside, slices=3), [volume, grid], expected, 1e-5)
+
+
 def test_what_does_not_suit_is_refused() -> None:
     shape, boxes = Shape(2, 3, 10), Shape(1, 5, 4)
     for operation, shapes, said in (
@@ -192,6 +211,9 @@ def test_what_does_not_suit_is_refused() -> None:
         (Suppress(1), [boxes, Shape(1, 2, 6)], "6 scores for 5 boxes"),
         (Suppress(1), [shape, shape], "boxes are"),
         (GridSample(), [shape, shape], "not 10 channels"),
+        (GridSample(slices=2), [Shape(6, 3, 8), Shape(5, 3, 2)], "x, y and z, not 2"),
+        (GridSample(slices=4), [Shape(6, 3, 8), Shape(5, 3, 3)], "not 4 slices"),
+        (GridSample("cubic", slices=2), [Shape(6, 3, 8), Shape(5, 3, 3)], "not cubically"),
         (GridSample(frames=2), [Shape(6, 3, 8), Shape(5, 3, 2)], "rows are not those of 2 frames"),
     ):
         with pytest.raises(InputError, match=said):

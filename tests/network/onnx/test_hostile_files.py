@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.hostileonnx import MIB, Trial, crafted, damaged, tried
 from support.onnxgraphs import Nodes
@@ -99,3 +100,25 @@ def test_what_is_no_text_is_no_fault_of_ours(old, new, reason, tmp_path: Path) -
     else:
         with pytest.raises(InputError, match=reason):
             read_onnx(path)
+
+
+def test_a_bias_of_another_length_than_its_scale_is_refused(tmp_path: Path) -> None:
+    """Also where a factor behind the norm goes into both."""
+    nodes = Nodes()
+    norm = nodes.add(
+        "InstanceNormalization", nodes.input(1, 8, 8, 8), nodes.random(8), nodes.random(4)
+    )
+    nodes.output(nodes.add("Mul", norm, nodes.random(8, 1, 1)))
+    with pytest.raises(InputError, match=r"a scale of \(8,\) and a bias of \(4,\)"):
+        read_onnx(nodes.save(tmp_path / "graph.onnx"))
+
+
+def test_a_pattern_that_makes_no_sense_is_left_to_its_nodes(tmp_path: Path) -> None:
+    """A convolution between bytes whose weights are a single number."""
+    nodes = Nodes()
+    scale, zero = nodes.constant(np.float32(0.1)), nodes.constant(np.uint8(0))
+    x = nodes.add("QuantizeLinear", nodes.input(1, 3, 8, 8), scale, zero)
+    given = [nodes.add("DequantizeLinear", each, scale, zero) for each in (x, zero)]
+    nodes.output(nodes.add("QuantizeLinear", nodes.add("Conv", *given), scale, zero))
+    with pytest.raises(InputError, match=r"\(Conv\): convolutions over"):
+        read_onnx(nodes.save(tmp_path / "graph.onnx"))

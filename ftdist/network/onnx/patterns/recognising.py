@@ -21,6 +21,12 @@ _BY_CHANNELS = ("InstanceNormalization", "GroupNormalization")
 _BROADCAST = ("Add", "Sub", "Mul", "Div", "Max", "Min", "Pow")
 
 
+_UNLIKE = (
+    *(Unsupported, Unlike, LookupError, ValueError, TypeError, ArithmeticError, RecursionError),
+)
+"""What nodes bring about that are no pattern, or make no sense."""
+
+
 class Recogniser:
     """Reads the nodes of a graph, of which `values` have what is known so far."""
 
@@ -46,7 +52,7 @@ class Recogniser:
         """The nodes that take the place of a node, often itself, and constants that they read."""
         try:
             return self._become(node)
-        except Unsupported:  # its translator says why
+        except _UNLIKE:  # if it makes no sense, its translator says why
             return [node], {}
 
     def _become(self, node: Node) -> tuple[list[Node], dict[str, Array]]:
@@ -56,15 +62,10 @@ class Recogniser:
         node = self._unexpanded(node)
         if node.kind not in _SINGLE or len(node.outputs) != 1 or self._computed(node):
             return [node], {}
-        try:
-            found = norm(self._given, node) or activation(self._given, node)
-            if found is None or not self._suits(node, found):
-                return [node], {}
-            if found.kind == "Norm":
-                return self._norm(node, found)
-            return self._named(node, found)
-        except (Unlike, ValueError, IndexError, RecursionError):
+        found = norm(self._given, node) or activation(self._given, node)
+        if found is None or not self._suits(node, found):
             return [node], {}
+        return self._norm(node, found) if found.kind == "Norm" else self._named(node, found)
 
     def _computed(self, node: Node) -> bool:
         return all(self._constant(name) is not None for name in node.inputs)

@@ -1,4 +1,5 @@
-"""What is put to computed places or spread out, and maxima of regions; against onnxruntime."""
+"""What is put to computed places or spread out, maxima of regions, samples of volumes; against
+onnxruntime."""
 
 from __future__ import annotations
 
@@ -64,6 +65,19 @@ def pooled_regions(n: Nodes, x: str) -> str:
     return str(n.add("MaxRoiPool", x, boxes, pooled_shape=[3, 2], spatial_scale=0.7))
 
 
+def looked_up(**how: Any) -> Build:
+    """A table of colours, mixed by the picture itself, as it is for three colours."""
+
+    def build(n: Nodes, x: str) -> str:
+        table = n.add("Mul", n.random(1, 3, 5, 4, 6), n.add("ReduceMean", x))
+        colours = n.add("Slice", x, ints(n, 0), ints(n, 3), ints(n, 1))
+        places = n.add("Transpose", n.add("Sub", colours, f32(n, 0.4)), perm=[0, 2, 3, 1])
+        places = n.add("Unsqueeze", n.add("Mul", places, f32(n, 2.2)), ints(n, 1))
+        return str(n.add("GridSample", table, places, **how))
+
+    return build
+
+
 def list_added(n: Nodes, x: str) -> str:
     """Of what is above a bound, of which there may be any number, each counts for its column."""
     flat = n.add("Reshape", x, ints(n, 64, 6))
@@ -81,6 +95,10 @@ CASES: dict[str, Build] = {
     **{f"slices {kind}": slices_added(kind) for kind in ("none", "add", "mul", "max", "min")},
     "list": list_added,
     "regions": pooled_regions,
+    "volume that is looked up": looked_up(mode="linear", align_corners=1),
+    "border of a volume": looked_up(mode="linear", padding_mode="border"),
+    "mirrored volume": looked_up(mode="linear", padding_mode="reflection"),
+    "nearest of a volume": looked_up(mode="nearest"),
     "frames": turned_frames,
     "volume": volume(2, 2, 2, strides=[2, 2, 2]),
     "padded volume": volume(
@@ -96,7 +114,7 @@ CASES: dict[str, Build] = {
 
 @pytest.mark.parametrize("name", CASES)
 def test_it_is_as_onnxruntime_has_it(name: str, tmp_path: Path) -> None:
-    nodes = Nodes(opset=18)
+    nodes = Nodes(opset=20)
     nodes.output(CASES[name](nodes, nodes.input(1, 8, 8, 6)))
     path = nodes.save(tmp_path / "graph.onnx")
     assert_agree(path, imported(path))

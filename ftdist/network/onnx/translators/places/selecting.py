@@ -124,11 +124,15 @@ def _grid_sample(building: Building, node: Node, given: Given) -> Value:
     value, grid = tensor(given[0]), building.tensor(given[1], "the grid")
     mode = node.word("mode", "linear").removeprefix("bi")
     beside = node.word("padding_mode", "zeros")
-    if value.rank != 4 or grid.rank != 4 or grid.shape[0] != value.shape[0]:
+    alike = value.rank == grid.rank in (4, 5) and grid.shape[0] == value.shape[0]
+    if not alike or (value.rank == 5 and value.shape[0] > 1):
         raise Unsupported(f"its inputs are {value.shape} and {grid.shape}; maps are needed")
     if mode not in ("linear", "nearest", "cubic") or beside not in _BESIDE:
         raise Unsupported(f"mode: {mode} with {beside}")
     align, frames = bool(node.integer("align_corners")), value.shape[0]
+    if value.rank == 5:
+        how = mode, beside, align
+        return _of_volume(building, value, grid, GridSample(*how, slices=value.shape[2]))  # type: ignore[arg-type]
     is_list = frames == 1 and grid.shape[1] > LARGEST_SIDE  # of places, one below the other
     rows, columns = ([0], [1, 2]) if is_list else ([0, 1], [2])
     maps = building.grouped(value, [0, 2], [3], [1]), building.grouped(grid, rows, columns, [3])
@@ -139,6 +143,15 @@ def _grid_sample(building: Building, node: Node, given: Given) -> Value:
     if is_list:
         high, wide = spread("w", grid.shape[1:3])
     return Tensor(step, (count, channels, high, wide))
+
+
+def _of_volume(building: Building, value: Tensor, grid: Tensor, operation: GridSample) -> Tensor:
+    """At places (1, slices, rows, columns, 3) of (1, channels, slices, rows, columns)."""
+    maps = building.grouped(value, [0, 2, 3], [4], [1]), building.grouped(grid, [0, 1, 2], [3], [4])
+    step = building.add(operation, [each.step for each in maps])
+    slices, high = spread("h", grid.shape[1:3])
+    _, channels, _, wide = building.planar(step).dims
+    return Tensor(step, ((), channels, slices, high, wide))
 
 
 @translates("AffineGrid")

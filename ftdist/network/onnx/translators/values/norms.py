@@ -98,6 +98,9 @@ def _instance_norm(building: Building, node: Node, given: Given) -> Value:
     scale, bias = constant(given[1], "the scale"), constant(given[2], "the bias")
     if value.rank < 3 or value.dims[0]:
         raise Unsupported(f"its input is {value.shape}")
+    if {scale.size, bias.size} != {value.shape[1]}:
+        sizes = f"a scale of {scale.shape} and a bias of {bias.shape}"
+        raise Unsupported(f"{sizes} do not suit {value.shape[1]} channels")
     if _is_of_groups(building, value):
         groups = value.shape[1]
         each = building.shape(value.step).channels // groups
