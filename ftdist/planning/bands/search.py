@@ -75,6 +75,15 @@ class BandProblem:
             rows *= 2
         yield height
 
+    @property
+    def low_heights(self) -> Iterator[int]:
+        """Those that are tried where none of these fits, descending; the last is the lowest."""
+        unit = unit_rows(self.network)
+        rows = next(self.heights) // 2 // unit * unit
+        while rows:
+            yield rows
+            rows = rows // 2 // unit * unit
+
 
 def band_grids(network: Network, threads: int) -> Grids:
     """Those that are tried: threads share rows, or columns, in ever narrower tiles."""
@@ -113,7 +122,19 @@ def fastest_bands(problem: BandProblem) -> FoundBands | None:
             misses += 1
             if misses == _MISSES:
                 break
-    return best
+    return best or _lowest_bands(problem)
+
+
+def _lowest_bands(problem: BandProblem) -> FoundBands | None:
+    """Where bands of no usual height fit: the fastest of lower ones, at last the smallest plan."""
+    for rows in problem.low_heights:
+        if (found := _of_height(problem, rows)) is not None:
+            return found
+    if problem.arithmetic is not None:
+        return None
+    least = smallest_bands(problem)
+    taken = least.parts.peak_bytes + problem.beside_bytes(least.plan.rows)
+    return least if taken <= problem.available_bytes else None
 
 
 def examined(problem: BandProblem, plan: BandPlan, band_s: float) -> FoundBands:
