@@ -1,12 +1,14 @@
 """The file that is written until it is whole, and the notes by which another process goes on.
 
 Rows are noted only when they are on the disk, so that the notes are true after a power cut. The
-first note says what is being written; an attempt to write something else begins anew.
+first note says what is being written; an attempt to write something else begins anew. While
+somebody writes, the notes are locked: of two that write the same file, the second is refused.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,15 +45,39 @@ class PartialFile:
             raise InputError(f"cannot write {self._path}: it is there and is not a regular file")
         self._close()
         with writing(self._path):
+            self._notes = self._locked()
             if resume and (notes := self._noted()):
                 self._handle = os.open(self._partial, os.O_RDWR)
-                self._notes = os.open(self._progress, os.O_RDWR | os.O_APPEND)
                 return notes[1:]
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC
-            self._notes = os.open(self._progress, flags | os.O_APPEND, 0o666)
-            self._handle = os.open(self._partial, flags, 0o666)
-            os.write(self._notes, f"{self._about}\n".encode())
+            self._anew()
         return []
+
+    def _anew(self) -> None:
+        """Nothing is left of it where that fails, as on a full disk."""
+        try:
+            os.ftruncate(self._notes, 0)
+            self._handle = os.open(self._partial, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o666)
+            os.write(self._notes, f"{self._about}\n".encode())
+        except BaseException:
+            self.abandon(keep=False)
+            raise
+
+    def _locked(self) -> int:
+        """The notes, open and ours alone; InputError while another process has them."""
+        while True:
+            handle = os.open(self._progress, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.close(handle)
+                told = f"cannot write {self._path}: another process is writing it"
+                raise InputError(told) from None
+            except OSError:  # a file system without locks
+                return handle
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), os.stat(self._progress)):
+                    return handle
+            os.close(handle)  # whoever had it has ended since
 
     def _noted(self) -> list[str]:
         """All whole lines, the first saying what is written; none where it is something else."""
@@ -101,20 +127,20 @@ class PartialFile:
         with writing(self._path):
             os.fsync(self._handle)
             os.replace(self._partial, os.path.realpath(self._path))
-            self._close()
             self._progress.unlink(missing_ok=True)
+            self._close()
 
     def abandon(self, *, keep: bool) -> None:
         """Leaves what can be resumed, or nothing."""
-        if self._handle < 0:
+        if self._notes < 0:
             return
         if keep:
             with suppress(OSError, InputError):
                 self._make_durable()
-        self._close()
         if not keep:
             self._partial.unlink(missing_ok=True)
             self._progress.unlink(missing_ok=True)
+        self._close()
 
     def _close(self) -> None:
         for handle in (self._handle, self._notes):
