@@ -42,7 +42,7 @@ _ENDINGS = {
 }
 _DRAWN = ("detect", "segment", "image", "points", "classify")
 _FOUND = "-found.jpg"
-_SINGLE = (*PICTURES, *ARRAYS, *VIDEOS, ".txt")
+_SINGLE = (*PICTURES, *ARRAYS, *VIDEOS, ".txt", ".geojson")
 
 
 @dataclass(frozen=True)
@@ -176,19 +176,21 @@ def _refuse_untold(where: str, file_format: str, task: Task) -> None:
 
 
 def _again(inputs: Iterable[Source]) -> dict[str, int]:
-    """For inputs that share a stem, which of them each is, from the second on."""
-    seen: set[str] = set()
+    """For inputs that share a stem, which of them each is, from the second on.
+
+    An input that is named twice has one file: what comes of it is the same.
+    """
+    seen: dict[str, str] = {}
     counts: Counter[str] = Counter()
     found: dict[str, int] = {}
     for source in inputs:
         stem = source.stem
-        if stem in seen:
+        if seen.setdefault(stem, source.name) != source.name and source.name not in found:
             counts[stem] += 1
             number = counts[stem] + 1
             while f"{stem}-{number}" in seen:
                 number += 1
             counts[stem] = number - 1
             found[source.name] = number
-            seen.add(f"{stem}-{number}")
-        seen.add(stem)
+            seen[f"{stem}-{number}"] = source.name
     return found

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ftdist.atomic import atomic_write
 from ftdist.geometry import Shape
 from ftdist.network.about import About
 from ftdist.network.graph import Network
@@ -95,13 +96,17 @@ def _write_numbers(target: Path, shown: Shown) -> list[str]:
     width, height = box.picture_width, box.picture_height
     tint = Tint(shown.answer.classes, box, (width, height), plain=True)
     like = open_rows(Path(shown.photo)) if isinstance(shown.photo, str | Path) else None
-    sink = create_rows(target, Shape(height, width, 1), np.dtype(np.uint8), like, planes=False)
+    shape = Shape(height, width, 1)
     try:
-        for first in range(0, height, COLOUR_ROWS):
-            sink.write(tint.numbers(first, min(first + COLOUR_ROWS, height))[:, :, None])
-        sink.finish()
+        with atomic_write(target) as temporary:
+            sink = create_rows(temporary, shape, np.dtype(np.uint8), like, planes=False)
+            try:
+                for first in range(0, height, COLOUR_ROWS):
+                    sink.write(tint.numbers(first, min(first + COLOUR_ROWS, height))[:, :, None])
+                sink.finish()
+            finally:
+                sink.abandon(keep=False)
     finally:
-        sink.abandon(keep=False)
         if like is not None:
             like.close()
     return []

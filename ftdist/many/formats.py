@@ -48,6 +48,11 @@ def require_parquet() -> None:
         raise InputError(f"writing Parquet needs pyarrow: {_PARQUET}")
 
 
+def _text(name: str) -> str:
+    """A name as a column of text can have it: bytes that are no UTF-8 as Python shows them."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def _write_parquet(path: Path, results: Results, kind: Kind) -> None:
     with needing("writing Parquet", "pyarrow", "parquet"):
         import pyarrow as arrow
@@ -57,7 +62,7 @@ def _write_parquet(path: Path, results: Results, kind: Kind) -> None:
     types |= {"class": arrow.int32(), "point": arrow.int32()}
     fields = [(name, types.get(name, arrow.float64())) for name in ("file", *columns(kind))]
     schema = arrow.schema(fields)
-    rows = ((result.file, *row) for result in results() for row in rows_of(result))
+    rows = ((_text(result.file), *row) for result in results() for row in rows_of(result))
     with parquet.ParquetWriter(path, schema) as writer:
         while group := list(islice(rows, _ROW_GROUP)):
             values = [list(column) for column in zip(*group, strict=True)]

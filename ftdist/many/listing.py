@@ -15,9 +15,10 @@ import os
 import sys
 from _blake2 import blake2b
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from ftdist.errors import InputError
 
@@ -38,7 +39,11 @@ ARRAYS = (".npy", ".npz")
 LIST = "@"
 _CODING = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
 _WILD = "*?["
+_BELOW = "**"
 _MOST_LIST_BYTES = 1 << 30
+_MOST_LINE_BYTES = 64 << 10
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+"""What editors of Windows put before a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,26 +204,63 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 def matching(pattern: str) -> list[Path]:
     """The files that match it, in order; InputError when none does."""
-    import glob  # brings fnmatch: only for those who want it
-
-    found = sorted(glob.glob(pattern, recursive=True))
+    found = sorted(set(_matches(pattern)))
     files = [Path(each) for each in found if not os.path.isdir(each)]
     if not files:
         raise InputError(f"{pattern}: no file matches it")
     return files
 
 
-def listed(name: str) -> Iterable[str]:
+def _matches(pattern: str) -> Iterator[str]:
+    """As glob's, but `**` passes through no link to a folder: it may lead back to where it is."""
+    import glob  # brings fnmatch: only for those who want it
+
+    parts = pattern.split("/")
+    if _BELOW not in parts:
+        yield from glob.iglob(pattern)
+        return
+    at = parts.index(_BELOW)
+    above, rest = "/".join(parts[:at]), "/".join(parts[at + 1 :]) or "*"
+    top = above or ("/" if at else "")
+    for base in glob.iglob(top) if top else ("",):
+        for folder in _folders(base):
+            yield from _matches(os.path.join(glob.escape(folder), rest))
+
+
+def _folders(base: str) -> Iterator[str]:
+    """A folder and all below it that are neither hidden nor links; none where none can be read."""
+    if base and not os.path.isdir(base):
+        return
+    yield base
+    with suppress(OSError), os.scandir(base or ".") as entries:
+        below = [each.name for each in entries if each.is_dir(follow_symlinks=False)]
+        for name in sorted(below):
+            if not name.startswith("."):
+                yield from _folders(os.path.join(base, name))
+
+
+def listed(name: str) -> Iterator[str]:
     """The lines of a list that are not empty; InputError when there are none."""
     try:
-        if name == STANDARD_INPUT:
-            content = sys.stdin.buffer.read(_MOST_LIST_BYTES)
-        else:
-            with open(name, "rb") as file:
-                content = file.read(_MOST_LIST_BYTES)
+        is_piped = name == STANDARD_INPUT
+        with nullcontext(sys.stdin.buffer) if is_piped else open(name, "rb") as file:
+            yield from _lines(name, file)
     except OSError as error:
         raise InputError(f"{name}: cannot be read: {error.strerror}") from None
-    lines = [os.fsdecode(each) for each in content.splitlines() if each.strip()]
-    if not lines:
+
+
+def _lines(name: str, file: IO[bytes]) -> Iterator[str]:
+    """One at a time, as the whole of a list may be longer than there is memory."""
+    left, count = _MOST_LIST_BYTES, 0
+    while line := file.readline(_MOST_LINE_BYTES):
+        left -= len(line)
+        if len(line) == _MOST_LINE_BYTES or left < 0:
+            long = "it has a line of 64 KiB" if left >= 0 else "it is longer than 1 GiB"
+            raise InputError(f"{name}: no list of files: {long}")
+        if not count:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+        if line.strip():
+            count += 1
+            yield os.fsdecode(line.rstrip(b"\r\n"))
+    if not count:
         raise InputError(f"{name}: the list is empty")
-    return lines

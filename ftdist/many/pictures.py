@@ -201,8 +201,9 @@ def _telling() -> tuple[Callable[..., Answer], Callable[[Any], dict[str, Any]]]:
 
 
 def as_line(record: Mapping[str, Any]) -> bytes:
-    """A record as a line without its end; names that are not UTF-8 keep their bytes."""
-    return _LINES.encode(record).encode("utf-8", "surrogateescape")
+    """A record as a line without its end. A name that is not UTF-8 has its bytes as JSON can say
+    them, as Python calls them (\\udcff is 255): the line is UTF-8 whatever the name is."""
+    return _LINES.encode(record).encode("utf-8", "backslashreplace")
 
 
 def called(item: Source, error: InputError) -> InputError:

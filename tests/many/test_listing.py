@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,41 @@ def test_patterns_and_lists(folder: Path) -> None:
     assert names("photos/**/*.jpg") == ["photos/b.jpg", "photos/sub/c.jpg", "photos/sub/deep/d.jpg"]
     Path("list.txt").write_bytes(b"photos/b.jpg\n\nmissing.jpg\r\nphotos/na\xffme.jpg\n")
     assert names("@list.txt") == ["photos/b.jpg", "missing.jpg", "photos/na\udcffme.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("**/*.jpg", ["photos/b.jpg", "photos/sub/c.jpg", "photos/sub/deep/d.jpg"]),
+        ("photos/**/deep/*", ["photos/sub/deep/d.jpg"]),
+        ("photos/**/deep/**/*.jpg", ["photos/sub/deep/d.jpg"]),
+        ("*/**/c*", ["photos/sub/c.jpg"]),
+        ("photos/sub/**", ["photos/sub/c.jpg", "photos/sub/deep/d.jpg"]),
+        ("photos/**/[bc].jpg", ["photos/b.jpg", "photos/sub/c.jpg"]),
+    ],
+)
+def test_patterns_over_folders_find_each_file_once(
+    folder: Path, pattern: str, found: list[str]
+) -> None:
+    """Through links to folders above there would be 2 to the power of 40 of them."""
+    expected = glob.glob(pattern, recursive=True)
+    assert sorted(each for each in expected if Path(each).is_file()) == found
+    for name in ("up", "above"):
+        (folder / "photos" / "sub" / name).symlink_to("..")
+    assert names(pattern) == found
+    assert names(str(folder / pattern)) == [str(folder / each) for each in found]
+
+
+def test_a_list_may_begin_as_windows_begins_texts(folder: Path) -> None:
+    Path("list.txt").write_bytes(b"\xef\xbb\xbfphotos/b.jpg\r\n \r\nc.jpg")
+    assert names("@list.txt") == ["photos/b.jpg", "c.jpg"]
+
+
+def test_what_has_no_lines_is_no_list(folder: Path) -> None:
+    Path("data").write_bytes(bytes(1 << 17))
+    for place in ("data", "/dev/zero"):
+        with pytest.raises(InputError, match="no list of files: it has a line of 64 KiB"):
+            Listing([f"@{place}"])
 
 
 def test_a_file_that_begins_as_a_list_does_is_itself(folder: Path) -> None:
