@@ -20,7 +20,7 @@ from ftdist.extras import needing
 from ftdist.pictures.footprint import decoding_whole_bytes
 from ftdist.pictures.jpegheader import JpegHeader
 from ftdist.pictures.picture import PictureBytes, Size, Source
-from ftdist.pictures.streaming import END_MARKER, MARK_BYTES, is_small, pixel_bytes, undecided_rows
+from ftdist.pictures.streaming import END_MARKER, FILLING, MARK_BYTES, is_small, pixel_bytes
 
 _BEGINNING = b"\xff\xd8"
 _PIXEL_BYTES = 4
@@ -63,15 +63,18 @@ class PlainJpeg(NamedTuple):
         return rows[:, :, : 1 if mode == "L" else 3] if whole else None
 
     def _decode(self, decoder: Any, memory: NDArray[np.uint8], stride: int) -> bool:
-        """Decodes all of it; the last row that must be there before the end is told by a mark."""
-        (mark, marking), height = _mark(), self.header.height
-        last = height - undecided_rows(height, self.header) - 1
-        row = memory[max(0, last) * stride :][:MARK_BYTES]
+        """Decodes all of it; that the last row is there before the end is told by a mark."""
+        mark, marking = _mark()
+        row = memory[(self.header.height - 1) * stride :][:MARK_BYTES]
         row[:] = marking
         used, _ = decoder.decode(self.content[: self.end])
-        if used < 0 or (last >= 0 and row.tobytes() == mark):
+        if used < 0:
             return False
-        used, failure = decoder.decode(self.content[used : self.end] + END_MARKER)
+        left = self.content[used : self.end] + FILLING
+        used, _ = decoder.decode(left)
+        if used < 0 or row.tobytes() == mark:
+            return False
+        used, failure = decoder.decode(left[used:] + END_MARKER)
         whole: bool = used < 0 and failure >= 0
         return whole
 

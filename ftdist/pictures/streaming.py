@@ -32,6 +32,11 @@ _SMALL_PIXELS = 1 << 19
 
 _HEADER_PIECE_BYTES = 64 << 10
 END_MARKER = b"\xff\xd9"
+FILLING = b"\xff\x00" * 8
+"""What a decoder is given behind the data, to have as many bits as it looks at before it decodes a
+block: with them all rows are there before the end, or some are missing. They are ones, for which
+there is no code, so that a decoder makes a block of them or two, and not a row."""
+
 _MAP_NORESERVE = 0x4000  # Linux, x86-64 and aarch64
 MARK_BYTES = 16
 _BITS_AT_ONCE = 64
@@ -88,7 +93,7 @@ def burst_rows(image: ImageFile, jpeg: JpegHeader) -> int:
 
 
 def undecided_rows(height: int, jpeg: JpegHeader) -> int:
-    """The most rows of `height` that may still be missing when all of a JPEG's data has been given.
+    """The most rows of `height` that a decoder may still have to make of a JPEG's data, all given.
 
     Two rows of MCUs wait for the ones below, and as many MCUs as the last bits can hold for more.
     """
@@ -192,9 +197,12 @@ class Stream:
             self._look()
             yield piece
         self._look()
-        if self.decoded < self._height - undecided_rows(self._height, jpeg):
+        if self.decoded >= self._height - undecided_rows(self._height, jpeg):
+            self._mark_to(self._height)
+            yield FILLING
+            self._look()
+        if self.decoded < self._height:
             raise OSError(f"the file is cut off: {self.decoded} of {self._height} rows are there")
-        self._mark_to(self._height)
         yield END_MARKER
 
     def _look(self) -> None:

@@ -95,9 +95,42 @@ def test_a_large_file_and_no_file_are_not_plain(tmp_path: Path) -> None:
 def test_cut_ones_are_told_of_as_others_are(monkeypatch) -> None:
     content = jpeg("RGB", (90, 70))
     told = set()
-    for length in range(0, len(content), 23):
+    for length in (*range(0, len(content), 23), len(content) - 2, len(content) - 1):
         told.add(both_ways(monkeypatch, content[:length], Shape(64, 64, 3))[1] == b"")
-    assert told == {True, False}, "the last bytes may be missing"
+    assert told == {True, False}, "the end marker may be missing"
+
+
+@pytest.mark.parametrize("size", [(40, 30), (97, 64), (321, 203), (300, 17), (1400, 1100)])
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        ("L", {}),
+        ("RGB", {"subsampling": 0}),
+        ("RGB", {"subsampling": 2}),
+        ("RGB", {"subsampling": 2, "restart_marker_rows": 1}),
+        ("RGB", {"subsampling": 1, "restart_marker_blocks": 3}),
+        ("RGB", {"optimize": True, "quality": 1}),
+        ("CMYK", {}),
+    ],
+)
+def test_all_rows_are_there_or_it_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], mode: str, options: dict[str, Any]
+) -> None:
+    """Without its end marker it is read, and not without its last blocks, which would be grey.
+
+    The largest is decoded at a quarter of its size.
+    """
+    content, shape = jpeg(mode, size, **options), Shape(64, 64, 3)
+    assert content.endswith(b"\xff\xd9")
+    sound = both_ways(monkeypatch, content, shape)
+    assert sound[1]
+    assert both_ways(monkeypatch, content[:-2], shape) == sound
+    scan = len(content) - content.rindex(b"\xff\xda")
+    for missing in (24, scan // 3):
+        for end in (b"", b"\xff\xd9"):
+            told, pixels = both_ways(monkeypatch, content[: -2 - missing] + end, shape)
+            assert not pixels
+            assert "the file is cut off: " in told
 
 
 def test_damaged_ones_too(monkeypatch) -> None:
