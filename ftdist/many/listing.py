@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from _blake2 import blake2b
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path

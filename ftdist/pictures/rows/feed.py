@@ -30,8 +30,9 @@ _COPIES = 12
 """Bytes a sample of a piece while it is turned: as it was read, in wider numbers, mixed."""
 
 _SIXTEEN_IN_EIGHT = 257.0
-_UNSPECIFIED, _OPACITY = 0, 2
-"""What a TIFF says of a band beside grey or colours: as near infrared, it is no transparency."""
+_UNSPECIFIED, _MULTIPLIED, _OPACITY = 0, 1, 2
+"""What a TIFF says of a band beside grey or colours: as near infrared, it is no transparency; or
+it is one that the others have been multiplied by."""
 
 _RED, _GREEN, _BLUE, _HALF, _BITS = 19595, 38470, 7471, 0x8000, 16
 """Of grey, in 65536ths (ITU-R BT.601), rounded as Pillow rounds."""
@@ -154,7 +155,7 @@ class Feed:
         """Rows with the network's channels, in its numbers where they are not uint8."""
         if rows.dtype == np.float32:
             return rows
-        found = with_channels(_told_apart(rows, self._source.tags), self.shape.channels)
+        found = _with_tags(rows, self._source.tags, self.shape.channels)
         return found if found.dtype == np.uint8 else self._pixels.numbers(found, _SIXTEEN_IN_EIGHT)
 
 
@@ -165,21 +166,25 @@ def as_colours(rows: Rows, tags: Tags) -> NDArray[np.uint8]:
 
 def as_seen(rows: Rows, tags: Tags, channels: int) -> NDArray[np.uint8]:
     """The same in grey or in colours."""
-    found = with_channels(_told_apart(rows, tags), channels)
+    found = _with_tags(rows, tags, channels)
     return found if found.dtype == np.uint8 else (found >> 8).astype(np.uint8)
 
 
-def _told_apart(rows: Rows, tags: Tags) -> Rows:
-    """Without a band that is no transparency."""
-    if tags.get(EXTRA_SAMPLES, (_OPACITY,))[0] == _UNSPECIFIED:
-        return rows[:, :, : rows.shape[2] - (rows.shape[2] in (2, 4))]
-    return rows
+def _with_tags(rows: Rows, tags: Tags, channels: int) -> Rows:
+    """Samples as grey or in colours, by what is said of a band beside these."""
+    (meaning,) = tags.get(EXTRA_SAMPLES, (_OPACITY,))[:1]
+    if meaning == _UNSPECIFIED:
+        rows = rows[:, :, : rows.shape[2] - (rows.shape[2] in (2, 4))]
+    return with_channels(rows, channels, multiplied=meaning == _MULTIPLIED)
 
 
-def with_channels(rows: Rows, channels: int) -> Rows:
-    """Samples of a picture as grey or in colours: on white where they are transparent."""
+def with_channels(rows: Rows, channels: int, *, multiplied: bool = False) -> Rows:
+    """Samples of a picture as grey or in colours: on white where they are transparent.
+
+    `multiplied`: they have been multiplied by their opacity already.
+    """
     if rows.shape[2] in (2, 4):
-        rows = _on_white(rows)
+        rows = _on_white(rows, multiplied=multiplied)
     if rows.shape[2] == channels:
         return rows
     if channels == 1:
@@ -208,8 +213,11 @@ def _refuse_channels(source: RowSource, shape: Shape) -> None:
         raise InputError(f"{kind} of {found} channels, and the network reads {wanted}")
 
 
-def _on_white(rows: Rows) -> Rows:
+def _on_white(rows: Rows, *, multiplied: bool) -> Rows:
     most = np.iinfo(rows.dtype).max
+    if multiplied:  # white shows through beside them; a sample cannot be more than its opacity
+        opacity = rows[:, :, -1:]
+        return np.minimum(rows[:, :, :-1], opacity) + (most - opacity)
     alpha = rows[:, :, -1:].astype(np.uint32)
     mixed = rows[:, :, :-1] * alpha + (most - alpha) * most
     return ((mixed + most // 2) // most).astype(rows.dtype)

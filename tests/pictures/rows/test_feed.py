@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,11 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from support.tiffs import Kind, write_tiff
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.network.ports import Pixels
+from ftdist.pictures.fitted import load_picture
 from ftdist.pictures.rows.feed import Feed, with_channels
+from ftdist.pictures.rows.opening import open_rows
 from ftdist.pictures.rows.protocol import Rows, Tags
 
 
@@ -95,3 +100,27 @@ def test_what_the_network_cannot_read_is_one_line() -> None:
         Feed(Held(noise(4, 4, 2)), Shape(4, 4, 5), Pixels())
     with pytest.raises(InputError, match="does not fit"):
         Feed(Held(noise(5, 4, 3)), Shape(4, 4, 3), Pixels())
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("colours", [1, 3])
+def test_colours_that_are_multiplied_by_their_opacity_lie_on_white_too(
+    tmp_path: Path, bits: int, colours: int
+) -> None:
+    """As the same picture with colours of its own does, but for rounding."""
+    most = (1 << bits) - 1
+    picture = noise(20, 30, colours + 1, dtype=f"uint{bits}")
+    opacity = picture[:, :, -1:].astype(np.float64) / most
+    multiplied = picture.copy()
+    multiplied[:, :, :-1] = np.rint(picture[:, :, :-1] * opacity)
+    white = picture[:, :, :-1] * opacity + most * (1 - opacity)
+    for rows, meaning in ((picture, 2), (multiplied, 1)):
+        kind = Kind(more={338: (3, (meaning,))})
+        write_tiff(tmp_path / "a.tif", rows, kind, 2 if colours == 3 else 1)
+        with closing(open_rows(tmp_path / "a.tif")) as source:
+            shape = Shape(20, 30, colours)
+            found = Feed(source, shape, Pixels()).band(0, 20)
+            if bits == 8:
+                assert np.abs(found.astype(np.float64) - white).max() <= 0.51
+            seen = load_picture(tmp_path / "a.tif", shape)[0].astype(np.float64)
+            np.testing.assert_allclose(seen, white * (255 / most), atol=1)
