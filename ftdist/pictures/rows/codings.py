@@ -113,16 +113,18 @@ def unpacked(lines: Bytes, bits: int, samples: int) -> Bytes:
 
 
 WIDE_BYTES = 48
-"""What ``spread_wide`` holds for a sample at most."""
+"""What ``crossing`` and ``spread`` hold for a sample at most."""
 
 
-def spread_wide(lines: Bytes, bits: int, samples: int) -> NDArray[np.uint16]:
-    """Samples of 9 to 15 bits by rows of `samples`, spread over 16, to the nearest."""
+def crossing(lines: Bytes, bits: int, samples: int) -> NDArray[np.uint16]:
+    """Samples of any number of bits up to 16 that lie across bytes, by rows of `samples`."""
     single = np.unpackbits(lines, axis=1, count=samples * bits).reshape(len(lines), samples, bits)
     padded = np.zeros((len(lines), samples, 16), np.uint8)
     padded[:, :, 16 - bits :] = single
-    values = np.packbits(padded.reshape(len(lines), -1), axis=1).view(">u2").astype(np.uint32)
-    most = (1 << bits) - 1
-    return ((values * np.uint32(0xFFFF) + np.uint32(most // 2)) // np.uint32(most)).astype(
-        np.uint16
-    )
+    return np.packbits(padded.reshape(len(lines), -1), axis=1).view(">u2").astype(np.uint16)
+
+
+def spread(values: NDArray[np.uint16], bits: int) -> NDArray[np.uint32]:
+    """Numbers of so many bits spread over 8, of more than 8 over 16, to the nearest."""
+    most, white = (1 << bits) - 1, 0xFF if bits < 8 else 0xFFFF
+    return (values * np.uint32(white) + np.uint32(most // 2)) // np.uint32(most)

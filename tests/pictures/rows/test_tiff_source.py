@@ -138,11 +138,60 @@ def test_a_strip_of_any_length_takes_few_bytes(tmp_path: Path) -> None:
         assert TiffSource(path).holding_bytes() < 500_000
 
 
+def across_bytes(path: Path, values: Any, bits: int, more: dict[int, Any] | None = None) -> Path:
+    """A TIFF of samples of so many bits, each row of which begins with a byte of its own."""
+    height, width, bands = values.shape
+    rows = ["".join(f"{each:0{bits}b}" for each in row.reshape(-1)) for row in values]
+    room = -(-len(rows[0]) // 8)
+    content = b"".join(int(row.ljust(8 * room, "0"), 2).to_bytes(room, "big") for row in rows)
+    told = {256: (4, (width,)), 258: (3, (bits,) * bands), 262: (3, (2 if bands == 3 else 1,)),
+            277: (3, (bands,)), 339: (3, (1,) * bands)}  # fmt: skip
+    packed = np.frombuffer(content, np.uint8).reshape(height, room, 1)
+    return write_tiff(path, packed, Kind(compression=DEFLATE, more=told | (more or {})))
+
+
+@pytest.mark.parametrize("bits", [*range(1, 8), *range(9, 16)])
+@pytest.mark.parametrize("bands", [1, 3])
+def test_any_number_of_bits_is_spread_to_the_nearest(tmp_path: Path, bits: int, bands: int) -> None:
+    values = np.random.default_rng(bits).integers(0, 1 << bits, (*SHAPE, bands))
+    values[0, 0], values[0, 1] = 0, (1 << bits) - 1
+    source = TiffSource(across_bytes(tmp_path / "a.tif", values, bits))
+    white = 255 if bits < 8 else 65535
+    assert source.dtype == (np.uint8 if bits < 8 else np.uint16)
+    assert np.array_equal(all_rows(source), np.rint(values * white / ((1 << bits) - 1)))
+
+
+@pytest.mark.parametrize("bits", [1, 3, 4, 7])
+def test_a_palette_of_any_number_of_bits_is_its_colours(tmp_path: Path, bits: int) -> None:
+    chance = np.random.default_rng(bits)
+    values = chance.integers(0, 1 << bits, (*SHAPE, 1))
+    colours = chance.integers(0, 256, (1 << bits, 3))
+    listed = tuple(int(each) for each in (colours.T * 257).reshape(-1))
+    more = {262: (3, (3,)), 320: (3, listed)}
+    source = TiffSource(across_bytes(tmp_path / "a.tif", values, bits, more))
+    assert np.array_equal(all_rows(source), colours[values[:, :, 0]])
+
+
+@pytest.mark.parametrize("dtype", ["u8", "i8"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_whole_numbers_of_64_bits_are_rounded(tmp_path: Path, dtype: str, order: str) -> None:
+    ends = np.iinfo(dtype)
+    pixels = np.random.default_rng(3).integers(ends.min, ends.max, (*SHAPE, 2), np.dtype(dtype))
+    kind = Kind(order=order, compression=LZW, block=(16, 16))
+    found = all_rows(TiffSource(write_tiff(tmp_path / "a.tif", pixels, kind)))
+    assert found.dtype == np.float32
+    assert np.array_equal(found, pixels.astype(np.float32))
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
+        (
+            {339: (3, (6,)), 258: (3, (64,))},
+            "its samples are complex numbers of 64 bits, which are",
+        ),
         ({259: (3, (50000,))}, "its compression is ZSTD, which is not read; convert it: tiffcp"),
-        ({258: (3, (17,))}, "its samples have 17 bits"),
+        ({258: (3, (17,))}, "its samples are numbers of 17 bits"),
         ({262: (3, (8,))}, "its colours are CIE"),
         ({257: (4, (100_000,)), 256: (4, (100_000,))}, "14286 strips or tiles make 100000x100000"),
         ({256: (4, (0,))}, "it claims 0x35 pixels of 1 bands"),

@@ -23,7 +23,8 @@ from ftdist.pictures.rows.codings import (
     Inflate,
     Stored,
     Stream,
-    spread_wide,
+    crossing,
+    spread,
     undo_differences,
     undo_float_differences,
     unpacked,
@@ -141,6 +142,8 @@ class Blocks:
             np.take(layout.palette, found[:, :, 0], axis=0, out=out, mode="clip")
         elif layout.photometric == CMYK and layout.compression != JPEG:
             _without_inks(found, out)
+        elif layout.is_spread:
+            out[...] = spread(found, layout.bits)
         elif layout.bits < 8:
             np.multiply(found, np.uint8(255 // ((1 << layout.bits) - 1)), out=out)
         else:
@@ -152,10 +155,10 @@ class Blocks:
 def _numbers(layout: Layout, lines: Bytes) -> NDArray[Any]:
     """(rows, columns of a block, samples) in the machine's byte order, differences undone."""
     shape = len(lines), layout.block_width, layout.samples
+    if layout.is_spread:
+        return crossing(lines, layout.bits, shape[1] * shape[2]).reshape(shape)
     if layout.bits < 8:
         return unpacked(lines, layout.bits, shape[1] * shape[2]).reshape(shape)
-    if 8 < layout.bits < 16:
-        return spread_wide(lines, layout.bits, shape[1] * shape[2]).reshape(shape)
     if layout.predictor == 3:
         made = undo_float_differences(lines, layout.stored.itemsize, layout.samples)
         return made.view(layout.stored.newbyteorder("=")).reshape(shape)

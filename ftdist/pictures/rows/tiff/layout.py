@@ -46,6 +46,8 @@ _MOST_SIDE = (1 << 31) - 1
 _MOST_BANDS = 4096
 _UNSIGNED, _SIGNED, _FLOAT, _UNKNOWN = 1, 2, 3, 4
 _FORMATS = {_UNSIGNED: "u", _SIGNED: "i", _FLOAT: "f", _UNKNOWN: "u"}
+_CALLED = {_SIGNED: "signed numbers", _FLOAT: "fractions", 5: "complex numbers",
+           6: "complex numbers"}  # fmt: skip
 
 
 class Unread(ValueError):
@@ -94,6 +96,11 @@ class Layout:
     def samples(self) -> int:
         """Samples of a pixel in one block."""
         return 1 if self.planes else self.bands
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether samples lie across bytes, and are spread over 8 or 16 bits to the nearest."""
+        return self.bits < 16 and self.bits not in (1, 2, 4, 8)
 
     @property
     def line_bytes(self) -> int:
@@ -168,14 +175,14 @@ def _stored(directory: Directory) -> tuple[int, np.dtype[Any]]:
     if SAMPLE_FORMAT in directory:
         kinds = {int(each) for each in directory.numbers(SAMPLE_FORMAT)}
         kind = kinds.pop() if len(kinds) == 1 else 0
-    if bits in (1, 2, 4) and kind in (_UNSIGNED, _UNKNOWN):
+    if 0 < bits < 8 and kind in (_UNSIGNED, _UNKNOWN):
         return bits, np.dtype(np.uint8)
     if 8 < bits < 16 and kind in (_UNSIGNED, _UNKNOWN):
         return bits, np.dtype(np.uint16)
     letter = _FORMATS.get(kind)
-    sizes = (16, 32, 64) if letter == "f" else (8, 16, 32)
+    sizes = (16, 32, 64) if letter == "f" else (8, 16, 32, 64)
     if letter is None or bits not in sizes:
-        told = f"its samples have {bits} bits of format {kind}, which is not read"
+        told = f"its samples are {_CALLED.get(kind, 'numbers')} of {bits} bits, which are not read"
         raise Unread(told, viewed=False)
     return bits, np.dtype(f"{directory.order}{letter}{bits // 8}")
 

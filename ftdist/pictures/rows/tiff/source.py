@@ -72,7 +72,7 @@ class TiffSource(Sequential):
         layout = self._layout
         numbers = layout.block_width * layout.samples * layout.stored.itemsize
         inks = _INK_BYTES * layout.block_width if layout.channels != layout.bands else 0
-        wide = WIDE_BYTES * layout.block_width * layout.samples if 8 < layout.bits < 16 else 0
+        wide = WIDE_BYTES * layout.block_width * layout.samples if layout.is_spread else 0
         line = _LINE_COPIES * layout.line_bytes + _NUMBER_COPIES * numbers + inks + wide
         listed = 4096
         if self._by_block_rows:
