@@ -217,7 +217,8 @@ def _on_white(rows: Rows, *, multiplied: bool) -> Rows:
     most = np.iinfo(rows.dtype).max
     if multiplied:  # white shows through beside them; a sample cannot be more than its opacity
         opacity = rows[:, :, -1:]
-        return np.minimum(rows[:, :, :-1], opacity) + (most - opacity)
+        seen: Rows = np.minimum(rows[:, :, :-1], opacity) + (most - opacity)
+        return seen
     alpha = rows[:, :, -1:].astype(np.uint32)
     mixed = rows[:, :, :-1] * alpha + (most - alpha) * most
     return ((mixed + most // 2) // most).astype(rows.dtype)
