@@ -49,22 +49,32 @@ template <size_t Channels, bool Padded>
 void along(const Band& band, const Row& row, const Taps& columns, float* to) {
   const size_t channels = Channels == 0 ? band.channels : Channels;
   const size_t pixel = Padded ? Channels + 1 : row.pixel;
-  size_t column = 0;
-  if constexpr (Channels == 3)  // four bytes at a time: the fourth is the next pixel's, and goes
-    for (; column + 1 < columns.count; column++, to += 3) {
-      const auto left = static_cast<size_t>(columns.before[column]);
-      const auto right = static_cast<size_t>(columns.after[column]);
-      if (!Padded && (left + 1 == band.width || right + 1 == band.width)) break;
-      const Floats share = Floats{} + columns.share[column], rest = 1.0f - share;
-      *reinterpret_cast<Floats*>(to) =
-          four(row.values + left * pixel) * rest + four(row.values + right * pixel) * share;
+  const auto left = [&](size_t column) { return row.values + static_cast<size_t>(columns.before[column]) * pixel; };
+  const auto right = [&](size_t column) { return row.values + static_cast<size_t>(columns.after[column]) * pixel; };
+  const auto plainly = [&](size_t column, size_t stop) {
+    for (; column < stop; column++) {
+      const float share = columns.share[column], rest = 1.0f - share;
+      for (size_t channel = 0; channel < channels; channel++)
+        to[column * channels + channel] = static_cast<float>(left(column)[channel]) * rest +
+                                          static_cast<float>(right(column)[channel]) * share;
     }
-  for (; column < columns.count; column++) {
-    const float share = columns.share[column], rest = 1.0f - share;
-    const uint8_t* left = row.values + static_cast<size_t>(columns.before[column]) * pixel;
-    const uint8_t* right = row.values + static_cast<size_t>(columns.after[column]) * pixel;
-    for (size_t channel = 0; channel < channels; channel++)
-      *to++ = static_cast<float>(left[channel]) * rest + static_cast<float>(right[channel]) * share;
+  };
+  if constexpr (Channels == 3) {
+    // Four bytes at a time: the fourth is the next pixel's, and goes. Behind the last one is none, and
+    // the last value's place is followed by none.
+    const auto last = static_cast<int32_t>(band.width) - 1;
+    const auto alone = [&](size_t column) { return columns.before[column] == last || columns.after[column] == last; };
+    size_t first = 0, stop = std::max<size_t>(columns.count, 1) - 1;
+    while (first < stop && alone(first)) first++;
+    while (first < stop && alone(stop - 1)) stop--;
+    plainly(0, first);
+    for (size_t column = first; column < stop; column++) {
+      const Floats share = Floats{} + columns.share[column], rest = 1.0f - share;
+      *reinterpret_cast<Floats*>(to + 3 * column) = four(left(column)) * rest + four(right(column)) * share;
+    }
+    plainly(stop, columns.count);
+  } else {
+    plainly(0, columns.count);
   }
 }
 
