@@ -196,7 +196,25 @@ def _scattered(node: Node, given: list[Any]) -> Any:
     return data
 
 
+def _window(*parts: float) -> Compute:
+    """A sum of cosines over `size` points, of a period of as many, or of one less."""
+
+    def compute(node: Node, given: list[Any]) -> Any:
+        size = int(np.ravel(given[0])[0])
+        if not 0 < size <= MOST_VALUES or node.integer("output_datatype", 1) not in (1, 10, 11):
+            raise Unsupported(f"size: {size}, or numbers that are no floats")
+        period = size if node.integer("periodic", 1) else max(1, size - 1)
+        turns = 2 * np.pi * np.arange(size) / period
+        found = sum(part * np.cos(at * turns) for at, part in enumerate(parts))
+        return np.asarray(found, np.float32)
+
+    return compute
+
+
 COMPUTED: dict[str, Compute] = {
+    "HannWindow": _window(0.5, -0.5),
+    "HammingWindow": _window(25 / 46, -21 / 46),
+    "BlackmanWindow": _window(0.42, -0.5, 0.08),
     "MatMul": lambda node, given: _product(given[0], given[1]),
     "Gemm": _general_product,
     "ReduceSum": _reduced(np.sum, 0),

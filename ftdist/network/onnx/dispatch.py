@@ -47,7 +47,7 @@ def widened(node: Node, given: Sequence[Kept | None]) -> list[Kept | None]:
 
 def is_known(kind: str) -> bool:
     """Whether there is anything that nodes of that kind can be."""
-    of_kept = kind in OF_SEQUENCES or kind in ("If", "Loop", "MaxUnpool")
+    of_kept = kind in OF_SEQUENCES or kind in ("If", "Loop", "Scan", "MaxUnpool")
     return of_kept or kind in OPERATORS or kind in OF_LISTS or computes(kind)
 
 

@@ -27,7 +27,7 @@ _ADVICE = {
     **dict.fromkeys(("Erfc", "StatefulPartitionedCall", "PartitionedCall"), _LEFT),
     **dict.fromkeys(("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"), _QUANTISED),
     **dict.fromkeys(("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger"), _QUANTISED),
-    **dict.fromkeys(("Loop", "Scan", "SequenceMap", "Unique"), _LOOPS),
+    **dict.fromkeys(("Loop", "SequenceMap", "Unique"), _LOOPS),
 }
 
 

@@ -59,7 +59,7 @@ class Translation:
         try:
             known = widened(node, known) if len(known) == len(given) else known
             types = result_types(node, len(node.outputs))
-            if node.kind in ("If", "Loop") and len(known) == len(given):
+            if node.kind in ("If", "Loop", "Scan") and len(known) == len(given):
                 results, types = self._chosen(node, known)
             elif not is_known(node.kind):
                 raise Unsupported(unknown_operator(node.kind))
@@ -93,6 +93,8 @@ class Translation:
         """What a node with nodes within makes, and of which types."""
         if node.kind == "Loop":
             return self._repeated(node, given)
+        if node.kind == "Scan":
+            return self._scanned(node, given)
         condition = given[0]
         sides = [_branch(node, name, len(node.outputs)) for name in ("then_branch", "else_branch")]
         if isinstance(condition, np.ndarray):
@@ -165,6 +167,56 @@ class Translation:
             for each, result in zip(made, found[1 + len(carried) :], strict=True):
                 each.append(result)
         return [*carried, *(self._stacked(each) for each in made)], [*types, *made_types]
+
+    def _scanned(
+        self, node: Node, given: Sequence[Kept | None]
+    ) -> tuple[list[Result], Sequence[int]]:
+        """The last values of what is carried on, then what each place makes, side by side."""
+        body, count = _branch(node, "body", len(node.outputs)), node.integer("num_scan_inputs")
+        first = len(given) - count
+        if not 0 < count <= len(given) or len(body.inputs) != len(given):
+            raise Unsupported("num_scan_inputs: its body reads another number of values")
+        if any(node.integers("scan_output_axes")):
+            raise Unsupported("scan_output_axes: the first one is supported")
+        axes, back = ("scan_input_axes", "scan_input_directions")
+        inputs = [
+            self._along(*each)
+            for each in zip(
+                given[first:],
+                node.integers(axes, (0,) * count),
+                node.integers(back, (0,) * count),
+                strict=True,
+            )
+        ]
+        if len({len(each) for each in inputs}) > 1:
+            raise Unsupported("its inputs differ in length")
+        if len(inputs[0]) * max(1, len(body.nodes)) > MOST_REPEATED:
+            raise Unsupported(f"it comes to more than {MOST_REPEATED} nodes")
+        carried: list[Result] = [each for each in given[:first] if each is not None]
+        kinds: Sequence[int] = [node.type_of(at) for at in range(len(given))]
+        made: list[list[Result]] = [[] for _ in range(len(node.outputs) - len(carried))]
+        found_kinds: Sequence[int] = (0,) * len(node.outputs)
+        for places in zip(*inputs, strict=True):
+            starts = zip(body.inputs, zip([*carried, *places], kinds, strict=True), strict=True)
+            found, found_kinds = self._within(body, dict(starts))
+            carried = found[: len(carried)]
+            for rounds, result in zip(made, found[len(carried) :], strict=True):
+                rounds.append(result)
+        for rounds, turned in zip(made, node.integers("scan_output_directions"), strict=False):
+            rounds[:] = rounds[::-1] if turned else rounds
+        return [*carried, *(self._stacked(each) for each in made)], found_kinds
+
+    def _along(self, value: Kept | None, axis: int, turned: int) -> list[Kept]:
+        """What lies at each place of a dim."""
+        if not isinstance(value, Tensor | np.ndarray) or not len(value.shape):
+            raise Unsupported("its inputs have no known length")
+        axis %= len(value.shape)
+        if value.shape[axis] > MOST_REPEATED:
+            raise Unsupported(f"it comes to more than {MOST_REPEATED} nodes")
+        taken = Node("", "Gather", ("", ""), ("",), {"axis": axis})
+        places = range(value.shape[axis])
+        order = reversed(places) if turned else places
+        return [result_of(taken, self.building, [value, np.array(each)])[0] for each in order]
 
     def _of_regions(self, body: Branch, start: Sequence[Open | None]) -> Result:
         """What comes of as many rounds as the network finds regions: masks that lie where these

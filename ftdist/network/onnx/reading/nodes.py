@@ -29,7 +29,10 @@ MOST_NODES = 100_000
 
 _Key = tuple[str, str, str]
 
-_SAME = {f"com.microsoft.{kind}": kind for kind in ("QuantizeLinear", "DequantizeLinear", "Gelu")}
+_SAME = {
+    f"com.microsoft.{kind}": kind
+    for kind in ("QuantizeLinear", "DequantizeLinear", "Gelu", "GridSample")
+}
 """Operators of one runtime that are ONNX's; it had them before, or for more types."""
 
 

@@ -273,6 +273,10 @@ CASES: dict[str, Build] = {
     "larger than a number": one("Max", np.float32(0.4)),
     "number smaller than": lambda n, x: n.add("Min", f32(n, 0.4), x),
     "power of a half": one("Pow", np.float32(1.5)),
+    "cut and padded around the middle": one("CenterCropPad", np.array([9, 3]), axes=[1, -1]),
+    "padded around the middle": one("CenterCropPad", np.array([1, 8, 9, 11])),
+    "standardized": one("MeanVarianceNormalization"),
+    "standardized by channels": one("MeanVarianceNormalization", axes=[1]),
     "tiled": one("Tile", np.array([1, 2, 1, 3])),
     "diagonal": lambda n, x: n.add(
         "Einsum", n.add("Slice", x, ints(n, 0), ints(n, 6), ints(n, 3)), equation="bcii->bic"

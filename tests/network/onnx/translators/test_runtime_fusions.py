@@ -68,6 +68,30 @@ def test_gelu_of_a_sum(kind: str, tmp_path: Path) -> None:
     assert_agree(path, imported(path), tolerance=2e-5)
 
 
+@pytest.mark.parametrize("biased", [False, True])
+def test_norms_of_a_sum(biased: bool, tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.add("Transpose", nodes.input(1, 8, 12), perm=[0, 2, 1])
+    other = nodes.add("MatMul", x, nodes.random(8, 8))
+    given = x, other, nodes.random(8), nodes.random(8), *((nodes.random(8),) if biased else ())
+    norm, _, _, total = nodes.add(
+        "SkipLayerNormalization", *given, outputs=4, epsilon=1e-5, domain=DOMAIN
+    )
+    nodes.nodes[-1].output[1] = nodes.nodes[-1].output[2] = ""
+    nodes.output(norm, nodes.add("Relu", total))
+    path = saved(nodes, tmp_path)
+    assert_agree(path, imported(path))
+
+
+def test_samples_on_a_grid_as_the_runtime_had_them_first(tmp_path: Path) -> None:
+    nodes = Nodes()
+    x = nodes.input(1, 5, 6, 7)
+    grid = nodes.random(1, 3, 4, 2)
+    nodes.output(nodes.add("GridSample", x, grid, mode="bilinear", domain=DOMAIN))
+    path = saved(nodes, tmp_path)
+    assert_agree(path, imported(path))
+
+
 @pytest.mark.parametrize(("word", "more"), [("Relu", {}), ("LeakyRelu", {"activation_alpha": 0.1})])
 def test_products_have_their_function(word: str, more: dict[str, float], tmp_path: Path) -> None:
     nodes = Nodes()

@@ -6,7 +6,7 @@ import numpy as np
 
 from ftdist.network.onnx.building import Building
 from ftdist.network.onnx.nodes import Node, Unsupported, Value, constant, tensor, whole
-from ftdist.network.onnx.registry import translates
+from ftdist.network.onnx.registry import made, translates
 from ftdist.network.onnx.translators.places.joining import part
 from ftdist.network.onnx.translators.values.pointwise import whole_axis
 from ftdist.network.onnx.views import Tensor, full
@@ -44,6 +44,22 @@ def _pad(building: Building, node: Node, given: Given) -> Value:
         if max(before, after) > 0:
             borders[axis] = max(0, before), max(0, after)
     return padded(building, value, borders, _MODES[mode], filling)
+
+
+@translates("CenterCropPad")
+def _to_size(building: Building, node: Node, given: Given) -> Value:
+    """Of each dim the middle, or zeros around it; what is odd is cut off or added behind."""
+    value, sizes = tensor(given[0]), whole(given[1], "shape")
+    axes = [axis % value.rank for axis in node.integers("axes", tuple(range(value.rank)))]
+    if len(axes) != len(sizes) or min(sizes, default=1) < 1:
+        raise Unsupported(f"shape: {sizes} of {len(axes)} dims")
+    around = np.zeros((2, value.rank), np.int64)
+    for axis, size in zip(axes, sizes, strict=True):
+        less, more = max(0, value.shape[axis] - size), max(0, size - value.shape[axis])
+        around[:, axis] = more // 2, more - more // 2
+        if less:
+            value = part(building, value, axis, range(less // 2, less // 2 + size))
+    return made(building, "Pad", [value, around.ravel()]) if around.any() else value
 
 
 def _filling(node: Node, given: Given) -> float:

@@ -91,6 +91,20 @@ def _norm_by_computed(building: Building, node: Node, value: Tensor, given: Give
     return made(building, "Add", [made(building, "Mul", [found, scale]), bias])
 
 
+@translates("MeanVarianceNormalization")
+def _standardized(building: Building, node: Node, given: Given) -> Value:
+    value = tensor(given[0])
+    over = {"axes": node.integers("axes", (0, 2, 3)), "keepdims": 1}
+    apart = made(building, "Sub", [value, made(building, "ReduceMean", [value], over)])
+    variance = made(building, "ReduceMean", [made(building, "Mul", [apart, apart])], over)
+    spread = made(building, "Add", [made(building, "Sqrt", [variance]), _LEAST])
+    return made(building, "Div", [apart, spread])
+
+
+_LEAST = np.array(1e-9, np.float32)
+"""What MeanVarianceNormalization adds to a deviation."""
+
+
 @translates("InstanceNormalization")
 @frame_by_frame
 def _instance_norm(building: Building, node: Node, given: Given) -> Value:

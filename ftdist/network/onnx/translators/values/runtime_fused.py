@@ -47,6 +47,20 @@ def _biased(building: Building, node: Node, given: Given) -> Value:
     return made(building, "Gelu", [value], {"approximate": "none" if exact else "tanh"})
 
 
+@translates(_own("SkipLayerNormalization"))
+def _norm_of_a_sum(building: Building, node: Node, given: Given) -> list[Value]:
+    """Its fourth output is the sum."""
+    total = made(building, "Add", given[:2])
+    if len(given) > 4 and given[4] is not None:
+        total = made(building, "Add", [total, given[4]])
+    if any(name for name in node.outputs[1:3]):
+        raise Unsupported("its mean and deviation, which only training reads")
+    how = {"axis": -1, "epsilon": node.number("epsilon", 1e-12)}
+    norm = made(building, "LayerNormalization", [total, *given[2:4]], how)
+    found: list[Value] = [norm, norm, norm, total]
+    return found[: len(node.outputs)]
+
+
 @translates(_own("FusedConv"))
 def _convolution(building: Building, node: Node, given: Given) -> Value:
     """A fourth input is added to what the convolution makes."""
