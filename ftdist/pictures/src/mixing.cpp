@@ -49,28 +49,28 @@ template <size_t Channels, bool Padded>
 void along(const Band& band, const Row& row, const Taps& columns, float* to) {
   const size_t channels = Channels == 0 ? band.channels : Channels;
   const size_t pixel = Padded ? Channels + 1 : row.pixel;
-  const auto left = [&](size_t column) { return row.values + static_cast<size_t>(columns.before[column]) * pixel; };
-  const auto right = [&](size_t column) { return row.values + static_cast<size_t>(columns.after[column]) * pixel; };
+  const auto at = [&](int32_t place) { return row.values + static_cast<size_t>(place) * pixel; };
   const auto plainly = [&](size_t column, size_t stop) {
     for (; column < stop; column++) {
       const float share = columns.share[column], rest = 1.0f - share;
       for (size_t channel = 0; channel < channels; channel++)
-        to[column * channels + channel] = static_cast<float>(left(column)[channel]) * rest +
-                                          static_cast<float>(right(column)[channel]) * share;
+        to[column * channels + channel] = static_cast<float>(at(columns.before[column])[channel]) * rest +
+                                          static_cast<float>(at(columns.after[column])[channel]) * share;
     }
   };
   if constexpr (Channels == 3) {
     // Four bytes at a time: the fourth is the next pixel's, and goes. Behind the last one is none, and
     // the last value's place is followed by none.
     const auto last = static_cast<int32_t>(band.width) - 1;
-    const auto alone = [&](size_t column) { return columns.before[column] == last || columns.after[column] == last; };
+    const auto alone = [&](size_t column) { return std::max(columns.before[column], columns.after[column]) == last; };
     size_t first = 0, stop = std::max<size_t>(columns.count, 1) - 1;
     while (first < stop && alone(first)) first++;
     while (first < stop && alone(stop - 1)) stop--;
     plainly(0, first);
     for (size_t column = first; column < stop; column++) {
       const Floats share = Floats{} + columns.share[column], rest = 1.0f - share;
-      *reinterpret_cast<Floats*>(to + 3 * column) = four(left(column)) * rest + four(right(column)) * share;
+      const Floats before = four(at(columns.before[column])), after = four(at(columns.after[column]));
+      *reinterpret_cast<Floats*>(to + 3 * column) = before * rest + after * share;
     }
     plainly(stop, columns.count);
   } else {

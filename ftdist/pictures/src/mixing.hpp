@@ -50,8 +50,8 @@ struct Result {
 
 // Makes those rows of a resized picture that a band of it, whose first row is number `first`, is the
 // last to be needed for. Each value is (1 - share) * one + share * other, along the row, then between
-// rows, as Darknet has it: every operation rounded to float32 (resizing.py); then rounded to 8 bits. Vectors have `most_lanes` values at most: all
-// give the same.
+// rows, as Darknet has it: every operation rounded to float32 (resizing.py); then rounded to 8 bits.
+// Vectors have `most_lanes` values at most: all give the same.
 void resize(const Band& band, int64_t first, const Axis& rows, const Axis& columns, const Result& out,
             size_t most_lanes);
 
