@@ -130,8 +130,10 @@ def _triangle(node: Node, given: list[Any]) -> Any:
 
 def _dequantized(node: Node, given: list[Any]) -> Any:
     x, scale = given[0], along(given[1], node, given[0].shape)
-    zero = given[2] if len(given) > 2 and given[2] is not None else np.zeros((), x.dtype)
-    return (x.astype(np.float32) - along(zero, node, x.shape).astype(np.float32)) * scale
+    values = x.astype(np.float32)
+    if len(given) > 2 and given[2] is not None:
+        values = values - along(given[2], node, x.shape).astype(np.float32)
+    return values * scale
 
 
 def _quantized(node: Node, given: list[Any]) -> Any:

@@ -14,6 +14,7 @@ from ftdist.network.onnx.constants import computed, computes, shape_of
 from ftdist.network.onnx.kept import Kept, Places, Values
 from ftdist.network.onnx.lists import Lengths, List
 from ftdist.network.onnx.nodes import Array, Node, Open, Unsupported, Value
+from ftdist.network.onnx.reading.tensors import is_text
 from ftdist.network.onnx.registry import OF_LISTS, OPERATORS, made
 from ftdist.network.onnx.sequences import OF_SEQUENCES
 from ftdist.network.onnx.translators.maps.unpooling import flat, unpooled, with_places
@@ -106,6 +107,8 @@ def _of_fixed(node: Node, building: Building, given: Sequence[Value | None]) -> 
     if node.kind == "Size" and isinstance(given[0], Tensor):
         return [np.array(int(np.prod(given[0].shape)), np.int64)]
     constants = [each for each in given if not isinstance(each, Tensor)]
+    if len(constants) < len(given) and any(e is not None and is_text(e) for e in constants):
+        raise Unsupported("it reads text, which no map holds")
     if len(constants) == len(given) and computes(node.kind):
         return list(computed(node, constants))
     if node.kind not in OPERATORS:

@@ -26,6 +26,7 @@ from ftdist.network.onnx.nodes import Array, Node, Unsupported
 from ftdist.network.onnx.older import renewed
 from ftdist.network.onnx.patterns.recognising import Recogniser
 from ftdist.network.onnx.reading.file import Graph, read_graph
+from ftdist.network.onnx.reading.tensors import is_text
 from ftdist.network.onnx.refusals import NotTranslated, Refused, ends, refusal
 from ftdist.network.onnx.translation import Translation, Unknown, constants_of
 from ftdist.network.onnx.translators.lists.entries import as_value, with_count
@@ -251,6 +252,8 @@ def _output(
         if isinstance(value, Lengths):
             value = as_value(building, value)  # type: ignore[assignment]
         if isinstance(value, np.ndarray):
+            if is_text(value):
+                raise Unsupported("it is text, which no map holds")
             value = building.constant(value)
         if isinstance(value, List):
             return Output(name, *with_count(building, value))

@@ -137,6 +137,36 @@ def test_all_that_is_not_supported_is_named_at_once(tmp_path: Path) -> None:
     assert layer.name == "Relu0_0"
 
 
+def test_labels_within_a_file_are_refused_where_they_are_read(tmp_path: Path) -> None:
+    """All before them can be had."""
+    nodes = Nodes()
+    scores = nodes.add("GlobalAveragePool", nodes.input(1, 4, 8, 8))
+    best = nodes.add("ArgMax", scores, axis=1)
+    labels = [b"cat", b"dog", b"bird", b"fish"]
+    tensor = TensorProto(name="labels", data_type=TensorProto.STRING, dims=[4], string_data=labels)
+    nodes.constants.append(tensor)
+    nodes.output(nodes.add("Gather", "labels", best))
+    text = refused(nodes.save(tmp_path / "graph.onnx"))
+    assert "node2 (Gather): it reads text, which no map holds" in text
+    assert text.endswith(f"--until {best} ends the network before node2"), text
+    nodes.outputs.clear()
+    nodes.output(scores, "labels")
+    text = refused(nodes.save(tmp_path / "graph.onnx"))
+    assert "labels (output): it is text, which no map holds" in text
+
+
+@pytest.mark.parametrize("has_zero", [False, True])
+def test_weights_may_have_a_scale_for_each_block(has_zero: bool, tmp_path: Path) -> None:
+    nodes = Nodes(opset=21)
+    whole = nodes.generator.integers(-128, 127, (64, 10)).astype(np.int8)
+    zero = (nodes.constant(nodes.generator.integers(-9, 9, (2, 10)).astype(np.int8)),)
+    given = nodes.constant(whole), nodes.random(2, 10), *(zero if has_zero else ())
+    weights = nodes.add("DequantizeLinear", *given, axis=0, block_size=32)
+    nodes.output(nodes.add("Mul", nodes.input(1, 64, 10), weights))
+    path = nodes.save(tmp_path / "graph.onnx")
+    assert_agree(path, imported(path))
+
+
 def test_an_output_that_is_not_made_is_named(tmp_path: Path) -> None:
     """As of a node that has more outputs than its operator: the others are no network."""
     names = ("x", "y", "more")

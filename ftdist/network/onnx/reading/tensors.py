@@ -116,8 +116,15 @@ def array(proto: Any, mapped: Mapped, place: Place | None = None) -> Array:
 def _widened(found: Array) -> Array:
     if found.dtype == np.float16 and found.size > _MOST_WIDENED:
         return found
+    if is_text(found):
+        return found
     wide = found.dtype.kind not in "fiub" or (found.dtype.itemsize < 4 and found.dtype.kind == "f")
     return found.astype(np.float32) if wide else found
+
+
+def is_text(found: Array) -> bool:
+    """Whether a constant holds text, as tables of labels do."""
+    return found.dtype.kind in "OUS"
 
 
 def _at(file: mmap.mmap, place: Place, dtype: np.dtype[Any]) -> Array:
