@@ -134,6 +134,9 @@ class Listing:
             for each in listed(word[len(LIST) :]):
                 self._add(each)
             return
+        if word == STANDARD_INPUT and not os.path.lexists(word):
+            told = "names of files come from standard input by '@-', a picture by 'ftdist run'"
+            raise InputError(f"{word}: {told}")
         path = Path(word)
         if path.is_dir():
             for found in in_folder(path, recursive=recursive):

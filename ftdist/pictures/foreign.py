@@ -55,6 +55,9 @@ _BEGINS = (
     (b"version https://git-lfs", "a pointer of Git LFS, without the file itself: git lfs pull"),
 )
 
+_PNM = (b"P1", b"P2", b"P3", b"P4", b"P5", b"P6")
+_BMP_HEADER_BYTES = 26
+
 _SVG = b"<svg"
 _MARKUP = (
     (_SVG, f"SVG; {_CONVERT}"),
@@ -72,6 +75,8 @@ def kind(head: bytes) -> str | None:
         return _container(head)
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
         return VIDEO
+    if damaged := _ours(head):
+        return f"a {damaged} that is damaged or cut off"
     for begins, told in _BEGINS:
         if head.startswith(begins):
             return told
@@ -84,6 +89,17 @@ def kind(head: bytes) -> str | None:
     if head.startswith(b"\xff\xd8"):
         return _jpeg(head)
     return "a text file" if _is_text(head) else None
+
+
+def _ours(head: bytes) -> str | None:
+    """The kind of picture that would be read, were it whole."""
+    if head[:6] in (b"GIF87a", b"GIF89a"):
+        return "GIF"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WebP"
+    if head[:2] in _PNM and head[2:3].isspace():
+        return "PNM"
+    return "BMP" if head[:2] == b"BM" and len(head) < _BMP_HEADER_BYTES else None
 
 
 def _is_text(head: bytes) -> bool:

@@ -86,6 +86,13 @@ def test_what_is_nothing_is_refused(folder: Path) -> None:
             Listing([word])
 
 
+def test_standard_input_is_a_list_only(folder: Path) -> None:
+    with pytest.raises(InputError, match="come from standard input by '@-'"):
+        Listing(["-"])
+    Path("-").touch()
+    assert names("-") == ["-"]
+
+
 def test_a_sample_is_spread_evenly(folder: Path) -> None:
     listing = Listing([f"{number}.jpg" for number in range(100)])
     assert [each.name for each in listing.sample(4)] == ["0.jpg", "25.jpg", "50.jpg", "75.jpg"]

@@ -10,6 +10,7 @@ import argparse
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ftdist.answers.kinds import task_of
@@ -95,7 +96,9 @@ def _asked(
     arguments: argparse.Namespace, given: Sources, limit: Budget, line: PassingLine
 ) -> tuple[RunResults, Model]:
     """The model and what is to be done with it; what can be refused is refused here."""
-    model = opened(arguments.model, arguments.size, _tell, lambda: sizes_of_pictures(given), limit)
+    needed = arguments.size == "picture"
+    looked_at = partial(sizes_of_pictures, given, needed=needed)
+    model = opened(arguments.model, arguments.size, _tell, looked_at, limit)
     model = with_wishes(model, wishes_of(arguments))
     task = task_of(model.network, model.about)
     names, origin = names_of(arguments, model)

@@ -192,17 +192,20 @@ def _made_bytes(
     return taken
 
 
-def sizes_of_pictures(given: Sources) -> Pictures | None:
-    """Those of the pictures among the inputs, if one can be read."""
+def sizes_of_pictures(given: Sources, *, needed: bool) -> Pictures | None:
+    """Those of the pictures among the inputs, if one can be read; where they are `needed`, what is
+    wrong with one is an InputError if none can be."""
     from ftdist.pictures.rows.opening import open_rows
 
-    sizes = []
+    sizes, wrong = [], None
     for source in given.all[:_MOST_LOOKED_AT]:
         if not source.is_array:
             try:
                 with closing(open_rows(source.path)) as picture:
                     sizes.append((picture.shape.height, picture.shape.width))
-            except InputError:
-                continue
+            except InputError as error:
+                wrong = wrong or error
+    if needed and not sizes and wrong is not None:
+        raise wrong
     widest = max(sizes, key=lambda size: size[1] / size[0], default=None)
     return None if widest is None else Pictures(sizes[0], widest)

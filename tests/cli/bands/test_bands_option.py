@@ -105,6 +105,23 @@ def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(folder: Path) 
         assert made.tags[33550] == (0.25, 0.25, 0.0) and made.tags[33922] == point
 
 
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "no such file"), (b"", "not a picture"), (b"P6", "not a binary")]
+)
+def test_what_is_wrong_with_the_picture_that_gives_the_size_is_said(
+    folder: Path, content: bytes | None, told: str
+) -> None:
+    wrong = folder / "wrong.ppm"
+    if content is not None:
+        wrong.write_bytes(content)
+    run = ("run", folder / "colours.onnx", wrong, "-o", folder / "wrong.tif", "--size", "picture")
+    outcome = measured_ftdist(*run, folder=folder)
+    wrong.unlink(missing_ok=True)
+    assert outcome.status == 2 and not (folder / "wrong.tif").exists()
+    (line,) = outcome.err.splitlines()
+    assert line.startswith(f"ftdist: {wrong}: ") and told in line
+
+
 def test_a_picture_that_claims_a_size_is_named_in_one_line(folder: Path) -> None:
     (folder / "huge.ppm").write_bytes(b"P6 100000 100000 255\n" + bytes(1000))
     run = ("run", folder / "colours.onnx", folder / "huge.ppm", "-o", folder / "huge.png")
