@@ -13,10 +13,11 @@ the rest goes away; OUT.left-out stays where there is something in it.
 
 from __future__ import annotations
 
+import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -66,6 +67,20 @@ class Spool:
     def is_whole(self) -> bool:
         """Whether a batch was ended here."""
         return not self.began and self.path.exists()
+
+    def is_of(self, names: Iterable[str]) -> bool:
+        """Whether the lines of a batch that was ended here are of these inputs, in their order."""
+        with ExitStack() as stack:
+            found, lost = (_files_named(each, stack) for each in (self.path, self.left_out))
+            first, second = next(found, None), next(lost, None)
+            for name in names:
+                if name == first:
+                    first = next(found, None)
+                elif name == second:
+                    second = next(lost, None)
+                else:
+                    return False
+        return first is None and second is None
 
     def begin(self, *, resume: bool) -> None:
         """Opens it, to `resume` what was interrupted; InputError when that was another batch."""
@@ -222,6 +237,17 @@ def _opened(path: Path, length: int) -> IO[bytes]:
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
     return file
+
+
+def _files_named(path: Path, stack: ExitStack) -> Iterator[str]:
+    """Which inputs the lines of a file are of; of what is no such line, one without a name."""
+    if not path.exists():
+        return
+    for line in stack.enter_context(path.open("rb")):
+        try:
+            yield str(json.loads(line.decode("utf-8", "surrogateescape"))["file"])
+        except (ValueError, LookupError, TypeError):
+            yield ""
 
 
 def _to_disk(file: IO[bytes]) -> None:

@@ -52,6 +52,19 @@ def test_an_unbroken_batch_leaves_its_result_and_what_was_left_out(tmp_path: Pat
     assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.jsonl.left-out"]
 
 
+def test_what_was_ended_is_of_its_own_inputs_and_of_no_others(tmp_path: Path) -> None:
+    """Names are those of records and of what was left out, each in its order."""
+    path = tmp_path / "out.jsonl"
+    unbroken(path)
+    names = [str(number) for number in range(COUNT)]
+    assert Spool(path, ABOUT).is_of(names)
+    assert not Spool(path, ABOUT).is_of([*names, "more"])
+    assert not Spool(path, ABOUT).is_of(names[:-1])
+    assert not Spool(path, ABOUT).is_of([names[1], names[0], *names[2:]])
+    path.write_bytes(path.read_bytes() + b"not JSON\n")
+    assert not Spool(path, ABOUT).is_of(names)
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_killed_at_any_moment_it_goes_on_to_the_same_result(tmp_path: Path, seed: int) -> None:
     """A killed process leaves what it wrote, maybe a part of it, and no orderly end."""

@@ -68,10 +68,12 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         form = arguments.output, arguments.format
         goes_to = destination(*form, listing, model.network, asked.task)
         spool = _spool(arguments, goes_to, listing, model, asked)
+        has_videos = any(each.is_video for each in listing)
         if spool is not None and arguments.resume and spool.is_whole:
+            if goes_to.file_format == "jsonl" and not has_videos:
+                _refuse_others(spool, listing)
             say(f"done       {spool.path} is whole; nothing is left to do")
             return 0
-        has_videos = any(each.is_video for each in listing)
         told = Told(None if has_videos else len(listing), line)
         compute: Compute
         if arguments.on is None:
@@ -143,6 +145,15 @@ def _spool(
     if spool.began and not arguments.resume:
         spool.begin(resume=False)  # says what to do
     return spool
+
+
+def _refuse_others(spool: Spool, listing: Listing) -> None:
+    """InputError where a batch that was ended had other inputs: a folder may have grown since."""
+    if not spool.is_of(each.name for each in listing):
+        raise InputError(
+            f"{spool.path}: is whole, and of other inputs than these; name another file, or remove "
+            "it to begin anew"
+        )
 
 
 def _planned(

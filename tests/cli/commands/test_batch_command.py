@@ -144,6 +144,11 @@ def test_interrupted_it_goes_on_and_ends_as_if_it_had_not_been(
     assert len(set(lost)) == 1
     assert main([*given, "-o", str(out), "--resume"]) == 0
     assert "nothing is left to do" in capsys.readouterr().out
+    assert (
+        main([*given[:3], str(folder / "detector.ftd"), *given[3:], "-o", str(out), "--resume"])
+        == 2
+    )
+    assert "is whole, and of other inputs than these" in capsys.readouterr().err
 
 
 def test_the_budget_holds_with_all_stages_at_once(folder: Path, tmp_path: Path) -> None:
