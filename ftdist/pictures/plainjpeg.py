@@ -67,14 +67,15 @@ class PlainJpeg(NamedTuple):
         mark, marking = _mark()
         row = memory[(self.header.height - 1) * stride :][:MARK_BYTES]
         row[:] = marking
-        used, _ = decoder.decode(self.content[: self.end])
-        if used < 0:
+        left = self.content[: self.end]
+        used, failure = decoder.decode(left)  # less than nothing: it has ended
+        if used >= 0:
+            left = left[used:] + FILLING
+            used, failure = decoder.decode(left)
+        if row.tobytes() == mark:
             return False
-        left = self.content[used : self.end] + FILLING
-        used, _ = decoder.decode(left)
-        if used < 0 or row.tobytes() == mark:
-            return False
-        used, failure = decoder.decode(left[used:] + END_MARKER)
+        if used >= 0:
+            used, failure = decoder.decode(left[used:] + END_MARKER)
         whole: bool = used < 0 and failure >= 0
         return whole
 

@@ -51,7 +51,8 @@ def both_ways(
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_plain_one_is_the_same(monkeypatch, size, subsampling, channels) -> None:
     content = jpeg("RGB", size, subsampling=subsampling)
-    assert plain_jpeg(PictureBytes("photo.jpg", content), "RGB") is not None
+    plain = plain_jpeg(PictureBytes("photo.jpg", content), "RGB")
+    assert plain is not None and plain.rows("RGB") is not None, "else the other way is gone"
     for fit in ("letterbox", "stretch", "crop", "corner", "pad"):
         _, pixels = both_ways(monkeypatch, content, Shape(96, 128, channels), fit)
         assert pixels
