@@ -17,6 +17,13 @@ class InputError(FtdistError):
     exit_status = 2
 
 
+class OutputError(FtdistError):
+    """The place where results go takes no more, as a full disk does: no input's fault; exit
+    status 2."""
+
+    exit_status = 2
+
+
 class BudgetError(FtdistError):
     """No plan fits the budget; exit status 3.
 

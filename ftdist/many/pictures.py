@@ -7,6 +7,7 @@ the batch's room.
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from ftdist.answers.kinds import answering_bytes
-from ftdist.errors import InputError
+from ftdist.errors import InputError, OutputError
 from ftdist.kernels.program import Watch
 from ftdist.many.drawn import Computed, Shown, write_picture
 from ftdist.many.inputs import Input, read_input, write_arrays
@@ -31,6 +32,8 @@ from ftdist.runtime.local import Session
 
 if TYPE_CHECKING:
     from ftdist.answers.seen import Answer
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 _LINES = json.JSONEncoder(ensure_ascii=False)
 
@@ -158,6 +161,7 @@ class PictureStages:
             try:
                 return self._finished(item, computed, lease.ask)
             except InputError as error:
+                _refuse_full_disk(error)
                 raise called(item, error) from None
 
     def done_with(self, item: Source) -> Source:
@@ -204,6 +208,13 @@ def as_line(record: Mapping[str, Any]) -> bytes:
     """A record as a line without its end. A name that is not UTF-8 has its bytes as JSON can say
     them, as Python calls them (\\udcff is 255): the line is UTF-8 whatever the name is."""
     return _LINES.encode(record).encode("utf-8", "backslashreplace")
+
+
+def _refuse_full_disk(error: InputError) -> None:
+    """OutputError where no room is left: the next input would find none either, and once there is
+    some, this one is to be done."""
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+        raise OutputError(str(error)) from error
 
 
 def called(item: Source, error: InputError) -> InputError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
+import os
 import signal
 from collections.abc import Iterator
 from itertools import islice
@@ -16,6 +18,7 @@ from support.command import measured_ftdist as measured_command
 from support.pictures import scene
 from support.smallmodels import CHAIN, DETECTOR, write_small_model
 
+from ftdist import atomic
 from ftdist.cli.commands import batch
 from ftdist.cli.main import main
 from ftdist.cli.signals import Interrupted
@@ -149,6 +152,35 @@ def test_interrupted_it_goes_on_and_ends_as_if_it_had_not_been(
         == 2
     )
     assert "is whole, and of other inputs than these" in capsys.readouterr().err
+
+
+def test_a_full_disk_ends_a_batch_and_leaves_no_input_out(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What found no room is done when there is some: the result is that of a batch that had it."""
+    given = ["batch", str(folder / "detector.ftd"), str(folder / "photos"), "--threads", "2"]
+    whole, out = tmp_path / "whole", tmp_path / "out"
+    assert main([*given, "-o", f"{whole}/"]) == 1
+    flush, room = atomic._flush, iter(range(5))
+
+    def full(path: Path) -> None:
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flush(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "_flush", full)
+        assert main([*given, "-o", f"{out}/"]) == 2
+    assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
+    assert main([*given, "-o", f"{out}/", "--resume"]) == 1
+    assert {each.name for each in out.iterdir()} == {each.name for each in whole.iterdir()}
+    for name in ("results.jsonl", "results.jsonl.left-out"):
+        assert (out / name).read_bytes().replace(b"/out/", b"/whole/") == (
+            whole / name
+        ).read_bytes()
 
 
 def test_the_budget_holds_with_all_stages_at_once(folder: Path, tmp_path: Path) -> None:
