@@ -65,6 +65,25 @@ def pooled_regions(n: Nodes, x: str) -> str:
     return str(n.add("MaxRoiPool", x, boxes, pooled_shape=[3, 2], spatial_scale=0.7))
 
 
+def from_the_end(n: Nodes, x: str) -> str:
+    """Some indices are below zero."""
+    best = n.add("Sub", n.add("ArgMax", x, axis=2, keepdims=1), ints(n, 4))
+    return str(n.add("ScatterElements", x, best, n.random(1, 8, 1, 6), axis=2, reduction="add"))
+
+
+def slices_from_the_end(kind: str) -> Build:
+    def build(n: Nodes, x: str) -> str:
+        rows = n.add("Reshape", x, ints(n, 64, 6))
+        pair = [n.add(each, rows, axis=1, keepdims=1) for each in ("ArgMax", "ArgMin")]
+        places = n.add("Sub", n.add("Concat", *pair, axis=1), ints(n, 3, 2))
+        data = n.add("Mul", n.random(6, 6, 3), n.add("ReduceMean", x, keepdims=0))
+        more = [n.random(64, 3)] if kind == "ScatterND" else []
+        how: dict[str, Any] = {"reduction": "add"} if more else {}
+        return str(n.add(kind, data, places, *more, **how))
+
+    return build
+
+
 def looked_up(**how: Any) -> Build:
     """A table of colours, mixed by the picture itself, as it is for three colours."""
 
@@ -93,6 +112,9 @@ CASES: dict[str, Build] = {
         f"elements {kind}": added_by_what_is_computed(kind) for kind in ("add", "mul", "max", "min")
     },
     **{f"slices {kind}": slices_added(kind) for kind in ("none", "add", "mul", "max", "min")},
+    "from the end": from_the_end,
+    "slices from the end": slices_from_the_end("ScatterND"),
+    "slices taken from the end": slices_from_the_end("GatherND"),
     "list": list_added,
     "regions": pooled_regions,
     "volume that is looked up": looked_up(mode="linear", align_corners=1),

@@ -29,6 +29,7 @@ from ftdist.network.onnx.translators.lists.shaping import (
     row_by_row,
 )
 from ftdist.network.onnx.translators.places.gathering import (
+    from_front,
     reduction,
     replaced,
     slice_places,
@@ -239,6 +240,8 @@ def _scatter(building: Building, node: Node, given: Given) -> Open:
         raise Unsupported("indices: a list of numbers of whole entries is supported")
     if math.prod(narrow.shape) != by.capacity:
         raise Unsupported("indices: they differ within an entry")
+    length = np.array(_tensor(building, data, "data").shape[axis], np.float32)
+    narrow = from_front(building, narrow, length)
     numbers = filled(building, List(narrow, axis, by.count), -1.0)
     flat = building.reshaped(numbers, (by.capacity,))
     return _placed(building, node, data, flat, updates, [axis])

@@ -164,6 +164,7 @@ def slice_places(building: Building, value: Tensor, indices: Tensor, batch: int 
         raise Unsupported(f"indices: {depth} of {value.rank} dims")
     lengths = value.shape[batch : batch + depth]
     strides = np.cumprod([1, *lengths[:0:-1]])[::-1].astype(np.float32)
+    indices = from_front(building, indices, np.array(lengths, np.float32))
     listed = building.grouped(indices, [], range(last), [last])
     numbers = Tensor(listed.step, listed.dims[:-1])
     if depth > 1:
@@ -178,6 +179,12 @@ def slice_places(building: Building, value: Tensor, indices: Tensor, batch: int 
     first = np.arange(math.prod(value.shape[:batch]), dtype=np.float32) * math.prod(lengths)
     first = first.reshape(*value.shape[:batch], *[1] * (numbers.rank - batch))
     return paired(building, "add", numbers, first)
+
+
+def from_front(building: Building, indices: Tensor, lengths: Array) -> Tensor:
+    """Indices, of which those below zero count from the end of dims of these lengths."""
+    is_below = paired(building, "less", indices, np.zeros((), np.float32))
+    return paired(building, "add", indices, paired(building, "multiply", is_below, lengths))
 
 
 def replaced(
@@ -256,7 +263,8 @@ def _scattered_by(
         stride = np.array(math.prod(value.shape[axis + 1 :]), np.float32)
         first = _element_numbers(value.shape, np.zeros(_but(indices.shape, axis)), axis)
         others = first.reshape(_but(indices.shape, axis)).astype(np.float32)
-        numbers = paired(building, "multiply", indices, stride)
+        own = from_front(building, indices, np.array(value.shape[axis], np.float32))
+        numbers = paired(building, "multiply", own, stride)
         numbers = paired(building, "add", numbers, others)
         flat, many, rest = (
             building.reshaped(value, (math.prod(value.shape),)),
