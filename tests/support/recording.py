@@ -26,10 +26,12 @@ from ftdist.network.graph import INPUT
 from ftdist.network.operators.base import Activation, Sliding
 from ftdist.network.operators.joining import Sum, WeightedSum
 from ftdist.network.operators.lists import ONE, Fill, NonZero, TopOfList
+from ftdist.network.operators.placing import RoiPool, ScatterBy
 from ftdist.network.operators.reducing import CellKind, Recurrent
 from ftdist.network.operators.resampling import Crop, DepthToSpace, Reorg, Upsample
 from ftdist.network.operators.tensors import ConcatenatePositions
-from ftdist.network.operators.windows import Convolution, Local
+from ftdist.network.operators.unpooling import MaxPlaces, Unpool
+from ftdist.network.operators.windows import Convolution, Local, Pool
 from ftdist.network.ports import Input
 from ftdist.planning.plan import Plan, untiled
 from ftdist.runtime.local import Session
@@ -123,6 +125,7 @@ def record(path: Path, folder: Path) -> None:
             _run_convolution(algorithm)
         _run_lists()
         _run_recurrent()
+        _run_placing()
     missing = set(native._native.OPERATIONS) - recorder.operations
     assert not missing, f"no program with {', '.join(missing)} was recorded"
 
@@ -199,5 +202,30 @@ def _run_lists() -> None:
     network = builder.finish()
     values = np.random.default_rng(0).integers(0, 2, (3, 4, 5)).astype(np.float32)
     given = {"map": values, "count": np.full((1, 1, 1), np.count_nonzero(values), np.float32)}
+    with Session(model_of(network), untiled(network)) as session:
+        session.run(given)
+
+
+def _run_placing() -> None:
+    """Maxima and where they lie, what is put back there, regions, and entries for a row."""
+    shapes = {
+        "map": Shape(6, 8, 19),
+        "regions": Shape(3, 1, 4),
+        "row": Shape(1, 5, 3),
+        "entries": Shape(1, 7, 4),
+    }
+    inputs = [Input(name, shape) for name, shape in shapes.items()]
+    builder, window = NetworkBuilder("placing", inputs), Sliding.square(2, 2)
+    pooled, places = (
+        builder.add(each, [INPUT]) for each in (Pool("max", window), MaxPlaces(window))
+    )
+    builder.add(Unpool(window, 6, 8), [pooled, places])
+    builder.add(RoiPool(2, 3, 2.5), [INPUT, INPUT - 1])
+    builder.add(ScatterBy("add"), [INPUT - 2, INPUT - 3])
+    network, chance = builder.finish(), np.random.default_rng(0)
+    given = {
+        name: 3 * chance.random((shape.channels, shape.height, shape.width), np.float32)
+        for name, shape in shapes.items()
+    }
     with Session(model_of(network), untiled(network)) as session:
         session.run(given)
