@@ -1,12 +1,17 @@
-"""Whether a run is one by bands: one picture or array in, one picture or array out, and too large.
+"""Whether a run is one by bands: one picture or array in, one picture or array out.
 
-What fits is computed whole, as ever; bands compute their halos again. `--bands` says otherwise.
+It is where the whole is too large, and where a picture has more than eight bits of a colour, or
+less than three colours, or lies somewhere on the earth: what is made of it keeps that by bands, and
+not what is drawn whole. Else all is computed at once; bands compute their halos again. `--bands`
+says otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
 from contextlib import closing
+
+import numpy as np
 
 from ftdist.cli.files.outputs import Outputs
 from ftdist.cli.files.sources import Sources
@@ -17,11 +22,14 @@ from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.rows.opening import WRITTEN, open_rows
+from ftdist.pictures.rows.protocol import RowSource
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
 
 _SHARE = 4
 """A run is by bands where the arrays of the whole would take this part of the budget."""
+
+_COLOURS = 3
 
 _PICTURE_COPIES = 2
 """A picture is held as it was read, and once more while it is written."""
@@ -37,7 +45,8 @@ def by_bands(
 ) -> bool:
     """Whether the run is one by bands; InputError where `--bands` asks for what cannot be."""
     always, network = arguments.bands == "always", model.network
-    if arguments.bands == "never" or not (always or _is_large(network, limit)):
+    large = always or _is_large(network, limit)
+    if arguments.bands == "never" or not (large or _may_keep_more(given, found, task)):
         return False
     plain = arguments.labels_picture
     reason = _reason_against(given, found, model, task, limit, plain=plain)
@@ -45,6 +54,8 @@ def by_bands(
         try:
             path, planes = given.all[0].path, network.inputs[0].layout.planar
             with closing(open_rows(path, planes=planes)) as rows:
+                if not (large or _has_more(rows)):
+                    return False
                 reason = against_size(rows.shape, network)
         except InputError:
             if always:
@@ -64,6 +75,18 @@ def is_for_bands(network: Network, limit: Budget) -> bool:
     except InputError:
         return False
     return True
+
+
+def _may_keep_more(given: Sources, found: Outputs, task: Task) -> bool:
+    """Whether a picture is made of a file whose kind may have more to keep than eight bits of red,
+    green and blue."""
+    if found.kind != "pictures" or task.kind != "image" or given.several:
+        return False
+    return given.all[0].path.suffix.lower() in WRITTEN
+
+
+def _has_more(rows: RowSource) -> bool:
+    return rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags)
 
 
 def _is_large(network: Network, limit: Budget) -> bool:

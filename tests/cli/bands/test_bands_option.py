@@ -106,6 +106,27 @@ def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(folder: Path) 
 
 
 @pytest.mark.parametrize(
+    ("channels", "dtype", "placed"),
+    [(1, np.uint16, False), (3, np.uint16, False), (1, np.uint8, False), (3, np.uint8, True)],
+)
+def test_what_a_picture_has_beyond_three_colours_of_eight_bits_is_kept_though_it_fits(
+    folder: Path, channels: int, dtype: type, placed: bool
+) -> None:
+    """Drawn whole it would be three colours of eight bits, at no place."""
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (61, 75, channels))
+    place = {33550: (12, (0.5, 0.5, 0.0)), 33922: (12, (0.0, 0.0, 0.0, 7.0, 47.0, 0.0))}
+    write_tiff(folder / "more.tif", pixels.astype(dtype), Kind(more=place if placed else {}))
+    network = "grey.onnx" if channels == 1 else "colours.onnx"
+    for name, more in (("small.tif", ()), ("bands.tif", ("--bands", "always"))):
+        outcome = ftdist_command("run", network, "more.tif", "-o", name, *more, folder=folder)
+        assert outcome.status == 0, outcome
+    with closing(open_rows(folder / "small.tif")) as made:
+        assert (made.dtype, made.shape.channels) == (np.dtype(dtype), channels)
+        assert (33922 in made.tags) == placed
+    assert (folder / "small.tif").read_bytes() == (folder / "bands.tif").read_bytes()
+
+
+@pytest.mark.parametrize(
     ("content", "told"), [(None, "no such file"), (b"", "not a picture"), (b"P6", "not a binary")]
 )
 def test_what_is_wrong_with_the_picture_that_gives_the_size_is_said(
