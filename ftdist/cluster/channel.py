@@ -130,7 +130,11 @@ class Channel:
         return self._out.flush(send, now_s, lets)
 
     def take(self, message: Message, size_bytes: int, now_s: float) -> Message | WireError | None:
-        """What came, in so many bytes: a message that is whole now, or nothing yet."""
+        """What came, in so many bytes: a message that is whole now, or nothing yet.
+
+        Who has taken something where nothing was sent means one who was here before, to whom the
+        transport was connected: that is not of this connection, and goes to whom strangers go.
+        """
         if not self._plain and _counts(message, size_bytes):
             self._in.total += size_bytes
             self._owed = True
@@ -138,6 +142,8 @@ class Channel:
             self._owed = True  # it tells the clock while nothing else is on its way
         self._met = True
         match message:
+            case Taken() if message.total and self._out.window.unused:
+                return message
             case Taken():
                 known = self._out.window.take(message.total, message.clock_s, now_s)
                 return None if known else WireError("more was taken than was sent")

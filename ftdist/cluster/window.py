@@ -69,6 +69,11 @@ class Window:
         self._queued, self._queued_s, self._said_s = 0.0, 0.0, float("-inf")
 
     @property
+    def unused(self) -> bool:
+        """Whether nothing was sent yet."""
+        return not self._sent
+
+    @property
     def under_way_bytes(self) -> int:
         """What was sent and is not taken yet."""
         return self._sent - self._taken

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ftdist.cluster.channel import LIGHT_BYTES, Channel
+from ftdist.cluster.channel import LIGHT_BYTES, Channel, Frames
 from ftdist.geometry import Region
 from ftdist.protocol.limits import FRAME_BYTES, PORTION_BYTES
 from ftdist.protocol.messages import FROM_COORDINATOR, FROM_EITHER, Message
@@ -234,7 +234,6 @@ def portion(count: int) -> Portion:
         ([Opening(opening(large(100)).header, (100, 1))], "more frames"),
         ([Opening(opening(large(100)).header, (FRAME_BYTES, FRAME_BYTES))], "more than"),
         ([opening(portion(9))], "not expected"),
-        ([Taken(1, 0.0)], "more was taken"),
     ],
 )
 def test_nonsense_is_refused_at_once(messages: list[Message], complaint: str) -> None:
@@ -242,6 +241,22 @@ def test_nonsense_is_refused_at_once(messages: list[Message], complaint: str) ->
     found = [end.take(each, 100, 0.0) for each in messages]
     assert found[:-1] == [None] * (len(found) - 1)
     assert isinstance(found[-1], WireError) and complaint in str(found[-1])
+
+
+def test_more_cannot_be_taken_than_was_sent() -> None:
+    end, sent = Channel(EXPECTED, FRAME_BYTES), list[Frames]()
+    end.post(large(200_000))
+    assert end.flush(lambda frames: not sent.append(frames), 0.0) and end.under_way_bytes
+    assert end.take(Taken(end.under_way_bytes, 0.0), 100, 0.1) is None
+    found = end.take(Taken(400_000, 0.1), 100, 0.2)
+    assert isinstance(found, WireError) and "more was taken" in str(found)
+
+
+def test_what_was_taken_of_who_was_here_before_is_no_complaint() -> None:
+    """A transport reconnects by itself, and brings what it had for a coordinator that is gone."""
+    end = Channel(EXPECTED, FRAME_BYTES)
+    assert end.take(Taken(0, 0.0), 100, 0.0) is None, "it only tells its clock"
+    assert end.take(Taken(1, 0.0), 100, 0.0) == Taken(1, 0.0)
 
 
 @given(st.data())
@@ -259,7 +274,7 @@ def test_any_order_of_packets_is_a_message_or_a_complaint(data: st.DataObject) -
     )
     for each in data.draw(st.lists(packets, max_size=20)):
         found = end.take(each, 100, 0.0)
-        assert found is None or isinstance(found, Probe | WireError)
+        assert found is None or isinstance(found, Probe | Taken | WireError)
 
 
 @pytest.mark.parametrize("bits_per_s", [2e6, 10e6, 30e6])

@@ -14,7 +14,7 @@ from ftdist.coordinator.settings import Settings
 from ftdist.protocol.client_messages import StatusRequest, WorkerStatus
 from ftdist.protocol.limits import PROTOCOL
 from ftdist.protocol.records import TaskId
-from ftdist.protocol.shared_messages import Refusal
+from ftdist.protocol.shared_messages import Refusal, Taken
 from ftdist.protocol.worker_messages import Heartbeat, Probe, Result, Welcome
 
 
@@ -194,8 +194,9 @@ def stranger(cluster: Manual) -> Line:
     [
         Heartbeat(1, 0, 0, 0),
         Result(TaskId("job-1.0", 0, 0, 0, 0), False, (), 0.0, 0.0, 0.0, 0),
+        Taken(1, 0.0),
     ],
-    ids=["heartbeat", "result"],
+    ids=["heartbeat", "result", "taken of who was here before"],
 )
 def test_who_is_not_registered_is_told_to_reconnect(message: Any) -> None:
     cluster = Manual()
