@@ -13,15 +13,15 @@ TRAINED = Path(__file__).parents[4] / "shared" / "models"
 
 EXACT = (
     *("bodypix_mnv1_050_s16", "dncnn6_M", "face_landmark_468", "mnist_8", "palm_detection"),
-    *("realesr_animevideov3_x4", "road_seg_adas_0001", "superres_espcn_x3", "tbefn_320x480"),
-    *("sci_320x480", "waifu2x_upconv7_photo", "yolo-fastest-1.1-xl"),
+    *("realesr_animevideov3_x4", "superres_espcn_x3", "tbefn_320x480", "sci_320x480"),
+    *("waifu2x_upconv7_photo", "yolo-fastest-1.1-xl"),
 )
 """Those without exponentials and normalization."""
 
 OTHERS = (
     *("blazeface_front", "faceboxes_v2", "fsanet_1x1", "light_person_detector", "mtcnn_pnet"),
-    *("mtcnn_rnet", "person_reid_0288", "ppocr2_cls", "selfie_seg_landscape", "sinet_portrait"),
-    "ultraface-RFB-640",
+    *("mtcnn_rnet", "person_reid_0288", "ppocr2_cls", "road_seg_adas_0001", "sinet_portrait"),
+    *("selfie_seg_landscape", "ultraface-RFB-640"),
 )
 
 
