@@ -23,7 +23,7 @@ from ftdist.network.packing import BLOCKS
 from ftdist.network.serialise import from_json, to_json
 
 MAGIC = b"FTDIST\x1a\n"
-VERSION = 2
+VERSION = 1
 ALIGNMENT = 64
 PREFIX = struct.Struct("<8sIIQ")
 DIGEST_BYTES = 16
