@@ -9,6 +9,7 @@ import pytest
 
 from ftdist.answers.export import as_value
 from ftdist.answers.seen import Found, Seen
+from ftdist.many import formats
 from ftdist.many.formats import write_records
 from ftdist.many.pictures import as_line
 from ftdist.many.spool import Spool
@@ -38,6 +39,10 @@ def test_json_is_utf_8_too(tmp_path: Path, file_format: str) -> None:
     spool = spool_of(tmp_path / "found.json")
     spool.end(lambda: write_records(spool, file_format, ["cat"], "detect"))
     assert json.dumps(NAME)[1:-1] in spool.path.read_text("utf-8")
+
+
+def test_a_column_of_text_has_bytes_that_are_no_text_as_python_shows_them() -> None:
+    assert formats._text(NAME) == "photos/caf\\xe9 \u00e9\n.jpg"
 
 
 def test_parquet_says_bytes_that_are_no_text_as_python_shows_them(tmp_path: Path) -> None:
