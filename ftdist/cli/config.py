@@ -3,8 +3,7 @@
     [model]        file, cache, cache_size
     [memory]       budget
     [coordinator]  listen, address, threads, heartbeat_s, trace, announce
-    [job]          threads, in_flight, band_rows, attempts, speculate, mix_unfused,
-                   prepare
+    [job]          threads, in_flight, band_rows, attempts, speculate, mix_unfused, prepare
     [security]     keys, insecure
     [observe]      page, page_token, log
 

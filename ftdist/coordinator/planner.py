@@ -123,9 +123,9 @@ class Planner:
     def get_ready(self, workers: list[Worker]) -> None:
         """Nobody has a job: asks for the plan of the likeliest if one is due, and takes it into
         use; workers get its weights."""
-        quiet_s = self._out.now_s - _QUIET_BEATS * self._settings.heartbeat_s
         if not self._settings.prepare or self._hopeless:
             return
+        quiet_s = self._out.now_s - _QUIET_BEATS * self._settings.heartbeat_s
         if any(each.probe_sent_s > quiet_s for each in workers):
             return
         channels = self._model.network.input.channels

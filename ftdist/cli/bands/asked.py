@@ -22,7 +22,6 @@ from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.rows.opening import WRITTEN, open_rows
-from ftdist.pictures.rows.protocol import RowSource
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
 
@@ -45,8 +44,9 @@ def by_bands(
 ) -> bool:
     """Whether the run is one by bands; InputError where `--bands` asks for what cannot be."""
     always, network = arguments.bands == "always", model.network
-    large = always or _is_large(network, limit)
-    if arguments.bands == "never" or not (large or _may_keep_more(given, found, task)):
+    if arguments.bands == "never":
+        return False
+    if not (always or _is_large(network, limit) or _keeps_more(given, found, task)):
         return False
     plain = arguments.labels_picture
     reason = _reason_against(given, found, model, task, limit, plain=plain)
@@ -54,8 +54,6 @@ def by_bands(
         try:
             path, planes = given.all[0].path, network.inputs[0].layout.planar
             with closing(open_rows(path, planes=planes)) as rows:
-                if not (large or _has_more(rows)):
-                    return False
                 reason = against_size(rows.shape, network)
         except InputError:
             if always:
@@ -77,16 +75,19 @@ def is_for_bands(network: Network, limit: Budget) -> bool:
     return True
 
 
-def _may_keep_more(given: Sources, found: Outputs, task: Task) -> bool:
-    """Whether a picture is made of a file whose kind may have more to keep than eight bits of red,
-    green and blue."""
-    if found.kind != "pictures" or task.kind != "image" or given.several:
+def _keeps_more(given: Sources, found: Outputs, task: Task) -> bool:
+    """Whether a picture is made of one that has something else than eight bits of red, green and
+    blue. Its header tells."""
+    if found.kind != "pictures" or task.kind != "image" or given.several or not given.stay:
         return False
-    return given.all[0].path.suffix.lower() in WRITTEN
-
-
-def _has_more(rows: RowSource) -> bool:
-    return rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags)
+    path = given.all[0].path
+    if path.suffix.lower() not in WRITTEN:
+        return False
+    try:
+        with closing(open_rows(path)) as rows:
+            return rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags)
+    except InputError:
+        return False
 
 
 def _is_large(network: Network, limit: Budget) -> bool:
