@@ -21,6 +21,7 @@
 #include "reducing.hpp"
 #include "resampling.hpp"
 #include "lists.hpp"
+#include "sampling.hpp"
 #include "selecting.hpp"
 #include "tensors.hpp"
 #include "transposed.hpp"
@@ -59,7 +60,8 @@ template <size_t... N> constexpr auto sorted(const Operation (&... families)[N])
 
 constexpr auto OPERATIONS = sorted(CHANNELS, CONVOLUTION, DEPTHWISE, FUNCTIONS, JOINING, LISTS, LOCAL, MOVING,
                                    NORMALIZING, PAIRS, PLACING, POOL, PRODUCTS, RECURRENT,
-                                   REDUCING, RESAMPLING, SELECTING, TENSORS, TRANSPOSED, UNPOOLING, WINOGRAD);
+                                   REDUCING, RESAMPLING, SAMPLING, SELECTING, TENSORS, TRANSPOSED,
+                                   UNPOOLING, WINOGRAD);
 
 template <size_t N> constexpr bool differ(const std::array<Operation, N>& all) {
   for (size_t at = 1; at < N; at++)

@@ -192,17 +192,6 @@ static bool scatter_by_fits(const Kernel& k) {
          k.kind >= 0 && k.kind < SCATTER_COUNT;
 }
 
-static bool scatter_by_reads(const Kernel& k, Area& area) {
-  if (area.rows.first != 0 || area.rows.last != 1) return false;
-  area.columns = {0, k.width};
-  return true;
-}
-
-static int64_t scatter_by_reads_second(const Kernel& k, Area& area) {
-  area = {{0, 1}, {0, k.in2_width}};
-  return k.in2_channels;
-}
-
 static bool roi_fits(const Kernel& k) {
   return same_channels(k) && k.height >= 1 && k.width >= 1 && k.in2_channels == 4 &&
          k.in2_width == 1 && k.size >= 0 && k.size <= MOST_SAMPLES && k.kind >= 0 && k.kind < 4;
@@ -227,9 +216,9 @@ constexpr Operation PLACING[] = {
      .reads_second = scatter_reads_second},
     {.name = "scatter_by",
      .run = scatter_by,
-     .reads = scatter_by_reads,
+     .reads = reads_row,
      .fits = scatter_by_fits,
-     .reads_second = scatter_by_reads_second},
+     .reads_second = reads_second_row},
     {.name = "roi_pool",
      .run = roi_pool,
      .reads = roi_reads,
