@@ -33,7 +33,9 @@ def test_a_time_line_has_every_tile_of_every_run(things: Path, tmp_path: Path) -
             what: {each["args"]["name"] for each in found if each["name"] == f"{what}_name"}
             for what in ("process", "thread")
         }
-        assert {"ftdist", "thread 0"} <= named["process"] <= {"ftdist", "thread 0", "thread 1"}
+        # On a busy machine one of the two threads may have computed all of them.
+        assert "ftdist" in named["process"]
+        assert set() < named["process"] - {"ftdist"} <= {"thread 0", "thread 1"}
         assert "computing" in named["thread"]
         assert named["thread"] <= {"computing", "waiting", "reading", "planning"}
         assert_no_span_crosses_another(trace)
