@@ -1,11 +1,12 @@
 """Bar: jobs over slow and shared links take at most 1.2 times what their bytes take at the rate.
 
-    python benchmarks/links.py [2] [10] [30] [shared] [--frames N] [--network NAME]
+    python benchmarks/links.py [2] [10] [30] [shared] [--frames N] [--network NAME] [--tcp cubic]
 
 Emulated boards (``boards.py``: as root), one behind a link of 2, 10 or 30 Mbit/s, slow both ways or
 one way, and four behind one of 40 Mbit/s together. A *cold* job comes before workers have weights;
 the others when these were made ready, as they are where nobody asks for anything else. Nobody may
-be lost.
+be lost. Debian and Raspberry Pi OS have the congestion control cubic, others bbr; what --tcp names
+must be in this machine's net.ipv4.tcp_allowed_congestion_control.
 
 *bytes* are the inputs, results and weights themselves that went down and up, at the link's rate;
 what headers and encryption add (some 5 per cent) counts against the bar. *over* is the time of the
@@ -84,6 +85,7 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=10)
     parser.add_argument("--network", default="yolov2-first16")
     parser.add_argument("--ways", nargs="*", default=[*WAYS], choices=[*WAYS])
+    parser.add_argument("--tcp", help="the congestion control of both ends, else this machine's")
     parser.add_argument("--draw", action="store_true", help="show the use of the link")
     arguments = parser.parse_args()
     print(
@@ -93,7 +95,8 @@ def main() -> int:
     sound = True
     try:
         with tempfile.TemporaryDirectory() as name:
-            bench = Bench(Path(name), arguments.network, arguments.frames, draw=arguments.draw)
+            asked = arguments.network, arguments.frames, arguments.tcp
+            bench = Bench(Path(name), *asked, draw=arguments.draw)
             for what in arguments.what:
                 if what == "shared":
                     sound &= bench.shared()
@@ -109,8 +112,11 @@ def main() -> int:
 class Bench:
     """The network and a picture; each line is a cluster of its own, and two jobs."""
 
-    def __init__(self, folder: Path, network: str, frames: int, *, draw: bool) -> None:
+    def __init__(
+        self, folder: Path, network: str, frames: int, tcp: str | None, *, draw: bool
+    ) -> None:
         self._folder = folder
+        self._tcp = tcp
         self._draw = draw
         self._frames = frames
         self._prepared: Prepared = builtin(network, folder)
@@ -123,14 +129,14 @@ class Bench:
         """One board behind a link of its own."""
         make = Make("pi", LIMIT_BYTES, CORES, bits, WAYS[ways])
         down, up = (float(bits) if way in WAYS[ways] else float("inf") for way in ("down", "up"))
-        with Shelf([make]) as shelf:
+        with Shelf([make], tcp=self._tcp) as shelf:
             label = f"{bits / 1e6:g} Mbit/s {ways}"
             return self._jobs(label, shelf, (down, up))
 
     def shared(self) -> bool:
         """Four boards behind one link."""
         makes = [Make(f"pi{number}", LIMIT_BYTES, CORES / 2) for number in range(SHARING)]
-        with Shelf(makes, trunk_bits=SHARED_BITS) as shelf:
+        with Shelf(makes, SHARED_BITS, self._tcp) as shelf:
             label = f"{SHARING} on {SHARED_BITS / 1e6:g} Mbit/s"
             rates = float(SHARED_BITS), float(SHARED_BITS)
             return self._jobs(label, shelf, rates)

@@ -74,10 +74,16 @@ class Board:
 
 
 class Shelf:
-    """Boards that exist within a `with` block; GroupError when this machine cannot have them."""
+    """Boards that exist within a `with` block; GroupError when this machine cannot have them.
 
-    def __init__(self, makes: list[Make], trunk_bits: int | None = None) -> None:
+    `tcp` is the congestion control of hub and boards, or this machine's.
+    """
+
+    def __init__(
+        self, makes: list[Make], trunk_bits: int | None = None, tcp: str | None = None
+    ) -> None:
         self._makes = makes
+        self._tcp = tcp
         self.trunk_bits = trunk_bits
         self._stack = ExitStack()
         self._group = Group(None, swap=True, cores=math.inf, name="hub")
@@ -135,8 +141,7 @@ class Shelf:
             _ip(place, "link", "set", "trunk", "up")
             _limit(place, "trunk", bits)
         _ip(self.hub, "route", "add", f"{_SUBNET}.0.0/16", "via", _TRUNK[1])
-        forward = "echo 1 > /proc/sys/net/ipv4/ip_forward"
-        _must(_inside(self.middle, ["sh", "-c", forward]))
+        _set(self.middle, "ip_forward", "1")
 
     @property
     def trunk_traffic(self) -> tuple[int, int]:
@@ -156,11 +161,19 @@ class Shelf:
         _must(["ip", "netns", "add", name])
         self._stack.callback(_must, ["ip", "netns", "delete", name])
         _ip(name, "link", "set", "lo", "up")
+        if self._tcp is not None:
+            _set(name, "tcp_congestion_control", self._tcp)
 
 
 def _inside(namespace: str, words: list[str]) -> list[str]:
     """A command in a network namespace; not by `ip netns exec`, which hides control groups."""
     return ["nsenter", f"--net=/run/netns/{namespace}", *words]
+
+
+def _set(namespace: str, setting: str, value: str) -> None:
+    """A setting of the namespace's network."""
+    words = ["sh", "-c", f"echo {value} > /proc/sys/net/ipv4/{setting}"]
+    _must(_inside(namespace, words))
 
 
 def _limit(namespace: str, device: str, bits: int) -> None:
