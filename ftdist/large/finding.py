@@ -84,7 +84,7 @@ def find(
     objects: Objects | CellObjects
     with closing(open_rows(path)) as source:
         size, tags = source.shape, source.tags
-        choice = _choice(part, source, ways)
+        choice = _choice(part, source, ways, model.about.fill)
         if part.cells:
             task = task_of(network, model.about)
             objects = CellObjects(network, task, *given)
@@ -100,16 +100,24 @@ def find(
     return Finding(choice, objects.all(), box, tags, time.perf_counter() - started)
 
 
-def _choice(part: _Seen, source: RowSource, ways: Ways) -> PhasedChoice:
+def _choice(part: _Seen, source: RowSource, ways: Ways, fill: int | None) -> PhasedChoice:
     network = part.model.network
     last = last_shape(network)
     row_bytes = sum(network.shape(each).bytes // last.height for each in network.output_sources)
-    fixed = source.holding_bytes() + feeding_bytes(source.shape, source.dtype) + part.held_bytes
+    kept, reading = source.holding()
+    reading += feeding_bytes(source.shape, source.dtype, network.input)
+
+    def files_bytes(rows: int) -> int:
+        made = rows * row_bytes  # it is gone while the picture is read
+        return kept + part.held_bytes + max(reading - made, _COPIES * made)
+
     asked = BandsAsked(
         *(part.model, ways.limit, source.dtype == "uint8", ways.threads),
-        lambda rows: fixed + _COPIES * rows * row_bytes,
+        files_bytes,
         ways.calibration,
         exact_direct=ways.exact_direct,
+        early_bytes=kept + reading,
+        rehearse=Feed(source, network.input, network.inputs[0].pixels, fill=fill).rehearse,
     )
     return choose_phases(asked, passes_of(network, ways.limit))
 

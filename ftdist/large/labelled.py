@@ -17,18 +17,29 @@ from ftdist.answers.rows.made import Shown
 from ftdist.answers.tasks.segments import PROBABILITIES, planar
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.large.results import WRITTEN_BYTES, Reading, Turned, kept_bytes
+from ftdist.large.results import (
+    WRITTEN_BYTES,
+    Reading,
+    Turned,
+    kept_bytes,
+    map_bytes,
+    noted_bytes,
+    reading_bytes,
+)
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import Task
-from ftdist.pictures.rows.feed import as_colours, feeding_bytes
-from ftdist.pictures.rows.opening import create_rows, row_memory
+from ftdist.pictures.rows.feed import Feed, as_colours
+from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_holding
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
 from ftdist.planning.bands.plan import last_shape
 
 _COPIES = 24
 """Bytes a value of the rows at work: their scores, the largest of them, classes, colours."""
+
+_COLOURS_BYTES = 6
+"""What a pixel of a piece of the photo takes while it becomes one in colours of 8 bits."""
 
 _SAMPLES = np.dtype(np.uint8)
 
@@ -138,14 +149,24 @@ class Labelled:
         )
 
     def files_bytes(self, seen: Network, rows: int) -> int:
-        taken = feeding_bytes(self.source.shape, self.source.dtype)
-        if self.target is None:
-            taken += self.source.holding_bytes()
-        else:
-            taken += row_memory(self.source, self.target, self._file_shape, _SAMPLES)
+        reading, kept = reading_bytes(self), self.source.holding().kept
+        turning = max(WRITTEN_BYTES, self._row_bytes) * _COPIES // 4
+        if self.target is not None:
+            writing = writing_holding(self.target, self._file_shape, _SAMPLES)
+            kept, turning = kept + writing.kept, turning + writing.at_work
         if self.kept is not None:
-            taken += kept_bytes(self, seen, rows, 3)
-        return taken + max(WRITTEN_BYTES, self._row_bytes) * _COPIES // 4
+            kept += kept_bytes(self, seen, rows, 3)
+            reading += noted_bytes(self.source, _COLOURS_BYTES)
+        return kept + max(reading - map_bytes(self.made, rows), turning)
+
+    def rehearse(self, feed: Feed) -> None:
+        feed.rehearse()
+        if self.target is not None:
+            rehearse_writing(self.target, self._file_shape, _SAMPLES)
+        self._rows.rehearse(self.made.channels)
+        if self.kept is not None:
+            own = self.source.shape.channels
+            self.kept.rehearse(np.zeros((1, 16, own), self.source.dtype))
 
     @property
     def _file_shape(self) -> Shape:

@@ -18,7 +18,7 @@ from ftdist.geometry import Span
 from ftdist.large.journal import Begun, Journal, Reached
 from ftdist.large.labelled import Labelled, of_classes
 from ftdist.large.passes import passes_of
-from ftdist.large.results import Made, Reading, Result, write_pieces
+from ftdist.large.results import Made, Reading, Result, reading_bytes, write_pieces
 from ftdist.network.modelfile import Model
 from ftdist.network.task import Task
 from ftdist.pictures.rows.feed import Feed
@@ -121,6 +121,8 @@ def make(wanted: Wanted, ways: Ways, shown: Shown) -> Outcome:
             ways.calibration,
             exact_direct=ways.exact_direct,
             arithmetic=arithmetic,
+            early_bytes=source.holding().kept + reading_bytes(result),
+            rehearse=lambda: result.rehearse(feed),
         )
         choice = choose_phases(asked, passes)
         run = _Run(choice, result, feed, journal, reached or Reached(choice.last.plan.notation))

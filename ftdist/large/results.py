@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.rows.kept import KeptRows
-from ftdist.answers.rows.made import MAKING_COPIES, Colours, MadeRows, Shown
+from ftdist.answers.rows.made import Colours, MadeRows, Shown
 from ftdist.answers.rows.sample import Sample
 from ftdist.geometry import Shape
 from ftdist.network.graph import Network
-from ftdist.pictures.rows.feed import feeding_bytes, piece_rows
-from ftdist.pictures.rows.opening import create_rows, row_memory
+from ftdist.pictures.rows.feed import Feed, feeding_bytes, piece_rows
+from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_holding
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
 from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.planning.bands.plan import last_shape
@@ -27,9 +27,12 @@ from ftdist.planning.bands.plan import last_shape
 WRITTEN_BYTES = 256 << 10
 """Of a band's result so much is turned and written at once, about; no less than a row."""
 
-_CHROMA_COPIES = 6
-"""Bytes of a photo's sample, one of three, while a piece's colours are reckoned, beside 3 of the
-piece."""
+CHROMA_BYTES = 29
+"""What a pixel of a piece takes while its Cb and Cr are reckoned: red, green and blue, in 32 bits,
+as many sums of them, and the result."""
+
+_SAMPLE_BYTES = 128 << 10
+"""Of the values by which a map's range is judged."""
 
 Reading = tuple[float, float]
 """What a sample of a map's values decides: values of black and white, or how classes are read."""
@@ -98,7 +101,14 @@ class Result(Protocol):
     def sink(self, *, resume: bool) -> RowSink: ...
 
     def files_bytes(self, seen: Network, rows: int) -> int:
-        """What reading, turning and writing hold beside a band of so many rows, made by `seen`."""
+        """What reading, turning and writing hold beside a band of so many rows, made by `seen`.
+
+        The band that was made before is gone while the picture is read.
+        """
+        ...
+
+    def rehearse(self, feed: Feed) -> None:
+        """Reads, turns and writes a little, to nowhere: all code for it is in memory then."""
         ...
 
 
@@ -167,11 +177,23 @@ class Made:
 
     def files_bytes(self, seen: Network, rows: int) -> int:
         shape, dtype = self.file_shape
-        taken = row_memory(self.source, self.target, shape, dtype)
-        taken += feeding_bytes(self.source.shape, self.source.dtype)
-        written = max(WRITTEN_BYTES, shape.width * shape.channels * 4)
-        taken += written * (MAKING_COPIES // 4 if self.as_picture else 2)
-        return taken + (kept_bytes(self, seen, rows, 2) if self.colours is not None else 0)
+        at_once = min(self.rows_at_once, rows, self.made.height)
+        piece = at_once * shape.width * shape.channels * dtype.itemsize
+        writing = writing_holding(self.target, shape, dtype, planes=self.planar, piece=piece)
+        reading, kept = reading_bytes(self), self.source.holding().kept + writing.kept
+        if self.as_picture:
+            kept += _SAMPLE_BYTES
+        if self.colours is not None:
+            kept += kept_bytes(self, seen, rows, 2)
+            reading += noted_bytes(self.source, CHROMA_BYTES)
+        turning = self._rows((0.0, 1.0)).making_bytes(at_once) if self.as_picture else 0
+        return kept + max(reading - map_bytes(self.made, rows), turning + writing.at_work)
+
+    def rehearse(self, feed: Feed) -> None:
+        feed.rehearse()
+        rehearse_writing(self.target, *self.file_shape)
+        if self.as_picture:
+            self._rows((0.0, 1.0)).rehearse()
 
     def _rows(self, values: Reading) -> MadeRows:
         """What makes rows of a picture by a range of values."""
@@ -186,6 +208,22 @@ def _as_it_is(top: int, values: NDArray[np.float32]) -> Rows:
     return values
 
 
+def reading_bytes(result: Result) -> int:
+    """What reading a piece of the photo takes beside what is kept of it."""
+    source, wanted = result.source, result.network.input
+    return source.holding().at_work + feeding_bytes(source.shape, source.dtype, wanted)
+
+
+def map_bytes(made: Shape, rows: int) -> int:
+    """So many rows of a map."""
+    return min(rows, made.height) * made.width * made.channels * 4
+
+
+def noted_bytes(source: RowSource, pixel_bytes: int) -> int:
+    """What a piece of the photo takes while its rows that are kept are made."""
+    return piece_rows(source.shape, source.dtype) * source.shape.width * pixel_bytes
+
+
 def kept_bytes(result: Result, seen: Network, rows: int, pixel_bytes: int) -> int:
     """What the photo's rows that are kept take, `pixel_bytes` a pixel: those that a band has read
     and later ones want."""
@@ -195,7 +233,7 @@ def kept_bytes(result: Result, seen: Network, rows: int, pixel_bytes: int) -> in
     piece = piece_rows(photo, result.source.dtype)
     last = max(bands.input(bands.inner).bottom, result.photo_row(bottom))
     held = min(last - result.photo_row(top) + 2 * piece, photo.height)
-    return photo.width * (held * pixel_bytes + piece * 3 * _CHROMA_COPIES)
+    return photo.width * held * pixel_bytes
 
 
 def write_pieces(

@@ -15,7 +15,7 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.jpegwriter import JpegEncoder
 from ftdist.pictures.rows.pngwriter import PngEncoder
-from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_bytes, strip_rows
+from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_holding, strip_rows
 from ftdist.pictures.rows.tiff.writer import TiffEncoder
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def encoding_bytes(file_format: str, width: int, height: int) -> int:
     shape = Shape(height, width, 3)
     if file_format == "JPEG":
         return jpeg_strip_bytes(shape)
-    return strip_bytes(shape, _SAMPLE)
+    return strip_holding(shape, _SAMPLE).most
 
 
 class _Strips:
@@ -69,7 +69,7 @@ class _Strips:
 
     def take(self, band: Image) -> None:
         pixels: Any = np.asarray(band)
-        self._file.write(self._encoder.strip(pixels))
+        self._encoder.strip(pixels, self._file.write)
 
     def end(self) -> None:
         self._file.write(self._encoder.tail())
@@ -86,7 +86,7 @@ class _Jpeg:
         self.rows = encoder.strip_rows
 
     def take(self, band: Image) -> None:
-        self._file.write(self._encoder.picture(band))
+        self._encoder.picture(band, self._file.write)
 
     def end(self) -> None:
         self._file.write(self._encoder.tail())

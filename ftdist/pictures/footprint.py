@@ -33,6 +33,12 @@ _BAND_COPIES, _CONVERTED_COPIES = 10, 14
 _SHOWN_COPIES, _SHOWN_CONVERTED_COPIES = 4, 12
 """As above, of a band that becomes no array."""
 
+_ARRAY_COPIES, _CONVERTED_PIXEL_BYTES = 2, 4
+"""Of rows that become an array, by channel: Pillow's pieces of them, and these put together; and
+what they are in another mode before."""
+
+Sizes = tuple[int, int]
+
 _WEBP_PIXEL_BYTES = 16
 """Two canvases of libwebp's animation decoder, Pillow's copy of one, its picture: 4 bytes each."""
 
@@ -53,28 +59,50 @@ def decoding_bytes(
     then the coefficients of a JPEG that was decoded whole are free.
     """
     width, height = image.size
-    band = min(band_rows(image), height) * width
+    rows = min(band_rows(image), height)
     plain, converted = _BAND_COPIES, _CONVERTED_COPIES
     if shown:
         plain, converted = _SHOWN_COPIES, _SHOWN_CONVERTED_COPIES
-    bands = band * (plain if image.mode == "RGB" else converted) + beside
-    each = bands + CODE_BYTES
+    bands = rows * width * (plain if image.mode == "RGB" else converted) + beside
+    kept, decoding = _decoder_bytes(image, jpeg, rows)
     if raw_stride(image):
-        return each + 2 * min(band_rows(image), height) * raw_stride(image)
+        return CODE_BYTES + bands + decoding
+    return CODE_BYTES + kept + max(bands, decoding)
+
+
+def row_bytes(image: ImageFile, jpeg: JpegHeader | None, rows: int, channels: int) -> Sizes:
+    """The same where `rows` become an array of so many channels at a time, without code: what is
+    kept all the time, and what at work beside it."""
+    width, height = image.size
+    rows = min(rows, height)
+    plain = image.mode in ("L", "RGB")
+    cut = pixel_bytes(image.mode) + (0 if plain else _CONVERTED_PIXEL_BYTES)
+    bands = rows * width * (cut + _ARRAY_COPIES * channels)
+    kept, decoding = _decoder_bytes(image, jpeg, rows)
+    if raw_stride(image):
+        return kept, bands + decoding
+    return kept, max(bands, decoding)
+
+
+def _decoder_bytes(image: ImageFile, jpeg: JpegHeader | None, rows: int) -> Sizes:
+    """What a decoder keeps, and what it holds beside that until the first rows are there; of rows
+    that lie in the file as they are what is read of each band."""
+    width, height = image.size
+    if raw_stride(image):
+        return 0, 2 * rows * raw_stride(image)
     whole = width * height * pixel_bytes(image.mode)
     if jpeg is not None and streams(image, jpeg):
-        return each + min(whole, _streamed(image, jpeg)) + _jpeg_rows(image.size[0], jpeg)
+        return min(whole, _streamed(image, jpeg, rows)) + _jpeg_rows(width, jpeg), 0
     if jpeg is not None:
-        decoder = 2 * jpeg.coefficients + _jpeg_rows(image.size[0], jpeg)
-        return CODE_BYTES + whole + max(bands, decoder)
+        return whole, 2 * jpeg.coefficients + _jpeg_rows(width, jpeg)
     if image.format == "WEBP":
-        return each + _WEBP_PIXEL_BYTES * width * height + 2 * _file_bytes(image)
+        return _WEBP_PIXEL_BYTES * width * height + 2 * _file_bytes(image), 0
     if image.format == "TIFF":
-        return each + _tiff_bytes(image, whole)
+        return _tiff_bytes(image, whole), 0
     codec = image.tile[0][0] if image.tile else ""
     if codec in ("zip", "gif", "raw"):
-        return each + whole
-    return each + _SLOW_PIXEL_BYTES.get(codec, _SLOWEST_PIXEL_BYTES) * width * height
+        return whole, 0
+    return _SLOW_PIXEL_BYTES.get(codec, _SLOWEST_PIXEL_BYTES) * width * height, 0
 
 
 def decoding_whole_bytes(size: tuple[int, int], jpeg: JpegHeader, pixel_bytes: int) -> int:
@@ -82,11 +110,11 @@ def decoding_whole_bytes(size: tuple[int, int], jpeg: JpegHeader, pixel_bytes: i
     return CODE_BYTES + size[0] * size[1] * pixel_bytes + _jpeg_rows(size[0], jpeg)
 
 
-def _streamed(image: ImageFile, jpeg: JpegHeader) -> int:
+def _streamed(image: ImageFile, jpeg: JpegHeader, band: int) -> int:
     """Rows that are decoded and not passed on, and the pages where rows to come are marked."""
     stride = image.size[0] * pixel_bytes(image.mode)
     marked = undecided_rows(image.size[1], jpeg) + 1
-    rows = burst_rows(image, jpeg) + band_rows(image) - 1
+    rows = burst_rows(image, jpeg) + band - 1
     return rows * stride + marked * min(stride, mmap.PAGESIZE + 64)
 
 

@@ -20,7 +20,7 @@ def nameless_file(folder: Path) -> int:
         return handle
 
 
-def write_all(handle: int, values: NDArray[Any] | bytes, at: int) -> int:
+def write_all(handle: int, values: NDArray[Any] | bytes | memoryview, at: int) -> int:
     """Writes values to their place in a file; gives where they end."""
     content: Any = values
     view = memoryview(content).cast("B")

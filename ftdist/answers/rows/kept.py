@@ -45,6 +45,10 @@ class KeptRows:
         ]
         return found[0] if len(found) == 1 else np.concatenate(found)
 
+    def rehearse(self, row: Rows) -> None:
+        """Turns a row that nobody wants: the code for it is in memory then."""
+        self._turned(row)
+
     def forget(self, top: int) -> None:
         """Lets go what lies above a row."""
         self._pieces = [each for each in self._pieces if each[0] + len(each[1]) > top]

@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from ftdist.answers.drawing.made import chroma, coloured
 from ftdist.answers.rows.kept import KeptRows
-from ftdist.answers.tasks.images import Range, brightness
+from ftdist.answers.tasks.images import Range, brightness, value_range
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.feed import as_colours
 from ftdist.pictures.rows.protocol import Rows, Tags
 
-MAKING_COPIES = 40
-"""Bytes a pixel of the rows at work: in float32, scaled, rounded, mixed with colours."""
+_COLUMN_BYTES = 64
+"""Of a column while grey rows get their colours: where these lie, in several kinds of numbers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,18 @@ class Colours:
         near = self.kept.rows(first, self.first_row(top + len(luma)) + 3)
         return coloured(luma, near, (rows, self._shown.height), size, first)
 
+    def mixing_bytes(self, rows: int) -> int:
+        """What so many rows take beside themselves while they get their colours: the photo's, put
+        together, and what is made."""
+        near = self.first_row(rows) + 4
+        return 2 * near * self._photo.width + (3 * rows + _COLUMN_BYTES) * self._shown.width
+
+    def rehearse(self) -> None:
+        """Gives a few pixels colours: the code for it is in memory then."""
+        self.kept.rehearse(np.zeros((1, 16, 3), np.uint8))
+        near = np.zeros((2, 16, 2), np.uint8)
+        coloured(np.zeros((2, 16), np.uint8), near, (slice(0, 2), 2), (2, 16))
+
     def first_row(self, top: int) -> int:
         """The first row of the photo that rows of the picture from `top` on want."""
         return max(0, int((top + 0.5) * self._photo.height / self._shown.height - 0.5) - 1)
@@ -69,10 +81,26 @@ class MadeRows:
         blue_first: bool, deep: bool,
     ) -> None:  # fmt: skip
         self._shown, self._values, self._colours = shown, values, colours
-        self._blue_first = blue_first
+        self._blue_first, self._channels = blue_first, channels
         self._most = 65535 if deep and colours is None else 255
         self.shape = Shape(shown.height, shown.width, 3 if channels >= 3 or colours else 1)
         self.dtype: np.dtype[Any] = np.dtype(np.uint8 if self._most == 255 else np.uint16)
+
+    def making_bytes(self, rows: int) -> int:
+        """What is held beside so many rows of the map while they are turned: scaled, as samples,
+        and with colours."""
+        values = rows * self._shown.width * self._channels
+        taken = (4 + self.dtype.itemsize) * values
+        if self._colours is None:
+            return taken
+        return max(taken, values + self._colours.mixing_bytes(rows))
+
+    def rehearse(self) -> None:
+        """Turns a few values: the code for it is in memory then."""
+        values = np.zeros((1, 16, self._channels), np.float32)
+        brightness(values, value_range(values), self._most)
+        if self._colours is not None:
+            self._colours.rehearse()
 
     def rows(self, top: int, made: NDArray[np.float32]) -> Rows:
         """What rows of the map from row `top` on become; none where they show no photo."""

@@ -26,8 +26,9 @@ from ftdist.pictures.rows.tiff.tags import EXTRA_SAMPLES
 PIECE_BYTES = 128 << 10
 """How much of a source is read and turned at once, about; no less than a row."""
 
-_COPIES = 12
-"""Bytes a sample of a piece while it is turned: as it was read, in wider numbers, mixed."""
+_OPACITY_BYTES, _MIXED_BYTES, _GREY_BYTES = 8, 12, 24
+"""What a pixel takes while it is laid on white, in 32 bits: its opacity and what that leaves; of
+each colour beside it; and what one in colours takes while it becomes grey."""
 
 _SIXTEEN_IN_EIGHT = 257.0
 _UNSPECIFIED, _MULTIPLIED, _OPACITY = 0, 1, 2
@@ -82,10 +83,10 @@ class Feed:
         """Rows [top, bottom) of the network's input, good until the next call."""
         kept = max(0, self._bottom - max(top, self._top))
         if bottom - top > len(self._buffer):
-            grown = np.empty((bottom - top, self.shape.width, self.shape.channels), self.dtype)
-            if kept:
-                grown[:kept] = self._held(top, kept)
-            self._buffer = grown
+            held = self._held(top, kept).copy()
+            self._buffer = held[:0]  # before the larger one is taken
+            self._buffer = np.empty((bottom - top, *self.shape[1:]), self.dtype)
+            self._buffer[:kept] = held
         elif kept:
             self._buffer[:kept] = self._held(top, kept)
         self._top, self._bottom = top, max(bottom, top + kept)
@@ -102,6 +103,13 @@ class Feed:
         self._source.rewind()
         self._top = self._bottom = self._read = 0
 
+    def rehearse(self) -> None:
+        """Reads and turns a little, and begins again: the code for it is in memory then."""
+        self._source.rehearse()
+        own = self._source.shape
+        self._wide(np.zeros((1, own.width, own.channels), self._source.dtype))
+        self.rewind()
+
     def _held(self, top: int, count: int) -> NDArray[Any]:
         start = max(top, self._top) - self._top
         return self._buffer[start : start + count]
@@ -117,7 +125,8 @@ class Feed:
             self._buffer[first - self._top : first - self._top + len(rows)] = self._wide(rows)
             self._read = first + len(rows)
             if self._read == height:
-                self._edge = self._below(rows[-1:])
+                self._edge = self._below(rows[-1:]).copy()
+            del rows  # before the next ones are read
         if bottom > height:
             if self._read < height:  # nothing of the picture is wanted but its edge
                 self._edge = self._below(self._source.rows(height - 1, height))
@@ -199,10 +208,27 @@ def piece_rows(shape: Shape, dtype: np.dtype[Any]) -> int:
     return max(1, PIECE_BYTES // (shape.width * shape.channels * dtype.itemsize))
 
 
-def feeding_bytes(shape: Shape, dtype: np.dtype[Any]) -> int:
-    """What reading a piece of a source holds beside the band."""
-    rows = min(piece_rows(shape, dtype), shape.height)
-    return rows * shape.width * max(3, shape.channels) * (_COPIES + dtype.itemsize)
+def feeding_bytes(source: Shape, dtype: np.dtype[Any], wanted: Shape) -> int:
+    """What reading a piece of a source for a network's input holds beside the band: as the source
+    gives it, and turned."""
+    rows = min(piece_rows(source, dtype), source.height)
+    return rows * source.width * (source.channels * dtype.itemsize + _turned(source, dtype, wanted))
+
+
+def _turned(source: Shape, dtype: np.dtype[Any], wanted: Shape) -> int:
+    """Bytes a pixel of a source takes while it is turned."""
+    made, beside = wanted.channels * 4, source.width < wanted.width
+    if dtype == np.float32:
+        return made if beside else 0
+    colours, taken = source.channels, 0
+    if colours in (2, 4):
+        colours -= 1
+        taken += _OPACITY_BYTES + colours * (_MIXED_BYTES + dtype.itemsize)
+    if colours > wanted.channels:
+        taken += _GREY_BYTES
+    if dtype != np.uint8:
+        return taken + made * (2 if beside else 1)
+    return taken + (wanted.channels if beside else 0)
 
 
 def _refuse_channels(source: RowSource, shape: Shape) -> None:

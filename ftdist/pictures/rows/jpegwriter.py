@@ -8,9 +8,8 @@ is needed to go on.
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +17,7 @@ import numpy as np
 from ftdist.extras import needing
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.protocol import Rows, Tags
-from ftdist.pictures.rows.strips import strip_rows
+from ftdist.pictures.rows.strips import Put, strip_rows
 from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
 
 if TYPE_CHECKING:
@@ -56,31 +55,27 @@ class JpegEncoder:
     def head(self) -> bytes:
         return b""
 
-    def strip(self, rows: Rows) -> bytes:
+    def strip(self, rows: Rows, put: Put) -> None:
         from PIL.Image import fromarray
 
-        return self.picture(fromarray(rows[:, :, 0] if self._shape.channels == 1 else rows))
+        self.picture(fromarray(rows[:, :, 0] if self._shape.channels == 1 else rows), put)
 
-    def picture(self, picture: Image) -> bytes:
+    def picture(self, picture: Image, put: Put) -> None:
         """The next strip, given as a picture in mode L or RGB."""
-        encoded = io.BytesIO()
         more = self._more if self._strips == 0 else {}
-        picture.save(encoded, "JPEG", quality=JPEG_QUALITY, subsampling=0, **more)
-        content = encoded.getvalue()
-        scan = content.index(_START_OF_SCAN, content.index(_START_OF_FRAME))
-        data = scan + 2 + int.from_bytes(content[scan + 2 : scan + 4], "big")
-        begin = bytes((0xFF, 0xD0 + (self._strips - 1) % 8))
-        if self._strips == 0:
-            begin = self._header(content[:scan]) + content[scan:data]
+        file: Any = _ScanData(self._begin, put)
+        picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0, **more)
         self._strips += 1
-        return b"".join((begin, memoryview(content)[data : -len(_END)]))
 
-    def _header(self, header: bytes) -> bytes:
-        """A strip's header, with the whole picture's height and the restart interval."""
+    def _begin(self, header: bytes, scan: bytes) -> bytes:
+        """What stands before a strip's data, whose own header and scan's header are given: of the
+        first one these, with the whole picture's height and the restart interval."""
+        if self._strips:
+            return bytes((0xFF, 0xD0 + (self._strips - 1) % 8))
         frame = header.rindex(_START_OF_FRAME) + 5
         height = struct.pack(">H", self._shape.height)
         interval = _RESTART_INTERVAL + struct.pack(">HH", 4, self._interval)
-        return header[:frame] + height + header[frame + 2 :] + interval
+        return header[:frame] + height + header[frame + 2 :] + interval + scan
 
     def note(self) -> Sequence[int]:
         return ()
@@ -93,6 +88,50 @@ class JpegEncoder:
 
     def patch(self) -> tuple[int, bytes]:
         return 0, b""
+
+
+class _ScanData:
+    """The file that Pillow writes a strip to. Its data go on as they come, but for the end marker;
+    what stands before them is what `begin` makes of it."""
+
+    def __init__(self, begin: Callable[[bytes, bytes], bytes], put: Put) -> None:
+        self._begin, self._put = begin, put
+        self._header: bytes | None = b""
+        self._last = b""
+
+    def write(self, content: bytes) -> int:
+        """The next bytes of the strip's JPEG."""
+        data = memoryview(content)
+        if self._header is not None:
+            self._header += content
+            start = self._data_at(self._header)
+            if not start:
+                return len(content)
+            data, self._header = memoryview(self._header)[start:], None
+        self._pass(data)
+        return len(content)
+
+    def _data_at(self, header: bytes) -> int:
+        """Where the data begin, and what stands before goes on; 0 as long as some of it lacks."""
+        frame = header.find(_START_OF_FRAME)
+        scan = header.find(_START_OF_SCAN, frame) if frame >= 0 else -1
+        if scan < 0 or len(header) < scan + 4:
+            return 0
+        start = scan + 2 + int.from_bytes(header[scan + 2 : scan + 4], "big")
+        if len(header) < start:
+            return 0
+        self._put(self._begin(header[:scan], header[scan:start]))
+        return start
+
+    def _pass(self, data: memoryview) -> None:
+        """Hands data on, but for what may be the end marker."""
+        kept = len(_END)
+        if len(data) < kept:
+            data = memoryview(self._last + bytes(data))
+        else:
+            self._put(self._last)
+        self._put(data[:-kept])
+        self._last = bytes(data[-kept:])
 
 
 def _told(tags: Tags) -> dict[str, Any]:

@@ -22,10 +22,10 @@ from ftdist.pictures.rows.plain import (
     create_pnm,
     open_array,
     open_pnm,
-    plain_bytes,
+    plain_holding,
 )
-from ftdist.pictures.rows.protocol import RowSink, RowSource, Tags
-from ftdist.pictures.rows.strips import Encoder, StripSink, strip_bytes
+from ftdist.pictures.rows.protocol import Holding, RowSink, RowSource, Tags
+from ftdist.pictures.rows.strips import Encoder, StripSink, strip_holding
 from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, scaled
 
 _ARRAY_SUFFIX = ".npy"
@@ -34,10 +34,11 @@ WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
 """The endings of files that are written by rows."""
 
 _NPY_BEGINS, _PNM_BEGINS = b"\x93NUMPY", (b"P5", b"P6", b"P7")
-_ENCODER_BYTES = 5 << 20
-"""Pillow and its library for JPEG, where nothing has brought them before."""
-_PIECE_BYTES = 256 << 10
+PIECE_BYTES = 256 << 10
 """What is written at once, about; no less than a row."""
+
+_REHEARSED = (8, 16)
+"""Rows and columns of a strip that is encoded for its code."""
 
 
 def open_rows(path: Path, *, planes: bool = True, folder: Path | None = None) -> RowSource:
@@ -61,7 +62,7 @@ def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
     """The file's picture as it is stored."""
     begin = _begin(path)
     if begin.startswith(_NPY_BEGINS):
-        return open_array(path, planes=planes)
+        return open_array(path, planes=planes, folder=folder)
     if begin[:2] in _PNM_BEGINS:
         return open_pnm(path)
     if begin.startswith(PNG):
@@ -138,15 +139,28 @@ def _strips(
         tags = scaled(like.tags, shape.width / own.width, shape.height / own.height)
         if own.channels != shape.channels:  # a profile is of colours that are no longer there
             tags = {tag: each for tag, each in tags.items() if tag != ICC_PROFILE}
-    kind = path.suffix.lower()
+    encoder = _encoder(path, shape, dtype, tags)
+    return StripSink(path, shape, dtype, encoder, path.suffix.lower()).begin(resume=resume)
+
+
+def rehearse_writing(path: Path, shape: Shape, dtype: np.dtype[Any]) -> None:
+    """Encodes a little as a file of that name is: the code for it is in memory then, and counts
+    among what the process holds. InputError when it cannot hold such rows."""
+    if path.suffix.lower() not in (*_PNG, *_JPEG, *_TIFF):
+        return
+    _encoder(path, shape, dtype, {})
+    small = Shape(*_REHEARSED, shape.channels)
+    _encoder(path, small, dtype, {}).strip(np.zeros(small, dtype), len)
+
+
+def _encoder(path: Path, shape: Shape, dtype: np.dtype[Any], tags: Tags) -> Encoder:
     try:
-        encoder = _encoder(kind)(shape, dtype, tags)
+        return _encoder_of(path.suffix.lower())(shape, dtype, tags)
     except ValueError as error:
         raise InputError(f"cannot write {path}: {error}") from None
-    return StripSink(path, shape, dtype, encoder, kind).begin(resume=resume)
 
 
-def _encoder(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
+def _encoder_of(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
     if suffix in _PNG:
         from ftdist.pictures.rows.pngwriter import PngEncoder  # as above
 
@@ -160,11 +174,19 @@ def _encoder(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
     return TiffEncoder
 
 
-def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
-    """What reading `source` and writing such a file hold at most, beside the caller's rows."""
+def writing_holding(
+    path: Path, shape: Shape, dtype: np.dtype[Any], *, planes: bool = True, piece: int = PIECE_BYTES
+) -> Holding:
+    """What writing such a file holds, beside the caller's rows, about `piece` bytes at once;
+    without its code, once ``rehearse_writing`` was called."""
     suffix, dtype = path.suffix.lower(), np.dtype(dtype)
-    if suffix in _JPEG:
-        return source.holding_bytes() + strip_bytes(shape, dtype, jpeg=True) + _ENCODER_BYTES
-    if suffix in (*_PNG, *_TIFF):
-        return source.holding_bytes() + strip_bytes(shape, dtype)
-    return source.holding_bytes() + 2 * max(_PIECE_BYTES, plain_bytes(shape, dtype, 1))
+    if suffix in (*_JPEG, *_PNG, *_TIFF):
+        return strip_holding(shape, dtype, jpeg=suffix in _JPEG)
+    own = planes and suffix == _ARRAY_SUFFIX and dtype.kind == "f"
+    return plain_holding(shape, dtype, planes=own, piece_bytes=piece)
+
+
+def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
+    """What copying `source` to such a file holds at most, beside the caller's rows."""
+    reading, writing = source.holding(), writing_holding(path, shape, dtype)
+    return reading.kept + writing.kept + max(reading.at_work, writing.at_work)

@@ -100,7 +100,7 @@ class PartialFile:
     def size(self) -> int:
         return os.fstat(self._handle).st_size
 
-    def put(self, content: bytes | NDArray[Any], at: int) -> int:
+    def put(self, content: bytes | memoryview | NDArray[Any], at: int) -> int:
         """Writes to a place; gives where that ends."""
         with writing(self._path):
             return write_all(self._handle, content, at)

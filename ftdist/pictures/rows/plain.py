@@ -1,9 +1,10 @@
 """Files whose rows lie where one can say beforehand: arrays (.npy) and plain pictures (PNM).
 
 Each is read by positioned reads and written by positioned writes, not mapped: pages of a mapping
-would count as memory of the process. An array of fractions is (channels, height, width) or with a
-leading 1, as networks take them, unless it is said to hold pixels; one of integers is
-(height, width[, channels]). PNM is the binary kind, P5, P6 and P7 (PAM), in
+would count as memory of the process. An array of numbers is (channels, height, width) or with a
+leading 1, as networks take them, unless it is said to hold pixels, and read as float32; one of
+samples (uint8, uint16) is (height, width[, channels]). One in columns' order lies as a picture does
+that is stored lying, and is read as such. PNM is the binary kind, P5, P6 and P7 (PAM), in
 8 or 16 bits.
 
 A sink notes its position only when the rows before it are on the disk, so that what it says after
@@ -12,7 +13,6 @@ a power cut is true.
 
 from __future__ import annotations
 
-import math
 import os
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,23 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.beginnings import PAM
 from ftdist.pictures.rows.partial import PartialFile
-from ftdist.pictures.rows.protocol import Rows, Tags
+from ftdist.pictures.rows.protocol import Holding, Rows, RowSource, Tags
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
-_DTYPES = ("|u1", "<u2", "<f4")
+_SAMPLES = ("u1", "u2")
+_NUMBERS = "biuf"
+"""Kinds of numbers that can be fractions."""
+
 _MOST_HEADER_BYTES = 1 << 16
 _MOST_SIDE = 1 << 30
-_PIECE_ROWS = 64
+_TURNED_AT_ONCE = 1 << 14
+"""How many values are brought into other numbers at a time, about; no less than a row."""
+
+_SPREAD_BYTES = 24
+"""What a sample takes while it is spread: three times in 64 bits."""
+
+_LYING = 5
+"""The orientation of a picture whose rows are stored as columns."""
 
 
 class PlainSource:
@@ -44,12 +54,13 @@ class PlainSource:
         offset: int,
         *,
         planes: bool,
-        most: int | None = None,
+        given: np.dtype[Any],
+        most: int = 0,
     ) -> None:
-        """`most` is the value that means white, where that is not the largest that there is."""
+        """`given` are the numbers that rows have; `most` is the value that means white, where that
+        is not the largest that there is."""
         self._most = most
-        self.shape, self.tags = shape, _NO_TAGS
-        self.dtype = stored.newbyteorder("=")
+        self.shape, self.tags, self.dtype = shape, _NO_TAGS, given
         self._path, self._stored, self._offset, self._planes = path, stored, offset, planes
         self._handle = os.open(path, os.O_RDONLY)
         held, needed = os.fstat(self._handle).st_size, shape.elements * stored.itemsize
@@ -60,22 +71,47 @@ class PlainSource:
             )
 
     def rows(self, top: int, bottom: int) -> Rows:
+        if not self._is_turned:
+            return self._as_stored(top, bottom)
+        found = np.empty((bottom - top, self.shape.width, self.shape.channels), self.dtype)
+        step = self._turned_rows
+        for first in range(top, bottom, step):
+            stored = self._as_stored(first, min(first + step, bottom))
+            if self._most:
+                stored = _spread(stored, self._most)
+            with np.errstate(over="ignore"):  # beyond float32 is infinite
+                found[first - top : first - top + len(stored)] = stored
+        return found
+
+    def _as_stored(self, top: int, bottom: int) -> Rows:
         height, width, channels = bottom - top, self.shape.width, self.shape.channels
         if not self._planes:
             found = np.empty((height, width, channels), self._stored)
             self._read(found, top * width * channels)
-        else:
-            planes = np.empty((channels, height, width), self._stored)
-            for channel, plane in enumerate(planes):
-                self._read(plane, (channel * self.shape.height + top) * width)
-            found = planes.transpose(1, 2, 0)
-        if found.dtype != self.dtype:
-            found = found.astype(self.dtype)
-        return found if self._most is None else _spread(found, self._most)
+            return found
+        planes = np.empty((channels, height, width), self._stored)
+        for channel, plane in enumerate(planes):
+            self._read(plane, (channel * self.shape.height + top) * width)
+        return planes.transpose(1, 2, 0)
 
-    def holding_bytes(self) -> int:
-        copies = 1 if self._most is None else 4
-        return copies * plain_bytes(self.shape, self.dtype, _PIECE_ROWS)
+    @property
+    def _is_turned(self) -> bool:
+        """Whether rows are given in other numbers than they are stored in."""
+        return bool(self._most) or self._stored != self.dtype
+
+    @property
+    def _turned_rows(self) -> int:
+        return max(1, _TURNED_AT_ONCE // (self.shape.width * self.shape.channels))
+
+    def holding(self) -> Holding:
+        if not self._is_turned:
+            return Holding(0, 0)
+        rows = min(self._turned_rows, self.shape.height)
+        value = self._stored.itemsize + (_SPREAD_BYTES if self._most else 0)
+        return Holding(0, rows * self.shape.width * self.shape.channels * value)
+
+    def rehearse(self) -> None:
+        self.rows(0, 1)
 
     def _read(self, into: Rows, element: int) -> None:
         view = into.reshape(-1).view(np.uint8).data
@@ -98,8 +134,6 @@ class PlainSource:
 def _spread(rows: Rows, most: int) -> Rows:
     """Samples of which `most` is white, spread over all that their type has, to the nearest."""
     full = int(np.iinfo(rows.dtype).max)
-    if most == full:
-        return rows
     wide = np.minimum(rows, most).astype(np.uint64) * full
     return ((wide + most // 2) // most).astype(rows.dtype)
 
@@ -107,8 +141,9 @@ def _spread(rows: Rows, most: int) -> Rows:
 _NO_TAGS: Tags = {}
 
 
-def open_array(path: Path, *, planes: bool = True) -> PlainSource:
-    """An array of a .npy file; fractions are `planes`, or pixels as integers are."""
+def open_array(path: Path, *, planes: bool = True, folder: Path | None = None) -> RowSource:
+    """An array of a .npy file; numbers are `planes`, or pixels as samples are. `folder` has room
+    for one in columns' order."""
     with path.open("rb") as file:
         try:
             version = npy.read_magic(file)
@@ -119,20 +154,26 @@ def open_array(path: Path, *, planes: bool = True) -> PlainSource:
         except Exception:  # numpy raises nearly anything on damaged headers
             raise InputError(f"{path}: is not a .npy file, or is damaged") from None
         offset = file.tell()
-    if dtype.str not in _DTYPES or in_columns:
-        order = " in columns' order" if in_columns else ""
-        raise InputError(
-            f"{path}: rows are read of uint8, uint16 or float32, this is {dtype}{order}"
-        )
+    if dtype.kind not in _NUMBERS:
+        raise InputError(f"{path}: rows are read of numbers, this is {dtype}")
     if len(dims) == 4 and dims[0] == 1:
         dims = dims[1:]
-    planes = planes and dtype.kind == "f"
+    is_samples = dtype.str[1:] in _SAMPLES
+    given = dtype.newbyteorder("=") if is_samples else np.dtype(np.float32)
+    planes = planes and not is_samples
     if len(dims) == 2:
         dims, planes = (*dims, 1), False
     if len(dims) != 3 or not all(0 < each < _MOST_SIDE for each in dims):
         raise InputError(f"{path}: an array of {dims} is no picture of rows, columns and channels")
     shape = Shape(dims[1], dims[2], dims[0]) if planes else Shape(*dims)
-    return PlainSource(path, shape, dtype, offset, planes=planes)
+    if not in_columns:
+        return PlainSource(path, shape, dtype, offset, planes=planes, given=given)
+    from ftdist.pictures.rows.upright import UprightSource  # for the few that lie so
+
+    lying = Shape(shape.width, shape.height, shape.channels)
+    together = planes or shape.channels == 1
+    source = PlainSource(path, lying, dtype, offset, planes=not together, given=given)
+    return UprightSource(source, _LYING, folder or Path(os.path.realpath(path)).parent)
 
 
 def open_pnm(path: Path) -> PlainSource:
@@ -144,7 +185,10 @@ def open_pnm(path: Path) -> PlainSource:
         raise InputError(f"{path}: not a binary PNM (P5, P6, P7), or its header is damaged")
     dtype = np.dtype("|u1" if numbers[2] < 256 else ">u2")
     shape = Shape(numbers[1], numbers[0], numbers[3])
-    return PlainSource(path, shape, dtype, at, planes=False, most=numbers[2])
+    given, most = dtype.newbyteorder("="), numbers[2]
+    if most == np.iinfo(given).max:
+        most = 0
+    return PlainSource(path, shape, dtype, at, planes=False, given=given, most=most)
 
 
 def _pnm_numbers(head: bytes) -> tuple[list[int], int]:
@@ -273,6 +317,9 @@ class _Bytes:
         return len(more)
 
 
-def plain_bytes(shape: Shape, dtype: np.dtype[Any], rows: int) -> int:
-    """What reading or writing so many rows holds beside the caller's: them once more, turned."""
-    return math.prod((rows, shape.width, shape.channels)) * np.dtype(dtype).itemsize
+def plain_holding(shape: Shape, dtype: np.dtype[Any], *, planes: bool, piece_bytes: int) -> Holding:
+    """What writing about `piece_bytes` at a time, no less than a row, holds beside the caller's:
+    them once more in the file's order, or a plane of them."""
+    row = shape.width * shape.channels * np.dtype(dtype).itemsize
+    copied = max(piece_bytes, row)
+    return Holding(0, -(-copied // shape.channels) if planes else copied)

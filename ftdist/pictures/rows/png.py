@@ -24,7 +24,7 @@ from ftdist.pictures.rows.codings import (
     unpacked,
 )
 from ftdist.pictures.rows.pngheader import DataChunks, PngHeader, read_header
-from ftdist.pictures.rows.protocol import Rows
+from ftdist.pictures.rows.protocol import Holding, Rows
 from ftdist.pictures.rows.sequential import STEP_SAMPLES, Sequential, cut_off, reading
 
 _PASSES = (
@@ -37,6 +37,9 @@ _PASSES = (
     (0, 1, 1, 2),
 )
 """Adam7: first column, first row, columns apart, rows apart."""
+
+
+_PLACE_BYTES = 8
 
 
 class _Lines:
@@ -82,6 +85,17 @@ def samples(header: PngHeader, lines: Bytes, width: int, out: Rows) -> None:
         np.multiply(found, np.uint8(255 // ((1 << header.depth) - 1)), out=out)
     else:
         out[...] = found
+
+
+def _pixel_bytes(header: PngHeader) -> int:
+    """What ``samples`` holds for a pixel beside the stored rows: bits in bytes of their own, places
+    in a palette, what is transparent."""
+    taken = 3 * header.stored_samples if header.depth < 8 else 0
+    if header.palette is not None:
+        taken += _PLACE_BYTES
+    if header.key is not None:
+        taken += _PLACE_BYTES + header.stored_samples + 2
+    return taken
 
 
 class _Passes:
@@ -145,11 +159,18 @@ class PngSource(Sequential):
         self._folder = folder or Path(os.path.realpath(path)).parent
         self._passes: _Passes | None = None
 
-    def holding_bytes(self) -> int:
-        stored = self.step_rows * (1 + self._header.line_bytes(self.shape.width))
-        copies = self.step_rows * self.shape.width * self._header.stored_samples
-        spread = 2 * copies if self._header.depth < 8 else copies * self.dtype.itemsize
-        return 2 * stored + spread + 4 * PIECE_BYTES + INFLATE_BYTES
+    def holding(self) -> Holding:
+        header, width = self._header, self.shape.width
+        line = 1 + header.line_bytes(width)
+        copies = 1 if header.depth == 8 else 2
+        row = copies * line + width * _pixel_bytes(header)
+        # the piece of data; a new one beside it, and what was inflated of the old one
+        kept = line + PIECE_BYTES + INFLATE_BYTES
+        return Holding(kept, self.step_rows * row + 3 * PIECE_BYTES)
+
+    @property
+    def _begins_small(self) -> bool:
+        return not self._header.interlaced
 
     def close(self) -> None:
         if self._file >= 0:

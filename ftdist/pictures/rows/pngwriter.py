@@ -18,7 +18,7 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.pngheader import SIGNATURE
 from ftdist.pictures.rows.protocol import Rows, Tags
-from ftdist.pictures.rows.strips import strip_rows
+from ftdist.pictures.rows.strips import Put, packed, strip_rows
 from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, RESOLUTION_UNIT, X_RESOLUTION, Y_RESOLUTION
 
 COLOURS = {1: 0, 2: 4, 3: 2, 4: 6}
@@ -54,24 +54,24 @@ class PngEncoder:
         header = _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, *kind))
         return SIGNATURE + header + b"".join(_told(self._tags))
 
-    def strip(self, rows: Rows) -> bytes:
+    def strip(self, rows: Rows, put: Put) -> None:
         stored = rows.astype(rows.dtype.newbyteorder(">"), copy=False)
         samples = stored.view(np.uint8).reshape(len(rows), -1)
+        del stored
         step = self._shape.channels * self._dtype.itemsize
         lines = np.empty((len(rows), samples.shape[1] + 1), np.uint8)
         lines[0, 0], lines[1:, 0] = 1, 2
         lines[0, 1 : 1 + step] = samples[0, :step]
         np.subtract(samples[0, step:], samples[0, :-step], out=lines[0, 1 + step :])
         np.subtract(samples[1:], samples[:-1], out=lines[1:, 1:])
-        self._checksum = zlib.adler32(lines.data, self._checksum)
-        deflate = zlib.compressobj(LEVEL, zlib.DEFLATED, -15)
-        parts = [deflate.compress(lines.data), deflate.flush(zlib.Z_FULL_FLUSH)]
-        del stored, samples, lines  # before the parts are put together
-        content = b"".join(parts)
-        del parts
-        begin = b"" if self._begun else _STREAM_HEAD
+        del samples
+        flat = lines.reshape(-1).data
+        self._checksum = zlib.adler32(flat, self._checksum)
+        content = packed(flat, zlib.compressobj(LEVEL, zlib.DEFLATED, -15), zlib.Z_FULL_FLUSH)
+        begin = [] if self._begun else [_STREAM_HEAD]
         self._begun = True
-        return _chunk(b"IDAT", begin + content)
+        for part in _chunk_parts(b"IDAT", [*begin, *content]):
+            put(part)
 
     def note(self) -> Sequence[int]:
         return (self._checksum,)
@@ -88,9 +88,15 @@ class PngEncoder:
         return 0, b""
 
 
+def _chunk_parts(name: bytes, content: Sequence[bytes]) -> Sequence[bytes]:
+    check = zlib.crc32(name)
+    for each in content:
+        check = zlib.crc32(each, check)
+    return struct.pack(">I", sum(map(len, content))), name, *content, struct.pack(">I", check)
+
+
 def _chunk(name: bytes, content: bytes) -> bytes:
-    check = struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
-    return b"".join((struct.pack(">I", len(content)), name, content, check))
+    return b"".join(_chunk_parts(name, [content]))
 
 
 def _told(tags: Tags) -> list[bytes]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,18 @@ Rows = NDArray[Any]
 Tags = Mapping[int, Any]
 """TIFF's tags by number, those that a picture made of this one keeps: where it lies on the earth,
 its resolution and colours. Empty for formats and files that have none."""
+
+
+class Holding(NamedTuple):
+    """Bytes that a source or a sink holds beside the rows that it gives or is given: `kept` from
+    call to call, and at most so many more `at_work`, until a call returns."""
+
+    kept: int
+    at_work: int
+
+    @property
+    def most(self) -> int:
+        return self.kept + self.at_work
 
 
 class RowSource(Protocol):
@@ -54,8 +66,17 @@ class RowSource(Protocol):
         """Begins again with the first row."""
         ...
 
-    def holding_bytes(self) -> int:
-        """What it holds at most beside the rows that it gives; known from the file's header."""
+    def holding(self) -> Holding:
+        """What it holds beside the rows that it gives; known from the file's header.
+
+        Its code is none of it where ``rehearse`` runs that.
+        """
+        ...
+
+    def rehearse(self) -> None:
+        """Reads little and begins again: the code for reading is in memory then, and counts among
+        what the process holds. What takes as much as all rows do is left out, and its code is among
+        what ``holding`` says."""
         ...
 
     def close(self) -> None: ...

@@ -17,7 +17,7 @@ import numpy as np
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Shape
-from ftdist.pictures.rows.protocol import Rows, Tags
+from ftdist.pictures.rows.protocol import Holding, Rows, Tags
 
 STEP_SAMPLES = 1 << 16
 """How many samples are decoded at a time, about; no less than a row."""
@@ -74,9 +74,20 @@ class Sequential(ABC):
         with reading(self.path):
             self._begin()
 
+    def rehearse(self) -> None:
+        """Reads a row and begins again, where that takes no more than reading others."""
+        if self._begins_small:
+            self.rows(0, 1)
+            self.rewind()
+
+    @property
+    def _begins_small(self) -> bool:
+        """Whether the first row comes without most of the picture."""
+        return True
+
     @abstractmethod
-    def holding_bytes(self) -> int:
-        """What it holds at most beside the rows that it gives; known from the header."""
+    def holding(self) -> Holding:
+        """What it holds beside the rows that it gives; known from the header."""
 
     @abstractmethod
     def close(self) -> None: ...

@@ -6,7 +6,7 @@ attempts is, to the byte, the one that is written in one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,22 +14,39 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.partial import PartialFile
-from ftdist.pictures.rows.protocol import Rows
+from ftdist.pictures.rows.protocol import Holding, Rows
 
 STRIP_PIXELS, STRIP_BYTES, _BLOCK = 1 << 16, 512 << 10, 8
 """How much a strip is, about; a JPEG's are whole rows of blocks."""
 
-_COPIES, _JPEG_COPIES = {1: 3, 2: 4, 4: 4}, 3
-"""Of a strip, by the bytes of a sample: numbers of several bytes are put in the file's order."""
+_COPIES = {1: 2, 2: 3, 4: 3}
+"""Of a strip that is packed, by the bytes of a sample: as differences, and packed. Numbers of
+several bytes are put in the file's order."""
 
 _PICTURE_PIXEL_BYTES = 4
 """What a strip that is one of Pillow's pictures takes a pixel; nothing copies it."""
+
+_DATA_BYTES, _DATA_COLUMN_BYTES = 64 << 10, 4
+"""A piece of a JPEG's data, as Pillow hands it on: so much, or so much for each column."""
 
 _JPEG_COLUMN_BYTES = 44
 """What libjpeg holds for each column: a row of blocks of three colours (8 rows each, in jcmainct.c
 and again, a little more, in jcprepct.c)."""
 
 _DEFLATE_BYTES = 288 << 10
+_PACKED_AT_ONCE = 64 << 10
+
+
+class Deflate(Protocol):
+    """zlib's ``compressobj``."""
+
+    def compress(self, content: memoryview, /) -> bytes: ...
+
+    def flush(self, mode: int, /) -> bytes: ...
+
+
+Put = Callable[[bytes | memoryview], object]
+"""Takes the next bytes of a file."""
 
 
 class Encoder(Protocol):
@@ -41,8 +58,8 @@ class Encoder(Protocol):
         """What stands before the first strip."""
         ...
 
-    def strip(self, rows: Rows) -> bytes:
-        """The next strip: ``strip_rows`` of them, the last one maybe fewer."""
+    def strip(self, rows: Rows, put: Put) -> None:
+        """The next strip, handed on in parts: ``strip_rows``, of the last one maybe fewer."""
         ...
 
     def note(self) -> Sequence[int]:
@@ -77,7 +94,7 @@ class StripSink:
         self._shape, self._dtype, self._encoder = shape, dtype, encoder
         about = f"ftdist rows 1: {about}, {shape} {dtype} in strips of {encoder.strip_rows}"
         self._file = PartialFile(path, about)
-        self._held: list[Rows] = []
+        self._strip: Rows = np.empty((0, *shape[1:]), dtype)
         self.position = self._held_rows = self._written = self._end = 0
 
     def begin(self, *, resume: bool) -> StripSink:
@@ -103,20 +120,31 @@ class StripSink:
         while len(rows):
             taken = rows[: height - self._held_rows]
             rows = rows[len(taken) :]
-            whole = self._held_rows + len(taken)
-            if whole == height or (not len(rows) and self.position == self._shape.height):
-                self._put(np.concatenate([*self._held, taken]) if self._held else taken)
-            else:
-                self._held.append(np.array(taken, self._dtype))
-                self._held_rows = whole
+            if not self._held_rows and len(taken) == height and taken.flags.c_contiguous:
+                self._put(taken.astype(self._dtype, copy=False))
+                continue
+            self._gather(taken)
+            if self._held_rows == height or self._written + self._held_rows == self._shape.height:
+                self._put(self._strip[: self._held_rows])
+                self._held_rows = 0
+
+    def _gather(self, rows: Rows) -> None:
+        """Puts rows behind those that are no strip yet."""
+        if not len(self._strip):
+            height = min(self._encoder.strip_rows, self._shape.height)
+            self._strip = np.empty((height, *self._shape[1:]), self._dtype)
+        stop = self._held_rows + len(rows)
+        self._strip[self._held_rows : stop] = rows
+        self._held_rows = stop
 
     def _put(self, strip: Rows) -> None:
-        self._held, self._held_rows = [], 0
-        content = np.ascontiguousarray(strip, self._dtype)
-        self._end = self._file.put(self._encoder.strip(content), self._end)
-        self._written += len(content)
+        self._encoder.strip(strip, self._append)
+        self._written += len(strip)
         numbers = (self._written, self._end, *self._encoder.note())
-        self._file.note(" ".join(map(str, numbers)), content.nbytes)
+        self._file.note(" ".join(map(str, numbers)), strip.nbytes)
+
+    def _append(self, content: bytes | memoryview) -> None:
+        self._end = self._file.put(content, self._end)
 
     def finish(self) -> None:
         """The file appears; all rows were written."""
@@ -132,19 +160,32 @@ class StripSink:
         self._file.abandon(keep=keep)
 
 
-def strip_bytes(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> int:
-    """What writing by strips holds: a strip gathered, as differences, packed, and zlib's tables."""
-    rows = min(strip_rows(shape, dtype), shape.height)
-    strip = rows * shape.width * shape.channels * dtype.itemsize
+def packed(content: memoryview, deflate: Deflate, flush: int) -> Iterator[bytes]:
+    """Packed by zlib in pieces: of one call's data it would hold two copies."""
+    for at in range(0, len(content), _PACKED_AT_ONCE):
+        if part := deflate.compress(content[at : at + _PACKED_AT_ONCE]):
+            yield part
+    yield deflate.flush(flush)
+
+
+def strip_holding(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> Holding:
+    """What writing by strips holds: a strip gathered; at work it as differences and packed, and
+    zlib's tables."""
+    strip = _strip_height(shape, dtype) * shape.width * shape.channels * dtype.itemsize
     if jpeg:
-        return _JPEG_COPIES * strip + _JPEG_COLUMN_BYTES * shape.width
-    return _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES
+        return Holding(strip, jpeg_strip_bytes(shape))
+    return Holding(strip, _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES)
 
 
 def jpeg_strip_bytes(shape: Shape) -> int:
-    """What writing a JPEG of 8 bits by strips holds that are Pillow's pictures."""
-    rows = min(strip_rows(shape, np.dtype(np.uint8)), shape.height)
-    return (_PICTURE_PIXEL_BYTES * rows + _JPEG_COLUMN_BYTES) * shape.width
+    """What writing a JPEG of 8 bits by strips holds that are Pillow's pictures, or become such."""
+    rows = _strip_height(shape, np.dtype(np.uint8))
+    data = max(_DATA_BYTES, _DATA_COLUMN_BYTES * shape.width)
+    return (_PICTURE_PIXEL_BYTES * rows + _JPEG_COLUMN_BYTES) * shape.width + data
+
+
+def _strip_height(shape: Shape, dtype: np.dtype[Any]) -> int:
+    return min(strip_rows(shape, dtype), shape.height)
 
 
 def _understood(notes: list[str]) -> list[tuple[int, ...]]:

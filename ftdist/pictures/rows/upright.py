@@ -18,7 +18,7 @@ from ftdist.geometry import Shape
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.nameless import nameless_file, write_all
 from ftdist.pictures.rows.partial import writing
-from ftdist.pictures.rows.protocol import Rows, RowSource, Tags
+from ftdist.pictures.rows.protocol import Holding, Rows, RowSource, Tags
 
 _BAND_BYTES, _MOST_BAND_ROWS = 1 << 20, 256
 _COPIES = 3
@@ -46,10 +46,11 @@ class UprightSource:
         """Stored rows that are turned at a time."""
         return max(1, min(_MOST_BAND_ROWS, _BAND_BYTES // self._row_bytes))
 
-    def holding_bytes(self) -> int:
-        """What it and its source hold at most beside the rows that it gives."""
+    def holding(self) -> Holding:
+        """What it and its source hold beside the rows that it gives."""
         band = min(self._band_rows, self._source.shape.height) * self._row_bytes
-        return self._source.holding_bytes() + _COPIES * band
+        kept, at_work = self._source.holding()
+        return Holding(kept, at_work + _COPIES * band)
 
     def rows(self, top: int, bottom: int) -> Rows:
         """Rows [top, bottom) as they are to be seen."""
@@ -109,6 +110,10 @@ class UprightSource:
         """Begins again with the first row."""
         if self._handle < 0:
             self._source.rewind()
+
+    def rehearse(self) -> None:
+        """Without putting anything aside."""
+        self._source.rehearse()
 
     def close(self) -> None:
         self._source.close()

@@ -8,6 +8,7 @@ transparency, it is the last channel.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,9 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.pictures.bands import load, raw_rows, raw_stride
+from ftdist.pictures.footprint import CODE_BYTES, row_bytes
 from ftdist.pictures.reading import PillowPicture, left_open, told
-from ftdist.pictures.rows.protocol import Rows
+from ftdist.pictures.rows.protocol import Holding, Rows
 from ftdist.pictures.rows.sequential import Sequential
 from ftdist.pictures.rows.tiff.tags import (
     ICC_PROFILE,
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 _INCH = 2
+_SMALL = 32
 _CHANNELS = {"L": 1, "RGB": 3, "LA": 2, "RGBA": 4}
 _MOST_ICC_BYTES = 4 << 20
 
@@ -45,18 +48,34 @@ class ViewedSource(Sequential):
             try:
                 self._mode = _mode(self._picture.image)
                 self.tags = _tags(self._picture)
-                self._holding = self._picture.decoding_bytes
+                width, height = self._picture.full
+                self.shape = Shape(height, width, _CHANNELS[self._mode])
+                self._holding = self._counted(self._picture)
             except BaseException:
                 self._picture.close()
                 raise
-        width, height = self._picture.full
-        self.shape = Shape(height, width, _CHANNELS[self._mode])
         self.dtype = np.dtype(np.uint8)
         self._stream: Stream | None = None
         self._whole: Image | None = None
 
-    def holding_bytes(self) -> int:
+    def holding(self) -> Holding:
         return self._holding
+
+    def _counted(self, picture: PillowPicture) -> Holding:
+        given = picture.image, picture.jpeg
+        kept, at_work = row_bytes(*given, self.step_rows, self.channels)
+        is_rehearsed = self.streams or picture.jpeg is not None
+        return Holding(kept if is_rehearsed else kept + CODE_BYTES, at_work)
+
+    def rehearse(self) -> None:
+        """Of a JPEG that is decoded whole a small one is decoded in its place."""
+        super().rehearse()
+        if self._opened().jpeg is not None and not self.streams:
+            _decode_small()
+
+    @property
+    def _begins_small(self) -> bool:
+        return self.streams
 
     @property
     def streams(self) -> bool:
@@ -102,6 +121,16 @@ class ViewedSource(Sequential):
             return self._stream.take(stop)
         assert self._whole is not None
         return self._whole.crop((0, first, self.shape.width, stop))
+
+
+def _decode_small() -> None:
+    """Decodes a JPEG of several scans."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.new("RGB", (_SMALL, _SMALL)).save(file, "JPEG", progressive=True)
+    with Image.open(file, formats=("JPEG",)) as image:
+        image.convert("RGB").tobytes()
 
 
 def _mode(image: Any) -> str:

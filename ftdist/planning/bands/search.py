@@ -15,12 +15,14 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from ftdist.network.graph import Network
+from ftdist.geometry import Region, Span
+from ftdist.network.graph import INPUT, Network
 from ftdist.network.implementations import Arithmetic
 from ftdist.planning.bands.excerpt import Excerpt, excerpt
 from ftdist.planning.bands.plan import BandPlan, last_shape, unit_rows
 from ftdist.planning.lowering.lowered import lower
 from ftdist.planning.lowering.predictor import Footprint, footprint
+from ftdist.planning.lowering.regions import region_bytes
 from ftdist.planning.plan import untiled
 from ftdist.planning.profile import DeviceProfile
 from ftdist.planning.search.arithmetic import AnySearch, arithmetics
@@ -141,16 +143,27 @@ def examined(problem: BandProblem, plan: BandPlan, band_s: float) -> FoundBands:
     """A band plan with all that it takes, whether it fits or not; `band_s` for each band."""
     network = problem.network
     bands = dict.fromkeys((plan.inner(network), plan.last(network)))
-    found = [
-        footprint(
-            lower(network, plan.part(network, each), unplaced(network), picture=problem.picture),
-            network,
-        )
-        for each in bands
-    ]
+    found = [_taken(problem, plan, each) for each in bands]
     largest = max(found, key=lambda each: each.peak_bytes)
     count = last_shape(network).height / plan.rows
     return FoundBands(plan, count * (band_s + _BAND_S), largest)
+
+
+def _taken(problem: BandProblem, plan: BandPlan, span: Span) -> Footprint:
+    """What a band takes. The picture's rows are held in their whole width, from the first one on
+    that this band or a later one reads; where it reads a part of the columns, kernels have a copy.
+    """
+    network, picture = problem.network, problem.picture
+    lowered = lower(network, plan.part(network, span), unplaced(network), picture=picture)
+    taken = footprint(lowered, network)
+    region = lowered.inputs[INPUT]
+    if not region.size:
+        return taken
+    held = region.bottom - min(region.top, plan.first_row(network, span))
+    whole = region_bytes(network, {INPUT: Region(0, held, 0, network.input.width)}, picture=picture)
+    own = region_bytes(network, {INPUT: region}, picture=picture)
+    is_copied = region.right - region.left < network.input.width
+    return replace(taken, input=taken.input - own + whole + (own if is_copied else 0))
 
 
 def smallest_bands(problem: BandProblem) -> FoundBands:

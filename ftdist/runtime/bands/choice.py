@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
@@ -20,18 +21,30 @@ from ftdist.planning.bands.search import (
 from ftdist.runtime.bands.phased import PhasedRunner
 from ftdist.runtime.bound import Kernels
 from ftdist.runtime.budget.limits import Budget
-from ftdist.runtime.budget.process_memory import ProcessMemory, after_planning, before_planning
+from ftdist.runtime.budget.process_memory import (
+    ProcessMemory,
+    after_planning,
+    before_planning,
+    nothing,
+)
 from ftdist.runtime.budget.sizes import SPREAD_BYTES, ceil_size, format_size
 from ftdist.runtime.measuring.profiles import SHIPPED, Calibration
 from ftdist.runtime.plans.fresh_process import peak_bytes
 from ftdist.runtime.plans.planning_room import planning_room
+
+_ROOM_BYTES = 5 << 18
+"""Beside the slack of a run: pages of the heap that are held in part, as pieces of all sizes come
+and go between bands, and code that no rehearsal runs. Up to 0.5 MiB were needed of it in runs of 21
+kinds of files; the rest is for other systems and Pythons."""
 
 
 @dataclass(frozen=True)
 class BandsAsked:
     """A network at a picture's size, and what surrounds its bands.
 
-    `files_bytes` says what reading, turning and writing hold for so many rows of the output a band.
+    `files_bytes` says what reading, turning and writing hold for so many rows of the output a band;
+    `early_bytes` are what reading alone holds, in passes before the last. `rehearse` runs the code
+    for all of it on little, so that it counts among what the process holds.
     `arithmetic` is the one by which rows were made before that are to be gone on with.
     `small_bytes` are those of small maps that are held beside a pass.
     """
@@ -45,6 +58,13 @@ class BandsAsked:
     exact_direct: bool = False
     arithmetic: Arithmetic | None = None
     small_bytes: int = 0
+    early_bytes: int = 0
+    rehearse: Callable[[], None] = nothing
+
+    def of_pass(self, phase: Phase, *, last: bool) -> BandsAsked:
+        """What is asked of one pass over the picture; the early ones write nothing."""
+        own = replace(self, model=phase.bands.of_model(self.model))
+        return own if last else replace(own, files_bytes=lambda _: self.early_bytes)
 
     def problem(self, process: ProcessMemory) -> BandProblem:
         """What planning is asked for in such a process."""
@@ -53,11 +73,15 @@ class BandsAsked:
             self.picture,
             self.threads,
             self.calibration.profile,
-            self.budget.bytes - process.now_bytes - process.planning_bytes - self.small_bytes,
+            self.budget.bytes - process.now_bytes - process.planning_bytes - self._fixed_bytes,
             self.files_bytes,
             self.exact_direct,
             self.arithmetic,
         )
+
+    @property
+    def _fixed_bytes(self) -> int:
+        return self.small_bytes + _ROOM_BYTES
 
 
 @dataclass(frozen=True)
@@ -79,6 +103,7 @@ class BandChoice:
             self.found.parts,
             baseline=self.process.now_bytes,
             planning=self.process.planning_bytes,
+            slack=self.found.parts.slack + _ROOM_BYTES,
         )
         small = {"small_maps": self.asked.small_bytes} if self.asked.small_bytes else {}
         return taken.parts | small | {"files": self.asked.files_bytes(self.plan.rows)}
@@ -120,31 +145,53 @@ def choose_phases(asked: BandsAsked, phases: tuple[Phase, ...]) -> PhasedChoice:
     """The fastest band plans of the passes over a picture, all of one arithmetic.
 
     `asked` is about the whole network; of the early passes only reading counts among the files.
-    BudgetError when one does not fit.
+    BudgetError when one does not fit; it names what is enough for all.
     """
     asked = replace(asked, small_bytes=small_bytes(asked.model.network, phases))
-    own = [each.bands for each in phases]
-    last = choose_bands(replace(asked, model=own[-1].of_model(asked.model)))
-    whole = own[-1].arithmetic_of_whole(last.plan.steps.arithmetic)
-    early = tuple(
-        choose_bands(
-            replace(asked, model=each.of_model(asked.model), arithmetic=each.arithmetic(whole))
-        )
-        for each in own[:-1]
-    )
-    return PhasedChoice(asked.model, phases, (*early, last))
+    if len(phases) == 1:
+        return _of_phases(asked, phases)
+    direct = replace(asked, exact_direct=True)
+    for each in (asked, direct) if asked.arithmetic is None else (asked,):
+        with suppress(BudgetError):  # what is fastest for the last may not fit the first
+            return _of_phases(each, phases)
+    return _refuse_phases(direct, phases)
+
+
+def _of_phases(asked: BandsAsked, phases: tuple[Phase, ...]) -> PhasedChoice:
+    """The choices of all passes, by the arithmetic that is the fastest for the last one."""
+    last = choose_bands(asked.of_pass(phases[-1], last=True))
+    bands = phases[-1].bands
+    whole = bands.arithmetic_of_whole(last.plan.steps.arithmetic)
+    passes = []
+    for each in phases[:-1]:
+        own = asked.of_pass(each, last=False)
+        if not asked.exact_direct or asked.arithmetic is not None:
+            own = replace(own, arithmetic=each.bands.arithmetic(whole))
+        passes.append(choose_bands(own))
+    return PhasedChoice(asked.model, phases, (*passes, last))
+
+
+def _refuse_phases(asked: BandsAsked, phases: tuple[Phase, ...]) -> NoReturn:
+    """Names what is enough for each pass, by one arithmetic that all have."""
+    process = before_planning(asked.model.network, asked.rehearse)
+    with planning_room(asked.budget):
+        needed = []
+        for each in phases:
+            own = asked.of_pass(each, last=each is phases[-1])
+            needed.append(BandChoice(own, smallest_bands(own.problem(process)), process))
+    _exceeds(max(needed, key=lambda each: each.peak_bytes))
 
 
 def choose_bands(asked: BandsAsked) -> BandChoice:
     """The fastest band plan within the budget; BudgetError when none fits."""
-    before = before_planning(asked.model.network)
+    before = before_planning(asked.model.network, asked.rehearse)
     with planning_room(asked.budget):
         problem = asked.problem(before)
         fastest = fastest_bands(problem)
         if fastest is None:
             _refuse(asked, problem, before)
         found = fastest
-    process = after_planning(before, found.parts.programs, peak_bytes())
+    process = after_planning(before, found.parts.programs, peak_bytes(), asked.rehearse)
     choice = BandChoice(asked, found, process)
     if choice.peak_bytes <= asked.budget.bytes:
         return choice

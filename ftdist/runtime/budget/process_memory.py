@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ftdist.geometry import Shape
@@ -53,12 +53,17 @@ def will_hold_bytes() -> int:
     return resident_bytes() + _CODE_BYTES
 
 
-def settled_bytes() -> int:
+def nothing() -> None:
+    """A rehearsal of nothing."""
+
+
+def settled_bytes(rehearse: Callable[[], None] = nothing) -> int:
     """What a process holds and will, once it has given back what running a plan does not need.
 
-    It gives back the code that it has run so far, and lowers something small: what that needs is in
-    memory again. What is free of the heap does not count. So it is the same before planning and
-    after it, but for what planning really leaves behind.
+    It gives back the code that it has run so far, lowers something small, and has `rehearse` run
+    what else the run will: what that needs is in memory again. What is free of the heap does not
+    count. So it is the same before planning and after it, but for what planning really leaves
+    behind.
     """
     give_back_code()
     builder = NetworkBuilder("warm-up", Shape(8, 8, 3))
@@ -67,6 +72,7 @@ def settled_bytes() -> int:
     small = Plan((GroupPlan(0, 2, 2, 1, 1),))
     warm_up = builder.finish()
     lower(warm_up, small, unplaced(warm_up), picture=False)
+    rehearse()
     gc.collect()
     trim_heap()
     return will_hold_bytes() + _RETURNING_BYTES
@@ -86,16 +92,21 @@ def only_new_garbage() -> Iterator[None]:
         gc.unfreeze()
 
 
-def before_planning(network: Network) -> ProcessMemory:
+def before_planning(network: Network, rehearse: Callable[[], None] = nothing) -> ProcessMemory:
     """What a process holds that has yet to plan, and what that will leave behind at most."""
-    return ProcessMemory(settled_bytes(), peak_resident_bytes(), lowering_bytes(network))
+    return ProcessMemory(settled_bytes(rehearse), peak_resident_bytes(), lowering_bytes(network))
 
 
-def after_planning(before: ProcessMemory, program_bytes: int, most_bytes: int) -> ProcessMemory:
+def after_planning(
+    before: ProcessMemory,
+    program_bytes: int,
+    most_bytes: int,
+    rehearse: Callable[[], None] = nothing,
+) -> ProcessMemory:
     """What it holds once it has planned, beside the plan's programs; `before` is from before that.
 
     `most_bytes` is the most that it ever held.
     """
-    now = settled_bytes() - program_bytes
+    now = settled_bytes(rehearse) - program_bytes
     least = min(now, before.now_bytes)
     return ProcessMemory(least, most_bytes, now - least)

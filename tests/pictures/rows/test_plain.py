@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -95,3 +98,49 @@ def test_a_pnm_of_another_white_is_spread_over_all_values(tmp_path: Path) -> Non
         source = open_pnm(tmp_path / "a.pgm")
         full = 255 if most < 256 else 65535
         np.testing.assert_array_equal(source.rows(0, 8)[:, :, 0], np.rint(values * full / most))
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["<f2", ">f2", ">f4", "<f8", ">f8", "<i4", ">i8", "|i1", "|b1"])
+@pytest.mark.parametrize("planes", [True, False])
+def test_arrays_of_any_numbers_and_order_are_read_as_float32(
+    tmp_path: Path, dtype: str, order: Literal["C", "F"], planes: bool
+) -> None:
+    values = (made("float32") - 120).astype(dtype)
+    stored = values.transpose(2, 0, 1)[np.newaxis] if planes else values
+    np.save(tmp_path / "a.npy", np.array(stored, order=order))
+    with closing(open_array(tmp_path / "a.npy", planes=planes)) as source:
+        assert (source.shape, source.dtype) == (SHAPE, np.dtype(np.float32))
+        for tops in ((0, 1, 36, 37), (5, 20, 37)):
+            source.rewind()
+            read = [source.rows(*each) for each in pairwise(tops)]
+            assert all(each.dtype == np.float32 for each in read)
+            expected = values[tops[0] :].astype(np.float32)
+            np.testing.assert_array_equal(np.concatenate(read), expected)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("dtype", ["|u1", "<u2", ">u2"])
+@pytest.mark.parametrize("channels", [0, 3])
+def test_samples_in_any_order_are_pixels(
+    tmp_path: Path, dtype: str, order: Literal["C", "F"], channels: int
+) -> None:
+    values = made("uint8").astype(dtype) if channels else made("uint8")[:, :, 0].astype(dtype)
+    np.save(tmp_path / "a.npy", np.array(values, order=order))
+    with closing(open_array(tmp_path / "a.npy")) as source:
+        found = source.rows(0, 37)
+    assert found.dtype == np.dtype(dtype).newbyteorder("=")
+    np.testing.assert_array_equal(found, values.reshape(37, 11, -1))
+
+
+@pytest.mark.parametrize("dtype", ["c8", "U3", "M8[s]", [("a", "f4")]])
+def test_what_is_no_number_is_refused_in_one_line(tmp_path: Path, dtype: Any) -> None:
+    np.save(tmp_path / "a.npy", np.zeros((3, 4, 5), dtype))
+    with pytest.raises(InputError, match=r"a\.npy: rows are read of numbers, this is "):
+        open_array(tmp_path / "a.npy")
+
+
+def test_numbers_beyond_float32_are_infinite(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.full((1, 2, 2), 1e300))
+    with closing(open_array(tmp_path / "a.npy")) as source:
+        assert np.isinf(source.rows(0, 2)).all()

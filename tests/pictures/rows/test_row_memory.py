@@ -24,7 +24,7 @@ import gc, sys
 from contextlib import closing
 from pathlib import Path
 import numpy as np
-from ftdist.pictures.rows.opening import create_rows, open_rows, row_memory
+from ftdist.pictures.rows.opening import create_rows, open_rows, rehearse_writing, row_memory
 
 def figure(name):
     with open("/proc/self/status") as lines:
@@ -36,6 +36,8 @@ for name in sys.argv[1:]:
     with closing(open_rows(path)) as source:
         shape = source.shape
         promised = row_memory(source, out, shape, dtype)
+        source.rehearse()
+        rehearse_writing(out, shape, dtype)
         gc.collect()
         held = figure("VmRSS")
         Path("/proc/self/clear_refs").write_text("5")

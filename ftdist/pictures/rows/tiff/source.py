@@ -14,8 +14,9 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.rows.codings import WIDE_BYTES, Bytes, Stream
-from ftdist.pictures.rows.protocol import Rows
+from ftdist.pictures.rows.protocol import Holding, Rows
 from ftdist.pictures.rows.sequential import Sequential, cut_off, reading
 from ftdist.pictures.rows.tiff.blocks import DECODER_BYTES, Blocks
 from ftdist.pictures.rows.tiff.directory import first_picture
@@ -24,6 +25,10 @@ from ftdist.pictures.rows.tiff.tags import carried, filling
 
 _LINE_COPIES, _NUMBER_COPIES = 3, 2
 _INK_BYTES = 24
+_LISTED_BYTES = 4096
+
+_SMALL_BYTES = 4 << 20
+"""A row of blocks that is decoded before it is wanted, for its code."""
 
 
 class TiffSource(Sequential):
@@ -68,17 +73,23 @@ class TiffSource(Sequential):
         transient = 3 * block_bytes(self._layout) + DECODER_BYTES
         return self._columns * DECODER_BYTES > self._block_row_bytes + transient
 
-    def holding_bytes(self) -> int:
+    def holding(self) -> Holding:
         layout = self._layout
         numbers = layout.block_width * layout.samples * layout.stored.itemsize
         inks = _INK_BYTES * layout.block_width if layout.channels != layout.bands else 0
         wide = WIDE_BYTES * layout.block_width * layout.samples if layout.is_spread else 0
         line = _LINE_COPIES * layout.line_bytes + _NUMBER_COPIES * numbers + inks + wide
-        listed = 4096
         if self._by_block_rows:
             rows = min(layout.block_height, self.shape.height)
-            return self._block_row_bytes + DECODER_BYTES + rows * line + listed
-        return self._columns * DECODER_BYTES + self.step_rows * line + listed
+            kept = self._block_row_bytes + _LISTED_BYTES
+            if layout.compression == JPEG and not self._begins_small:
+                kept += CODE_BYTES
+            return Holding(kept, DECODER_BYTES + rows * line)
+        return Holding(self._columns * DECODER_BYTES + _LISTED_BYTES, self.step_rows * line)
+
+    @property
+    def _begins_small(self) -> bool:
+        return not self._by_block_rows or self._block_row_bytes <= _SMALL_BYTES
 
     def close(self) -> None:
         self._open.clear()

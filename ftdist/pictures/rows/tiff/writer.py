@@ -18,7 +18,7 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.pngwriter import LEVEL
 from ftdist.pictures.rows.protocol import Rows, Tags
-from ftdist.pictures.rows.strips import strip_rows
+from ftdist.pictures.rows.strips import Put, packed, strip_rows
 from ftdist.pictures.rows.tiff import layout
 from ftdist.pictures.rows.tiff.tags import CARRIED, EXTRA_SAMPLES, GEO_TEXT, NO_DATA, ORIENTATION
 
@@ -53,10 +53,12 @@ class TiffEncoder:
         """With a directory at 0, none yet, which ``patch`` puts right."""
         return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 0) if self._big else b"II*\0\0\0\0\0"
 
-    def strip(self, rows: Rows) -> bytes:
-        content = zlib.compress(self._differences(rows), LEVEL)
-        self._sizes.append(len(content))
-        return content
+    def strip(self, rows: Rows, put: Put) -> None:
+        size = 0
+        for part in packed(self._differences(rows), zlib.compressobj(LEVEL), zlib.Z_FINISH):
+            size += len(part)
+            put(part)
+        self._sizes.append(size)
 
     def _differences(self, rows: Rows) -> memoryview:
         """Predictor 2, or of fractions 3, with the lowest byte first."""
@@ -67,10 +69,10 @@ class TiffEncoder:
             made = lines.copy()
             step = self._shape.channels
             np.subtract(lines[:, step:], lines[:, :-step], out=made[:, step:])
-            return made.data
+            return made.reshape(-1).data
         values = rows.astype(rows.dtype.newbyteorder("<"))
         np.subtract(rows[:, 1:], rows[:, :-1], out=values[:, 1:], casting="unsafe")
-        return values.data
+        return values.reshape(-1).view(np.uint8).data
 
     def note(self) -> Sequence[int]:
         return (self._sizes[-1],)
