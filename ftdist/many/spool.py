@@ -7,8 +7,9 @@
 
 Before a line of the journal is written, what it speaks of is on the disk. Whoever goes on cuts both
 files to the lengths of its last line, and begins with the input after those: each input has exactly
-one record, in one of both files, whatever happened in between. At the end OUT appears whole, and
-the rest goes away; OUT.left-out stays where there is something in it.
+one record, in one of both files, whatever happened in between. At the end OUT appears whole, then
+the journal goes, then the rest: as long as there is a journal, its records are there. OUT.left-out
+stays where there is something in it.
 """
 
 from __future__ import annotations
@@ -144,15 +145,21 @@ class Spool:
         if write is not None:
             write()
         self._close_files()
-        if write is None:
-            os.replace(self.part, self.path)
         if self.progress.left_out:
             os.replace(self._lost, self.left_out)
         else:
             self.left_out.unlink(missing_ok=True)
+        if write is None:
+            os.replace(self.part, self.path)
+        self._journal.end()
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Removes what a batch that is ended has no more use for: it may have been killed then."""
+        if self._journal.path.exists():
+            return  # another one has begun
         for each in (self.part, self._lost):
             each.unlink(missing_ok=True)
-        self._journal.end()
 
     def _append(self, which: int, record: bytes) -> None:
         assert self._files is not None
@@ -192,7 +199,7 @@ class Spool:
                 )
         found = [each for each in map(_progress, self._journal.lines[1:]) if each is not None]
         progress = found[-1] if found else Progress()
-        if not self.part.exists() and self.path.exists() and progress.done:
+        if not self.part.exists() and _size(self.path) == progress.bytes and progress.done:
             os.replace(self.path, self.part)  # it was ended but for its journal
         if self.left_out.exists() and not self._lost.exists() and progress.left_out:
             os.replace(self.left_out, self._lost)
@@ -223,6 +230,11 @@ def _progress(line: str) -> Progress | None:
     if len(lengths) != 2 or not all(type(n) is int and n >= 0 for n in numbers):
         return None
     return Progress(done, left_out, *lengths)
+
+
+def _size(path: Path) -> int | None:
+    """A file's bytes; None where there is none."""
+    return path.stat().st_size if path.exists() else None
 
 
 def _opened(path: Path, length: int) -> IO[bytes]:

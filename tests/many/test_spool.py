@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -112,6 +114,59 @@ def test_killed_between_its_result_and_its_journal_it_is_only_ended(tmp_path: Pa
     assert spool.progress.done == 10
     spool.end()
     assert len(path.read_bytes().splitlines()) + len(spool.left_out.read_bytes().splitlines()) == 10
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+def _at_most(left: list[int], function: Callable[..., None]) -> Callable[..., None]:
+    """The function, as often as is left."""
+
+    def limited(*given: object, **options: object) -> None:
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        function(*given, **options)
+
+    return limited
+
+
+@pytest.mark.parametrize("made", [False, True], ids=["of records", "made of them"])
+@pytest.mark.parametrize("step", range(6))
+def test_killed_at_any_step_of_its_end_it_goes_on_to_the_same_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, made: bool
+) -> None:
+    """Steps are the files that take another name, and those that go."""
+
+    def write(spool: Spool) -> None:
+        temporary = tmp_path / "temporary"
+        temporary.write_bytes(b"of records:\n" + b"".join(spool.records()))
+        temporary.rename(spool.path)
+
+    def go_on(path: Path, steps: int) -> None:
+        spool = Spool(path, ABOUT)
+        if spool.is_whole:
+            return spool.tidy()
+        spool.begin(resume=True)
+        for number in range(spool.progress.done, 10):
+            add(spool, number)
+        left = [steps]
+        try:
+            with monkeypatch.context() as patch:
+                for owner, name in ((os, "replace"), (Path, "unlink")):
+                    patch.setattr(owner, name, _at_most(left, getattr(owner, name)))
+                spool.end((lambda: write(spool)) if made else None)
+        except Killed:
+            spool._journal.close()  # its lock goes with the process
+
+    go_on(tmp_path / "whole", 99)
+    wanted = (tmp_path / "whole").read_bytes(), (tmp_path / "whole.left-out").read_bytes()
+    go_on(tmp_path / "out", step)
+    go_on(tmp_path / "out", 99)
+    assert ((tmp_path / "out").read_bytes(), (tmp_path / "out.left-out").read_bytes()) == wanted
+    left = {"out", "out.left-out", "whole", "whole.left-out"}
+    assert {each.name for each in tmp_path.iterdir()} == left
 
 
 def test_another_batch_does_not_go_on_there(tmp_path: Path) -> None:

@@ -72,6 +72,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         if spool is not None and arguments.resume and spool.is_whole:
             if goes_to.file_format == "jsonl" and not has_videos:
                 _refuse_others(spool, listing)
+            spool.tidy()
             say(f"done       {spool.path} is whole; nothing is left to do")
             return 0
         told = Told(None if has_videos else len(listing), line)
