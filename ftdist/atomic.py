@@ -2,14 +2,17 @@
 
 Whoever writes a result writes a temporary file in the folder of the final one, which then takes the
 final name in one step: a reader, a full disk or a pulled plug never leaves half a file under that
-name. The temporary file keeps the extension, because writers of pictures and arrays go by it.
+name. The temporary file keeps the extension, because writers of pictures and arrays go by it. It is
+locked while it is written: one that is not was left by a process that was killed.
 """
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,6 +21,8 @@ from ftdist.errors import InputError
 
 _USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Failures while writing that are about the disk, not about us."""
+
+_TEMPORARY = re.compile(r"\.ftdist-[0-9a-f]{16}(\.[^.]*)?")
 
 
 @contextmanager
@@ -29,8 +34,9 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     writable, when `path` is not a regular file (it may be a device), or when the disk is full.
     """
     final, temporary = _names(path)
+    handle = None
     try:
-        _create(temporary, path)
+        handle = _create(temporary, path)
         yield temporary
         _flush(temporary)
         os.replace(temporary, final)
@@ -41,6 +47,8 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     finally:
         with suppress(NotADirectoryError):
             temporary.unlink(missing_ok=True)
+        if handle is not None:
+            os.close(handle)
 
 
 def write_json(path: str | Path, value: object) -> None:
@@ -54,10 +62,30 @@ def refuse_unwritable(path: str | Path) -> None:
     """Raises, before any work is done, the InputError that ``atomic_write`` would begin with."""
     _, temporary = _names(path)
     try:
-        _create(temporary, path)
+        os.close(_create(temporary, path))
     finally:
         with suppress(NotADirectoryError):
             temporary.unlink(missing_ok=True)
+
+
+def remove_left_behind(folder: Path) -> None:
+    """Removes the temporary files of processes that were killed; a folder that is not there has
+    none."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for each in entries:
+            if _TEMPORARY.fullmatch(each.name) and each.is_file(follow_symlinks=False):
+                with suppress(OSError):
+                    _remove_unlocked(each.path)
+
+
+def _remove_unlocked(path: str) -> None:
+    """Removes the file; OSError where somebody writes it."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.unlink(path)
+    finally:
+        os.close(handle)
 
 
 def refuse_overwriting(written: Iterable[Path], read: Iterable[tuple[str, Path]]) -> None:
@@ -90,10 +118,16 @@ def _names(path: str | Path) -> tuple[Path, Path]:
     return final, final.with_name(f".ftdist-{os.urandom(8).hex()}{final.suffix}")
 
 
-def _create(temporary: Path, path: str | Path) -> None:
-    """Makes the empty file with the permissions of any new file."""
+def _create(temporary: Path, path: str | Path) -> int:
+    """Makes the empty file with the permissions of any new file; gives the handle that locks it."""
     try:
-        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+        while True:
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o666)
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_SH)
+            if os.fstat(handle).st_nlink:
+                return handle
+            os.close(handle)  # it was removed before it was locked
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"cannot write {path}: {temporary.parent} is not a folder") from None
     except OSError as error:

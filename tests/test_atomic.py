@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from ftdist.atomic import atomic_write
+from ftdist.atomic import atomic_write, remove_left_behind
 from ftdist.errors import InputError
 
 
@@ -98,3 +99,38 @@ def test_a_link_stays_a_link(tmp_path: Path) -> None:
         temporary.write_text("through")
     assert link.is_symlink()
     assert (tmp_path / "there" / "target.txt").read_text() == "through"
+
+
+def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    others = [".ftdist-1.jpg", "a.jpg", ".ftdist-0123456789abcdef.journal.part", ".ftdist"]
+    for name in [*others, ".ftdist-0123456789abcdef.jpg", ".ftdist-fedcba9876543210"]:
+        (tmp_path / name).touch()
+    (tmp_path / ".ftdist-0000000000000000.png").symlink_to(tmp_path / "a.jpg")
+    with atomic_write(tmp_path / "b.jpg") as temporary:
+        temporary.write_bytes(b"b")
+        remove_left_behind(tmp_path)
+        assert temporary.exists()
+    assert (tmp_path / "b.jpg").read_bytes() == b"b"
+    wanted = {*others, "b.jpg", ".ftdist-0000000000000000.png"}
+    assert set(os.listdir(tmp_path)) == wanted
+    remove_left_behind(tmp_path / "none")
+
+
+def test_a_file_that_is_taken_for_one_that_was_left_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its making and its lock."""
+    lock = fcntl.flock
+    calls: list[int] = []
+
+    def late(handle: int, how: int) -> None:
+        calls.append(how)
+        if len(calls) == 1:
+            remove_left_behind(tmp_path)
+        lock(handle, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with atomic_write(tmp_path / "b.jpg") as temporary:
+        temporary.write_bytes(b"b")
+    assert (tmp_path / "b.jpg").read_bytes() == b"b"
+    assert calls == [fcntl.LOCK_SH, fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH]

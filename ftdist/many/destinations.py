@@ -63,6 +63,11 @@ class Destination:
         """Whether a video is made of what is drawn, and no records."""
         return self.file_format == _VIDEO
 
+    @property
+    def folders(self) -> set[Path]:
+        """Those in which files are written."""
+        return {path.parent for path in (self.records, self.place) if path is not None}
+
     def target(self, source: Source) -> Path | None:
         """The file that is written for an input, if any."""
         if self.place is None:
