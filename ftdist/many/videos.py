@@ -6,15 +6,18 @@ so that no more frames lie in the decoder than the format asks for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from ftdist.errors import InputError
 from ftdist.extras import needing
+from ftdist.many.containers import is_cut
 from ftdist.many.listing import Source
+from ftdist.wording import counted
 
 if TYPE_CHECKING:
     from ftdist.pictures.reading import PictureBytes
@@ -24,6 +27,8 @@ _LIBRARY_BYTES = 48 << 20
 
 _DECODER_FRAMES = 20
 """H.264 keeps up to 16 frames to look back at; some more are on their way."""
+
+CUT = "the file is cut off"
 
 CAMERAS = "/dev/video"
 
@@ -51,7 +56,8 @@ def frames(
     name: str, timeout_s: float | None = None, most_pixels: int = 0
 ) -> Generator[PictureBytes, None, None]:
     """The frames of a file, a device or an address; InputError when there are none, or no more
-    because something is wrong, or they have more than `most_pixels`, if that is not 0."""
+    because something is wrong or the file is cut off, or they have more than `most_pixels`, if that
+    is not 0."""
     av = library()
     options: dict[str, Any] = {}
     if name.startswith(CAMERAS):
@@ -60,22 +66,70 @@ def frames(
         options["options"] = {"rtsp_transport": "tcp"}
     if timeout_s is not None:
         options["timeout"] = timeout_s
+    count = 0
     try:
         with av.open(name, **options) as container:
             if not container.streams.video:
                 raise InputError(f"{name}: no picture is in it, only sound")
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
-            number = -1
             _check_size(name, stream.codec_context, most_pixels)
-            for number, frame in enumerate(container.decode(stream)):
+            decoded = _Decoded(container, stream)
+            for frame in decoded:
                 _check_size(name, frame, most_pixels)
-                yield _picture(f"{name}#{number}", frame)
-            if number < 0:
+                yield _picture(f"{name}#{count}", frame)
+                count += 1
+            if is_cut(name) or (decoded.is_cut and os.path.isfile(name)):
+                raise InputError(f"{name}: {_until(count, CUT)}")
+            if not count:
                 raise InputError(f"{name}: no frame is in it")
     except (av.error.FFmpegError, OSError) as error:
         reason = _said(name) or getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{name}: cannot be read: {reason}") from None
+        reason = _until(count, CUT if is_cut(name) else reason)
+        raise InputError(f"{name}: {reason}") from None
+
+
+class _Decoded:
+    """All frames that can be decoded, in their order, before the error that ends them, if any.
+
+    What is damaged at the end is no frame, `is_cut` says that there was some; in between, FFmpeg
+    mends it as it can.
+    """
+
+    def __init__(self, container: Any, stream: Any) -> None:
+        self._packets = container.demux(stream)
+        self._decode = stream.codec_context.decode
+        self.is_cut = False
+
+    def __iter__(self) -> Iterator[Any]:
+        held, error = None, None
+        try:
+            for packet in self._packets:
+                if not packet.size:
+                    break
+                if held is not None:
+                    yield from self._decode(held)
+                held = packet if packet.is_corrupt else None
+                if held is None:
+                    yield from self._decode(packet)
+        except library().error.FFmpegError as failure:
+            error = failure
+        self.is_cut = held is not None
+        with suppress(library().error.FFmpegError):
+            for frame in self._decode(None):  # those that waited for what is missing
+                if frame.is_corrupt:
+                    self.is_cut = True
+                    break
+                yield frame
+        if error is not None:
+            raise error
+
+
+def _until(count: int, reason: str) -> str:
+    """Why there are no more frames than so many."""
+    if not count:
+        return f"cannot be read: {reason}"
+    return f"{reason}; {counted(count, 'frame')} of it {'was' if count == 1 else 'were'} read"
 
 
 def _check_size(name: str, sized: Any, most_pixels: int) -> None:
