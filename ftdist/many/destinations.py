@@ -18,6 +18,7 @@ from itertools import islice
 from pathlib import Path
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
+from ftdist.answers.endings import refuse_contradiction
 from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.errors import InputError
 from ftdist.many.films import FILMS
@@ -112,13 +113,11 @@ def destination(
     one_file = PLACE not in path.name and not word.endswith("/") and not path.is_dir()
     if one_file and suffix in FILMS and (sources := _of_one_video(inputs)):
         return _film(word, wanted, path, sources, network, task)
-    if PLACE not in path.name and not word.endswith("/") and suffix in _ENDINGS:
-        file_format = wanted or _ENDINGS[suffix]
+    file_format = wanted or _ENDINGS.get(suffix)
+    if file_format is not None and PLACE not in path.name and not word.endswith("/"):
+        refuse_contradiction(word, file_format, _SINGLE)
         _refuse_untold(word, file_format, task)
         return Destination(file_format, path)
-    if wanted is not None and PLACE not in path.name and not word.endswith("/"):
-        _refuse_untold(word, wanted, task)
-        return Destination(wanted, path)
     if wanted not in (None, "jsonl"):
         raise InputError(f"{word}: --format {wanted} is one file for all inputs")
     return _each(word, path, inputs, network, task)

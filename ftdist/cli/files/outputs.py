@@ -22,6 +22,7 @@ from typing import Literal
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.drawing.formats import output_format
+from ftdist.answers.endings import named_for, refuse_contradiction
 from ftdist.atomic import atomic_write, refuse_unwritable
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import InputError
@@ -45,7 +46,9 @@ _FORMATS = {
     "text": ("json", "csv", "text"),
 }
 _MOST_TOLD = 4
+_FOR_EACH = (None, "yolo")
 _CALLED = {
+    "detect": "a detector",
     "classify": "a classifier",
     "segment": "a segmentation",
     "points": "of key points",
@@ -97,8 +100,14 @@ def outputs(
     suffix = Path(word).suffix.lower()
     known = suffix in (*_ARRAYS, *_DATA, *PICTURES)
     is_folder = word.endswith("/") or (not known and (Path(word).is_dir() or given.several))
-    if is_folder and PLACE not in word and wanted not in ("json", "csv", "coco"):
-        return _in_folder(Path(word), wanted, given, network, task)
+    if is_folder and PLACE not in word:
+        if wanted in _FOR_EACH:
+            return _in_folder(Path(word), wanted, given, network, task)
+        if word.endswith("/") or Path(word).is_dir():
+            example = named_for(Path(word) / "all", wanted)
+            raise InputError(
+                f"{word}: --format {wanted} is one file for all inputs; name it, as {example}"
+            )
     kind: Kind = "pictures"
     file_format = ""
     numbers = plain and task.kind == "segment" and suffix == ".npy" and wanted is None
@@ -148,8 +157,7 @@ def _kind(path: Path, wanted: str | None, network: Network, task: Task) -> tuple
     """What a file of that name is to hold."""
     suffix = path.suffix.lower()
     if wanted is not None:
-        if suffix in _ARRAYS or suffix in PICTURES:
-            raise InputError(f"{path}: not a name for data of --format {wanted}; name another file")
+        refuse_contradiction(str(path), wanted, (*_ARRAYS, *PICTURES))
         return "data", _data(wanted, network, task, path)
     if suffix in _ARRAYS:
         if suffix == ".npy" and len(network.outputs) > 1:
@@ -186,9 +194,9 @@ def _data(file_format: str, network: Network, task: Task, where: object) -> str:
     if file_format in formats:
         return file_format
     if formats:
-        raise InputError(
-            f"{where}: {network.name} is {_CALLED[task.kind]}; use --format {' or '.join(formats)}"
-        )
+        *more, last = formats
+        said = f"{', '.join(more)} or {last}"
+        raise InputError(f"{where}: {network.name} is {_CALLED[task.kind]}; use --format {said}")
     raise InputError(
         f"{where}: {network.name} is neither detector nor classifier; write a .npy or .npz file"
     )
