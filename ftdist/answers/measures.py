@@ -1,4 +1,7 @@
-"""Measures of an object as files have them: its box, its outlines, its area, its key points."""
+"""Measures of an object as files have them: its box, its outlines, its area, its key points.
+
+What is derived is derived of rounded numbers: it is the same of an object and of its record.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +36,9 @@ def coco_details(found: Found) -> dict[str, Any]:
             line for line in outlines_of(found) if len(line) >= _TRIANGLE and enclosed(line) > 0
         ]
     if found.points:
-        known = [(x, y, 2 if visible >= _HALF else 1) for x, y, visible in found.points]
-        value["keypoints"] = [round(each, PIXEL_DIGITS) for point in known for each in point]
+        points = ([round(each, PIXEL_DIGITS) for each in point] for point in found.points)
+        known = [(x, y, 2 if visible >= _HALF else 1) for x, y, visible in points]
+        value["keypoints"] = [each for point in known for each in point]
         value["num_keypoints"] = len(known)
     return value
 
@@ -42,8 +46,9 @@ def coco_details(found: Found) -> dict[str, Any]:
 def area_of(found: Found) -> float:
     """That of its outlines, of holes less, or of its box."""
     if not found.outlines:
-        return found.width * found.height
-    return abs(sum(enclosed(each) for each in found.outlines))
+        *_, width, height = box_of(found)
+        return width * height
+    return abs(sum(map(enclosed, outlines_of(found))))
 
 
 def enclosed(line: Sequence[float]) -> float:

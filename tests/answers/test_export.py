@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+from array import array
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,6 +47,26 @@ _EXAMPLES = settings(max_examples=60, derandomize=True)
 
 def _near(values: list[float], found: Found) -> bool:
     return np.allclose(values, [found.x, found.y, found.width, found.height], rtol=0, atol=6e-4)
+
+
+@_EXAMPLES
+@given(_RESULTS, some.lists(some.floats(0, 30_000, width=32), min_size=12, max_size=12))
+def test_a_record_becomes_the_same_data_as_what_it_is_of(
+    results: list[Seen], numbers: list[float]
+) -> None:
+    """A batch and a job write data of records, a run of what was seen."""
+    outlines = array("f", numbers[:6]), array("f", numbers[6:])
+    points = tuple((x, y, 0.4996 + part) for x, y, part in ((*numbers[:2], 0), (*numbers[2:4], 1)))
+    details: tuple[dict[str, Any], ...] = ({}, {"outlines": outlines}, {"points": points})
+    for more in details:
+        of_run = [
+            replace(result, objects=tuple(replace(each, **more) for each in result.objects))
+            for result in results
+        ]
+        of_records = [from_value(json.loads(json.dumps(as_value(each)))) for each in of_run]
+        for file_format in ("json", "csv", "coco"):
+            wanted = as_text(of_run, file_format, NAMES)
+            assert as_text(of_records, file_format, NAMES) == wanted
 
 
 @_EXAMPLES
@@ -90,7 +113,7 @@ def test_coco_is_what_its_own_reader_expects(results: list[Seen]) -> None:
         assert each["image_id"] == image and image in images
         assert categories[each["category_id"]] == found.label
         assert _near(each["bbox"], found)
-        assert each["area"] == pytest.approx(found.width * found.height, abs=1e-3)
+        assert each["area"] == pytest.approx(each["bbox"][2] * each["bbox"][3], abs=1e-3)
         assert each["iscrowd"] == 0
 
 
