@@ -68,6 +68,16 @@ def refuse_unwritable(path: str | Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def make_folder(folder: Path) -> None:
+    """Makes the folder of results, where there is none yet, and removes what was left behind there;
+    InputError where it cannot be made."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot make {folder}: {error.strerror}") from None
+    remove_left_behind(folder)
+
+
 def remove_left_behind(folder: Path) -> None:
     """Removes the temporary files of processes that were killed; a folder that is not there has
     none."""

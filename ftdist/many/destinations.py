@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.endings import refuse_contradiction
-from ftdist.atomic import refuse_overwriting, refuse_unwritable
+from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable
 from ftdist.errors import InputError
 from ftdist.many.films import FILMS
 from ftdist.many.listing import ARRAYS, VIDEOS, Source
@@ -87,10 +87,7 @@ class Destination:
         if self.is_film:
             library()
         elif self.place is not None:
-            try:
-                self.records.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise InputError(f"cannot make {self.records.parent}: {error.strerror}") from None
+            make_folder(self.records.parent)
         if self.file_format == "parquet":
             from ftdist.many.formats import require_parquet
 

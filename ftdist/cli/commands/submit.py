@@ -88,7 +88,8 @@ def _print(report: dict[str, Any]) -> None:
         say(f"left out   {counted(len(report['left_out']), 'input')}")
     latencies, seconds = sorted(report["latency_s"]), report["seconds"]
     if not latencies:
-        say(f"done       all done before: {counted(report['frames'], 'frame')}")
+        if not report["left_out"]:
+            say(f"done       all done before: {counted(report['frames'], 'frame')}")
         return
     median = latencies[len(latencies) // 2]
     say(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
+from ftdist.atomic import make_folder
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.asked import asked_by, tell_once
 from ftdist.cli.files.class_names import wishes_of
@@ -74,7 +75,8 @@ class Told:
         elif path.suffix.lower() in PICTURES:
             self._picture = path
         else:
-            self._folder = _made(path)
+            make_folder(path)
+            self._folder = path
 
     def target(self, source: Source) -> Path | None:
         """The file of a frame."""
@@ -196,11 +198,3 @@ def _appended(path: Path | None) -> Any:
         return path.open("ab")
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {folder}: {error.strerror}") from None
-    return folder

@@ -213,12 +213,17 @@ class Batch:
 
     def deliver(self, header: Header, result: FrameOutputs) -> None:
         """Writes what came of a frame."""
-        self.latency_s.append(result.seconds)
+        number = self._deliver(header, result)
+        if number not in self.left_out:
+            self.latency_s.append(result.seconds)
+
+    def _deliver(self, header: Header, result: FrameOutputs) -> int:
+        """Gives the number of its input."""
         if result.region is not None:
             self._know(header, NumberedBands(header.network, result.band_rows))
             wanted = result.input not in self.left_out
             self._banded.deliver(header, result, result.region, self._journal, wanted=wanted)
-            return
+            return result.input
         self._know(header)
         frame = result.frame
         number, repetition = frame % len(self._inputs), frame // len(self._inputs)
@@ -229,6 +234,7 @@ class Batch:
                 self._write(header, number, result.outputs)
         if self._journal is not None:
             self._journal.add(frame)
+        return number
 
     def _write(self, header: Header, number: int, outputs: Outputs) -> None:
         source, loaded, arguments = self._inputs[number], self._loaded[number], self._arguments

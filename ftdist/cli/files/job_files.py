@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.lib import format as npy
 
-from ftdist.atomic import refuse_overwriting, refuse_unwritable
+from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable
 from ftdist.cli.files.outputs import PLACE, targets
 from ftdist.cli.files.sources import Source
 from ftdist.errors import InputError
@@ -42,10 +42,7 @@ class JobFiles:
         return self.of(number, f"-made{suffix if suffix in _MADE else '.png'}")
 
     def _make_folder(self) -> None:
-        try:
-            self._output.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(f"cannot make {self._output}: {error.strerror}") from None
+        make_folder(self._output)
         refuse_unwritable(self._output / "results.npy")
         endings = [*_ENDINGS, *[DRAWN] * self._drawn]
         numbers = range(len(self._stems))

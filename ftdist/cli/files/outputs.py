@@ -23,7 +23,7 @@ from typing import Literal
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.drawing.formats import output_format
 from ftdist.answers.endings import named_for, refuse_contradiction
-from ftdist.atomic import atomic_write, refuse_unwritable
+from ftdist.atomic import atomic_write, make_folder, refuse_unwritable
 from ftdist.cli.files.sources import Source, Sources
 from ftdist.errors import InputError
 from ftdist.network.graph import Network
@@ -229,14 +229,7 @@ def _by_pattern(
         raise InputError(f"{place}: --format {file_format} is one file for all inputs")
     found = targets(given.all, place)
     if makes:
-        _make(Path(place).parent)
+        make_folder(Path(place).parent)
     for path in found[:1] + tuple(path for path in found[1:] if path.exists()):
         refuse_unwritable(path)
     return Outputs(kind, file_format, found)
-
-
-def _make(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot make {folder}: {error.strerror}") from None
