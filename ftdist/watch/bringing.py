@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import stat
 import threading
 from collections.abc import Callable, Generator
 from contextlib import closing
@@ -109,7 +110,8 @@ class Folder:
                         status = each.stat()
                     except OSError:  # gone again
                         continue
-                    found[each.path] = status.st_mtime_ns, status.st_size
+                    if stat.S_ISREG(status.st_mode):
+                        found[each.path] = status.st_mtime_ns, status.st_size
         except OSError as error:
             raise InputError(f"{self._path}: cannot be read: {error.strerror}") from None
         return found

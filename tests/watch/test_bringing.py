@@ -120,3 +120,15 @@ def test_of_several_files_the_newest_is_brought(tmp_path: Path) -> None:
     bring_folder(Folder(tmp_path), newest, Falls(4))
     assert newest.take() == as_source(str(names[0]))
     assert newest.dropped == 2
+
+
+def test_only_files_are_taken_out_of_a_folder(tmp_path: Path) -> None:
+    """What else has a picture's name is no picture that was dropped."""
+    folder = Folder(tmp_path)
+    (tmp_path / "folder.jpg").mkdir()
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "lost.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (tmp_path / "a.jpg").write_bytes(b"a")
+    (tmp_path / "link.jpg").symlink_to(tmp_path / "a.jpg")
+    assert folder.look() == []
+    assert folder.look() == [str(tmp_path / "a.jpg"), str(tmp_path / "link.jpg")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,6 +26,8 @@ class Client:
         self.calls: dict[str, tuple[Any, ...]] = {}
         self.connected = False
         self.on_connect: Any = None
+        self.on_connect_fail: Any = None
+        self.on_disconnect: Any = None
 
     def is_connected(self) -> bool:
         return self.connected
@@ -40,9 +43,20 @@ class Client:
         return call
 
 
-def connected(address: str) -> tuple[Publisher, Client]:
+class Reason:
+    """Stands for paho's, of a connection that is made, refused or lost."""
+
+    def __init__(self, text: str = "") -> None:
+        self.is_failure = bool(text)
+        self._text = text
+
+    def __str__(self) -> str:
+        return self._text
+
+
+def connected(address: str, told: Callable[[str], None] = print) -> tuple[Publisher, Client]:
     client = Client()
-    publisher = Publisher(address, lambda: client)
+    publisher = Publisher(address, told, lambda: client)
     publisher.start()
     return publisher, client
 
@@ -55,7 +69,7 @@ def test_a_home_is_told_of_the_sensor_and_of_each_record() -> None:
     publisher.publish(RECORD)
     assert client.sent == []  # not connected yet: what is old by then is not kept
     client.connected = True
-    client.on_connect(client, None, None, 0, None)
+    client.on_connect(client, None, None, Reason(), None)
     publisher.publish(RECORD)
     publisher.stop()
     (config, online, told, offline) = client.sent
@@ -75,8 +89,34 @@ def test_objects_are_counted_by_label() -> None:
 
 @pytest.mark.parametrize(
     "address",
-    ["home", "http://home/x", "mqtt:///x", "mqtt://home", "mqtt://home/a/#", "mqtt://home:x/a"],
+    [
+        *("home", "http://home/x", "mqtt:///x", "mqtt://home", "mqtt://home:x/a"),
+        *("mqtt://home/a/#", "mqtt://home/a/%23", "mqtt://home/+", "mqtt://home/%2b"),
+        *("mqtt://home/%00", "mqtt://home/" + "x" * 65_536),
+    ],
 )
 def test_an_address_that_is_none_is_refused(address: str) -> None:
     with pytest.raises(InputError, match="mqtt://HOST/TOPIC"):
-        Publisher(address, Client)
+        Publisher(address, print, Client)
+
+
+def test_trouble_with_a_broker_is_said_once_and_its_end_too() -> None:
+    said: list[str] = []
+    _, client = connected("mqtt://home/door", said.append)
+    for _ in range(3):
+        client.on_connect_fail(client, None)
+    for _ in range(3):
+        client.on_connect(client, None, None, Reason("Not authorized"), None)
+        client.on_disconnect(client, None, None, Reason("Unspecified error"), None)
+    assert client.sent == []  # whoever is refused publishes nothing
+    client.on_connect(client, None, None, Reason(), None)
+    client.on_disconnect(client, None, None, Reason("Unspecified error"), None)
+    client.on_connect(client, None, None, Reason(), None)
+    client.on_disconnect(client, None, None, Reason(), None)  # as was asked
+    assert said == [
+        "--mqtt: home:1883: nothing answers there; trying again",
+        "--mqtt: home:1883: it refuses: Not authorized; trying again",
+        "--mqtt: connected to home:1883",
+        "--mqtt: home:1883: it is gone; trying again",
+        "--mqtt: connected to home:1883",
+    ]

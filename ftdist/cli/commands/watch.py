@@ -111,7 +111,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int:
     settle_heap(SPARING_BYTES)
-    publisher = None if arguments.mqtt is None else Publisher(arguments.mqtt)
+    publisher = None
+    if arguments.mqtt is not None:
+        publisher = Publisher(arguments.mqtt, lambda text: complain(f"ftdist: {text}"))
     bring = _bringer(arguments.source)
     model = with_wishes(
         opened(arguments.model, arguments.size, tell_once, limit=limit), wishes_of(arguments)

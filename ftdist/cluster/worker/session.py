@@ -108,7 +108,7 @@ class Session:
             case Refusal():
                 self.ending = Ending(message.reason, message.final)
             case Drain():
-                self.ending = Ending(f"the coordinator ends: {message.reason}")
+                self.ending = Ending(message.reason or "the coordinator ends")
             case Welcome() if self.welcome is None:
                 self.welcome = message
                 self._beat_s = now_s
