@@ -50,7 +50,7 @@ class Publisher:
                 f"--mqtt {address}: write mqtt://HOST/TOPIC, such as mqtt://home/ftdist/door"
             )
         is_secure = parts.scheme == "mqtts"
-        self._place = parts.hostname, port or (_SECURE_PORT if is_secure else _PORT)
+        self._place = parts.hostname or "", port or (_SECURE_PORT if is_secure else _PORT)
         self._told = told
         self._trouble: str | None = None
         self._client = (make or _paho)()

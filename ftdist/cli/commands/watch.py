@@ -7,13 +7,14 @@ was seen: as a line of JSON, as a picture, to a broker. What cannot be read is s
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,7 @@ class Told:
         self.onlooker: Onlooker | None = None
         self._publisher = publisher
         path = None if word is None or word == _STANDARD_OUTPUT else Path(word)
+        self._path = path
         self._lines: Any = None
         self._picture: Path | None = None
         self._folder: Path | None = None
@@ -91,10 +93,20 @@ class Told:
         record = json.loads(line.decode("utf-8", "surrogateescape"))
         record |= {"time": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "dropped": dropped}
         if self._lines is not None:
-            self._lines.write(as_line(record) + b"\n")
-            self._lines.flush()
+            self._add(as_line(record) + b"\n")
         if self._publisher is not None:
             self._publisher.publish(record)
+
+    def _add(self, line: bytes) -> None:
+        try:
+            self._lines.write(line)
+            self._lines.flush()
+        except OSError as error:
+            if self._path is None or error.errno == errno.EPIPE:
+                raise
+            with suppress(OSError):
+                self._lines.close()  # what is left of the line finds no room either
+            raise InputError(f"cannot write {self._path}: {error.strerror}") from None
 
     def leave_out(self, error: InputError) -> None:
         """A frame could not be read."""

@@ -77,8 +77,9 @@ def _opened(path: Path, folder: Path, *, planes: bool) -> RowSource:
 
 
 def _tiff(path: Path) -> RowSource:
-    """By rows; a kind that is not read so (fax, L*a*b*) is decoded whole, if Pillow knows it."""
-    from ftdist.pictures.rows.tiff.source import TiffSource, is_viewed  # as above
+    """By rows; a kind that is not read so (fax, Zstandard, L*a*b*) is decoded whole, if Pillow
+    knows it."""
+    from ftdist.pictures.rows.tiff.source import TiffSource, is_viewed, place_of  # as above
     from ftdist.pictures.rows.viewed import ViewedSource
 
     try:
@@ -87,9 +88,11 @@ def _tiff(path: Path) -> RowSource:
         if not is_viewed(refused):
             raise
         try:
-            return ViewedSource(path)
+            source = ViewedSource(path)
         except InputError:
             raise refused from None
+        source.tags = {**source.tags, **place_of(path)}
+        return source
 
 
 def _begin(path: Path) -> bytes:

@@ -18,7 +18,7 @@ from ftdist.geometry import Shape
 from ftdist.pictures.bands import load, raw_rows, raw_stride
 from ftdist.pictures.footprint import CODE_BYTES, row_bytes
 from ftdist.pictures.reading import PillowPicture, left_open, told
-from ftdist.pictures.rows.protocol import Holding, Rows
+from ftdist.pictures.rows.protocol import Holding, Rows, Tags
 from ftdist.pictures.rows.sequential import Sequential
 from ftdist.pictures.rows.tiff.tags import (
     ICC_PROFILE,
@@ -47,7 +47,7 @@ class ViewedSource(Sequential):
             self._picture: PillowPicture | None = left_open(path)
             try:
                 self._mode = _mode(self._picture.image)
-                self.tags = _tags(self._picture)
+                self.tags: Tags = _tags(self._picture)
                 width, height = self._picture.full
                 self.shape = Shape(height, width, _CHANNELS[self._mode])
                 self._holding = self._counted(self._picture)

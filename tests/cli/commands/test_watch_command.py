@@ -94,6 +94,14 @@ def test_frames_are_drawn_one_after_another_in_one_picture(folder: Path, video: 
     assert (folder / "live.jpg").read_bytes()[:2] == b"\xff\xd8"
 
 
+def test_a_full_disk_is_said_with_the_file(folder: Path, video: Path) -> None:
+    """A device that is always full stands for the disk."""
+    (folder / "full.jsonl").symlink_to("/dev/full")
+    done = ftdist_command("watch", "detector.ftd", video.name, "-o", "full.jsonl", folder=folder)
+    assert done.status == 2 and "Traceback" not in done.err
+    assert done.err.splitlines()[-1] == "ftdist: cannot write full.jsonl: No space left on device"
+
+
 def test_what_cannot_be_watched_is_refused_in_one_line(folder: Path) -> None:
     unbounded = (".", "--kernels", "reference", "--mem", "1G")
     for words in (("nowhere",), (".", "--mqtt", "home"), (".", "-o", "nowhere/x.jsonl"), unbounded):

@@ -10,9 +10,11 @@ import pytest
 from support.pictures import saved, scene
 
 from ftdist.errors import InputError
+from ftdist.pictures.rows.opening import open_rows
 from ftdist.pictures.rows.viewed import ViewedSource
 
 images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
+TiffImagePlugin = pytest.importorskip("PIL.TiffImagePlugin", reason="pictures need Pillow")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,24 @@ def test_a_jpeg_says_its_resolution_and_orientation(tmp_path: Path) -> None:
     with closing(ViewedSource(tmp_path / "a.jpg")) as source:
         assert source.shape == (20, 40, 3)
         assert source.tags == {282: (72.0,), 283: (72.0,), 296: (2,), 274: (6,)}
+
+
+@pytest.mark.parametrize("packed", ["tiff_lzw", "zstd"])
+def test_a_tiff_says_where_it_lies_whoever_decodes_it(tmp_path: Path, packed: str) -> None:
+    """Zstandard is left to Pillow."""
+    place: dict[int, tuple[float, ...]] = {
+        33550: (0.5, 0.25, 0.0),
+        33922: (0.0, 0.0, 0.0, 500_000.0, 4_600_000.0, 0.0),
+        34735: (1, 1, 0, 1, 3072, 0, 1, 32633),
+    }
+    kinds, tags = {33550: 12, 33922: 12, 34735: 3}, TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, values in place.items():
+        tags.tagtype[tag] = kinds[tag]
+        tags[tag] = values
+    scene(40, 20).save(tmp_path / "a.tif", compression=packed, tiffinfo=tags)
+    with closing(open_rows(tmp_path / "a.tif")) as source:
+        assert isinstance(source, ViewedSource) == (packed == "zstd")
+        assert {tag: source.tags[tag] for tag in place} == place
 
 
 def test_a_jpeg_that_ends_early_is_refused_where_it_ends(tmp_path: Path) -> None:

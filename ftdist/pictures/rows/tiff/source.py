@@ -16,12 +16,12 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.rows.codings import WIDE_BYTES, Bytes, Stream
-from ftdist.pictures.rows.protocol import Holding, Rows
+from ftdist.pictures.rows.protocol import Holding, Rows, Tags
 from ftdist.pictures.rows.sequential import Sequential, cut_off, reading
 from ftdist.pictures.rows.tiff.blocks import DECODER_BYTES, Blocks
 from ftdist.pictures.rows.tiff.directory import first_picture
 from ftdist.pictures.rows.tiff.layout import JPEG, Unread, block_bytes, read_layout
-from ftdist.pictures.rows.tiff.tags import carried, filling
+from ftdist.pictures.rows.tiff.tags import ON_EARTH, carried, filling
 
 _LINE_COPIES, _NUMBER_COPIES = 3, 2
 _INK_BYTES = 24
@@ -179,3 +179,14 @@ class TiffSource(Sequential):
 def is_viewed(refused: InputError) -> bool:
     """Whether a TIFF that is not read by rows is a sound one, which Pillow may show rightly."""
     return isinstance(refused.__cause__, Unread) and refused.__cause__.viewed
+
+
+def place_of(path: Path) -> Tags:
+    """Where the picture of a file lies, which somebody else reads."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        with reading(path):
+            directory, _ = first_picture(file)
+            return {tag: each for tag, each in carried(directory).items() if tag in ON_EARTH}
+    finally:
+        os.close(file)

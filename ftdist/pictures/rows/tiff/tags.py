@@ -28,6 +28,9 @@ CARRIED = (ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXTRA_SAMPL
            NO_DATA)  # fmt: skip
 """The tags that a source hands out; those of colours and orientation are for who reads it."""
 
+ON_EARTH = (PIXEL_SCALE, TIEPOINT, TRANSFORMATION, GEO_KEYS, GEO_DOUBLES, GEO_TEXT, NO_DATA)
+"""Those that say where a picture lies, and where it has nothing."""
+
 _RASTER_TYPE, _POINT = 1025, 2
 _MODEL_TYPE, _GEOGRAPHIC = 1024, 2
 
