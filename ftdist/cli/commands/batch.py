@@ -20,6 +20,7 @@ from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import Advance
 from ftdist.cli.files.asked import asked_by, tell_once
 from ftdist.cli.files.class_names import wishes_of
+from ftdist.cli.files.depths import LOOKED_AT, tell_of_depth
 from ftdist.cli.plan_and_budget import choose_plan, named_plan, take_model_for_input, within_budget
 from ftdist.cli.reports.batch_report import Told, print_batch, write_batch
 from ftdist.cli.reports.report import machine
@@ -67,6 +68,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         asked = asked_by(arguments, model)
         form = arguments.output, arguments.format
         goes_to = destination(*form, listing, model.network, asked.task)
+        tell_of_depth(listing.sample(LOOKED_AT), goes_to.place, asked.task)
         spool = _spool(arguments, goes_to, listing, model, asked)
         has_videos = any(each.is_video for each in listing)
         if spool is not None and arguments.resume and spool.is_whole:

@@ -18,6 +18,7 @@ from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.bands.asked import by_bands, detects
 from ftdist.cli.console import complain
 from ftdist.cli.files.class_names import names_of, wishes_of
+from ftdist.cli.files.depths import LOOKED_AT, tell_of_depth
 from ftdist.cli.files.frames import Frames, for_all
 from ftdist.cli.files.input_queue import Looked, Queue
 from ftdist.cli.files.inputs import sizes_of_pictures
@@ -105,6 +106,8 @@ def _asked(
     plain = arguments.labels_picture
     given = grouped(given, model.network)
     found = outputs(arguments.output, arguments.format, given, model.network, task, plain=plain)
+    if given.several and found.kind == "pictures":
+        tell_of_depth(given.all[:: len(given.all) // LOOKED_AT + 1], found.each[0], task)
     if found.kind in ("pictures", "data") and arguments.plan is None and not arguments.tiling:
         model = of_outputs(model, task.outputs)  # nobody sees the others
     results = RunResults(
