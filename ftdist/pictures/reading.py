@@ -27,6 +27,7 @@ from ftdist.errors import FtdistError, InputError
 from ftdist.extras import needing
 from ftdist.pictures.bands import Take, TakeSamples, decode, decode_samples
 from ftdist.pictures.beginnings import PAM, PNG, TIFF
+from ftdist.pictures.damage import reason_of
 from ftdist.pictures.exif import TURNS, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
@@ -181,9 +182,7 @@ def told(source: Source) -> Iterator[None]:
     except (MemoryError, FtdistError):
         raise
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
-        reason = " ".join(str(reason).split()) or type(error).__name__
-        raise InputError(f"{source}: cannot read the picture: {reason}") from error
+        raise InputError(f"{source}: cannot read the picture: {reason_of(error)}") from error
 
 
 class _Patience:

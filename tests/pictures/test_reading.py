@@ -15,7 +15,7 @@ from hypothesis import strategies as some
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.fitted import load_picture
-from ftdist.pictures.reading import opened, read_picture
+from ftdist.pictures.reading import left_open, opened, read_picture, told
 
 images = pytest.importorskip("PIL.Image", reason="pictures need Pillow")
 
@@ -324,3 +324,21 @@ def test_a_damaged_tiff_is_told_in_our_words_alone(
     with pytest.raises(InputError, match="cannot read the picture"):
         read_picture(path)
     assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"P6 99999999999999999999 3 255\n", "Token too long in file header: 99999999999"),
+        (b"P5\n3 x\n255\n", "invalid literal for int() with base 10: b'x'"),
+    ],
+)
+def test_what_pillow_says_is_put_into_words_of_ours(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
+    path = tmp_path / "a.ppm"
+    path.write_bytes(content)
+    with pytest.raises(InputError) as refused, told(path):
+        left_open(path)
+    line = f"{path}: cannot read the picture: it is damaged, or of an unusual kind ({reason})"
+    assert str(refused.value) == line

@@ -17,6 +17,7 @@ import numpy as np
 
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Shape
+from ftdist.pictures.damage import reason_of
 from ftdist.pictures.rows.protocol import Holding, Rows, Tags
 
 STEP_SAMPLES = 1 << 16
@@ -111,8 +112,7 @@ def reading(path: object) -> Iterator[None]:
     except zlib.error:
         raise refusal(path, "its compressed data are damaged") from None
     except Exception as error:
-        reason = error.strerror if isinstance(error, OSError) and error.errno else str(error)
-        raise refusal(path, str(reason) or type(error).__name__) from error
+        raise refusal(path, reason_of(error)) from error
 
 
 def refusal(path: object, reason: str) -> InputError:
