@@ -167,7 +167,12 @@ def test_no_command_replaces_what_it_reads(things: Path, tmp_path: Path, option:
         ("detector", "photo.png", ("--format", "xml"), ("'xml'",)),
         ("detector", "photo.png", ("--format", "coco", "-o", "d.npy"), ("d.npy", "coco")),
         ("detector", "photo.png", ("--format", "csv", "-o", "absent/d.csv"), ("is not a folder",)),
-        ("detector", "photo.png", ("--format", "csv", "-o", "."), ("one file for all inputs", "all.csv")),
+        (
+            "detector",
+            "photo.png",
+            ("--format", "csv", "-o", "."),
+            ("one file for all inputs", "all.csv"),
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_before_any_work(
