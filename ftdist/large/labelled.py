@@ -27,6 +27,7 @@ from ftdist.large.results import (
     reading_bytes,
 )
 from ftdist.network.graph import Network
+from ftdist.network.lying import lying
 from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import Task
@@ -48,7 +49,7 @@ def of_classes(model: Model, task: Task) -> Model:
     """The part of the model that makes the map of classes; InputError where it is not one that
     is made by rows."""
     network = model.network
-    (number,) = (n for n in network.outputs if network.layers[n].name == task.outputs[0])
+    number = network.output(task.outputs[0])
     shape = network.shape(number)
     dims = network.layout(number).of(shape)
     seen = planar(np.broadcast_to(np.float32(0), dims), (network.input.height, network.input.width))
@@ -91,7 +92,8 @@ class Labelled:
     def __post_init__(self) -> None:
         source = self.source
         self.made = last_shape(self.network)
-        self._rows = ClassRows(self.made, source.shape, self.network.input)
+        lies = lying(self.network, self.network.outputs[0])
+        self._rows = ClassRows(self.made, source.shape, self.network.input, lies)
         if self.target is not None and not self.plain:
             if source.dtype == np.float32:
                 raise InputError(f"{self.target}: classes are drawn on a picture, not on fractions")
@@ -113,7 +115,8 @@ class Labelled:
         return max(1, WRITTEN_BYTES // self._row_bytes)
 
     def judge(self) -> Counted:
-        shown = Shown.of(self.made, self.network.input, self.source.shape)
+        lies = lying(self.network, self.network.outputs[0])
+        shown = Shown.of(self.made, self.network.input, self.source.shape, lies)
         self._counted = Counted((shown.height, shown.width), self.made.channels)
         return self._counted
 

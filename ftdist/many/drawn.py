@@ -15,13 +15,14 @@ from ftdist.atomic import atomic_write
 from ftdist.geometry import Shape
 from ftdist.network.about import About
 from ftdist.network.graph import Network
+from ftdist.network.lying import Lying, lying, stretched
 from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.fitting import Letterbox
 from ftdist.pictures.rows.opening import WRITTEN, create_rows, open_rows
 from ftdist.runtime.local import Outputs
 
 if TYPE_CHECKING:
-    from ftdist.answers.drawing.draw import Over, Painting
+    from ftdist.answers.drawing.draw import Over
     from ftdist.answers.drawing.labels import Between
     from ftdist.answers.seen import Answer
     from ftdist.pictures.reading import Source
@@ -75,18 +76,23 @@ def write_picture(
         return _write_made(target, network, task, about, shown)
     numbers = shown.plain and shown.answer is not None and shown.answer.classes is not None
     if numbers and target.suffix.lower() in WRITTEN:
-        return _write_numbers(target, shown)
+        return _write_numbers(target, _lies(network, task), shown)
     from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
 
     assert shown.answer is not None and shown.computed.letterbox is not None
     box, detections = shown.computed.letterbox, shown.answer.detections
-    over = _over(shown, box)
+    over = _over(network, task, shown, box)
     given = shown.photo, detections, shown.names, target, box
     listed = task.kind == "classify"
     return draw(*given, most_bytes, between, over, listed=listed, drawing_bytes=drawing_bytes)
 
 
-def _write_numbers(target: Path, shown: Shown) -> list[str]:
+def _lies(network: Network, task: Task) -> Lying:
+    """How the map that is shown lies on the network's input."""
+    return lying(network, network.output(task.outputs[0]))
+
+
+def _write_numbers(target: Path, lies: Lying, shown: Shown) -> list[str]:
     """The numbers of the photo's classes, one channel, as runs by bands write them."""
     from ftdist.answers.drawing.overlays import Tint
 
@@ -94,7 +100,7 @@ def _write_numbers(target: Path, shown: Shown) -> list[str]:
     box = shown.computed.letterbox
     assert box is not None
     width, height = box.picture_width, box.picture_height
-    tint = Tint(shown.answer.classes, box, (width, height), plain=True)
+    tint = Tint(shown.answer.classes, lies, box, (width, height), plain=True)
     like = open_rows(Path(shown.photo)) if isinstance(shown.photo, str | Path) else None
     shape = Shape(height, width, 1)
     try:
@@ -112,7 +118,7 @@ def _write_numbers(target: Path, shown: Shown) -> list[str]:
     return []
 
 
-def _over(shown: Shown, box: Letterbox) -> Over | None:
+def _over(network: Network, task: Task, shown: Shown, box: Letterbox) -> Over | None:
     """What is painted instead of boxes."""
     from ftdist.answers.seen import Pointed
 
@@ -121,7 +127,7 @@ def _over(shown: Shown, box: Letterbox) -> Over | None:
     if classes is not None:
         from ftdist.answers.drawing.overlays import Tint
 
-        return partial(_tint, Tint, classes, box, shown.plain)
+        return partial(Tint, classes, _lies(network, task), box, plain=shown.plain)
     if isinstance(result, Pointed):
         from ftdist.answers.drawing.overlays import Dots
 
@@ -129,13 +135,6 @@ def _over(shown: Shown, box: Letterbox) -> Over | None:
         size = np.array([box.picture_width, box.picture_height], np.float32)
         return lambda drawn: Dots(points / size * np.array(drawn, np.float32), drawn)
     return None
-
-
-def _tint(
-    tint: Any, classes: NDArray[np.uint8], box: Letterbox, plain: bool, size: tuple[int, int]
-) -> Painting:
-    painting: Painting = tint(classes, box, size, plain=plain)
-    return painting
 
 
 def _write_made(
@@ -149,14 +148,16 @@ def _write_made(
     array: NDArray[Any] = shown.computed.outputs[task.outputs[0]]
     size = network.input.height, network.input.width
     colours, values, blue_first = None, (0.0, 255.0), False
+    lies = _lies(network, task)
     if task.layout in TWO_CHANNELS:
         array = _of_two_channels(array, network, task, about, shown)
+        lies = stretched(Shape(*array.shape), network.input)
     else:
         values = value_range(array, alone=len(planar(array, size)) == 1)
         blue_first = network.inputs[0].pixels.blue_first
         if network.input.channels == 1 and box is not None:
             colours = _colours(shown.photo, network, about)
-    write_made(*(array, size, values, target, box), blue_first=blue_first, colours=colours)
+    write_made(*(array, size, values, target, box, lies), blue_first=blue_first, colours=colours)
     if box is not None and box.content_width < box.picture_width and about.fit != "stretch":
         return [
             f"from the picture at {box.content_width}x{box.content_height}, for it is larger than "

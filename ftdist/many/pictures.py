@@ -237,12 +237,7 @@ def drawing_bytes(source: Source, asked: Asked, target: Path, most_bytes: int) -
     if asked.task.kind == "image":
         from ftdist.answers.drawing.made import making_bytes
 
-        number = next(
-            n
-            for n in asked.network.outputs
-            if asked.network.layers[n].name == asked.task.outputs[0]
-        )
-        made = asked.network.shape(number)
+        made = asked.network.shape(asked.network.output(asked.task.outputs[0]))
         taken = making_bytes(target, made.width, made.height)
         return taken + (reading_bytes(source, asked.network, asked.about))
     from ftdist.answers.drawing.draw import drawing_bytes as bytes_drawn

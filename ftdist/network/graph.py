@@ -102,6 +102,10 @@ class Network:
         """The shape of a layer's output, or of an input."""
         return self.layers[number].shape if number >= 0 else self.inputs[-1 - number].shape
 
+    def output(self, name: str) -> int:
+        """The number of the output of that name."""
+        return next(each for each in self.outputs if self.layers[each].name == name)
+
     def layout(self, output: int) -> Layout:
         """How the array of an output lies."""
         return self._layouts.get(output, PLANAR)

@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 
 from ftdist.answers.drawing.made import chroma, coloured
+from ftdist.geometry import Region, Shape
+from ftdist.network.lying import Along, Lying, stretched
 from ftdist.pictures._decoding import colour
 
 HIGH, WIDE = 7, 9
+SAME = Lying(Along(0.0), Along(0.0))
 
 
-def expected(luma: np.ndarray, colours: np.ndarray) -> np.ndarray:
+def expected(luma: np.ndarray, colours: np.ndarray, lies: Lying) -> np.ndarray:
     """Each pixel between the four around its middle, every operation in float32."""
     places = []
-    for large, small in zip(luma.shape, colours.shape, strict=False):
-        at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    for large, small, along in zip(luma.shape, colours.shape, lies, strict=False):
+        at = (np.arange(large) + 0.5) * along.step + along.start - 0.5
+        at = np.clip(at, 0, small - 1)
         before = at.astype(int)
         places.append((before, np.minimum(before + 1, small - 1), (at - before).astype(np.float32)))
     (upper, lower, down), (left, right, along) = places
@@ -37,14 +41,28 @@ def test_a_grey_picture_has_its_photos_colours(size: tuple[int, int]) -> None:
     generator = np.random.default_rng(0)
     luma = generator.integers(0, 256, size, np.uint8)
     colours = generator.integers(0, 256, (HIGH, WIDE, 2), np.uint8)
-    made = coloured(luma, colours, (slice(0, size[0]), size[0]), (HIGH, WIDE))
-    assert np.array_equal(made, expected(luma, colours))
+    lies = stretched(Shape(*size, 1), Shape(HIGH, WIDE, 2))
+    made = coloured(luma, colours, (0, 0), lies, Region(0, HIGH, 0, WIDE))
+    assert np.array_equal(made, expected(luma, colours, lies))
+
+
+def test_colours_are_those_of_where_a_map_lies() -> None:
+    """It has lost a border of two, and is as large as what is left of it, twice."""
+    generator = np.random.default_rng(0)
+    lies = Lying(Along(2.0, 1, 2), Along(2.0, 1, 2))
+    luma = generator.integers(0, 256, (2 * HIGH - 8, 2 * WIDE - 8), np.uint8)
+    colours = generator.integers(0, 256, (HIGH, WIDE, 2), np.uint8)
+    whole = expected(luma, colours, lies)
+    photo = Region(0, HIGH, 0, WIDE)
+    assert np.array_equal(coloured(luma, colours, (0, 0), lies, photo), whole)
+    part = coloured(luma[3:5, 4:], colours[1:], (3, 4), lies, photo, 1)
+    assert np.array_equal(part, whole[3:5, 4:])
 
 
 def test_colours_come_back() -> None:
     photo = np.random.default_rng(0).integers(60, 200, (11, 6, 3), np.uint8)
     luma = np.rint(photo @ np.array([0.299, 0.587, 0.114])).astype(np.uint8)
-    made = coloured(luma, chroma(photo), (slice(0, 11), 11), (11, 6))
+    made = coloured(luma, chroma(photo), (0, 0), SAME, Region(0, 11, 0, 6))
     assert np.abs(made.astype(int) - photo).max() <= 2
 
 

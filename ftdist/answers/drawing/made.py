@@ -17,6 +17,8 @@ from ftdist.answers.tasks.images import Range, picture
 from ftdist.answers.tasks.segments import planar
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
+from ftdist.geometry import Region, Span
+from ftdist.network.lying import Along, Lying
 from ftdist.pictures._decoding import colour
 from ftdist.pictures.encoding import encoding_bytes, writer
 from ftdist.pictures.fitting import Letterbox
@@ -46,17 +48,20 @@ def write_made(
     values: Range,
     path: Path,
     box: Letterbox | None,
+    lies: Lying,
     *,
     blue_first: bool = False,
     colours: Colours | None = None,
 ) -> tuple[int, int]:
     """Writes what a network of (height, width) `source` made as a picture; gives (width, height).
 
-    `box` says which part of the input the photo took; the same part of what was made is written.
+    `box` says which part of the input the photo took; the same part of what was made, which `lies`
+    on the input, is written.
     """
     planes = planar(array, source)
-    left, top, right, bottom = _shown(planes.shape[1:], box)
+    left, top, right, bottom = _shown(planes.shape[1:], box, lies)
     planes = planes[:, top:bottom, left:right]
+    photo = _photo(source, box)
     height, width = planes.shape[1:]
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         try:
@@ -66,7 +71,7 @@ def write_made(
                 band = picture(planes[:, rows], (rows.stop - first, width), values,
                                blue_first=blue_first)  # fmt: skip
                 if band.ndim == 2:
-                    band = _in_colours(band, colours, (rows, height), box, source)
+                    band = _in_colours(band, colours, (top + first, left), lies, photo)
                 sink.take(_image(band))
             sink.end()
             file.flush()
@@ -84,16 +89,31 @@ def making_bytes(path: Path, width: int, height: int) -> int:
     return encoding_bytes(output_format(path), width, height) + _BAND_COPIES * band
 
 
-def _shown(made: tuple[int, ...], box: Letterbox | None) -> tuple[int, int, int, int]:
+def shown_until(made: int, beside: int, lies: Along) -> int:
+    """The end of the part of a map's axis that shows the photo, behind which the network's input
+    has so much `beside` it."""
+    return min(made, round(made - beside * lies.by / lies.over))
+
+
+def _shown(made: tuple[int, ...], box: Letterbox | None, lies: Lying) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the part of a map that shows the photo."""
     height, width = made
     if box is None:
         return 0, 0, width, height
-    across, down = width / box.network_width, height / box.network_height
-    left, top = max(0, round(box.left * across)), max(0, round(box.top * down))
-    right = min(width, max(left + 1, round((box.left + box.content_width) * across)))
-    bottom = min(height, max(top + 1, round((box.top + box.content_height) * down)))
-    return left, top, right, bottom
+    left = max(0, round(box.left * lies.columns.by / lies.columns.over))
+    top = max(0, round(box.top * lies.rows.by / lies.rows.over))
+    right = shown_until(width, box.network_width - box.left - box.content_width, lies.columns)
+    bottom = shown_until(height, box.network_height - box.top - box.content_height, lies.rows)
+    return left, top, max(left + 1, right), max(top + 1, bottom)
+
+
+def _photo(source: tuple[int, int], box: Letterbox | None) -> Region:
+    """The part of the network's input that the photo takes."""
+    if box is None:
+        return Region(0, source[0], 0, source[1])
+    top, left = max(0, box.top), max(0, box.left)
+    bottom = min(box.network_height, box.top + box.content_height)
+    return Region(top, bottom, left, min(box.network_width, box.left + box.content_width))
 
 
 def _image(band: NDArray[np.uint8]) -> Any:
@@ -105,48 +125,47 @@ def _image(band: NDArray[np.uint8]) -> Any:
 def _in_colours(
     luma: NDArray[np.uint8],
     colours: Colours | None,
-    place: tuple[slice, int],
-    box: Letterbox | None,
-    source: tuple[int, int],
+    at: tuple[int, int],
+    lies: Lying,
+    photo: Region,
 ) -> NDArray[np.uint8]:
     """A grey band with the photo's colours, or as it is in three equal channels."""
     if colours is None:
         return np.repeat(luma[:, :, None], 3, axis=2)
-    high = box.content_height if box is not None else source[0]
-    wide = box.content_width if box is not None else source[1]
-    return coloured(luma, colours[:high, :wide], place, (high, wide))
+    return coloured(luma, colours, at, lies, photo)
 
 
 def coloured(
     luma: NDArray[np.uint8],
     colours: Colours,
-    place: tuple[slice, int],
-    photo: tuple[int, int],
+    at: tuple[int, int],
+    lies: Lying,
+    photo: Region,
     top: int = 0,
 ) -> NDArray[np.uint8]:
-    """Grey rows of a picture with the colours of the photo that it was made of.
+    """Grey pixels of a map with the colours of the photo that it was made of.
 
-    `place` are the rows, and the height of the whole picture; `photo` is the photo's height and
-    width, of whose rows `colours` has those from `top` on.
+    They are those from the row and column `at` on; the map `lies` on an input of which the photo
+    takes a part, and of whose rows `colours` has those from `top` on.
     """
-    rows, height = place
-    (high, wide), width = photo, luma.shape[1]
-    y = _places(np.arange(rows.start, rows.stop), height, high)
-    x = _places(np.arange(width), width, wide)
+    height, width = luma.shape
+    y = _places(at[0], height, lies.rows, photo.rows)
+    x = _places(at[1], width, lies.columns, photo.columns)
     mixed = np.empty((*luma.shape, 3), np.uint8)
-    chosen = np.ascontiguousarray(colours[:, :wide]).reshape(-1)
+    chosen = np.ascontiguousarray(colours).reshape(-1)
     flat = np.ascontiguousarray(luma).reshape(-1)
     rows_of, columns_of = (_places32(each) for each in ((y[0] - top, y[1] - top, y[2]), x))
-    colour(flat, chosen, wide, *rows_of, *columns_of, mixed.reshape(-1))
+    colour(flat, chosen, colours.shape[1], *rows_of, *columns_of, mixed.reshape(-1))
     return mixed
 
 
 def _places(
-    wanted: NDArray[np.intp], large: int, small: int
+    first: int, count: int, lies: Along, photo: Span
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    at = np.clip((wanted + 0.5) * small / large - 0.5, 0, small - 1)
+    wanted, last = np.arange(first, first + count), photo.stop - 1
+    at = np.clip((wanted + 0.5) * lies.over / lies.by + lies.start - 0.5, photo.start, last)
     before = at.astype(np.intp)
-    return before, np.minimum(before + 1, small - 1), (at - before).astype(np.float32)
+    return before, np.minimum(before + 1, last), (at - before).astype(np.float32)
 
 
 def _places32(

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.tasks.segments import Labels, overlaid, palette
+from ftdist.network.lying import Along, Lying
 from ftdist.pictures.fitting import Letterbox
 
 if TYPE_CHECKING:
@@ -20,14 +21,18 @@ _ROWS_AT_ONCE = 16
 _DOT = (0, 255, 64)
 
 
-def placed(count: int, pixels: int, offset: int, content: int, network: int) -> NDArray[np.intp]:
+def placed(
+    count: int, lies: Along, pixels: int, offset: int, content: int, network: int
+) -> NDArray[np.intp]:
     """For each of a photo's `pixels` along an axis the position of a map of `count` that shows it.
 
-    The photo lies in the network's input from `offset` on, `content` wide; -1 beyond the map.
+    The photo lies in the network's input from `offset` on, `content` wide, and the map `lies` on
+    it; -1 beyond the input. A border that the network has lost is as the map is beside it.
     """
     middle = (np.arange(pixels) + 0.5) * content / pixels + offset
-    found = np.floor(middle * count / network).astype(np.intp)
-    found[(found < 0) | (found >= count)] = -1
+    found = np.floor((middle - lies.start) * lies.by / lies.over).astype(np.intp)
+    found = np.clip(found, 0, count - 1)
+    found[(middle < 0) | (middle >= network)] = -1
     return found
 
 
@@ -35,14 +40,14 @@ class Tint:
     """Classes over a photo in colours, or `plain`: their numbers as grey, and nothing of it."""
 
     def __init__(
-        self, found: Labels, box: Letterbox, size: tuple[int, int], *, plain: bool
+        self, found: Labels, lies: Lying, box: Letterbox, size: tuple[int, int], *, plain: bool
     ) -> None:
         width, height = size
         self._found = found
-        self._rows = placed(found.shape[0], height, box.top, box.content_height, box.network_height)
-        self._columns = placed(
-            found.shape[1], width, box.left, box.content_width, box.network_width
-        )
+        down = height, box.top, box.content_height, box.network_height
+        across = width, box.left, box.content_width, box.network_width
+        self._rows = placed(found.shape[0], lies.rows, *down)
+        self._columns = placed(found.shape[1], lies.columns, *across)
         self._plain = plain
         self._colours = palette()
 

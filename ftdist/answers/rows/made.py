@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ftdist.answers.drawing.made import chroma, coloured
+from ftdist.answers.drawing.made import chroma, coloured, shown_until
 from ftdist.answers.rows.kept import KeptRows
 from ftdist.answers.tasks.images import Range, brightness, value_range
-from ftdist.geometry import Shape
+from ftdist.geometry import Region, Shape
+from ftdist.network.lying import Lying
 from ftdist.pictures.rows.feed import as_colours
 from ftdist.pictures.rows.protocol import Rows, Tags
 
@@ -35,26 +36,26 @@ class Shown:
     width: int
 
     @classmethod
-    def of(cls, made: Shape, network_input: Shape, photo: Shape) -> Shown:
-        down, across = made.height / network_input.height, made.width / network_input.width
-        height = min(made.height, max(1, round(photo.height * down)))
-        return cls(height, min(made.width, max(1, round(photo.width * across))))
+    def of(cls, made: Shape, network_input: Shape, photo: Shape, lies: Lying) -> Shown:
+        """`lies`: the map on the input."""
+        height = shown_until(made.height, network_input.height - photo.height, lies.rows)
+        width = shown_until(made.width, network_input.width - photo.width, lies.columns)
+        return cls(max(1, height), max(1, width))
 
 
 class Colours:
     """Cb and Cr of a photo's rows, as long as rows that are made may want them."""
 
-    def __init__(self, photo: Shape, shown: Shown, tags: Tags) -> None:
-        self._photo, self._shown = photo, shown
+    def __init__(self, photo: Shape, shown: Shown, lies: Lying, tags: Tags) -> None:
+        self._photo, self._shown, self._lies = photo, shown, lies
         self.kept = KeptRows(photo.height, lambda rows: chroma(as_colours(rows, tags)))
 
     def over(self, luma: NDArray[np.uint8], top: int) -> NDArray[np.uint8]:
         """Grey rows from row `top` of the picture on, with the photo's colours."""
-        size = self._photo.height, self._photo.width
-        rows = slice(top, top + len(luma))
+        photo = Region(0, self._photo.height, 0, self._photo.width)
         first = self.first_row(top)
         near = self.kept.rows(first, self.first_row(top + len(luma)) + 3)
-        return coloured(luma, near, (rows, self._shown.height), size, first)
+        return coloured(luma, near, (top, 0), self._lies, photo, first)
 
     def mixing_bytes(self, rows: int) -> int:
         """What so many rows take beside themselves while they get their colours: the photo's, put
@@ -66,11 +67,12 @@ class Colours:
         """Gives a few pixels colours: the code for it is in memory then."""
         self.kept.rehearse(np.zeros((1, 16, 3), np.uint8))
         near = np.zeros((2, 16, 2), np.uint8)
-        coloured(np.zeros((2, 16), np.uint8), near, (slice(0, 2), 2), (2, 16))
+        coloured(np.zeros((2, 16), np.uint8), near, (0, 0), self._lies, Region(0, 2, 0, 16))
 
     def first_row(self, top: int) -> int:
         """The first row of the photo that rows of the picture from `top` on want."""
-        return max(0, int((top + 0.5) * self._photo.height / self._shown.height - 0.5) - 1)
+        along = self._lies.rows
+        return max(0, int((top + 0.5) * along.over / along.by + along.start - 0.5) - 1)
 
 
 class MadeRows:

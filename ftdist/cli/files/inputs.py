@@ -174,7 +174,7 @@ def _made_bytes(
     """What writing the picture that a network makes takes, its photo's colours included."""
     from ftdist.answers.drawing.made import making_bytes
 
-    number = next(n for n in network.outputs if network.layers[n].name == task.outputs[0])
+    number = network.output(task.outputs[0])
     made = network.shape(number)
     taken = making_bytes(drawn, made.width, made.height) + _MADE_CODE_BYTES
     if task.layout in TWO_CHANNELS:

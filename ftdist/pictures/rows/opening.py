@@ -14,6 +14,7 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.network.lying import Lying, stretched
 from ftdist.pictures.beginnings import PNG, TIFF
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.rows.plain import (
@@ -26,7 +27,7 @@ from ftdist.pictures.rows.plain import (
 )
 from ftdist.pictures.rows.protocol import Holding, RowSink, RowSource, Tags
 from ftdist.pictures.rows.strips import Encoder, StripSink, strip_holding
-from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, scaled
+from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, laid
 
 _ARRAY_SUFFIX = ".npy"
 _JPEG, _PNG, _TIFF = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff")
@@ -111,15 +112,16 @@ def create_rows(
     shape: Shape,
     dtype: np.dtype[Any],
     like: RowSource | None = None,
+    lies: Lying | None = None,
     *,
     resume: bool = False,
     planes: bool = True,
 ) -> RowSink:
     """What writes a file of that name; InputError when it cannot hold such rows.
 
-    `like` is the picture that it was made of, whose tags it keeps where it has such. `resume` goes
-    on with what an earlier attempt has left. An array of fractions is written as `planes`, or as
-    pixels.
+    `like` is the picture that it was made of, whose tags it keeps where it has such; on that it
+    `lies`, or has the same edges. `resume` goes on with what an earlier attempt has left. An array
+    of fractions is written as `planes`, or as pixels.
     """
     suffix = path.suffix.lower()
     if suffix == _ARRAY_SUFFIX:
@@ -128,22 +130,19 @@ def create_rows(
     if suffix in PNM_SUFFIXES:
         return create_pnm(path, shape, dtype, resume=resume)
     if suffix in WRITTEN:
-        return _strips(path, shape, np.dtype(dtype), like, resume=resume)
+        tags = {} if like is None else _tags(like, shape, lies)
+        encoder = _encoder(path, shape, np.dtype(dtype), tags)
+        return StripSink(path, shape, np.dtype(dtype), encoder, suffix).begin(resume=resume)
     raise InputError(f"{path}: no picture that is written by rows ({', '.join(WRITTEN)})")
 
 
-def _strips(
-    path: Path, shape: Shape, dtype: np.dtype[Any], like: RowSource | None, *, resume: bool
-) -> StripSink:
+def _tags(like: RowSource, shape: Shape, lies: Lying | None) -> Tags:
     """Tags go over; those of place and resolution as the size has changed."""
-    tags: Tags = {}
-    if like is not None:
-        own = like.shape
-        tags = scaled(like.tags, shape.width / own.width, shape.height / own.height)
-        if own.channels != shape.channels:  # a profile is of colours that are no longer there
-            tags = {tag: each for tag, each in tags.items() if tag != ICC_PROFILE}
-    encoder = _encoder(path, shape, dtype, tags)
-    return StripSink(path, shape, dtype, encoder, path.suffix.lower()).begin(resume=resume)
+    own = like.shape
+    tags = laid(like.tags, stretched(shape, own) if lies is None else lies)
+    if own.channels != shape.channels:  # a profile is of colours that are no longer there
+        tags = {tag: each for tag, each in tags.items() if tag != ICC_PROFILE}
+    return tags
 
 
 def rehearse_writing(path: Path, shape: Shape, dtype: np.dtype[Any]) -> None:

@@ -18,16 +18,18 @@ from ftdist.pictures.rows.opening import open_rows
 HEIGHT, WIDTH = 500, 700
 
 
-def write_network(path: Path, channels: int, *, gated: bool = False, side: int = 3) -> None:
+def write_network(
+    path: Path, channels: int, *, gated: bool = False, side: int = 3, padded: bool = True
+) -> None:
     """Convolutions that blur, and enlarge twice, at any size; `gated` by the mean of the whole.
 
-    The first one's kernels are `side` x `side`.
+    The first one's kernels are `side` x `side`; unless it is `padded` a border is lost.
     """
     generator = np.random.default_rng(0)
     first = generator.random((8, channels, side, side), np.float32) / (side * side * channels)
     second = generator.random((4 * channels, 8, 3, 3), np.float32) / 72
     nodes = [
-        helper.make_node("Conv", ["x", "v"], ["a"], pads=[side // 2] * 4),
+        helper.make_node("Conv", ["x", "v"], ["a"], pads=[padded * side // 2] * 4),
         helper.make_node("GlobalAveragePool", ["a"], ["mean"]),
         helper.make_node("Mul" if gated else "Identity", ["a", "mean"][: 1 + gated], ["c"]),
         helper.make_node("Conv", ["c", "w"], ["b"], pads=[1, 1, 1, 1]),
@@ -55,14 +57,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_network(folder / "grey.onnx", 1)
     write_network(folder / "colours.onnx", 3)
     write_network(folder / "gated.onnx", 3, gated=True)
+    for channels, name in ((1, "inner_grey.onnx"), (3, "inner.onnx")):
+        write_network(folder / name, channels, side=7, padded=False)
     write_ppm(folder / "photo.ppm", HEIGHT, WIDTH)
     return folder
 
 
 @pytest.mark.parametrize(
     ("network", "ending"),
-    [("grey.onnx", "ppm"), ("colours.onnx", "ppm"), ("colours.onnx", "npy"), ("gated.onnx", "ppm")],
-)
+    [("grey.onnx", "ppm"), ("colours.onnx", "ppm"), ("colours.onnx", "npy"), ("gated.onnx", "ppm"),
+     ("inner_grey.onnx", "ppm"), ("inner.onnx", "ppm")],
+)  # fmt: skip
 def test_bands_write_what_a_whole_run_writes(folder: Path, network: str, ending: str) -> None:
     for bands in ("always", "never"):
         command = ("run", network, "photo.ppm", "-o", f"{bands}.{ending}", "--bands", bands)
@@ -91,18 +96,23 @@ def test_what_cannot_be_computed_in_bands_is_one_line(folder: Path) -> None:
     assert outcome.err.count("\n") == 1 and "name one picture or .npy file by -o" in outcome.err
 
 
-def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(folder: Path) -> None:
-    """Pillow reads none such; and twice the pixels have half the size on the earth."""
+@pytest.mark.parametrize(("network", "lost"), [("colours", 0), ("inner", 3)])
+def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(
+    folder: Path, network: str, lost: int
+) -> None:
+    """Pillow reads none such; and twice the pixels have half the size on the earth. Where a border
+    is lost the point that was at its corner is beyond what is left."""
     pixels = np.random.default_rng(0).random((61, 75, 3), np.float32)
     scale, point = (0.5, 0.5, 0.0), (0.0, 0.0, 0.0, 7.0, 47.0, 0.0)
     kind = Kind(compression=DEFLATE, predictor=3, more={33550: (12, scale), 33922: (12, point)})
     write_tiff(folder / "map.tif", pixels, kind)
-    run = ("run", folder / "colours.onnx", folder / "map.tif", "--bands", "always")
+    run = ("run", folder / f"{network}.onnx", folder / "map.tif", "--bands", "always")
     outcome = measured_ftdist(*run, "-o", folder / "larger.tif", folder=folder)
     assert outcome.status == 0, outcome
     with closing(open_rows(folder / "larger.tif")) as made:
-        assert made.shape[:2] == (122, 150)
-        assert made.tags[33550] == (0.25, 0.25, 0.0) and made.tags[33922] == point
+        assert made.shape[:2] == (122 - 4 * lost, 150 - 4 * lost)
+        assert made.tags[33550] == (0.25, 0.25, 0.0)
+        assert made.tags[33922] == (-2.0 * lost, -2.0 * lost, *point[2:])
 
 
 @pytest.mark.parametrize(

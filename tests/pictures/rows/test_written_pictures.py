@@ -13,6 +13,7 @@ from support.tiffs import Kind, write_tiff
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
+from ftdist.network.lying import Along, Lying
 from ftdist.pictures.encoding import writer
 from ftdist.pictures.rows import partial, strips
 from ftdist.pictures.rows.opening import create_rows, open_rows
@@ -199,8 +200,14 @@ def test_pictures_are_read_upright(tmp_path: Path, orientation: int) -> None:
             assert np.array_equal(source.rows(0, source.shape.height), expected)
 
 
-def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path) -> None:
-    """Three times the pixels are pixels of a third; corners stay where they are."""
+LOST = Lying(Along(4.0, 1, 3), Along(7.5, 1, 3))
+
+
+@pytest.mark.parametrize("lies", [None, LOST])
+def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path, lies: Lying | None) -> None:
+    """Three times the pixels are pixels of a third; corners stay where they are, unless a border
+    is lost."""
+    top, left = (0.0, 0.0) if lies is None else (along.start for along in lies)
     from ftdist.pictures.rows.tiff.tags import coordinate_system, place
 
     keys = (1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326)
@@ -216,7 +223,7 @@ def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path) -> None:
                 before = place(source.tags)
                 sink = create_rows(
                     tmp_path / "b.tif", Shape(3 * HEIGHT, 3 * WIDTH, 1), np.dtype("f4"), source,
-                    resume=False)  # fmt: skip
+                    lies, resume=False)  # fmt: skip
                 sink.write(np.zeros((3 * HEIGHT, 3 * WIDTH, 1), np.float32))
                 sink.finish()
             with closing(open_rows(tmp_path / "b.tif")) as made:
@@ -224,6 +231,7 @@ def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path) -> None:
                 assert coordinate_system(made.tags) == 4326 and made.tags[42113] == "-9999"
             assert before is not None and after is not None
             for column, row in ((0, 0), (WIDTH, 0), (0, HEIGHT), (33.25, 50)):
-                assert after(3 * column, 3 * row) == pytest.approx(before(column, row))
+                inside = 3 * (column - left), 3 * (row - top)
+                assert after(*inside) == pytest.approx(before(column, row))
             if raster == 1 and 33550 in more:
                 assert before(0, 0) == (6.0, 47.25)

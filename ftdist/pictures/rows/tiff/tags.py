@@ -3,7 +3,7 @@
 Where a picture lies on the earth is said by a point of it (ModelTiepoint) and the size of its
 pixels (ModelPixelScale), or by a matrix (ModelTransformation); keys say in which coordinates. A
 picture with twice the pixels on each side has pixels of half the size, and its points lie at twice
-the place.
+the place; one that lost a border begins further in.
 
 Source: OGC GeoTIFF 1.1, annex B; GDAL_NODATA is GDAL's.
 """
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ftdist.network.lying import Lying
 from ftdist.pictures.rows.protocol import Tags
 from ftdist.pictures.rows.tiff.directory import Directory
 
@@ -58,9 +59,11 @@ def filling(directory: Directory, dtype: np.dtype[Any]) -> float:
     return value if 0 <= value <= np.iinfo(dtype).max and value == int(value) else 0
 
 
-def scaled(tags: Tags, across: float, down: float) -> Tags:
-    """The tags of a picture that has so many times the columns and rows."""
+def laid(tags: Tags, lies: Lying) -> Tags:
+    """The tags of what is made of a picture on which it `lies`."""
     found = dict(tags)
+    down, across = (along.by / along.over for along in lies)
+    top, left = (along.start for along in lies)
     if RESOLUTION_UNIT in found or X_RESOLUTION in found:
         for tag, factor in ((X_RESOLUTION, across), (Y_RESOLUTION, down)):
             if tag in found:
@@ -70,13 +73,14 @@ def scaled(tags: Tags, across: float, down: float) -> Tags:
         east, north, *more = found[PIXEL_SCALE]
         found[PIXEL_SCALE] = (east / across, north / down, *more)
     if TIEPOINT in found:
+        sides = (left, across), (top, down)
         found[TIEPOINT] = tuple(
-            value if at % 6 > 1 else (value + shift) * (down if at % 6 else across) - shift
+            value if at % 6 > 1 else (value + shift - sides[at % 6][0]) * sides[at % 6][1] - shift
             for at, value in enumerate(found[TIEPOINT])
         )
     if TRANSFORMATION in found and len(found[TRANSFORMATION]) == 16:
         matrix = np.array(found[TRANSFORMATION], float).reshape(4, 4)
-        matrix[:, 3] += -shift * (matrix[:, 0] + matrix[:, 1])
+        matrix[:, 3] += (left - shift) * matrix[:, 0] + (top - shift) * matrix[:, 1]
         matrix[:, 0], matrix[:, 1] = matrix[:, 0] / across, matrix[:, 1] / down
         matrix[:, 3] += shift * (matrix[:, 0] + matrix[:, 1])
         found[TRANSFORMATION] = tuple(matrix.reshape(-1).tolist())
