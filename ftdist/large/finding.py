@@ -104,7 +104,7 @@ def _choice(part: _Seen, source: RowSource, ways: Ways, fill: int | None) -> Pha
     network = part.model.network
     last = last_shape(network)
     row_bytes = sum(network.shape(each).bytes // last.height for each in network.output_sources)
-    kept, reading = source.holding()
+    kept, reading = source.memory()
     reading += feeding_bytes(source.shape, source.dtype, network.input)
 
     def files_bytes(rows: int) -> int:

@@ -32,7 +32,7 @@ from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import Task
 from ftdist.pictures.rows.feed import Feed, as_colours
-from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_holding
+from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_memory
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
 from ftdist.planning.bands.plan import last_shape
 
@@ -152,10 +152,10 @@ class Labelled:
         )
 
     def files_bytes(self, seen: Network, rows: int) -> int:
-        reading, kept = reading_bytes(self), self.source.holding().kept
+        reading, kept = reading_bytes(self), self.source.memory().kept
         turning = max(WRITTEN_BYTES, self._row_bytes) * _COPIES // 4
         if self.target is not None:
-            writing = writing_holding(self.target, self._file_shape, _SAMPLES)
+            writing = writing_memory(self.target, self._file_shape, _SAMPLES)
             kept, turning = kept + writing.kept, turning + writing.at_work
         if self.kept is not None:
             kept += kept_bytes(self, seen, rows, 3)

@@ -121,7 +121,7 @@ def make(wanted: Wanted, ways: Ways, shown: Shown) -> Outcome:
             ways.calibration,
             exact_direct=ways.exact_direct,
             arithmetic=arithmetic,
-            early_bytes=source.holding().kept + reading_bytes(result),
+            early_bytes=source.memory().kept + reading_bytes(result),
             rehearse=lambda: result.rehearse(feed),
         )
         choice = choose_phases(asked, passes)

@@ -20,7 +20,7 @@ from ftdist.geometry import Shape
 from ftdist.network.graph import Network
 from ftdist.network.lying import Lying, lying
 from ftdist.pictures.rows.feed import Feed, feeding_bytes, piece_rows
-from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_holding
+from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_memory
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
 from ftdist.planning.bands.numbering import NumberedBands
 from ftdist.planning.bands.plan import last_shape
@@ -182,8 +182,8 @@ class Made:
         shape, dtype = self.file_shape
         at_once = min(self.rows_at_once, rows, self.made.height)
         piece = at_once * shape.width * shape.channels * dtype.itemsize
-        writing = writing_holding(self.target, shape, dtype, planes=self.planar, piece=piece)
-        reading, kept = reading_bytes(self), self.source.holding().kept + writing.kept
+        writing = writing_memory(self.target, shape, dtype, planes=self.planar, piece=piece)
+        reading, kept = reading_bytes(self), self.source.memory().kept + writing.kept
         if self.as_picture:
             kept += _SAMPLE_BYTES
         if self.colours is not None:
@@ -214,7 +214,7 @@ def _as_it_is(top: int, values: NDArray[np.float32]) -> Rows:
 def reading_bytes(result: Result) -> int:
     """What reading a piece of the photo takes beside what is kept of it."""
     source, wanted = result.source, result.network.input
-    return source.holding().at_work + feeding_bytes(source.shape, source.dtype, wanted)
+    return source.memory().at_work + feeding_bytes(source.shape, source.dtype, wanted)
 
 
 def map_bytes(made: Shape, rows: int) -> int:

@@ -15,7 +15,7 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.jpegwriter import JpegEncoder
 from ftdist.pictures.rows.pngwriter import PngEncoder
-from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_holding, strip_rows
+from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_memory, strip_rows
 from ftdist.pictures.rows.tiff.writer import TiffEncoder
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def encoding_bytes(file_format: str, width: int, height: int) -> int:
     shape = Shape(height, width, 3)
     if file_format == "JPEG":
         return jpeg_strip_bytes(shape)
-    return strip_holding(shape, _SAMPLE).most
+    return strip_memory(shape, _SAMPLE).most
 
 
 class _Strips:

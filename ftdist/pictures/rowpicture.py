@@ -110,7 +110,7 @@ class RowPicture(Picture):
 
     @property
     def decoding_bytes(self) -> int:
-        return self._rows.holding().most + CODE_BYTES + self._band_pixels * self._pixel_bytes
+        return self._rows.memory().most + CODE_BYTES + self._band_pixels * self._pixel_bytes
 
     def shown_bytes(self, beside: int = 0) -> int:
         return self.decoding_bytes + self._band_pixels * _SHOWN_BYTES + beside

@@ -57,7 +57,7 @@ class JobBands:
         pictures = self._opened(header, NumberedBands(header.network, result.band_rows))
         (values,) = result.outputs.values()
         last = wanted and pictures.write(result.frame, region, values)
-        if journal is not None:
+        if journal is not None and wanted:
             journal.add(result.frame)
         if last:
             self._progress.clear()

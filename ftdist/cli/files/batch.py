@@ -232,7 +232,7 @@ class Batch:
                 self._read(header, number)
             if number not in self.left_out:
                 self._write(header, number, result.outputs)
-        if self._journal is not None:
+        if self._journal is not None and number not in self.left_out:
             self._journal.add(frame)
         return number
 

@@ -1,7 +1,7 @@
 """What a named job has delivered so far, beside its results: submitted again, it goes on there.
 
-What the job is, then the number of each frame whose results were written. It goes away when the job
-is done.
+What the job is, then the number of each frame whose results were written: what was left out is
+tried again, and named again. It goes away when the job is done.
 """
 
 from __future__ import annotations

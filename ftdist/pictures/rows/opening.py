@@ -23,10 +23,10 @@ from ftdist.pictures.rows.plain import (
     create_pnm,
     open_array,
     open_pnm,
-    plain_holding,
+    plain_memory,
 )
-from ftdist.pictures.rows.protocol import Holding, RowSink, RowSource, Tags
-from ftdist.pictures.rows.strips import Encoder, StripSink, strip_holding
+from ftdist.pictures.rows.protocol import RowMemory, RowSink, RowSource, Tags
+from ftdist.pictures.rows.strips import Encoder, StripSink, strip_memory
 from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, laid
 
 _ARRAY_SUFFIX = ".npy"
@@ -176,19 +176,19 @@ def _encoder_of(suffix: str) -> Callable[[Shape, np.dtype[Any], Tags], Encoder]:
     return TiffEncoder
 
 
-def writing_holding(
+def writing_memory(
     path: Path, shape: Shape, dtype: np.dtype[Any], *, planes: bool = True, piece: int = PIECE_BYTES
-) -> Holding:
+) -> RowMemory:
     """What writing such a file holds, beside the caller's rows, about `piece` bytes at once;
     without its code, once ``rehearse_writing`` was called."""
     suffix, dtype = path.suffix.lower(), np.dtype(dtype)
     if suffix in (*_JPEG, *_PNG, *_TIFF):
-        return strip_holding(shape, dtype, jpeg=suffix in _JPEG)
+        return strip_memory(shape, dtype, jpeg=suffix in _JPEG)
     own = planes and suffix == _ARRAY_SUFFIX and dtype.kind == "f"
-    return plain_holding(shape, dtype, planes=own, piece_bytes=piece)
+    return plain_memory(shape, dtype, planes=own, piece_bytes=piece)
 
 
 def row_memory(source: RowSource, path: Path, shape: Shape, dtype: np.dtype[Any]) -> int:
     """What copying `source` to such a file holds at most, beside the caller's rows."""
-    reading, writing = source.holding(), writing_holding(path, shape, dtype)
+    reading, writing = source.memory(), writing_memory(path, shape, dtype)
     return reading.kept + writing.kept + max(reading.at_work, writing.at_work)

@@ -24,7 +24,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.beginnings import PAM
 from ftdist.pictures.rows.partial import PartialFile
-from ftdist.pictures.rows.protocol import Holding, Rows, RowSource, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, RowSource, Tags
 
 PNM_SUFFIXES = (".pgm", ".ppm", ".pnm")
 _SAMPLES = ("u1", "u2")
@@ -103,12 +103,12 @@ class PlainSource:
     def _turned_rows(self) -> int:
         return max(1, _TURNED_AT_ONCE // (self.shape.width * self.shape.channels))
 
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         if not self._is_turned:
-            return Holding(0, 0)
+            return RowMemory(0, 0)
         rows = min(self._turned_rows, self.shape.height)
         value = self._stored.itemsize + (_SPREAD_BYTES if self._most else 0)
-        return Holding(0, rows * self.shape.width * self.shape.channels * value)
+        return RowMemory(0, rows * self.shape.width * self.shape.channels * value)
 
     def rehearse(self) -> None:
         self.rows(0, 1)
@@ -317,9 +317,11 @@ class _Bytes:
         return len(more)
 
 
-def plain_holding(shape: Shape, dtype: np.dtype[Any], *, planes: bool, piece_bytes: int) -> Holding:
+def plain_memory(
+    shape: Shape, dtype: np.dtype[Any], *, planes: bool, piece_bytes: int
+) -> RowMemory:
     """What writing about `piece_bytes` at a time, no less than a row, holds beside the caller's:
     them once more in the file's order, or a plane of them."""
     row = shape.width * shape.channels * np.dtype(dtype).itemsize
     copied = max(piece_bytes, row)
-    return Holding(0, -(-copied // shape.channels) if planes else copied)
+    return RowMemory(0, -(-copied // shape.channels) if planes else copied)

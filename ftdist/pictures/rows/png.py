@@ -24,7 +24,7 @@ from ftdist.pictures.rows.codings import (
     unpacked,
 )
 from ftdist.pictures.rows.pngheader import DataChunks, PngHeader, read_header
-from ftdist.pictures.rows.protocol import Holding, Rows
+from ftdist.pictures.rows.protocol import RowMemory, Rows
 from ftdist.pictures.rows.sequential import STEP_SAMPLES, Sequential, cut_off, reading
 
 _PASSES = (
@@ -159,14 +159,14 @@ class PngSource(Sequential):
         self._folder = folder or Path(os.path.realpath(path)).parent
         self._passes: _Passes | None = None
 
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         header, width = self._header, self.shape.width
         line = 1 + header.line_bytes(width)
         copies = 1 if header.depth == 8 else 2
         row = copies * line + width * _pixel_bytes(header)
         # the piece of data; a new one beside it, and what was inflated of the old one
         kept = line + PIECE_BYTES + INFLATE_BYTES
-        return Holding(kept, self.step_rows * row + 3 * PIECE_BYTES)
+        return RowMemory(kept, self.step_rows * row + 3 * PIECE_BYTES)
 
     @property
     def _begins_small(self) -> bool:

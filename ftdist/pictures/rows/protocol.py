@@ -27,7 +27,7 @@ Tags = Mapping[int, Any]
 its resolution and colours. Empty for formats and files that have none."""
 
 
-class Holding(NamedTuple):
+class RowMemory(NamedTuple):
     """Bytes that a source or a sink holds beside the rows that it gives or is given: `kept` from
     call to call, and at most so many more `at_work`, until a call returns."""
 
@@ -66,7 +66,7 @@ class RowSource(Protocol):
         """Begins again with the first row."""
         ...
 
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         """What it holds beside the rows that it gives; known from the file's header.
 
         Its code is none of it where ``rehearse`` runs that.
@@ -76,7 +76,7 @@ class RowSource(Protocol):
     def rehearse(self) -> None:
         """Reads little and begins again: the code for reading is in memory then, and counts among
         what the process holds. What takes as much as all rows do is left out, and its code is among
-        what ``holding`` says."""
+        what ``memory`` says."""
         ...
 
     def close(self) -> None: ...

@@ -18,7 +18,7 @@ import numpy as np
 from ftdist.errors import FtdistError, InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.damage import reason_of
-from ftdist.pictures.rows.protocol import Holding, Rows, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, Tags
 
 STEP_SAMPLES = 1 << 16
 """How many samples are decoded at a time, about; no less than a row."""
@@ -87,7 +87,7 @@ class Sequential(ABC):
         return True
 
     @abstractmethod
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         """What it holds beside the rows that it gives; known from the header."""
 
     @abstractmethod

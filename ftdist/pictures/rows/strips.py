@@ -14,7 +14,7 @@ import numpy as np
 
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.partial import PartialFile
-from ftdist.pictures.rows.protocol import Holding, Rows
+from ftdist.pictures.rows.protocol import RowMemory, Rows
 
 STRIP_PIXELS, STRIP_BYTES, _BLOCK = 1 << 16, 512 << 10, 8
 """How much a strip is, about; a JPEG's are whole rows of blocks."""
@@ -168,13 +168,13 @@ def packed(content: memoryview, deflate: Deflate, flush: int) -> Iterator[bytes]
     yield deflate.flush(flush)
 
 
-def strip_holding(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> Holding:
+def strip_memory(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> RowMemory:
     """What writing by strips holds: a strip gathered; at work it as differences and packed, and
     zlib's tables."""
     strip = _strip_height(shape, dtype) * shape.width * shape.channels * dtype.itemsize
     if jpeg:
-        return Holding(strip, jpeg_strip_bytes(shape))
-    return Holding(strip, _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES)
+        return RowMemory(strip, jpeg_strip_bytes(shape))
+    return RowMemory(strip, _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES)
 
 
 def jpeg_strip_bytes(shape: Shape) -> int:

@@ -18,7 +18,7 @@ from ftdist.geometry import Shape
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.nameless import nameless_file, write_all
 from ftdist.pictures.rows.partial import writing
-from ftdist.pictures.rows.protocol import Holding, Rows, RowSource, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, RowSource, Tags
 
 _BAND_BYTES, _MOST_BAND_ROWS = 1 << 20, 256
 _COPIES = 3
@@ -46,11 +46,11 @@ class UprightSource:
         """Stored rows that are turned at a time."""
         return max(1, min(_MOST_BAND_ROWS, _BAND_BYTES // self._row_bytes))
 
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         """What it and its source hold beside the rows that it gives."""
         band = min(self._band_rows, self._source.shape.height) * self._row_bytes
-        kept, at_work = self._source.holding()
-        return Holding(kept, at_work + _COPIES * band)
+        kept, at_work = self._source.memory()
+        return RowMemory(kept, at_work + _COPIES * band)
 
     def rows(self, top: int, bottom: int) -> Rows:
         """Rows [top, bottom) as they are to be seen."""

@@ -18,7 +18,7 @@ from ftdist.geometry import Shape
 from ftdist.pictures.bands import load, raw_rows, raw_stride
 from ftdist.pictures.footprint import CODE_BYTES, row_bytes
 from ftdist.pictures.reading import PillowPicture, left_open, told
-from ftdist.pictures.rows.protocol import Holding, Rows, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, Tags
 from ftdist.pictures.rows.sequential import Sequential
 from ftdist.pictures.rows.tiff.tags import (
     ICC_PROFILE,
@@ -50,7 +50,7 @@ class ViewedSource(Sequential):
                 self.tags: Tags = _tags(self._picture)
                 width, height = self._picture.full
                 self.shape = Shape(height, width, _CHANNELS[self._mode])
-                self._holding = self._counted(self._picture)
+                self._memory = self._counted(self._picture)
             except BaseException:
                 self._picture.close()
                 raise
@@ -58,14 +58,14 @@ class ViewedSource(Sequential):
         self._stream: Stream | None = None
         self._whole: Image | None = None
 
-    def holding(self) -> Holding:
-        return self._holding
+    def memory(self) -> RowMemory:
+        return self._memory
 
-    def _counted(self, picture: PillowPicture) -> Holding:
+    def _counted(self, picture: PillowPicture) -> RowMemory:
         given = picture.image, picture.jpeg
         kept, at_work = row_bytes(*given, self.step_rows, self.channels)
         is_rehearsed = self.streams or picture.jpeg is not None
-        return Holding(kept if is_rehearsed else kept + CODE_BYTES, at_work)
+        return RowMemory(kept if is_rehearsed else kept + CODE_BYTES, at_work)
 
     def rehearse(self) -> None:
         """Of a JPEG that is decoded whole a small one is decoded in its place."""

@@ -19,7 +19,7 @@ from ftdist.network.ports import Pixels
 from ftdist.pictures.fitted import load_picture
 from ftdist.pictures.rows.feed import Feed, with_channels
 from ftdist.pictures.rows.opening import open_rows
-from ftdist.pictures.rows.protocol import Holding, Rows, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, Tags
 
 
 class Held:
@@ -35,8 +35,8 @@ class Held:
         self._next = bottom
         return self._picture[top:bottom].copy()
 
-    def holding(self) -> Holding:
-        return Holding(0, 0)
+    def memory(self) -> RowMemory:
+        return RowMemory(0, 0)
 
     def rehearse(self) -> None:
         pass

@@ -135,7 +135,7 @@ def test_a_strip_of_any_length_takes_few_bytes(tmp_path: Path) -> None:
     pixels = np.zeros((4000, 50, 1), np.uint8)
     for compression in (NONE, DEFLATE, LZW):
         path = write_tiff(tmp_path / "a.tif", pixels, Kind(compression=compression, block=4000))
-        assert TiffSource(path).holding().most < 500_000
+        assert TiffSource(path).memory().most < 500_000
 
 
 def across_bytes(path: Path, values: Any, bits: int, more: dict[int, Any] | None = None) -> Path:

@@ -16,7 +16,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Shape
 from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.rows.codings import WIDE_BYTES, Bytes, Stream
-from ftdist.pictures.rows.protocol import Holding, Rows, Tags
+from ftdist.pictures.rows.protocol import RowMemory, Rows, Tags
 from ftdist.pictures.rows.sequential import Sequential, cut_off, reading
 from ftdist.pictures.rows.tiff.blocks import DECODER_BYTES, Blocks
 from ftdist.pictures.rows.tiff.directory import first_picture
@@ -73,7 +73,7 @@ class TiffSource(Sequential):
         transient = 3 * block_bytes(self._layout) + DECODER_BYTES
         return self._columns * DECODER_BYTES > self._block_row_bytes + transient
 
-    def holding(self) -> Holding:
+    def memory(self) -> RowMemory:
         layout = self._layout
         numbers = layout.block_width * layout.samples * layout.stored.itemsize
         inks = _INK_BYTES * layout.block_width if layout.channels != layout.bands else 0
@@ -84,8 +84,8 @@ class TiffSource(Sequential):
             kept = self._block_row_bytes + _LISTED_BYTES
             if layout.compression == JPEG and not self._begins_small:
                 kept += CODE_BYTES
-            return Holding(kept, DECODER_BYTES + rows * line)
-        return Holding(self._columns * DECODER_BYTES + _LISTED_BYTES, self.step_rows * line)
+            return RowMemory(kept, DECODER_BYTES + rows * line)
+        return RowMemory(self._columns * DECODER_BYTES + _LISTED_BYTES, self.step_rows * line)
 
     @property
     def _begins_small(self) -> bool:
