@@ -100,6 +100,8 @@ class Batch:
         """Ends, in order or not: of pictures in bands that are not whole a named job keeps what is
         there."""
         self._banded.close(keep=self._journal is not None)
+        if self._journal is not None:
+            self._journal.close()
 
     def end(self, header: Header | None = None) -> list[Result]:
         """All results are written: what was seen, of inputs that were done before, too.
