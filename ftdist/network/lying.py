@@ -8,6 +8,7 @@ shows what is at 7.25, not at 0.25.
 from __future__ import annotations
 
 from collections import deque
+from functools import lru_cache
 from math import gcd
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ class Lying(NamedTuple):
     columns: Along
 
 
+@lru_cache(maxsize=4)
 def lying(network: Network, output: int) -> Lying:
     """How an output lies on the network's first input.
 
