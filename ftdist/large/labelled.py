@@ -26,8 +26,8 @@ from ftdist.large.results import (
     noted_bytes,
     reading_bytes,
 )
+from ftdist.network.alignment import aligned
 from ftdist.network.graph import Network
-from ftdist.network.lying import lying
 from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import Task
@@ -92,8 +92,8 @@ class Labelled:
     def __post_init__(self) -> None:
         source = self.source
         self.made = last_shape(self.network)
-        lies = lying(self.network, self.network.outputs[0])
-        self._rows = ClassRows(self.made, source.shape, self.network.input, lies)
+        alignment = aligned(self.network, self.network.outputs[0])
+        self._rows = ClassRows(self.made, source.shape, self.network.input, alignment)
         if self.target is not None and not self.plain:
             if source.dtype == np.float32:
                 raise InputError(f"{self.target}: classes are drawn on a picture, not on fractions")
@@ -115,8 +115,8 @@ class Labelled:
         return max(1, WRITTEN_BYTES // self._row_bytes)
 
     def judge(self) -> Counted:
-        lies = lying(self.network, self.network.outputs[0])
-        shown = Shown.of(self.made, self.network.input, self.source.shape, lies)
+        alignment = aligned(self.network, self.network.outputs[0])
+        shown = Shown.of(self.made, self.network.input, self.source.shape, alignment)
         self._counted = Counted((shown.height, shown.width), self.made.channels)
         return self._counted
 

@@ -17,8 +17,8 @@ from ftdist.answers.rows.kept import KeptRows
 from ftdist.answers.rows.made import Colours, MadeRows, Shown
 from ftdist.answers.rows.sample import Sample
 from ftdist.geometry import Shape
+from ftdist.network.alignment import Alignment, aligned
 from ftdist.network.graph import Network
-from ftdist.network.lying import Lying, lying
 from ftdist.pictures.rows.feed import Feed, feeding_bytes, piece_rows
 from ftdist.pictures.rows.opening import create_rows, rehearse_writing, writing_memory
 from ftdist.pictures.rows.protocol import Rows, RowSink, RowSource
@@ -121,7 +121,7 @@ class Made:
     source: RowSource
     target: Path
     as_picture: bool = field(kw_only=True)
-    lies: Lying = field(init=False)
+    alignment: Alignment = field(init=False)
     shown: Shown = field(init=False)
     made: Shape = field(init=False)
     planar: bool = field(init=False)
@@ -132,11 +132,11 @@ class Made:
         self.made = last_shape(network)
         layout = network.layout(network.outputs[0])
         self.planar = layout.planar
-        self.lies = lying(network, network.outputs[0])
-        self.shown = Shown.of(self.made, network.input, self.source.shape, self.lies)
+        self.alignment = aligned(network, network.outputs[0])
+        self.shown = Shown.of(self.made, network.input, self.source.shape, self.alignment)
         grey = network.input.channels == 1 and self.made.channels == 1
         if self.as_picture and grey and self.source.shape.channels >= 3:
-            self.colours = Colours(self.source.shape, self.shown, self.lies, self.source.tags)
+            self.colours = Colours(self.source.shape, self.shown, self.alignment, self.source.tags)
 
     @property
     def kept(self) -> KeptRows | None:
@@ -175,7 +175,7 @@ class Made:
 
     def sink(self, *, resume: bool) -> RowSink:
         shape, dtype = self.file_shape
-        return create_rows(self.target, shape, dtype, self.source, self.lies, resume=resume,
+        return create_rows(self.target, shape, dtype, self.source, self.alignment, resume=resume,
                            planes=self.planar)  # fmt: skip
 
     def files_bytes(self, seen: Network, rows: int) -> int:

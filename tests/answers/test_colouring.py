@@ -7,17 +7,17 @@ import pytest
 
 from ftdist.answers.drawing.made import chroma, coloured
 from ftdist.geometry import Region, Shape
-from ftdist.network.lying import Along, Lying, stretched
+from ftdist.network.alignment import Alignment, AxisAlignment, stretched
 from ftdist.pictures._decoding import colour
 
 HIGH, WIDE = 7, 9
-SAME = Lying(Along(0.0), Along(0.0))
+SAME = Alignment(AxisAlignment(0.0), AxisAlignment(0.0))
 
 
-def expected(luma: np.ndarray, colours: np.ndarray, lies: Lying) -> np.ndarray:
+def expected(luma: np.ndarray, colours: np.ndarray, alignment: Alignment) -> np.ndarray:
     """Each pixel between the four around its middle, every operation in float32."""
     places = []
-    for large, small, along in zip(luma.shape, colours.shape, lies, strict=False):
+    for large, small, along in zip(luma.shape, colours.shape, alignment, strict=False):
         at = (np.arange(large) + 0.5) * along.step + along.start - 0.5
         at = np.clip(at, 0, small - 1)
         before = at.astype(int)
@@ -41,21 +41,21 @@ def test_a_grey_picture_has_its_photos_colours(size: tuple[int, int]) -> None:
     generator = np.random.default_rng(0)
     luma = generator.integers(0, 256, size, np.uint8)
     colours = generator.integers(0, 256, (HIGH, WIDE, 2), np.uint8)
-    lies = stretched(Shape(*size, 1), Shape(HIGH, WIDE, 2))
-    made = coloured(luma, colours, (0, 0), lies, Region(0, HIGH, 0, WIDE))
-    assert np.array_equal(made, expected(luma, colours, lies))
+    alignment = stretched(Shape(*size, 1), Shape(HIGH, WIDE, 2))
+    made = coloured(luma, colours, (0, 0), alignment, Region(0, HIGH, 0, WIDE))
+    assert np.array_equal(made, expected(luma, colours, alignment))
 
 
 def test_colours_are_those_of_where_a_map_lies() -> None:
     """It has lost a border of two, and is as large as what is left of it, twice."""
     generator = np.random.default_rng(0)
-    lies = Lying(Along(2.0, 1, 2), Along(2.0, 1, 2))
+    alignment = Alignment(AxisAlignment(2.0, 1, 2), AxisAlignment(2.0, 1, 2))
     luma = generator.integers(0, 256, (2 * HIGH - 8, 2 * WIDE - 8), np.uint8)
     colours = generator.integers(0, 256, (HIGH, WIDE, 2), np.uint8)
-    whole = expected(luma, colours, lies)
+    whole = expected(luma, colours, alignment)
     photo = Region(0, HIGH, 0, WIDE)
-    assert np.array_equal(coloured(luma, colours, (0, 0), lies, photo), whole)
-    part = coloured(luma[3:5, 4:], colours[1:], (3, 4), lies, photo, 1)
+    assert np.array_equal(coloured(luma, colours, (0, 0), alignment, photo), whole)
+    part = coloured(luma[3:5, 4:], colours[1:], (3, 4), alignment, photo, 1)
     assert np.array_equal(part, whole[3:5, 4:])
 
 

@@ -18,7 +18,7 @@ from ftdist.answers.tasks.segments import planar
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
 from ftdist.geometry import Region, Span
-from ftdist.network.lying import Along, Lying
+from ftdist.network.alignment import Alignment, AxisAlignment
 from ftdist.pictures._decoding import colour
 from ftdist.pictures.encoding import encoding_bytes, writer
 from ftdist.pictures.fitting import Letterbox
@@ -48,18 +48,18 @@ def write_made(
     values: Range,
     path: Path,
     box: Letterbox | None,
-    lies: Lying,
+    alignment: Alignment,
     *,
     blue_first: bool = False,
     colours: Colours | None = None,
 ) -> tuple[int, int]:
     """Writes what a network of (height, width) `source` made as a picture; gives (width, height).
 
-    `box` says which part of the input the photo took; the same part of what was made, which `lies`
-    on the input, is written.
+    `box` says which part of the input the photo took; the same part of what was made, by its
+    `alignment` with the input, is written.
     """
     planes = planar(array, source)
-    left, top, right, bottom = _shown(planes.shape[1:], box, lies)
+    left, top, right, bottom = _shown(planes.shape[1:], box, alignment)
     planes = planes[:, top:bottom, left:right]
     photo = _photo(source, box)
     height, width = planes.shape[1:]
@@ -71,7 +71,7 @@ def write_made(
                 band = picture(planes[:, rows], (rows.stop - first, width), values,
                                blue_first=blue_first)  # fmt: skip
                 if band.ndim == 2:
-                    band = _in_colours(band, colours, (top + first, left), lies, photo)
+                    band = _in_colours(band, colours, (top + first, left), alignment, photo)
                 sink.take(_image(band))
             sink.end()
             file.flush()
@@ -89,21 +89,23 @@ def making_bytes(path: Path, width: int, height: int) -> int:
     return encoding_bytes(output_format(path), width, height) + _BAND_COPIES * band
 
 
-def shown_until(made: int, beside: int, lies: Along) -> int:
+def shown_until(made: int, beside: int, alignment: AxisAlignment) -> int:
     """The end of the part of a map's axis that shows the photo, behind which the network's input
     has so much `beside` it."""
-    return min(made, round(made - beside * lies.by / lies.over))
+    return min(made, round(made - beside * alignment.by / alignment.over))
 
 
-def _shown(made: tuple[int, ...], box: Letterbox | None, lies: Lying) -> tuple[int, int, int, int]:
+def _shown(
+    made: tuple[int, ...], box: Letterbox | None, alignment: Alignment
+) -> tuple[int, int, int, int]:
     """Left, top, right, bottom of the part of a map that shows the photo."""
     height, width = made
     if box is None:
         return 0, 0, width, height
-    left = max(0, round(box.left * lies.columns.by / lies.columns.over))
-    top = max(0, round(box.top * lies.rows.by / lies.rows.over))
-    right = shown_until(width, box.network_width - box.left - box.content_width, lies.columns)
-    bottom = shown_until(height, box.network_height - box.top - box.content_height, lies.rows)
+    left = max(0, round(box.left * alignment.columns.by / alignment.columns.over))
+    top = max(0, round(box.top * alignment.rows.by / alignment.rows.over))
+    right = shown_until(width, box.network_width - box.left - box.content_width, alignment.columns)
+    bottom = shown_until(height, box.network_height - box.top - box.content_height, alignment.rows)
     return left, top, max(left + 1, right), max(top + 1, bottom)
 
 
@@ -126,31 +128,31 @@ def _in_colours(
     luma: NDArray[np.uint8],
     colours: Colours | None,
     at: tuple[int, int],
-    lies: Lying,
+    alignment: Alignment,
     photo: Region,
 ) -> NDArray[np.uint8]:
     """A grey band with the photo's colours, or as it is in three equal channels."""
     if colours is None:
         return np.repeat(luma[:, :, None], 3, axis=2)
-    return coloured(luma, colours, at, lies, photo)
+    return coloured(luma, colours, at, alignment, photo)
 
 
 def coloured(
     luma: NDArray[np.uint8],
     colours: Colours,
     at: tuple[int, int],
-    lies: Lying,
+    alignment: Alignment,
     photo: Region,
     top: int = 0,
 ) -> NDArray[np.uint8]:
     """Grey pixels of a map with the colours of the photo that it was made of.
 
-    They are those from the row and column `at` on; the map `lies` on an input of which the photo
-    takes a part, and of whose rows `colours` has those from `top` on.
+    They are those from the row and column `at` on. `alignment` is the map's with an input of which
+    the photo takes a part, and of whose rows `colours` has those from `top` on.
     """
     height, width = luma.shape
-    y = _places(at[0], height, lies.rows, photo.rows)
-    x = _places(at[1], width, lies.columns, photo.columns)
+    y = _places(at[0], height, alignment.rows, photo.rows)
+    x = _places(at[1], width, alignment.columns, photo.columns)
     mixed = np.empty((*luma.shape, 3), np.uint8)
     chosen = np.ascontiguousarray(colours).reshape(-1)
     flat = np.ascontiguousarray(luma).reshape(-1)
@@ -160,10 +162,12 @@ def coloured(
 
 
 def _places(
-    first: int, count: int, lies: Along, photo: Span
+    first: int, count: int, alignment: AxisAlignment, photo: Span
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
     wanted, last = np.arange(first, first + count), photo.stop - 1
-    at = np.clip((wanted + 0.5) * lies.over / lies.by + lies.start - 0.5, photo.start, last)
+    at = np.clip(
+        (wanted + 0.5) * alignment.over / alignment.by + alignment.start - 0.5, photo.start, last
+    )
     before = at.astype(np.intp)
     return before, np.minimum(before + 1, last), (at - before).astype(np.float32)
 

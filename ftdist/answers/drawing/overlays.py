@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ftdist.answers.tasks.segments import Labels, overlaid, palette
-from ftdist.network.lying import Along, Lying
+from ftdist.network.alignment import Alignment, AxisAlignment
 from ftdist.pictures.fitting import Letterbox
 
 if TYPE_CHECKING:
@@ -22,15 +22,16 @@ _DOT = (0, 255, 64)
 
 
 def placed(
-    count: int, lies: Along, pixels: int, offset: int, content: int, network: int
+    count: int, alignment: AxisAlignment, pixels: int, offset: int, content: int, network: int
 ) -> NDArray[np.intp]:
     """For each of a photo's `pixels` along an axis the position of a map of `count` that shows it.
 
-    The photo lies in the network's input from `offset` on, `content` wide, and the map `lies` on
-    it; -1 beyond the input. A border that the network has lost is as the map is beside it.
+    The photo lies in the network's input from `offset` on, `content` wide; `alignment` is the
+    map's with it. -1 beyond the input. A border that the network has lost is as the map is beside
+    it.
     """
     middle = (np.arange(pixels) + 0.5) * content / pixels + offset
-    found = np.floor((middle - lies.start) * lies.by / lies.over).astype(np.intp)
+    found = np.floor((middle - alignment.start) * alignment.by / alignment.over).astype(np.intp)
     found = np.clip(found, 0, count - 1)
     found[(middle < 0) | (middle >= network)] = -1
     return found
@@ -40,14 +41,20 @@ class Tint:
     """Classes over a photo in colours, or `plain`: their numbers as grey, and nothing of it."""
 
     def __init__(
-        self, found: Labels, lies: Lying, box: Letterbox, size: tuple[int, int], *, plain: bool
+        self,
+        found: Labels,
+        alignment: Alignment,
+        box: Letterbox,
+        size: tuple[int, int],
+        *,
+        plain: bool,
     ) -> None:
         width, height = size
         self._found = found
         down = height, box.top, box.content_height, box.network_height
         across = width, box.left, box.content_width, box.network_width
-        self._rows = placed(found.shape[0], lies.rows, *down)
-        self._columns = placed(found.shape[1], lies.columns, *across)
+        self._rows = placed(found.shape[0], alignment.rows, *down)
+        self._columns = placed(found.shape[1], alignment.columns, *across)
         self._plain = plain
         self._colours = palette()
 

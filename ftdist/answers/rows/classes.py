@@ -26,7 +26,7 @@ from ftdist.answers.tasks.segments import (
     shares_of,
 )
 from ftdist.geometry import Shape
-from ftdist.network.lying import Lying
+from ftdist.network.alignment import Alignment
 from ftdist.pictures.rows.protocol import Rows
 
 _READINGS = (PROBABILITIES, LOGITS, NUMBERS)
@@ -104,14 +104,14 @@ class ClassRows:
     """Turns rows of a map into rows of a picture of the photo's size: numbers of classes, one
     channel, or their colours over the photo's rows.
 
-    `size` is that of the network's input, in whose top left corner the photo lies, and on which the
-    map `lies`.
+    `size` is that of the network's input, in whose top left corner the photo lies; `alignment` is
+    the map's with it.
     """
 
-    def __init__(self, made: Shape, photo: Shape, size: Shape, lies: Lying) -> None:
+    def __init__(self, made: Shape, photo: Shape, size: Shape, alignment: Alignment) -> None:
         high, wide = photo.height, photo.width
-        self._rows = placed(made.height, lies.rows, high, 0, high, size.height)
-        self._columns = placed(made.width, lies.columns, wide, 0, wide, size.width)
+        self._rows = placed(made.height, alignment.rows, high, 0, high, size.height)
+        self._columns = placed(made.width, alignment.columns, wide, 0, wide, size.width)
         self._colours = palette()
 
     def first(self, map_row: int) -> int:

@@ -17,7 +17,7 @@ from ftdist.answers.drawing.made import chroma, coloured, shown_until
 from ftdist.answers.rows.kept import KeptRows
 from ftdist.answers.tasks.images import Range, brightness, value_range
 from ftdist.geometry import Region, Shape
-from ftdist.network.lying import Lying
+from ftdist.network.alignment import Alignment
 from ftdist.pictures.rows.feed import as_colours
 from ftdist.pictures.rows.protocol import Rows, Tags
 
@@ -36,18 +36,18 @@ class Shown:
     width: int
 
     @classmethod
-    def of(cls, made: Shape, network_input: Shape, photo: Shape, lies: Lying) -> Shown:
-        """`lies`: the map on the input."""
-        height = shown_until(made.height, network_input.height - photo.height, lies.rows)
-        width = shown_until(made.width, network_input.width - photo.width, lies.columns)
+    def of(cls, made: Shape, network_input: Shape, photo: Shape, alignment: Alignment) -> Shown:
+        """`alignment` is the map's with the input."""
+        height = shown_until(made.height, network_input.height - photo.height, alignment.rows)
+        width = shown_until(made.width, network_input.width - photo.width, alignment.columns)
         return cls(max(1, height), max(1, width))
 
 
 class Colours:
     """Cb and Cr of a photo's rows, as long as rows that are made may want them."""
 
-    def __init__(self, photo: Shape, shown: Shown, lies: Lying, tags: Tags) -> None:
-        self._photo, self._shown, self._lies = photo, shown, lies
+    def __init__(self, photo: Shape, shown: Shown, alignment: Alignment, tags: Tags) -> None:
+        self._photo, self._shown, self._alignment = photo, shown, alignment
         self.kept = KeptRows(photo.height, lambda rows: chroma(as_colours(rows, tags)))
 
     def over(self, luma: NDArray[np.uint8], top: int) -> NDArray[np.uint8]:
@@ -55,7 +55,7 @@ class Colours:
         photo = Region(0, self._photo.height, 0, self._photo.width)
         first = self.first_row(top)
         near = self.kept.rows(first, self.first_row(top + len(luma)) + 3)
-        return coloured(luma, near, (top, 0), self._lies, photo, first)
+        return coloured(luma, near, (top, 0), self._alignment, photo, first)
 
     def mixing_bytes(self, rows: int) -> int:
         """What so many rows take beside themselves while they get their colours: the photo's, put
@@ -67,11 +67,11 @@ class Colours:
         """Gives a few pixels colours: the code for it is in memory then."""
         self.kept.rehearse(np.zeros((1, 16, 3), np.uint8))
         near = np.zeros((2, 16, 2), np.uint8)
-        coloured(np.zeros((2, 16), np.uint8), near, (0, 0), self._lies, Region(0, 2, 0, 16))
+        coloured(np.zeros((2, 16), np.uint8), near, (0, 0), self._alignment, Region(0, 2, 0, 16))
 
     def first_row(self, top: int) -> int:
         """The first row of the photo that rows of the picture from `top` on want."""
-        along = self._lies.rows
+        along = self._alignment.rows
         return max(0, int((top + 0.5) * along.over / along.by + along.start - 0.5) - 1)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.lying import Lying, stretched
+from ftdist.network.alignment import Alignment, stretched
 from ftdist.pictures.beginnings import PNG, TIFF
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.rows.plain import (
@@ -112,16 +112,16 @@ def create_rows(
     shape: Shape,
     dtype: np.dtype[Any],
     like: RowSource | None = None,
-    lies: Lying | None = None,
+    alignment: Alignment | None = None,
     *,
     resume: bool = False,
     planes: bool = True,
 ) -> RowSink:
     """What writes a file of that name; InputError when it cannot hold such rows.
 
-    `like` is the picture that it was made of, whose tags it keeps where it has such; on that it
-    `lies`, or has the same edges. `resume` goes on with what an earlier attempt has left. An array
-    of fractions is written as `planes`, or as pixels.
+    `like` is the picture that it was made of, whose tags it keeps where it has such; without an
+    `alignment` they have the same edges. `resume` goes on with what an earlier attempt has left. An
+    array of fractions is written as `planes`, or as pixels.
     """
     suffix = path.suffix.lower()
     if suffix == _ARRAY_SUFFIX:
@@ -130,16 +130,16 @@ def create_rows(
     if suffix in PNM_SUFFIXES:
         return create_pnm(path, shape, dtype, resume=resume)
     if suffix in WRITTEN:
-        tags = {} if like is None else _tags(like, shape, lies)
+        tags = {} if like is None else _tags(like, shape, alignment)
         encoder = _encoder(path, shape, np.dtype(dtype), tags)
         return StripSink(path, shape, np.dtype(dtype), encoder, suffix).begin(resume=resume)
     raise InputError(f"{path}: no picture that is written by rows ({', '.join(WRITTEN)})")
 
 
-def _tags(like: RowSource, shape: Shape, lies: Lying | None) -> Tags:
+def _tags(like: RowSource, shape: Shape, alignment: Alignment | None) -> Tags:
     """Tags go over; those of place and resolution as the size has changed."""
     own = like.shape
-    tags = laid(like.tags, stretched(shape, own) if lies is None else lies)
+    tags = laid(like.tags, stretched(shape, own) if alignment is None else alignment)
     if own.channels != shape.channels:  # a profile is of colours that are no longer there
         tags = {tag: each for tag, each in tags.items() if tag != ICC_PROFILE}
     return tags

@@ -11,7 +11,7 @@ from ftdist.answers.rows.classes import ClassRows, Counted, classes_of_rows
 from ftdist.answers.rows.kept import KeptRows
 from ftdist.answers.tasks.segments import labels, shares
 from ftdist.geometry import Shape
-from ftdist.network.lying import stretched
+from ftdist.network.alignment import stretched
 
 HEIGHT, WIDTH = 40, 30
 
@@ -51,8 +51,8 @@ def test_what_is_decided_at_the_end_is_what_the_whole_says(kind: str, tmp_path: 
 @pytest.mark.parametrize("made", [(40, 30), (11, 7), (90, 64)])
 def test_every_row_of_the_picture_is_made_once(made: tuple[int, int]) -> None:
     size = Shape(48, 32, 3)
-    lies = stretched(Shape(*made, 3), size)
-    rows = ClassRows(Shape(*made, 3), Shape(40, 30, 3), size, lies)
+    alignment = stretched(Shape(*made, 3), size)
+    rows = ClassRows(Shape(*made, 3), Shape(40, 30, 3), size, alignment)
     values = np.random.default_rng(0).random((*made, 3)).astype(np.float32)
     whole = rows.numbers(0, values, (0.5, 0.0))
     assert whole.shape == (40, 30, 1)

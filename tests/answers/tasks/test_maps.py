@@ -12,7 +12,7 @@ from ftdist.answers.tasks.images import picture, value_range
 from ftdist.answers.tasks.points import points
 from ftdist.answers.tasks.segments import labels, palette, shares, shown
 from ftdist.geometry import Shape
-from ftdist.network.lying import Along, stretched
+from ftdist.network.alignment import AxisAlignment, stretched
 from ftdist.network.task import Task
 from ftdist.pictures.fitting import Letterbox
 
@@ -54,10 +54,10 @@ def test_classes_have_colours_of_their_own() -> None:
 
 def _tint(pixels, found, box, tops) -> None:
     """Paints bands that begin at `tops`."""
-    lies = stretched(
+    alignment = stretched(
         Shape(found.shape[0], found.shape[1], 1), Shape(box.network_height, box.network_width, 3)
     )
-    tint = Tint(found, lies, box, (pixels.shape[1], pixels.shape[0]), plain=False)
+    tint = Tint(found, alignment, box, (pixels.shape[1], pixels.shape[0]), plain=False)
     for top, stop in zip(tops, [*tops[1:], len(pixels)], strict=True):
         band = Image.fromarray(pixels[top:stop])
         tint.paint(band, top)
@@ -65,8 +65,8 @@ def _tint(pixels, found, box, tops) -> None:
 
 
 def test_a_border_that_a_network_has_lost_is_as_what_is_beside_it() -> None:
-    assert placed(4, Along(2.0), 8, 0, 8, 8).tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
-    assert placed(4, Along(0.0, 2, 1), 4, -2, 12, 8).tolist() == [-1, 1, 2, -1]
+    assert placed(4, AxisAlignment(2.0), 8, 0, 8, 8).tolist() == [0, 0, 0, 1, 2, 3, 3, 3]
+    assert placed(4, AxisAlignment(0.0, 2, 1), 4, -2, 12, 8).tolist() == [-1, 1, 2, -1]
 
 
 def test_classes_lie_where_the_photo_lies_in_the_input() -> None:

@@ -13,7 +13,7 @@ from support.tiffs import Kind, write_tiff
 
 from ftdist.errors import InputError
 from ftdist.geometry import Shape
-from ftdist.network.lying import Along, Lying
+from ftdist.network.alignment import Alignment, AxisAlignment
 from ftdist.pictures.encoding import writer
 from ftdist.pictures.rows import partial, strips
 from ftdist.pictures.rows.opening import create_rows, open_rows
@@ -200,14 +200,14 @@ def test_pictures_are_read_upright(tmp_path: Path, orientation: int) -> None:
             assert np.array_equal(source.rows(0, source.shape.height), expected)
 
 
-LOST = Lying(Along(4.0, 1, 3), Along(7.5, 1, 3))
+LOST = Alignment(AxisAlignment(4.0, 1, 3), AxisAlignment(7.5, 1, 3))
 
 
-@pytest.mark.parametrize("lies", [None, LOST])
-def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path, lies: Lying | None) -> None:
+@pytest.mark.parametrize("alignment", [None, LOST])
+def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path, alignment: Alignment | None) -> None:
     """Three times the pixels are pixels of a third; corners stay where they are, unless a border
     is lost."""
-    top, left = (0.0, 0.0) if lies is None else (along.start for along in lies)
+    top, left = (0.0, 0.0) if alignment is None else (along.start for along in alignment)
     from ftdist.pictures.rows.tiff.tags import coordinate_system, place
 
     keys = (1, 1, 0, 2, 1024, 0, 1, 2, 2048, 0, 1, 4326)
@@ -223,7 +223,7 @@ def test_where_it_lies_goes_over_and_is_scaled(tmp_path: Path, lies: Lying | Non
                 before = place(source.tags)
                 sink = create_rows(
                     tmp_path / "b.tif", Shape(3 * HEIGHT, 3 * WIDTH, 1), np.dtype("f4"), source,
-                    lies, resume=False)  # fmt: skip
+                    alignment, resume=False)  # fmt: skip
                 sink.write(np.zeros((3 * HEIGHT, 3 * WIDTH, 1), np.float32))
                 sink.finish()
             with closing(open_rows(tmp_path / "b.tif")) as made:

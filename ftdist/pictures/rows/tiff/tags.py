@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ftdist.network.lying import Lying
+from ftdist.network.alignment import Alignment
 from ftdist.pictures.rows.protocol import Tags
 from ftdist.pictures.rows.tiff.directory import Directory
 
@@ -59,11 +59,11 @@ def filling(directory: Directory, dtype: np.dtype[Any]) -> float:
     return value if 0 <= value <= np.iinfo(dtype).max and value == int(value) else 0
 
 
-def laid(tags: Tags, lies: Lying) -> Tags:
-    """The tags of what is made of a picture on which it `lies`."""
+def laid(tags: Tags, alignment: Alignment) -> Tags:
+    """The tags of what is made of a picture, and has that alignment with it."""
     found = dict(tags)
-    down, across = (along.by / along.over for along in lies)
-    top, left = (along.start for along in lies)
+    down, across = (along.by / along.over for along in alignment)
+    top, left = (along.start for along in alignment)
     if RESOLUTION_UNIT in found or X_RESOLUTION in found:
         for tag, factor in ((X_RESOLUTION, across), (Y_RESOLUTION, down)):
             if tag in found:

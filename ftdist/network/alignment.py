@@ -21,8 +21,8 @@ _LOOKED_AT = 720
 """So many positions are looked at of those that repeat."""
 
 
-class Along(NamedTuple):
-    """On one axis: what is at `y` of a map, 0 being its edge, lies at `start + over * y / by`."""
+class AxisAlignment(NamedTuple):
+    """On one axis: what is at `y` of a map, 0 being its edge, is at `start + over * y / by`."""
 
     start: float
     over: int = 1
@@ -33,23 +33,23 @@ class Along(NamedTuple):
         """How far apart positions of the map lie."""
         return self.over / self.by
 
-    def of(self, other: Along) -> Along:
-        """The same for what lies by `other` on a map that lies so."""
+    def of(self, other: AxisAlignment) -> AxisAlignment:
+        """The same for what has the alignment `other` with such a map."""
         over, by = self.over * other.over, self.by * other.by
         common = gcd(over, by)
-        return Along(self.start + self.step * other.start, over // common, by // common)
+        return AxisAlignment(self.start + self.step * other.start, over // common, by // common)
 
 
-class Lying(NamedTuple):
+class Alignment(NamedTuple):
     """How a map lies on another one."""
 
-    rows: Along
-    columns: Along
+    rows: AxisAlignment
+    columns: AxisAlignment
 
 
 @lru_cache(maxsize=4)
-def lying(network: Network, output: int) -> Lying:
-    """How an output lies on the network's first input.
+def aligned(network: Network, output: int) -> Alignment:
+    """The alignment of an output with the network's first input.
 
     It is what positions read in the middle, on the shortest way. Edges that are less than a
     position apart coincide, for a stride may leave a rest; so do they where there is no such way,
@@ -59,21 +59,21 @@ def lying(network: Network, output: int) -> Lying:
     found = _way(network, network.source(output))
     if found is None:
         return stretched(made, whole)
-    return Lying(
+    return Alignment(
         _settled(found.rows, made.height, whole.height),
         _settled(found.columns, made.width, whole.width),
     )
 
 
-def stretched(made: Shape, whole: Shape) -> Lying:
+def stretched(made: Shape, whole: Shape) -> Alignment:
     """How a map lies on one that has the same edges."""
-    rows = Along(0.0, whole.height, made.height)
-    return Lying(rows, Along(0.0, whole.width, made.width))
+    rows = AxisAlignment(0.0, whole.height, made.height)
+    return Alignment(rows, AxisAlignment(0.0, whole.width, made.width))
 
 
-def _way(network: Network, output: int) -> Lying | None:
-    same = Along(0.0)
-    found, waiting = {output: Lying(same, same)}, deque([output])
+def _way(network: Network, output: int) -> Alignment | None:
+    same = AxisAlignment(0.0)
+    found, waiting = {output: Alignment(same, same)}, deque([output])
     while waiting:
         number = waiting.popleft()
         if number == -1:
@@ -84,17 +84,17 @@ def _way(network: Network, output: int) -> Lying | None:
             columns = _along(axes.columns, made.width, read.width)
             if source not in found and rows is not None and columns is not None:
                 upper = found[number]
-                found[source] = Lying(rows.of(upper.rows), columns.of(upper.columns))
+                found[source] = Alignment(rows.of(upper.rows), columns.of(upper.columns))
                 waiting.append(source)
     return None
 
 
-def _along(axis: Axis, size: int, whole: int) -> Along | None:
+def _along(axis: Axis, size: int, whole: int) -> AxisAlignment | None:
     """How a map's axis of that size lies on the `whole` that it reads; None where all positions
     read all. What is resized has the same edges, though its corners may have been laid on corners.
     """
     if isinstance(axis, Between) and axis.multiplier != axis.divisor:
-        return Along(0.0, whole, size)
+        return AxisAlignment(0.0, whole, size)
     term, *_ = axis.terms()
     if term.whole or term.multiplier <= 0:
         return None
@@ -102,10 +102,10 @@ def _along(axis: Axis, size: int, whole: int) -> Along | None:
     positions = np.arange(count)
     read = axis.receptive(Span(positions, positions + 1))  # type: ignore[arg-type]
     middle = float(np.mean(np.add(read.start, read.stop))) / 2
-    found = Along(0.0, term.unit * term.multiplier, term.divisor)
+    found = AxisAlignment(0.0, term.unit * term.multiplier, term.divisor)
     return found._replace(start=middle - found.step * count / 2)
 
 
-def _settled(along: Along, size: int, whole: int) -> Along:
+def _settled(along: AxisAlignment, size: int, whole: int) -> AxisAlignment:
     rest = abs(whole - size * along.step)
-    return Along(0.0, whole, size) if rest < max(along.step, 1) or size == 1 else along
+    return AxisAlignment(0.0, whole, size) if rest < max(along.step, 1) or size == 1 else along

@@ -11,7 +11,7 @@ import pytest
 from support.onnxgraphs import Nodes, computed, imported
 
 from ftdist.geometry import Shape
-from ftdist.network.lying import Along, Lying, lying, stretched
+from ftdist.network.alignment import Alignment, AxisAlignment, aligned, stretched
 
 SIZE = (44, 36)
 
@@ -68,7 +68,7 @@ def test_a_border_that_is_lost_shifts_the_map(
     nodes = Nodes()
     nodes.output(grown(nodes, nodes.input(1, 1, *SIZE)))
     model = imported(nodes.save(tmp_path / "graph.onnx"))
-    found = lying(model.network, model.network.outputs[0])
+    found = aligned(model.network, model.network.outputs[0])
     assert [along.start for along in found] == [*start]
     assert [along.step for along in found] == [step, step]
     if grown is uneven:
@@ -97,11 +97,13 @@ def test_edges_coincide_where_convolutions_are_padded(
     nodes.output(smaller, larger, nodes.add("GlobalAveragePool", x))
     network = imported(nodes.save(tmp_path / "graph.onnx")).network
     for output in network.outputs:
-        found, wanted = lying(network, output), stretched(network.shape(output), network.input)
+        found, wanted = aligned(network, output), stretched(network.shape(output), network.input)
         for along, each in zip(found, wanted, strict=True):
             assert (along.start, along.step) == (0.0, each.step)
 
 
 def test_maps_that_lie_on_maps() -> None:
-    assert Along(7.0, 1, 2).of(Along(3.0, 4, 1)) == Along(8.5, 2, 1)
-    assert stretched(Shape(6, 4, 1), Shape(3, 4, 1)) == Lying(Along(0.0, 3, 6), Along(0.0, 4, 4))
+    assert AxisAlignment(7.0, 1, 2).of(AxisAlignment(3.0, 4, 1)) == AxisAlignment(8.5, 2, 1)
+    assert stretched(Shape(6, 4, 1), Shape(3, 4, 1)) == Alignment(
+        AxisAlignment(0.0, 3, 6), AxisAlignment(0.0, 4, 4)
+    )
