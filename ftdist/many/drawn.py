@@ -76,7 +76,7 @@ def write_picture(
         return _write_made(target, network, task, about, shown)
     numbers = shown.plain and shown.answer is not None and shown.answer.classes is not None
     if numbers and target.suffix.lower() in WRITTEN:
-        return _write_numbers(target, _alignment(network, task), shown)
+        return _write_numbers(target, network, task, shown)
     from ftdist.answers.drawing.draw import draw  # there already, for its bytes were counted
 
     assert shown.answer is not None and shown.computed.letterbox is not None
@@ -87,12 +87,16 @@ def write_picture(
     return draw(*given, most_bytes, between, over, listed=listed, drawing_bytes=drawing_bytes)
 
 
-def _alignment(network: Network, task: Task) -> Alignment:
-    """Of the map that is shown with the network's input."""
-    return aligned(network, network.output(task.outputs[0]))
+def _alignment(network: Network, task: Task, made: tuple[int, ...]) -> Alignment:
+    """Of what was made of the output that is shown, (height, width), with the network's input."""
+    number = network.output(task.outputs[0])
+    own, (height, width) = network.shape(number), made
+    if (height, width) == (own.height, own.width):
+        return aligned(network, number)
+    return stretched(Shape(height, width, own.channels), network.input)
 
 
-def _write_numbers(target: Path, alignment: Alignment, shown: Shown) -> list[str]:
+def _write_numbers(target: Path, network: Network, task: Task, shown: Shown) -> list[str]:
     """The numbers of the photo's classes, one channel, as runs by bands write them."""
     from ftdist.answers.drawing.overlays import Tint
 
@@ -100,7 +104,9 @@ def _write_numbers(target: Path, alignment: Alignment, shown: Shown) -> list[str
     box = shown.computed.letterbox
     assert box is not None
     width, height = box.picture_width, box.picture_height
-    tint = Tint(shown.answer.classes, alignment, box, (width, height), plain=True)
+    classes = shown.answer.classes
+    alignment = _alignment(network, task, classes.shape)
+    tint = Tint(classes, alignment, box, (width, height), plain=True)
     like = open_rows(Path(shown.photo)) if isinstance(shown.photo, str | Path) else None
     shape = Shape(height, width, 1)
     try:
@@ -127,7 +133,8 @@ def _over(network: Network, task: Task, shown: Shown, box: Letterbox) -> Over | 
     if classes is not None:
         from ftdist.answers.drawing.overlays import Tint
 
-        return partial(Tint, classes, _alignment(network, task), box, plain=shown.plain)
+        alignment = _alignment(network, task, classes.shape)
+        return partial(Tint, classes, alignment, box, plain=shown.plain)
     if isinstance(result, Pointed):
         from ftdist.answers.drawing.overlays import Dots
 
@@ -148,15 +155,14 @@ def _write_made(
     array: NDArray[Any] = shown.computed.outputs[task.outputs[0]]
     size = network.input.height, network.input.width
     colours, values, blue_first = None, (0.0, 255.0), False
-    alignment = _alignment(network, task)
     if task.layout in TWO_CHANNELS:
         array = _of_two_channels(array, network, task, about, shown)
-        alignment = stretched(Shape(*array.shape), network.input)
     else:
         values = value_range(array, alone=len(planar(array, size)) == 1)
         blue_first = network.inputs[0].pixels.blue_first
         if network.input.channels == 1 and box is not None:
             colours = _colours(shown.photo, network, about)
+    alignment = _alignment(network, task, planar(array, size).shape[1:])
     write_made(
         *(array, size, values, target, box, alignment), blue_first=blue_first, colours=colours
     )

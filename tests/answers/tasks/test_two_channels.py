@@ -132,3 +132,13 @@ def test_a_grey_photo_gets_its_colours(tmp_path: Path, capsys) -> None:
     assert drawn.shape == (*SIZE, 3)
     assert (drawn[..., 0] > 180).all()
     assert (drawn[..., 1:] < 120).all()
+
+
+def test_the_padding_of_a_photo_is_not_drawn(tmp_path: Path) -> None:
+    """A network of a fixed size sees a wide photo between two bands of grey."""
+    path = coloured(tmp_path / "colorization.onnx")
+    photo = tmp_path / "wide.png"
+    Image.new("RGB", (4 * SIZE[1], 2 * SIZE[0]), (119, 119, 119)).save(photo)
+    run(path, str(photo), "-o", str(tmp_path / "out.png"), "--letterbox")
+    drawn = np.asarray(Image.open(tmp_path / "out.png"))
+    assert drawn.shape == (SIZE[0] // 2, SIZE[1], 3)
