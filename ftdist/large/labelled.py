@@ -26,7 +26,7 @@ from ftdist.large.results import (
     noted_bytes,
     reading_bytes,
 )
-from ftdist.network.alignment import aligned
+from ftdist.network.alignment import Alignment, aligned
 from ftdist.network.graph import Network
 from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
@@ -86,14 +86,15 @@ class Labelled:
     plain: bool = field(kw_only=True)
     made: Shape = field(init=False)
     kept: KeptRows | None = field(init=False, default=None)
+    _alignment: Alignment = field(init=False)
     _rows: ClassRows = field(init=False)
     _counted: Counted | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         source = self.source
         self.made = last_shape(self.network)
-        alignment = aligned(self.network, self.network.outputs[0])
-        self._rows = ClassRows(self.made, source.shape, self.network.input, alignment)
+        self._alignment = aligned(self.network, self.network.outputs[0])
+        self._rows = ClassRows(self.made, source.shape, self.network.input, self._alignment)
         if self.target is not None and not self.plain:
             if source.dtype == np.float32:
                 raise InputError(f"{self.target}: classes are drawn on a picture, not on fractions")
@@ -115,8 +116,7 @@ class Labelled:
         return max(1, WRITTEN_BYTES // self._row_bytes)
 
     def judge(self) -> Counted:
-        alignment = aligned(self.network, self.network.outputs[0])
-        shown = Shown.of(self.made, self.network.input, self.source.shape, alignment)
+        shown = Shown.of(self.made, self.network.input, self.source.shape, self._alignment)
         self._counted = Counted((shown.height, shown.width), self.made.channels)
         return self._counted
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.endings import refuse_contradiction
-from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable
+from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable, remove_left_behind
 from ftdist.errors import InputError
 from ftdist.many.films import FILMS
 from ftdist.many.listing import ARRAYS, VIDEOS, Source
@@ -64,11 +64,6 @@ class Destination:
         """Whether a video is made of what is drawn, and no records."""
         return self.file_format == _VIDEO
 
-    @property
-    def folders(self) -> set[Path]:
-        """Those in which files are written."""
-        return {path.parent for path in (self.records, self.place) if path is not None}
-
     def target(self, source: Source) -> Path | None:
         """The file that is written for an input, if any."""
         if self.place is None:
@@ -78,7 +73,8 @@ class Destination:
         return self.place.with_name(self.place.name.replace(PLACE, stem))
 
     def prepared(self) -> Path | None:
-        """The file of the records, which can be written: its folder is made where it is ours.
+        """The file of the records, which can be written: its folder is made where it is ours, and
+        what a killed process left behind there is gone.
 
         InputError when it cannot, or when what writes its format is not installed.
         """
@@ -86,7 +82,11 @@ class Destination:
             return None
         if self.is_film:
             library()
-        elif self.place is not None:
+        if self.place is None or self.is_film:
+            for path in (self.records, self.place):
+                if path is not None:
+                    remove_left_behind(path.parent)
+        else:
             make_folder(self.records.parent)
         if self.file_format == "parquet":
             from ftdist.many.formats import require_parquet

@@ -15,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
-from ftdist.atomic import refuse_overwriting, refuse_unwritable, remove_left_behind
+from ftdist.atomic import refuse_overwriting, refuse_unwritable
 from ftdist.cli.console import complain, say
 from ftdist.cli.files.advance import Advance
 from ftdist.cli.files.asked import asked_by, tell_once
@@ -88,8 +88,6 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
             raise InputError("--on: videos are read by one process; leave out --on")
         else:
             compute = _spread(arguments, model, asked, goes_to, told, stack)
-        for folder in goes_to.folders:
-            remove_left_behind(folder)
         told.begin()
         if goes_to.is_film:
             _film(_results(compute(listing), told), listing, goes_to)

@@ -31,7 +31,8 @@ from ftdist.pictures.rows.tiff.tags import ICC_PROFILE, laid
 
 _ARRAY_SUFFIX = ".npy"
 _JPEG, _PNG, _TIFF = (".jpg", ".jpeg"), (".png",), (".tif", ".tiff")
-WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_PNG, *_JPEG, *_TIFF)
+_STRIPS = (*_PNG, *_JPEG, *_TIFF)
+WRITTEN = (_ARRAY_SUFFIX, *PNM_SUFFIXES, *_STRIPS)
 """The endings of files that are written by rows."""
 
 _NPY_BEGINS, _PNM_BEGINS = b"\x93NUMPY", (b"P5", b"P6", b"P7")
@@ -129,7 +130,7 @@ def create_rows(
         return create_array(path, shape, dtype, planes=own, resume=resume)
     if suffix in PNM_SUFFIXES:
         return create_pnm(path, shape, dtype, resume=resume)
-    if suffix in WRITTEN:
+    if suffix in _STRIPS:
         tags = {} if like is None else _tags(like, shape, alignment)
         encoder = _encoder(path, shape, np.dtype(dtype), tags)
         return StripSink(path, shape, np.dtype(dtype), encoder, suffix).begin(resume=resume)
@@ -148,7 +149,7 @@ def _tags(like: RowSource, shape: Shape, alignment: Alignment | None) -> Tags:
 def rehearse_writing(path: Path, shape: Shape, dtype: np.dtype[Any]) -> None:
     """Encodes a little as a file of that name is: the code for it is in memory then, and counts
     among what the process holds. InputError when it cannot hold such rows."""
-    if path.suffix.lower() not in (*_PNG, *_JPEG, *_TIFF):
+    if path.suffix.lower() not in _STRIPS:
         return
     _encoder(path, shape, dtype, {})
     small = Shape(*_REHEARSED, shape.channels)
@@ -182,7 +183,7 @@ def writing_memory(
     """What writing such a file holds, beside the caller's rows, about `piece` bytes at once;
     without its code, once ``rehearse_writing`` was called."""
     suffix, dtype = path.suffix.lower(), np.dtype(dtype)
-    if suffix in (*_JPEG, *_PNG, *_TIFF):
+    if suffix in _STRIPS:
         return strip_memory(shape, dtype, jpeg=suffix in _JPEG)
     own = planes and suffix == _ARRAY_SUFFIX and dtype.kind == "f"
     return plain_memory(shape, dtype, planes=own, piece_bytes=piece)
