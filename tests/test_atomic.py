@@ -5,12 +5,16 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import signal
 import stat
+import subprocess
+import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from ftdist.atomic import atomic_write, remove_left_behind
+from ftdist.atomic import atomic_write, refuse_unwritable, remove_left_behind
 from ftdist.errors import InputError
 
 
@@ -134,3 +138,84 @@ def test_a_file_that_is_taken_for_one_that_was_left_is_made_again(
         temporary.write_bytes(b"b")
     assert (tmp_path / "b.jpg").read_bytes() == b"b"
     assert calls == [fcntl.LOCK_SH, fcntl.LOCK_EX | fcntl.LOCK_NB, fcntl.LOCK_SH]
+
+
+KILLED = """
+import contextlib, os, signal, sys
+from ftdist.atomic import atomic_write
+
+with contextlib.ExitStack() as stack:
+    for path in sys.argv[1:]:
+        stack.enter_context(atomic_write(path)).write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def killed_over(*paths: Path) -> None:
+    """A process that is killed while it writes them all at once."""
+    done = subprocess.run([sys.executable, "-c", KILLED, *paths], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+def test_the_next_write_of_a_file_removes_what_was_left_of_it(tmp_path: Path) -> None:
+    final, other = tmp_path / "b.jpg", tmp_path / "c.jpg"
+    killed_over(final, final, other)
+    left = set(os.listdir(tmp_path))
+    assert len(left) == 3, "two of one file, written at once"
+    with atomic_write(final) as temporary:
+        temporary.write_bytes(b"whole")
+    (kept,) = set(os.listdir(tmp_path)) - {"b.jpg"}
+    assert kept in left and final.read_bytes() == b"whole"
+    refuse_unwritable(other)
+    assert os.listdir(tmp_path) == ["b.jpg"]
+
+
+def test_several_write_one_file_at_once_and_none_takes_anothers(tmp_path: Path) -> None:
+    final = tmp_path / "b.jpg"
+    with ExitStack() as stack:
+        for number in range(6):
+            stack.enter_context(atomic_write(final)).write_bytes(b"%d" % number)
+        refuse_unwritable(final)
+        assert len(os.listdir(tmp_path)) == 6
+    assert os.listdir(tmp_path) == ["b.jpg"]
+    assert final.read_bytes() == b"0", "the last that ended"
+
+
+def test_a_write_that_fails_late_leaves_the_file_that_has_its_name_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal just after the file took its final name, when another process begins."""
+    replace = os.replace
+    final = tmp_path / "b.jpg"
+    with ExitStack() as others:
+
+        def interrupted(source: Path, target: Path) -> None:
+            replace(source, target)
+            others.enter_context(atomic_write(final)).write_bytes(b"another's")
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(os, "replace", interrupted)
+        with pytest.raises(KeyboardInterrupt), atomic_write(final) as temporary:
+            temporary.write_bytes(b"first")
+        assert final.read_bytes() == b"first"
+        monkeypatch.setattr(os, "replace", replace)
+    assert final.read_bytes() == b"another's"
+
+
+def test_of_two_that_find_a_file_left_behind_the_slower_removes_no_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    final, flock = tmp_path / "b.jpg", fcntl.flock
+    lock: list[int] = []
+    killed_over(final)
+    with ExitStack() as others:
+
+        def late(handle: int, how: int) -> None:
+            if not lock:  # another process is faster from here on
+                lock.append(handle)
+                others.enter_context(atomic_write(final)).write_bytes(b"another's")
+            flock(handle, how)
+
+        monkeypatch.setattr(fcntl, "flock", late)
+        refuse_unwritable(final)
+    assert final.read_bytes() == b"another's"

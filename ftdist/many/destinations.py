@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ftdist.answers.drawing.formats import FORMATS as PICTURES
 from ftdist.answers.endings import refuse_contradiction
-from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable, remove_left_behind
+from ftdist.atomic import make_folder, refuse_overwriting, refuse_unwritable
 from ftdist.errors import InputError
 from ftdist.many.films import FILMS
 from ftdist.many.listing import ARRAYS, VIDEOS, Source
@@ -73,8 +73,7 @@ class Destination:
         return self.place.with_name(self.place.name.replace(PLACE, stem))
 
     def prepared(self) -> Path | None:
-        """The file of the records, which can be written: its folder is made where it is ours, and
-        what a killed process left behind there is gone.
+        """The file of the records, which can be written: its folder is made where it is ours.
 
         InputError when it cannot, or when what writes its format is not installed.
         """
@@ -82,11 +81,7 @@ class Destination:
             return None
         if self.is_film:
             library()
-        if self.place is None or self.is_film:
-            for path in (self.records, self.place):
-                if path is not None:
-                    remove_left_behind(path.parent)
-        else:
+        if self.place is not None and not self.is_film:
             make_folder(self.records.parent)
         if self.file_format == "parquet":
             from ftdist.many.formats import require_parquet
