@@ -45,6 +45,7 @@ class Film:
         self._writing = atomic_write(path)
         self._container: Any = None
         self._stream: Any = None
+        self._next = 0
 
     def __enter__(self) -> Film:
         self._frames.mkdir(exist_ok=True)
@@ -69,17 +70,27 @@ class Film:
             self._container.close()
             self._writing.__exit__(kind, error, trace)
 
-    def add(self, picture: Path) -> None:
-        """The next frame, which is a picture that is gone then."""
+    def add(self, picture: Path, number: int | None = None) -> None:
+        """The next frame, which is a picture that is gone then.
+
+        Its time is that of its `number`: the frame before stays while some are missing. One that
+        comes after a later one is not shown.
+        """
         from PIL import Image
 
         with Image.open(picture) as opened:
             frame = library().VideoFrame.from_image(opened)
         picture.unlink()
+        number = self._next if number is None else number
+        if number < self._next:
+            return
+        self._next = number + 1
         if self._stream is None:
             self._stream = self._begun(frame.width, frame.height)
         size = self._stream.width, self._stream.height
-        self._encode(frame.reformat(*size, format=self._stream.pix_fmt))
+        shown = frame.reformat(*size, format=self._stream.pix_fmt)
+        shown.pts, shown.time_base = number, 1 / self._rate
+        self._encode(shown)
 
     def _begun(self, width: int, height: int) -> Any:
         """The stream of pictures of that size; of an odd one the last row or column goes."""

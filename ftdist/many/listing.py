@@ -85,6 +85,11 @@ class Source:
         return self.name if self.picture is None else self.name.rpartition("#")[0]
 
     @property
+    def frame(self) -> int | None:
+        """Of a frame of a video, its number there."""
+        return None if self.picture is None else int(self.name.rpartition("#")[2])
+
+    @property
     def is_video(self) -> bool:
         """Whether it stands for frames that have yet to be read."""
         untouched = self.picture is None and self.problem is None

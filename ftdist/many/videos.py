@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from ftdist.errors import InputError
 from ftdist.extras import needing
 from ftdist.many.containers import is_cut
+from ftdist.many.decoding import Decoded, errors_told
 from ftdist.many.listing import Source
 from ftdist.wording import counted
 
@@ -45,9 +46,8 @@ def expanded(inputs: Iterable[Source], most_pixels: int = 0) -> Iterator[Source]
             continue
         try:
             with closing(frames(source.name, most_pixels=most_pixels)) as found:
-                for number, picture in enumerate(found):
-                    name = f"{source.name}#{number}"
-                    yield replace(source, name=name, picture=replace(picture, name=name))
+                for picture in found:
+                    yield replace(source, name=picture.name, picture=picture)
         except InputError as error:
             yield replace(source, problem=str(error))
 
@@ -55,9 +55,12 @@ def expanded(inputs: Iterable[Source], most_pixels: int = 0) -> Iterator[Source]
 def frames(
     name: str, timeout_s: float | None = None, most_pixels: int = 0
 ) -> Generator[PictureBytes, None, None]:
-    """The frames of a file, a device or an address; InputError when there are none, or no more
-    because something is wrong or the file is cut off, or they have more than `most_pixels`, if that
-    is not 0."""
+    """The frames of a file, a device or an address, under their numbers.
+
+    InputError when there are none, or after the last where some before it are damaged, the file is
+    cut off or something else is wrong, or where they have more than `most_pixels`, if that is not
+    0.
+    """
     av = library()
     options: dict[str, Any] = {}
     if name.startswith(CAMERAS):
@@ -66,7 +69,7 @@ def frames(
         options["options"] = {"rtsp_transport": "tcp"}
     if timeout_s is not None:
         options["timeout"] = timeout_s
-    count = 0
+    count, decoded, errors = 0, None, errors_told(av)
     try:
         with av.open(name, **options) as container:
             if not container.streams.video:
@@ -74,55 +77,33 @@ def frames(
             stream = container.streams.video[0]
             stream.codec_context.thread_count = 1
             _check_size(name, stream.codec_context, most_pixels)
-            decoded = _Decoded(container, stream)
-            for frame in decoded:
+            decoded = Decoded(av, container, stream, errors)
+            for number, frame in decoded:
                 _check_size(name, frame, most_pixels)
-                yield _picture(f"{name}#{count}", frame)
+                yield _picture(f"{name}#{number}", frame)
                 count += 1
             if is_cut(name) or (decoded.is_cut and os.path.isfile(name)):
-                raise InputError(f"{name}: {_until(count, CUT)}")
+                raise InputError(f"{name}: {_damage(decoded)}{_until(count, CUT)}")
+            decoded.count_rest()
+            if decoded.is_damaged:
+                raise InputError(f"{name}: {_until(count, _damage(decoded).removesuffix('; '))}")
             if not count:
                 raise InputError(f"{name}: no frame is in it")
     except (av.error.FFmpegError, OSError) as error:
         reason = _said(name) or getattr(error, "strerror", None) or str(error)
         reason = _until(count, CUT if is_cut(name) else reason)
-        raise InputError(f"{name}: {reason}") from None
+        raise InputError(f"{name}: {_damage(decoded)}{reason}") from None
 
 
-class _Decoded:
-    """All frames that can be decoded, in their order, before the error that ends them, if any.
-
-    What is damaged at the end is no frame, `is_cut` says that there was some; in between, FFmpeg
-    mends it as it can.
-    """
-
-    def __init__(self, container: Any, stream: Any) -> None:
-        self._packets = container.demux(stream)
-        self._decode = stream.codec_context.decode
-        self.is_cut = False
-
-    def __iter__(self) -> Iterator[Any]:
-        held, error = None, None
-        try:
-            for packet in self._packets:
-                if not packet.size:
-                    break
-                if held is not None:
-                    yield from self._decode(held)
-                held = packet if packet.is_corrupt else None
-                if held is None:
-                    yield from self._decode(packet)
-        except library().error.FFmpegError as failure:
-            error = failure
-        self.is_cut = held is not None
-        with suppress(library().error.FFmpegError):
-            for frame in self._decode(None):  # those that waited for what is missing
-                if frame.is_corrupt:
-                    self.is_cut = True
-                    break
-                yield frame
-        if error is not None:
-            raise error
+def _damage(decoded: Decoded | None) -> str:
+    """What is damaged in the middle, before what else is said; nothing where all is well."""
+    if decoded is None or not decoded.is_damaged:
+        return ""
+    if not decoded.lost:
+        return "parts of the file are damaged and left out; "
+    are = "1 frame is" if decoded.lost == 1 else f"{decoded.lost:,} frames are"
+    first = "" if decoded.lost == 1 else "the first of them "
+    return f"{are} damaged and left out, {first}#{decoded.first_lost}; "
 
 
 def _until(count: int, reason: str) -> str:

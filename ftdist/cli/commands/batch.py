@@ -236,7 +236,8 @@ def _print_records(results: Iterator[Record]) -> None:
 
 
 def _film(results: Generator[Record, None, None], listing: Listing, goes_to: Destination) -> None:
-    """The video of the frames as they are drawn; those that cannot be are not in it."""
+    """The video of the frames as they are drawn; in place of those that cannot be, the one before
+    stays."""
     assert goes_to.records is not None and goes_to.place is not None
     (video,) = listing
     _, rate = shape_and_rate(video.name)
@@ -244,7 +245,7 @@ def _film(results: Generator[Record, None, None], listing: Listing, goes_to: Des
         for finished in results:
             picture = goes_to.target(finished.item)
             if not isinstance(finished.result, InputError) and picture is not None:
-                film.add(picture)
+                film.add(picture, finished.item.frame)
 
 
 def _spool_records(

@@ -117,7 +117,7 @@ class Told:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Watches until it is stopped, or a video ends."""
+    """Watches until it is stopped, or a video ends; 1 when that was damaged or cut off."""
     return within_budget(arguments, _run)
 
 
@@ -145,17 +145,17 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         if publisher is not None:
             publisher.start()
             stack.callback(publisher.stop)
-        newest, stopping = Newest(), threading.Event()
+        newest, stopping, ended_well = Newest(), threading.Event(), True
         complain(f"ftdist: watching {arguments.source}")
         try:
             start(newest, partial(bring, newest, stopping))
-            _watch(stages, newest, told)
+            ended_well = _watch(stages, newest, told)
         except KeyboardInterrupt:  # as whoever serves: to be stopped is the end of it
             pass
         finally:
             stopping.set()
     _finish(arguments, asked, told, newest)
-    return 0
+    return 0 if ended_well else 1
 
 
 def _bringer(word: str) -> Callable[[Newest, threading.Event], None]:
@@ -185,8 +185,18 @@ def _planned(arguments: argparse.Namespace, model: Model, limit: Budget, stack: 
     return choose_one(decide, threads, pictures)
 
 
-def _watch(stages: PictureStages, newest: Newest, told: Told) -> None:
-    while (frame := newest.take()) is not None:
+def _watch(stages: PictureStages, newest: Newest, told: Told) -> bool:
+    """Takes frames until there are no more; whether a video ended as it should."""
+    while True:
+        try:
+            frame = newest.take()
+        except InputError as error:
+            if not told.frames:
+                raise
+            complain(f"ftdist: {error}")
+            return False
+        if frame is None:
+            return True
         try:
             line = stages.finish(frame, stages.compute(0, frame, stages.read(frame)))
         except InputError as error:
