@@ -21,6 +21,13 @@ Size = tuple[int, int]
 
 _TURNED_COPIES = 5
 
+NO_BRIGHTNESS = (
+    "fractions and numbers with a sign or of more than 16 bits have no fixed brightness; save it "
+    "in 8 or 16 bits, or give the network's own numbers as a .npy file; 'ftdist run --bands "
+    "always' of it alone takes them as they are"
+)
+"""Why what is seen is not made of such samples, and what to do."""
+
 
 @dataclass(frozen=True, slots=True)
 class PictureBytes:

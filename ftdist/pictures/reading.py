@@ -32,7 +32,7 @@ from ftdist.pictures.exif import TURNS, orientation
 from ftdist.pictures.footprint import decoding_bytes
 from ftdist.pictures.jpegheader import JpegHeader, read_header
 from ftdist.pictures.lean import lean
-from ftdist.pictures.picture import Picture, PictureBytes, Size, Source
+from ftdist.pictures.picture import NO_BRIGHTNESS, Picture, PictureBytes, Size, Source
 from ftdist.pictures.silence import silence
 from ftdist.pictures.streaming import streams
 
@@ -249,9 +249,9 @@ def _examined(image: ImageFile, file: IO[bytes], jpeg: JpegHeader | None) -> Pil
     if min(image.size) < 1:
         raise ValueError("it has no pixels")
     if image.mode == "F":
-        raise ValueError("fractions have no fixed brightness; use 8 or 16 bits")
+        raise ValueError(NO_BRIGHTNESS)
     if image.format == "TIFF" and image.mode.startswith("I") and _without_white(image):
-        raise ValueError("its numbers have no fixed brightness; use 8 or 16 bits without sign")
+        raise ValueError(NO_BRIGHTNESS)
     jpeg = jpeg if image.format in ("JPEG", "MPO") else None
     turned = orientation(image)
     if image.format == "TIFF" and turned != 1:  # load() turns it; some Pillows say so before

@@ -20,7 +20,7 @@ from ftdist.pictures.bands import BAND_PIXELS, Take, TakeSamples
 from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
 from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.nameless import nameless_file, write_all
-from ftdist.pictures.picture import Picture, PictureBytes, Source
+from ftdist.pictures.picture import NO_BRIGHTNESS, Picture, PictureBytes, Source
 from ftdist.pictures.rows.feed import as_seen
 from ftdist.pictures.rows.protocol import Rows, RowSource
 
@@ -95,10 +95,12 @@ class RowPicture(Picture):
     def __init__(self, rows: RowSource, kind: str, path: Path, source: Source) -> None:
         shape, self._rows, self._kind = rows.shape, rows, kind
         self._path, self._source = path, source
-        if rows.dtype == np.float32 or shape.channels > 4:
+        if rows.dtype == np.float32:
+            raise InputError(f"{source}: a {kind} of {shape} in {rows.dtype}: {NO_BRIGHTNESS}")
+        if shape.channels > 4:
             raise InputError(
-                f"{source}: a {kind} of {shape} in {rows.dtype}; photos have 1 to 4 bands of 8 or "
-                "16 bits (a .npy file may hold anything)"
+                f"{source}: a {kind} of {shape} in {rows.dtype}: photos have 1 to 4 bands; for a "
+                "network that takes others save its numbers as a .npy file"
             )
         self.full = shape.width, shape.height
         (turned,) = rows.tags.get(ORIENTATION_TAG, (1,))[:1]

@@ -2,7 +2,8 @@
 
 It is where the whole is too large, and where a picture has more than eight bits of a colour, or
 less than three colours, or lies somewhere on the earth: what is made of it keeps that by bands, and
-not what is drawn whole. Else all is computed at once; bands compute their halos again. `--bands`
+not what is drawn whole; and where its samples are a network's own numbers, which are read by rows
+only. Else all is computed at once; bands compute their halos again. `--bands`
 says otherwise.
 """
 
@@ -30,6 +31,9 @@ _SHARE = 4
 
 _COLOURS = 3
 
+_OF_NUMBERS = (".tif", ".tiff")
+"""Pictures whose samples may have no fixed brightness."""
+
 _PICTURE_COPIES = 2
 """A picture is held as it was read, and once more while it is written."""
 
@@ -46,7 +50,8 @@ def by_bands(
     always, network = arguments.bands == "always", model.network
     if arguments.bands == "never":
         return False
-    if not (always or _is_large(network, limit) or _keeps_more(given, found, task)):
+    needs = _is_large(network, limit) or _keeps_more(given, found, task) or _is_numbers(given)
+    if not (always or needs):
         return False
     plain = arguments.labels_picture
     reason = _reason_against(given, found, model, task, limit, plain=plain)
@@ -86,6 +91,20 @@ def _keeps_more(given: Sources, found: Outputs, task: Task) -> bool:
     try:
         with closing(open_rows(path)) as rows:
             return rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags)
+    except InputError:
+        return False
+
+
+def _is_numbers(given: Sources) -> bool:
+    """Whether the only input is a picture of fractions, or of numbers with a sign."""
+    if given.several or not given.stay or given.all[0].is_array:
+        return False
+    path = given.all[0].path
+    if path.suffix.lower() not in _OF_NUMBERS:
+        return False
+    try:
+        with closing(open_rows(path)) as rows:
+            return rows.dtype == np.float32
     except InputError:
         return False
 

@@ -80,10 +80,12 @@ class BandedPictures:
         self._open = number, region.top
         assert self._feed is not None
         if self._feed.is_picture != as_bytes:
-            name = self._inputs[number].name
+            assert self._source is not None
+            is_numbers = self._source.dtype == np.float32
+            bits = "no fixed brightness" if is_numbers else "16 bits a sample"
             raise InputError(
-                f"{name}: has 16 bits a sample, and is too large for this coordinator in one; "
-                "submit it in 8 bits, or as a .npy file of float32"
+                f"{self._inputs[number].name}: has {bits}, and is too large for this coordinator "
+                "in one; submit it in 8 bits, or as a .npy file of float32"
             )
         return self._feed.band(region.top, region.bottom).copy()
 

@@ -55,8 +55,7 @@ def _run(arguments: argparse.Namespace, limit: Budget, page: Page | None) -> int
         started = time.perf_counter()
         results, model = _asked(arguments, given, limit, line)
         if by_bands(arguments, given, results.outputs, model, results.task, limit):
-            if page is not None:
-                raise InputError("--page: a picture that is computed in bands of rows has none")
+            _refuse_for_bands(arguments)
             return _by_bands(results, model)
         this = _prepare(results, model, page, started, stack)
         del model  # the session's last one, so that its weights are in memory no longer than that
@@ -130,6 +129,23 @@ def _refuse(asked: RunResults) -> None:
     others = (arguments.model, arguments.plan, arguments.names, arguments.config)
     read += [(str(path), path) for path in others if path is not None]
     refuse_overwriting([*asked.outputs.files, *more], read)
+
+
+def _refuse_for_bands(arguments: argparse.Namespace) -> None:
+    """InputError for what only a run of a whole picture has."""
+    asked = {
+        "--plan": arguments.plan is not None,
+        "--tiling": arguments.tiling is not None,
+        "--repeat": arguments.repeat > 1,
+        "--trace": arguments.trace is not None,
+        "--page": arguments.page is not None,
+    }
+    for option, is_given in asked.items():
+        if is_given:
+            raise InputError(
+                f"{option}: not of a picture that is computed in bands of rows; leave it out, or "
+                "say --bands never"
+            )
 
 
 def _by_bands(asked: RunResults, model: Model) -> int:

@@ -10,7 +10,11 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from support.command import COUNT_ERROR_BYTES, ftdist_command, measured_ftdist
+from support.command import (
+    COUNT_ERROR_BYTES,
+    ftdist_command,
+    measured_ftdist,
+)
 from support.tiffs import DEFLATE, Kind, write_tiff
 
 from ftdist.pictures.rows.opening import open_rows
@@ -113,6 +117,47 @@ def test_a_tiff_of_fractions_decides_the_size_and_keeps_its_place(
         assert made.shape[:2] == (122 - 4 * lost, 150 - 4 * lost)
         assert made.tags[33550] == (0.25, 0.25, 0.0)
         assert made.tags[33922] == (-2.0 * lost, -2.0 * lost, *point[2:])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int16])
+def test_fractions_are_the_networks_own_numbers_or_are_refused_with_what_to_do(
+    folder: Path, tmp_path: Path, dtype: type
+) -> None:
+    """The oracle is a run of the same numbers as an array."""
+    pixels = (100 * np.random.default_rng(3).random((60, 76, 3))).astype(dtype)
+    picture = write_tiff(tmp_path / "map.tif", pixels, Kind())
+    np.save(tmp_path / "map.npy", pixels.transpose(2, 0, 1)[None].astype(np.float32))
+    network = folder / "colours.onnx"
+    for given, made in ((picture, "made.npy"), (tmp_path / "map.npy", "wanted.npy")):
+        run = "run", network, given, "--size", "60x76", "--exact-direct", "-o", made
+        outcome = ftdist_command(*run, folder=tmp_path)
+        assert outcome.status == 0, outcome
+    made, wanted = (np.load(tmp_path / each) for each in ("made.npy", "wanted.npy"))
+    np.testing.assert_array_equal(made, wanted.reshape(made.shape))
+    for words in (
+        ("run", network, picture, "--size", "60x76", "--bands", "never", "-o", "whole.npy"),
+        ("run", network, picture, "--size", "64x64", "-o", "whole.npy"),
+        ("run", network, picture, picture, "--size", "60x76", "-o", "whole/"),
+        ("batch", network, picture, "--size", "60x76", "-o", "whole/"),
+    ):
+        outcome = ftdist_command(*words, folder=tmp_path)
+        assert outcome.status in (1, 2), outcome
+        assert "a .npy file; 'ftdist run --bands always' of it alone takes them" in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "option", [("--repeat", 2), ("--tiling", "1x1"), ("--plan", "no.json"), ("--trace", "t.json")]
+)
+def test_what_a_run_in_bands_has_not_is_refused(
+    folder: Path, option: tuple[str, object], tmp_path: Path
+) -> None:
+    run = "run", folder / "colours.onnx", folder / "photo.ppm", "--size", "picture", "-o", "o.ppm"
+    outcome = ftdist_command(*run, "--bands", "always", *option, folder=tmp_path)
+    assert outcome.status == 2 and outcome.out == "", outcome
+    said = outcome.err.splitlines()[-1]
+    assert said.startswith(f"ftdist: {option[0]}: not of a picture") and "--bands never" in said
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
