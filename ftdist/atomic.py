@@ -22,7 +22,7 @@ from pathlib import Path
 
 from ftdist.errors import InputError
 
-_USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
+USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 """Failures while writing that are about the disk, not about us."""
 
 _TEMPORARY = re.compile(r"\.ftdist-[0-9a-f]{16}(\.[^.]*)?")
@@ -48,7 +48,7 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
     except BaseException as error:
         with suppress(OSError):
             _unlink_if(handle, temporary)
-        if isinstance(error, OSError) and error.errno in _USERS_TO_MEND:
+        if isinstance(error, OSError) and error.errno in USERS_TO_MEND:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
         raise
     finally:

@@ -6,13 +6,16 @@ A frame is drawn as a picture beside the video; those that wait to be encoded ar
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ftdist.atomic import atomic_write
+from ftdist.atomic import atomic_write, make_folder
 from ftdist.errors import InputError
 from ftdist.many.videos import library
 
@@ -24,6 +27,8 @@ _CODECS = {
     "mpeg4": {"q": "3"},
 }
 """The first that FFmpeg was built with, and what it is asked for: good pictures, small files."""
+
+_FRAME = re.compile(r".*-\d+\.ppm")
 
 _ENCODER_BYTES, _ENCODER_FRAMES = 16 << 20, 20
 """What an encoder holds, its frames beside: measured with 640x480 to 3840x2160, 15 to 17 frames."""
@@ -48,10 +53,20 @@ class Film:
         self._next = 0
 
     def __enter__(self) -> Film:
-        self._frames.mkdir(exist_ok=True)
+        make_folder(self._frames)
+        self._refuse_others()
         file = self._writing.__enter__()
         self._container = library().open(str(file), "w", format=FILMS[self._path.suffix.lower()])
         return self
+
+    def _refuse_others(self) -> None:
+        """InputError where something is in the folder, which will go, that is none of our frames:
+        those that a killed process left may be."""
+        for each in self._frames.iterdir():
+            if not _FRAME.fullmatch(each.name):
+                raise InputError(
+                    f"{each}: frames wait in that folder, and go with it: move yours elsewhere"
+                )
 
     def __exit__(
         self,
@@ -62,12 +77,15 @@ class Film:
         try:
             if kind is None:
                 self._encode(None)
+                with self._writes():
+                    self._container.close()
         except BaseException as failure:
             kind, error, trace = type(failure), failure, failure.__traceback__
             raise
         finally:
             shutil.rmtree(self._frames, ignore_errors=True)
-            self._container.close()
+            with suppress(library().error.FFmpegError, OSError):  # what failed fails again
+                self._container.close()
             self._writing.__exit__(kind, error, trace)
 
     def add(self, picture: Path, number: int | None = None) -> None:
@@ -106,9 +124,15 @@ class Film:
         """Writes what there is after one more frame, or after the last (None)."""
         if self._stream is None:
             raise InputError(f"cannot write {self._path}: there is no frame to be shown")
-        try:
+        with self._writes():
             for packet in self._stream.encode(frame):
                 self._container.mux(packet)
+
+    @contextmanager
+    def _writes(self) -> Iterator[None]:
+        """Makes what goes wrong one line of ours."""
+        try:
+            yield
         except (library().error.FFmpegError, OSError) as error:
             reason = getattr(error, "strerror", None) or error
             raise InputError(f"cannot write {self._path}: {reason}") from None

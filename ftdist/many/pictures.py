@@ -7,7 +7,6 @@ the batch's room.
 
 from __future__ import annotations
 
-import errno
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from numpy.typing import NDArray
 
 from ftdist.answers.kinds import answering_bytes
+from ftdist.atomic import USERS_TO_MEND
 from ftdist.errors import InputError, OutputError
 from ftdist.kernels.program import Watch
 from ftdist.many.drawn import Computed, Shown, write_picture
@@ -32,8 +32,6 @@ from ftdist.runtime.local import Session
 
 if TYPE_CHECKING:
     from ftdist.answers.seen import Answer
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 _LINES = json.JSONEncoder(ensure_ascii=False)
 
@@ -213,7 +211,7 @@ def as_line(record: Mapping[str, Any]) -> bytes:
 def _refuse_full_disk(error: InputError) -> None:
     """OutputError where no room is left: the next input would find none either, and once there is
     some, this one is to be done."""
-    if isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL:
+    if isinstance(error.__cause__, OSError) and error.__cause__.errno in USERS_TO_MEND:
         raise OutputError(str(error)) from error
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from support.command import ftdist_command
+from support.command import assert_refused, environment, ftdist_command, in_shell
 from support.pictures import scene
 from support.smallmodels import CHAIN, DETECTOR, write_small_model
 
@@ -150,6 +153,75 @@ def test_what_fails_leaves_nothing(tmp_path: Path) -> None:
         film.add(tmp_path / "frames" / "one.png")
         raise ZeroDivisionError
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("most_kib", [4, 100])
+@pytest.mark.parametrize("ending", ["mp4", "mkv", "mov"])
+def test_a_full_disk_leaves_nothing_and_is_one_line(
+    folder: Path, tmp_path: Path, ending: str, most_kib: int
+) -> None:
+    """A limit of a file's size stands for the disk: a frame, of 18 KiB, is above it, or the
+    video."""
+    with Film(tmp_path / "long.mkv", tmp_path / "frames", RATE) as film:
+        for number in range(60):
+            scene(96, 64, seed=number).save(tmp_path / "frames" / "one.ppm")
+            film.add(tmp_path / "frames" / "one.ppm")
+    (tmp_path / "long.mkv").rename(folder / "long.mkv")
+    given = "batch", folder / "detector.ftd", folder / "long.mkv", "--thresh", "0.2"
+    done = in_shell(f'ulimit -f {2 * most_kib}; exec "$@"', *given, "-o", f"seen.{ending}",
+                    folder=tmp_path)  # fmt: skip
+    assert done.status == 2, done
+    assert done.err.splitlines()[-1].startswith("ftdist: cannot write ")
+    assert done.err.count("\n") == 1 and "File too large" in done.err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_signal_leaves_nothing_half_and_what_is_left_goes_with_the_next(
+    folder: Path, tmp_path: Path, sent: signal.Signals
+) -> None:
+    """It comes when the third frame is encoded."""
+    script = f"""
+import os, signal
+from ftdist.many import films
+add = films.Film.add
+def interrupted(self, picture, number=None):
+    if number == 3:
+        os.kill(os.getpid(), {int(sent)})
+    add(self, picture, number)
+films.Film.add = interrupted
+from ftdist.cli.main import main
+raise SystemExit(main())
+"""
+    words = "batch", folder / "detector.ftd", folder / "trip.mkv", "-o", "seen.mp4"
+    done = subprocess.run(
+        [sys.executable, "-c", script, *map(str, words)],
+        check=False, cwd=tmp_path, env=environment(), capture_output=True, text=True,
+    )  # fmt: skip
+    killed = sent == signal.SIGKILL
+    assert done.returncode == (-sent if killed else 128 + sent), done
+    assert done.stderr.count("\n") == (0 if killed else 1) and done.stdout == ""
+    assert not (tmp_path / "seen.mp4").exists()
+    assert bool(list(tmp_path.iterdir())) == killed
+    again = ftdist_command(*words, folder=tmp_path)
+    assert again.status == 0, again
+    assert [each.name for each in tmp_path.iterdir()] == ["seen.mp4"]
+
+
+def test_a_folder_of_somebody_elses_stays_where_frames_would_wait(
+    folder: Path, tmp_path: Path
+) -> None:
+    words = "batch", folder / "detector.ftd", folder / "trip.mkv", "-o", "seen.mp4"
+    other = tmp_path / "seen.mp4.frames"
+    other.mkdir()
+    (other / "mine.txt").write_text("mine")
+    assert_refused(ftdist_command(*words, folder=tmp_path), 2, "mine.txt", "move yours elsewhere")
+    assert (other / "mine.txt").read_text() == "mine"
+    (other / "mine.txt").unlink()
+    other.rmdir()
+    other.write_text("a file")
+    assert_refused(ftdist_command(*words, folder=tmp_path), 2, "cannot make seen.mp4.frames")
+    assert [each.name for each in tmp_path.iterdir()] == ["seen.mp4.frames"]
 
 
 def test_what_cannot_be_asked_is_refused_in_one_line(folder: Path, capsys, monkeypatch) -> None:

@@ -7,7 +7,6 @@ somebody writes, the notes are locked: of two that write the same file, the seco
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ftdist.atomic import USERS_TO_MEND
 from ftdist.errors import InputError
 from ftdist.pictures.nameless import write_all
 from ftdist.pictures.rows.protocol import partial_file, progress_file
@@ -25,7 +25,6 @@ DURABLE_BYTES = 4 << 20
 """How much is written before it is made durable: what a crash costs at most, about."""
 
 _MOST_NOTES_BYTES = 256 << 20
-_USERS_TO_MEND = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 class PartialFile:
@@ -162,6 +161,6 @@ def writing(path: Path) -> Iterator[None]:
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(f"cannot write {path}: {path.parent} is not a folder") from None
     except OSError as error:
-        if isinstance(error, PermissionError) or error.errno in _USERS_TO_MEND:
+        if isinstance(error, PermissionError) or error.errno in USERS_TO_MEND:
             raise InputError(f"cannot write {path}: {error.strerror}") from error
         raise

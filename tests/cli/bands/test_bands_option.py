@@ -124,7 +124,7 @@ def test_fractions_are_the_networks_own_numbers_or_are_refused_with_what_to_do(
     folder: Path, tmp_path: Path, dtype: type
 ) -> None:
     """The oracle is a run of the same numbers as an array."""
-    pixels = (100 * np.random.default_rng(3).random((60, 76, 3))).astype(dtype)
+    pixels: np.ndarray = (100 * np.random.default_rng(3).random((60, 76, 3))).astype(dtype)
     picture = write_tiff(tmp_path / "map.tif", pixels, Kind())
     np.save(tmp_path / "map.npy", pixels.transpose(2, 0, 1)[None].astype(np.float32))
     network = folder / "colours.onnx"
