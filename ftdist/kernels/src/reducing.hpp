@@ -93,8 +93,9 @@ static inline void log_sum_exp(const View& v, const float* from, int64_t step, i
   }
 }
 
+// So many outputs, at most WIDTH, that begin at `from` and lie `step` apart.
 template <int KIND>
-static inline void reduce_block(const View& v, const float* from, int64_t step, int count,
+static void reduce_block(const View& v, const float* from, int64_t step, int count,
                                 float* out) {
   if constexpr (KIND == REDUCE_LOG_SUM_EXP) return log_sum_exp(v, from, step, count, out);
   Folded folded = {};
@@ -114,7 +115,16 @@ static inline void reduce_block(const View& v, const float* from, int64_t step, 
   }
 }
 
-template <int KIND> static void reduce_all(const Program& program, const Kernel& kernel, const Call& call) {
+typedef void (*Block)(const View&, const float*, int64_t, int, float*);
+
+template <int... KIND>
+static inline Block reduction(int kind, std::integer_sequence<int, KIND...>) {
+  static const Block all[] = {reduce_block<KIND>...};
+  return all[kind];
+}
+
+static void reduce(const Program& program, const Kernel& kernel, const Call& call) {
+  const Block block = reduction(kernel.kind, std::make_integer_sequence<int, REDUCE_COUNT>{});
   const View& v = program.views[kernel.view];
   const float* in = dense(program, kernel.in, call.in_row);
   const Runs1 runs = runs_of(v, v.rows + v.columns, v.channels);
@@ -128,20 +138,10 @@ template <int KIND> static void reduce_all(const Program& program, const Kernel&
       float* to = at(program, kernel.out, call.out_row, row, column);
       for (int64_t run = 0; run < runs.count; run++, outer.next(), to += runs.length)
         for (int first = 0; first < runs.length; first += WIDTH)
-          reduce_block<KIND>(v, from + outer.offset + first * runs.step, runs.step,
-                             smaller(WIDTH, runs.length - first), to + first);
+          block(v, from + outer.offset + first * runs.step, runs.step,
+                smaller(WIDTH, runs.length - first), to + first);
     }
   }
-}
-
-template <int... KIND>
-static inline Run reduction(int kind, std::integer_sequence<int, KIND...>) {
-  static const Run all[] = {reduce_all<KIND>...};
-  return all[kind];
-}
-
-static void reduce(const Program& program, const Kernel& kernel, const Call& call) {
-  reduction(kernel.kind, std::make_integer_sequence<int, REDUCE_COUNT>{})(program, kernel, call);
 }
 
 static bool reduce_fits(const Kernel& k) {

@@ -15,7 +15,7 @@ struct Odometer {
   Odometer(const View& of, int begin, int count) : view(of), first(begin), last(begin + count) {}
 
   // Goes to element number `index` of all.
-  inline void seek(int64_t index) {
+  [[gnu::noinline]] void seek(int64_t index) {
     offset = offset2 = 0;
     for (int i = last - 1; i >= first; i--) {
       at[i] = (int32_t)(index % view.counts[i]);
@@ -26,11 +26,21 @@ struct Odometer {
   }
 
   inline void next() {
-    for (int i = last - 1; i >= first; i--) {
-      offset += view.steps[i], offset2 += view.steps2[i];
-      if (++at[i] < view.counts[i]) return;
+    const int i = last - 1;
+    if (i < first) return;
+    offset += view.steps[i], offset2 += view.steps2[i];
+    if (++at[i] == view.counts[i]) carry();
+  }
+
+ private:
+  // The last factor is through: it begins anew, and the one before it goes on.
+  [[gnu::noinline]] void carry() {
+    for (int i = last - 1; at[i] == view.counts[i];) {
       offset -= at[i] * view.steps[i], offset2 -= at[i] * view.steps2[i];
       at[i] = 0;
+      if (--i < first) return;
+      offset += view.steps[i], offset2 += view.steps2[i];
+      at[i]++;
     }
   }
 };
