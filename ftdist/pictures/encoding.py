@@ -15,7 +15,8 @@ import numpy as np
 from ftdist.geometry import Shape
 from ftdist.pictures.rows.jpegwriter import JpegEncoder
 from ftdist.pictures.rows.pngwriter import PngEncoder
-from ftdist.pictures.rows.strips import Encoder, jpeg_strip_bytes, strip_memory, strip_rows
+from ftdist.pictures.rows.protocol import RowMemory
+from ftdist.pictures.rows.strips import Encoder, jpeg_memory, strip_memory, strip_rows
 from ftdist.pictures.rows.tiff.writer import TiffEncoder
 
 if TYPE_CHECKING:
@@ -53,12 +54,10 @@ def band_rows(width: int) -> int:
     return strip_rows(Shape(1, width, 3), _SAMPLE)
 
 
-def encoding_bytes(file_format: str, width: int, height: int) -> int:
-    """What writing holds at most: a band, and the band in the file's form."""
+def encoding_memory(file_format: str, width: int, height: int) -> RowMemory:
+    """What writing holds: a band, and at work the band in the file's form."""
     shape = Shape(height, width, 3)
-    if file_format == "JPEG":
-        return jpeg_strip_bytes(shape)
-    return strip_memory(shape, _SAMPLE).most
+    return jpeg_memory(shape) if file_format == "JPEG" else strip_memory(shape, _SAMPLE)
 
 
 class _Strips:

@@ -23,11 +23,11 @@ from ftdist.answers.drawing.labels import (
     Names,
     Overlay,
     class_colour,
-    label_bytes,
+    label_memory,
 )
 from ftdist.atomic import atomic_write
 from ftdist.errors import InputError
-from ftdist.pictures.encoding import Writer, band_rows, encoding_bytes, writer
+from ftdist.pictures.encoding import Writer, band_rows, encoding_memory, writer
 from ftdist.pictures.fitting import Box, Letterbox
 from ftdist.pictures.footprint import CODE_BYTES
 from ftdist.pictures.reading import Picture, Size, Source, opened
@@ -46,6 +46,10 @@ _CODE_BYTES = 4_000_000
 _RETURNING_BYTES = 2 << 20
 """Of code that was given back before, and is counted, what comes back only once bands are drawn,
 not while a photo is decoded whole; 2.5 MiB and more beside 500 objects."""
+
+_LAYING_BYTES = 7 << 18
+"""What laying labels out takes before there are bands, however large the photo: 1.2 to 1.7 MiB
+beside what is given back before."""
 
 _SPARED_BYTES = 3 << 18
 """Of that code, what painting bands does not run again: what laid labels out has been given back by
@@ -160,10 +164,13 @@ def _scales(
                 break
             _reduce(picture, divisor)
             size = picture.as_stored(picture.decoded)
-            later = encoding_bytes(file_format, *size) + label_bytes(size, names)
+            written, labels = encoding_memory(file_format, *size), label_memory(size, names)
+            # A band's letters are gone when it is written.
+            later = written.kept + labels.kept + max(written.at_work, labels.at_work)
             returning = 0 if code else _RETURNING_BYTES - _SPARED_BYTES
             taken = picture.showing_bytes(later + returning) + OVERLAY_BYTES
             taken += _CODE_BYTES if code else -CODE_BYTES - _RETURNING_BYTES
+            taken = max(taken, _LAYING_BYTES)
             found.append(_Scale(divisor, taken, size, picture.size))
         if most_bytes is None or taken <= most_bytes:
             break

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ftdist.answers.drawing.fonts import OWN, Font, font_for
 from ftdist.pictures.fitting import Box
+from ftdist.pictures.rows.protocol import RowMemory
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -198,13 +199,13 @@ def class_colour(label: int) -> Colour:
     return round(red * 255), round(green * 255), round(blue * 255)
 
 
-def label_bytes(size: tuple[int, int], names: Sequence[str]) -> int:
-    """What letters take at once, a byte a pixel: those that are kept, and one more label."""
+def label_memory(size: tuple[int, int], names: Sequence[str]) -> RowMemory:
+    """What letters take, a byte a pixel: those that are kept, and at work one more label."""
     letters = _letter_size(size)
     longest = min(max(map(len, names), default=0), _LONGEST_NAME)
     width = min(size[0], max(longest, len(_UNNAMED)) * letters + _SCORE_LETTERS * letters)
     largest = min(_MOST_PLATE_PIXELS, letters * 3 // 2 * width)
-    return _KEPT_BYTES + 2 * largest
+    return RowMemory(_KEPT_BYTES, 2 * largest)
 
 
 def _outline(box: Box, width: int, colour: Colour) -> Outline:

@@ -20,7 +20,7 @@ from ftdist.errors import InputError
 from ftdist.geometry import Region, Span
 from ftdist.network.alignment import Alignment, AxisAlignment
 from ftdist.pictures._decoding import colour
-from ftdist.pictures.encoding import encoding_bytes, writer
+from ftdist.pictures.encoding import encoding_memory, writer
 from ftdist.pictures.fitting import Letterbox
 
 Colours = NDArray[np.uint8]
@@ -86,7 +86,7 @@ def making_bytes(path: Path, width: int, height: int) -> int:
     from ftdist.pictures.encoding import band_rows
 
     band = min(band_rows(width), height) * width
-    return encoding_bytes(output_format(path), width, height) + _BAND_COPIES * band
+    return encoding_memory(output_format(path), width, height).most + _BAND_COPIES * band
 
 
 def shown_until(made: int, beside: int, alignment: AxisAlignment) -> int:

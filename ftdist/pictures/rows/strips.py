@@ -173,15 +173,16 @@ def strip_memory(shape: Shape, dtype: np.dtype[Any], *, jpeg: bool = False) -> R
     zlib's tables."""
     strip = _strip_height(shape, dtype) * shape.width * shape.channels * dtype.itemsize
     if jpeg:
-        return RowMemory(strip, jpeg_strip_bytes(shape))
+        return RowMemory(strip, jpeg_memory(shape).most)
     return RowMemory(strip, _COPIES[dtype.itemsize] * strip + _DEFLATE_BYTES)
 
 
-def jpeg_strip_bytes(shape: Shape) -> int:
-    """What writing a JPEG of 8 bits by strips holds that are Pillow's pictures, or become such."""
-    rows = _strip_height(shape, np.dtype(np.uint8))
+def jpeg_memory(shape: Shape) -> RowMemory:
+    """What writing a JPEG of 8 bits by strips holds that are Pillow's pictures, or become such: one
+    of them, and at work what libjpeg holds and the data that it makes."""
+    strip = _PICTURE_PIXEL_BYTES * _strip_height(shape, np.dtype(np.uint8)) * shape.width
     data = max(_DATA_BYTES, _DATA_COLUMN_BYTES * shape.width)
-    return (_PICTURE_PIXEL_BYTES * rows + _JPEG_COLUMN_BYTES) * shape.width + data
+    return RowMemory(strip, _JPEG_COLUMN_BYTES * shape.width + data)
 
 
 def _strip_height(shape: Shape, dtype: np.dtype[Any]) -> int:
