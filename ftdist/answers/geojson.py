@@ -7,6 +7,7 @@ with its EPSG number in the member `crs`, as programs for maps read and write it
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from ftdist.answers.measures import enclosed
@@ -44,19 +45,18 @@ def geojson(result: Seen, tags: Tags) -> str:
 
 def _shape(found: Found, where: Place) -> dict[str, Any]:
     """Its box or, of a mask or a turned box, what its outlines enclose; holes are filled."""
-    rings = [
-        [where(*each) for each in zip(line[0::2], line[1::2], strict=True)][::-1]
-        for line in found.outlines
-        if enclosed(line) > 0
-    ]
-    if not rings:
-        return {"type": "Polygon", "coordinates": [_ring(found, where)]}
-    closed = [[[*ring, ring[0]]] for ring in rings]
-    return {"type": "MultiPolygon", "coordinates": closed}
+    lines = [line for line in found.outlines if enclosed(line) > 0]
+    if not lines:
+        right, bottom = found.x + found.width, found.y + found.height
+        box = (found.x, bottom, right, bottom, right, found.y, found.x, found.y)
+        return {"type": "Polygon", "coordinates": [_ring(box, where)]}
+    return {"type": "MultiPolygon", "coordinates": [[_ring(line, where)] for line in lines]}
 
 
-def _ring(found: Found, where: Place) -> list[tuple[float, float]]:
-    """The corners of a box, against the clock on a map whose north is up, the first again last."""
-    right, bottom = found.x + found.width, found.y + found.height
-    corners = [(found.x, bottom), (right, bottom), (right, found.y), (found.x, found.y)]
-    return [where(*each) for each in (*corners, corners[0])]
+def _ring(line: Sequence[float], where: Place) -> list[tuple[float, float]]:
+    """Corners x, y, x, y and so on, where they lie, against the clock; the first again last."""
+    corners = [where(*each) for each in zip(line[0::2], line[1::2], strict=True)]
+    x, y = corners[0]  # from there, for areas are small beside coordinates
+    if enclosed([value for each in corners for value in (each[0] - x, each[1] - y)]) < 0:
+        corners.reverse()
+    return [*corners, corners[0]]

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from ftdist.geometry import Shape
-from ftdist.pictures.exif import ORIENTATION_TAG, TURNS
+from ftdist.pictures.exif import TURNS
 from ftdist.pictures.nameless import nameless_file, write_all
 from ftdist.pictures.rows.partial import writing
 from ftdist.pictures.rows.protocol import RowMemory, Rows, RowSource, Tags
+from ftdist.pictures.rows.tiff.tags import turned
 
 _BAND_BYTES, _MOST_BAND_ROWS = 1 << 20, 256
 _COPIES = 3
@@ -34,7 +35,7 @@ class UprightSource:
         sideways = Shape(stored.width, stored.height, stored.channels)
         self.shape = sideways if self._turn.sideways else stored
         self.dtype: np.dtype[Any] = source.dtype
-        self.tags: Tags = {tag: each for tag, each in source.tags.items() if tag != ORIENTATION_TAG}
+        self.tags: Tags = turned(source.tags, self._turn, stored.width, stored.height)
         self._handle = -1
 
     @property

@@ -3,19 +3,23 @@
 Where a picture lies on the earth is said by a point of it (ModelTiepoint) and the size of its
 pixels (ModelPixelScale), or by a matrix (ModelTransformation); keys say in which coordinates. A
 picture with twice the pixels on each side has pixels of half the size, and its points lie at twice
-the place; one that lost a border begins further in.
+the place; one that lost a border begins further in. One that is turned upright is no longer stored
+as the tags mean it, and gets a matrix.
 
 Source: OGC GeoTIFF 1.1, annex B; GDAL_NODATA is GDAL's.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from ftdist.network.alignment import Alignment
+from ftdist.pictures.exif import TURNS, Turn
 from ftdist.pictures.rows.protocol import Tags
 from ftdist.pictures.rows.tiff.directory import Directory
 
@@ -32,6 +36,7 @@ CARRIED = (ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT, EXTRA_SAMPL
 ON_EARTH = (PIXEL_SCALE, TIEPOINT, TRANSFORMATION, GEO_KEYS, GEO_DOUBLES, GEO_TEXT, NO_DATA)
 """Those that say where a picture lies, and where it has nothing."""
 
+_AS_STORED = TURNS[1]
 _RASTER_TYPE, _POINT = 1025, 2
 _MODEL_TYPE, _GEOGRAPHIC = 1024, 2
 
@@ -68,7 +73,7 @@ def laid(tags: Tags, alignment: Alignment) -> Tags:
         for tag, factor in ((X_RESOLUTION, across), (Y_RESOLUTION, down)):
             if tag in found:
                 found[tag] = tuple(each * factor for each in found[tag])
-    shift = 0.5 if _says(tags, _RASTER_TYPE) == _POINT else 0.0
+    shift = _shift(tags)
     if PIXEL_SCALE in found and len(found[PIXEL_SCALE]) >= 2:
         east, north, *more = found[PIXEL_SCALE]
         found[PIXEL_SCALE] = (east / across, north / down, *more)
@@ -90,26 +95,75 @@ def laid(tags: Tags, alignment: Alignment) -> Tags:
 Place = Callable[[float, float], tuple[float, float]]
 """From (column, row) of a picture, its corner being (0, 0), to coordinates (x, y)."""
 
+Affine = tuple[float, float, float, float, float, float]
+"""x is the first times the column, the second times the row, and the third; y likewise."""
+
+_NO_HEIGHT = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+"""The rest of such a matrix of 4 x 4."""
+
 
 def place(tags: Tags) -> Place | None:
     """Where a point of the picture lies, in the coordinates that its keys say; None if unsaid."""
-    shift = 0.5 if _says(tags, _RASTER_TYPE) == _POINT else 0.0
-    matrix = tags.get(TRANSFORMATION)
-    if matrix is not None and len(matrix) == 16:
-        a, b, _, d, e, f, _, h = matrix[:8]
-        return lambda column, row: (
-            a * (column - shift) + b * (row - shift) + d,
-            e * (column - shift) + f * (row - shift) + h,
-        )
-    scale, point = tags.get(PIXEL_SCALE), tags.get(TIEPOINT)
-    if scale is None or point is None or len(scale) < 2 or len(point) < 6:
+    affine = _affine(tags)
+    if affine is None:
         return None
-    east, north = scale[:2]
-    at_column, at_row, _, x, y, _ = point[:6]
-    return lambda column, row: (
-        x + (column - shift - at_column) * east,
-        y - (row - shift - at_row) * north,
-    )
+    a, b, d, e, f, h = affine
+    return lambda column, row: (a * column + b * row + d, e * column + f * row + h)
+
+
+def turned(tags: Tags, turn: Turn, width: int, height: int) -> Tags:
+    """The tags of a picture that is turned upright, which has that size as it is stored: places are
+    of stored pixels. Points that say no more than where they themselves lie are left out."""
+    found = {tag: each for tag, each in tags.items() if tag != ORIENTATION}
+    if turn == _AS_STORED:
+        return found
+    if turn.sideways:
+        swapped = {X_RESOLUTION: Y_RESOLUTION, Y_RESOLUTION: X_RESOLUTION}
+        found = {swapped.get(tag, tag): each for tag, each in found.items()}
+    affine = _affine(tags)
+    for tag in (PIXEL_SCALE, TIEPOINT, TRANSFORMATION):
+        found.pop(tag, None)
+    if affine is None:
+        return found
+    rows = (_turned_row(each, turn, width, height) for each in (affine[:3], affine[3:]))
+    shift = _shift(tags)
+    matrix = ((a, b, 0.0, start + shift * (a + b)) for a, b, start in rows)
+    found[TRANSFORMATION] = (*chain.from_iterable(matrix), *_NO_HEIGHT)
+    return found
+
+
+def _turned_row(
+    row: tuple[float, ...], turn: Turn, width: int, height: int
+) -> tuple[float, float, float]:
+    """Of x or y what a column and a row are worth, and where it begins, once it is turned."""
+    across, down, start = row
+    if turn.columns_reversed:
+        across, start = -across, start + across * width
+    if turn.rows_reversed:
+        down, start = -down, start + down * height
+    return (down, across, start) if turn.sideways else (across, down, start)
+
+
+def _affine(tags: Tags) -> Affine | None:
+    """Where a picture lies, its corner being (0, 0); None if unsaid, or if it is no place."""
+    matrix = tags.get(TRANSFORMATION)
+    scale, point = tags.get(PIXEL_SCALE), tags.get(TIEPOINT)
+    if matrix is not None and len(matrix) == 16:
+        a, b, _, d, e, f, _, h = map(float, matrix[:8])
+    elif scale is not None and point is not None and len(scale) >= 2 and len(point) >= 6:
+        a, f = float(scale[0]), -float(scale[1])
+        b = e = 0.0
+        d, h = point[3] - point[0] * a, point[4] - point[1] * f
+    else:
+        return None
+    shift = _shift(tags)
+    affine = a, b, d - shift * (a + b), e, f, h - shift * (e + f)
+    return affine if all(map(math.isfinite, affine)) and a * f != b * e else None
+
+
+def _shift(tags: Tags) -> float:
+    """How far from a pixel's corner the point is that is meant by its numbers."""
+    return 0.5 if _says(tags, _RASTER_TYPE) == _POINT else 0.0
 
 
 def coordinate_system(tags: Tags) -> int | None:
