@@ -37,6 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if not words:
                 make_parser({}).print_help()
                 return 2
+            _refuse_empty(words)
             arguments = _parsed(_asked(words))
             arguments.restartable = argv is None
             if hasattr(arguments, "mem"):
@@ -64,6 +65,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         complain(f"ftdist: {str(error) or 'out of memory'}")
         return 1
     return status or 0
+
+
+def _refuse_empty(words: Sequence[str]) -> None:
+    """InputError for a word without a letter: as a path it would be the folder where one is."""
+    before = "ftdist"
+    for word in words:
+        option, equals, value = word.partition("=")
+        if not word or (option.startswith("--") and equals and not value):
+            raise InputError(
+                f"what comes after '{word or before}' is empty; is a variable of the shell not set?"
+            )
+        before = word
 
 
 def _asked(words: Sequence[str]) -> Sequence[str]:

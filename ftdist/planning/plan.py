@@ -205,7 +205,10 @@ def parse_json(text: str, network: Network, model_digest: str, threads: int | No
             raise TypeError
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError("no plan in that file: expected JSON with 'notation', 'digest'") from None
-    plan = parse_notation(notation, network, threads)
+    try:
+        plan = parse_notation(notation, network, threads)
+    except InputError as error:
+        raise InputError(f"was made for another model, or changed; plan again: {error}") from None
     if plan.digest(model_digest) != digest:
         raise InputError(f"the plan {notation} was made for another model; plan again")
     return plan

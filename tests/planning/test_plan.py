@@ -211,6 +211,9 @@ def test_a_plan_for_another_model_is_refused() -> None:
     text = json.dumps(parse_notation("2x2/2/1x1", NETWORK).to_json(DIGEST))
     with pytest.raises(InputError, match="2x2/2/1x1 was made for another model"):
         parse_json(text, NETWORK, "cd" * 16)
+    longer = json.dumps({"notation": "1x1/99/1x1", "digest": DIGEST})
+    with pytest.raises(InputError, match=r"was made for another model.*before layer 99"):
+        parse_json(longer, NETWORK, DIGEST)
 
 
 GOOD = parse_notation("2x2", NETWORK).to_json(DIGEST)

@@ -21,6 +21,9 @@ from ftdist.wording import counted
 
 _MOST_NAMED = 50
 
+_WHOLE_S = 10.0
+"""From here on seconds are told as whole ones, below by two digits."""
+
 
 class Told:
     """What came of a batch of `total` inputs so far; None where nobody knows how many."""
@@ -140,4 +143,5 @@ def _print_lanes(batch: Batch, told: Told, rate: str) -> None:
         say(f"reads      {reading_line(asked.task, asked.names, asked.about.names)}")
     share = told.lane_time.seconds / lanes.split.lanes / told.wall_s if told.wall_s else 0.0
     alone = f"the network alone predicted {lanes.pictures_per_s:.1f} a second"
-    say(f"rate       measured {rate}, computing {share:.0%} of {duration(told.wall_s)}; {alone}")
+    took = duration(told.wall_s) if told.wall_s >= _WHOLE_S else f"{told.wall_s:.2g} s"
+    say(f"rate       measured {rate}, computing {share:.0%} of {took}; {alone}")

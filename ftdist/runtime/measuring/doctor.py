@@ -128,7 +128,7 @@ def calibration(found: Calibration, now: float) -> Finding:
         return Finding("calibration", "none", found.note or guess)
     days = max(0, int((now - found.measured_at) / _DAY_S))
     age = "today" if days == 0 else f"{days} day{'s' * (days > 1)} ago"
-    return Finding("calibration", f"{found.origin}, {age}", found.note or "")
+    return Finding("calibration", f"{age}: {found.origin}", found.note or "")
 
 
 def disk(name: str, folder: Path, free_bytes: int | None) -> Finding:

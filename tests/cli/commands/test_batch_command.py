@@ -6,6 +6,7 @@ import csv
 import errno
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from itertools import islice
@@ -68,6 +69,16 @@ def test_each_picture_has_a_record_and_a_broken_one_is_named(folder: Path, tmp_p
     assert done.err.count(broken) == 2 and "1 input left out" in done.err
     assert f"inputs     {COUNT - 1} of {COUNT}" in done.out
     assert sorted(each.name for each in tmp_path.iterdir()) == [out.name, f"{out.name}.left-out"]
+
+
+def test_a_short_batch_takes_more_than_no_seconds(folder: Path, tmp_path: Path) -> None:
+    outcome = ftdist_command(
+        *("batch", folder / "detector.ftd", folder / "pictures", "-o", "seen.jsonl"),
+        folder=tmp_path,
+    )
+    (line,) = (line for line in outcome.out.splitlines() if line.startswith("rate "))
+    took = re.search(r"computing \d+% of (\S+) s; ", line)
+    assert took is not None and float(took[1]) > 0, line
 
 
 def test_records_are_what_a_run_of_the_picture_finds(folder: Path, tmp_path: Path) -> None:

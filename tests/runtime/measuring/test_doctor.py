@@ -170,8 +170,12 @@ def test_nonsense_is_no_reason_to_fail(tmp_path: Path) -> None:
     [
         (SHIPPED, "warn", ("none", "run 'ftdist calibrate'")),
         (Calibration(DEFAULT, note="x.json: damaged"), "warn", ("none x.json: damaged",)),
-        (Calibration(DEFAULT, 0.0, 2), "ok", ("1970-01-01 with 2 threads", "today")),
-        (Calibration(DEFAULT, -1.0 * DAY_S, 2), "ok", ("1 day ago",)),
+        (
+            Calibration(DEFAULT, 0.0, 2),
+            "ok",
+            ("today: the profile of", "1970-01-01 with 2 threads"),
+        ),
+        (Calibration(DEFAULT, -1.0 * DAY_S, 2), "ok", ("1 day ago: ",)),
         (Calibration(DEFAULT, -9.5 * DAY_S, 2), "ok", ("9 days ago",)),
         (Calibration(DEFAULT, 9.5 * DAY_S, 2), "ok", ("today",)),
         (Calibration(DEFAULT, 0.0, 2, "x.json: damaged"), "warn", ("measured", "x.json")),
