@@ -75,6 +75,8 @@ def make_folder(folder: Path) -> None:
     InputError where it cannot be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise InputError(f"cannot make {folder}: it is there and is not a folder") from None
     except OSError as error:
         raise InputError(f"cannot make {folder}: {error.strerror}") from None
     remove_left_behind(folder)

@@ -83,24 +83,23 @@ def frames(
                 yield _picture(f"{name}#{number}", frame)
                 count += 1
             if is_cut(name) or (decoded.is_cut and os.path.isfile(name)):
-                raise InputError(f"{name}: {_damage(decoded)}{_until(count, CUT)}")
+                raise InputError(f"{name}: {_losses(decoded)}{_until(count, CUT)}")
             decoded.count_rest()
             if decoded.is_damaged:
-                raise InputError(f"{name}: {_until(count, _damage(decoded).removesuffix('; '))}")
+                reason = _losses(decoded) or "parts of the file are damaged and left out"
+                raise InputError(f"{name}: {_until(count, reason.removesuffix('; '))}")
             if not count:
                 raise InputError(f"{name}: no frame is in it")
     except (av.error.FFmpegError, OSError) as error:
         reason = _said(name) or getattr(error, "strerror", None) or str(error)
         reason = _until(count, CUT if is_cut(name) else reason)
-        raise InputError(f"{name}: {_damage(decoded)}{reason}") from None
+        raise InputError(f"{name}: {_losses(decoded)}{reason}") from None
 
 
-def _damage(decoded: Decoded | None) -> str:
-    """What is damaged in the middle, before what else is said; nothing where all is well."""
-    if decoded is None or not decoded.is_damaged:
+def _losses(decoded: Decoded | None) -> str:
+    """How many frames are lost in the middle, before what else is said; nothing where none are."""
+    if decoded is None or not decoded.lost:
         return ""
-    if not decoded.lost:
-        return "parts of the file are damaged and left out; "
     are = "1 frame is" if decoded.lost == 1 else f"{decoded.lost:,} frames are"
     first = "" if decoded.lost == 1 else "the first of them "
     return f"{are} damaged and left out, {first}#{decoded.first_lost}; "

@@ -220,7 +220,7 @@ def test_a_folder_of_somebody_elses_stays_where_frames_would_wait(
     (other / "mine.txt").unlink()
     other.rmdir()
     other.write_text("a file")
-    assert_refused(ftdist_command(*words, folder=tmp_path), 2, "cannot make seen.mp4.frames")
+    assert_refused(ftdist_command(*words, folder=tmp_path), 2, "seen.mp4.frames: it is there")
     assert [each.name for each in tmp_path.iterdir()] == ["seen.mp4.frames"]
 
 

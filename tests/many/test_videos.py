@@ -69,9 +69,10 @@ def test_a_video_that_is_cut_off_says_so_after_the_frames_that_are_there(
         cut.write_bytes(content[: int(len(content) * share)])
         *found, last = expanded([as_source(str(cut))])
         assert [each.picture.content for each in found if each.picture] == wanted[: len(found)]
-        assert last.problem is not None and "the file is cut off" in last.problem
-        read = {0: "cut off", 1: "1 frame of it was read"}
-        assert last.problem.endswith(read.get(len(found), f"; {len(found)} frames of it were read"))
+        read = {0: "cannot be read: the file is cut off",
+                1: "the file is cut off; 1 frame of it was read"}  # fmt: skip
+        many = f"the file is cut off; {len(found)} frames of it were read"
+        assert last.problem == f"{cut}: {read.get(len(found), many)}"
         most = max(most, len(found))
     assert most > COUNT // 2
 
