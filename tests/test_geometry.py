@@ -196,6 +196,17 @@ def test_the_terms_of_an_axis_say_the_same(axis, span) -> None:
     assert by_terms(axis, span) == axis.receptive(span)
 
 
+@given(axes | st.builds(Hull, axes, axes), st.lists(spans, min_size=1))
+def test_terms_say_of_many_spans_at_a_time_what_an_axis_says_of_each(axis, several) -> None:
+    starts, stops = np.array(several, np.int32).T
+    terms = axis.terms()
+    read = (
+        np.min([each.start(starts) for each in terms], axis=0),
+        np.max([each.stop(stops) for each in terms], axis=0),
+    )
+    assert [*zip(*map(np.ndarray.tolist, read), strict=True)] == [*map(axis.receptive, several)]
+
+
 @given(
     st.builds(
         Window,

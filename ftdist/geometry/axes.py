@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ftdist.errors import InputError
 from ftdist.geometry.regions import Span
@@ -28,6 +28,30 @@ class AxisTerms(NamedTuple):
     unit: int = 1
     first: int = 0
     last: int = 0
+
+    def start(self, output: Any) -> Any:
+        """The first input position read for outputs from `output` on, a number or an array."""
+        if self.whole:
+            return output * 0
+        return self._walked(output, self.before, self.first)
+
+    def stop(self, output: Any) -> Any:
+        """One past the last input position read for outputs before `output`."""
+        if self.whole:
+            return ((output > 0) + (output < 0) * output) * self.whole
+        return self._walked(output, self.after, self.last)
+
+    def _walked(self, output: Any, added: int, moved: int) -> Any:
+        """What changes nothing is left out: for short arrays each operation counts."""
+        if self.multiplier != 1:
+            output = output * self.multiplier
+        if added:
+            output = output + added
+        if self.divisor != 1:
+            output = output // self.divisor
+        if self.unit != 1:
+            output = output * self.unit
+        return output + moved if moved else output
 
 
 class Axis(Protocol):

@@ -19,6 +19,7 @@ from ftdist.kernels.program import OVERREAD_BYTES
 from ftdist.network.graph import INPUT
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.placement import Block, place
+from ftdist.planning.lowering.row_walk import RowWalk
 from ftdist.planning.lowering.strips import Passes
 from ftdist.planning.plan import GroupPlan
 from ftdist.planning.weights import staging_bytes
@@ -75,7 +76,8 @@ def lay_out(
     The outputs in `direct` and the inputs read `in_place` need no buffer in the arena.
     """
     down, across = group.grid(plan.rows, plan.columns)
-    rows = tuple(Passes(group, down, index, plan.strip) for index in range(down))
+    walk = RowWalk(group)
+    rows = tuple(Passes(walk, down, index, plan.strip) for index in range(down))
     shares = (group.column_shares(across, index) for index in range(across))
     columns = tuple(group.needed_columns(each) for each in shares)
     order = execution_order(group)

@@ -23,16 +23,16 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ftdist.geometry import Span
 from ftdist.planning.group import FusedGroup
-
-Rows = NDArray[np.int32]
-"""Row numbers by [pass, source]."""
+from ftdist.planning.lowering.row_walk import Ends, Rows, RowWalk, Targets
 
 _BLOCK_NUMBERS = 1 << 13
 """Numbers in one table of a block of passes: tables of 32 KiB, however many passes there are."""
+
+_FEW_PASSES = 16
+"""In most groups line buffers are warm after so many passes: the first ones are sought there."""
 
 _FEW_PARTS = 8
 """So many parts keep their only blocks: four tables each, 1 MiB at most."""
@@ -76,23 +76,29 @@ class Passes:
     layers. `sources` are the columns of their tables.
     """
 
-    group: FusedGroup
+    walk: RowWalk
     parts: int
     index: int
     strip: int | None
+
+    @property
+    def group(self) -> FusedGroup:
+        return self.walk.group
+
+    @property
+    def sources(self) -> tuple[int, ...]:
+        return self.walk.sources
 
     @cached_property
     def shares(self) -> dict[int, Span]:
         return self.group.row_shares(self.parts, self.index)
 
     @cached_property
-    def tile(self) -> dict[int, Span]:
-        """The rows of each source that the whole tile needs."""
-        return self.group.needed_rows(self.shares)
-
-    @property
-    def sources(self) -> tuple[int, ...]:
-        return tuple(self.tile)
+    def _tile(self) -> tuple[Ends, Ends]:
+        """The first row of each source that the whole tile needs, and one past the last."""
+        needed = self.group.needed_rows(self.shares)
+        starts, stops = np.array([*needed.values()], np.int32).reshape(-1, 2).T.copy()
+        return starts, stops
 
     def blocks(self) -> Iterator[PassBlock]:
         """All passes, in order; those that would make nothing are left out."""
@@ -116,103 +122,54 @@ class Passes:
         return []
 
     def _worked_out(self) -> Iterator[PassBlock]:
-        begin = self._starts
-        first = begin
+        starts, stops = self._tile
+        begin = first = starts[np.newaxis]
+        if self._is_one_pass:
+            if (starts < stops).any():
+                end = stops[np.newaxis]
+                yield PassBlock(begin, begin, end, end)
+            return
         for targets in self._targets():
-            reached = self._reach(targets)
+            reached = self.walk.reach(targets, self.shares, starts, stops)
             before = np.concatenate((begin, reached[:-1]))
             busy = (reached != before).any(axis=1)
             if busy.any():
                 done, reached = before[busy], reached[busy]
-                following = self._first_held(reached)
+                following = self.walk.first_held(reached, starts, stops)
                 yield PassBlock(np.concatenate((first, following[:-1])), done, reached, following)
                 begin, first = reached[-1:], following[-1:]
 
     @property
-    def _starts(self) -> Rows:
-        """A table of one pass: the first row of each source."""
-        return np.array([[span.start for span in self.tile.values()]], np.int32)
+    def _is_one_pass(self) -> bool:
+        """Whether one pass makes the tile: then it makes all rows that are needed, keeping none."""
+        longest = -(-self.group.wanted(self.group.outputs[-1]).rows.size // self.parts)
+        return self.strip is None or self.strip >= longest
 
     @property
-    def _at_once(self) -> int:
-        return max(1, _BLOCK_NUMBERS // max(1, len(self.tile)))
+    def _block_passes(self) -> int:
+        return max(1, _BLOCK_NUMBERS // max(1, len(self.sources)))
 
-    def _targets(self) -> Iterator[NDArray[np.int64]]:
+    def _targets(self) -> Iterator[Targets]:
         """Rows of the last output to aim at, from where nothing is needed yet to the share's end.
 
         In blocks of a bounded size.
         """
-        last, strip = self.group.outputs[-1], self.strip
-        share = self.shares[last]
-        longest = -(-self.group.wanted(last).rows.size // self.parts)
-        if strip is None or strip >= longest:
-            yield np.array([share.stop])
-            return
-        count, target = self._at_once, self._first_target(share.start, strip)
-        while target < share.stop:
-            block = target + strip * np.arange(count)
-            yield block[block < share.stop]
-            target += strip * count
-        yield np.array([share.stop])
+        strip, share = self.strip or 1, self.shares[self.group.outputs[-1]]
+        first = self._first_target(share.start, strip)
+        last = -(-(share.stop - first) // strip)
+        for begin in range(0, last + 1, self._block_passes):
+            numbers = np.arange(begin, min(begin + self._block_passes, last + 1))
+            yield np.minimum(first + strip * numbers, share.stop)
 
     def _first_target(self, start: int, strip: int) -> int:
         """The last of `start`, `start` - `strip`, ... for which no source needs a row."""
-        count = self._at_once
+        starts, stops = self._tile
+        count = min(_FEW_PASSES, self._block_passes)
         while True:
             block = start - strip * np.arange(count)
-            idle = (self._reach(block) == self._starts).all(axis=1)
+            reached = self.walk.reach(block, self.shares, starts, stops)
+            idle = (reached == starts).all(axis=1)
             if idle.any():
                 return int(block[np.argmax(idle)])
             start = int(block[-1]) - strip
-
-    def _reach(self, targets: NDArray[np.int64]) -> Rows:
-        """For each source the row up to which it must exist for the last output to reach a target.
-
-        Other outputs reach the proportional row of their maps. Readers are walked back unclipped
-        below their first row, so that virtual targets stay affine; the result is clipped to the
-        tile's rows. What is made in blocks of rows is made to the end of one.
-        """
-        group, shares, tile = self.group, self.shares, self.tile
-        last = group.outputs[-1]
-        height = group.network.shape(last).height
-        unclipped: dict[int, NDArray[np.int64]] = {}
-        found = np.empty((len(targets), len(tile)), np.int32)
-        for column, source in reversed(tuple(enumerate(tile))):
-            reach = np.full(len(targets), _NOWHERE)
-            for reader in group.readers[source]:
-                read = unclipped[reader]
-                window = group.rows(reader, source).receptive(_span(read - 1, read))
-                np.maximum(reach, window.stop, out=reach)
-            if source in shares:
-                own = targets * group.network.shape(source).height // height
-                own[targets >= shares[last].stop] = shares[source].stop
-                np.maximum(reach, np.minimum(own, shares[source].stop), out=reach)
-            if block := group.row_blocks.get(source):
-                begun = reach > tile[source].start
-                np.copyto(reach, -(-reach // block) * block, where=begun)
-            unclipped[source] = np.minimum(reach, tile[source].stop, out=reach)
-            found[:, column] = np.maximum(reach, tile[source].start)
-        return found
-
-    def _first_held(self, done: Rows) -> Rows:
-        """The first row of each source that some reader still needs, given what has been made."""
-        group, tile = self.group, self.tile
-        column = {source: index for index, source in enumerate(tile)}
-        first = done.copy()
-        for source, index in column.items():
-            for reader in group.readers[source]:
-                made = done[:, column[reader]]
-                window = group.rows(reader, source).receptive(_span(made, made + 1))
-                start = np.maximum(window.start, tile[source].start)
-                needed = np.where(made < tile[reader].stop, start, first[:, index])
-                np.minimum(first[:, index], needed, out=first[:, index])
-        return first
-
-
-_NOWHERE = np.int64(-(1 << 40))
-"""Before any row that a target can be walked back to."""
-
-
-def _span(start: NDArray[np.integer], stop: NDArray[np.integer]) -> Span:
-    """Spans by the elements of arrays: an axis takes them as it takes numbers."""
-    return Span(start, stop)  # type: ignore[arg-type]
+            count = min(2 * count, self._block_passes)

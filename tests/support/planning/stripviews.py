@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ftdist.geometry import Span
 from ftdist.planning.group import FusedGroup
+from ftdist.planning.lowering.row_walk import RowWalk
 from ftdist.planning.lowering.strips import Passes
 
 
@@ -23,7 +24,7 @@ class Pass:
 
 def passes(group: FusedGroup, parts: int, index: int, strip: int | None) -> list[Pass]:
     """The passes of a tile row; that each says what the next one keeps is asserted."""
-    every = Passes(group, parts, index, strip)
+    every = Passes(RowWalk(group), parts, index, strip)
     sources, found = every.sources, []
     expected = None
     for block in every.blocks():
