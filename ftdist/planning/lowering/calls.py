@@ -1,9 +1,13 @@
-"""The calls of one row of tiles: which rows each kernel works on, pass by pass.
+"""The calls of the rows of tiles: which rows each kernel works on, pass by pass.
 
 Within a pass a source goes through up to four kernels::
 
     restore (kept rows to the top of its buffer) -> make (load or compute the new rows)
         -> store (copy the tile's own share to a map outside) ... readers ... -> save (rows to keep)
+
+So each pass has the same steps, apart from those that have no rows to work on. Every row number in
+a call stands in one of the columns that tell of the passes (``PassBlock``), so a step is said by
+the columns from which its numbers come, and all calls are taken from the table at once.
 
 A deep group in low strips has a hundred thousand calls. They are worked out for a block of passes
 at a time and written into one array, so that lowering takes hardly more than what it leaves.
@@ -13,7 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +26,7 @@ from numpy.typing import NDArray
 from ftdist.kernels.program import CALL, Table
 from ftdist.planning.group import FusedGroup
 from ftdist.planning.lowering.layout import Layout
+from ftdist.planning.lowering.row_walk import Rows
 from ftdist.planning.lowering.strips import PassBlock, Passes
 
 Number = tuple[str, int, int]
@@ -46,119 +52,170 @@ def kernel_numbers(group: FusedGroup, layout: Layout) -> dict[Number, int]:
     return {name: number for number, name in enumerate(names)}
 
 
-def row_calls(
-    group: FusedGroup,
-    layout: Layout,
-    row: int,
-    numbers: Mapping[Number, int],
-    tops: Mapping[int, int],
-) -> Table:
-    """The calls of one row of tiles, in order; `tops` are the rows that maps outside begin with."""
-    passes = layout.passes[row]
-    writer = _Writer(group, layout, passes, numbers, tops)
-    if passes.in_one_block:
-        (block,) = passes.blocks()
-        return writer.calls(block)
-    counts = [writer.count(block) for block in passes.blocks()]
-    calls, at = np.empty(sum(counts), CALL), 0
-    for block in passes.blocks():
-        made = writer.calls(block)
-        calls[at : at + len(made)] = made
-        at += len(made)
-    return calls
-
-
 class _Step(NamedTuple):
-    """One kernel's call in each pass of a block, `when` there is one: fields of CALL, an element a
-    pass, or a number where all are the same."""
+    """One kernel in each pass: its number, and of the table of row numbers the columns that say
+    from where and up to where it makes rows, and with which row each buffer begins."""
 
-    when: NDArray[np.bool_]
     kernel: int
-    row: Any
-    rows: Any
-    in_row: Any
-    in2_row: Any
-    out_row: Any
+    row: int
+    stop: int
+    in_row: int
+    in2_row: int
+    out_row: int
+
+
+_FIRST, _DONE, _REACHED, _FOLLOWING = range(4)
+"""The tables of a block, in the order in which they stand side by side."""
+
+_Columns = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class _Writer:
+class CallWriter:
+    """Writes the calls of a group; `tops` are the rows that maps outside begin with."""
+
     group: FusedGroup
     layout: Layout
-    passes: Passes
     numbers: Mapping[Number, int]
     tops: Mapping[int, int]
 
-    def count(self, block: PassBlock) -> int:
-        """How many calls a block of passes has."""
-        return sum(int(np.count_nonzero(step.when)) for step in self.steps(block))
+    def calls(self, row: int) -> Table:
+        """The calls of one row of tiles, in order."""
+        passes = self.layout.passes[row]
+        if passes.in_one_block:
+            (block,) = passes.blocks()
+            return self._calls(block, passes)
+        counts = [np.count_nonzero(self._when(self._table(b, passes), b)) for b in passes.blocks()]
+        calls, at = np.empty(sum(counts), CALL), 0
+        for block in passes.blocks():
+            made = self._calls(block, passes)
+            calls[at : at + len(made)] = made
+            at += len(made)
+        return calls
 
-    def calls(self, block: PassBlock) -> Table:
+    def _calls(self, block: PassBlock, passes: Passes) -> Table:
         """The calls of a block of passes, in order; a pass calls each kernel at most once."""
-        table = np.empty((len(block), len(self.numbers)), CALL)
-        when = np.zeros(table.shape, bool)
-        columns = [table[name] for name in CALL.names or ()]
-        for number, step in enumerate(self.steps(block)):
-            when[:, number] = step.when
-            for column, values in zip(columns, step[1:], strict=True):
-                column[:, number] = values
-        return table[when]
+        table = self._table(block, passes)
+        of_pass, of_step = np.nonzero(self._when(table, block))
+        kernel, row, stop, *buffers = self._steps
+        calls: Table = np.empty(len(of_pass), CALL)
+        calls["kernel"] = kernel[of_step]
+        calls["row"] = start = table[of_pass, row[of_step]]
+        calls["rows"] = table[of_pass, stop[of_step]] - start
+        for name, columns in zip(("in_row", "in2_row", "out_row"), buffers, strict=True):
+            calls[name] = table[of_pass, columns[of_step]]
+        return calls
 
-    def steps(self, block: PassBlock) -> Iterator[_Step]:
-        """Every call that a pass may have, in the order of execution."""
-        group, layout = self.group, self.layout
-        column = {source: index for index, source in enumerate(self.passes.sources)}
-        retired = self._retired()
-        news = block.reached > block.done
+    def _table(self, block: PassBlock, passes: Passes) -> Rows:
+        """All row numbers of calls, a row a pass: the block's tables; from where to where rows of
+        the share of each stored output are made; then what is always the same."""
+        stored = [self._column[each] for each in self._stored]
+        shares = [passes.shares[each] for each in self._stored]
+        starts, stops = np.array(shares, np.int32).reshape(-1, 2).T
+        same = np.array([*self.tops.values(), 0], np.int32)
+        return np.concatenate(
+            (
+                *(block.first, block.done, block.reached, block.following),
+                np.maximum(block.done[:, stored], starts),
+                np.minimum(block.reached[:, stored], stops),
+                np.broadcast_to(same, (len(block), len(same))),
+            ),
+            axis=1,
+        )
+
+    def _when(self, table: Rows, block: PassBlock) -> NDArray[np.bool_]:
+        """By pass and step whether there is a call: there are rows, and of those that are restored
+        or saved something is made or read; otherwise kept rows just stay."""
+        _, row, stop, *_ = self._steps
+        when: NDArray[np.bool_] = table[:, stop] > table[:, row]
+        steps, watched, begins = self._keeping
+        if len(steps):
+            news = (block.reached > block.done)[:, watched]
+            when[:, steps] &= np.logical_or.reduceat(news, begins, axis=1)
+        return when
+
+    @cached_property
+    def _column(self) -> dict[int, int]:
+        return {source: column for column, source in enumerate(self.layout.passes[0].sources)}
+
+    @cached_property
+    def _stored(self) -> tuple[int, ...]:
+        """The outputs that are copied to their maps."""
+        return tuple(each for each in self.group.outputs if ("store", each, 0) in self.numbers)
+
+    @cached_property
+    def _steps(self) -> tuple[_Columns, ...]:
+        """The fields of every step, in the order of execution."""
+        return tuple(np.array([*self._executed()], np.intp).T.copy())
+
+    @cached_property
+    def _keeping(self) -> tuple[_Columns, _Columns, _Columns]:
+        """The steps that restore or save rows; for each the columns of the source and its readers,
+        one after the other; and where in these its own begin."""
+        names = {number: name for name, number in self.numbers.items()}
+        steps: list[int] = []
+        watched: list[int] = []
+        begins: list[int] = []
+        for step, number in enumerate(self._steps[0].tolist()):
+            kind, source, _ = names[number]
+            if kind in ("restore", "save"):
+                steps.append(step)
+                begins.append(len(watched))
+                watched += [self._column[e] for e in (source, *self.group.readers[source])]
+        return np.array(steps, np.intp), np.array(watched, np.intp), np.array(begins, np.intp)
+
+    def _at(self, table: int, source: int) -> int:
+        return table * len(self._column) + self._column[source]
+
+    @cached_property
+    def _tops(self) -> dict[int, int]:
+        """The columns of the rows that maps outside begin with."""
+        before = 4 * len(self._column) + 2 * len(self._stored)
+        return {source: before + number for number, source in enumerate(self.tops)}
+
+    @property
+    def _zero(self) -> int:
+        """The column, the last, of zeros."""
+        return 4 * len(self._column) + 2 * len(self._stored) + len(self.tops)
+
+    def _executed(self) -> Iterator[_Step]:
+        """Every step that a pass may have, in the order of execution."""
+        layout, number, at = self.layout, self.numbers, self._at
+        retired, zero = self._retired(), self._zero
         for source in layout.order:
-            own, number = column[source], self.numbers
-            first, done, reached = (t[:, own] for t in (block.first, block.done, block.reached))
             if source in layout.kept:
-                when = (done > first) & self._active(source, news, column)
-                restore = number["restore", source, 0]
-                yield _Step(when, restore, first, done - first, first, 0, first)
-            if source not in group.fused_pool and source not in layout.in_place:
-                yield from self._make(source, block, news[:, own], column)
-                if ("store", source, 0) in number:
-                    share = self.passes.shares[source]
-                    start, stop = np.maximum(done, share.start), np.minimum(reached, share.stop)
-                    when = news[:, own] & (stop > start)
-                    top, store = self.tops[source], number["store", source, 0]
-                    yield _Step(when, store, start, stop - start, first, 0, top)
+                first, done = at(_FIRST, source), at(_DONE, source)
+                yield _Step(number["restore", source, 0], first, done, first, zero, first)
+            if source not in self.group.fused_pool and source not in layout.in_place:
+                yield from self._made(source)
+                if source in self._stored:
+                    begin = 4 * len(self._column) + self._stored.index(source)
+                    stop = begin + len(self._stored)
+                    first, top = at(_FIRST, source), self._tops[source]
+                    yield _Step(number["store", source, 0], begin, stop, first, zero, top)
             for ended in retired.get(source, ()):
-                at = column[ended]
-                start = block.following[:, at]
-                size = block.reached[:, at] - start
-                when = (size > 0) & self._active(ended, news, column)
-                save = number["save", ended, 0]
-                yield _Step(when, save, start, size, block.first[:, at], 0, start)
+                first, begin = at(_FIRST, ended), at(_FOLLOWING, ended)
+                stop = at(_REACHED, ended)
+                yield _Step(number["save", ended, 0], begin, stop, first, zero, begin)
 
-    def _make(
-        self, source: int, block: PassBlock, when: NDArray[np.bool_], column: Mapping[int, int]
-    ) -> Iterator[_Step]:
-        group, own = self.group, column[source]
-        start = block.done[:, own]
-        size = block.reached[:, own] - start
-        firsts: list[Any] = [self.tops.get(source, 0)]
+    def _made(self, source: int) -> Iterator[_Step]:
+        """The kernel that makes a source, or those that do so input by input."""
+        group, layout = self.group, self.layout
+        span = self._at(_DONE, source), self._at(_REACHED, source)
+        firsts = [self._tops.get(source, self._zero)]
         if source not in group.inputs:
             reads = group.network.reads(group.fused_into.get(source, source))
-            held: dict[int, Any] = {each: self.tops[each] for each in self.layout.in_place}
-            firsts = [held.get(each, block.first[:, column[each]]) for each in reads]
-        buffered = source in self.layout.buffers
-        top: Any = block.first[:, own] if buffered else self.tops[source]
+            firsts = [
+                self._tops[each] if each in layout.in_place else self._at(_FIRST, each)
+                for each in reads
+            ]
+        top = self._at(_FIRST, source) if source in layout.buffers else self._tops[source]
         if ("make", source, 1) in self.numbers:
             for part, first in enumerate(firsts):
-                yield _Step(when, self.numbers["make", source, part], start, size, first, 0, top)
+                yield _Step(self.numbers["make", source, part], *span, first, self._zero, top)
             return
-        second = firsts[1] if len(firsts) > 1 else 0
-        yield _Step(when, self.numbers["make", source, 0], start, size, firsts[0], second, top)
-
-    def _active(
-        self, source: int, news: NDArray[np.bool_], column: Mapping[int, int]
-    ) -> NDArray[np.bool_]:
-        """Whether a pass makes rows of a source or reads them; otherwise kept rows just stay."""
-        interested = [column[source], *(column[each] for each in self.group.readers[source])]
-        return np.asarray(news[:, interested].any(axis=1))
+        second = firsts[1] if len(firsts) > 1 else self._zero
+        yield _Step(self.numbers["make", source, 0], *span, firsts[0], second, top)
 
     def _retired(self) -> dict[int, list[int]]:
         """For each source those whose kept rows are saved after it: nobody reads them any more."""

@@ -1,4 +1,4 @@
-"""Kernel tables: what stays the same from strip to strip, for one column of tiles.
+"""Kernels: what stays the same from strip to strip, for one column of tiles.
 
 Here each map becomes a buffer with strides; what an operation is to a kernel says
 ``descriptors``.
@@ -6,22 +6,23 @@ Here each map becomes a buffer with strides; what an operation is to a kernel sa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from itertools import accumulate, count
 
 import numpy as np
 
-from ftdist.geometry import Region, Span
-from ftdist.kernels.program import BUFFER, FLOAT32, NO_VIEWS, UINT8, VIEW, Table, op
+from ftdist.geometry import Region, Shape, Span
+from ftdist.kernels.program import FLOAT32, NO_VIEWS, PICTURE_CHANNELS, UINT8, VIEW, Table, op
 from ftdist.network.graph import INPUT, Network
 from ftdist.network.modelheader import ArrayName
+from ftdist.network.operators.base import KernelRecord
 from ftdist.network.operators.views import View
 from ftdist.network.packing import BLOCKS
 from ftdist.network.ports import Pixels
 from ftdist.planning.group import FusedGroup, lies_between, whole_map
-from ftdist.planning.lowering.descriptors import NEUTRAL, describe
+from ftdist.planning.lowering.descriptors import Buffer, Kernel, described
 from ftdist.planning.lowering.layout import Layout, Slot
 
 Offsets = Mapping[ArrayName, int]
@@ -54,18 +55,15 @@ class OutsideMap:
             return self.region.size == 1
         return self.layout is MapLayout.INTERLEAVED
 
-    def buffer(self, base: int, channels: int) -> Any:
+    def buffer(self, base: int, channels: int) -> Buffer:
         """The region as a buffer of base number `base`; its first row is the region's top."""
-        record = np.zeros((), BUFFER)
         height, width = self.region.rows.size, self.region.columns.size
-        record["base"], record["column"], record["columns"] = base, self.region.left, width
-        record["type"] = UINT8 if self.layout is MapLayout.PICTURE else FLOAT32
+        kind = UINT8 if self.layout is MapLayout.PICTURE else FLOAT32
         if not self.interleaved and self.layout is MapLayout.PLANAR:
             strides = (width, 1, height * width)
         else:
             strides = (width * channels, channels, 1)
-        record["row"], record["pixel"], record["channel"] = strides
-        return record
+        return Buffer(base, kind, self.region.left, width, 0, *strides)
 
 
 def whole_maps(network: Network, sources: Iterable[int], *, picture: bool) -> dict[int, OutsideMap]:
@@ -95,9 +93,8 @@ def group_views(group: FusedGroup) -> dict[tuple[int, int], View]:
     return found
 
 
-def view_table(group: FusedGroup) -> Table:
-    """The views of a group as kernels read them."""
-    views = group_views(group).values()
+def view_table(views: Collection[View]) -> Table:
+    """Views as kernels read them."""
     if not views:
         return NO_VIEWS
     table = np.zeros(len(views), VIEW)
@@ -111,10 +108,27 @@ def view_table(group: FusedGroup) -> Table:
 
 
 @dataclass(frozen=True, slots=True)
-class KernelWriter:
-    """Fills in the kernels of one column of tiles.
+class Bases:
+    """The numbers of a group's bases: of `maps` by source, of `transformed` weights by layer."""
 
-    `columns` are what the tiles hold of each map, `shares` what they own of each output.
+    maps: Mapping[int, int]
+    transformed: Mapping[int, int]
+
+
+def group_bases(group: FusedGroup) -> Bases:
+    """Base 0 is the arena; then come inputs, outputs, and transformed weights."""
+    numbers = count(1)
+    maps = {source: next(numbers) for source in (*group.inputs, *group.outputs)}
+    return Bases(maps, {layer: next(numbers) for layer in group.transformed})
+
+
+@dataclass(frozen=True, slots=True)
+class KernelWriter:
+    """Says what the kernels of one column of tiles are.
+
+    `columns` are what the tiles hold of each map, `shares` what they own of each output; `bases`
+    are the numbers of the bases in which maps outside the arena lie, and after them transformed
+    weights, by source and by layer; `views` the numbers of the group's views.
     """
 
     group: FusedGroup
@@ -124,113 +138,127 @@ class KernelWriter:
     columns: dict[int, Span]
     shares: dict[int, Span]
     streamed: bool
+    bases: Bases
+    views: Mapping[tuple[int, int], int]
 
-    def write(self, k: Any, kind: str, source: int, part: int) -> None:
-        """Fills `k`, an array of one KERNEL."""
-        k[...] = NEUTRAL
+    def kernel(self, kind: str, source: int, part: int) -> Kernel:
+        """The kernel of that name (``calls.Number``)."""
         group = self.group
-        shape = group.network.shape(source)
-        produced = self.columns[source].clipped(shape.width)
-        k["height"], k["width"], k["channels"] = shape
-        k["filters"] = shape.channels
-        k["left"], k["right"] = produced
         if kind == "make" and source not in group.inputs:
-            self.make(k, source, part)
-            return
-        k["op"] = op("copy")
+            return self.make(source, part)
+        shape = group.network.shape(source)
+        left, right = self.columns[source]
         if kind == "make":
-            k["in"], k["out"] = self.map(source), self.buffer(source)
-            if k["in"]["type"] == UINT8:
-                self.see(k, group.network.inputs[-1 - source].pixels)
+            left, right = self.columns[source].clipped(shape.width)
+            there, back = self.map(source), self.buffer(source)
         elif kind == "store":
-            k["left"], k["right"] = self.shares[source]
-            k["in"], k["out"] = self.buffer(source), self.destination(source)
+            left, right = self.shares[source]
+            there, back = self.buffer(source), self.destination(source)
         else:
-            k["left"], k["right"] = self.columns[source]
-            kept = self.slot(self.layout.kept[source], self.columns[source])
-            buffer = self.buffer(source)
-            k["in"], k["out"] = (kept, buffer) if kind == "restore" else (buffer, kept)
+            there = self.slot(self.layout.kept[source], self.columns[source])
+            back = self.buffer(source)
+            if kind == "save":
+                there, back = back, there
+        kernel = {
+            **_sizes(shape),
+            "op": op("copy"),
+            "filters": shape.channels,
+            "left": left,
+            "right": right,
+            "in": there,
+            "out": back,
+        }
+        if kind == "make" and there.type == UINT8:
+            kernel.update(_seen(group.network.inputs[-1 - source].pixels))
+        return kernel
 
-    def see(self, k: Any, pixels: Pixels) -> None:
-        """How the network sees a picture."""
-        k["mean"], k["deviation"], k["part"] = pixels.mean, pixels.deviation, pixels.blue_first
-
-    def make(self, k: Any, number: int, part: int) -> None:
+    def make(self, pool: int, part: int) -> Kernel:
+        """What makes a member, or its part for one input; with a fused pool that is the pool."""
         network = self.group.network
-        pool = number
         number = self.group.fused_into.get(pool, pool)
-        operation = network.layers[number].operation
-        reads = network.reads(number)
-        k["height"], k["width"], k["channels"] = network.shape(reads[part])
-        k["in"] = self.buffer(reads[part])
-        if pool in self.layout.buffers:
-            k["out"] = self.buffer(pool)
-        else:
-            k["out"] = self.destination(pool)
-        if len(reads) > 1 and not operation.joins:
-            k["in2"] = self.buffer(reads[1])
+        layer, reads = network.layers[number], network.reads(number)
         shapes = tuple(map(network.shape, reads))
-        implementation = network.layers[number].implementation
-        record = implementation.record(operation, shapes, network.shape(number), part)
-        describe(k, record)
+        record = layer.implementation.record(layer.operation, shapes, layer.shape, part)
+        shape = network.shape(pool)
+        left, right = self.columns[pool].clipped(shape.width)
+        out = self.buffer(pool) if pool in self.layout.buffers else self.destination(pool)
+        kernel = {
+            **_sizes(shapes[part]),
+            "filters": shape.channels,
+            "left": left,
+            "right": right,
+            "in": self.buffer(reads[part]).moved(record.reads_from),
+            "out": out.moved(record.writes_to),
+            **described(record),
+            **self.work(number),
+        }
+        if len(reads) > 1 and not layer.operation.joins:
+            kernel["in2"] = self.buffer(reads[1])
         if record.view is not None:
-            k["view"] = list(group_views(self.group)).index((number, part))
+            kernel["view"] = self.views[number, part]
         if record.weights:
-            streamed = self.streamed and implementation.streams(operation, shapes[0])
-            transformed = () if streamed else self.group.transformed
-            for field, array in record.weights.items():
-                if number in transformed:
-                    k[field] = self.place_transformed(number, array)
-                else:
-                    form = BLOCKS.name if streamed else record.form
-                    k[field] = self.offsets[ArrayName(number, form, array)]
-            if number in transformed:
-                bases = 1 + len(self.group.inputs) + len(self.group.outputs)
-                k["table"] = bases + transformed.index(number)
-            k["streamed"] = streamed
-        self.place_work(k, number)
+            kernel.update(self.weights(number, record))
         if pool != number and (windows := network.layers[pool].operation.maxima()):
-            k["pool_height"], k["pool_width"] = windows
+            kernel["pool_height"], kernel["pool_width"] = windows
+        return kernel
 
-    def place_work(self, k: Any, number: int) -> None:
-        """Where in the arena its kernel works: what is read, what is made of it, the rest."""
+    def weights(self, number: int, record: KernelRecord) -> Kernel:
+        """Where the weights of a layer lie: in the model's file, or transformed in a base."""
+        operation, (source, *_) = self.group.network.asked(number)
+        implementation = self.group.network.layers[number].implementation
+        streamed = self.streamed and implementation.streams(operation, source)
+        if not streamed and number in self.bases.transformed:
+            sizes = implementation.form(operation, source).sizes(operation, source)
+            ends = accumulate(sizes.values(), initial=0)
+            places = dict(zip(sizes, ends, strict=False))
+            found = {field: places[array] for field, array in record.weights.items()}
+            return {**found, "table": self.bases.transformed[number]}
+        form = BLOCKS.name if streamed else record.form
+        arrays = record.weights.items()
+        found = {field: self.offsets[ArrayName(number, form, array)] for field, array in arrays}
+        return {**found, "streamed": streamed}
+
+    def work(self, number: int) -> Kernel:
+        """Where in the arena a layer's kernel works: what is read, what is made of it, the rest."""
         implementation = self.group.network.layers[number].implementation
         operation, (source, *_) = self.group.network.asked(number)
-        expanded = implementation.expanded_floats(operation, source)
-        k["window"], k["scratch"] = self.layout.staging, self.layout.scratch.get(number, 0)
+        places = {"window": self.layout.staging, "scratch": self.layout.scratch.get(number, 0)}
         place = "scratch" if implementation.expands(operation, source) else "window"
-        k["expanded"] = k[place]
-        k[place] += expanded
+        begin = places[place]
+        places[place] += implementation.expanded_floats(operation, source)
+        return {**places, "expanded": begin}
 
-    def place_transformed(self, number: int, array: str) -> int:
-        """Where transformed weights lie in the base that they have of their own."""
-        layer, network = self.group.network.layers[number], self.group.network
-        source = network.shape(network.reads(number)[0])
-        sizes = layer.implementation.form(layer.operation, source).sizes(layer.operation, source)
-        names = list(sizes)
-        return sum(sizes[each] for each in names[: names.index(array)])
-
-    def buffer(self, source: int) -> Any:
+    def buffer(self, source: int) -> Buffer:
         """Where a kernel finds a map that the group reads or makes."""
         if source in self.layout.in_place:
             return self.map(source)
         return self.slot(self.layout.buffers[source], self.columns[source])
 
-    def slot(self, slot: Slot, columns: Span) -> Any:
-        record = np.zeros((), BUFFER)
-        record["column"], record["columns"] = columns.start, columns.size
-        record["offset"], record["row"] = slot.offset, slot.row_floats
-        record["pixel"], record["channel"] = slot.channels, 1
-        return record
+    def slot(self, slot: Slot, columns: Span) -> Buffer:
+        channels = slot.channels
+        rest = slot.offset, slot.row_floats, channels, 1
+        return Buffer(0, FLOAT32, columns.start, columns.size, *rest)
 
-    def map(self, source: int) -> Any:
+    def map(self, source: int) -> Buffer:
         """The buffer of a map outside the arena."""
-        base = 1 + (*self.group.inputs, *self.group.outputs).index(source)
-        return self.outside[source].buffer(base, self.group.network.shape(source).channels)
+        channels = self.group.network.shape(source).channels
+        return self.outside[source].buffer(self.bases.maps[source], channels)
 
-    def destination(self, source: int) -> Any:
+    def destination(self, source: int) -> Buffer:
         """The tile's own columns of an output's map: no kernel may touch a neighbour's."""
-        record, own = self.map(source), self.shares[source]
-        record["offset"] = (own.start - record["column"]) * record["pixel"]
-        record["column"], record["columns"] = own.start, own.size
-        return record
+        whole, own = self.map(source), self.shares[source]
+        begin = whole.moved((own.start - whole.column) * whole.pixel)
+        return begin._replace(column=own.start, columns=own.size)
+
+
+def _sizes(shape: Shape) -> Kernel:
+    """A kernel's input map."""
+    return dict(zip(("height", "width", "channels"), shape, strict=True))
+
+
+def _seen(pixels: Pixels) -> Kernel:
+    """How the network sees a picture: of each channel, where it does not say the same of all."""
+    mean, deviation = (
+        values * (PICTURE_CHANNELS // len(values)) for values in (pixels.mean, pixels.deviation)
+    )
+    return {"mean": mean, "deviation": deviation, "part": pixels.blue_first}

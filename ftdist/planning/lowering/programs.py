@@ -15,12 +15,15 @@ import numpy as np
 
 from ftdist.kernels.program import KERNEL, NO_VIEWS, Program, Table, tile_program
 from ftdist.planning.group import FusedGroup, stays_on_map
-from ftdist.planning.lowering.calls import kernel_numbers, row_calls
+from ftdist.planning.lowering.calls import CallWriter, kernel_numbers
+from ftdist.planning.lowering.descriptors import write
 from ftdist.planning.lowering.kernel_tables import (
     KernelWriter,
     MapLayout,
     Offsets,
     OutsideMap,
+    group_bases,
+    group_views,
     view_table,
 )
 from ftdist.planning.lowering.layout import Layout, lay_out
@@ -97,17 +100,22 @@ def lower_laid_out(
     outside: Mapping[int, OutsideMap],
 ) -> GroupProgram:
     """Lowers a group whose arena is laid out."""
-    numbers = kernel_numbers(group, layout)
+    numbers, views, bases = kernel_numbers(group, layout), group_views(group), group_bases(group)
+    places = {name: number for number, name in enumerate(views)}
     tables = []
     for index, columns in enumerate(layout.columns):
-        table = np.zeros(len(numbers), KERNEL)
         shares = group.column_shares(len(layout.columns), index)
-        writer = KernelWriter(group, layout, offsets, outside, columns, shares, plan.streamed)
-        for (kind, source, part), number in numbers.items():
-            writer.write(table[number : number + 1], kind, source, part)
+        streamed = plan.streamed
+        writer = KernelWriter(
+            group, layout, offsets, outside, columns, shares, streamed, bases, places
+        )
+        table: Table = np.empty(len(numbers), KERNEL)
+        for name, number in numbers.items():
+            write(writer.kernel(*name), table, number)
         tables.append(table)
     tops = {source: outside[source].region.top for source in (*group.inputs, *group.outputs)}
-    calls = tuple(row_calls(group, layout, row, numbers, tops) for row in range(len(layout.passes)))
+    writing = CallWriter(group, layout, numbers, tops)
+    calls = tuple(writing.calls(row) for row in range(len(layout.passes)))
     made_by = tuple(
         group.fused_into.get(source, source) if kind == "make" else source
         for kind, source, _ in numbers
@@ -121,7 +129,7 @@ def lower_laid_out(
         calls,
         made_by,
         layout.in_place,
-        views=view_table(group),
+        views=view_table(views.values()),
         transformed=() if plan.streamed else group.transformed,
     )
 
