@@ -157,21 +157,25 @@ class Network:
 
     def computed_by(self, arithmetic: Arithmetic) -> Network:
         """The same network by another arithmetic; InputError when that does not suit it."""
+        self.check_arithmetic(arithmetic)
         if arithmetic == self.arithmetic:
             return self
-        algorithms = dict(arithmetic)
-        for number, name in algorithms.items():
+        layers, changes = [*self.layers], dict.fromkeys(dict(self.arithmetic), DIRECT.name)
+        for number, name in (changes | dict(arithmetic)).items():
+            layers[number] = replace(layers[number], algorithm=name)
+        return replace(self, layers=tuple(layers))
+
+    def check_arithmetic(self, arithmetic: Arithmetic) -> None:
+        """InputError when an arithmetic does not suit the network."""
+        if arithmetic == self.arithmetic:
+            return
+        for number, name in arithmetic:
             if not 0 <= number < len(self.layers):
                 raise InputError(f"there is not a layer {number} to be computed by '{name}'")
             known = IMPLEMENTATIONS.get(name)
             if known is None or not known.suits(*self.asked(number)):
                 label = self.layers[number].name
                 raise InputError(f"layer {number} ({label}) cannot be computed by '{name}'")
-        layers = (
-            replace(each, algorithm=algorithms.get(number, DIRECT.name))
-            for number, each in enumerate(self.layers)
-        )
-        return replace(self, layers=tuple(layers))
 
     def axes(self, reader: int, source: int) -> Axes:
         """How rows and columns of layer `reader` depend on those of a source that it reads."""

@@ -216,7 +216,7 @@ def parse_json(text: str, network: Network, model_digest: str, threads: int | No
 
 def check(plan: Plan, network: Network) -> None:
     """InputError when it is no plan of the network."""
-    network = plan.applied_to(network)
+    network.check_arithmetic(plan.arithmetic)
     if plan.region is None:
         _check_whole(plan, network)
     else:

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ftdist.geometry import Shape
 from ftdist.network.graph import Network, weighted_layers
+from ftdist.network.implementations import Implementation
 from ftdist.network.modelheader import ArrayName
+from ftdist.network.operators.base import Operation
 from ftdist.network.packing import BLOCKS
 from ftdist.planning.plan import GroupPlan, Plan
 
@@ -45,10 +48,7 @@ def layer_weights(
     found = {}
     for number, operation, source in weighted_layers(network, first, stop):
         implementation = network.layers[number].implementation
-        form = implementation.form(operation, source)
-        whole = 4 * sum(form.sizes(operation, source).values())
-        if not form.stored:
-            whole = in_pages(whole)
+        whole = _whole_bytes(implementation, operation, source)
         if implementation.streams(operation, source):
             chunk = 4 * implementation.chunk_floats(operation, source)
             found[number] = LayerWeights(whole, 0, chunk)
@@ -78,11 +78,18 @@ def staging_bytes(network: Network, group: GroupPlan) -> int:
 
 def resident_layers(network: Network, plan: Plan) -> dict[int, int]:
     """The layers whose weights stay in memory, with their bytes."""
-    weights = layer_weights(plan.applied_to(network))
+    network = plan.applied_to(network)
     found = {}
     for group in plan.groups:
-        for number in range(group.first, group.stop):
-            if number in weights:
-                layer = weights[number]
-                found[number] = layer.rest if group.streamed else layer.whole
+        for number, operation, source in weighted_layers(network, group.first, group.stop):
+            implementation = network.layers[number].implementation
+            if not (group.streamed and implementation.streams(operation, source)):
+                found[number] = _whole_bytes(implementation, operation, source)
     return {number: size for number, size in found.items() if size}
+
+
+def _whole_bytes(implementation: Implementation, operation: Operation, source: Shape) -> int:
+    """Bytes of all weights of a layer, as they lie in memory."""
+    form = implementation.form(operation, source)
+    size = 4 * sum(form.sizes(operation, source).values())
+    return size if form.stored else in_pages(size)

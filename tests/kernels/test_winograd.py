@@ -143,6 +143,14 @@ def test_fused_instruction_sets_give_the_same_bits(data, network) -> None:
             assert_same_bits(found, fused)
 
 
+@pytest.mark.parametrize("filters", [16, 21])
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_transformed_weights_are_as_many_as_their_form_has(name: str, filters: int) -> None:
+    operation, source = Convolution(filters, Sliding.square(3, padding=1)), Shape(8, 8, 37)
+    expected = FORMS[name].sizes(operation, source)["weights"]
+    assert IMPLEMENTATIONS[name].transformed_floats(operation, source) == expected
+
+
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_transformed_weights_are_those_of_the_definition_to_the_bit(name) -> None:
     builder = NetworkBuilder("one", Shape(8, 8, 37))

@@ -69,6 +69,11 @@ class Excerpt(Network):
         assert self.whole is not None
         return replace(found, whole=self.whole.computed_by(arithmetic))  # type: ignore[call-arg]
 
+    def check_arithmetic(self, arithmetic: Arithmetic) -> None:
+        super().check_arithmetic(arithmetic)
+        assert self.whole is not None
+        self.whole.check_arithmetic(arithmetic)
+
     @cached_property
     def planar_sources(self) -> frozenset[int]:
         """None: a part's maps lie as kernels read and write them."""

@@ -173,7 +173,7 @@ class CallWriter:
         before = 4 * len(self._column) + 2 * len(self._stored)
         return {source: before + number for number, source in enumerate(self.tops)}
 
-    @property
+    @cached_property
     def _zero(self) -> int:
         """The column, the last, of zeros."""
         return 4 * len(self._column) + 2 * len(self._stored) + len(self.tops)

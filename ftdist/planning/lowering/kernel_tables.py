@@ -253,7 +253,7 @@ class KernelWriter:
 
 def _sizes(shape: Shape) -> Kernel:
     """A kernel's input map."""
-    return dict(zip(("height", "width", "channels"), shape, strict=True))
+    return {"height": shape.height, "width": shape.width, "channels": shape.channels}
 
 
 def _seen(pixels: Pixels) -> Kernel:

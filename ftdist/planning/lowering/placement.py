@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 ALIGNMENT_BYTES = 64
@@ -38,6 +40,8 @@ def place(blocks: Iterable[Block[Key]]) -> tuple[dict[Key, int], int]:
                     break
                 at = max(at, stop)
         offsets[block.key] = at
-        placed.append((at, at + size, block))
-        placed.sort(key=lambda each: each[:2])
+        bisect.insort(placed, (at, at + size, block), key=_span)
     return offsets, max((stop for _, stop, _ in placed), default=0)
+
+
+_span = itemgetter(0, 1)
