@@ -146,7 +146,8 @@ class CallWriter:
     @cached_property
     def _steps(self) -> tuple[_Columns, ...]:
         """The fields of every step, in the order of execution."""
-        return tuple(np.array([*self._executed()], np.intp).T.copy())
+        fields = np.dtype((np.intp, len(_Step._fields)))
+        return tuple(np.fromiter(self._executed(), fields).T.copy())
 
     @cached_property
     def _keeping(self) -> tuple[_Columns, _Columns, _Columns]:

@@ -190,22 +190,22 @@ class KernelWriter:
             "in": self.buffer(reads[part]).moved(record.reads_from),
             "out": out.moved(record.writes_to),
             **described(record),
-            **self.work(number),
+            **self.work(number, shapes[0]),
         }
         if len(reads) > 1 and not layer.operation.joins:
             kernel["in2"] = self.buffer(reads[1])
         if record.view is not None:
             kernel["view"] = self.views[number, part]
         if record.weights:
-            kernel.update(self.weights(number, record))
+            kernel.update(self.weights(number, shapes[0], record))
         if pool != number and (windows := network.layers[pool].operation.maxima()):
             kernel["pool_height"], kernel["pool_width"] = windows
         return kernel
 
-    def weights(self, number: int, record: KernelRecord) -> Kernel:
+    def weights(self, number: int, source: Shape, record: KernelRecord) -> Kernel:
         """Where the weights of a layer lie: in the model's file, or transformed in a base."""
-        operation, (source, *_) = self.group.network.asked(number)
-        implementation = self.group.network.layers[number].implementation
+        layer = self.group.network.layers[number]
+        operation, implementation = layer.operation, layer.implementation
         streamed = self.streamed and implementation.streams(operation, source)
         if not streamed and number in self.bases.transformed:
             sizes = implementation.form(operation, source).sizes(operation, source)
@@ -218,10 +218,10 @@ class KernelWriter:
         found = {field: self.offsets[ArrayName(number, form, array)] for field, array in arrays}
         return {**found, "streamed": streamed}
 
-    def work(self, number: int) -> Kernel:
+    def work(self, number: int, source: Shape) -> Kernel:
         """Where in the arena a layer's kernel works: what is read, what is made of it, the rest."""
-        implementation = self.group.network.layers[number].implementation
-        operation, (source, *_) = self.group.network.asked(number)
+        layer = self.group.network.layers[number]
+        operation, implementation = layer.operation, layer.implementation
         places = {"window": self.layout.staging, "scratch": self.layout.scratch.get(number, 0)}
         place = "scratch" if implementation.expands(operation, source) else "window"
         begin = places[place]

@@ -58,15 +58,17 @@ class RowWalk:
 
     @cached_property
     def _read_by(self) -> tuple[tuple[tuple[int, _Terms], ...], ...]:
-        """For each source its readers' columns, and what these read of it."""
+        """For each source its readers' columns, and what these read of it: a geometry is held
+        once."""
         group = self.group
-        return tuple(
-            tuple(
-                (self._column[reader], group.rows(reader, source).terms())
-                for reader in group.readers[source]
-            )
-            for source in self.sources
-        )
+        known: dict[_Terms, _Terms] = {}
+        found = []
+        for source in self.sources:
+            readers = group.readers[source]
+            terms = (group.rows(reader, source).terms() for reader in readers)
+            same = (known.setdefault(each, each) for each in terms)
+            found.append(tuple(zip(map(self._column.__getitem__, readers), same, strict=True)))
+        return tuple(found)
 
     @cached_property
     def _alike(self) -> tuple[_Readings, ...]:
