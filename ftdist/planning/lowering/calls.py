@@ -15,6 +15,7 @@ at a time and written into one array, so that lowering takes hardly more than wh
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,7 +112,8 @@ class CallWriter:
         the share of each stored output are made; then what is always the same."""
         stored = [self._column[each] for each in self._stored]
         shares = [passes.shares[each] for each in self._stored]
-        starts, stops = np.array(shares, np.int32).reshape(-1, 2).T
+        starts = np.array([each.start for each in shares], np.int32)
+        stops = np.array([each.stop for each in shares], np.int32)
         same = np.array([*self.tops.values(), 0], np.int32)
         return np.concatenate(
             (
@@ -146,8 +148,8 @@ class CallWriter:
     @cached_property
     def _steps(self) -> tuple[_Columns, ...]:
         """The fields of every step, in the order of execution."""
-        fields = np.dtype((np.intp, len(_Step._fields)))
-        return tuple(np.fromiter(self._executed(), fields).T.copy())
+        fields = np.fromiter(itertools.chain.from_iterable(self._executed()), np.intp)
+        return tuple(fields[at :: len(_Step._fields)] for at in range(len(_Step._fields)))
 
     @cached_property
     def _keeping(self) -> tuple[_Columns, _Columns, _Columns]:

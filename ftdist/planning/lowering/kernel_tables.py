@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from itertools import accumulate, count
+from typing import NamedTuple
 
 import numpy as np
 
@@ -107,8 +108,7 @@ def view_table(views: Collection[View]) -> Table:
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class Bases:
+class Bases(NamedTuple):
     """The numbers of a group's bases: of `maps` by source, of `transformed` weights by layer."""
 
     maps: Mapping[int, int]

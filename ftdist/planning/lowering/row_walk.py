@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ Targets = NDArray[np.int64]
 _Terms = tuple[AxisTerms, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Readings:
+class _Readings(NamedTuple):
     """Pairs of a source and a reader of the same geometry: their columns; no source twice."""
 
     terms: _Terms
@@ -80,7 +79,8 @@ class RowWalk:
                 met[terms] = number = met.get(terms, -1) + 1
                 found.setdefault((terms, number), []).append((source, reader))
         return tuple(
-            _Readings(terms, *np.array(pairs, np.intp).T) for (terms, _), pairs in found.items()
+            _Readings(terms, *(np.array(columns, np.intp) for columns in zip(*pairs, strict=True)))
+            for (terms, _), pairs in found.items()
         )
 
     def reach(
@@ -110,7 +110,8 @@ class RowWalk:
                 np.copyto(own, -(-own // block) * block, where=begun)
             np.minimum(own, stops[column], out=own)
         found = np.empty((len(targets), len(self.sources)), np.int32)
-        return np.maximum(unclipped.T, starts, out=found, casting="unsafe")
+        found[:] = np.maximum(unclipped, starts[:, np.newaxis], out=unclipped).T
+        return found
 
     def _shared(
         self, targets: Targets, source: int, shares: Mapping[int, Span]

@@ -96,9 +96,9 @@ class Passes:
     @cached_property
     def _tile(self) -> tuple[Ends, Ends]:
         """The first row of each source that the whole tile needs, and one past the last."""
-        needed = self.group.needed_rows(self.shares)
-        starts, stops = np.array([*needed.values()], np.int32).reshape(-1, 2).T.copy()
-        return starts, stops
+        needed = self.group.needed_rows(self.shares).values()
+        starts = np.array([each.start for each in needed], np.int32)
+        return starts, np.array([each.stop for each in needed], np.int32)
 
     def blocks(self) -> Iterator[PassBlock]:
         """All passes, in order; those that would make nothing are left out."""
