@@ -18,6 +18,9 @@ EXACT_DIRECT = (
 
 _MOST_DIGITS = 18
 
+_MOST_THREADS = 1024
+"""Of a process, as settings and messages have it."""
+
 Defaults = Mapping[str, Mapping[str, Any]]
 """By command what the TOML file says about its arguments."""
 
@@ -65,7 +68,7 @@ def command(
 
 
 def add_threads(parser: Parser) -> None:
-    parser.add_argument("--threads", metavar="N", type=positive, help="threads (default: all)")
+    parser.add_argument("--threads", metavar="N", type=threads, help="threads (default: all)")
 
 
 def add_page(parser: Parser) -> None:
@@ -88,6 +91,24 @@ def fraction(text: str) -> float:
 def natural(text: str) -> int:
     if not text.isdecimal() or len(text) > _MOST_DIGITS:
         raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from 0")
+    return int(text)
+
+
+def threads(text: str) -> int:
+    """A number of threads."""
+    return _threads_from(1, text)
+
+
+def other_threads(text: str) -> int:
+    """The same, or none."""
+    return _threads_from(0, text)
+
+
+def _threads_from(least: int, text: str) -> int:
+    if not least <= natural(text) <= _MOST_THREADS:
+        raise argparse.ArgumentTypeError(
+            f"'{text}' is not a number of threads from {least} to {_MOST_THREADS}"
+        )
     return int(text)
 
 

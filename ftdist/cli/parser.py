@@ -21,8 +21,9 @@ from ftdist.cli.arguments import (
     add_page,
     add_threads,
     command,
-    natural,
+    other_threads,
     positive,
+    threads,
 )
 from ftdist.cli.batch_arguments import add_batch, add_watch
 from ftdist.cli.local_arguments import add_answers, add_import, add_plan, add_run, add_show
@@ -69,7 +70,7 @@ def _add_coordinator(commands: Commands, defaults: Defaults) -> None:
     listen = "address; tcp://0.0.0.0:5555 serves all networks (default: tcp://127.0.0.1:5555)"
     parser.add_argument("--listen", metavar="tcp://ADDRESS:PORT", help=listen)
     own = "also work in this process, with N threads (default: none)"
-    parser.add_argument("--threads", metavar="N", type=natural, help=own)
+    parser.add_argument("--threads", metavar="N", type=other_threads, help=own)
     parser.add_argument("--mem", metavar="SIZE", help=BUDGET)
     parser.add_argument("--exact-direct", action="store_true", help=EXACT_DIRECT)
     parser.add_argument("--trace", metavar="FILE", type=Path, help=TRACE)
@@ -169,7 +170,7 @@ def _add_calibrate(commands: Commands) -> None:
     about = "measure this machine, so that plans and predicted times are made for it"
     parser = command(commands, "calibrate", about)
     number = "threads to measure with (default: all, then one)"
-    parser.add_argument("--threads", metavar="N", type=positive, help=number)
+    parser.add_argument("--threads", metavar="N", type=threads, help=number)
     where = "a folder on the disk where models are kept (default: this one)"
     parser.add_argument("--folder", metavar="DIR", type=Path, default=Path(), help=where)
     parser.handled_by("calibrate")

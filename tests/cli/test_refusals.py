@@ -183,6 +183,7 @@ def test_outputs(
         (("--mem", "9" * 400), ("is not a size",)),
         (("--mem",), ("--mem",)),
         (("--threads", "0"), ("--threads", "'0'")),
+        (("--threads", "1025"), ("--threads", "'1025'", "from 1 to 1024")),
         (("--threads", "two"), ("--threads", "'two'")),
         (("--threads", "-1"), ("--threads",)),
         (("--repeat", "0"), ("--repeat", "'0'")),
