@@ -44,12 +44,11 @@ template <int SIZE, int STRIDE, int ROWS, int P> struct DepthwiseSums {
     unrolled<ROWS>([&](auto r) __attribute__((always_inline)) {
       constexpr int Y = Q - r() * STRIDE;
       if constexpr (Y >= 0 && Y < SIZE)
-        unrolled<SIZE>([&](auto x) __attribute__((always_inline)) {
+        FTDIST_UNROLL for (int x = 0; x < SIZE; x++) {
           const Vec tap = load(weights + (Y * SIZE + x) * BLOCK);
-          rows[r].each([&](Vec& sum, int i, int) __attribute__((always_inline)) {
-            sum = fma(tap, values[i * STRIDE + x], sum);
-          });
-        });
+          FTDIST_UNROLL for (int i = 0; i < P; i++)
+            rows[r].of[i][0] = fma(tap, values[i * STRIDE + x], rows[r].of[i][0]);
+        }
     });
   }
 

@@ -178,6 +178,15 @@ constexpr int smaller(int a, int b) { return a < b ? a : b; }
 constexpr int larger(int a, int b) { return a > b ? a : b; }
 static inline int ceil_div(int a, int b) { return (a + b - 1) / b; }
 
+// Before a loop of at most 16 rounds, whose number is a constant: as if each were written out. For
+// loops within loops: functions of constants, as below, would be thousands, and take the compiler
+// twice the time and memory.
+#if defined(__clang__)
+#define FTDIST_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define FTDIST_UNROLL _Pragma("GCC unroll 16")
+#endif
+
 // Calls `body` with 0, 1, ... as constants: arrays indexed by them stay in registers.
 template <class Body, int... I>
 [[gnu::always_inline]] inline void unrolled(std::integer_sequence<int, I...>, const Body& body) {
