@@ -54,7 +54,8 @@ def shown(run: Running) -> Site:
 def test_a_batch_is_seen_lane_by_lane(detector: Path, tmp_path: Path) -> None:
     Image.new("RGB", (64, 64), (200, 90, 30)).save(tmp_path / "scene.png")
     (tmp_path / "list.txt").write_text("gone.png\n" + "scene.png\n" * MANY)
-    given = ("-o", "found.jsonl", "--page", "127.0.0.1:0", "--mem", "192M", "--threads", 2)
+    slow = ("--kernels", "reference")  # both lanes are busy, nearly always
+    given = ("-o", "found.jsonl", "--page", "127.0.0.1:0", "--threads", 2, *slow)
     batch = Running(tmp_path, "batch", "batch", detector, "@list.txt", *given)
     try:
         site = shown(batch)

@@ -74,7 +74,7 @@ def test_a_machine_is_measured_and_its_profile_used(
     assert "by the profile of this machine, measured 20" in after.out
     assert report(tmp_path)["predicted"]["profile"].endswith("with 1 thread")
     doctor = ftdist_command("doctor", folder=tmp_path).out
-    assert "ok   calibration    the profile of this machine, measured 20" in doctor
+    assert "ok   calibration    today: the profile of this machine, measured 20" in doctor
 
 
 def test_all_threads_and_one_are_measured_unless_a_number_is_named(

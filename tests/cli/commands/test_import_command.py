@@ -119,7 +119,7 @@ def test_the_list_has_a_line_for_each_architecture(tmp_path: Path) -> None:
             ("yolov2-frist16", "--random-weights", 1, "-o", "m.ftd"),
             ("did you mean yolov2-first16",),
         ),
-        (("", "--random-weights", 1, "-o", "m.ftd"), ("no built-in architecture",)),
+        (("", "--random-weights", 1, "-o", "m.ftd"), ("after 'import' is empty",)),
         ((".", "--random-weights", 1, "-o", "m.ftd"), ("no built-in architecture",)),
         (
             ("chain.weights", "--random-weights", 1, "-o", "m.ftd"),
