@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <vector>
 
 namespace ftdist::planning {
 
@@ -24,16 +25,18 @@ double seconds_of(const GroupCandidates& table, size_t at, double bytes) {
 }  // namespace
 
 void least_seconds(const GroupCandidates& table, const double* caps, size_t count, double* least) {
-  std::fill(least, least + count * table.groups, NEVER);
+  std::vector<double> best(count);  // side by side, and without a branch: several caps at once
   for (size_t group = 0; group < table.groups; group++) {
+    std::fill(best.begin(), best.end(), NEVER);
     const size_t stop = static_cast<size_t>(table.starts[group + 1]);
     for (size_t at = static_cast<size_t>(table.starts[group]); at < stop; at++) {
       const double bytes = bytes_of(table, group, at), seconds = seconds_of(table, at, bytes);
       for (size_t cap = 0; cap < count; cap++) {
-        double& best = least[cap * table.groups + group];
-        if (bytes <= caps[cap] && seconds < best) best = seconds;
+        const double within = bytes <= caps[cap] ? seconds : NEVER;
+        best[cap] = within < best[cap] ? within : best[cap];
       }
     }
+    for (size_t cap = 0; cap < count; cap++) least[cap * table.groups + group] = best[cap];
   }
 }
 
