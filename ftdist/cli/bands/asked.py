@@ -3,13 +3,13 @@
 It is where the whole is too large, and where a picture has more than eight bits of a colour, or
 less than three colours, or lies somewhere on the earth: what is made of it keeps that by bands, and
 not what is drawn whole; and where its samples are a network's own numbers, which are read by rows
-only. Else all is computed at once; bands compute their halos again. `--bands`
-says otherwise.
+only. Else all is computed at once; bands compute their halos again. `--bands` says otherwise.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from contextlib import closing
 
 import numpy as np
@@ -23,6 +23,7 @@ from ftdist.network.modelfile import Model
 from ftdist.network.subnetwork import subnetwork
 from ftdist.network.task import TWO_CHANNELS, Task
 from ftdist.pictures.rows.opening import WRITTEN, open_rows
+from ftdist.pictures.rows.protocol import RowSource
 from ftdist.planning.lowering.predictor import input_bytes, output_bytes
 from ftdist.runtime.budget.limits import Budget
 
@@ -83,28 +84,32 @@ def is_for_bands(network: Network, limit: Budget) -> bool:
 def _keeps_more(given: Sources, found: Outputs, task: Task) -> bool:
     """Whether a picture is made of one that has something else than eight bits of red, green and
     blue. Its header tells."""
-    if found.kind != "pictures" or task.kind != "image" or given.several or not given.stay:
+    if found.kind != "pictures" or task.kind != "image":
         return False
-    path = given.all[0].path
-    if path.suffix.lower() not in WRITTEN:
-        return False
-    try:
-        with closing(open_rows(path)) as rows:
-            return rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags)
-    except InputError:
-        return False
+    return _only_one_is(
+        *(given, WRITTEN),
+        lambda rows: rows.dtype != np.uint8 or rows.shape.channels != _COLOURS or bool(rows.tags),
+    )
 
 
 def _is_numbers(given: Sources) -> bool:
     """Whether the only input is a picture of fractions, or of numbers with a sign."""
-    if given.several or not given.stay or given.all[0].is_array:
+    found = _only_one_is(given, _OF_NUMBERS, lambda rows: rows.dtype == np.float32)
+    return found and not given.all[0].is_array
+
+
+def _only_one_is(
+    given: Sources, endings: Sequence[str], condition: Callable[[RowSource], bool]
+) -> bool:
+    """Whether there is one input, a file with one of these endings, whose header meets that."""
+    if given.several or not given.stay:
         return False
     path = given.all[0].path
-    if path.suffix.lower() not in _OF_NUMBERS:
+    if path.suffix.lower() not in endings:
         return False
     try:
         with closing(open_rows(path)) as rows:
-            return rows.dtype == np.float32
+            return condition(rows)
     except InputError:
         return False
 
